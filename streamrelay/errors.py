@@ -1,0 +1,41 @@
+"""What goes wrong, sorted by who can do something about it."""
+
+
+class ConfigError(Exception):
+    """A setting is wrong; the text says which, where, and what was expected. The program doesn't start."""
+
+
+class PeerError(Exception):
+    """The other end of a websocket did wrong.
+
+    `code` is the close code that answers it (protocol.rst, "Close codes"), `reason` one line for its log.
+    """
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class Refused(Exception):
+    """A request is turned down: `status` is the HTTP status, `reason` one line for whoever asked.
+
+    `code` is the same for programs: one word that stays when the reason's wording changes.
+    """
+
+    def __init__(self, status: int, reason: str, *, code: str = "", detail: str = "") -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+        self.code = code
+        self.detail = detail
+        """More for our own log; never shown to the peer."""
+
+
+class TargetError(Exception):
+    """A target can't be connected: `code` is one of `wire.Refusal`, the text says why in one line."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason

@@ -1,0 +1,293 @@
+"""A websocket as a connection to splice: frames over a channel, once the opening handshake is done.
+
+It stands at a frame boundary at all times, so a ping, a control message or the close can follow any bytes.
+"""
+
+import os
+from collections.abc import Sequence
+from typing import Final
+
+from attrs import define, field
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from streamrelay import frames, wire
+from streamrelay.channel import Channel
+from streamrelay.errors import PeerError
+from streamrelay.frames import BINARY, CLOSE, PING, PONG, TEXT, FrameReader, apply_mask, frame_header
+from streamrelay.pulse import BEAT, DEAD_BEATS, PING_BEATS, Pulse
+from streamrelay.splice import Connection, Drain, Feed
+from streamrelay.wire import Close, Ending, ending
+
+CLOSE_TIME: Final = 60.0
+"""Seconds in which what is unsent must go out and the peer must answer our close."""
+SERVER_CLOSES: Final = 5.0
+"""Seconds that a client gives the server to close TCP after the closing handshake (RFC 6455 §7.1.1)."""
+FAILED_TIME: Final = 2.0
+"""Seconds that a peer which broke the protocol gets to read why."""
+
+_PASSED = frozenset(code for code in Close if code >= 4000)
+"""Close codes that mean to the other leg what they mean to this one."""
+
+
+class Masking:
+    """How a connection masks what it sends (RFC 6455 §5.3)."""
+
+    NONE: Final = ""
+    """A server's frames are not masked."""
+    ZERO: Final = "zero"
+    """A client's over TLS: the key is zero, as nobody between can read or be confused."""
+    RANDOM: Final = "random"
+    """A client's over plain TCP."""
+
+
+@define(eq=False)
+class FramedConnection:
+    """One websocket after its handshake.
+
+    `masking` is what we do; the peer must do the opposite. `control`: whether text messages are control messages
+    (streamrelay.v1), else all is bytes (raw).
+    """
+
+    channel: Channel
+    clock: IReactorTime
+    pulse: Pulse
+    masking: str
+    control: bool
+    peer: str = ""
+    """Whom we talk to, for logs."""
+    _reader: FrameReader = field(init=False)
+    _feed: Feed | None = None
+    _drain: Drain | None = None
+    _closing: bool = False  # our close frame was sent
+    _over: bool = False  # the feed was told
+    _eof: bool = False  # the peer said so
+    _paused: bool = False
+    _pong: bytes | None = None  # the answer to the last ping, while others are unsent
+    _heard: bool = True  # since the last beat
+    _beats: int = 0  # quiet ones
+    _age: int = 0  # beats in all
+    _credit: float = wire.CONTROL_BURST
+    _lost: bool = False
+    _timer: IDelayedCall | None = None
+
+    def __attrs_post_init__(self) -> None:
+        self._reader = FrameReader(masked=self.masking == Masking.NONE, text_is_bytes=not self.control)
+
+    # -- Connection ------------------------------------------------------------------------------------------
+
+    @property
+    def unsent(self) -> int:
+        return self.channel.unsent
+
+    def join(self, feed: Feed, drain: Drain) -> None:
+        first = self._feed is None
+        if self._lost:  # before anybody wanted to know
+            feed.over(ending(Close.LEG_LOST))
+            feed.gone()
+            return
+        self._feed, self._drain = feed, drain
+        if first:
+            self.pulse.add(self)
+            self.channel.start(self)
+        else:
+            self.resume()
+
+    def send(self, data: Sequence[memoryview], size: int) -> None:
+        if not self._closing:
+            self._send_frame(BINARY, data, size)
+
+    def send_control(self, message: bytes) -> None:
+        if self.control and not self._closing:
+            self._send_frame(TEXT, [memoryview(message)], len(message))
+
+    def send_eof(self) -> None:
+        """In raw mode the end of one direction is the end of all (protocol.rst, "Raw")."""
+        if self.control:
+            self.send_control(wire.EOF_MESSAGE)
+        else:
+            self.close(wire.FINISHED)
+
+    def pause(self) -> None:
+        if not self._closing:
+            self._paused = True
+            self.channel.pause()
+
+    def resume(self) -> None:
+        self._paused = False
+        self.channel.resume()
+
+    def close(self, ending: Ending) -> None:
+        self._close(ending, CLOSE_TIME)
+
+    def abort(self) -> None:
+        self.channel.abort()
+
+    # -- Receiver --------------------------------------------------------------------------------------------
+
+    def data_received(self, data: memoryview) -> None:
+        self._heard = True
+        if self._over:
+            return
+        try:
+            for opcode, payload in self._reader.feed(data):
+                if opcode == BINARY:
+                    self._bytes_received(payload)  # type: ignore[arg-type]
+                else:
+                    self._frame_received(opcode, payload)  # type: ignore[arg-type]
+                if self._over:
+                    return
+        except PeerError as error:
+            self._fail(error)
+
+    def drained(self) -> None:
+        if self._pong is not None:
+            pong, self._pong = self._pong, None
+            self._send_frame(PONG, [memoryview(pong)], len(pong))
+        if self._drain is not None:
+            self._drain.drained()
+
+    def connection_lost(self, reason: str) -> None:
+        """The transport is gone; `reason` says how if that was not orderly."""
+        self._lost = True
+        self.pulse.discard(self)
+        self._stop_timer()
+        self._end(ending(Close.LEG_LOST, reason))
+        feed, self._feed, self._drain = self._feed, None, None
+        if feed is not None:
+            feed.gone()
+
+    # -- what comes in ---------------------------------------------------------------------------------------
+
+    def _bytes_received(self, views: list[memoryview]) -> None:
+        if self._eof:
+            raise PeerError(Close.PROTOCOL, "bytes after an end of file")
+        assert self._feed is not None
+        self._feed.received(views, sum(map(len, views)))
+
+    def _frame_received(self, opcode: int, payload: bytes) -> None:
+        if opcode == TEXT:
+            self._control_received(payload)
+        elif opcode == PING:
+            self._answer_ping(payload)
+        elif opcode == CLOSE:
+            self._close_received(payload)
+
+    def _control_received(self, message: bytes) -> None:
+        self._credit -= 1
+        if self._credit < 0:
+            raise PeerError(Close.FLOODING, wire.EXPLAIN[Close.FLOODING])
+        control = wire.decode_control(message)
+        assert self._feed is not None
+        if control.eof:
+            self._eof = True
+            self._feed.eof()
+        elif self.masking != Masking.NONE or control.met is None:  # only a relay says "met"
+            self._feed.control(message)
+
+    def _answer_ping(self, payload: bytes) -> None:
+        if self._closing:
+            return
+        if self.channel.unsent:
+            self._pong = payload  # only the last one must be answered (RFC 6455 §5.5.3)
+        else:
+            self._send_frame(PONG, [memoryview(payload)], len(payload))
+
+    def _close_received(self, payload: bytes) -> None:
+        code, reason = frames.parse_close(payload)
+        server = self.masking == Masking.NONE
+        self._stop_timer()
+        self._timer = self.clock.callLater(CLOSE_TIME if server else SERVER_CLOSES, self._too_late)
+        if not self._closing:
+            self._closing = True
+            self._send_frame(CLOSE, [memoryview(payload)], len(payload))
+        self._end(Ending(code, reason) if code in _PASSED else self._plain_ending(code, reason))
+        if server:
+            self.channel.close()
+
+    def _plain_ending(self, code: int, reason: str) -> Ending:
+        """What a peer's own close code means to others: it left in order, or it failed."""
+        if code in (1000, 1001, 1005) or code >= 3000:
+            return wire.FINISHED
+        if self.masking != Masking.NONE:
+            return Ending(code, reason)  # the relay's own codes are for us
+        return ending(Close.LEG_LOST, f"the other leg closed with {code} {reason}".strip())
+
+    # -- what goes out ---------------------------------------------------------------------------------------
+
+    def _send_frame(self, opcode: int, data: Sequence[memoryview], size: int) -> None:
+        if self.masking == Masking.NONE:
+            self.channel.write([frame_header(opcode, size), *data])
+        elif self.masking == Masking.ZERO:
+            self.channel.write([frame_header(opcode, size, b"\0\0\0\0"), *data])
+        else:
+            key = os.urandom(4)
+            payload = memoryview(bytearray(b"".join(data)))
+            apply_mask(payload, key)
+            self.channel.write([frame_header(opcode, size, key), payload])
+
+    def _close(self, why: Ending, seconds: float) -> None:
+        if self._closing:
+            return
+        payload = frames.close_payload(why.code, why.reason)
+        self._send_frame(CLOSE, [memoryview(payload)], len(payload))
+        self._closing = True
+        self._stop_timer()
+        self._timer = self.clock.callLater(seconds, self._too_late)
+        self.resume()  # for the answer
+
+    def _fail(self, error: PeerError) -> None:
+        """The peer broke the protocol: tell it why, the feed that it is lost, and read no more."""
+        self._close(Ending(error.code, error.reason), FAILED_TIME)
+        self._end(ending(Close.LEG_LOST, error.reason))
+
+    def _too_late(self) -> None:
+        self._timer = None
+        self.channel.abort()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _end(self, why: Ending) -> None:
+        if not self._over:
+            self._over = True
+            if self._feed is not None:
+                self._feed.over(why)
+
+    # -- Beating ---------------------------------------------------------------------------------------------
+
+    def beat(self) -> None:
+        """Ping a quiet peer, give up a dead one.
+
+        The count stands still while we hold unsent bytes or don't read, as then no answer can be expected; TCP's
+        own silence tells a dead peer from a slow one. A client pings whatever it hears: its relay may see nothing
+        else from one who can't read for a while.
+        """
+        self._age += 1
+        self._credit = min(wire.CONTROL_BURST, self._credit + BEAT * wire.CONTROL_RATE)
+        if self._heard:
+            self._heard, self._beats = False, 0
+        elif self._paused or self.channel.unsent:
+            if self.channel.peer_is_silent(BEAT * DEAD_BEATS):
+                self._dead()
+            return
+        else:
+            self._beats += 1
+        if self._beats >= DEAD_BEATS:
+            self._dead()
+        elif (self._beats and self._beats % PING_BEATS == 0) or (
+            self.masking != Masking.NONE and self._age % PING_BEATS == 0
+        ):
+            self._ping()
+
+    def _ping(self) -> None:
+        if not self._closing and not self.channel.unsent:
+            self._send_frame(PING, [], 0)
+
+    def _dead(self) -> None:
+        self._end(ending(Close.LEG_LOST, f"nothing was heard of it for {BEAT * DEAD_BEATS:.0f} s"))
+        self.channel.abort()
+
+
+_check: type[Connection] = FramedConnection

@@ -1,0 +1,227 @@
+"""The relay: lets legs in by their token, pairs them, splices their bytes."""
+
+import time
+from typing import Any
+
+from attrs import define, field
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+
+from streamrelay import tokens, wire
+from streamrelay.config import RelayConfig
+from streamrelay.errors import Refused
+from streamrelay.framed import FramedConnection
+from streamrelay.leg import Leg, LegCore, make_leg
+from streamrelay.logs import Logger
+from streamrelay.rendezvous import Rendezvous
+from streamrelay.splice import Splice
+from streamrelay.tokens import LegClaims, TokenError, Verifier, fingerprint
+from streamrelay.websocket import Admission, Door, Knock
+from streamrelay.wire import Close
+
+log = Logger()
+
+OPAQUE_MEMORY = 60.0
+"""Seconds that an opaque token, which has no expiry of its own, stays used up after its last leg came."""
+AGENT_PATIENCE = 30.0
+"""Seconds that an agent's leg waits when a client's waits none."""
+GOODBYE = 3.0
+"""Seconds that legs get at a stop to take their close."""
+
+
+@define(eq=False)
+class Seat:
+    """One admitted leg: its claims, and the machine that lives its life."""
+
+    relay: "Relay"
+    claims: LegClaims
+    name: str
+    """How logs call its stream."""
+    peer: str
+    leg: Leg = field(init=False)
+    connection: FramedConnection = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        core = LegCore(self.relay.clock, self.relay.patience(self.claims.role), self._withdraw, self._gone)
+        self.leg = make_leg(core)
+
+    def opened(self, connection: FramedConnection) -> None:
+        self.connection = connection
+        self.leg.open(connection)
+        self.relay.seated(self)
+
+    def left(self) -> None:
+        self.leg.lose()
+
+    def _withdraw(self) -> None:
+        log.info(
+            "stream {name}: the {role} {peer} waited in vain",
+            name=self.name,
+            role=self.claims.role,
+            peer=self.peer,
+        )
+        self.relay.rendezvous.withdraw(self.claims.sub, self.claims.role, self)
+
+    def _gone(self) -> None:
+        self.relay.rendezvous.leave(self.claims.sub)
+        self.relay.seats.discard(self)
+
+
+_admission: type[Admission] = Seat
+
+
+@define(eq=False)
+class Relay(Service):
+    """Everything that the legs of one process share. `now` is wall-clock time, for tokens."""
+
+    config: RelayConfig
+    clock: IReactorTime
+    now: Any = time.time
+    verifier: Verifier | None = None
+    rendezvous: Rendezvous[Seat] = field(factory=Rendezvous)
+    seats: set[Seat] = field(factory=set)
+    """Legs that were admitted and are not gone."""
+    streams: int = 0
+    """Splices that live."""
+    handshakes: int = 0
+    stopping: bool = False
+    _sweep: LoopingCall = field(init=False)
+    _empty: "Deferred[None] | None" = None
+
+    def __attrs_post_init__(self) -> None:
+        if self.config.tokens == "signed":
+            self.verifier = Verifier.load(list(self.config.platform_key), self.config.id)
+        self._sweep = LoopingCall(lambda: self.rendezvous.forget(self.now()))
+        self._sweep.clock = self.clock
+
+    def startService(self) -> None:
+        super().startService()
+        self._sweep.start(5.0, now=False)
+        log.info(
+            "relay {id} takes {tokens} tokens, patience {patience:g} s, origins: {origins}",
+            id=self.config.id,
+            tokens=self.config.tokens,
+            patience=self.config.patience,
+            origins=", ".join(self.config.origin) or "none (no web page may connect)",
+        )
+
+    def stopService(self) -> "Deferred[None]":
+        """Tell every leg that the relay is going away, and give it a moment to hear it."""
+        self.stopping = True
+        self._sweep.stop()
+        for seat in tuple(self.seats):
+            seat.leg.dismiss(wire.ending(Close.GOING_AWAY))
+        done: Deferred[None] = Deferred()
+        if self.seats:
+            self._empty = done
+            self.clock.callLater(GOODBYE, self._all_gone)
+        else:
+            done.callback(None)
+        return maybeDeferred(super().stopService).addCallback(lambda _: done)
+
+    def patience(self, role: str) -> float:
+        if self.config.patience == 0 and role == "agent":
+            return AGENT_PATIENCE
+        return self.config.patience
+
+    # -- Door ------------------------------------------------------------------------------------------------
+
+    def greet(self) -> None:
+        self.handshakes += 1
+        if self.stopping or self.handshakes > self.config.max_handshakes:
+            raise Refused(503, "full")
+        if len(self.seats) + self.handshakes > self.config.max_connections:
+            raise Refused(503, "full")
+
+    def part(self) -> None:
+        self.handshakes -= 1
+
+    def admit(self, knock: Knock) -> Seat:
+        mark = fingerprint(knock.token)
+        try:
+            if knock.origin is not None and knock.origin not in self.config.origin:
+                raise Refused(403, "origin", detail=f"its origin {knock.origin[:100]!r} is not allowed")
+            claims, name = self._claims(knock, mark)
+            self.rendezvous.admit(claims.sub, claims.role, claims.links, claims.exp + wire.CLOCK_SKEW)
+        except Refused as refusal:
+            log.info(
+                "refused the {role} {peer} with token {mark}: {why}",
+                role=knock.role,
+                peer=knock.peer,
+                mark=mark,
+                why=refusal.detail or refusal.reason,
+            )
+            raise
+        seat = Seat(self, claims, name, knock.peer)
+        self.seats.add(seat)
+        return seat
+
+    def _claims(self, knock: Knock, mark: str) -> tuple[LegClaims, str]:
+        """What the token says, and the stream's name in logs: an opaque token shows as its fingerprint."""
+        assert knock.role in ("client", "agent")
+        role: tokens.Role = "client" if knock.role == "client" else "agent"
+        if self.verifier is None:
+            if not wire.is_opaque(knock.token):
+                raise Refused(401, "token", detail="not 22 to 256 of A-Za-z0-9_-")
+            return LegClaims(knock.token, role, self.now() + OPAQUE_MEMORY, "opaque-token"), mark
+        try:
+            claims = self.verifier.leg(knock.token, role)
+        except TokenError as error:
+            raise Refused(401, "token", detail=str(error)) from None
+        return claims, claims.sub
+
+    # -- pairing ---------------------------------------------------------------------------------------------
+
+    def seated(self, seat: Seat) -> None:
+        """A leg is open: pair it, or let it wait."""
+        other = self.rendezvous.meet(seat.claims.sub, seat.claims.role, seat)
+        if other is not None:
+            client, agent = (seat, other) if seat.claims.role == "client" else (other, seat)
+            self._pair(client, agent)
+        elif self.stopping:
+            seat.leg.dismiss(wire.ending(Close.GOING_AWAY))
+        elif seat.claims.role == "client" and self.config.patience == 0:
+            seat.leg.tire()
+
+    def _pair(self, client: Seat, agent: Seat) -> None:
+        began = self.clock.seconds()
+
+        def ended(splice: Splice) -> None:
+            self.streams -= 1
+            log.info(
+                "stream {name} ended: {ending} after {seconds:.1f} s, {up} bytes up, {down} down",
+                name=client.name,
+                ending=str(splice.ending),
+                seconds=self.clock.seconds() - began,
+                up=splice.outward.count,
+                down=splice.inward.count,
+            )
+            client.leg.lose()
+            agent.leg.lose()
+            self._all_gone(only_if_empty=True)
+
+        splice = Splice(client.connection, agent.connection, ended)
+        mode = "v1" if client.connection.control else "raw"
+        self.streams += 1
+        log.info(
+            "stream {name} opened: client {client} ({mode}), agent {agent}",
+            name=client.name,
+            client=client.peer,
+            mode=mode,
+            agent=agent.peer,
+        )
+        client.leg.meet(splice)
+        agent.leg.meet(splice)
+        met = wire.Control(met=wire.Met(mode, client.peer))
+        agent.connection.send_control(wire.encode(met))
+        splice.start()
+
+    def _all_gone(self, only_if_empty: bool = False) -> None:
+        if self._empty is not None and not (only_if_empty and self.seats):
+            done, self._empty = self._empty, None
+            done.callback(None)
+
+
+_door: type[Door] = Relay

@@ -1,0 +1,1 @@
+"""What an agent may connect: a file a kind, each with an ``async def connect()`` that gives a connection to splice."""

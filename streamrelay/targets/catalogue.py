@@ -1,0 +1,216 @@
+"""A host's targets by name: the agent's own list, the only thing that says what may be connected.
+
+A name may be a pattern with named parts (``vm/{name}/console``). Each part must match its own regular expression in
+full and is filled into the settings; whatever isn't matched exactly is no target.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import msgspec
+from attrs import define, field
+from msgspec import structs
+
+from streamrelay import wire
+from streamrelay.config import read_toml
+from streamrelay.errors import ConfigError, TargetError
+from streamrelay.logs import Logger
+from streamrelay.splice import Connection
+from streamrelay.targets.log import Log
+from streamrelay.targets.pty import Pty
+from streamrelay.targets.tcp import Tcp
+from streamrelay.targets.unix import Unix
+from streamrelay.wire import Refusal, TargetInfo
+
+log = Logger()
+
+Settings = Tcp | Unix | Log | Pty
+
+_PLACE: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+
+
+class Target(Protocol):
+    """What every kind's settings can do."""
+
+    def check(self) -> None:
+        """Raise `ValueError` if a setting is impossible."""
+
+    async def connect(self, reactor: Any) -> Connection:
+        """A connection to splice, or `TargetError`."""
+
+
+@define(frozen=True)
+class Entry:
+    """One target of the list."""
+
+    name: str
+    settings: Settings
+    pattern: re.Pattern[str]
+
+    @property
+    def kind(self) -> str:
+        return str(self.settings.__struct_config__.tag)
+
+    def match(self, name: str) -> Target | None:
+        """The target of this name with its parts filled in."""
+        match = self.pattern.fullmatch(name)
+        if match is None:
+            return None
+        parts = match.groupdict()
+        if any(step in (".", "..") for part in parts.values() for step in part.split("/")):
+            return None
+        return fill(self.settings, parts) if parts else self.settings
+
+
+def read_entry(name: str, table: object) -> Entry:
+    """One ``[targets.NAME]`` table, or `ValueError`."""
+    plain = _PLACE.sub("x", name)
+    if not wire.is_target(plain):
+        raise ValueError("a name is letters, digits, ._:@+- and {parts}, with / between")
+    settings: Settings = msgspec.convert(table, type=Settings, strict=True)
+    wanted = _PLACE.findall(name)
+    if len(set(wanted)) != len(wanted):
+        raise ValueError("a part stands twice in the name")
+    if set(wanted) != set(settings.parts):
+        raise ValueError(f"parts: expected a regular expression for each of {wanted or 'no parts'}")
+    unknown = set(_PLACE.findall(" ".join(_texts(settings)))) - set(wanted)
+    if unknown:
+        raise ValueError(f"{{{min(unknown)}}} is no part of the name")
+    if not wanted:
+        settings.check()
+    return Entry(name, settings, _pattern(name, settings.parts))
+
+
+def _pattern(name: str, parts: Mapping[str, str]) -> re.Pattern[str]:
+    pieces = _PLACE.split(name)  # literal, part, literal, part, … literal
+    text = ""
+    for index, piece in enumerate(pieces):
+        if index % 2 == 0:
+            text += re.escape(piece)
+            continue
+        try:
+            re.compile(parts[piece])
+        except re.error as error:
+            raise ValueError(f"parts.{piece}: not a regular expression: {error}") from None
+        text += f"(?P<{piece}>(?:{parts[piece]}))"
+    try:
+        return re.compile(text, re.ASCII)
+    except re.error as error:
+        raise ValueError(f"parts: {error}") from None
+
+
+def _texts(settings: Settings) -> list[str]:
+    texts: list[str] = []
+    for value in structs.asdict(settings).values():
+        if isinstance(value, str):
+            texts.append(value)
+        elif isinstance(value, tuple):
+            texts += [item for item in value if isinstance(item, str)]
+    return texts
+
+
+def fill(settings: Settings, parts: Mapping[str, str]) -> Settings | None:
+    """The settings with every ``{part}`` replaced; None if that makes no possible target.
+
+    An argument may not become an option by what was filled in.
+    """
+
+    def filled(text: str) -> str:
+        result = _PLACE.sub(lambda match: parts[match[1]], text)
+        if result.startswith("-") and not text.startswith("-"):
+            raise ValueError("an argument became an option")
+        return result
+
+    changes: dict[str, Any] = {}
+    try:
+        for name, value in structs.asdict(settings).items():
+            if isinstance(value, str):
+                changes[name] = filled(value)
+            elif name == "command":
+                changes[name] = tuple(filled(item) for item in value)
+        result = structs.replace(settings, **changes)
+        result.check()
+    except ValueError:
+        return None
+    return result
+
+
+def read_targets(tables: Mapping[str, Any], where: str) -> dict[str, Entry]:
+    """All ``[targets]`` of a file, or `ConfigError`."""
+    entries = {}
+    for name, table in tables.items():
+        try:
+            entries[name] = read_entry(name, table)
+        except (ValueError, msgspec.ValidationError) as error:
+            raise ConfigError(f"{where}: targets.{name!r}: {error}") from None
+    return entries
+
+
+@define(eq=False)
+class Catalogue:
+    """The targets of this host, read again when their files have changed.
+
+    A file that has become wrong changes nothing: what was read before stays in force, and the log says so.
+    """
+
+    path: str = ""
+    """The agent's own TOML file."""
+    drop_in: str = ""
+    """A directory with more."""
+    entries: dict[str, Entry] = field(factory=dict)
+    _seen: tuple[Any, ...] = ()
+
+    def load(self) -> None:
+        """Read all files, or raise `ConfigError`."""
+        self._seen = self._look()
+        entries: dict[str, Entry] = {}
+        for path in self._paths():
+            table = read_toml(str(path))
+            own = str(path) == self.path
+            if not own and (extra := set(table) - {"targets"}):
+                raise ConfigError(f"{path}: {min(extra)}: only [targets] may stand in a drop-in file")
+            found = read_targets(table.get("targets", {}), str(path))
+            if twice := set(found) & set(entries):
+                raise ConfigError(f"{path}: targets.{min(twice)!r} stands in another file already")
+            entries |= found
+        self.entries = entries
+
+    def refresh(self) -> bool:
+        """Read the files again if they have changed; whether there is a new list now."""
+        if self._look() == self._seen:
+            return False
+        try:
+            self.load()
+        except ConfigError as error:
+            log.error("the targets stay as they were: {error}", error=error)
+            return False
+        log.info("targets read again: {count}", count=len(self.entries))
+        return True
+
+    def find(self, name: str) -> tuple[Target, str]:
+        """The target of this name and its kind, or `TargetError`."""
+        exact = self.entries.get(name)
+        for entry in [exact] if exact else self.entries.values():
+            target = entry.match(name) if wire.is_target(name) else None
+            if target is not None:
+                return target, entry.kind
+        raise TargetError(Refusal.NO_SUCH_TARGET, "no such target on this host")
+
+    def infos(self) -> tuple[TargetInfo, ...]:
+        return tuple(TargetInfo(entry.name, entry.kind) for entry in self.entries.values())
+
+    def _paths(self) -> list[Path]:
+        own = [Path(self.path)] if self.path else []
+        return own + (sorted(Path(self.drop_in).glob("*.toml")) if self.drop_in else [])
+
+    def _look(self) -> tuple[Any, ...]:
+        seen = []
+        for path in self._paths():
+            try:
+                status = path.stat()
+                seen.append((str(path), status.st_mtime_ns, status.st_size, status.st_ino))
+            except OSError:
+                seen.append((str(path), 0, 0, 0))
+        return tuple(seen)

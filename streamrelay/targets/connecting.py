@@ -1,0 +1,35 @@
+"""What went wrong with a connection attempt, in the words of an answer to a summons."""
+
+from typing import Any
+
+from twisted.internet import error
+from twisted.internet.defer import CancelledError, Deferred
+
+from streamrelay.errors import TargetError
+from streamrelay.plain import PlainConnection
+from streamrelay.wire import Refusal
+
+
+async def connected(attempt: "Deferred[Any]", where: str) -> PlainConnection:
+    """The connection that an endpoint's attempt brings, or `TargetError`."""
+    try:
+        protocol = await attempt
+    except (error.ConnectionRefusedError, FileNotFoundError):
+        raise TargetError(Refusal.TARGET_REFUSED, f"{where} refused the connection") from None
+    except (error.TimeoutError, error.TCPTimedOutError, CancelledError):
+        raise TargetError(Refusal.TARGET_UNREACHABLE, f"{where} did not answer in time") from None
+    except (error.ConnectError, error.DNSLookupError, OSError) as failure:
+        code = Refusal.TARGET_REFUSED if _refused(failure) else Refusal.TARGET_UNREACHABLE
+        raise TargetError(code, f"{where}: {_first_line(failure)}") from None
+    connection: PlainConnection = protocol.connection
+    return connection
+
+
+def _refused(failure: Exception) -> bool:
+    number = getattr(failure, "osError", None) or getattr(failure, "errno", None)
+    return number in (2, 13, 111)  # no such file, permission denied, connection refused
+
+
+def _first_line(failure: Exception) -> str:
+    lines = str(failure).strip().rstrip(".").splitlines()
+    return lines[0][:200] if lines else type(failure).__name__

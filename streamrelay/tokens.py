@@ -1,0 +1,183 @@
+"""Tokens: what a leg presents, and the signed envelopes of summonses (protocol.rst, "Tokens").
+
+The platform holds the private key; relays and agents hold public keys and can verify, never mint.
+"""
+
+import hashlib
+import os
+import re
+import secrets
+import stat
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import jwt
+from attrs import define
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from msgspec import Meta, Struct
+
+from streamrelay import wire
+from streamrelay.errors import ConfigError
+
+ALGORITHM: Final = "EdDSA"
+LONGEST_LIFE: Final = 3600
+"""Seconds between `iat` and `exp` beyond which a token is refused, whoever signed it."""
+
+Role = Literal["client", "agent"]
+
+
+class TokenError(Exception):
+    """A token is no good; the text is for our own log, never for the peer."""
+
+
+class LegClaims(Struct, frozen=True):
+    """What a leg's token says, once it is verified."""
+
+    sub: wire.Stream
+    role: Role
+    exp: float
+    jti: Annotated[str, Meta(min_length=8, max_length=64)]
+    host: str = ""
+    target: str = ""
+    user: str = ""
+    links: Annotated[int, Meta(ge=1, le=32)] = 1
+
+
+def new_id() -> str:
+    """132 random bits as 22 characters: a stream's id, a `jti`, an opaque token."""
+    return secrets.token_urlsafe(17)[:22]
+
+
+def fingerprint(token: str) -> str:
+    """How a token appears in a log: 8 hex digits of its SHA-256."""
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()[:8]
+
+
+def key_id(key: Ed25519PublicKey) -> str:
+    """The `kid` of a key: 16 hex digits of the SHA-256 of its 32 bytes."""
+    raw = key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    return hashlib.sha256(raw).hexdigest()[:16]
+
+
+@define(eq=False)
+class Signer:
+    """Mints tokens with the platform's private key."""
+
+    key: Ed25519PrivateKey
+    kid: str
+    now: Callable[[], float] = time.time
+
+    @classmethod
+    def load(cls, path: str) -> "Signer":
+        """Read a PEM file that only its owner may read, or raise `ConfigError`."""
+        pem = _read(path, private=True)
+        try:
+            key = serialization.load_pem_private_key(pem, password=None)
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            raise ConfigError(f"{path}: not a private key in PEM form ({error})") from None
+        if not isinstance(key, Ed25519PrivateKey):
+            raise ConfigError(f"{path}: an Ed25519 key is expected; make one with `streamrelay keygen`")
+        return cls(key, key_id(key.public_key()))
+
+    def mint(self, audience: str, life: float = wire.SUMMONS_LIFE, **claims: object) -> str:
+        """A JWT for `audience` that may be used within `life` seconds from now."""
+        now = int(self.now())
+        payload = {"aud": audience, "iat": now, "exp": now + int(life), "jti": new_id(), **claims}
+        return jwt.encode(payload, self.key, algorithm=ALGORITHM, headers={"kid": self.kid})
+
+
+@define(eq=False)
+class Verifier:
+    """Verifies tokens for one audience with the public keys of those who may mint them."""
+
+    keys: Mapping[str, Ed25519PublicKey]
+    audience: str
+
+    @classmethod
+    def load(cls, paths: list[str], audience: str) -> "Verifier":
+        """Read PEM files, or raise `ConfigError`."""
+        keys = [_public(path) for path in paths]
+        return cls({key_id(key): key for key in keys}, audience)
+
+    def claims(self, token: str, role: str) -> dict[str, Any]:
+        """The claims of a token that holds good now in this `role`, or raise `TokenError`."""
+        if len(token) > 8192 or not re.fullmatch(wire.JWT, token):
+            raise TokenError("not a JWT")
+        try:
+            key = self.keys[jwt.get_unverified_header(token).get("kid", "")]
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                key,
+                algorithms=[ALGORITHM],
+                audience=self.audience,
+                leeway=wire.CLOCK_SKEW,
+                options={"require": ["exp", "iat", "jti", "aud", "role"], "strict_aud": True},
+            )
+        except (KeyError, TypeError):
+            raise TokenError("signed by an unknown key") from None
+        except jwt.PyJWTError as error:
+            raise TokenError(str(error)) from None
+        except (ValueError, OverflowError, RecursionError) as error:
+            raise TokenError(f"malformed ({type(error).__name__})") from None
+        if claims["role"] != role:
+            raise TokenError(f"its role is not {role}")
+        if claims["exp"] - claims["iat"] > LONGEST_LIFE:
+            raise TokenError("it lives too long")
+        return claims
+
+    def leg(self, token: str, role: Role) -> LegClaims:
+        """A leg's token, or raise `TokenError`."""
+        try:
+            return wire.convert(self.claims(token, role), LegClaims)
+        except ValueError as error:
+            raise TokenError(str(error)) from None
+
+
+def generate(private: Path, public: Path) -> str:
+    """Write a new key pair (the private file with mode 0600; existing files are kept) and return its `kid`."""
+    key = Ed25519PrivateKey.generate()
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    open_pem = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    for path, content, mode in ((private, pem, 0o600), (public, open_pem, 0o644)):
+        write_new(path, content, mode)
+    return key_id(key.public_key())
+
+
+def write_new(path: Path, content: bytes, mode: int) -> None:
+    """Create a file with this mode, or raise `ConfigError` if it exists or can't be made."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    except OSError as error:
+        raise ConfigError(f"{path}: can't be created: {error.strerror}") from None
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+
+
+def _public(path: str) -> Ed25519PublicKey:
+    pem = _read(path)
+    if b"PRIVATE KEY" in pem:
+        raise ConfigError(f"{path}: this is a private key; only the public one belongs here")
+    try:
+        key = serialization.load_pem_public_key(pem)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ConfigError(f"{path}: not a public key in PEM form ({error})") from None
+    if not isinstance(key, Ed25519PublicKey):
+        raise ConfigError(f"{path}: an Ed25519 key is expected; make one with `streamrelay keygen`")
+    return key
+
+
+def _read(path: str, private: bool = False) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if private and stat.S_IMODE(mode) & 0o077:
+                raise ConfigError(f"{path}: others may read this private key; run: chmod 600 {path}")
+            return file.read(65536)
+    except OSError as error:
+        raise ConfigError(f"{path}: can't be read: {error.strerror}") from None

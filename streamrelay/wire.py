@@ -1,0 +1,295 @@
+"""Everything that has a name on a wire: messages, close codes, subjects and limits (protocol.rst)."""
+
+import re
+from enum import IntEnum
+from typing import Annotated, Any, Final, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from streamrelay.errors import PeerError
+
+SUBPROTOCOL: Final = "streamrelay.v1"
+"""Binary messages are the stream's bytes, text messages are control messages."""
+RAW: Final = "binary"
+"""Every message is bytes; what noVNC, spice-html5 and websockify's clients offer."""
+
+MAX_CONTROL: Final = 4096
+"""Bytes of one control message."""
+CONTROL_RATE: Final = 16
+"""Control messages a second that one leg may send on average."""
+CONTROL_BURST: Final = 64
+"""Control messages that a leg may send at once before the rate counts."""
+MAX_HANDSHAKE: Final = 8192
+"""Bytes of a websocket's opening request, or of its answer."""
+HANDSHAKE_TIME: Final = 5.0
+"""Seconds from accept to 101."""
+CONNECT_TIME: Final = 10.0
+"""Seconds that a target or a relay may take to be connected."""
+SUMMONS_LIFE: Final = 30
+"""Seconds in which a summons, and a leg's token, may be used."""
+CLOCK_SKEW: Final = 5
+"""Seconds by which clocks may differ."""
+
+HOST = r"[A-Za-z0-9_-]{1,64}"
+TARGET = r"[A-Za-z0-9_.:@+-]{1,128}(?:/[A-Za-z0-9_.:@+-]{1,128}){0,7}"
+OPAQUE = r"[A-Za-z0-9_-]{22,256}"
+JWT = r"[A-Za-z0-9_-]{1,2048}\.[A-Za-z0-9_-]{1,4096}\.[A-Za-z0-9_-]{1,128}"
+
+Host = Annotated[str, Meta(pattern=f"^{HOST}\\Z")]
+Target = Annotated[str, Meta(pattern=f"^{TARGET}\\Z", max_length=256)]
+Stream = Annotated[str, Meta(pattern=f"^{OPAQUE}\\Z")]
+Url = Annotated[str, Meta(pattern=r"^wss?://[!-~]{1,500}\Z")]
+
+
+class Close(IntEnum):
+    """Close codes after 101; `EXPLAIN` says each in words."""
+
+    FINISHED = 1000
+    GOING_AWAY = 1001
+    PROTOCOL = 1002
+    BAD_UTF8 = 1007
+    FLOODING = 1008
+    TOO_BIG = 1009
+    OUR_FAULT = 1011
+    OVERLOADED = 1013
+    TARGET_REFUSED = 4001
+    TARGET_UNREACHABLE = 4002
+    TARGET_RESET = 4003
+    NOBODY_CAME = 4004
+    LEG_LOST = 4005
+    OPERATOR = 4006
+    IDLE = 4008
+    LIFETIME = 4009
+    QUOTA = 4011
+
+
+EXPLAIN: Final = {
+    Close.FINISHED: "finished; every byte was delivered",
+    Close.GOING_AWAY: "the relay is going away",
+    Close.PROTOCOL: "protocol error",
+    Close.BAD_UTF8: "text that is not UTF-8",
+    Close.FLOODING: "too many control messages",
+    Close.TOO_BIG: "a frame or control message that is too big",
+    Close.OUR_FAULT: "an error in the relay or the agent",
+    Close.OVERLOADED: "overloaded, try again",
+    Close.TARGET_REFUSED: "the target refused the connection",
+    Close.TARGET_UNREACHABLE: "the target can't be reached",
+    Close.TARGET_RESET: "the target reset the connection",
+    Close.NOBODY_CAME: "nobody came within the relay's patience",
+    Close.LEG_LOST: "the other leg was lost",
+    Close.OPERATOR: "ended by an operator",
+    Close.IDLE: "idle too long",
+    Close.LIFETIME: "lived too long",
+    Close.QUOTA: "byte quota used up",
+}
+
+
+class Refusal:
+    """Why an agent does not come: the codes of its answer to a summons."""
+
+    NO_SUCH_TARGET: Final = "no_such_target"
+    TARGET_REFUSED: Final = "target_refused"
+    TARGET_UNREACHABLE: Final = "target_unreachable"
+    DIAL_FAILED: Final = "dial_failed"
+    BAD_SUMMONS: Final = "bad_summons"
+    BUSY: Final = "busy"
+    NO_SUCH_STREAM: Final = "no_such_stream"
+
+
+class Ending(Struct, frozen=True):
+    """How a connection ended: a close code and one line that says why."""
+
+    code: int
+    reason: str = ""
+
+    @property
+    def clean(self) -> bool:
+        return self.code == Close.FINISHED
+
+    def __str__(self) -> str:
+        text = EXPLAIN.get(Close(self.code), "") if self.code in Close._value2member_map_ else ""
+        reason = self.reason if self.reason and self.reason != text else ""
+        return f"{self.code} " + ": ".join(part for part in (text, reason) if part)
+
+
+FINISHED: Final = Ending(Close.FINISHED)
+
+
+def ending(code: Close, reason: str = "") -> Ending:
+    """An ending in the code's own words, or in others that say more."""
+    return Ending(int(code), reason or EXPLAIN[code])
+
+
+# -- control messages ------------------------------------------------------------------------------------------
+
+
+class Met(Struct, frozen=True):
+    """The relay tells an agent's leg that its client has come."""
+
+    mode: str
+    """"v1": the client takes control messages; "raw": they stop at the relay."""
+    from_: str = msgspec.field(name="from", default="")
+    """The client's address, for the agent's log."""
+
+
+class Control(Struct, frozen=True, omit_defaults=True):
+    """One control message; unknown keys are ignored (protocol.rst, "Control messages")."""
+
+    eof: bool = False
+    resize: tuple[Annotated[int, Meta(ge=1, le=10000)], Annotated[int, Meta(ge=1, le=10000)]] | None = None
+    exit: int | None = None
+    met: Met | None = None
+
+
+EOF_MESSAGE: Final = b'{"eof":true}'
+_control = msgspec.json.Decoder(Control)
+
+
+def decode_control(message: bytes | bytearray) -> Control:
+    """Raise `PeerError` 1007 for bad UTF-8 and 1002 for what is not a JSON object of known meaning."""
+    try:
+        return _control.decode(message)
+    except UnicodeDecodeError:
+        raise PeerError(Close.BAD_UTF8, "a control message is not UTF-8") from None
+    except msgspec.DecodeError as error:
+        if not _is_utf8(message):
+            raise PeerError(Close.BAD_UTF8, "a control message is not UTF-8") from None
+        raise PeerError(Close.PROTOCOL, f"bad control message: {str(error)[:80]}") from None
+
+
+def _is_utf8(data: bytes | bytearray) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+# -- the bus ---------------------------------------------------------------------------------------------------
+
+
+class Summons(Struct, frozen=True):
+    """Asks an agent to come: connect `target`, dial `relay` with `token`."""
+
+    stream: Stream
+    target: Target
+    relay: Url
+    token: Annotated[str, Meta(max_length=8192)]
+    jti: Annotated[str, Meta(min_length=8, max_length=64)]
+    exp: float
+    """Seconds since the epoch after which it is stale."""
+    user: Annotated[str, Meta(max_length=256)] = ""
+    """Who opened the stream, for the agent's log and events."""
+    links: Annotated[int, Meta(ge=1, le=32)] = 1
+    """Legs that the agent may send, one after the other is met."""
+
+
+class End(Struct, frozen=True):
+    """Asks an agent to end one stream."""
+
+    stream: Stream
+    jti: Annotated[str, Meta(min_length=8, max_length=64)]
+    exp: float
+
+
+class Answer(Struct, frozen=True, omit_defaults=True):
+    """An agent's answer: ready, or refused with one of `Refusal` and a reason in one line."""
+
+    ready: bool = False
+    refused: str = ""
+    reason: str = ""
+    kind: str = ""
+    """The target's kind, for the client to choose a viewer."""
+
+
+class TargetInfo(Struct, frozen=True, omit_defaults=True):
+    """A target as discovery shows it; a pattern keeps its ``{parts}``."""
+
+    name: str
+    kind: str
+
+
+class HostInfo(Struct, frozen=True):
+    """One agent, as discovery answers (the metadata of its NATS micro-service)."""
+
+    host: Host
+    targets: tuple[TargetInfo, ...]
+
+
+class StreamInfo(Struct, frozen=True):
+    """A live stream, as its agent tells it."""
+
+    stream: str
+    host: str
+    target: str
+    user: str
+    seconds: float
+    up: int
+    """Bytes from the client to the target."""
+    down: int
+    """Bytes from the target to the client."""
+
+
+class Ended(Struct, frozen=True):
+    """The event that a stream is over."""
+
+    stream: str
+    target: str
+    user: str
+    code: int
+    reason: str
+    seconds: float
+    up: int
+    down: int
+
+
+def open_subject(host: str) -> str:
+    return f"streamrelay.v1.host.{host}.open"
+
+
+def end_subject(host: str) -> str:
+    return f"streamrelay.v1.host.{host}.end"
+
+
+def event_subject(host: str, kind: str) -> str:
+    return f"streamrelay.v1.event.{host}.{kind}"
+
+
+T = TypeVar("T")
+
+
+def decode(data: bytes | str, kind: type[T]) -> T:
+    """A message that a stranger sent as JSON; `ValueError` in one line if it is not one."""
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ValueError(str(error)) from None
+
+
+def convert(claims: dict[str, Any], kind: type[T]) -> T:
+    """The claims of a verified JWT as a message; `ValueError` in one line if they are not one."""
+    try:
+        return msgspec.convert(claims, type=kind, strict=True)
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from None
+
+
+encode = msgspec.json.encode
+
+
+def is_host(name: str) -> bool:
+    return re.fullmatch(HOST, name) is not None
+
+
+def is_opaque(token: str) -> bool:
+    return re.fullmatch(OPAQUE, token) is not None
+
+
+def is_target(name: str) -> bool:
+    return len(name) <= 256 and re.fullmatch(TARGET, name) is not None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this is a name of the machine itself."""
+    return host in ("localhost", "::1") or re.fullmatch(r"127(?:\.\d{1,3}){3}", host) is not None
