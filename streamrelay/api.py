@@ -30,6 +30,7 @@ MAX_BODY: Final = 16384
 PAGES: Final = {
     b"": ("console.html", "text/html; charset=utf-8"),
     b"console.css": ("console.css", "text/css; charset=utf-8"),
+    b"icon.svg": ("icon.svg", "image/svg+xml"),
     b"console.js": ("console.js", "text/javascript; charset=utf-8"),
 }
 """All files that are served, by path; there are no others."""

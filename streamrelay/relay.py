@@ -65,8 +65,7 @@ class Seat:
         self.relay.rendezvous.withdraw(self.claims.sub, self.claims.role, self)
 
     def _gone(self) -> None:
-        self.relay.rendezvous.leave(self.claims.sub)
-        self.relay.seats.discard(self)
+        self.relay.gone(self)
 
 
 _admission: type[Admission] = Seat
@@ -116,7 +115,7 @@ class Relay(Service):
         done: Deferred[None] = Deferred()
         if self.seats:
             self._empty = done
-            self.clock.callLater(GOODBYE, self._all_gone)
+            done.addTimeout(GOODBYE, self.clock, onTimeoutCancel=lambda value, _: None)
         else:
             done.callback(None)
         return maybeDeferred(super().stopService).addCallback(lambda _: done)
@@ -200,7 +199,6 @@ class Relay(Service):
             )
             client.leg.lose()
             agent.leg.lose()
-            self._all_gone(only_if_empty=True)
 
         splice = Splice(client.connection, agent.connection, ended)
         mode = "v1" if client.connection.control else "raw"
@@ -218,8 +216,11 @@ class Relay(Service):
         agent.connection.send_control(wire.encode(met))
         splice.start()
 
-    def _all_gone(self, only_if_empty: bool = False) -> None:
-        if self._empty is not None and not (only_if_empty and self.seats):
+    def gone(self, seat: Seat) -> None:
+        """A leg holds nothing any more."""
+        self.rendezvous.leave(seat.claims.sub)
+        self.seats.discard(seat)
+        if self._empty is not None and not self.seats:
             done, self._empty = self._empty, None
             done.callback(None)
 
