@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from streamrelay.channel import Channel, TransportChannel
+from streamrelay.sockets import SocketChannel, open_channel
 from streamrelay.splice import Connection, Drain, Feed
 from streamrelay.wire import Close, Ending, ending
 
@@ -127,7 +128,7 @@ class PlainProtocol(Protocol):
 
     def __init__(self, clock: IReactorTime, reset: Ending, made: Callable[[PlainConnection], object]) -> None:
         self._clock, self._reset, self._made = clock, reset, made
-        self._channel: TransportChannel
+        self._channel: SocketChannel | TransportChannel
         self.connection: PlainConnection
 
     def connectionMade(self) -> None:
@@ -136,7 +137,7 @@ class PlainProtocol(Protocol):
             transport.setTcpNoDelay(True)
         if hasattr(transport, "setTcpKeepAlive"):
             transport.setTcpKeepAlive(True)
-        self._channel = TransportChannel(transport)
+        self._channel = open_channel(transport)
         self.connection = PlainConnection(self._channel, self._clock, self._reset)
         self._made(self.connection)
 

@@ -30,6 +30,7 @@ from streamrelay.errors import ConfigError, Refused
 from streamrelay.framed import FramedConnection, Masking
 from streamrelay.logs import Logger
 from streamrelay.pulse import Pulse
+from streamrelay.sockets import SocketChannel, open_channel
 from streamrelay.wire import CONNECT_TIME, HANDSHAKE_TIME, MAX_HANDSHAKE, RAW, SUBPROTOCOL, is_loopback
 
 log = Logger()
@@ -124,7 +125,7 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
     _timer: IDelayedCall | None = None
     _admission: Admission | None = None
     _connection: FramedConnection | None = None
-    _channel: TransportChannel | None = None
+    _channel: SocketChannel | TransportChannel | None = None
     _refused = False
 
     def connectionMade(self) -> None:
@@ -164,7 +165,7 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
             # Bytes between the request and our 101 may be a second request (CVE-2018-1002105).
             self.transport.abortConnection()
             return
-        self._channel = TransportChannel(self.transport)
+        self._channel = open_channel(self.transport)
         self._connection = FramedConnection(
             self._channel,
             self.factory.clock,
@@ -265,7 +266,7 @@ class DialProtocol(WebSocketClientProtocol):  # type: ignore[misc]
     factory: "DialFactory"
     data: bytes
     _connection: FramedConnection | None = None
-    _channel: TransportChannel | None = None
+    _channel: SocketChannel | TransportChannel | None = None
 
     def dataReceived(self, data: bytes) -> None:
         if self._channel is not None:
@@ -284,7 +285,7 @@ class DialProtocol(WebSocketClientProtocol):  # type: ignore[misc]
         early, self.data = self.data, b""
         secure = self.factory.isSecure
         masking = Masking.ZERO if secure and not self.factory.always_mask else Masking.RANDOM
-        self._channel = TransportChannel(self.transport)
+        self._channel = open_channel(self.transport)
         if early:
             self._channel.dataReceived(early)
         self._connection = FramedConnection(
