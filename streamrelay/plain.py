@@ -11,8 +11,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from streamrelay.channel import Channel, TransportChannel
-from streamrelay.sockets import SocketChannel, open_channel
+from streamrelay.sockets import SocketChannel
 from streamrelay.splice import Connection, Drain, Feed
+from streamrelay.tls import open_channel
 from streamrelay.wire import Close, Ending, ending
 
 CLOSE_TIME: Final = 60.0
@@ -137,7 +138,7 @@ class PlainProtocol(Protocol):
             transport.setTcpNoDelay(True)
         if hasattr(transport, "setTcpKeepAlive"):
             transport.setTcpKeepAlive(True)
-        self._channel = open_channel(transport)
+        self._channel = open_channel(transport, self._clock)
         self.connection = PlainConnection(self._channel, self._clock, self._reset)
         self._made(self.connection)
 

@@ -15,7 +15,7 @@ from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.python.failure import Failure
 
-from streamrelay.channel import Channel, Receiver, TransportChannel, tcp_is_silent
+from streamrelay.channel import Channel, Receiver, tcp_is_silent
 
 READ: Final = 256 * 1024
 """Bytes that are read at once, so that one stream holds the reactor for a fraction of a millisecond."""
@@ -47,9 +47,14 @@ class SocketChannel:
     def __attrs_post_init__(self) -> None:
         self._socket = self.transport.getHandle()
         self.transport.pauseProducing()
-        self.transport.registerProducer(self, False)
-        self._flushed = False  # registering alone asks for more, so only what comes from now on counts
-        self.transport.doWrite()
+        self._flush_transport()
+
+    def _flush_transport(self) -> None:
+        """Let the transport write what it still has; it tells when that is out."""
+        if self.transport.connected:
+            self.transport.registerProducer(self, False)
+            self._flushed = False  # registering alone asks for more, so only what comes from now on counts
+            self.transport.doWrite()
 
     def resumeProducing(self) -> None:
         """IPullProducer: the transport's own last byte is out."""
@@ -69,8 +74,11 @@ class SocketChannel:
             receiver.data_received(memoryview(early))
 
     def dataReceived(self, data: bytes) -> None:
-        """What came with a handshake waits for `start`."""
-        self._early += data
+        """What Twisted read together with a handshake; it waits for `start`."""
+        if self._receiver is None:
+            self._early += data
+        else:
+            self._receiver.data_received(memoryview(data))
 
     # -- reading ---------------------------------------------------------------------------------------------
 
@@ -95,9 +103,14 @@ class SocketChannel:
         if size:
             self._receiver.data_received(_view[:size])  # type: ignore[union-attr]
         else:
-            self.pause()
-            self._hand_back_if_closed()
-            self.transport.readConnectionLost(Failure(ConnectionDone()))
+            self._end_of_file()
+
+    def _end_of_file(self) -> None:
+        """Tell the transport, which may close the descriptor upon it."""
+        self.pause()
+        if not IHalfCloseableProtocol.providedBy(self.transport.protocol):
+            self._let_go()
+        self.transport.readConnectionLost(Failure(ConnectionDone()))
 
     # -- writing ---------------------------------------------------------------------------------------------
 
@@ -196,11 +209,6 @@ class SocketChannel:
             self._let_go()
             self.transport.connectionLost(Failure(ConnectionLost(error.strerror)))
 
-    def _hand_back_if_closed(self) -> None:
-        """Before the transport hears of an end of file, which may make it close the descriptor."""
-        if not IHalfCloseableProtocol.providedBy(self.transport.protocol):
-            self._let_go()
-
     def _let_go(self) -> None:
         """Leave the descriptor to the transport again, which is about to close it."""
         self._dead = True
@@ -212,14 +220,3 @@ class SocketChannel:
 
 
 _check: type[Channel] = SocketChannel
-
-
-def open_channel(transport: Any) -> "SocketChannel | TransportChannel":
-    """The fastest channel for a transport: a plain socket's own on asyncio's loop, else one by Twisted."""
-    handle = getattr(transport, "getHandle", lambda: None)()
-    if isinstance(handle, socket.socket) and not hasattr(transport, "wrappedProtocol"):
-        try:
-            return SocketChannel(transport, asyncio.get_running_loop())
-        except RuntimeError:  # another reactor
-            pass
-    return TransportChannel(transport)

@@ -30,7 +30,8 @@ from streamrelay.errors import ConfigError, Refused
 from streamrelay.framed import FramedConnection, Masking
 from streamrelay.logs import Logger
 from streamrelay.pulse import Pulse
-from streamrelay.sockets import SocketChannel, open_channel
+from streamrelay.sockets import SocketChannel
+from streamrelay.tls import open_channel
 from streamrelay.wire import CONNECT_TIME, HANDSHAKE_TIME, MAX_HANDSHAKE, RAW, SUBPROTOCOL, is_loopback
 
 log = Logger()
@@ -165,7 +166,7 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
             # Bytes between the request and our 101 may be a second request (CVE-2018-1002105).
             self.transport.abortConnection()
             return
-        self._channel = open_channel(self.transport)
+        self._channel = open_channel(self.transport, self.factory.clock)
         self._connection = FramedConnection(
             self._channel,
             self.factory.clock,
@@ -285,7 +286,7 @@ class DialProtocol(WebSocketClientProtocol):  # type: ignore[misc]
         early, self.data = self.data, b""
         secure = self.factory.isSecure
         masking = Masking.ZERO if secure and not self.factory.always_mask else Masking.RANDOM
-        self._channel = open_channel(self.transport)
+        self._channel = open_channel(self.transport, self.factory.clock)
         if early:
             self._channel.dataReceived(early)
         self._connection = FramedConnection(
