@@ -20,7 +20,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IDelayedCall, IReactorTime, IStreamClientEndpoint
-from twisted.internet.protocol import connectionDone
+from twisted.internet.protocol import BaseProtocol, connectionDone
 from twisted.internet.ssl import Certificate, optionsForClientTLS, platformTrust, trustRootFromCertificates
 from twisted.python.failure import Failure
 
@@ -125,8 +125,6 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
     _size = 0
     _timer: IDelayedCall | None = None
     _admission: Admission | None = None
-    _connection: FramedConnection | None = None
-    _channel: SocketChannel | TransportChannel | None = None
     _refused = False
 
     def connectionMade(self) -> None:
@@ -138,9 +136,6 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
             self.failHandshake(refusal.reason, refusal.status)
 
     def dataReceived(self, data: bytes) -> None:
-        if self._channel is not None:
-            self._channel.dataReceived(data)
-            return
         if self._refused:
             return
         self._size += len(data)
@@ -166,17 +161,18 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
             # Bytes between the request and our 101 may be a second request (CVE-2018-1002105).
             self.transport.abortConnection()
             return
-        self._channel = open_channel(self.transport, self.factory.clock)
-        self._connection = FramedConnection(
-            self._channel,
+        channel = open_channel(self.transport, self.factory.clock)
+        connection = FramedConnection(
+            channel,
             self.factory.clock,
             self.factory.pulse,
             Masking.NONE,
             self.websocket_protocol_in_use == SUBPROTOCOL,
             address(self.transport),
         )
+        hand_over(self.transport, OpenProtocol(channel, connection))
         assert self._admission is not None
-        self._admission.opened(self._connection)
+        self._admission.opened(connection)
 
     def failHandshake(self, reason: str, code: int = 400, responseHeaders: Any = None) -> None:
         """autobahn refuses by this too; its reasons may hold parts of the request, so they aren't told or logged."""
@@ -200,9 +196,7 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._stop_timer()
         super().connectionLost(reason)
-        if self._connection is not None:
-            self._connection.connection_lost(explain(reason))
-        elif self._admission is not None:
+        if self._admission is not None:
             self._admission.left()
 
     def _too_late(self) -> None:
@@ -228,10 +222,31 @@ REFUSALS: Final = {
 """The bodies of refusals: the same for every fault of a token."""
 
 
+class OpenProtocol(BaseProtocol):
+    """What Twisted calls for a leg once its handshake is done; of autobahn nothing stays in memory."""
+
+    def __init__(self, channel: SocketChannel | TransportChannel, connection: FramedConnection) -> None:
+        self._channel, self._connection = channel, connection
+
+    def dataReceived(self, data: bytes) -> None:
+        self._channel.dataReceived(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._connection.connection_lost(explain(reason))
+
+
+def hand_over(transport: Any, protocol: OpenProtocol) -> None:
+    """Let a transport call another protocol from now on."""
+    if hasattr(transport, "wrappedProtocol"):  # TLS
+        transport.wrappedProtocol = protocol
+    else:
+        transport.protocol = protocol
+
+
 class LegFactory(WebSocketServerFactory):  # type: ignore[misc]
     """Listens for legs. Every limit that autobahn leaves open is set here or held by `LegProtocol`."""
 
-    protocol = LegProtocol
+    protocol: Any = LegProtocol
     noisy = False
 
     def __init__(self, clock: IReactorTime, door: Door, pulse: Pulse) -> None:
@@ -251,6 +266,10 @@ class LegFactory(WebSocketServerFactory):  # type: ignore[misc]
             failByDrop=False,
             tcpNoDelay=True,
         )
+        # autobahn copies its options to each connection and prints them prettily for a debug line that nobody
+        # reads: more than half of a handshake's cost. So they stand on a class of this factory's own.
+        options = {name: getattr(self, name) for name in LegProtocol.CONFIG_ATTRS}
+        self.protocol: Any = type("LegProtocol", (LegProtocol,), {**options, "CONFIG_ATTRS": ()})
 
 
 # -- dialling --------------------------------------------------------------------------------------------------
