@@ -269,6 +269,7 @@ class LegFactory(WebSocketServerFactory):  # type: ignore[misc]
         # autobahn copies its options to each connection and prints them prettily for a debug line that nobody
         # reads: more than half of a handshake's cost. So they stand on a class of this factory's own.
         options = {name: getattr(self, name) for name in LegProtocol.CONFIG_ATTRS}
+        options |= {name: staticmethod(option) for name, option in options.items() if callable(option)}
         self.protocol: Any = type("LegProtocol", (LegProtocol,), {**options, "CONFIG_ATTRS": ()})
 
 
