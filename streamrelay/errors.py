@@ -1,5 +1,7 @@
 """What goes wrong, sorted by who can do something about it."""
 
+from typing import Any
+
 
 class ConfigError(Exception):
     """A setting is wrong; the text says which, where, and what was expected. The program doesn't start."""
@@ -8,13 +10,15 @@ class ConfigError(Exception):
 class PeerError(Exception):
     """The other end of a websocket did wrong.
 
-    `code` is the close code that answers it (protocol.rst, "Close codes"), `reason` one line for its log.
+    `code` is the close code that answers it (protocol.rst, "Close codes"), `reason` one line for its log. `before`
+    is what came in order before the fault, in the same read: that still counts.
     """
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
         self.code = code
         self.reason = reason
+        self.before: list[Any] = []
 
 
 class Refused(Exception):

@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from streamrelay import frames, wire
 from streamrelay.channel import Channel
 from streamrelay.errors import PeerError
-from streamrelay.frames import BINARY, CLOSE, PING, PONG, TEXT, FrameReader, apply_mask, frame_header
+from streamrelay.frames import BINARY, CLOSE, PING, PONG, TEXT, Event, FrameReader, apply_mask, frame_header
 from streamrelay.pulse import BEAT, DEAD_BEATS, PING_BEATS, Pulse
 from streamrelay.splice import Connection, Drain, Feed
 from streamrelay.wire import Close, Ending, ending
@@ -129,13 +129,12 @@ class FramedConnection:
         if self._over:
             return
         try:
-            for opcode, payload in self._reader.feed(data):
-                if opcode == BINARY:
-                    self._bytes_received(payload)  # type: ignore[arg-type]
-                else:
-                    self._frame_received(opcode, payload)  # type: ignore[arg-type]
-                if self._over:
-                    return
+            try:
+                events = self._reader.feed(data)
+            except PeerError as error:
+                self._take(error.before)
+                raise
+            self._take(events)
         except PeerError as error:
             self._fail(error)
 
@@ -157,6 +156,15 @@ class FramedConnection:
             feed.gone()
 
     # -- what comes in ---------------------------------------------------------------------------------------
+
+    def _take(self, events: list[Event]) -> None:
+        for opcode, payload in events:
+            if self._over:
+                return
+            if opcode == BINARY:
+                self._bytes_received(payload)  # type: ignore[arg-type]
+            else:
+                self._frame_received(opcode, payload)  # type: ignore[arg-type]
 
     def _bytes_received(self, views: list[memoryview]) -> None:
         if self._eof:
@@ -237,6 +245,8 @@ class FramedConnection:
 
     def _fail(self, error: PeerError) -> None:
         """The peer broke the protocol: tell it why, the feed that it is lost, and read no more."""
+        if self._over:
+            return
         self._close(Ending(error.code, error.reason), FAILED_TIME)
         self._end(ending(Close.LEG_LOST, error.reason))
 

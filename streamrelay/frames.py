@@ -115,11 +115,22 @@ class FrameReader:
         """What `view` means, in order. Masked payload is unmasked in it; the views given back live as long as it.
 
         Raise `PeerError` at the first frame that breaks the protocol: at its header, before its payload is read.
+        The events that came before it are the error's `before`.
         """
         if view.readonly and self._masked:
             view = memoryview(bytearray(view))
         events: list[Event] = []
         run: list[memoryview] = []
+        try:
+            self._feed(view, events, run)
+        except PeerError as error:
+            error.before = [*events, (BINARY, run)] if run else events
+            raise
+        if run:
+            events.append((BINARY, run))
+        return events
+
+    def _feed(self, view: memoryview, events: list[Event], run: list[memoryview]) -> None:
         position, end = 0, len(view)
         while position < end:
             if self._opcode < 0:
@@ -145,12 +156,9 @@ class FrameReader:
             event = self._collect(payload)
             if event:
                 if run:
-                    events.append((BINARY, run))
-                    run = []
+                    events.append((BINARY, run[:]))
+                    run.clear()
                 events.append(event)
-        if run:
-            events.append((BINARY, run))
-        return events
 
     def _is_stream(self) -> bool:
         """Whether this frame's payload is bytes of the stream."""

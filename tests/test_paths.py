@@ -1,0 +1,278 @@
+"""The splice over every path that bytes can take: plain sockets, TLS, Twisted's own transports, and their mixtures."""
+
+import struct
+from functools import wraps
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from streamrelay.framed import FramedConnection, Masking
+from streamrelay.pulse import Pulse
+from streamrelay.sockets import READ
+from streamrelay.splice import HIGH, Splice
+from streamrelay.wire import Close
+from tests.loopback import PATHS, StepLoop, connected, masked, unframe
+
+MIXTURES = [(near, far) for near in PATHS for far in PATHS]
+STEPS = 20_000
+"""Turns of the loop within which anything must be done."""
+
+
+class Side:
+    """Stands for Twisted's protocol: it tells the connection that its transport is gone."""
+
+    connection = None
+
+    def connectionLost(self, reason):
+        self.connection.connection_lost("" if reason.type.__name__ == "ConnectionDone" else "reset")
+
+
+class Relay:
+    """Two legs at a relay, spliced, and the peers at their other ends."""
+
+    def __init__(self, paths, control=(True, True), small=True):
+        self.loop, self.clock = StepLoop(), Clock()
+        pulse = Pulse(self.clock)
+        self.ended = []
+        self.peers, self.legs = [], []
+        for path, v1 in zip(paths, control, strict=True):
+            side = Side()
+            channel, peer = connected(path, self.loop, self.clock, side, small)
+            side.connection = FramedConnection(channel, self.clock, pulse, Masking.NONE, v1)
+            self.legs.append(side.connection)
+            self.peers.append(peer)
+        self.client, self.agent = self.peers
+        self.splice = Splice(self.legs[0], self.legs[1], self.ended.append)
+        self.splice.start()
+
+    def run(self, done, reading=(True, True)):
+        """Turn the loop until it is done; the peers push, and read if they may."""
+        for _ in range(STEPS):
+            if done():
+                return True
+            self.turn(reading)
+        return done()
+
+    def turn(self, reading=(True, True)):
+        self.loop.step()
+        for peer, may in zip(self.peers, reading, strict=True):
+            peer.push()
+            if may:
+                peer.read()
+
+    def got(self, peer):
+        return b"".join(payload for opcode, payload in unframe(peer.received) if opcode == 2)
+
+    def controls(self, peer):
+        return [payload for opcode, payload in unframe(peer.received) if opcode == 1]
+
+    def close_code(self, peer):
+        codes = [struct.unpack("!H", payload[:2])[0] for opcode, payload in unframe(peer.received) if opcode == 8]
+        return codes[0] if codes else None
+
+    def stop(self):
+        for peer in self.peers:
+            if not peer.reset:
+                peer.break_off()
+        for leg in self.legs:
+            leg.abort()
+        for _ in range(10):
+            self.loop.step()
+
+
+EOF = masked(1, b'{"eof":true}')
+BYE = masked(8, struct.pack("!H", 1000))
+
+
+def pattern(size, seed=0):
+    return bytes((seed + at * 7 + at // 251) & 255 for at in range(size))
+
+
+def on_every_path(**more):
+    """Run a test once for each pair of paths, with a relay of its own."""
+
+    def decorate(test):
+        @wraps(test)
+        def run(self):
+            for paths in MIXTURES:
+                relay = Relay(paths, **more)
+                self.addCleanup(relay.stop)
+                test(self, relay, paths)
+
+        # trial looks at the signature; the wrapped one has arguments that it doesn't know of.
+        del run.__wrapped__
+        return run
+
+    return decorate
+
+
+class EveryPathTests(SynchronousTestCase):
+    """Each rule on each pair of paths."""
+
+    @on_every_path()
+    def test_both_directions_at_once(self, relay, paths):
+        """Half a megabyte each way at the same time arrives whole and in order, and then both legs close with 1000."""
+        up, down = pattern(500_000, 1), pattern(500_000, 2)
+        relay.client.send(masked(2, up) + EOF)
+        for at in range(0, len(down), 1000):
+            relay.agent.send(masked(2, down[at : at + 1000]))
+        relay.agent.send(EOF)
+        self.assertTrue(relay.run(lambda: relay.close_code(relay.client) and relay.close_code(relay.agent)), paths)
+        self.assertEqual(relay.got(relay.agent), up, paths)
+        self.assertEqual(relay.got(relay.client), down, paths)
+        self.assertEqual((relay.close_code(relay.client), relay.close_code(relay.agent)), (1000, 1000), paths)
+        self.assertEqual((relay.splice.outward.count, relay.splice.inward.count), (len(up), len(down)))
+        relay.client.send(BYE)
+        relay.agent.send(BYE)
+        self.assertTrue(relay.run(lambda: relay.ended), paths)
+        self.assertEqual(relay.loop.watched, 0, paths)
+
+    @on_every_path()
+    def test_half_close(self, relay, paths):
+        """A client's end of file is passed on behind its bytes, and the other direction goes on to its own end."""
+        relay.client.send(masked(2, b"question") + EOF)
+        self.assertTrue(relay.run(lambda: relay.controls(relay.agent)), paths)
+        relay.agent.send(masked(2, b"answer" * 50_000) + EOF)
+        self.assertTrue(relay.run(lambda: relay.close_code(relay.client)), paths)
+        self.assertEqual(relay.got(relay.client), b"answer" * 50_000, paths)
+        self.assertEqual(relay.controls(relay.client), [b'{"eof":true}'], paths)
+
+    @on_every_path(control=(False, True))
+    def test_raw_client(self, relay, paths):
+        """A raw client gets all that was sent before the end of file, then 1000, and no control message."""
+        relay.agent.send(masked(2, pattern(300_000)) + masked(1, b'{"exit":3}') + EOF)
+        self.assertTrue(relay.run(lambda: relay.close_code(relay.client)), paths)
+        self.assertEqual(relay.got(relay.client), pattern(300_000), paths)
+        self.assertEqual((relay.close_code(relay.client), relay.controls(relay.client)), (1000, []), paths)
+
+    @on_every_path()
+    def test_close_with_bytes_in_flight(self, relay, paths):
+        """A leg that closes right behind its bytes has them all delivered before the other is closed."""
+        relay.agent.send(masked(2, pattern(400_000)) + BYE)
+        self.assertTrue(relay.run(lambda: relay.close_code(relay.client)), paths)
+        self.assertEqual(relay.got(relay.client), pattern(400_000), paths)
+        self.assertEqual(relay.close_code(relay.client), 1000, paths)
+
+    @on_every_path()
+    def test_reset_in_mid_frame(self, relay, paths):
+        """When a leg is reset within a frame, the other gets what came before it and is closed with 4005."""
+        relay.agent.send(masked(2, b"whole") + masked(2, pattern(5000))[:2000])
+        self.assertTrue(relay.run(lambda: len(relay.got(relay.client)) > 1900), paths)
+        relay.agent.break_off()
+        self.assertTrue(relay.run(lambda: relay.close_code(relay.client)), paths)
+        self.assertEqual(relay.close_code(relay.client), Close.LEG_LOST, paths)
+        whole = b"whole" + pattern(5000)
+        self.assertEqual(relay.got(relay.client), whole[: len(relay.got(relay.client))], paths)
+
+    @on_every_path()
+    def test_a_reader_that_stops_bounds_what_waits(self, relay, paths):
+        """While a client does not read, at most 256 KiB wait for it, and its agent isn't read; then all arrives."""
+        sent = pattern(3_000_000)
+        relay.agent.send(masked(2, sent) + EOF)
+        most = 0
+        for _ in range(300):
+            relay.turn(reading=(False, True))
+            most = max(most, relay.legs[0].unsent)
+        self.assertLess(most, HIGH + READ + 8192, paths)
+        self.assertLess(relay.splice.inward.count, len(sent), paths)
+        self.assertTrue(relay.run(lambda: len(relay.got(relay.client)) == len(sent)), paths)
+        self.assertEqual(relay.got(relay.client), sent, paths)
+
+    @on_every_path()
+    def test_protocol_error(self, relay, paths):
+        """A leg that breaks the protocol is told so by its close code, and the other gets what came before it."""
+        relay.agent.send(masked(2, b"fine") + b"\xf2\x80\0\0\0\0")
+        self.assertTrue(relay.run(lambda: relay.close_code(relay.client) and relay.close_code(relay.agent)), paths)
+        self.assertEqual(relay.got(relay.client), b"fine", paths)
+        self.assertEqual(relay.close_code(relay.agent), 1002, paths)
+        self.assertEqual(relay.close_code(relay.client), Close.LEG_LOST, paths)
+
+
+ACTIONS = st.one_of(
+    st.tuples(st.just("send"), st.integers(0, 1), st.integers(1, 70_000)),
+    st.tuples(st.just("small"), st.integers(0, 1), st.integers(1, 300)),
+    st.tuples(st.just("ping"), st.integers(0, 1), st.integers(0, 125)),
+    st.tuples(st.just("reading"), st.integers(0, 3), st.just(0)),
+    st.tuples(st.just("turns"), st.integers(1, 30), st.just(0)),
+    st.tuples(st.just("eof"), st.integers(0, 1), st.just(0)),
+)
+LAST = st.sampled_from(["eof", "bye", "reset", "nothing"])
+
+
+class HistoryTests(SynchronousTestCase):
+    """Random histories on random paths: what comes out is a prefix of what went in, all of it in the end."""
+
+    @settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.sampled_from(MIXTURES), st.lists(ACTIONS, max_size=25), LAST, st.integers(0, 1))
+    def test_histories(self, paths, actions, last, who):
+        """Whatever is sent, split, held up, pinged, ended or reset, no byte is lost, doubled or out of order."""
+        relay = Relay(paths)
+        try:
+            self.play(relay, actions, last, who)
+        finally:
+            relay.stop()
+
+    def play(self, relay, actions, last, who):
+        sent, ended, reading = [bytearray(), bytearray()], [False, False], (True, True)
+        for action, number, size in actions:
+            if action in ("send", "small") and not ended[number]:
+                data = pattern(size, len(sent[number]))
+                sent[number] += data
+                relay.peers[number].send(masked(2, data))
+            elif action == "ping":
+                relay.peers[number].send(masked(9, bytes(size)))
+            elif action == "reading":
+                reading = (bool(number & 1), bool(number & 2))
+            elif action == "turns":
+                for _ in range(number):
+                    relay.turn(reading)
+            elif action == "eof" and not ended[number]:
+                ended[number] = True
+                relay.peers[number].send(EOF)
+        if last == "reset":
+            relay.peers[who].break_off()
+        elif last == "bye":
+            relay.peers[who].send(BYE)
+        elif last == "eof":
+            for number in (0, 1):
+                if not ended[number]:
+                    relay.peers[number].send(EOF)
+        relay.run(lambda: self.settled(relay, sent, last, who))
+        for number in (0, 1):
+            out = relay.got(relay.peers[1 - number])
+            self.assertEqual(out, bytes(sent[number][: len(out)]))
+            if last in ("eof", "nothing") or (last == "bye" and number == who):
+                self.assertEqual(len(out), len(sent[number]))
+
+    def settled(self, relay, sent, last, who):
+        if last in ("reset", "bye"):
+            other = relay.peers[1 - who]
+            return relay.close_code(other) is not None or other.reset
+        delivered = all(len(relay.got(relay.peers[1 - number])) == len(sent[number]) for number in (0, 1))
+        return delivered and (last != "eof" or all(relay.close_code(peer) for peer in relay.peers))
+
+
+class CostTests(SynchronousTestCase):
+    """What a chunk costs, counted in calls, so that a slower path is noticed on any machine."""
+
+    def test_a_chunk_changes_no_registration(self):
+        """While both peers keep up, no descriptor is registered or unregistered, whatever flows."""
+        for path in ("plain", "tls"):
+            relay = Relay((path, path), small=False)
+            self.addCleanup(relay.stop)
+            before = relay.loop.registrations
+            for at in range(50):
+                relay.agent.send(masked(2, pattern(8000, at)))
+                self.assertTrue(relay.run(lambda at=at, relay=relay: len(relay.got(relay.client)) == 8000 * (at + 1)))
+            self.assertEqual(relay.loop.registrations, before, path)
+
+    def test_small_frames_are_merged(self):
+        """Frames that come in one read go out as one frame, in one write."""
+        relay = Relay(("plain", "plain"), small=False)
+        self.addCleanup(relay.stop)
+        relay.agent.send(b"".join(masked(2, b"x" * 100) for _ in range(200)))
+        self.assertTrue(relay.run(lambda: len(relay.got(relay.client)) == 20_000))
+        frames = [payload for opcode, payload in unframe(relay.client.received) if opcode == 2]
+        self.assertLessEqual(len(frames), 3)
