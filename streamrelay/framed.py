@@ -139,8 +139,8 @@ class FramedConnection:
             self._fail(error)
 
     def drained(self) -> None:
-        if self._pong is not None:
-            pong, self._pong = self._pong, None
+        pong, self._pong = self._pong, None
+        if pong is not None and not self._closing:
             self._send_frame(PONG, [memoryview(pong)], len(pong))
         if self._drain is not None:
             self._drain.drained()
@@ -203,8 +203,7 @@ class FramedConnection:
     def _close_received(self, payload: bytes) -> None:
         code, reason = frames.parse_close(payload)
         server = self.masking == Masking.NONE
-        self._stop_timer()
-        self._timer = self.clock.callLater(CLOSE_TIME if server else SERVER_CLOSES, self._too_late)
+        self._set_timer(CLOSE_TIME if server else SERVER_CLOSES)
         if not self._closing:
             self._closing = True
             self._send_frame(CLOSE, [memoryview(payload)], len(payload))
@@ -234,25 +233,30 @@ class FramedConnection:
             self.channel.write([frame_header(opcode, size, key), payload])
 
     def _close(self, why: Ending, seconds: float) -> None:
-        if self._closing:
+        if self._closing or self._lost:
             return
         payload = frames.close_payload(why.code, why.reason)
         self._send_frame(CLOSE, [memoryview(payload)], len(payload))
         self._closing = True
-        self._stop_timer()
-        self._timer = self.clock.callLater(seconds, self._too_late)
+        self._set_timer(seconds)
         self.resume()  # for the answer
 
     def _fail(self, error: PeerError) -> None:
         """The peer broke the protocol: tell it why, the feed that it is lost, and read no more."""
         if self._over:
             return
+        if self._closing:
+            self._set_timer(FAILED_TIME)
         self._close(Ending(error.code, error.reason), FAILED_TIME)
         self._end(ending(Close.LEG_LOST, error.reason))
 
     def _too_late(self) -> None:
         self._timer = None
         self.channel.abort()
+
+    def _set_timer(self, seconds: float) -> None:
+        self._stop_timer()
+        self._timer = self.clock.callLater(seconds, self._too_late)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

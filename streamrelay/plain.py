@@ -68,7 +68,7 @@ class PlainConnection:
 
     def close(self, ending: Ending) -> None:
         """A clean ending closes once all is sent; any other resets, so that nobody takes a torso for the whole."""
-        if self._closing:
+        if self._closing or self._lost:
             return
         self._closing = True
         if not ending.clean:

@@ -123,6 +123,8 @@ class Verifier:
             raise TokenError(str(error)) from None
         except (ValueError, OverflowError, RecursionError) as error:
             raise TokenError(f"malformed ({type(error).__name__})") from None
+        if not all(isinstance(claims[name], (int, float)) for name in ("exp", "iat")):
+            raise TokenError("its times are no numbers")
         if claims["role"] != role:
             raise TokenError(f"its role is not {role}")
         if claims["exp"] - claims["iat"] > LONGEST_LIFE:

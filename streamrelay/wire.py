@@ -149,21 +149,13 @@ _control = msgspec.json.Decoder(Control)
 def decode_control(message: bytes | bytearray) -> Control:
     """Raise `PeerError` 1007 for bad UTF-8 and 1002 for what is not a JSON object of known meaning."""
     try:
-        return _control.decode(message)
+        text = message.decode("utf-8")
     except UnicodeDecodeError:
         raise PeerError(Close.BAD_UTF8, "a control message is not UTF-8") from None
-    except msgspec.DecodeError as error:
-        if not _is_utf8(message):
-            raise PeerError(Close.BAD_UTF8, "a control message is not UTF-8") from None
-        raise PeerError(Close.PROTOCOL, f"bad control message: {str(error)[:80]}") from None
-
-
-def _is_utf8(data: bytes | bytearray) -> bool:
     try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
+        return _control.decode(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise PeerError(Close.PROTOCOL, f"bad control message: {str(error)[:80]}") from None
 
 
 # -- the bus ---------------------------------------------------------------------------------------------------
@@ -263,7 +255,7 @@ def decode(data: bytes | str, kind: type[T]) -> T:
     """A message that a stranger sent as JSON; `ValueError` in one line if it is not one."""
     try:
         return msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(str(error)) from None
 
 

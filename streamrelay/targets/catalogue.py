@@ -91,7 +91,8 @@ def _pattern(name: str, parts: Mapping[str, str]) -> re.Pattern[str]:
             text += re.escape(piece)
             continue
         try:
-            re.compile(parts[piece])
+            if re.compile(parts[piece]).groups:
+                raise ValueError(f"parts.{piece}: write groups as (?:…)")
         except re.error as error:
             raise ValueError(f"parts.{piece}: not a regular expression: {error}") from None
         text += f"(?P<{piece}>(?:{parts[piece]}))"
@@ -148,6 +149,12 @@ def read_targets(tables: Mapping[str, Any], where: str) -> dict[str, Entry]:
     return entries
 
 
+def _table(value: object, path: Path) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path}: targets: expected a table for each target: [targets.NAME]")
+    return value
+
+
 @define(eq=False)
 class Catalogue:
     """The targets of this host, read again when their files have changed.
@@ -171,7 +178,7 @@ class Catalogue:
             own = str(path) == self.path
             if not own and (extra := set(table) - {"targets"}):
                 raise ConfigError(f"{path}: {min(extra)}: only [targets] may stand in a drop-in file")
-            found = read_targets(table.get("targets", {}), str(path))
+            found = read_targets(_table(table.get("targets", {}), path), str(path))
             if twice := set(found) & set(entries):
                 raise ConfigError(f"{path}: targets.{min(twice)!r} stands in another file already")
             entries |= found
