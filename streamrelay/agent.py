@@ -1,7 +1,7 @@
 """The agent: hears summonses, connects targets, dials relays, splices. It only ever dials out."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -12,20 +12,20 @@ from twisted.internet.defer import Deferred
 from streamrelay import __version__, wire
 from streamrelay.bus import Bus, Message, Micro, as_deferred
 from streamrelay.config import AgentConfig
+from streamrelay.dial import DialError, Dialler
 from streamrelay.errors import TargetError
 from streamrelay.framed import FramedConnection
 from streamrelay.logs import Logger
 from streamrelay.pulse import Pulse
-from streamrelay.splice import Connection, Drain, Feed, Splice
+from streamrelay.splice import Connection, Splice
+from streamrelay.summonses import MEMORY, Pending, Summonses
 from streamrelay.targets.catalogue import Catalogue, Target
-from streamrelay.tokens import TokenError, Verifier
-from streamrelay.websocket import DialError, Dialler
-from streamrelay.wire import Answer, Close, Ending, Met, Refusal, StreamInfo, Summons, ending
+from streamrelay.tokens import Verifier
+from streamrelay.vigil import Unmet, Vigil
+from streamrelay.wire import Answer, Close, Met, Refusal, StreamInfo, Summons, ending
 
 log = Logger()
 
-MEMORY: Final = 2 * (wire.SUMMONS_LIFE + wire.CLOCK_SKEW)
-"""Seconds that a summons is remembered, so that no copy of it opens a second stream."""
 GOODBYE: Final = 2.0
 """Seconds that streams get at a stop to end."""
 
@@ -33,62 +33,6 @@ _CLOSES: Final = {
     Refusal.TARGET_REFUSED: Close.TARGET_REFUSED,
     Refusal.TARGET_UNREACHABLE: Close.TARGET_UNREACHABLE,
 }
-
-
-class Unmet(Exception):
-    """A leg ended before its client came; `ending` says how."""
-
-    def __init__(self, ending: Ending) -> None:
-        super().__init__(str(ending))
-        self.ending = ending
-
-
-@define(eq=False)
-class Vigil(Feed, Drain):
-    """A leg at the relay that waits to be met; whatever follows right behind the news is kept for the splice."""
-
-    leg: FramedConnection
-    met: "Deferred[Met]" = field(factory=Deferred)
-    _later: list[tuple[str, Any]] = field(factory=list)
-
-    def begin(self) -> "Deferred[Met]":
-        self.leg.join(self, self)
-        return self.met
-
-    def received(self, data: Sequence[memoryview], size: int) -> None:
-        self._later.append(("received", b"".join(data)))
-
-    def control(self, message: bytes) -> None:
-        if self.met.called:
-            self._later.append(("control", message))
-        elif (met := wire.decode_control(message).met) is not None:
-            self.leg.pause()
-            self.met.callback(met)
-
-    def eof(self) -> None:
-        self._later.append(("eof", None))
-
-    def over(self, ending: Ending) -> None:
-        if self.met.called:
-            self._later.append(("over", ending))
-        else:
-            self.met.errback(Unmet(ending))
-
-    def gone(self) -> None:
-        self._later.append(("gone", None))
-
-    def drained(self) -> None:
-        """Nothing was sent."""
-
-    def hand_over(self, feed: Feed) -> None:
-        """Tell the splice's half, now joined, what came in between."""
-        for what, value in self._later:
-            if what == "received":
-                feed.received([memoryview(value)], len(value))
-            elif value is None:
-                getattr(feed, what)()
-            else:
-                getattr(feed, what)(value)
 
 
 @define(eq=False)
@@ -106,14 +50,6 @@ class LiveStream:
 
 
 @define(eq=False)
-class Pending:
-    """A summons that was heard: its answer, or those who wait for it."""
-
-    answer: Answer | None = None
-    waiting: list[Message] = field(factory=list)
-
-
-@define(eq=False)
 class Agent(Service):
     """One host's agent. `now` is wall-clock time, for what is signed."""
 
@@ -124,9 +60,8 @@ class Agent(Service):
     pulse: Pulse = field(init=False)
     bus: Bus = field(init=False)
     dialler: Dialler = field(init=False)
-    verifier: Verifier | None = None
+    summonses: Summonses[Message] = field(init=False)
     streams: set[LiveStream] = field(factory=set)
-    _heard: dict[str, Pending] = field(factory=dict)
     _micro: Micro = field(init=False)
     _opening: int = 0
 
@@ -134,8 +69,9 @@ class Agent(Service):
         config = self.config
         self.pulse = Pulse(self.reactor)
         self.dialler = Dialler(self.reactor, self.pulse, config.ca or None, config.mask == "always", config.insecure)
-        if config.tokens == "signed":
-            self.verifier = Verifier.load(list(config.platform_key), config.host)
+        signed = config.tokens == "signed"
+        verifier = Verifier.load(list(config.platform_key), config.host) if signed else None
+        self.summonses = Summonses(verifier, self.now)
         self._micro = Micro(
             "streamagent",
             semantic(__version__),
@@ -202,44 +138,24 @@ class Agent(Service):
 
     # -- requests --------------------------------------------------------------------------------------------
 
-    def _read(self, data: bytes, role: str, kind: type[Any]) -> Any:
-        """A summons or the like that is meant for us, now, by the platform; or `ValueError`."""
-        if len(data) > 16384:
-            raise ValueError("too long")
-        if self.verifier is not None:
-            try:
-                claims = self.verifier.claims(data.decode("ascii", "replace"), role)
-            except TokenError as error:
-                raise ValueError(str(error)) from None
-            if claims["exp"] - claims["iat"] > wire.SUMMONS_LIFE:
-                raise ValueError("it lives too long")
-            return wire.convert(claims, kind)
-        request = wire.decode(data, kind)
-        if not -wire.CLOCK_SKEW <= request.exp - self.now() <= wire.SUMMONS_LIFE + wire.CLOCK_SKEW:
-            raise ValueError("it has expired, or lives too long")
-        return request
-
     def _summoned(self, message: Message) -> None:
         try:
-            summons: Summons = self._read(message.data, "summons", Summons)
+            summons = self.summonses.read(message.data, "summons", Summons)
         except ValueError as error:
             log.warn("refused a summons: {error}", error=error)
             self._reply([message], Answer(refused=Refusal.BAD_SUMMONS, reason="the summons is not valid here"))
             return
-        pending = self._heard.get(summons.jti)
-        if pending is not None:
-            if pending.answer is None:
-                pending.waiting.append(message)
-            else:
-                self._reply([message], pending.answer)
+        pending, new = self.summonses.hear(summons.jti, message)
+        if pending.answer is not None:
+            self._reply([message], pending.answer)
+        if not new:
             return
-        pending = self._heard[summons.jti] = Pending(waiting=[message])
-        self.reactor.callLater(MEMORY, self._heard.pop, summons.jti)
+        self.reactor.callLater(MEMORY, self.summonses.forget, summons.jti)
         Deferred.fromCoroutine(self._answer(summons, pending)).addErrback(
             lambda failure: log.failure("a summons could not be answered", failure)
         )
 
-    async def _answer(self, summons: Summons, pending: Pending) -> None:
+    async def _answer(self, summons: Summons, pending: Pending[Message]) -> None:
         self._opening += 1
         try:
             answer = await self._open(summons, not pending.waiting[0].wants_answer)
@@ -266,7 +182,7 @@ class Agent(Service):
 
     def _told_to_end(self, message: Message) -> None:
         try:
-            end = self._read(message.data, "end", wire.End)
+            end = self.summonses.read(message.data, "end", wire.End)
         except ValueError as error:
             log.warn("refused to end a stream: {error}", error=error)
             self._reply([message], Answer(refused=Refusal.BAD_SUMMONS, reason="the request is not valid here"))

@@ -12,10 +12,10 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Factory
 
 from streamrelay import wire
+from streamrelay.dial import Dialler, read_certificates
 from streamrelay.framed import FramedConnection
 from streamrelay.plain import PlainConnection, PlainProtocol
 from streamrelay.splice import Connection, Half, Splice
-from streamrelay.websocket import Dialler, read_certificates
 from streamrelay.wire import Close, Ending, ending
 
 REQUEST_TIME: Final = 20.0

@@ -207,7 +207,7 @@ def _run(arguments: argparse.Namespace, command: Any) -> int:
 async def _told(work: Coroutine[Any, Any, int]) -> int:
     """The status of a command, with what went wrong told in one line."""
     from streamrelay.client import PlatformError
-    from streamrelay.websocket import DialError
+    from streamrelay.dial import DialError
 
     try:
         return await work
@@ -269,8 +269,8 @@ async def _hosts(arguments: argparse.Namespace, reactor: Any) -> int:
 
 
 def _dialler(arguments: argparse.Namespace, reactor: Any) -> Any:
+    from streamrelay.dial import Dialler
     from streamrelay.pulse import Pulse
-    from streamrelay.websocket import Dialler
 
     return Dialler(reactor, Pulse(reactor), arguments.ca or None, arguments.mask == "always", arguments.insecure)
 
@@ -308,8 +308,8 @@ async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
     from twisted.internet.error import CannotListenError
 
     from streamrelay.client import ClientStream, LocalPort, PlatformError, open_stream
+    from streamrelay.dial import DialError
     from streamrelay.targets.tcp import split_address
-    from streamrelay.websocket import DialError
 
     try:
         address, port = split_address(arguments.listen)

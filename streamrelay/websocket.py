@@ -1,38 +1,28 @@
-"""The opening handshake of websockets, by autobahn: the server's for legs at the relay, the client's to dial it.
+"""The opening handshake of legs at the relay, by autobahn.
 
-Once it is done a `FramedConnection` takes over the transport; autobahn sees no frame. This is the only file that
-knows autobahn.
+Once it is done a `FramedConnection` takes over the transport; autobahn sees no frame. Only this file and dial.py
+know autobahn.
 """
 
 import re
 from typing import Any, Final, Protocol
-from urllib.parse import urlsplit
 
-from attrs import define, field
-from autobahn.twisted.websocket import (
-    WebSocketClientFactory,
-    WebSocketClientProtocol,
-    WebSocketServerFactory,
-    WebSocketServerProtocol,
-)
+from attrs import define
+from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from autobahn.websocket.types import ConnectionDeny
-from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
-from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IDelayedCall, IReactorTime, IStreamClientEndpoint
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import BaseProtocol, connectionDone
-from twisted.internet.ssl import Certificate, optionsForClientTLS, platformTrust, trustRootFromCertificates
 from twisted.python.failure import Failure
 
-from streamrelay import __version__
 from streamrelay.channel import TransportChannel
-from streamrelay.errors import ConfigError, Refused
+from streamrelay.errors import Refused
 from streamrelay.framed import FramedConnection, Masking
-from streamrelay.logs import Logger
+from streamrelay.logs import Logger, Silent
+from streamrelay.peer import address, explain
 from streamrelay.pulse import Pulse
 from streamrelay.sockets import SocketChannel
 from streamrelay.tls import open_channel
-from streamrelay.wire import CONNECT_TIME, HANDSHAKE_TIME, MAX_HANDSHAKE, RAW, SUBPROTOCOL, is_loopback
+from streamrelay.wire import HANDSHAKE_TIME, MAX_HANDSHAKE, RAW, SUBPROTOCOL
 
 log = Logger()
 
@@ -49,14 +39,6 @@ _REASONS: Final = {
     503: "Service Unavailable",
     505: "HTTP Version Not Supported",
 }
-
-
-class _Silent:
-    """autobahn's logger, without a word: its lines hold requests, and requests hold tokens."""
-
-    def _nothing(self, *args: object, **kwargs: object) -> None: ...
-
-    trace = debug = info = warn = error = failure = critical = _nothing
 
 
 @define(frozen=True)
@@ -120,7 +102,7 @@ def choose_subprotocol(offered: list[str]) -> str | None:
 class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
     """The relay's side of one handshake."""
 
-    log = _Silent()
+    log = Silent()
     factory: "LegFactory"
     _size = 0
     _timer: IDelayedCall | None = None
@@ -271,179 +253,3 @@ class LegFactory(WebSocketServerFactory):  # type: ignore[misc]
         options = {name: getattr(self, name) for name in LegProtocol.CONFIG_ATTRS}
         options |= {name: staticmethod(option) for name, option in options.items() if callable(option)}
         self.protocol: Any = type("LegProtocol", (LegProtocol,), {**options, "CONFIG_ATTRS": ()})
-
-
-# -- dialling --------------------------------------------------------------------------------------------------
-
-
-class DialError(Exception):
-    """The other websocket can't be had; the text says why in one line."""
-
-
-class DialProtocol(WebSocketClientProtocol):  # type: ignore[misc]
-    """A client's side of one handshake."""
-
-    log = _Silent()
-    factory: "DialFactory"
-    data: bytes
-    _connection: FramedConnection | None = None
-    _channel: SocketChannel | TransportChannel | None = None
-
-    def dataReceived(self, data: bytes) -> None:
-        if self._channel is not None:
-            self._channel.dataReceived(data)
-            return
-        head = self.data + data[:MAX_HANDSHAKE]
-        if len(head) >= MAX_HANDSHAKE and b"\r\n\r\n" not in head:
-            self.failHandshake(f"an answer of over {MAX_HANDSHAKE} bytes")
-            return
-        try:
-            super().dataReceived(data)
-        except Exception as error:  # autobahn's parser on bytes of a stranger
-            self.failHandshake(f"the answer is not HTTP ({type(error).__name__})")
-
-    def onOpen(self) -> None:
-        early, self.data = self.data, b""
-        secure = self.factory.isSecure
-        masking = Masking.ZERO if secure and not self.factory.always_mask else Masking.RANDOM
-        self._channel = open_channel(self.transport, self.factory.clock)
-        if early:
-            self._channel.dataReceived(early)
-        self._connection = FramedConnection(
-            self._channel,
-            self.factory.clock,
-            self.factory.pulse,
-            masking,
-            self.websocket_protocol_in_use == SUBPROTOCOL,
-            address(self.transport),
-        )
-        self.factory.opened(self._connection)
-
-    def failHandshake(self, reason: str) -> None:
-        self.factory.failed(reason)
-        self.transport.abortConnection()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        super().connectionLost(reason)
-        if self._connection is not None:
-            self._connection.connection_lost(explain(reason))
-        self.factory.failed(explain(reason) or "the connection was closed before the websocket was open")
-
-
-class DialFactory(WebSocketClientFactory):  # type: ignore[misc]
-    """One dial."""
-
-    protocol = DialProtocol
-    noisy = False
-
-    def __init__(self, dialler: "Dialler", url: str, headers: dict[str, str]) -> None:
-        super().__init__(
-            url,
-            protocols=[SUBPROTOCOL],
-            headers=headers,
-            useragent=f"streamrelay/{__version__}",
-            reactor=dialler.clock,
-        )
-        self.clock, self.pulse, self.always_mask = dialler.clock, dialler.pulse, dialler.always_mask
-        self.setProtocolOptions(
-            acceptMaskedServerFrames=False,
-            openHandshakeTimeout=0,  # the dialler's own counts from the start
-            closeHandshakeTimeout=0,
-            serverConnectionDropTimeout=0,
-            autoPingInterval=0,
-            failByDrop=False,
-            tcpNoDelay=True,
-        )
-        self._result: Deferred[FramedConnection] | None = Deferred(self._cancel)
-
-    def connect(self, endpoint: IStreamClientEndpoint) -> "Deferred[FramedConnection]":
-        assert self._result is not None
-        result = self._result
-        self._attempt = endpoint.connect(self)
-        self._attempt.addErrback(lambda failure: self.failed(explain(failure)))
-        return result
-
-    def opened(self, connection: FramedConnection) -> None:
-        result, self._result = self._result, None
-        if result is None:
-            connection.abort()
-        else:
-            result.callback(connection)
-
-    def failed(self, reason: str) -> None:
-        result, self._result = self._result, None
-        if result is not None:
-            result.errback(DialError(reason))
-
-    def _cancel(self, result: "Deferred[FramedConnection]") -> None:
-        self.failed(f"no answer within {CONNECT_TIME:.0f} s")
-        self._attempt.cancel()
-
-
-@define(eq=False)
-class Dialler:
-    """Opens websockets to relays. `ca` is a file of certificates to trust in place of the system's."""
-
-    clock: IReactorTime
-    pulse: Pulse
-    ca: str | None = None
-    always_mask: bool = False
-    insecure: bool = False
-    """Whether ``ws://`` may leave this machine."""
-    _trust: Any = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._trust = read_certificates(self.ca) if self.ca else platformTrust()
-
-    def dial(self, url: str, token: str = "") -> "Deferred[FramedConnection]":
-        """Open the websocket `url`, presenting a `token` that is not in it in a header; or fail with `DialError`."""
-        parts = urlsplit(url)
-        host, secure = parts.hostname or "", parts.scheme == "wss"
-        if not secure and not self.insecure and not is_loopback(host):
-            raise DialError(f"{parts.scheme}://{parts.netloc} is not encrypted; use wss:// or --insecure")
-        factory = DialFactory(self, url, {"Authorization": f"Bearer {token}"} if token else {})
-        endpoint: IStreamClientEndpoint = HostnameEndpoint(self.clock, host, factory.port, timeout=CONNECT_TIME)
-        if secure:
-            endpoint = wrapClientTLS(optionsForClientTLS(host, trustRoot=self._trust), endpoint)
-        result = factory.connect(endpoint)
-        result.addTimeout(CONNECT_TIME, self.clock, onTimeoutCancel=lambda value, _: value)
-        return result
-
-
-def read_certificates(path: str) -> Any:
-    """Trust the PEM certificates in a file, or raise `ConfigError`."""
-    try:
-        with open(path, "rb") as file:
-            pem = file.read(1 << 20)
-        blocks = re.findall(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", pem, re.DOTALL)
-        certificates = [Certificate.loadPEM(block) for block in blocks]
-    except OSError as error:
-        raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
-    except Exception as error:
-        raise ConfigError(f"{path}: not certificates in PEM form ({error})") from None
-    if not certificates:
-        raise ConfigError(f"{path}: holds no certificate in PEM form")
-    return trustRootFromCertificates(certificates)
-
-
-def address(transport: Any) -> str:
-    """The peer's address as logs show it."""
-    peer = transport.getPeer()
-    host = getattr(peer, "host", None)
-    if host is None:
-        return "unix"
-    return f"[{host}]:{peer.port}" if ":" in host else f"{host}:{peer.port}"
-
-
-def explain(reason: Failure) -> str:
-    """A lost or failed connection in one line; empty if it was closed in order."""
-    error: Any = reason.value
-    if isinstance(error, ConnectionDone):
-        return ""
-    kind = type(error).__name__
-    if kind == "VerificationError":
-        return "TLS: the certificate is for another host"
-    if kind == "Error" and error.args and isinstance(error.args[0], list):  # OpenSSL.SSL.Error
-        return "TLS: " + "; ".join(str(part[-1]) for part in error.args[0] if part)
-    text = str(error).strip().rstrip(".").splitlines()
-    return text[0] if text else kind

@@ -1,0 +1,68 @@
+"""An agent's leg while it waits at the relay for its client."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+
+from streamrelay import wire
+from streamrelay.framed import FramedConnection
+from streamrelay.splice import Drain, Feed
+from streamrelay.wire import Ending, Met
+
+
+class Unmet(Exception):
+    """A leg ended before its client came; `ending` says how."""
+
+    def __init__(self, ending: Ending) -> None:
+        super().__init__(str(ending))
+        self.ending = ending
+
+
+@define(eq=False)
+class Vigil(Feed, Drain):
+    """A leg at the relay that waits to be met; whatever follows right behind the news is kept for the splice."""
+
+    leg: FramedConnection
+    met: "Deferred[Met]" = field(factory=Deferred)
+    _later: list[tuple[str, Any]] = field(factory=list)
+
+    def begin(self) -> "Deferred[Met]":
+        self.leg.join(self, self)
+        return self.met
+
+    def received(self, data: Sequence[memoryview], size: int) -> None:
+        self._later.append(("received", b"".join(data)))
+
+    def control(self, message: bytes) -> None:
+        if self.met.called:
+            self._later.append(("control", message))
+        elif (met := wire.decode_control(message).met) is not None:
+            self.leg.pause()
+            self.met.callback(met)
+
+    def eof(self) -> None:
+        self._later.append(("eof", None))
+
+    def over(self, ending: Ending) -> None:
+        if self.met.called:
+            self._later.append(("over", ending))
+        else:
+            self.met.errback(Unmet(ending))
+
+    def gone(self) -> None:
+        self._later.append(("gone", None))
+
+    def drained(self) -> None:
+        """Nothing was sent."""
+
+    def hand_over(self, feed: Feed) -> None:
+        """Tell the splice's half, now joined, what came in between."""
+        for what, value in self._later:
+            if what == "received":
+                feed.received([memoryview(value)], len(value))
+            elif value is None:
+                getattr(feed, what)()
+            else:
+                getattr(feed, what)(value)
