@@ -1,0 +1,199 @@
+"""The commands that ask a platform: ``streamrelay connect`` and ``streamrelay hosts``."""
+
+import argparse
+import os
+import stat
+import sys
+from collections.abc import Coroutine
+from typing import Any, Final
+
+from streamrelay import wire
+from streamrelay.errors import ConfigError
+
+BROKE, USAGE, OFFLINE, DENIED, TARGET, UNREACHED = 1, 2, 3, 4, 5, 6
+
+_BY_STATUS: Final = {
+    0: UNREACHED,
+    401: DENIED,
+    403: DENIED,
+    404: DENIED,
+    502: TARGET,
+    503: OFFLINE,
+    504: TARGET,
+}
+_BY_CODE: Final = {wire.Close.TARGET_REFUSED: TARGET, wire.Close.TARGET_UNREACHABLE: TARGET}
+
+
+def say(text: str) -> None:
+    """One line on standard error."""
+    print(f"streamrelay: {text}", file=sys.stderr, flush=True)
+
+
+def run_hosts(arguments: argparse.Namespace) -> int:
+    return _run(arguments, _hosts)
+
+
+def run_connect(arguments: argparse.Namespace) -> int:
+    if not wire.is_host(arguments.host):
+        raise ConfigError(f"{arguments.host!r} is no name of a host (1 to 64 of A-Za-z0-9_-)")
+    return _run(arguments, _listen if arguments.listen else _connect)
+
+
+def _run(arguments: argparse.Namespace, command: Any) -> int:
+    """Run a coroutine on the reactor and give its exit status."""
+    from twisted.internet.defer import Deferred
+
+    from streamrelay.options import install_reactor
+
+    install_reactor()
+    from twisted.internet import reactor as installed
+
+    reactor: Any = installed
+    status: list[int] = []
+
+    def start() -> None:
+        work: Coroutine[Any, Any, int] = command(arguments, reactor)
+        finished = Deferred.fromCoroutine(_told(work))
+        finished.addCallback(status.append)
+        finished.addBoth(lambda _: reactor.stop() if reactor.running else None)
+
+    reactor.callWhenRunning(start)
+    reactor.run()
+    return status[0] if status else 130
+
+
+async def _told(work: Coroutine[Any, Any, int]) -> int:
+    """The status of a command, with what went wrong told in one line."""
+    from streamrelay.client import PlatformError
+    from streamrelay.dial import DialError
+
+    try:
+        return await work
+    except PlatformError as error:
+        say(str(error))
+        return _BY_STATUS.get(error.status, UNREACHED)
+    except DialError as error:
+        say(f"the relay can't be reached: {error}")
+        return UNREACHED
+    except ConfigError as error:
+        say(str(error))
+        return USAGE
+    except Exception as error:  # ours; the traceback is for whoever reports it
+        import traceback
+
+        traceback.print_exc()
+        say(f"an error in streamrelay itself: {error}")
+        return BROKE
+
+
+def _api(arguments: argparse.Namespace, reactor: Any) -> Any:
+    from urllib.parse import urlsplit
+
+    from streamrelay.client import PlatformApi
+
+    parts = urlsplit(arguments.platform)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError("which platform? give --platform URL, or STREAMRELAY_PLATFORM in the environment")
+    if parts.scheme == "http" and not wire.is_loopback(parts.hostname) and not arguments.insecure:
+        raise ConfigError(f"{arguments.platform} is not encrypted; use https:// or --insecure")
+    return PlatformApi(reactor, arguments.platform, _key(arguments.key_file), arguments.ca)
+
+
+def _key(path: str) -> str:
+    """The user's key, from a file that nobody else may read or from the environment; empty if there is none."""
+    if not path:
+        return os.environ.get("STREAMRELAY_KEY", "")
+    try:
+        with open(path, encoding="utf-8") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if stat.S_ISREG(mode) and stat.S_IMODE(mode) & 0o077:
+                raise ConfigError(f"{path}: others may read this key; run: chmod 600 {path}")
+            return file.read(4096).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: can't be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+async def _hosts(arguments: argparse.Namespace, reactor: Any) -> int:
+    listing = await _api(arguments, reactor).hosts()
+    if arguments.json:
+        print(wire.encode(listing).decode())
+        return 0
+    if not listing.hosts:
+        say("no host is up with a target that this key may open")
+    for host in listing.hosts:
+        for target in host.targets:
+            print(f"{host.host}\t{target.name}\t{target.kind}")
+    return 0
+
+
+def _dialler(arguments: argparse.Namespace, reactor: Any) -> Any:
+    from streamrelay.dial import Dialler
+    from streamrelay.pulse import Pulse
+
+    return Dialler(reactor, Pulse(reactor), arguments.ca or None, arguments.mask == "always", arguments.insecure)
+
+
+async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
+    """One stream on standard input and output."""
+    from streamrelay.client import ClientStream, open_stream
+    from streamrelay.stdio import StdioConnection
+    from streamrelay.terminal import Terminal
+
+    api, dialler = _api(arguments, reactor), _dialler(arguments, reactor)
+    opened, leg = await open_stream(api, dialler, arguments.host, arguments.target)
+    if arguments.verbose:
+        say(f"connected to {arguments.target} of {arguments.host}, stream {opened.stream}")
+    terminal = Terminal(leg) if opened.kind == "pty" and sys.stdin.isatty() else None
+    stream = ClientStream(leg, StdioConnection(reactor))
+    if terminal is not None:
+        terminal.enter(reactor)
+    try:
+        how = await stream.start()
+    finally:
+        if terminal is not None:
+            terminal.leave()
+    if not how.clean:
+        say(f"the stream ended: {how}")
+        return _BY_CODE.get(wire.Close(how.code), BROKE) if how.code in wire.EXPLAIN else BROKE
+    if arguments.verbose:
+        say("the stream ended in order")
+    return stream.exit_status or 0
+
+
+async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
+    """A local port, a stream for each of its connections; until it is interrupted."""
+    from twisted.internet.defer import Deferred
+    from twisted.internet.error import CannotListenError
+
+    from streamrelay.client import ClientStream, LocalPort, PlatformError, open_stream
+    from streamrelay.dial import DialError
+    from streamrelay.targets.tcp import split_address
+
+    try:
+        address, port = split_address(arguments.listen)
+    except ValueError as error:
+        raise ConfigError(f"--listen: {error}") from None
+    if not wire.is_loopback(address) and not arguments.insecure:
+        raise ConfigError(f"--listen {arguments.listen}: whoever reaches this port has your grants; use --insecure")
+    api, dialler = _api(arguments, reactor), _dialler(arguments, reactor)
+
+    async def serve(local: Any) -> None:
+        try:
+            _, leg = await open_stream(api, dialler, arguments.host, arguments.target)
+        except (PlatformError, DialError) as error:
+            say(str(error))
+            local.abort()
+            return
+        how = await ClientStream(leg, local).start()
+        if arguments.verbose or not how.clean:
+            say(f"a stream ended: {how}")
+
+    factory = LocalPort(reactor, lambda local: Deferred.fromCoroutine(serve(local)))
+    try:
+        listening = reactor.listenTCP(port, factory, interface="127.0.0.1" if address == "localhost" else address)
+    except CannotListenError as error:
+        raise ConfigError(str(error)) from None
+    where = listening.getHost()
+    say(f"{arguments.target} of {arguments.host} listens on {where.host}:{where.port}")
+    stopped: Deferred[int] = Deferred()
+    return await stopped
