@@ -198,7 +198,7 @@ class Agent(Service):
     async def _open(self, summons: Summons, nobody_asks: bool) -> Answer:
         """Connect the target, send a leg to the relay, and answer; the stream itself goes on by itself."""
         try:
-            if self.config.relays and summons.relay not in self.config.relays:
+            if not self._may_dial(summons.relay):
                 return Answer(refused=Refusal.DIAL_FAILED, reason=f"{summons.relay} is not in this agent's relays")
             if len(self.streams) + self._opening > self.config.max_streams:
                 return Answer(refused=Refusal.BUSY, reason="too many streams on this host")
@@ -206,7 +206,7 @@ class Agent(Service):
             connection = await target.connect(self.reactor)
         except TargetError as error:
             if nobody_asks:  # then the client, who may wait at the relay, is to be told there
-                await self._excuse(summons, error)
+                Deferred.fromCoroutine(self._excuse(summons, error))
             return Answer(refused=error.code, reason=error.reason)
         try:
             leg = await self._dial(summons)
@@ -215,6 +215,9 @@ class Agent(Service):
             return Answer(refused=Refusal.DIAL_FAILED, reason=f"the relay can't be reached: {error}")
         self._attend(summons, target, leg, connection, summons.links)
         return Answer(ready=True, kind=kind)
+
+    def _may_dial(self, relay: str) -> bool:
+        return not self.config.relays or relay.rstrip("/") in {url.rstrip("/") for url in self.config.relays}
 
     async def _dial(self, summons: Summons) -> FramedConnection:
         leg = await self.dialler.dial(summons.relay.rstrip("/") + "/agent", summons.token)

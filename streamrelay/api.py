@@ -64,7 +64,7 @@ class Gate:
     ring: KeyRing
 
     def user(self, request: Request) -> User:
-        """Who asks, or `Refused`. Without a key only this machine's own names are answered (DNS rebinding)."""
+        """Who asks, or `Refused`. Without a key only this machine is answered."""
         authorization = request.getHeader("authorization")
         bearer = None
         if authorization is not None:
@@ -74,13 +74,20 @@ class Gate:
         user = self.ring.user(bearer.strip() if bearer else None)
         if user is None:
             raise Refused(401, "this key is not known here" if bearer else "a key is needed", code="no_key")
-        if bearer is None and not wire.is_loopback(_host_of(request)):
+        if bearer is None and not _is_local(request):
             raise Refused(401, "a key is needed", code="no_key")
         return user
 
 
-def _host_of(request: Request) -> str:
-    return urlsplit("//" + (request.getHeader("host") or "")).hostname or ""
+def _is_local(request: Request) -> bool:
+    """Whether a request comes from this machine, by one of its own names (no DNS rebinding) and through no proxy."""
+    try:
+        name = urlsplit("//" + (request.getHeader("host") or "")).hostname or ""
+    except ValueError:
+        return False
+    peer = getattr(request.getClientAddress(), "host", "")
+    proxied = any(request.getHeader(header) for header in ("forwarded", "x-forwarded-for", "via"))
+    return wire.is_loopback(name) and wire.is_loopback(peer) and not proxied
 
 
 class ApiResource(Resource):
@@ -106,7 +113,7 @@ class ApiResource(Resource):
         gone.addErrback(lost.append)
         try:
             if work is None:
-                raise Refused(405, f"{self.__class__.__name__} does not take this method")
+                raise Refused(405, "this path does not take this method")
             user = self.gate.user(request)
             answer: Coroutine[Any, Any, tuple[int, object]] = work(request, user)
             status, body = await as_deferred(answer)
@@ -227,7 +234,10 @@ class Page(Resource):
         self.content = resources.files("streamrelay.web").joinpath(name).read_bytes()
         self.content_type, self.policy = content_type, policy
 
-    def render_GET(self, request: Request) -> bytes:
+    def render(self, request: Request) -> bytes | int:
+        if request.method not in (b"GET", b"HEAD"):
+            send_json(request, 405, problem(Refused(405, "this path does not take this method")))
+            return NOT_DONE_YET
         request.setHeader("Content-Type", self.content_type)
         secure_headers(request, self.policy)
         return self.content
@@ -280,6 +290,8 @@ class BoundedRequest(Request):
         """A body without a length comes in chunks; no client of this API needs to send one."""
         super().gotLength(length)
         if length is None or length > MAX_BODY:
+            status = b"411 Length Required" if length is None else b"413 Content Too Large"
+            self.channel.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
             self.channel.loseConnection()
 
 

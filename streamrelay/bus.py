@@ -157,7 +157,7 @@ class Bus:
             await client.publish(subject, b"", reply=inbox.subject)
             end = asyncio.get_running_loop().time() + GATHER
             while (left := end - asyncio.get_running_loop().time()) > 0:
-                message = await inbox.next_msg(timeout=min(QUIET, left))
+                message = await inbox.next_msg(timeout=min(QUIET, left) if answers else left)
                 if not message.data and message.headers:  # nobody listens
                     break
                 answers.append(message.data)
@@ -234,7 +234,7 @@ class Bus:
 
     def _stands(self) -> None:
         self._told = False
-        log.info("the bus stands: {urls}", urls=" ".join(self.urls))
+        log.info("the bus stands: {urls}", urls=" ".join(map(without_password, self.urls)))
         self.up()
 
     async def _failed(self, error: Exception) -> None:
@@ -266,6 +266,11 @@ async def _announce(client: Client, micro: Micro) -> None:
         stats_handler=lambda stats: micro.data(),
     )
     await service.add_endpoint(name="streams", subject=micro.subject, handler=answer)
+
+
+def without_password(url: str) -> str:
+    """A URL as it may be shown."""
+    return re.sub(r"//[^/@]*@", "//…@", url)
 
 
 def as_deferred(work: Coroutine[Any, Any, T]) -> "Deferred[T]":

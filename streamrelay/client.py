@@ -20,6 +20,8 @@ from streamrelay.wire import Close, Ending, ending
 
 REQUEST_TIME: Final = 20.0
 """Seconds that the platform may take; it gives the host ten."""
+GOODBYE: Final = 0.1
+"""Seconds in which a close frame gets out when the program is stopped."""
 MAX_ANSWER: Final = 4 << 20
 """Bytes of an answer of the platform."""
 
@@ -128,6 +130,16 @@ class ClientStream:
         splice.inward = _Overhearing(splice, self.leg, self.local, heard=self._exited)
         splice.start()
         return self.ended
+
+    def leave(self, clock: IReactorTime) -> "Deferred[None]":
+        """The user has had enough: close the leg in order, which takes a moment."""
+        left: Deferred[None] = Deferred()
+        if self.ended.called:
+            left.callback(None)
+        else:
+            self.leg.close(wire.FINISHED)
+            clock.callLater(GOODBYE, left.callback, None)
+        return left
 
     def _exited(self, status: int) -> None:
         self.exit_status = status

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import stat
 import sys
 from collections.abc import Coroutine
@@ -58,6 +59,8 @@ def _run(arguments: argparse.Namespace, command: Any) -> int:
         finished.addBoth(lambda _: reactor.stop() if reactor.running else None)
 
     reactor.callWhenRunning(start)
+    # ssh hangs up on its ProxyCommand; like Ctrl-C that ends the stream in order.
+    reactor.callWhenRunning(signal.signal, signal.SIGHUP, lambda *_: reactor.callFromThread(reactor.stop))
     reactor.run()
     return status[0] if status else 130
 
@@ -145,6 +148,7 @@ async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
         say(f"connected to {arguments.target} of {arguments.host}, stream {opened.stream}")
     terminal = Terminal(leg) if opened.kind == "pty" and sys.stdin.isatty() else None
     stream = ClientStream(leg, StdioConnection(reactor))
+    reactor.addSystemEventTrigger("before", "shutdown", stream.leave, reactor)
     if terminal is not None:
         terminal.enter(reactor)
     try:

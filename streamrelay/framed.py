@@ -72,6 +72,7 @@ class FramedConnection:
 
     def __attrs_post_init__(self) -> None:
         self._reader = FrameReader(masked=self.masking == Masking.NONE, text_is_bytes=not self.control)
+        self.pulse.add(self)
 
     # -- Connection ------------------------------------------------------------------------------------------
 
@@ -87,7 +88,6 @@ class FramedConnection:
             return
         self._feed, self._drain = feed, drain
         if first:
-            self.pulse.add(self)
             self.channel.start(self)
         else:
             self.resume()
@@ -213,10 +213,10 @@ class FramedConnection:
 
     def _plain_ending(self, code: int, reason: str) -> Ending:
         """What a peer's own close code means to others: it left in order, or it failed."""
+        if self.masking != Masking.NONE and code not in (1000, 1005):
+            return Ending(code, reason)  # the relay's own codes are for us
         if code in (1000, 1001, 1005) or code >= 3000:
             return wire.FINISHED
-        if self.masking != Masking.NONE:
-            return Ending(code, reason)  # the relay's own codes are for us
         return ending(Close.LEG_LOST, f"the other leg closed with {code} {reason}".strip())
 
     # -- what goes out ---------------------------------------------------------------------------------------
@@ -279,6 +279,10 @@ class FramedConnection:
         else from one who can't read for a while.
         """
         self._age += 1
+        if self._feed is None:  # it waits, unread, and its peer wants to know that we live
+            if self._age % PING_BEATS == 0:
+                self._ping()
+            return
         self._credit = min(wire.CONTROL_BURST, self._credit + BEAT * wire.CONTROL_RATE)
         if self._heard:
             self._heard, self._beats = False, 0

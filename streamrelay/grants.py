@@ -100,8 +100,8 @@ class KeyRing:
 
     def load(self) -> None:
         """Read the file, or raise `ConfigError`."""
+        self._seen = self._look()  # first, so that a change while it is read is seen later
         table = read_toml(self.path)
-        self._seen = self._look()
         try:
             self.content = msgspec.convert(table, type=KeyFile, strict=True)
         except msgspec.ValidationError as error:

@@ -86,10 +86,18 @@ class Platform:
         """Summon the agent of `host` to `target` for `user`; `Refused` says in HTTP's terms why there is no stream."""
         if not wire.is_host(host) or not wire.is_target(target):
             raise Refused(404, "no such host or target", code="no_such_target")
-        stream, expires = tokens.new_id(), self.now() + wire.SUMMONS_LIFE
-        about = {"sub": stream, "host": host, "target": target, "user": user, "links": links}
-        agent_token = self._token("agent", about)
-        client_token = self._token("client", about) if self._signer else agent_token
+        expires = self.now() + wire.SUMMONS_LIFE
+        if self._signer is None:
+            if links != 1:
+                raise ValueError("an opaque token serves one pair of legs; links need signed tokens")
+            client_token = agent_token = tokens.new_id()
+            stream = tokens.opaque_stream(agent_token)
+        else:
+            stream = tokens.new_id()
+            about: dict[str, Any] = {"sub": stream, "host": host, "target": target, "user": user, "links": links}
+            agent_token, client_token = (
+                self._signer.mint(self.relay_id, role=role, **about) for role in ("agent", "client")
+            )
         summons = {
             "stream": stream,
             "target": target,
@@ -130,11 +138,6 @@ class Platform:
     async def end(self, host: str, stream: str) -> None:
         """End a stream of `host`; `Refused` 404 if there is none."""
         await self._ask(wire.end_subject(host), host, "end", {"stream": stream})
-
-    def _token(self, role: str, about: dict[str, Any]) -> str:
-        if self._signer is None:
-            return tokens.new_id()
-        return self._signer.mint(self.relay_id, role=role, **about)
 
     def _envelope(self, host: str, role: str, message: dict[str, Any]) -> bytes:
         if self._signer is not None:

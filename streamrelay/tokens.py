@@ -57,6 +57,11 @@ def fingerprint(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()[:8]
 
 
+def opaque_stream(token: str) -> str:
+    """The id of an opaque token's stream: it begins with the fingerprint that the relay's log shows."""
+    return hashlib.sha256(token.encode()).hexdigest()[:32]
+
+
 def key_id(key: Ed25519PublicKey) -> str:
     """The `kid` of a key: 16 hex digits of the SHA-256 of its 32 bytes."""
     raw = key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)

@@ -10,9 +10,10 @@ from typing import Any, Final, Protocol
 from attrs import define
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from autobahn.websocket.types import ConnectionDeny
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IProtocolNegotiationFactory, IReactorTime
 from twisted.internet.protocol import BaseProtocol, connectionDone
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from streamrelay.channel import TransportChannel
 from streamrelay.errors import Refused
@@ -225,11 +226,16 @@ def hand_over(transport: Any, protocol: OpenProtocol) -> None:
         transport.protocol = protocol
 
 
+@implementer(IProtocolNegotiationFactory)
 class LegFactory(WebSocketServerFactory):  # type: ignore[misc]
     """Listens for legs. Every limit that autobahn leaves open is set here or held by `LegProtocol`."""
 
     protocol: Any = LegProtocol
     noisy = False
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """For TLS' ALPN: Twisted refuses a client that offers anything (browsers do) to a server that has no say."""
+        return [b"http/1.1"]
 
     def __init__(self, clock: IReactorTime, door: Door, pulse: Pulse) -> None:
         super().__init__(reactor=clock, server="")

@@ -18,7 +18,7 @@ MAX_CONTROL: Final = 4096
 """Bytes of one control message."""
 CONTROL_RATE: Final = 16
 """Control messages a second that one leg may send on average."""
-CONTROL_BURST: Final = 64
+CONTROL_BURST: Final = 80
 """Control messages that a leg may send at once before the rate counts."""
 MAX_HANDSHAKE: Final = 8192
 """Bytes of a websocket's opening request, or of its answer."""

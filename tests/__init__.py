@@ -1,0 +1,1 @@
+"""The tests of streamrelay; `python -m twisted.trial tests` runs them."""

@@ -1,0 +1,680 @@
+"""Every fake of the suite: connections, channels, doors and buses that live in memory, and the frames of strangers."""
+
+import asyncio
+import io
+import os
+import sys
+from collections import deque
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import twisted.internet
+from attrs import define, field
+from hypothesis import settings
+from twisted.internet import asyncioreactor
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.logger import formatEvent, globalLogPublisher
+from twisted.trial.unittest import SynchronousTestCase
+
+from streamrelay import wire
+from streamrelay.bus import Down
+from streamrelay.channel import Channel, Receiver
+from streamrelay.errors import Refused
+from streamrelay.framed import FramedConnection, Masking
+from streamrelay.main import main
+from streamrelay.pulse import Pulse
+from streamrelay.splice import Connection, Drain, Feed
+from streamrelay.tokens import generate
+from streamrelay.websocket import Admission, Door, Knock
+from streamrelay.wire import FINISHED, Ending
+
+STREAM = "s" * 22
+"""A stream's id, and an opaque token."""
+
+
+def examples(most: int) -> settings:
+    """How much a property test may try: the quick suite stays quick, and slow machines fail nothing."""
+    return settings(max_examples=most, deadline=None, database=None)
+
+
+# -- frames of strangers ---------------------------------------------------------------------------------------
+
+
+def mask(payload: bytes, key: bytes) -> bytes:
+    """RFC 6455 §5.3, word for word."""
+    return bytes(byte ^ key[index % 4] for index, byte in enumerate(payload))
+
+
+def frame(opcode: int, payload: bytes = b"", key: bytes = b"", final: bool = True, reserved: int = 0) -> bytes:
+    """A frame, good or not, made independently of the code under test."""
+    size = len(payload)
+    first = (0x80 if final else 0) | reserved << 4 | opcode
+    masked = 0x80 if key else 0
+    if size < 126:
+        header = bytes([first, masked | size])
+    elif size < 65536:
+        header = bytes([first, masked | 126]) + size.to_bytes(2, "big")
+    else:
+        header = bytes([first, masked | 127]) + size.to_bytes(8, "big")
+    if key and len(payload) > 4096 and key != bytes(4):  # fast, for what is long
+        whole = int.from_bytes(payload, "big") ^ int.from_bytes((key * (size // 4 + 1))[:size], "big")
+        return header + key + whole.to_bytes(size, "big")
+    return header + key + (mask(payload, key) if key else payload)
+
+
+def cut(data: bytes, places: list[int]) -> list[bytes]:
+    """`data` in pieces, cut at `places` (taken modulo its length)."""
+    marks = sorted({place % (len(data) + 1) for place in places} | {0, len(data)})
+    return [data[begin:end] for begin, end in pairwise(marks)]
+
+
+# -- channels --------------------------------------------------------------------------------------------------
+
+
+@define(eq=False)
+class FakeChannel:
+    """A channel whose kernel takes all at once, or nothing while `full`, until `drain`."""
+
+    full: bool = False
+    unsent: int = 0
+    sent: bytearray = field(factory=bytearray)
+    receiver: Receiver | None = None
+    paused: bool = False
+    finished: bool = False
+    closed: bool = False
+    aborted: bool = False
+    silent_for: float = 0.0
+    """Seconds for which the peer's kernel has answered nothing."""
+
+    def start(self, receiver: Receiver) -> None:
+        self.receiver = receiver
+
+    def write(self, buffers) -> None:
+        data = b"".join(buffers)
+        self.sent += data
+        if self.full:
+            self.unsent += len(data)
+
+    def pause(self) -> None:
+        self.paused = True
+
+    def resume(self) -> None:
+        self.paused = False
+
+    def finish(self) -> None:
+        self.finished = True
+
+    def close(self) -> None:
+        self.closed = True
+
+    def abort(self) -> None:
+        self.aborted = True
+
+    def peer_is_silent(self, seconds: float) -> bool:
+        return self.silent_for >= seconds
+
+    def drain(self) -> None:
+        """The kernel took all."""
+        self.unsent, self.full = 0, False
+        self.receiver.drained()
+
+    def receive(self, data: bytes) -> None:
+        self.receiver.data_received(memoryview(bytearray(data)))
+
+    def take(self) -> bytes:
+        """What was written since the last time."""
+        data = bytes(self.sent)
+        self.sent.clear()
+        return data
+
+
+_channel: type[Channel] = FakeChannel
+
+
+@define(eq=False)
+class FakeTransport(StringTransport):
+    """A TCP transport in memory, with the parts that `StringTransport` has not."""
+
+    aborted: bool = False
+    half_closed: bool = False
+    protocol: object = None
+
+    def __attrs_pre_init__(self) -> None:
+        super().__init__()
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        self.no_delay = enabled
+
+    def setTcpKeepAlive(self, enabled: bool) -> None:
+        self.keep_alive = enabled
+
+    def loseWriteConnection(self) -> None:
+        self.half_closed = True
+
+    def unregisterProducer(self) -> None:
+        """As TCP does: it never minds."""
+        self.producer = self.streaming = None
+
+    def abortConnection(self) -> None:
+        self.aborted = True
+        super().abortConnection()
+
+    @property
+    def reading(self) -> bool:
+        return self.producerState == "producing"
+
+    def take(self) -> bytes:
+        """What was written since the last time."""
+        data = self.value()
+        self.clear()
+        return data
+
+    def receive(self, data: bytes) -> None:
+        """Bytes for whichever protocol the transport calls now."""
+        self.protocol.dataReceived(data)
+
+    def drain(self) -> None:
+        """The kernel took all that was written: the pull producer is asked for more."""
+        self.producer.resumeProducing()
+
+
+# -- connections -----------------------------------------------------------------------------------------------
+
+
+@define(eq=False)
+class Ear(Feed, Drain):
+    """A feed and a drain that write down what they are told."""
+
+    said: list[tuple] = field(factory=list)
+    on_received: Callable[[], None] = lambda: None
+
+    def received(self, data, size: int) -> None:
+        joined = b"".join(data)
+        if len(joined) != size:
+            raise AssertionError(f"{size} bytes were announced and {len(joined)} came")
+        if self.said and self.said[-1][0] == "bytes":
+            joined = self.said.pop()[1] + joined
+        self.said.append(("bytes", joined))
+        self.on_received()
+
+    def control(self, message: bytes) -> None:
+        self.said.append(("control", bytes(message)))
+
+    def eof(self) -> None:
+        self.said.append(("eof",))
+
+    def over(self, ending: Ending) -> None:
+        self.said.append(("over", ending))
+
+    def gone(self) -> None:
+        self.said.append(("gone",))
+
+    def drained(self) -> None:
+        self.said.append(("drained",))
+
+    def named(self, name: str) -> list[tuple]:
+        return [event for event in self.said if event[0] == name]
+
+    @property
+    def data(self) -> bytes:
+        return b"".join(event[1] for event in self.named("bytes"))
+
+    @property
+    def codes(self) -> list[int]:
+        """Of the endings that were told; never more than one."""
+        return [event[1].code for event in self.named("over")]
+
+
+@define(eq=False)
+class FakeConnection:
+    """A connection that keeps what is sent until `take`n, and is the test's to speak for."""
+
+    control: bool = True
+    peer: str = "somewhere"
+    sent: bytearray = field(factory=bytearray)
+    """What the far end has got."""
+    queue: bytearray = field(factory=bytearray)
+    """What was sent and has not reached the kernel."""
+    slow: bool = False
+    """Whether sent bytes stay in `queue` until `drain`."""
+    sudden: bool = False
+    """Whether `close` tells its end before it returns."""
+    controls: list[bytes] = field(factory=list)
+    order: list[str] = field(factory=list)
+    closed: Ending | None = None
+    closes: int = 0
+    aborted: bool = False
+    paused: bool = True
+    eof_sent: bool = False
+    feed: Feed | None = None
+    drain_to: Drain | None = None
+    over: bool = False
+    lost: bool = False
+
+    @property
+    def unsent(self) -> int:
+        return len(self.queue)
+
+    def join(self, feed: Feed, drain: Drain) -> None:
+        if self.lost:
+            feed.over(wire.ending(wire.Close.LEG_LOST))
+            feed.gone()
+            return
+        self.feed, self.drain_to, self.paused = feed, drain, False
+
+    def send(self, data, size: int) -> None:
+        joined = b"".join(data)
+        if len(joined) != size:
+            raise AssertionError(f"{size} bytes were announced and {len(joined)} came")
+        if self.closed is None:
+            self.order.append("bytes")
+            (self.queue if self.slow else self.sent).extend(joined)
+
+    def send_control(self, message: bytes) -> None:
+        self.order.append("control")
+        self.controls.append(bytes(message))
+
+    def send_eof(self) -> None:
+        self.eof_sent = True
+        self.order.append("eof")
+
+    def pause(self) -> None:
+        self.paused = True
+
+    def resume(self) -> None:
+        self.paused = False
+
+    def close(self, ending: Ending) -> None:
+        self.closes += 1
+        if self.closed is None:
+            self.closed = ending
+            self.order.append("close")
+            if self.sudden:
+                self.lose(FINISHED)
+
+    def abort(self) -> None:
+        self.aborted = True
+
+    # What the far end does.
+
+    def receive(self, data: bytes) -> None:
+        self.feed.received([memoryview(bytearray(data))], len(data))
+
+    def drain(self) -> None:
+        """Everything in the queue reaches the far end."""
+        self.sent += self.queue
+        self.queue.clear()
+        if self.drain_to is not None:
+            self.drain_to.drained()
+
+    def end(self, ending: Ending = FINISHED) -> None:
+        """Nothing more comes, but what is unsent may still go out."""
+        if not self.over:
+            self.over = True
+            self.feed.over(ending)
+
+    def lose(self, ending: Ending = FINISHED) -> None:
+        self.lost = True
+        if self.feed is not None:
+            self.end(ending)
+            feed, self.feed = self.feed, None
+            feed.gone()
+
+
+_connection: type[Connection] = FakeConnection
+
+
+@define(eq=False)
+class MemoryChannel:
+    """One end of a connection in memory; `Wire` carries what it sends."""
+
+    outbox: bytearray = field(factory=bytearray)
+    receiver: Receiver | None = None
+    paused: bool = True
+    closing: bool = False
+    aborted: bool = False
+
+    @property
+    def unsent(self) -> int:
+        return len(self.outbox)
+
+    def start(self, receiver: Receiver) -> None:
+        self.receiver, self.paused = receiver, False
+
+    def write(self, buffers) -> None:
+        if not self.closing:
+            self.outbox += b"".join(buffers)
+
+    def pause(self) -> None:
+        self.paused = True
+
+    def resume(self) -> None:
+        self.paused = False
+
+    def finish(self) -> None:
+        raise AssertionError("a websocket does not half-close its transport")
+
+    def close(self) -> None:
+        self.closing = True
+
+    def abort(self) -> None:
+        self.aborted = True
+
+    def peer_is_silent(self, seconds: float) -> bool:
+        return False
+
+
+_memory: type[Channel] = MemoryChannel
+
+
+@define(eq=False)
+class Link:
+    """A client's and a server's `FramedConnection`, joined in memory; bytes move by `carry`, in any pieces."""
+
+    clock: Clock = field(factory=Clock)
+    control: bool = True
+    masking: str = Masking.RANDOM
+    channels: list[MemoryChannel] = field(init=False)
+    ends: list[FramedConnection] = field(init=False)
+    ears: list[Ear] = field(init=False)
+    gone: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        pulse = Pulse(self.clock)
+        self.channels = [MemoryChannel(), MemoryChannel()]
+        self.ends = [
+            FramedConnection(self.channels[0], self.clock, pulse, self.masking, self.control),
+            FramedConnection(self.channels[1], self.clock, pulse, Masking.NONE, self.control),
+        ]
+        self.ears = [Ear(), Ear()]
+        for end, ear in zip(self.ends, self.ears, strict=True):
+            end.join(ear, ear)
+
+    def carry(self, origin: int, most: int = 1 << 30) -> None:
+        """Bring up to `most` bytes from one end to the other, unless that one is paused."""
+        source, sink = self.channels[origin], self.channels[1 - origin]
+        if sink.paused or not source.outbox:
+            return
+        piece = source.outbox[:most]
+        del source.outbox[:most]
+        sink.receiver.data_received(memoryview(piece))
+        if not source.outbox:
+            source.receiver.drained()
+
+    def settle(self) -> None:
+        """Carry until nothing moves; a channel that was closed or aborted loses both ends."""
+        for _ in range(1000):
+            before = [bytes(channel.outbox) for channel in self.channels]
+            self.carry(0)
+            self.carry(1)
+            if before == [bytes(channel.outbox) for channel in self.channels]:
+                break
+        if any(channel.aborted or (channel.closing and not channel.outbox) for channel in self.channels):
+            self.lose()
+
+    def lose(self) -> None:
+        if not self.gone:
+            self.gone = True
+            for end in self.ends:
+                end.connection_lost("")
+
+
+class Endpoint:
+    """An endpoint that connects at once, or when the test says so, to a transport in memory."""
+
+    def __init__(self, later: bool = False) -> None:
+        self.transport = FakeTransport()
+        self.attempt: Deferred = Deferred(lambda _: None)
+        self._later = later
+
+    def connect(self, factory) -> Deferred:
+        if not self._later:
+            self.protocol = connect(factory, self.transport)
+            self.attempt.callback(self.protocol)
+        return self.attempt
+
+
+def connect(factory, transport: FakeTransport):
+    """Build a factory's protocol on a transport."""
+    protocol = factory.buildProtocol(transport.getPeer())
+    transport.protocol = protocol
+    protocol.makeConnection(transport)
+    return protocol
+
+
+def exchange(one: FakeTransport, other: FakeTransport) -> None:
+    """Carry bytes both ways until none are left."""
+    while data := (one.take(), other.take()):
+        if not any(data):
+            return
+        for transport, sent in ((other, data[0]), (one, data[1])):
+            if sent:
+                transport.receive(sent)
+
+
+class Heard:
+    """What is logged during a test."""
+
+    def __init__(self, case: SynchronousTestCase) -> None:
+        self.events: list[dict] = []
+        globalLogPublisher.addObserver(self.events.append)
+        case.addCleanup(globalLogPublisher.removeObserver, self.events.append)
+
+    @property
+    def text(self) -> str:
+        """All of it: the lines as they are shown, and every field."""
+        return "\n".join(f"{formatEvent(event)} {event!r}" for event in self.events)
+
+
+# -- the relay's door ------------------------------------------------------------------------------------------
+
+
+@define(eq=False)
+class FakeAdmission:
+    """A leg that was let in."""
+
+    knock: Knock
+    connection: FramedConnection | None = None
+    was_left: bool = False
+
+    def opened(self, connection: FramedConnection) -> None:
+        self.connection = connection
+
+    def left(self) -> None:
+        self.was_left = True
+
+
+_admission: type[Admission] = FakeAdmission
+
+
+@define(eq=False)
+class FakeDoor:
+    """A door that admits, refuses, or fails."""
+
+    refuse: Exception | None = None
+    full: bool = False
+    inside: list[FakeAdmission] = field(factory=list)
+    handshakes: int = 0
+
+    def admit(self, knock: Knock) -> FakeAdmission:
+        if self.refuse is not None:
+            raise self.refuse
+        self.inside.append(FakeAdmission(knock))
+        return self.inside[-1]
+
+    def greet(self) -> None:
+        self.handshakes += 1
+        if self.full:
+            raise Refused(503, "full")
+
+    def part(self) -> None:
+        self.handshakes -= 1
+
+
+_door: type[Door] = FakeDoor
+
+
+# -- the bus ---------------------------------------------------------------------------------------------------
+
+
+@define(eq=False)
+class FakeBus:
+    """A bus without NATS: requests are answered by the test, what is published is kept."""
+
+    answers: deque = field(factory=deque)
+    """What the next requests bring: bytes, or an exception."""
+    asked: list[tuple[str, bytes]] = field(factory=list)
+    published: list[tuple[str, bytes]] = field(factory=list)
+    gathered: list[bytes] = field(factory=list)
+    down: bool = False
+    stopped: bool = False
+
+    def start(self) -> None: ...
+
+    async def stop(self) -> None:
+        self.stopped = True
+
+    def publish(self, subject: str, data: bytes) -> None:
+        self.published.append((subject, data))
+
+    async def request(self, subject: str, data: bytes, timeout: float) -> bytes:
+        self.asked.append((subject, data))
+        answer = self.answers.popleft()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def gather(self, subject: str) -> list[bytes]:
+        if self.down:
+            raise Down("down")
+        return self.gathered
+
+
+@define(eq=False)
+class FakePlatform:
+    """A platform that opens what the test says."""
+
+    relay: str = "wss://relay.example"
+    result: object = None
+    up: list[wire.HostInfo] = field(factory=list)
+    live: list[wire.StreamInfo] = field(factory=list)
+    opened: list[tuple] = field(factory=list)
+    ended: list[tuple] = field(factory=list)
+
+    async def open(self, user: str, host: str, target: str, links: int = 1) -> object:
+        self.opened.append((user, host, target))
+        return self._give()
+
+    async def hosts(self) -> list[wire.HostInfo]:
+        return self.up
+
+    async def streams(self) -> list[wire.StreamInfo]:
+        return self.live
+
+    async def end(self, host: str, stream: str) -> None:
+        self.ended.append((host, stream))
+
+    def _give(self) -> object:
+        if isinstance(self.result, Exception):
+            raise self.result
+        return self.result
+
+
+def awaited(work):
+    """The result of an asyncio coroutine, on a loop of its own."""
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(work)
+    finally:
+        loop.close()
+
+
+# -- reactors, files, keys -------------------------------------------------------------------------------------
+
+
+class FakeReactor(MemoryReactorClock, asyncioreactor.AsyncioSelectorReactor):
+    """A memory reactor that passes for Twisted's asyncio reactor."""
+
+    nameResolver = None
+
+    def __init__(self) -> None:
+        MemoryReactorClock.__init__(self)
+        self._asyncioEventloop = asyncio.new_event_loop()
+        self.from_threads: list[Callable] = []
+
+    def callFromThread(self, call, *arguments) -> None:
+        self.from_threads.append(lambda: call(*arguments))
+
+
+def install(case: SynchronousTestCase) -> FakeReactor:
+    """Make a fake reactor the global one for the time of a test."""
+    reactor = FakeReactor()
+    missing = object()
+    before = sys.modules.get("twisted.internet.reactor", missing)
+    sys.modules["twisted.internet.reactor"] = reactor
+    attribute = getattr(twisted.internet, "reactor", missing)
+    twisted.internet.reactor = reactor
+
+    def restore() -> None:
+        reactor._asyncioEventloop.close()
+        asyncio.set_event_loop(None)
+        if before is missing:
+            del sys.modules["twisted.internet.reactor"]
+        else:
+            sys.modules["twisted.internet.reactor"] = before
+        if attribute is missing:
+            del twisted.internet.reactor
+        else:
+            twisted.internet.reactor = attribute
+
+    case.addCleanup(restore)
+    return reactor
+
+
+def folder(case: SynchronousTestCase) -> Path:
+    """An empty directory of the test's own."""
+    path = Path(case.mktemp()).absolute()
+    path.mkdir(parents=True)
+    return path
+
+
+def key_pair(case: SynchronousTestCase) -> tuple[Path, Path]:
+    """The files of a new platform's private and public key."""
+    where = folder(case)
+    generate(where / "platform.key", where / "platform.pub")
+    return where / "platform.key", where / "platform.pub"
+
+
+# -- the command line ------------------------------------------------------------------------------------------
+
+
+class Left(Exception):
+    """The program has ended."""
+
+
+class CommandCase(SynchronousTestCase):
+    """A command whose output and status are caught."""
+
+    def setUp(self) -> None:
+        self.out, self.err = io.StringIO(), io.StringIO()
+        self.patch(sys, "stdout", self.out)
+        self.patch(sys, "stderr", self.err)
+        self.patch(os, "environ", {})
+        self.where = folder(self)
+
+        def leave(status: int) -> None:
+            raise Left(status)
+
+        self.patch(os, "_exit", leave)
+
+    def run_command(self, *arguments: str) -> int:
+        try:
+            main(list(arguments))
+        except Left as left:
+            return left.args[0]
+        except SystemExit as left:
+            return int(left.code or 0)
+        raise AssertionError("it did not end")

@@ -1,0 +1,265 @@
+"""agent.py: from a summons to a splice, without a bus or a relay."""
+
+from attrs import define, field
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from streamrelay import agent as module
+from streamrelay import wire
+from streamrelay.agent import Agent
+from streamrelay.bus import Message
+from streamrelay.config import AgentConfig
+from streamrelay.dial import DialError
+from streamrelay.errors import TargetError
+from streamrelay.summonses import MEMORY
+from streamrelay.wire import Answer, Close, Refusal
+from tests.fakes import STREAM, FakeBus, FakeConnection
+
+RELAY = "wss://relay.example"
+MET = b'{"met": {"mode": "v1", "from": "client:1"}}'
+
+
+@define(eq=False)
+class FakeTarget:
+    """A target that connects, or not."""
+
+    error: TargetError | None = None
+    made: list[FakeConnection] = field(factory=list)
+
+    async def connect(self, reactor: object) -> FakeConnection:
+        if self.error is not None:
+            raise self.error
+        self.made.append(FakeConnection())
+        return self.made[-1]
+
+
+@define(eq=False)
+class FakeCatalogue:
+    """A list of one target."""
+
+    target: FakeTarget = field(factory=FakeTarget)
+    entries: dict = field(factory=dict)
+
+    def infos(self) -> tuple:
+        return (wire.TargetInfo("log", "log"),)
+
+    def find(self, name: str):
+        if name != "log":
+            raise TargetError(Refusal.NO_SUCH_TARGET, "no such target on this host")
+        return self.target, "log"
+
+
+@define(eq=False)
+class FakeDialler:
+    """Dials that succeed with a fake leg, or not."""
+
+    error: Exception | None = None
+    legs: list[FakeConnection] = field(factory=list)
+    dialled: list[tuple[str, str]] = field(factory=list)
+
+    def dial(self, url: str, token: str) -> Deferred:
+        self.dialled.append((url, token))
+        if self.error is not None:
+            return fail(self.error)
+        self.legs.append(FakeConnection())
+        return succeed(self.legs[-1])
+
+
+class Case(SynchronousTestCase):
+    """An agent in opaque mode."""
+
+    def setUp(self) -> None:
+        self.reactor, self.catalogue = MemoryReactorClock(), FakeCatalogue()
+        config = AgentConfig("web-1", tokens="opaque", relays=(RELAY,), max_streams=2)
+        self.agent = Agent(config, self.catalogue, self.reactor, lambda: 1000.0)
+        self.agent.bus = self.bus = FakeBus()
+        self.agent.dialler = self.dialler = FakeDialler()
+        self.target = self.catalogue.target
+        self.patch(module, "as_deferred", Deferred.fromCoroutine)
+
+    def summon(self, jti: str = "j" * 22, reply: str = "_INBOX.a", **changes) -> None:
+        order = {"stream": STREAM, "target": "log", "relay": RELAY, "token": "t", "jti": jti, "exp": 1020.0, **changes}
+        self.agent._summoned(Message(wire.encode(order), reply))
+
+    def answers(self) -> list[Answer]:
+        return [wire.decode(data, Answer) for subject, data in self.bus.published if subject.startswith("_INBOX")]
+
+    def events(self, kind: str) -> list[dict]:
+        subject = f"streamrelay.v1.event.web-1.{kind}"
+        return [wire.decode(data, dict) for told, data in self.bus.published if told == subject]
+
+    def meet(self) -> tuple[FakeConnection, FakeConnection]:
+        self.dialler.legs[-1].feed.control(MET)
+        return self.dialler.legs[-1], self.target.made[-1]
+
+
+class Summoned(Case):
+    """Answers to a summons."""
+
+    def test_ready(self) -> None:
+        """Once the target is connected and a leg waits at the relay, the answer is ready, with the target's kind."""
+        self.summon()
+        self.assertEqual(self.answers(), [Answer(ready=True, kind="log")])
+        self.assertEqual(self.dialler.dialled, [(RELAY + "/agent", "t")])
+
+    def test_copies(self) -> None:
+        """Copies of a summons dial once and get the same answer, until it is forgotten after all could be valid."""
+        for number in range(3):
+            self.summon(reply=f"_INBOX.{number}")
+        self.assertEqual(self.answers(), [Answer(ready=True, kind="log")] * 3)
+        self.assertEqual(len(self.dialler.dialled), 1)
+        self.reactor.advance(MEMORY - 1)
+        self.summon()
+        self.assertEqual(len(self.dialler.dialled), 1)
+        self.reactor.advance(1)
+        self.summon()
+        self.assertEqual(len(self.dialler.dialled), 2)
+
+    def test_refused(self) -> None:
+        """What can't be is refused with its code, and no leg is sent."""
+        for changes, code in (
+            ({"target": "ssh"}, Refusal.NO_SUCH_TARGET),
+            ({"relay": "wss://other.example"}, Refusal.DIAL_FAILED),
+            ({"exp": 900.0}, Refusal.BAD_SUMMONS),
+            ({"target": "../x y"}, Refusal.BAD_SUMMONS),
+        ):
+            self.setUp()
+            self.summon(**changes)
+            self.assertEqual([answer.refused for answer in self.answers()], [code])
+            self.assertEqual((self.dialler.dialled, self.target.made), ([], []))
+
+    def test_target_refused(self) -> None:
+        """A target that refuses is told with its reason, to who asked and to nobody else."""
+        self.target.error = TargetError(Refusal.TARGET_REFUSED, "nothing listens")
+        self.summon()
+        self.assertEqual(self.answers(), [Answer(refused=Refusal.TARGET_REFUSED, reason="nothing listens")])
+        self.assertEqual(self.dialler.dialled, [])
+
+    def test_excused_at_the_relay(self) -> None:
+        """When nobody waits for the answer, the client at the relay is told why the target can't be had."""
+        self.target.error = TargetError(Refusal.TARGET_UNREACHABLE, "no answer")
+        self.summon(reply="")
+        leg, _ = self.dialler.legs[-1], None
+        leg.feed.control(MET)
+        self.assertEqual((leg.closed.code, leg.closed.reason), (Close.TARGET_UNREACHABLE, "no answer"))
+
+    def test_dial_failed(self) -> None:
+        """A relay that can't be reached is told, and the target is let go."""
+        self.dialler.error = DialError("refused")
+        self.summon()
+        self.assertEqual([answer.refused for answer in self.answers()], [Refusal.DIAL_FAILED])
+        self.assertTrue(self.target.made[0].aborted)
+
+    def test_our_fault(self) -> None:
+        """An error of ours is answered, logged once, and the next summons is followed."""
+        self.target.error = ZeroDivisionError()
+        self.summon()
+        self.assertEqual([bool(answer.refused) for answer in self.answers()], [True])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.target.error = None
+        self.summon("k" * 22)
+        self.assertTrue(self.answers()[-1].ready)
+
+    def test_only_inboxes(self) -> None:
+        """No answer goes to a subject that isn't an inbox."""
+        self.summon(reply="streamrelay.v1.host.web-2.open")
+        self.assertEqual([subject for subject, _ in self.bus.published if "host" in subject], [])
+
+    def test_garbage(self) -> None:
+        """Whatever comes as a summons, the agent refuses it and lives."""
+        for data in (b"", b"[]", b"\xff", b"{" * 9000, b"x" * 20_000):
+            self.agent._summoned(Message(data, "_INBOX.a"))
+        self.assertEqual({answer.refused for answer in self.answers()}, {Refusal.BAD_SUMMONS})
+
+
+class Streams(Case):
+    """Streams that live."""
+
+    def test_spliced(self) -> None:
+        """Once its client has come, the leg and the target are spliced, with what came right behind the news."""
+        self.summon()
+        leg, target = self.meet()
+        leg.receive(b"up")
+        target.receive(b"down")
+        self.assertEqual((bytes(target.sent), bytes(leg.sent)), (b"up", b"down"))
+        self.assertEqual([event["target"] for event in self.events("opened")], ["log"])
+
+    def test_nothing_before(self) -> None:
+        """No byte of a client reaches the target before the relay said that it has come."""
+        self.summon()
+        self.dialler.legs[-1].receive(b"early")
+        self.assertEqual(bytes(self.target.made[-1].sent), b"")
+        self.assertIsNone(self.target.made[-1].feed)
+
+    def test_ended(self) -> None:
+        """The end of a stream is an event with its outcome and its bytes each way, and nothing of it stays."""
+        self.summon()
+        leg, target = self.meet()
+        leg.receive(b"up")
+        self.reactor.advance(2)
+        target.lose(wire.ending(Close.TARGET_RESET))
+        leg.lose()
+        [event] = self.events("ended")
+        self.assertEqual((event["code"], event["seconds"], event["up"], event["down"]), (4003, 2.0, 2, 0))
+        self.assertEqual(self.agent.streams, set())
+
+    def test_unmet(self) -> None:
+        """A leg whose client never comes is closed after the patience, and its target let go."""
+        self.summon()
+        self.reactor.advance(self.agent.config.patience)
+        leg = self.dialler.legs[-1]
+        self.assertEqual(leg.closed.code, Close.NOBODY_CAME)
+        leg.lose()
+        self.assertTrue(self.target.made[-1].aborted)
+
+    def test_links(self) -> None:
+        """A stream of two links sends a second leg once the first is met, and connects its target when that is met."""
+        self.summon(links=2)
+        self.assertEqual(len(self.dialler.legs), 1)
+        self.meet()
+        self.assertEqual((len(self.dialler.legs), len(self.target.made)), (2, 1))
+        self.meet()
+        self.assertEqual((len(self.dialler.legs), len(self.target.made), len(self.agent.streams)), (2, 2, 2))
+
+    def test_busy(self) -> None:
+        """Over the most streams a summons is refused as busy."""
+        for number in range(2):
+            self.summon(f"number-{number}")
+            self.meet()
+        self.summon("one-more")
+        self.assertEqual(self.answers()[-1].refused, Refusal.BUSY)
+
+    def test_told_to_end(self) -> None:
+        """A stream is ended by the platform's request with 4006; one that isn't there is refused."""
+        self.summon()
+        leg, target = self.meet()
+
+        def end(stream: str) -> Answer:
+            order = {"stream": stream, "jti": "e" * 22, "exp": 1020.0}
+            self.agent._told_to_end(Message(wire.encode(order), "_INBOX.e"))
+            return self.answers()[-1]
+
+        self.assertEqual(end("x" * 22).refused, Refusal.NO_SUCH_STREAM)
+        self.assertTrue(end(STREAM).ready)
+        self.assertEqual((leg.closed.code, target.closed.code), (Close.OPERATOR, Close.OPERATOR))
+
+    def test_listed(self) -> None:
+        """Live streams are told with their age and bytes."""
+        self.summon(user="alice")
+        leg, _ = self.meet()
+        leg.receive(b"abc")
+        self.reactor.advance(5)
+        [info] = self.agent._live()
+        self.assertEqual((info["stream"], info["user"], info["seconds"], info["up"]), (STREAM, "alice", 5, 3))
+
+    def test_stop(self) -> None:
+        """A stop ends every stream with 4005, says that the host is down, and doesn't wait for ever."""
+        self.summon()
+        leg, target = self.meet()
+        stopped = self.agent.stopService()
+        self.assertEqual(target.closed.code, Close.LEG_LOST)
+        self.reactor.pump([0.1] * 30)
+        self.successResultOf(stopped)
+        self.assertTrue(leg.aborted and target.aborted)
+        self.assertEqual((len(self.events("down")), self.bus.stopped), (1, True))

@@ -1,0 +1,89 @@
+"""client.py: the native client, but for its HTTP."""
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from streamrelay import client
+from streamrelay.client import ClientStream, LocalPort
+from streamrelay.wire import Close, ending
+from tests.fakes import FakeConnection, FakeTransport
+
+
+class Streams(SynchronousTestCase):
+    """One stream between a local end and a leg."""
+
+    def setUp(self) -> None:
+        self.leg, self.local = FakeConnection(), FakeConnection()
+        self.stream = ClientStream(self.leg, self.local)
+        self.ended = self.stream.start()
+
+    def test_both_ways(self) -> None:
+        """Local bytes go to the leg, and the leg's come out."""
+        self.local.receive(b"in")
+        self.leg.receive(b"out")
+        self.assertEqual((bytes(self.leg.sent), bytes(self.local.sent)), (b"in", b"out"))
+
+    def test_exit_status(self) -> None:
+        """The exit status of the command behind a pty is noted as it passes; other messages change nothing."""
+        self.leg.feed.control(b'{"resize": [1, 1]}')
+        self.assertIsNone(self.stream.exit_status)
+        self.leg.feed.control(b'{"exit": 3}')
+        self.leg.feed.control(b"{}")
+        self.assertEqual(self.stream.exit_status, 3)
+
+    def test_ended(self) -> None:
+        """How the stream ended is told when both ends are gone."""
+        self.leg.lose(ending(Close.TARGET_RESET))
+        self.assertNoResult(self.ended)
+        self.local.lose()
+        self.assertEqual(self.successResultOf(self.ended).code, Close.TARGET_RESET)
+
+    def test_half_close(self) -> None:
+        """A local end of file goes to the leg, and its answer still comes."""
+        self.local.feed.eof()
+        self.assertTrue(self.leg.eof_sent)
+        self.leg.receive(b"answer")
+        self.leg.feed.eof()
+        self.assertEqual(bytes(self.local.sent), b"answer")
+        for end in (self.leg, self.local):
+            end.lose()
+        self.assertTrue(self.successResultOf(self.ended).clean)
+
+    def test_overheard_still_bounds(self) -> None:
+        """What is overheard has its backpressure like any half."""
+        self.local.slow = True
+        self.leg.receive(bytes(client.wire.MAX_CONTROL * 20))
+        self.assertTrue(self.leg.paused)
+        self.local.drain()
+        self.assertFalse(self.leg.paused)
+
+
+class Ports(SynchronousTestCase):
+    """A local port."""
+
+    def test_each_connection(self) -> None:
+        """Every connection to the port is told by itself, and isn't read before its stream is there."""
+        opened: list = []
+        factory = LocalPort(Clock(), opened.append)
+        transports = [FakeTransport(), FakeTransport()]
+        for transport in transports:
+            factory.buildProtocol(None).makeConnection(transport)
+        self.assertEqual(len(opened), 2)
+        self.assertFalse(any(transport.reading for transport in transports))
+
+
+class Words(SynchronousTestCase):
+    """What the platform says."""
+
+    def test_detail(self) -> None:
+        """A problem document's detail is told; without one, the status is."""
+        self.assertEqual(client._detail(403, b'{"detail": "no grant"}'), "no grant")
+        for answer in (b"", b"<html>", b"[]", b"{}", b"\xff"):
+            self.assertEqual(client._detail(502, answer), "the platform answered 502")
+
+    def test_one_line(self) -> None:
+        """Whatever went wrong with a request is told in one line."""
+        for error in (ValueError("a\nb"), ValueError(), OSError(111, "refused")):
+            words = client._words(error)
+            self.assertTrue(words)
+            self.assertNotIn("\n", words)

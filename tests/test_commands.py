@@ -1,0 +1,86 @@
+"""commands.py: asking a platform, up to what needs a network."""
+
+import os
+
+from twisted.internet.defer import Deferred
+
+from streamrelay import commands, main
+from streamrelay.client import PlatformError
+from streamrelay.dial import DialError
+from streamrelay.errors import ConfigError
+from tests.fakes import CommandCase
+
+
+class Lines(CommandCase):
+    """What isn't even asked."""
+
+    def test_platform(self) -> None:
+        """A platform must be given, and must be encrypted beyond this machine unless that is allowed."""
+        for url, more in (("", ()), ("relay.example", ()), ("ftp://a", ()), ("http://platform.example", ())):
+            arguments = main.parser().parse_args(["hosts", "--platform", url, *more])
+            self.assertRaises(ConfigError, commands._api, arguments, None)
+
+    def test_listen(self) -> None:
+        """A port that others reach is opened only if that is allowed, and an address must be one."""
+        for address in ("0.0.0.0:1", "192.168.0.1:1", "1", "localhost", "localhost:x"):
+            arguments = main.parser().parse_args(["connect", "h", "t", "--listen", address])
+            self.failureResultOf(Deferred.fromCoroutine(commands._listen(arguments, None)), ConfigError)
+
+
+class Keys(CommandCase):
+    """The user's own key."""
+
+    def key(self, mode: int) -> str:
+        path = self.where / "key"
+        path.write_text("srk_x\n")
+        path.chmod(mode)
+        return commands._key(str(path))
+
+    def test_file(self) -> None:
+        """A key's file is read if nobody else may read it."""
+        self.assertEqual(self.key(0o600), "srk_x")
+        for mode in (0o640, 0o604, 0o666):
+            self.assertIn("chmod 600", str(self.assertRaises(ConfigError, self.key, mode)))
+
+    def test_no_file(self) -> None:
+        """A file that isn't there, or no text, is an error; without a file the environment counts."""
+        self.assertRaises(ConfigError, commands._key, "/no/such")
+        (self.where / "binary").write_bytes(b"\xff")
+        (self.where / "binary").chmod(0o600)
+        self.assertRaises(ConfigError, commands._key, str(self.where / "binary"))
+        self.assertEqual(commands._key(""), "")
+        self.patch(os, "environ", {"STREAMRELAY_KEY": "srk_y"})
+        self.assertEqual(commands._key(""), "srk_y")
+
+
+class Statuses(CommandCase):
+    """What went wrong, as an exit status."""
+
+    def told(self, error: Exception) -> int:
+        async def fail() -> int:
+            raise error
+
+        return self.successResultOf(Deferred.fromCoroutine(commands._told(fail())))
+
+    def test_statuses(self) -> None:
+        """Each kind of failure has its status, and one line that says it."""
+        for error, status in (
+            (PlatformError(0, "gone"), commands.UNREACHED),
+            (PlatformError(401, "why"), commands.DENIED),
+            (PlatformError(403, "why"), commands.DENIED),
+            (PlatformError(404, "why"), commands.DENIED),
+            (PlatformError(502, "why"), commands.TARGET),
+            (PlatformError(503, "why"), commands.OFFLINE),
+            (PlatformError(504, "why"), commands.TARGET),
+            (PlatformError(500, "why"), commands.UNREACHED),
+            (DialError("why"), commands.UNREACHED),
+            (ConfigError("why"), commands.USAGE),
+        ):
+            self.err.truncate(0)
+            self.assertEqual(self.told(error), status)
+            self.assertEqual(self.err.getvalue().count("\n"), 1)
+
+    def test_our_fault(self) -> None:
+        """An error of ours shows its traceback."""
+        self.assertEqual(self.told(ZeroDivisionError("x")), commands.BROKE)
+        self.assertIn("Traceback", self.err.getvalue())

@@ -1,0 +1,97 @@
+"""Who imports whom: down only. The table is the architecture."""
+
+import ast
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+import streamrelay
+
+ROOT = Path(streamrelay.__file__).parent
+LEVELS = [
+    # L0: names, errors and rules, without I/O; wire and frames build upon errors
+    {"errors", "logs"},
+    {"wire"},
+    {"tokens", "frames"},
+    # L1
+    {"rendezvous"},
+    # L2: bytes in and out; connections and the splice that joins them
+    {"channel", "pulse", "splice"},
+    {"sockets"},
+    {"tls"},
+    {"framed", "plain", "leg"},
+    # L3: the seams to the world
+    {"config"},
+    {"peer"},
+    {"websocket", "dial", "bus", "stdio", "terminal", "grants", "targets.connecting", "targets.log", "targets.pty"},
+    {"targets.tcp", "targets.unix"},
+    {"targets.catalogue", "summonses", "vigil"},
+    # L4: services, and the HTTP interface of one of them
+    {"relay", "agent", "platform", "client"},
+    {"api"},
+    # L5: programs
+    {"options", "demo"},
+    {"relay_tap", "agent_tap", "platform_tap", "commands"},
+    {"main"},
+]
+
+
+def imports(path: Path) -> set[str]:
+    """The modules that a file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
+    return found
+
+
+def modules() -> dict[str, set[str]]:
+    """What each of our modules imports."""
+    paths = [path for path in ROOT.rglob("*.py") if path.name != "__init__.py"]
+    return {".".join(path.relative_to(ROOT).with_suffix("").parts): imports(path) for path in paths}
+
+
+class Layers(SynchronousTestCase):
+    """The imports of every module of the package, late ones too."""
+
+    def setUp(self) -> None:
+        self.level = {name: index for index, names in enumerate(LEVELS) for name in names}
+        self.modules = modules()
+
+    def users_of(self, *names: str) -> set[str]:
+        """Our modules that import one of these, or something in them."""
+        wanted = tuple(f"{name}." for name in names)
+        return {
+            module for module, found in self.modules.items() if any(f"{name}.".startswith(wanted) for name in found)
+        }
+
+    def test_all_stand_in_the_table(self) -> None:
+        """Every module has one level, and the table names no others."""
+        self.assertEqual(set(self.modules), set(self.level))
+        self.assertEqual(len(self.level), sum(len(names) for names in LEVELS))
+
+    def test_down_only(self) -> None:
+        """A module imports only from levels below its own."""
+        wrong = [
+            f"{module} imports {name}"
+            for module, found in self.modules.items()
+            for name in self.level
+            if f"streamrelay.{name}" in found and self.level[name] >= self.level[module]
+        ]
+        self.assertEqual(wrong, [])
+
+    def test_one_file_knows(self) -> None:
+        """autobahn, nats, asyncio and the reactor are each known only where they must be."""
+        self.assertEqual(self.users_of("autobahn"), {"websocket", "dial"})
+        self.assertEqual(self.users_of("nats"), {"bus"})
+        self.assertEqual(self.users_of("asyncio"), {"bus", "options", "sockets", "tls"})
+        taps = {"relay_tap", "agent_tap", "platform_tap"}
+        self.assertEqual(self.users_of("twisted.internet.reactor"), taps | {"commands"})
+
+    def test_no_clocks_below(self) -> None:
+        """Only who signs, or asks for the date of what is signed, knows the wall clock; below, a clock is given."""
+        self.assertEqual(
+            self.users_of("time"), {"tokens", "relay", "agent", "platform", "summonses", "options", "demo"}
+        )

@@ -1,0 +1,76 @@
+"""main.py: the `streamrelay` command, up to what needs a network."""
+
+import os
+import stat
+
+from streamrelay import main
+from streamrelay.grants import KeyRing
+from tests.fakes import CommandCase as Case
+
+
+class Files(Case):
+    """Commands that make files."""
+
+    def test_keygen(self) -> None:
+        """`keygen` writes a pair, the private one for its owner alone, and writes over nothing."""
+        private, public = self.where / "a.key", self.where / "a.pub"
+        arguments = ("keygen", "--private", str(private), "--public", str(public))
+        self.assertEqual(self.run_command(*arguments), 0)
+        self.assertEqual(stat.S_IMODE(private.stat().st_mode), 0o600)
+        self.assertIn(str(public), self.out.getvalue())
+        before = private.read_bytes()
+        self.assertEqual(self.run_command(*arguments), 2)
+        self.assertEqual(private.read_bytes(), before)
+        self.assertEqual(self.err.getvalue().count("\n"), 1)
+
+    def test_key_add(self) -> None:
+        """`key add` prints a key, once and alone on standard output, and the file knows it by its grants."""
+        keys = self.where / "keys.toml"
+        status = self.run_command(
+            "key", "add", "alice", "--keys", str(keys), "--grant", "web-*:log/*", "--grant", "a:b:c"
+        )
+        self.assertEqual(status, 0)
+        key = self.out.getvalue().strip()
+        ring = KeyRing(str(keys))
+        ring.load()
+        user = ring.user(key)
+        self.assertTrue(user.may("web-1", "log/x") and user.may("a", "b:c"))
+        self.assertFalse(user.may("a", "b"))
+        self.assertEqual(stat.S_IMODE(keys.stat().st_mode), 0o600)
+        self.assertNotIn(key, self.err.getvalue())
+
+    def test_bad_grants(self) -> None:
+        """A grant that isn't HOST:TARGET is a usage error, and no key is made."""
+        keys = self.where / "keys.toml"
+        for grant in ("web", ":x", "x:", ""):
+            self.assertEqual(self.run_command("key", "add", "a", "--keys", str(keys), "--grant", grant), 2)
+        self.assertEqual(self.run_command("key", "add", "a", "--keys", str(keys)), 2)
+        self.assertFalse(keys.exists())
+
+
+class Lines(Case):
+    """Command lines."""
+
+    def test_usage(self) -> None:
+        """A command line that is wrong ends with 2 and says so on standard error."""
+        for arguments in ((), ("nonsense",), ("connect",), ("connect", "a"), ("key",), ("hosts", "x")):
+            self.assertEqual(self.run_command(*arguments), 2, arguments)
+        self.assertEqual(self.out.getvalue(), "")
+
+    def test_version(self) -> None:
+        """The version is told."""
+        self.assertEqual(self.run_command("--version"), 0)
+        self.assertTrue(self.out.getvalue().startswith("streamrelay "))
+
+    def test_bad_host(self) -> None:
+        """A host that can't be is a usage error before anything is asked."""
+        self.assertEqual(self.run_command("connect", "a.b", "x", "--platform", "http://localhost"), 2)
+        self.assertIn("'a.b'", self.err.getvalue())
+
+    def test_environment(self) -> None:
+        """The platform, the key's file and the certificates may stand in the environment."""
+        self.patch(
+            os, "environ", {"STREAMRELAY_PLATFORM": "https://p", "STREAMRELAY_KEY_FILE": "k", "STREAMRELAY_CA": "c"}
+        )
+        arguments = main.parser().parse_args(["hosts"])
+        self.assertEqual((arguments.platform, arguments.key_file, arguments.ca), ("https://p", "k", "c"))

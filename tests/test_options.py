@@ -1,0 +1,239 @@
+"""options.py and the taps: twistd's command lines."""
+
+from twisted.application.internet import StreamServerEndpointService
+from twisted.application.service import IServiceMaker
+from twisted.internet import reactor as installed
+from twisted.internet.error import CannotListenError
+from twisted.plugin import getPlugins
+from twisted.python import usage
+from twisted.trial.unittest import SynchronousTestCase
+
+from streamrelay import agent_tap, options, platform_tap, relay_tap
+from streamrelay.agent import Agent
+from streamrelay.config import AgentConfig, PlatformConfig, RelayConfig
+from streamrelay.errors import ConfigError
+from streamrelay.grants import Grant, add_key
+from streamrelay.logs import Logger
+from streamrelay.options import Looped, install_reactor, listen, one_line
+from streamrelay.platform_tap import PlatformService
+from streamrelay.relay import Relay
+from tests.fakes import folder, install, key_pair
+
+
+class Plugins(SynchronousTestCase):
+    """What twistd finds."""
+
+    def test_found(self) -> None:
+        """twistd finds the three programs, each with its options and its service."""
+        found = {plugin.tapname: plugin for plugin in getPlugins(IServiceMaker)}
+        for name, module in (("streamrelay", relay_tap), ("streamagent", agent_tap), ("streamplatform", platform_tap)):
+            self.assertIs(found[name].options, module.Options)
+            self.assertIs(found[name].makeService, module.makeService)
+            self.assertTrue(found[name].description)
+
+
+class Case(SynchronousTestCase):
+    """A fake reactor as the global one, a platform's keys, users' keys."""
+
+    def setUp(self) -> None:
+        self.reactor = install(self)
+        self.private, self.public = key_pair(self)
+        self.where = folder(self)
+        self.keys = self.where / "keys.toml"
+        add_key(self.keys, "alice", [Grant()])
+        self.addCleanup(setattr, Logger, "debugging", False)
+
+    def parse(self, module, *arguments: str):
+        parsed = module.Options()
+        parsed.parseOptions(arguments)
+        return parsed
+
+    def leaves(self, module, *arguments: str) -> str:
+        """The line with which a program doesn't start."""
+        error = self.assertRaises(SystemExit, module.makeService, self.parse(module, *arguments))
+        self.assertNotIn("\n", str(error))
+        self.assertTrue(str(error).startswith("streamrelay: "))
+        return str(error)
+
+
+class Lines(Case):
+    """From options to settings."""
+
+    def test_relay(self) -> None:
+        """Each option of the relay is the setting of its name; those that repeat make a list."""
+        parsed = self.parse(
+            relay_tap,
+            *("--listen", "tcp:1", "--listen", "tcp:2", "--origin", "https://a", "--platform-key", "k"),
+            *("--patience", "0", "--id", "r", "--tokens", "signed", "--debug"),
+        )
+        expected = RelayConfig(("tcp:1", "tcp:2"), "r", "signed", ("k",), 0.0, ("https://a",))
+        self.assertEqual(parsed.config(RelayConfig), expected)
+        self.assertTrue(Logger.debugging)
+
+    def test_agent(self) -> None:
+        """Each option of the agent is the setting of its name."""
+        parsed = self.parse(
+            agent_tap,
+            *("--host", "h", "--nats", "nats://n:1", "--nats", "tls://m", "--relay", "wss://r", "--platform-key", "k"),
+            *(
+                "--mask",
+                "always",
+                "--ca",
+                "c",
+                "--drop-in",
+                "d",
+                "--nats-creds",
+                "n",
+                "--insecure",
+                "--tokens",
+                "opaque",
+            ),
+        )
+        config = parsed.config(AgentConfig)
+        self.assertEqual((config.host, config.nats, config.relays), ("h", ("nats://n:1", "tls://m"), ("wss://r",)))
+        self.assertEqual((config.mask, config.ca, config.drop_in, config.nats_creds), ("always", "c", "d", "n"))
+        self.assertEqual((config.insecure, config.tokens, config.platform_key), (True, "opaque", ("k",)))
+
+    def test_platform(self) -> None:
+        """Each option of the platform is the setting of its name."""
+        parsed = self.parse(
+            platform_tap,
+            *(
+                "--relay",
+                "wss://r",
+                "--relay-id",
+                "i",
+                "--key",
+                "k",
+                "--keys",
+                "u",
+                "--listen",
+                "tcp:1",
+                "--nats",
+                "tls://n",
+            ),
+            *("--nats-creds", "c", "--ca", "a", "--tokens", "signed"),
+        )
+        expected = PlatformConfig("wss://r", ("tcp:1",), "i", ("tls://n",), "c", "signed", "k", "u", "a")
+        self.assertEqual(parsed.config(PlatformConfig), expected)
+
+    def test_over_a_file(self) -> None:
+        """Options lie over the file; a list that is given replaces the file's."""
+        path = self.where / "relay.toml"
+        path.write_text('listen = ["tcp:1"]\nid = "a"\nplatform_key = ["k"]\n')
+        config = self.parse(relay_tap, "--config", str(path), "--listen", "tcp:2").config(RelayConfig)
+        self.assertEqual((config.listen, config.id), (("tcp:2",), "a"))
+
+    def test_all_settings_exist(self) -> None:
+        """Every option stands for a setting that there is."""
+        for module, kind in ((relay_tap, RelayConfig), (agent_tap, AgentConfig), (platform_tap, PlatformConfig)):
+            settings = {*module.Options.many.values(), *module.Options.one.values()}
+            self.assertEqual(settings - set(kind.__struct_fields__), set())
+
+    def test_wrong(self) -> None:
+        """Unknown options, and numbers that are none, are usage errors."""
+        self.assertRaises(usage.UsageError, self.parse, relay_tap, "--nonsense")
+        parsed = self.parse(relay_tap, "--patience", "long", "--tokens", "opaque")
+        self.assertRaises(usage.UsageError, parsed.config, RelayConfig)
+
+
+class Services(Case):
+    """From settings to services, on the fake reactor."""
+
+    def test_relay(self) -> None:
+        """The relay listens on every endpoint that it was given."""
+        parsed = self.parse(
+            relay_tap,
+            "--platform-key",
+            str(self.public),
+            "--listen",
+            "tcp:8001",
+            "--listen",
+            r"tcp:8002:interface=\:\:1",
+        )
+        service = relay_tap.makeService(parsed)
+        [relay] = [each for each in service if isinstance(each, Relay)]
+        self.assertIs(relay.clock, self.reactor)
+        service.privilegedStartService()
+        self.assertEqual([listening[0] for listening in self.reactor.tcpServers], [8001, 8002])
+        self.assertEqual(self.reactor.tcpServers[1][3], "::1")
+
+    def test_agent(self) -> None:
+        """The agent has its targets, and listens nowhere."""
+        path = self.where / "agent.toml"
+        path.write_text(f'host = "h"\nplatform_key = ["{self.public}"]\n[targets.log]\nkind = "log"\npath = "/x"\n')
+        service = agent_tap.makeService(self.parse(agent_tap, "--config", str(path)))
+        [agent] = service
+        self.assertIsInstance(agent, Agent)
+        self.assertEqual(list(agent.catalogue.entries), ["log"])
+        service.privilegedStartService()
+        self.assertEqual((self.reactor.tcpServers, self.reactor.unixServers), ([], []))
+
+    def test_platform(self) -> None:
+        """The platform listens where it was told, and has its keys."""
+        parsed = self.parse(
+            platform_tap,
+            *("--relay", "wss://r", "--key", str(self.private), "--keys", str(self.keys), "--listen", "tcp:8003"),
+        )
+        service = platform_tap.makeService(parsed)
+        self.assertEqual([type(each) for each in service], [PlatformService, StreamServerEndpointService])
+        service.privilegedStartService()
+        self.assertEqual([listening[0] for listening in self.reactor.tcpServers], [8003])
+
+    def test_wrong_settings(self) -> None:
+        """What is wrong with settings or files is told in one line that names it, and nothing starts."""
+        self.assertIn("--platform-key", self.leaves(relay_tap))
+        self.assertIn("/no/such", self.leaves(relay_tap, "--platform-key", "/no/such"))
+        self.assertIn(str(self.private), self.leaves(relay_tap, "--platform-key", str(self.private)))
+        self.assertIn("nonsense:1", self.leaves(relay_tap, "--tokens", "opaque", "--listen", "nonsense:1"))
+        self.assertIn("/no/such", self.leaves(relay_tap, "--config", "/no/such"))
+        self.assertIn("host", self.leaves(agent_tap, "--platform-key", str(self.public)))
+        self.assertIn("--keys", self.leaves(platform_tap, "--relay", "wss://r", "--key", str(self.private)))
+        wrong = self.leaves(platform_tap, "--relay", "wss://r", "--key", str(self.private), "--keys", "/no/such")
+        self.assertIn("/no/such", wrong)
+
+    def test_taken_port(self) -> None:
+        """A port that is taken ends the program with one line."""
+
+        def refuse(*arguments, **more):
+            raise CannotListenError("", 1, OSError(98, "in use"))
+
+        self.reactor.listenTCP = refuse
+        service = relay_tap.makeService(self.parse(relay_tap, "--tokens", "opaque", "--listen", "tcp:1"))
+        self.assertIn("in use", str(self.assertRaises(SystemExit, service.privilegedStartService)))
+
+    def test_loop(self) -> None:
+        """A started program's loop is asyncio's current one."""
+        service = Looped(self.reactor)
+        service.startService()
+        self.assertIs(options.asyncio.get_event_loop_policy().get_event_loop(), self.reactor._asyncioEventloop)
+
+    def test_listen(self) -> None:
+        """An endpoint that can't be is a `ConfigError`."""
+        self.assertRaises(ConfigError, listen, "nonsense:1", None)
+
+    def test_one_line(self) -> None:
+        """Only what is wrong with settings becomes a line; an error of ours stays one."""
+
+        def fail(error: Exception) -> None:
+            with one_line():
+                raise error
+
+        self.assertEqual(str(self.assertRaises(SystemExit, fail, ConfigError("x"))), "streamrelay: x")
+        self.assertRaises(ZeroDivisionError, fail, ZeroDivisionError())
+
+
+class Reactors(SynchronousTestCase):
+    """The reactor that all programs need."""
+
+    def test_other(self) -> None:
+        """With another reactor installed no program starts, and the reason names both."""
+        error = str(self.assertRaises(usage.UsageError, install_reactor))
+        self.assertIn(type(installed).__name__, error)
+        self.assertIn("asyncio", error)
+
+    def test_monotonic(self) -> None:
+        """Timers follow a clock that nobody can set."""
+        reactor = install(self)
+        install_reactor()
+        self.assertIs(reactor.seconds, options.time.monotonic)

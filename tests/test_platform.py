@@ -1,0 +1,165 @@
+"""platform.py: minting, summoning, asking who is up."""
+
+import json
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from streamrelay import wire
+from streamrelay.bus import Down, Nobody, TooSlow
+from streamrelay.errors import Refused
+from streamrelay.platform import Platform
+from streamrelay.tokens import Verifier
+from streamrelay.wire import Answer, HostInfo, Refusal, Summons, TargetInfo
+from tests.fakes import FakeBus, awaited, key_pair
+
+READY = wire.encode(Answer(ready=True, kind="log"))
+
+
+class Case(SynchronousTestCase):
+    """A platform whose bus is a fake."""
+
+    def setUp(self) -> None:
+        private, public = key_pair(self)
+        self.platform = Platform("wss://relay.example/", key=str(private), relay_id="relay-1")
+        self.platform.bus = self.bus = FakeBus()
+        self.public = str(public)
+
+    def open(self, host: str = "web-1", target: str = "log/nginx", **more):
+        return awaited(self.platform.open("alice", host, target, **more))
+
+    def refused(self, work) -> Refused:
+        return self.assertRaises(Refused, awaited, work)
+
+
+class Opening(Case):
+    """POST /v1/streams, below the HTTP."""
+
+    def test_ready(self) -> None:
+        """An agent that is ready makes a URL with a client's token for the relay, of the stream that it was told."""
+        self.bus.answers.append(READY)
+        opened = self.open(links=2)
+        [(subject, data)] = self.bus.asked
+        self.assertEqual(subject, "streamrelay.v1.host.web-1.open")
+        claims = Verifier.load([self.public], "web-1").claims(data.decode(), "summons")
+        summons = wire.convert(claims, Summons)
+        self.assertEqual((summons.stream, summons.target, summons.user), (opened.stream, "log/nginx", "alice"))
+        self.assertEqual((summons.relay, summons.links), ("wss://relay.example/", 2))
+        relay = Verifier.load([self.public], "relay-1")
+        agent = relay.leg(summons.token, "agent")
+        self.assertTrue(opened.url.startswith("wss://relay.example/client/"))
+        client = relay.leg(opened.url.rpartition("/")[2], "client")
+        self.assertEqual({agent.sub, client.sub}, {opened.stream})
+        self.assertEqual((client.user, client.host, client.target, client.links), ("alice", "web-1", "log/nginx", 2))
+        self.assertNotEqual(agent.jti, client.jti)
+        self.assertEqual(opened.kind, "log")
+
+    def test_opaque(self) -> None:
+        """Without a key both legs get the same string, and the summons is plain JSON that expires."""
+        self.platform = Platform("wss://relay.example")
+        self.platform.bus = self.bus
+        self.bus.answers.append(READY)
+        opened = self.open()
+        summons = wire.decode(self.bus.asked[0][1], Summons)
+        self.assertEqual(opened.url, f"wss://relay.example/client/{summons.token}")
+        self.assertTrue(wire.is_opaque(summons.token))
+        self.assertNotEqual(summons.token, opened.stream)
+        self.assertLess(abs(summons.exp - self.platform.now() - wire.SUMMONS_LIFE), 3)
+
+    def test_each_is_new(self) -> None:
+        """Two streams share no id and no token."""
+        self.bus.answers += [READY, READY]
+        one, two = self.open(), self.open()
+        self.assertNotEqual(one.stream, two.stream)
+        self.assertNotEqual(one.url, two.url)
+
+    def test_impossible_names(self) -> None:
+        """A host or target that can't be is refused with 404, and nothing is asked on the bus."""
+        for host, target in (("a.b", "x"), ("*", "x"), (">", "x"), ("", "x"), ("a", ""), ("a", "../x y"), ("a\n", "x")):
+            self.assertEqual(self.refused(self.platform.open("u", host, target)).status, 404)
+        self.assertEqual(self.bus.asked, [])
+
+    def test_no_answer(self) -> None:
+        """What the bus says is told in HTTP's terms, with a word for programs."""
+        for failure, status, code in (
+            (Nobody(), 503, "host_offline"),
+            (Down(), 503, "bus_down"),
+            (TooSlow(), 504, "host_slow"),
+        ):
+            self.bus.answers.append(failure)
+            refused = self.refused(self.platform.open("u", "h", "t"))
+            self.assertEqual((refused.status, refused.code), (status, code))
+
+    def test_refused(self) -> None:
+        """What the agent says is told with its reason and in HTTP's terms, unknown codes as 502."""
+        for code, status in (
+            (Refusal.NO_SUCH_TARGET, 404),
+            (Refusal.TARGET_REFUSED, 502),
+            (Refusal.TARGET_UNREACHABLE, 504),
+            (Refusal.DIAL_FAILED, 502),
+            (Refusal.BAD_SUMMONS, 502),
+            (Refusal.BUSY, 503),
+            ("new_word", 502),
+        ):
+            self.bus.answers.append(wire.encode(Answer(refused=code, reason="why")))
+            refused = self.refused(self.platform.open("u", "h", "t"))
+            self.assertEqual((refused.status, refused.code, refused.reason), (status, code, "why"))
+
+    def test_nonsense(self) -> None:
+        """An answer that is none is refused with 502."""
+        for answer in (b"", b"[]", b"\xff", b'{"ready": "yes"}'):
+            self.bus.answers.append(answer)
+            self.assertEqual(self.refused(self.platform.open("u", "h", "t")).code, "bad_answer")
+
+
+class Asking(Case):
+    """What is up."""
+
+    def info(self, host: str, targets: str = '[{"name": "a", "kind": "tcp"}]') -> bytes:
+        return json.dumps({"metadata": {"host": host, "targets": targets}}).encode()
+
+    def test_hosts(self) -> None:
+        """Hosts are listed in order, each once; answers that are none are left out."""
+        self.bus.gathered = [
+            self.info("b"),
+            self.info("a"),
+            self.info("b"),
+            self.info("bad host"),
+            self.info("c", "no JSON"),
+            b"{}",
+            b"\xff",
+            b'{"metadata": 5}',
+            b"[]",
+        ]
+        expected = [HostInfo(host, (TargetInfo("a", "tcp"),)) for host in "ab"]
+        self.assertEqual(awaited(self.platform.hosts()), expected)
+
+    def test_streams(self) -> None:
+        """Live streams are listed, the oldest first; answers that are none are left out."""
+        streams = [
+            {"stream": name, "host": "h", "target": "t", "user": "u", "seconds": age, "up": 1, "down": 2}
+            for name, age in (("young", 1), ("old", 9))
+        ]
+        self.bus.gathered = [
+            json.dumps({"endpoints": [{"data": streams}, {}, {"data": None}]}).encode(),
+            b"{}",
+            b'{"endpoints": [5]}',
+            b'{"endpoints": [{"data": [{}]}]}',
+        ]
+        self.assertEqual([info.stream for info in awaited(self.platform.streams())], ["old", "young"])
+
+    def test_down(self) -> None:
+        """Without a bus the lists are refused with 503."""
+        self.bus.down = True
+        for work in (self.platform.hosts, self.platform.streams):
+            self.assertEqual(self.refused(work()).code, "bus_down")
+
+    def test_end(self) -> None:
+        """A stream is ended by a signed request to its host; one that isn't there is refused with 404."""
+        self.bus.answers.append(wire.encode(Answer(ready=True)))
+        awaited(self.platform.end("web-1", "s" * 22))
+        [(subject, data)] = self.bus.asked
+        self.assertEqual(subject, "streamrelay.v1.host.web-1.end")
+        claims = Verifier.load([self.public], "web-1").claims(data.decode(), "end")
+        self.assertEqual(claims["stream"], "s" * 22)
+        self.bus.answers.append(wire.encode(Answer(refused=Refusal.NO_SUCH_STREAM)))
+        self.assertEqual(self.refused(self.platform.end("web-1", "x" * 22)).status, 404)

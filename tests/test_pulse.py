@@ -1,0 +1,60 @@
+"""pulse.py: one heartbeat for all."""
+
+from attrs import define
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from streamrelay.pulse import BEAT, Pulse
+
+
+@define(eq=False)
+class Member:
+    """Counts its beats, and may leave at one."""
+
+    pulse: Pulse
+    beats: int = 0
+    leaves: object = None
+
+    def beat(self) -> None:
+        self.beats += 1
+        if self.leaves is not None:
+            self.pulse.discard(self.leaves)
+
+
+class Beats(SynchronousTestCase):
+    """A pulse on a clock."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.pulse = Pulse(self.clock)
+
+    def test_every_five_seconds(self) -> None:
+        """Each member is told every five seconds, not at once."""
+        members = [Member(self.pulse) for _ in range(3)]
+        for member in members:
+            self.pulse.add(member)
+        self.clock.advance(BEAT - 0.1)
+        self.assertEqual([member.beats for member in members], [0, 0, 0])
+        self.clock.pump([0.1, BEAT, BEAT])
+        self.assertEqual([member.beats for member in members], [3, 3, 3])
+
+    def test_rests(self) -> None:
+        """A pulse without members leaves no timer behind, and beats again for the next one."""
+        member = Member(self.pulse)
+        self.pulse.add(member)
+        self.pulse.discard(member)
+        self.pulse.discard(member)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.pulse.add(member)
+        self.clock.advance(BEAT)
+        self.assertEqual(member.beats, 1)
+
+    def test_leaving_at_a_beat(self) -> None:
+        """Members may leave while they are told, themselves and others."""
+        one, two = Member(self.pulse), Member(self.pulse)
+        one.leaves, two.leaves = one, two
+        self.pulse.add(one)
+        self.pulse.add(two)
+        self.clock.advance(BEAT)
+        self.assertEqual((one.beats, two.beats), (1, 1))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
