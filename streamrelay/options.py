@@ -1,6 +1,7 @@
 """What the three taps share: options that lie over a TOML file, and the reactor that all of them need."""
 
 import asyncio
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -113,7 +114,12 @@ class Looped(MultiService):
 
     def startService(self) -> None:
         adopt_loop(self._reactor)
+        signal.signal(signal.SIGHUP, _nothing_to_reload)
         super().startService()
+
+
+def _nothing_to_reload(number: int, frame: object) -> None:
+    """SIGHUP would kill a program that others tell to reload by it; what can change is looked at anyway."""
 
 
 def listen(endpoint: str, factory: Any) -> Any:
