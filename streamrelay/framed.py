@@ -93,8 +93,12 @@ class FramedConnection:
             self.resume()
 
     def send(self, data: Sequence[memoryview], size: int) -> None:
-        if not self._closing:
+        if self._closing:
+            return
+        if self.masking:
             self._send_frame(BINARY, data, size)
+        else:
+            self.channel.write([frame_header(BINARY, size), *data])
 
     def send_control(self, message: bytes) -> None:
         if self.control and not self._closing:
@@ -129,14 +133,9 @@ class FramedConnection:
         if self._over:
             return
         try:
-            try:
-                events = self._reader.feed(data)
-            except PeerError as error:
-                self._take(error.before)
-                raise
-            self._take(events)
+            self._take(self._reader.feed(data))
         except PeerError as error:
-            self._fail(error)
+            self._break(error)
 
     def drained(self) -> None:
         pong, self._pong = self._pong, None
@@ -161,16 +160,21 @@ class FramedConnection:
         for opcode, payload in events:
             if self._over:
                 return
-            if opcode == BINARY:
-                self._bytes_received(payload)  # type: ignore[arg-type]
-            else:
+            if opcode != BINARY:
                 self._frame_received(opcode, payload)  # type: ignore[arg-type]
+            elif self._eof:
+                raise PeerError(Close.PROTOCOL, "bytes after an end of file")
+            else:
+                size = len(payload[0]) if len(payload) == 1 else sum(map(len, payload))  # type: ignore[arg-type]
+                self._feed.received(payload, size)  # type: ignore[arg-type, union-attr]
 
-    def _bytes_received(self, views: list[memoryview]) -> None:
-        if self._eof:
-            raise PeerError(Close.PROTOCOL, "bytes after an end of file")
-        assert self._feed is not None
-        self._feed.received(views, sum(map(len, views)))
+    def _break(self, error: PeerError) -> None:
+        """The peer broke the protocol; what came in order before that still counts."""
+        try:
+            self._take(error.before)
+        except PeerError as earlier:
+            error = earlier
+        self._fail(error)
 
     def _frame_received(self, opcode: int, payload: bytes) -> None:
         if opcode == TEXT:

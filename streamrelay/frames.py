@@ -72,8 +72,13 @@ def whole_frames(view: memoryview, position: int, end: int, run: list[memoryview
     return position
 
 
+_SHORT = [bytes((0x80 | BINARY, length)) for length in range(126)]
+
+
 def frame_header(opcode: int, length: int, key: bytes = b"") -> bytes:
     """The header of a final frame, masked by `key` (4 bytes) or unmasked (RFC 6455 §5.2)."""
+    if length < 126 and opcode == BINARY and not key:
+        return _SHORT[length]
     masked = 0x80 if key else 0
     if length < 126:
         return bytes((0x80 | opcode, masked | length)) + key
@@ -151,8 +156,13 @@ class FrameReader:
             view = memoryview(bytearray(view))
         events: list[Event] = []
         run: list[memoryview] = []
+        position, end = 0, len(view)
+        if self._masked and self._opcode < 0 and not self._message and not self._header:
+            position = whole_frames(view, 0, end, run)
+            if position == end:
+                return [(BINARY, run)] if run else events
         try:
-            self._feed(view, events, run)
+            self._feed(view, position, end, events, run)
         except PeerError as error:
             error.before = [*events, (BINARY, run)] if run else events
             raise
@@ -160,8 +170,8 @@ class FrameReader:
             events.append((BINARY, run))
         return events
 
-    def _feed(self, view: memoryview, events: list[Event], run: list[memoryview]) -> None:
-        position, end = 0, len(view)
+    def _feed(self, view: memoryview, position: int, end: int, events: list[Event], run: list[memoryview]) -> None:
+        """What `feed` does, for any frames, from `position` on."""
         while position < end:
             if self._opcode < 0:
                 if self._masked and not self._header and not self._message:
