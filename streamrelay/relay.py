@@ -187,11 +187,17 @@ class Relay(Service):
     def _pair(self, client: Seat, agent: Seat) -> None:
         began = self.clock.seconds()
 
+        mode = "v1" if client.connection.control else "raw"
+
         def ended(splice: Splice) -> None:
             self.streams -= 1
             log.info(
-                "stream {name} ended: {ending} after {seconds:.1f} s, {up} bytes up, {down} down",
+                "stream {name} of client {client} ({mode}) and agent {agent} ended: {ending} after {seconds:.1f} s, "
+                "{up} bytes up, {down} down",
                 name=client.name,
+                client=client.peer,
+                mode=mode,
+                agent=agent.peer,
                 ending=str(splice.ending),
                 seconds=self.clock.seconds() - began,
                 up=splice.outward.count,
@@ -201,15 +207,8 @@ class Relay(Service):
             agent.leg.lose()
 
         splice = Splice(client.connection, agent.connection, ended)
-        mode = "v1" if client.connection.control else "raw"
         self.streams += 1
-        log.info(
-            "stream {name} opened: client {client} ({mode}), agent {agent}",
-            name=client.name,
-            client=client.peer,
-            mode=mode,
-            agent=agent.peer,
-        )
+        log.debug("stream {name} opened", name=client.name)
         client.leg.meet(splice)
         agent.leg.meet(splice)
         met = wire.Control(met=wire.Met(mode, client.peer))

@@ -1,5 +1,6 @@
 """``twistd -n streamrelay``"""
 
+import gc
 from typing import Any
 
 from twisted.application.service import MultiService
@@ -55,4 +56,5 @@ def makeService(options: Options) -> MultiService:
         factory = LegFactory(clock, relay, Pulse(clock))
         for endpoint in config.listen:
             listen(endpoint, factory).setServiceParent(service)
+    gc.freeze()  # what was loaded stays: it needn't be looked at again at every collection
     return service
