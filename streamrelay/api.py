@@ -65,7 +65,7 @@ class Gate:
 
     def user(self, request: Request) -> User:
         """Who asks, or `Refused`. Without a key only this machine is answered."""
-        authorization = request.getHeader("authorization")
+        authorization = _header(request, "authorization")
         bearer = None
         if authorization is not None:
             scheme, _, bearer = authorization.partition(" ")
@@ -79,14 +79,20 @@ class Gate:
         return user
 
 
+def _header(request: Request, name: str) -> str | None:
+    """A header as text, whatever bytes it holds."""
+    value = request.getHeader(name.encode())
+    return None if value is None else value.decode("utf-8", "replace")
+
+
 def _is_local(request: Request) -> bool:
     """Whether a request comes from this machine, by one of its own names (no DNS rebinding) and through no proxy."""
     try:
-        name = urlsplit("//" + (request.getHeader("host") or "")).hostname or ""
+        name = urlsplit("//" + (_header(request, "host") or "")).hostname or ""
     except ValueError:
         return False
     peer = getattr(request.getClientAddress(), "host", "")
-    proxied = any(request.getHeader(header) for header in ("forwarded", "x-forwarded-for", "via"))
+    proxied = any(_header(request, header) for header in ("forwarded", "x-forwarded-for", "via"))
     return wire.is_loopback(name) and wire.is_loopback(peer) and not proxied
 
 
@@ -166,7 +172,7 @@ class Streams(ApiResource):
     """/v1/streams"""
 
     async def answer_post(self, request: Request, user: User) -> tuple[int, object]:
-        content_type = (request.getHeader("content-type") or "").split(";")[0].strip().lower()
+        content_type = (_header(request, "content-type") or "").split(";")[0].strip().lower()
         if content_type != "application/json":  # a form of another site can't send this without asking first
             raise Refused(415, "expected Content-Type: application/json")
         try:

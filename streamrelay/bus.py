@@ -98,6 +98,11 @@ class Bus:
     _tls: ssl.SSLContext | None = None
 
     def __attrs_post_init__(self) -> None:
+        if self.creds:
+            try:
+                open(self.creds, "rb").close()
+            except OSError as error:
+                raise ConfigError(f"{self.creds}: can't be read: {error.strerror}") from None
         if self.ca or any(url.startswith(("tls:", "wss:")) for url in self.urls):
             try:
                 self._tls = ssl.create_default_context(cafile=self.ca or None)

@@ -55,7 +55,7 @@ class ConfigOptions(usage.Options):
                 try:
                     value = float(value)
                 except ValueError:
-                    raise usage.UsageError(f"--{option} {value}: expected a number") from None
+                    raise ConfigError(f"--{option} {value}: expected a number") from None
             given[setting] = value
         Logger.debugging = bool(self["debug"])
         if self.get("insecure"):
@@ -109,8 +109,8 @@ class Looped(MultiService):
     def privilegedStartService(self) -> None:
         try:
             super().privilegedStartService()
-        except CannotListenError as error:
-            raise SystemExit(f"streamrelay: {error}") from None
+        except (CannotListenError, OverflowError, OSError) as error:
+            raise SystemExit(f"streamrelay: can't listen: {error}") from None
 
     def startService(self) -> None:
         adopt_loop(self._reactor)

@@ -53,16 +53,23 @@ class SocketChannel:
     def _flush_transport(self) -> None:
         """Let the transport write what it still has; it tells when that is out."""
         if self.transport.connected:
+            self._flushed = True  # registering alone asks for more; only what comes after it counts
             self.transport.registerProducer(self, False)
-            self._flushed = False  # registering alone asks for more, so only what comes from now on counts
+            self._flushed = False
             self.transport.doWrite()
 
     def resumeProducing(self) -> None:
         """IPullProducer: the transport's own last byte is out."""
         if not self._flushed:
             self._flushed = True
-            if self._backlog:
-                self._writable()
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Do what was asked for while the transport had not written all of its own."""
+        if self._backlog:
+            self._writable()
+        elif self._then:
+            self._last()
 
     def stopProducing(self) -> None:
         """IPullProducer: the transport is closed."""
@@ -116,8 +123,10 @@ class SocketChannel:
     # -- writing ---------------------------------------------------------------------------------------------
 
     def write(self, buffers: Sequence[bytes | memoryview]) -> None:
-        if self._then or self._dead:
-            return
+        if not self._then and not self._dead:
+            self._send(buffers)
+
+    def _send(self, buffers: Sequence[bytes | memoryview]) -> None:
         if self.unsent or not self._flushed:
             self._keep(buffers, 0)
             return

@@ -33,6 +33,7 @@ class TlsChannel(SocketChannel):
 
     tls: SSL.Connection = field(kw_only=True)
     clock: IReactorTime = field(kw_only=True)
+    _plain: list[bytes] = field(factory=list, kw_only=True)  # what may not be sealed yet
 
     def _flush_transport(self) -> None:
         # Twisted gathers small writes over TLS until the reactor's next turn.
@@ -69,7 +70,21 @@ class TlsChannel(SocketChannel):
     def write(self, buffers: Sequence[bytes | memoryview]) -> None:
         if self._then or self._dead:
             return
-        plain = memoryview(b"".join(buffers))
+        if self._flushed:
+            self._seal(b"".join(buffers))
+        else:  # what Twisted has gathered must be sealed first, as TLS numbers its records
+            self._plain.append(b"".join(buffers))
+            self.unsent += len(self._plain[-1])
+
+    def _go_on(self) -> None:
+        plain, self._plain = b"".join(self._plain), []
+        self.unsent -= len(plain)
+        if plain:
+            self._seal(plain)
+        super()._go_on()
+
+    def _seal(self, data: bytes) -> None:
+        plain = memoryview(data)
         try:
             while plain:
                 plain = plain[self.tls.send(plain[:RECORD]) :]
@@ -77,7 +92,7 @@ class TlsChannel(SocketChannel):
             self._dead = True
             self.loop.call_soon(self._lose, OSError(0, f"TLS: {error}"))
             return
-        super().write([self._sealed()])
+        self._send([self._sealed()])
 
     def _sealed(self) -> bytes:
         """What OpenSSL wants to send."""

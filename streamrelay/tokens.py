@@ -79,7 +79,11 @@ class Signer:
     @classmethod
     def load(cls, path: str) -> "Signer":
         """Read a PEM file that only its owner may read, or raise `ConfigError`."""
-        pem = _read(path, private=True)
+        pem, mode = _read(path)
+        if b"PUBLIC KEY" in pem:
+            raise ConfigError(f"{path}: this is a public key; the platform's private one is expected")
+        if mode & 0o077:
+            raise ConfigError(f"{path}: others may read this private key; run: chmod 600 {path}")
         try:
             key = serialization.load_pem_private_key(pem, password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -167,7 +171,7 @@ def write_new(path: Path, content: bytes, mode: int) -> None:
 
 
 def _public(path: str) -> Ed25519PublicKey:
-    pem = _read(path)
+    pem, _ = _read(path)
     if b"PRIVATE KEY" in pem:
         raise ConfigError(f"{path}: this is a private key; only the public one belongs here")
     try:
@@ -179,12 +183,10 @@ def _public(path: str) -> Ed25519PublicKey:
     return key
 
 
-def _read(path: str, private: bool = False) -> bytes:
+def _read(path: str) -> tuple[bytes, int]:
+    """A file's content and its permissions."""
     try:
         with open(path, "rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if private and stat.S_IMODE(mode) & 0o077:
-                raise ConfigError(f"{path}: others may read this private key; run: chmod 600 {path}")
-            return file.read(65536)
+            return file.read(65536), stat.S_IMODE(os.fstat(file.fileno()).st_mode)
     except OSError as error:
         raise ConfigError(f"{path}: can't be read: {error.strerror}") from None

@@ -12,7 +12,6 @@ import struct
 from OpenSSL import SSL, crypto
 from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.interfaces import IHalfCloseableProtocol
-from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from streamrelay.channel import TransportChannel
@@ -84,6 +83,9 @@ class StepLoop:
 class Descriptor:
     """What a channel uses of Twisted's transport: it closes the socket, and tells the protocol."""
 
+    handshake = None
+    """What it has still to write, once it is told to."""
+
     def __init__(self, sock, loop, protocol):
         self.sock, self.loop, self.protocol = sock, loop, protocol
         self.connected = True
@@ -103,6 +105,9 @@ class Descriptor:
         self._producer = None
 
     def doWrite(self):
+        if self.handshake is not None:
+            self.sock.send(self.handshake())
+            self.handshake = None
         self._producer.resumeProducing()
 
     def loseConnection(self):
@@ -322,8 +327,11 @@ class Peer:
 PATHS = ("plain", "tls", "generic")
 
 
-def connected(path, loop, clock, protocol, small=True):
-    """A channel of this path, and the peer at its other end. `protocol` is told the end of the channel's side."""
+def connected(path, loop, clock, protocol, small=True, settled=True):
+    """A channel of this path, and the peer at its other end. `protocol` is told the end of the channel's side.
+
+    Without `settled` the transport has still to write what its handshake has left, until the clock's next turn.
+    """
     near, far = socket.socketpair()  # unix: what one end sends the other can read at once, so no test has to wait
     near.setblocking(False)
     if small:  # so that writes come short
@@ -337,8 +345,15 @@ def connected(path, loop, clock, protocol, small=True):
     if path == "plain":
         return SocketChannel(transport, loop), Peer(far)
     tls, other = tls_pair()
+    if not settled:
+
+        def handshake():
+            tls.send(b"101")
+            return drain(tls)
+
+        transport.handshake = handshake
     channel = TlsChannel(transport, loop, tls=tls, clock=clock)
-    if isinstance(clock, Clock):
+    if settled:
         clock.advance(0)
     return channel, Peer(far, other)
 

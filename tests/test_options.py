@@ -134,7 +134,7 @@ class Lines(Case):
         """Unknown options, and numbers that are none, are usage errors."""
         self.assertRaises(usage.UsageError, self.parse, relay_tap, "--nonsense")
         parsed = self.parse(relay_tap, "--patience", "long", "--tokens", "opaque")
-        self.assertRaises(usage.UsageError, parsed.config, RelayConfig)
+        self.assertRaises(ConfigError, parsed.config, RelayConfig)
 
 
 class Services(Case):

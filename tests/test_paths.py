@@ -254,6 +254,57 @@ class HistoryTests(SynchronousTestCase):
         return delivered and (last != "eof" or all(relay.close_code(peer) for peer in relay.peers))
 
 
+class UnsettledTests(SynchronousTestCase):
+    """TLS, while Twisted has still to write what the handshake has left."""
+
+    def setUp(self):
+        self.loop, self.clock, self.side = StepLoop(), Clock(), Side()
+        self.channel, self.peer = connected("tls", self.loop, self.clock, self.side, settled=False)
+        self.addCleanup(self.peer.break_off)
+
+    def settle(self):
+        self.clock.advance(0)
+        for _ in range(5):
+            self.loop.step()
+            self.peer.read()
+
+    def test_in_order(self):
+        """What is written meanwhile is sealed and sent behind it, as TLS numbers its records."""
+        self.channel.write([b"met ", b"and more"])
+        self.assertEqual(self.channel.unsent, 12)
+        self.peer.read()
+        self.assertEqual(bytes(self.peer.received), b"")
+        self.settle()
+        self.assertEqual(bytes(self.peer.received), b"101met and more")
+        self.assertEqual(self.channel.unsent, 0)
+
+    def test_closed(self):
+        """A close meanwhile is done behind it, with or without bytes before it."""
+        self.side.connection = Gone()
+        self.channel.write([b"bye"])
+        self.channel.close()
+        self.settle()
+        self.assertEqual(bytes(self.peer.received), b"101bye")
+        self.assertTrue(self.peer.closed and self.side.connection.gone)
+
+    def test_closed_at_once(self):
+        """The same where nothing was written."""
+        self.side.connection = Gone()
+        self.channel.close()
+        self.settle()
+        self.assertEqual(bytes(self.peer.received), b"101")
+        self.assertTrue(self.peer.closed and self.side.connection.gone)
+
+
+class Gone:
+    """Notes that it was told the end."""
+
+    gone = False
+
+    def connection_lost(self, reason):
+        self.gone = True
+
+
 class CostTests(SynchronousTestCase):
     """What a chunk costs, counted in calls, so that a slower path is noticed on any machine."""
 

@@ -171,6 +171,8 @@ class Catalogue:
 
     def load(self) -> None:
         """Read all files, or raise `ConfigError`."""
+        if self.drop_in and not Path(self.drop_in).is_dir():
+            raise ConfigError(f"{self.drop_in}: no such directory")
         self._seen = self._look()
         entries: dict[str, Entry] = {}
         for path in self._paths():

@@ -1,0 +1,156 @@
+"""The three programs as daemons, as `twistd` without `-n` makes them, on this Python and on later ones."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from twisted.trial.unittest import SkipTest
+
+from tests.live.chain import (
+    MIB,
+    Chain,
+    LiveTest,
+    Work,
+    alive,
+    environment,
+    read_exactly,
+    run,
+    seeded,
+    signal_pid,
+    until,
+)
+
+TREE = Path(__file__).parents[2]
+NEEDED = ("streamrelay", "twisted", "setup.cfg", "pyproject.toml", "README.rst", "LICENSE")
+SHELL = '[targets.shell]\nkind = "pty"\ncommand = ["/bin/echo", "hi"]\n'
+LATER = ("3.12", "3.13", "3.14")
+
+
+class Daemons(Chain):
+    """A chain whose relay, agent and platform are daemons of the Python at `python`."""
+
+    python = Path(sys.executable)
+
+    def start(self) -> None:
+        self.start_nats()
+        self.daemon("streamagent", f"--config={self.folder}/agent.toml")
+        self.daemon("streamrelay", *self.relay_arguments())
+        self.daemon("streamplatform", *self.platform_arguments())
+        self.wait()
+
+    def daemon(self, name: str, *options: str) -> None:
+        # Their output is no pipe of ours, as a daemon would hold it open.
+        done = subprocess.run(
+            [
+                *(self.python, self.python.with_name("twistd")),
+                *(f"--pidfile={self.folder}/{name}.pid", f"--logfile={self.folder}/{name}.log", name, *options),
+            ],
+            cwd=self.folder,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=20,
+        )
+        if done.returncode:
+            raise AssertionError(f"{name} ended with {done.returncode}")
+
+    def pids(self) -> list[int]:
+        return [int(path.read_text()) for path in self.folder.glob("*.pid")]
+
+    def logs(self) -> str:
+        return "".join(path.read_text(errors="replace") for path in self.folder.glob("*.log"))
+
+    def stop(self) -> None:
+        pids = self.pids()
+        for pid in pids:
+            signal_pid(pid)
+        try:
+            until(lambda: not any(map(alive, pids)), 8, "the end of all daemons")
+        finally:
+            for pid in pids:
+                signal_pid(pid, signal.SIGKILL)
+            super().stop()
+
+
+class DaemonTest(LiveTest):
+    """Daemons pass streams."""
+
+    def passes(self, chain: Daemons) -> None:
+        self.addCleanup(chain.stop)
+        chain.start()
+        self.assertEqual(len(chain.pids()), 3)
+        self.assertEqual({os.getsid(pid) for pid in chain.pids()} & {os.getsid(0)}, set())
+        leg, target = self.stream(chain)
+        data = seeded(4 * MIB)
+        sending = Work(target.sendall, data)
+        self.assertEqual(read_exactly(leg, len(data)), data)
+        sending.result()
+        for pid in chain.pids():
+            signal_pid(pid, signal.SIGHUP)
+        done = Work(read_exactly, leg, 12)
+        leg.send(b"x")
+        self.assertEqual(target.recv(1), b"x")
+        target.sendall(b"and it works")
+        self.assertEqual(done.result(), b"and it works")
+        shell = self.websocket(self.open(chain, "shell"))
+        self.assertEqual(read_exactly(shell, 4), b"hi\r\n")
+        self.assert_closed(shell, 1000)
+        self.assertNotIn("Traceback", chain.logs())
+        chain.stop()
+        self.assertEqual(list(chain.folder.glob("*.pid")), [])
+
+    def test_this_python(self) -> None:
+        """On this Python: a stream passes, a spawned command's end is noticed; SIGHUP ends none, SIGTERM all."""
+        self.passes(Daemons(self.folder, targets=SHELL))
+
+    def test_later_python(self) -> None:
+        """The same on a Python of 3.12 or later, where a fork forgets asyncio's loop (slow: makes a venv)."""
+        python = later_python()
+        venv = self.folder / "venv"
+        run(python, "-m", "venv", str(venv), check=True)
+        copy = Path(tempfile.mkdtemp(dir=self.folder)) / "tree"  # pip writes next to what it builds
+        shutil.copytree(TREE, copy, ignore=left_out)
+        pip = run(
+            *(str(venv / "bin/pip"), "install", "--quiet", "--disable-pip-version-check", "--prefer-binary"),
+            f"{copy}[relay]",
+            more=pip_settings(),
+            seconds=240,
+        )
+        if pip.returncode:
+            raise SkipTest(f"pip can't install for {python}: {pip.stderr.decode().strip().splitlines()[-1][:200]}")
+        chain = Daemons(self.folder, targets=SHELL)
+        chain.python = venv / "bin/python"
+        self.passes(chain)
+
+
+def left_out(folder: str, names: list[str]) -> list[str]:
+    """What of the tree an installation doesn't need."""
+    if Path(folder) != TREE:
+        return [name for name in names if name == "__pycache__"]
+    return [name for name in names if name not in NEEDED]
+
+
+def later_python() -> str:
+    """A Python of 3.12 or later that runs, from the path or from pyenv."""
+    if sys.version_info >= (3, 12):
+        raise SkipTest("this Python is 3.12 or later already")
+    places = [Path(folder) for folder in os.environ.get("PATH", "").split(":")]
+    places += sorted((Path.home() / ".pyenv/versions").glob("*/bin"))
+    for version in LATER:
+        for place in places:
+            program = place / f"python{version}"
+            if program.exists() and run(str(program), "-c", "import venv, ensurepip").returncode == 0:
+                return str(program)
+    raise SkipTest("needs a Python of 3.12 or later beside this one")
+
+
+def pip_settings() -> dict[str, str]:
+    """Where this machine's pip looks for packages."""
+    return {
+        name: value for name, value in os.environ.items() if name.startswith(("PIP_", "UV_")) or "proxy" in name.lower()
+    }
