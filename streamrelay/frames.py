@@ -43,21 +43,26 @@ def apply_mask(view: memoryview, key: bytes) -> None:
 
 
 def whole_frames(view: memoryview, position: int, end: int, run: list[memoryview]) -> int:
-    """The short path: unmask the masked, final binary frames of under 64 KiB that lie whole in `view`, add their
-    payloads to `run`, and return where the first other thing begins.
+    """The short path: unmask the masked, final binary frames that lie whole in `view`, add their payloads to `run`,
+    and return where the first other thing begins.
 
     Most traffic is that, so what `FrameReader` does for any frame is done here in one loop without a call of ours.
     """
     base = _from_buffer(view)
     while end - position > 6:
         length = view[position + 1] - 0x80
-        if view[position] != 0x82 or length < 0 or length == 127:
+        if view[position] != 0x82 or length < 0:
             break
         begin = position + 6
         if length == 126:
             length = view[position + 2] << 8 | view[position + 3]
             begin = position + 8
             if length < 126:
+                break
+        elif length == 127:
+            begin = position + 14
+            length = int.from_bytes(view[position + 2 : position + 10], "big")
+            if length < 65536:
                 break
         if begin + length > end:
             break

@@ -82,6 +82,8 @@ class TlsChannel(SocketChannel):
         if plain:
             self._seal(plain)
         super()._go_on()
+        if plain and not self.unsent and not self._dead and self._receiver is not None:
+            self._receiver.drained()  # whoever waits for that was told that it was unsent
 
     def _seal(self, data: bytes) -> None:
         plain = memoryview(data)

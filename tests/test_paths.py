@@ -278,6 +278,16 @@ class UnsettledTests(SynchronousTestCase):
         self.assertEqual(bytes(self.peer.received), b"101met and more")
         self.assertEqual(self.channel.unsent, 0)
 
+    def test_tells_that_it_has_drained(self):
+        """Who was told that bytes were unsent is told when they are out, or a source would be paused for ever."""
+        told = Told()
+        self.channel.start(told)
+        self.channel.write([b"x" * 100_000])
+        self.assertEqual(self.channel.unsent, 100_000)
+        for _ in range(200):
+            self.settle()
+        self.assertEqual((told.drains > 0, self.channel.unsent), (True, 0))
+
     def test_closed(self):
         """A close meanwhile is done behind it, with or without bytes before it."""
         self.side.connection = Gone()
@@ -294,6 +304,18 @@ class UnsettledTests(SynchronousTestCase):
         self.settle()
         self.assertEqual(bytes(self.peer.received), b"101")
         self.assertTrue(self.peer.closed and self.side.connection.gone)
+
+
+class Told:
+    """A receiver that counts."""
+
+    drains = 0
+
+    def data_received(self, data):
+        pass
+
+    def drained(self):
+        self.drains += 1
 
 
 class Gone:

@@ -9,6 +9,7 @@ import base64
 import http.client
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -476,11 +477,13 @@ def websocket(
     sock: socket.socket | None = None,
 ) -> ClientConnection:
     """A websocket of the independent library."""
-    context = ssl.create_default_context(cafile=ca) if url.startswith("wss:") else None
+    if url.startswith("wss:"):
+        parts = urllib.parse.urlsplit(url)
+        sock = over_tls(str(parts.hostname), int(parts.port or 443), ca)
+        url = "ws:" + url.removeprefix("wss:")
     leg = connect(
         url,
         subprotocols=[subprotocol] if isinstance(subprotocol, str) else subprotocol,
-        ssl=context,
         origin=origin,
         additional_headers=headers,
         sock=sock,
@@ -492,6 +495,59 @@ def websocket(
         close_timeout=WAIT,
     )
     return leg.__enter__()
+
+
+def over_tls(host: str, port: int, ca: str | None) -> socket.socket:
+    """The plain end of a TLS connection that one thread of its own reads and writes.
+
+    The library reads in one thread and writes in another, which an SSL object doesn't bear.
+    """
+    context = ssl.create_default_context(cafile=ca)
+    secure = context.wrap_socket(socket.create_connection((host, port), WAIT), server_hostname=host)
+    near, far = socket.socketpair()
+    threading.Thread(target=carry, args=(secure, far), daemon=True).start()
+    return near
+
+
+def carry(secure: ssl.SSLSocket, plain: socket.socket) -> None:
+    """Carry bytes both ways until either end is closed."""
+    pending: dict[socket.socket, bytes] = {secure: b"", plain: b""}  # by where it goes
+    other: dict[socket.socket, socket.socket] = {secure: plain, plain: secure}
+    with secure, plain:
+        secure.setblocking(False)
+        plain.setblocking(False)
+        while True:
+            readers = [end for end in other if len(pending[other[end]]) < MIB]
+            writers = [end for end in other if pending[end]]
+            select.select(readers, writers, [], 0 if secure.pending() and secure in readers else None)
+            for end in readers:
+                try:
+                    data = end.recv(65536)
+                except (BlockingIOError, ssl.SSLWantReadError):
+                    continue
+                except OSError:
+                    return
+                if not data:
+                    flush(other[end], pending[other[end]])
+                    return
+                pending[other[end]] += data
+            for end in other:
+                try:
+                    pending[end] = pending[end][end.send(pending[end]) :] if pending[end] else b""
+                except (BlockingIOError, ssl.SSLWantWriteError):
+                    continue
+                except OSError:
+                    return
+
+
+def flush(end: socket.socket, rest: bytes) -> None:
+    """Send what is left, and let its reader have it before the end."""
+    end.settimeout(WAIT)
+    try:
+        end.sendall(rest)
+        end.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
 
 
 def hang_up(leg: ClientConnection) -> None:

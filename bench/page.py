@@ -1,0 +1,147 @@
+"""docs/benchmarks.rst, from the results."""
+
+from pathlib import Path
+
+from bench import chains, plots, relays
+from bench.results import Result, Results
+from bench.sampling import say
+from bench.tables import Verdict, pivot, simple, verdicts
+from bench.works import WORKS
+from bench.works.work import Work
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+_HEAD = """\
+Benchmarks
+==========
+
+.. This page is written by ``python -m bench --write``; change bench/ instead.
+
+What the relay costs, beside others that do the same work on the same machine. What counts here is the
+CPU time of the relay's processes, by the kernel's clocks, as wall time on shared machines is noise; wall time is
+shown where it says more. Each figure is the median of {repetitions} repetitions, with the least and the greatest behind
+it. Repetitions are interleaved (A, B, C, A, B, C, …); one during which anything else used more than 0.15 cores is taken
+again, up to three times in all. All is on loopback, without a network's delays.
+
+To repeat it::
+
+    pip install '.[bench]'
+    apt-get install haproxy openssh-server      # and Go, for bench/peers/gorelay
+    python -m bench --write
+
+``--quick`` does less of everything, ``--only NAME …`` some of it, and without ``--write`` the tables are only printed.
+The names are {names}. A program that isn't there is left out, and named below.
+
+"""
+
+_LOAD = """\
+The load
+--------
+
+The load is made by processes of its own, in Python, which pass blocks of ready-made frames of 1 MiB to the kernel and
+count what comes back by the read, without parsing it; for echoes one process plays both ends of all pairs by epoll.
+That it is not what is measured shows in bulk, where its two ends do without a relay (*no relay*) more than twice what
+they do through any, and in the cores that it used itself, of the two that there are. Over TLS there is no such column;
+the cores show it there, too. *Echo, flat out* with 50 and 500 pairs is the exception: the load takes about as much of
+the machine's two cores as the fastest relays, so throughput and latency there are those of relay and load together, and
+only the CPU per round trip is the relay's alone.
+
+"""
+
+
+def write(results: Results) -> None:
+    """Write the page and its plots."""
+    DOCS.mkdir(exist_ok=True)
+    for old in DOCS.glob("benchmarks-*.svg"):
+        old.unlink()
+    (DOCS / "benchmarks.rst").write_text(render(results))
+
+
+def render(results: Results) -> str:
+    works = [(work, results[work.name]) for work in WORKS if work.name in results]
+    repetitions = max((result.repetitions for _, result in works), default=0)
+    names = ", ".join(work.name for work in WORKS)
+    parts = [_HEAD.format(repetitions=repetitions, names=names)]
+    parts += _machine([result for _, result in works])
+    parts += _peers(works)
+    parts += _targets(works)
+    for work, result in works:
+        parts += _section(work, result)
+    parts.append(_LOAD)
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _machine(measured: list[Result]) -> list[str]:
+    machines = dict.fromkeys(f"{result.machine} ({result.day})" for result in measured)
+    versions: dict[str, str] = {}
+    skipped: dict[str, str] = {}
+    for result in measured:
+        versions.update({name: text for name, text in result.versions.items() if text and not versions.get(name)})
+        skipped.update(result.skipped)
+    lines = ["The machine and the programs", "----------------------------", ""]
+    lines += [f"- {machine}" for machine in machines]
+    lines += [f"- {text}" for text in dict.fromkeys(versions.values())]
+    lines += [f"- left out: {text}" for text in skipped.values()]
+    return [*lines, ""]
+
+
+def _peers(works: list[tuple[Work, Result]]) -> list[str]:
+    lines = ["How each is run", "---------------", ""]
+    for kind in relays.ALL:
+        lines += [f"**{kind.name}**", f"  {kind.settings}", ""]
+    lines += ["In *whole chains*:", ""]
+    for chain in chains.CHAINS:
+        lines += [f"**{chain.name}**", f"  {chain.settings}", ""]
+    return lines
+
+
+def _targets(works: list[tuple[Work, Result]]) -> list[str]:
+    lines = [
+        "Targets",
+        "-------",
+        "",
+        "What was aimed at, and what was reached; *times* is a ratio to the other's figure.",
+        "",
+    ]
+    body, reasons = [], []
+    for work, result in works:
+        for target in work.targets:
+            verdict = Verdict(target, result.rows)
+            body.append([f"{work.title}: {target.text}", *verdict.cells()[1:]])
+            if target.why and verdict.reached is not None and not verdict.met and target.why not in reasons:
+                reasons.append(target.why)
+    lines += [simple(["target", "at most", "reached", "verdict"], body), ""]
+    if reasons:
+        lines += ["Why some are missed:", "", *(f"- {reason}" for reason in reasons), ""]
+    return lines
+
+
+def _section(work: Work, result: Result) -> list[str]:
+    lines = [work.title, "-" * len(work.title), "", work.text, ""]
+    if result.note:
+        lines += [f"**{result.note}**", ""]
+    if result.quick:
+        lines += ["(A quick run: few repetitions, short ones.)", ""]
+    for number, plot in enumerate(work.plots):
+        name = f"benchmarks-{work.name}-{number + 1}.svg"
+        try:
+            plots.draw(plot, result.rows, DOCS / name)
+        except ImportError:
+            say("no plots: matplotlib is not installed")
+            continue
+        lines += [f".. image:: {name}", f"   :alt: {plot.title}", ""]
+    for table in work.tables:
+        text = pivot(table, result.rows)
+        if text:
+            lines += [f"{table.title}:", "", text, ""]
+    noise = max((max(row.others) for row in result.rows if row.others), default=0.0)
+    return [*lines, f"Cores that other programs used meanwhile: {noise:.2f} at most.", ""]
+
+
+def show(work: Work, result: Result) -> str:
+    """A work for a terminal."""
+    lines = [f"\n== {work.title} =="]
+    for table in work.tables:
+        if text := pivot(table, result.rows):
+            lines += [f"\n{table.title}:", text]
+    return "\n".join([*lines, "", verdicts(work.targets, result.rows)])
