@@ -14,9 +14,12 @@ from streamrelay import frames, wire
 from streamrelay.channel import Channel
 from streamrelay.errors import PeerError
 from streamrelay.frames import BINARY, CLOSE, PING, PONG, TEXT, Event, FrameReader, apply_mask, frame_header
+from streamrelay.logs import Logger
 from streamrelay.pulse import BEAT, DEAD_BEATS, PING_BEATS, Pulse
 from streamrelay.splice import Connection, Drain, Feed
 from streamrelay.wire import Close, Ending, ending
+
+log = Logger()
 
 CLOSE_TIME: Final = 60.0
 """Seconds in which what is unsent must go out and the peer must answer our close."""
@@ -136,6 +139,9 @@ class FramedConnection:
             self._take(self._reader.feed(data))
         except PeerError as error:
             self._break(error)
+        except Exception:
+            log.failure("a leg is given up: {peer}", peer=self.peer)
+            self._fail(PeerError(Close.OUR_FAULT, wire.EXPLAIN[Close.OUR_FAULT]))
 
     def drained(self) -> None:
         pong, self._pong = self._pong, None

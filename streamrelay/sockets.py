@@ -16,6 +16,9 @@ from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.python.failure import Failure
 
 from streamrelay.channel import Channel, Receiver, tcp_is_silent
+from streamrelay.logs import Logger
+
+log = Logger()
 
 READ: Final = 192 * 1024
 """Bytes that are read at once: with `splice.HIGH` no more than 256 KiB wait in one direction, and one stream holds
@@ -109,9 +112,17 @@ class SocketChannel:
             self._lose(error)
             return
         if size:
-            self._receiver.data_received(_view[:size])  # type: ignore[union-attr]
+            self._deliver(_view[:size])
         else:
             self._end_of_file()
+
+    def _deliver(self, data: memoryview) -> None:
+        """Hand on what was read; an error of ours ends this connection and no other."""
+        try:
+            self._receiver.data_received(data)  # type: ignore[union-attr]
+        except Exception:
+            log.failure("a connection is given up")
+            self.abort()
 
     def _end_of_file(self) -> None:
         """Tell the transport, which may close the descriptor upon it."""

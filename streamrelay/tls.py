@@ -63,7 +63,7 @@ class TlsChannel(SocketChannel):
             self._lose(OSError(0, f"TLS: {error}"))
             return
         if filled:
-            self._receiver.data_received(_opened_view[:filled])  # type: ignore[union-attr]
+            self._deliver(_opened_view[:filled])
         if ended and not self._dead:
             self._end_of_file()
 

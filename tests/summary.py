@@ -17,7 +17,7 @@ def main(path: str) -> int:
     for name, count in re.findall(r"(\w+)=(\d+)", last[1] or "" if last else ""):
         counts[name] = int(count)
     failed = counts["failures"] + counts["errors"] + counts["unexpectedSuccesses"]
-    for line in re.findall(r"^figure: .*$", text, re.MULTILINE):
+    for line in re.findall(r"figure: .*$", text, re.MULTILINE):
         print(line)
     # Below the run itself trial lists what was skipped and what failed, each with the tests' names.
     tail = text.split("=" * 79, 1)

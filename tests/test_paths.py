@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamrelay.framed import FramedConnection, Masking
 from streamrelay.pulse import Pulse
 from streamrelay.sockets import READ
-from streamrelay.splice import HIGH, Splice
+from streamrelay.splice import HIGH, Half, Splice
 from streamrelay.wire import Close
 from tests.loopback import PATHS, StepLoop, connected, masked, unframe
 
@@ -188,6 +188,43 @@ class EveryPathTests(SynchronousTestCase):
         self.assertEqual(relay.got(relay.client), b"fine", paths)
         self.assertEqual(relay.close_code(relay.agent), 1002, paths)
         self.assertEqual(relay.close_code(relay.client), Close.LEG_LOST, paths)
+
+
+class OurFaultTests(SynchronousTestCase):
+    """Errors of ours."""
+
+    @on_every_path()
+    def test_only_that_stream_dies(self, relay, paths):
+        """An error in what takes the bytes closes that leg with 1011 and the other with 4005, and is logged once."""
+        self.patch(Half, "received", lambda *_: 1 / 0)
+        relay.agent.send(masked(2, b"x") + masked(2, b"y"))
+        self.assertTrue(relay.run(lambda: relay.close_code(relay.client) and relay.close_code(relay.agent)), paths)
+        self.assertEqual((relay.close_code(relay.agent), relay.close_code(relay.client)), (1011, 4005), paths)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_of_another_receiver(self):
+        """An error in what takes a channel's bytes ends that channel's connection, and is logged once."""
+        for path in ("plain", "tls"):
+            loop, clock, side = StepLoop(), Clock(), Side()
+            side.connection = Gone()
+            channel, peer = connected(path, loop, clock, side)
+            self.addCleanup(peer.break_off)
+            channel.start(Broken())
+            peer.send(b"x")
+            for _ in range(5):
+                loop.step()
+            self.assertTrue(side.connection.gone, path)
+            self.assertEqual((len(self.flushLoggedErrors(ZeroDivisionError)), loop.watched), (1, 0), path)
+
+
+class Broken:
+    """A receiver with an error."""
+
+    def data_received(self, data):
+        raise ZeroDivisionError
+
+    def drained(self):
+        pass
 
 
 ACTIONS = st.one_of(
