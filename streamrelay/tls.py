@@ -20,6 +20,9 @@ RECORD: Final = 16384
 """Bytes of the longest TLS record's content (RFC 8446 §5.1)."""
 SEALED: Final = 64 * 1024
 """Sealed bytes that are read from the socket at once."""
+TAKE: Final = 72 * 1024
+"""Sealed bytes that are taken from OpenSSL at once: 64 KiB of content and its records' overhead. A buffer is made for
+each, and a larger one costs more than it saves."""
 
 _sealed = bytearray(SEALED)
 _sealed_view = memoryview(_sealed)
@@ -101,7 +104,7 @@ class TlsChannel(SocketChannel):
         pieces = []
         try:
             while True:
-                pieces.append(self.tls.bio_read(READ))
+                pieces.append(self.tls.bio_read(TAKE))
         except SSL.WantReadError:
             pass
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
