@@ -1,6 +1,7 @@
 """Bytes in and out of the kernel, and how many of them wait: the one seam between connections and transports.
 
-`TransportChannel` serves every Twisted transport (TCP, unix, TLS, pseudo-terminals).
+`TransportChannel` serves any Twisted transport: pseudo-terminals, and everything on a reactor other than asyncio's.
+Plain sockets and TLS have faster ones of their own (sockets.py, tls.py).
 """
 
 import socket

@@ -43,6 +43,9 @@ class Masking:
     """A client's over plain TCP."""
 
 
+_FIXED_KEYS: Final = {Masking.NONE: b"", Masking.ZERO: b"\0\0\0\0"}
+
+
 @define(eq=False)
 class FramedConnection:
     """One websocket after its handshake.
@@ -96,12 +99,8 @@ class FramedConnection:
             self.resume()
 
     def send(self, data: Sequence[memoryview], size: int) -> None:
-        if self._closing:
-            return
-        if self.masking:
+        if not self._closing:
             self._send_frame(BINARY, data, size)
-        else:
-            self.channel.write([frame_header(BINARY, size), *data])
 
     def send_control(self, message: bytes) -> None:
         if self.control and not self._closing:
@@ -232,10 +231,8 @@ class FramedConnection:
     # -- what goes out ---------------------------------------------------------------------------------------
 
     def _send_frame(self, opcode: int, data: Sequence[memoryview], size: int) -> None:
-        if self.masking == Masking.NONE:
-            self.channel.write([frame_header(opcode, size), *data])
-        elif self.masking == Masking.ZERO:
-            self.channel.write([frame_header(opcode, size, b"\0\0\0\0"), *data])
+        if self.masking != Masking.RANDOM:
+            self.channel.write([frame_header(opcode, size, _FIXED_KEYS[self.masking]), *data])
         else:
             key = os.urandom(4)
             payload = memoryview(bytearray(b"".join(data)))

@@ -186,7 +186,6 @@ class Relay(Service):
 
     def _pair(self, client: Seat, agent: Seat) -> None:
         began = self.clock.seconds()
-
         mode = "v1" if client.connection.control else "raw"
 
         def ended(splice: Splice) -> None:

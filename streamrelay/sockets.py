@@ -104,17 +104,22 @@ class SocketChannel:
             self.loop.add_reader(self._socket, self._readable)
 
     def _readable(self) -> None:
-        try:
-            size = self._socket.recv_into(_buffer)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError as error:
-            self._lose(error)
-            return
+        size = self._read_into(_buffer)
         if size:
             self._deliver(_view[:size])
-        else:
+
+    def _read_into(self, buffer: bytearray) -> int:
+        """How many bytes came; 0 where there is nothing to do, as there were none or the end is dealt with."""
+        try:
+            size = self._socket.recv_into(buffer)
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError as error:
+            self._lose(error)
+            return 0
+        if not size:
             self._end_of_file()
+        return size
 
     def _deliver(self, data: memoryview) -> None:
         """Hand on what was read; an error of ours ends this connection and no other."""

@@ -43,15 +43,8 @@ class TlsChannel(SocketChannel):
         self.clock.callLater(0, super()._flush_transport)
 
     def _readable(self) -> None:
-        try:
-            size = self._socket.recv_into(_sealed)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError as error:
-            self._lose(error)
-            return
+        size = self._read_into(_sealed)
         if not size:
-            self._end_of_file()
             return
         self.tls.bio_write(_sealed_view[:size])
         filled, ended = 0, False
