@@ -42,6 +42,8 @@ class DialProtocol(WebSocketClientProtocol):  # type: ignore[misc]
         if self._channel is not None:
             self._channel.dataReceived(data)
             return
+        if self.factory.settled:  # given up, and the connection is being dropped
+            return
         head = self.data + data[:MAX_HANDSHAKE]
         if len(head) >= MAX_HANDSHAKE and b"\r\n\r\n" not in head:
             self.failHandshake(f"an answer of over {MAX_HANDSHAKE} bytes")
@@ -104,19 +106,26 @@ class DialFactory(WebSocketClientFactory):  # type: ignore[misc]
             tcpNoDelay=True,
         )
         self._result: Deferred[FramedConnection] | None = Deferred(self._cancel)
+        self._protocol: DialProtocol | None = None
 
     def connect(self, endpoint: IStreamClientEndpoint) -> "Deferred[FramedConnection]":
         assert self._result is not None
         result = self._result
         self._attempt = endpoint.connect(self)
-        self._attempt.addErrback(lambda failure: self.failed(explain(failure)))
+        self._attempt.addCallbacks(self._connected, lambda failure: self.failed(explain(failure)))
         return result
+
+    def _connected(self, protocol: DialProtocol) -> None:
+        self._protocol = protocol
+
+    @property
+    def settled(self) -> bool:
+        """Whether the dial has come to its end, good or bad."""
+        return self._result is None
 
     def opened(self, connection: FramedConnection) -> None:
         result, self._result = self._result, None
-        if result is None:
-            connection.abort()
-        else:
+        if result is not None:
             result.callback(connection)
 
     def failed(self, reason: str) -> None:
@@ -127,6 +136,8 @@ class DialFactory(WebSocketClientFactory):  # type: ignore[misc]
     def _cancel(self, result: "Deferred[FramedConnection]") -> None:
         self.failed(f"no answer within {CONNECT_TIME:.0f} s")
         self._attempt.cancel()
+        if self._protocol is not None:  # connected, and not answered: a relay could hold the descriptor for ever
+            self._protocol.transport.abortConnection()
 
 
 @define(eq=False)

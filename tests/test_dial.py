@@ -109,6 +109,14 @@ class Dialled(SynchronousTestCase):
         self.endpoint.attempt.errback(ConnectError(string="nobody there"))
         self.assertIn("nobody there", str(self.failureResultOf(result, DialError).value))
 
+    def test_given_up_unanswered(self) -> None:
+        """A dial that is given up while its relay says nothing drops the connection, and keeps no descriptor."""
+        result = self.dial()
+        self.assertFalse(self.transport.aborted)
+        result.cancel()
+        self.failureResultOf(result, DialError)
+        self.assertTrue(self.transport.aborted)
+
     def test_given_up(self) -> None:
         """A dial that is given up fails at once, and a connection that comes later is dropped."""
         result = self.dial(headers={"Authorization": f"Bearer {STREAM}"})
