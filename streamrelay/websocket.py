@@ -106,13 +106,16 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
     log = Silent()
     factory: "LegFactory"
     _size = 0
-    _timer: IDelayedCall | None = None
     _admission: Admission | None = None
     _refused = False
 
     def connectionMade(self) -> None:
-        super().connectionMade()
-        self._timer = self.factory.clock.callLater(HANDSHAKE_TIME, self._too_late)
+        # Not autobahn's own method, which collects details of the transport that nobody asks for.
+        self.peer = ""
+        if hasattr(self.transport, "setTcpNoDelay"):
+            self.transport.setTcpNoDelay(True)
+        self._connectionMade()
+        self.factory.hurry(self)
         try:
             self.factory.door.greet()
         except Refused as refusal:
@@ -125,7 +128,7 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         if self._size > MAX_HANDSHAKE:
             self.failHandshake(f"a request of over {MAX_HANDSHAKE} bytes", 431)
             return
-        super().dataReceived(data)
+        self._dataReceived(data)
 
     def onConnect(self, request: Any) -> str | None:
         try:
@@ -138,8 +141,8 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
             raise ConnectionDeny(500, "an error in the relay") from None
         return choose_subprotocol(request.protocols)
 
-    def onOpen(self) -> None:
-        self._stop_timer()
+    def _onOpen(self) -> None:
+        self.factory.relax(self)
         if self.data:
             # Bytes between the request and our 101 may be a second request (CVE-2018-1002105).
             self.transport.abortConnection()
@@ -177,21 +180,14 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         self.transport.loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._stop_timer()
-        super().connectionLost(reason)
+        self.factory.relax(self)
+        self._connectionLost(reason)
         if self._admission is not None:
             self._admission.left()
 
-    def _too_late(self) -> None:
-        self._timer = None
-        self.factory.door.part()
+    def too_late(self) -> None:
+        """The handshake's time is over."""
         self.transport.abortConnection()
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-            self.factory.door.part()
 
 
 REFUSALS: Final = {
@@ -240,6 +236,8 @@ class LegFactory(WebSocketServerFactory):  # type: ignore[misc]
     def __init__(self, clock: IReactorTime, door: Door, pulse: Pulse) -> None:
         super().__init__(reactor=clock, server="")
         self.clock, self.door, self.pulse = clock, door, pulse
+        self._hurried: dict[LegProtocol, float] = {}  # when each handshake's time is over, the first one first
+        self._alarm: IDelayedCall | None = None
         self.setProtocolOptions(
             versions=[13],
             webStatus=False,
@@ -259,3 +257,24 @@ class LegFactory(WebSocketServerFactory):  # type: ignore[misc]
         options = {name: getattr(self, name) for name in LegProtocol.CONFIG_ATTRS}
         options |= {name: staticmethod(option) for name, option in options.items() if callable(option)}
         self.protocol: Any = type("LegProtocol", (LegProtocol,), {**options, "CONFIG_ATTRS": ()})
+
+    def hurry(self, leg: LegProtocol) -> None:
+        """A handshake begins. One timer serves all of them, as one for each would cost more than their parsing."""
+        self._hurried[leg] = self.clock.seconds() + HANDSHAKE_TIME
+        if self._alarm is None:
+            self._alarm = self.clock.callLater(HANDSHAKE_TIME, self._ring)
+
+    def relax(self, leg: LegProtocol) -> None:
+        """A handshake has come to its end, one way or the other."""
+        if self._hurried.pop(leg, None) is not None:
+            self.door.part()
+
+    def _ring(self) -> None:
+        self._alarm = None
+        now = self.clock.seconds()
+        for leg, end in tuple(self._hurried.items()):
+            if end > now:
+                self._alarm = self.clock.callLater(end - now, self._ring)
+                break
+            self.relax(leg)
+            leg.too_late()

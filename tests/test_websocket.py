@@ -128,8 +128,9 @@ class Admitted(Case):
         self.assertEqual([event[0] for event in ear.said], ["bytes", "over", "gone"])
 
     def test_settled(self) -> None:
-        """A leg that is open has no timer of its own any more, only the pulse that all share."""
+        """A leg that is open has no timer of its own, only the pulse that all share."""
         self.answer(request())
+        self.clock.advance(HANDSHAKE_TIME)  # all handshakes share one, which ends by itself
         (pulse,) = self.clock.getDelayedCalls()
         self.assertEqual(len(self.factory.pulse.members), 1)
         self.assertIn("Pulse", str(pulse))
@@ -244,11 +245,25 @@ class Turned(Case):
         self.assertEqual(self.door.handshakes, 0)
 
     def test_lost_before(self) -> None:
-        """A connection that is lost in its handshake is counted out, and leaves no timer."""
+        """A connection that is lost in its handshake is counted out, and leaves no timer once its time would be over."""
         self.transport.receive(b"GET")
         self.lose()
         self.assertEqual(self.door.handshakes, 0)
+        self.clock.advance(HANDSHAKE_TIME)
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_each_its_time(self) -> None:
+        """Handshakes that began at different times are dropped each at its own time."""
+        first = self.transport
+        self.clock.advance(HANDSHAKE_TIME - 1)
+        self.knock()
+        self.clock.advance(1)
+        self.assertEqual((first.aborted, self.transport.aborted), (True, False))
+        self.clock.advance(HANDSHAKE_TIME - 1.5)
+        self.assertFalse(self.transport.aborted)
+        self.clock.advance(0.5)
+        self.assertTrue(self.transport.aborted)
+        self.assertEqual(self.door.handshakes, 0)
 
     def test_second_request(self) -> None:
         """Bytes right behind the request drop the connection: they may be a second request."""
