@@ -1,11 +1,12 @@
 """Whole chains, from a TCP port of a host that only dials out to a TCP port beside the user, by a public process.
 
-Each is three programs: one on the host, one in public, one beside the user, both of whose ways to the public one are
-encrypted. To the load a chain looks like a relay whose ends are plain TCP.
+Each is three programs (rathole: two): one on the host, one in public, one beside the user, both of whose ways to the
+public one are encrypted. To the load a chain looks like a relay whose ends are plain TCP.
 """
 
 import os
 import pwd
+import secrets
 import sys
 
 from bench.certificate import Certificate
@@ -165,4 +166,48 @@ class Wstunnel(Chain):
         return output_of("wstunnel", "--version").strip()
 
 
-CHAINS: tuple[type[Chain], ...] = (StreamrelayChain, Ssh, Chisel, Wstunnel)
+class Rathole(Chain):
+    name = "rathole"
+    settings = (
+        "Two programs: ``rathole --client`` on the host, ``rathole --server`` in public, websocket transport over TLS "
+        "between them; the user's way to the public one is plain TCP, without a program of its own. So it does half "
+        "of the encrypting, and less of everything."
+    )
+
+    def compose(self, bench: Bench) -> None:
+        tool, openssl = program("rathole", os.path.expanduser("~/.cargo/bin")), program("openssl")
+        certificate = Certificate.make(bench.folder)
+        bundle, word = bench.folder / "rathole.p12", secrets.token_hex(16)
+        made = bench.start(
+            "openssl",
+            [openssl, "pkcs12", "-export", "-in", str(certificate.both), "-out", str(bundle), "-passout", "env:WORD"],
+            WORD=word,
+        )
+        made.process.wait(20)
+        public = free_port()
+        transport = '[{side}.transport]\ntype = "websocket"\n[{side}.transport.websocket]\ntls = true\n'
+        server, client = bench.folder / "rathole-server.toml", bench.folder / "rathole-client.toml"
+        server.write_text(
+            f'[server]\nbind_addr = "127.0.0.1:{public}"\ndefault_token = "{word}"\n'
+            + transport.format(side="server")
+            + f'[server.transport.tls]\npkcs12 = "{bundle}"\npkcs12_password = "{word}"\n'
+            + f'[server.services.source]\nbind_addr = "127.0.0.1:{self.port}"\n'
+        )
+        client.write_text(
+            f'[client]\nremote_addr = "localhost:{public}"\ndefault_token = "{word}"\n'
+            + transport.format(side="client")
+            + f'[client.transport.tls]\ntrusted_root = "{certificate.certificate}"\nhostname = "localhost"\n'
+            + f'[client.services.source]\nlocal_addr = "127.0.0.1:{self.far.port}"\n'
+        )
+        there = bench.start("rathole-public", [tool, "--server", str(server)])
+        there.wait_until_listening(public)
+        host = bench.start("rathole-host", [tool, "--client", str(client)])
+        there.wait_until_listening(self.port)
+        self.parts = {"host": host, "public": there}
+
+    def version(self) -> str:
+        lines = (line.partition(":") for line in output_of("rathole", "--version").splitlines())
+        return f"rathole {next(value.strip() for name, _, value in lines if name == 'Build Version')}"
+
+
+CHAINS: tuple[type[Chain], ...] = (StreamrelayChain, Ssh, Chisel, Wstunnel, Rathole)

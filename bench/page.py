@@ -27,6 +27,7 @@ To repeat it::
 
     pip install '.[bench]'
     apt-get install haproxy openssh-server      # and Go, for bench/peers/gorelay
+    cargo install rathole
     python -m bench --write
 
 ``--quick`` does less of everything, ``--only NAME …`` some of it, and without ``--write`` the tables are only printed.

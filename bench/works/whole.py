@@ -149,11 +149,12 @@ CHAIN = Work(
     "chain",
     "Whole chains",
     "A TCP port on a host that only dials out, to a TCP port beside the user, through a public process: three "
-    "programs each, both ways to the public one encrypted. The CPU of all three counts. One connection, as fast as it "
+    "programs each, both ways to the public one encrypted (rathole has two, and one such way). The CPU of all of them "
+    "counts. One connection, as fast as it "
     "goes.",
     run_chain,
     (
-        Table("cpu", "CPU seconds of all three programs per GB"),
+        Table("cpu", "CPU seconds of all programs per GB"),
         Table("host", "of these: the host's", spread=False),
         Table("public", "of these: the public process", spread=False),
         Table("user", "of these: the user's", spread=False),
