@@ -50,10 +50,10 @@ class Fleet:
         server = program("nats-server", str(Path(sys.executable).parent))
         self._nats = bench.start("nats-server", [server, "-a", "127.0.0.1", "-p", str(nats_port)])
         self._nats.wait_until_listening(nats_port)
-        files = f":privateKey={self.certificate.key}:certKey={self.certificate.certificate}" if tls else ""
         self.relay = self._twistd(
             "streamrelay",
-            f"--listen={'ssl' if tls else 'tcp'}:{self.relay_port}:interface=127.0.0.1{files}",
+            f"--listen={'tls' if tls else 'tcp'}:{self.relay_port}:interface=127.0.0.1",
+            *((f"--certificate={self.certificate.certificate},{self.certificate.key}",) if tls else ()),
             f"--platform-key={folder}/platform.pub",
         )
         self.agent = self._twistd("streamagent", f"--config={folder}/agent.toml")

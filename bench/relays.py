@@ -86,10 +86,10 @@ class Streamrelay(WebsocketRelay):
 
     def command(self, certificate: Certificate) -> list[str]:
         twistd = str(Path(sys.executable).with_name("twistd"))
-        tls = f"ssl:{self.tls_port}:interface=127.0.0.1:privateKey={certificate.key}:certKey={certificate.certificate}"
         return [
             *(sys.executable, twistd, "-n", "--pidfile=", "streamrelay", "--tokens", "opaque"),
-            *(f"--listen=tcp:{self.port}:interface=127.0.0.1", f"--listen={tls}"),
+            *(f"--listen=tcp:{self.port}:interface=127.0.0.1", f"--listen=tls:{self.tls_port}:interface=127.0.0.1"),
+            f"--certificate={certificate.certificate},{certificate.key}",
         ]
 
     def version(self) -> str:

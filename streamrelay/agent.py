@@ -68,7 +68,8 @@ class Agent(Service):
     def __attrs_post_init__(self) -> None:
         config = self.config
         self.pulse = Pulse(self.reactor)
-        self.dialler = Dialler(self.reactor, self.pulse, config.ca or None, config.mask == "always", config.insecure)
+        always = config.mask == "always"
+        self.dialler = Dialler(self.reactor, self.pulse, config.ca or None, always, config.insecure, config.certificate)
         signed = config.tokens == "signed"
         verifier = Verifier.load(list(config.platform_key), config.host) if signed else None
         self.summonses = Summonses(verifier, self.now)

@@ -21,15 +21,18 @@ class Options(ConfigOptions):
         "tokens": "tokens",
         "nats-creds": "nats_creds",
         "ca": "ca",
+        "certificate": "certificate",
         "mask": "mask",
         "drop-in": "drop_in",
     }
+    flags = ("insecure",)
     optParameters = [
         ["config", "c", None, "The TOML file of settings and targets."],
         ["host", None, None, "The name under which the platform knows this host."],
         ["tokens", None, None, "signed (summonses of a platform; the default) or opaque."],
         ["nats-creds", None, None, "A NATS credentials file."],
         ["ca", None, None, "A file of certificates to trust in place of the system's."],
+        ["certificate", None, None, "What is shown to relays that ask for one: CERTIFICATE,KEY (PEM files)."],
         ["mask", None, None, "auto (none needed over TLS; the default) or always."],
         ["drop-in", None, None, "A directory whose *.toml files hold more targets."],
     ]

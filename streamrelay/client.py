@@ -12,7 +12,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Factory
 
 from streamrelay import wire
-from streamrelay.dial import Dialler, read_certificates
+from streamrelay.certificates import read_certificates
+from streamrelay.dial import Dialler
 from streamrelay.framed import FramedConnection
 from streamrelay.plain import PlainConnection, PlainProtocol
 from streamrelay.splice import Connection, Half, Splice

@@ -1,8 +1,9 @@
 """The settings of each program: frozen, each with its unit, checked once. Unknown keys are errors."""
 
+import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -10,6 +11,7 @@ from msgspec import Meta, Struct
 
 from streamrelay import wire
 from streamrelay.errors import ConfigError
+from streamrelay.proxies import Proxies
 
 
 class RelayConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,14 +29,30 @@ class RelayConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Seconds that a leg waits for the other; 0 closes a client at once if its agent isn't waiting already."""
     origin: tuple[str, ...] = ()
     """Origins of the pages that may open streams: scheme://host[:port], compared byte by byte."""
+    certificates: tuple[str, ...] = ()
+    """Certificates for ``tls:`` ports, each "CERTIFICATE,KEY" (PEM files; one file may hold both). The one that fits
+    the name which the other end asks for is shown, else the first."""
+    agent_ca: str = ""
+    """A file of certificates: an agent must show one that they have signed, in its host's name."""
+    proxies: tuple[str, ...] = ()
+    """Addresses or networks of proxies whose word about a client's address is taken; "unix" for unix sockets."""
+    proxy_protocol: bool = False
+    """Whether these proxies begin each connection with a PROXY header, version 2; else X-Forwarded-For is read."""
     max_connections: Annotated[int, Meta(ge=2)] = 50_000
     """Connections at once, over which new ones are answered 503."""
     max_handshakes: Annotated[int, Meta(ge=1)] = 500
     """Connections at once whose handshake isn't done, over which new ones are answered 503."""
+    max_handshakes_per_address: Annotated[int, Meta(ge=1)] = 20
+    """The same from one address (of IPv6, a /64), over which new ones are dropped; proxies are exempt."""
+    insecure: bool = False
+    """Whether ports without TLS may be reached from other machines."""
 
     def __post_init__(self) -> None:
         if not self.listen:
-            raise ValueError("nothing to listen on; give --listen, for example tcp:8780")
+            raise ValueError("nothing to listen on; give --listen, for example tls:8443")
+        check_listening(self)
+        if self.agent_ca and not self.certificates:
+            raise ValueError("agent_ca: agents show certificates over TLS only; give certificates, and listen by tls:")
         if self.tokens == "signed" and not self.platform_key:
             raise ValueError(
                 "signed tokens need --platform-key FILE (`streamrelay keygen` makes it); or use --tokens opaque"
@@ -60,6 +78,8 @@ class AgentConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Relay URLs that may be dialled; empty: any that a signed summons names."""
     ca: str = ""
     """A file of certificates to trust, for relays and the bus, in place of the system's."""
+    certificate: str = ""
+    """The certificate that is shown to relays which ask for one: "CERTIFICATE,KEY", PEM files."""
     mask: Literal["auto", "always"] = "auto"
     """Whether frames are masked with a random key over TLS, too."""
     patience: Annotated[float, Meta(gt=0, le=3600)] = 60.0
@@ -93,6 +113,13 @@ class PlatformConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """The relay's public URL, for agents and clients: ws[s]://host[:port][/prefix]."""
     listen: tuple[str, ...] = ("tcp:8800:interface=127.0.0.1",)
     """Twisted endpoint strings to listen on."""
+    certificates: tuple[str, ...] = ()
+    """Certificates for ``tls:`` ports, each "CERTIFICATE,KEY" (PEM files; one file may hold both). The one that fits
+    the name which the other end asks for is shown, else the first."""
+    proxies: tuple[str, ...] = ()
+    """Addresses or networks of proxies whose word about a client's address is taken; "unix" for unix sockets."""
+    proxy_protocol: bool = False
+    """Whether these proxies begin each connection with a PROXY header, version 2; else X-Forwarded-For is read."""
     relay_id: wire.Host = "relay"
     """The audience of the tokens: the relay's `id`."""
     nats: tuple[str, ...] = ("nats://127.0.0.1:4222",)
@@ -108,11 +135,12 @@ class PlatformConfig(Struct, frozen=True, forbid_unknown_fields=True):
     ca: str = ""
     """A file of certificates to trust for the bus, in place of the system's."""
     insecure: bool = False
-    """Whether ws:// and nats:// without TLS may leave this machine."""
+    """Whether ws://, http:// and nats:// without TLS may leave this machine."""
 
     def __post_init__(self) -> None:
         if not self.listen:
-            raise ValueError("nothing to listen on; give --listen, for example tcp:8800")
+            raise ValueError("nothing to listen on; give --listen, for example tls:8444")
+        check_listening(self)
         if not self.keys:
             raise ValueError("who may open streams? give --keys FILE (`streamrelay key add` writes it)")
         if self.tokens == "signed" and not self.key:
@@ -153,6 +181,27 @@ def _plainly(text: str, kind: type[Struct]) -> str:
     if "unknown field" in text or "missing required field" in text:
         return f"{text}; the settings are: {', '.join(kind.__struct_fields__)}"
     return text
+
+
+_LISTENING: Final = re.compile(r"(?P<kind>tls|tcp|tcp6|unix):(?:[^:\\]|\\.)+(?::(?:[^:\\]|\\.)+)*\Z")
+
+
+def check_listening(config: RelayConfig | PlatformConfig) -> None:
+    """Raise `ValueError` if a port has no certificate, or would be plain outside this machine."""
+    for endpoint in config.listen:
+        match = _LISTENING.match(endpoint)
+        if match is None:
+            raise ValueError(f"listen {endpoint!r}: expected tls:PORT, tcp:PORT:interface=ADDRESS or unix:PATH")
+        if match["kind"] == "tls" and not config.certificates:
+            raise ValueError(f"listen {endpoint!r}: TLS needs a certificate; give --certificate CERTIFICATE,KEY")
+        interface = re.search(r":interface=((?:[^:\\]|\\.)+)", endpoint)
+        host = interface[1].replace("\\", "") if interface else ""
+        if match["kind"] in ("tcp", "tcp6") and not wire.is_loopback(host) and not config.insecure:
+            raise ValueError(
+                f"listen {endpoint!r}: other machines would reach it without TLS; use tls:, add "
+                ":interface=127.0.0.1 behind a proxy that does TLS, or say --insecure"
+            )
+    Proxies.named(config.proxies, config.proxy_protocol)
 
 
 def check_origin(origin: str) -> None:

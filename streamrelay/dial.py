@@ -1,6 +1,5 @@
 """Dialling a relay: the client's side of a websocket's opening handshake, by autobahn."""
 
-import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,12 +9,12 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import connectionDone
-from twisted.internet.ssl import Certificate, optionsForClientTLS, platformTrust, trustRootFromCertificates
+from twisted.internet.ssl import optionsForClientTLS, platformTrust
 from twisted.python.failure import Failure
 
 from streamrelay import __version__
+from streamrelay.certificates import ClientPair, read_certificates
 from streamrelay.channel import TransportChannel
-from streamrelay.errors import ConfigError
 from streamrelay.framed import FramedConnection, Masking
 from streamrelay.logs import Silent
 from streamrelay.peer import address, explain
@@ -142,7 +141,8 @@ class DialFactory(WebSocketClientFactory):  # type: ignore[misc]
 
 @define(eq=False)
 class Dialler:
-    """Opens websockets to relays. `ca` is a file of certificates to trust in place of the system's."""
+    """Opens websockets to relays. `ca` is a file of certificates to trust in place of the system's, `certificate` the
+    pair that is shown to a relay which asks for one."""
 
     clock: IReactorTime
     pulse: Pulse
@@ -150,10 +150,15 @@ class Dialler:
     always_mask: bool = False
     insecure: bool = False
     """Whether ``ws://`` may leave this machine."""
+    certificate: str = ""
     _trust: Any = field(init=False)
+    _pair: ClientPair | None = None
 
     def __attrs_post_init__(self) -> None:
         self._trust = read_certificates(self.ca) if self.ca else platformTrust()
+        if self.certificate:
+            self._pair = ClientPair(self.certificate)
+            self._pair.read()
 
     def dial(self, url: str, token: str = "") -> "Deferred[FramedConnection]":
         """Open the websocket `url`, presenting a `token` that is not in it in a header; or fail with `DialError`."""
@@ -164,23 +169,8 @@ class Dialler:
         factory = DialFactory(self, url, {"Authorization": f"Bearer {token}"} if token else {})
         endpoint: IStreamClientEndpoint = HostnameEndpoint(self.clock, host, factory.port, timeout=CONNECT_TIME)
         if secure:
-            endpoint = wrapClientTLS(optionsForClientTLS(host, trustRoot=self._trust), endpoint)
+            mine = self._pair.read() if self._pair is not None else None
+            endpoint = wrapClientTLS(optionsForClientTLS(host, self._trust, mine), endpoint)
         result = factory.connect(endpoint)
         result.addTimeout(CONNECT_TIME, self.clock, onTimeoutCancel=lambda value, _: value)
         return result
-
-
-def read_certificates(path: str) -> Any:
-    """Trust the PEM certificates in a file, or raise `ConfigError`."""
-    try:
-        with open(path, "rb") as file:
-            pem = file.read(1 << 20)
-        blocks = re.findall(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", pem, re.DOTALL)
-        certificates = [Certificate.loadPEM(block) for block in blocks]
-    except OSError as error:
-        raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
-    except Exception as error:
-        raise ConfigError(f"{path}: not certificates in PEM form ({error})") from None
-    if not certificates:
-        raise ConfigError(f"{path}: holds no certificate in PEM form")
-    return trustRootFromCertificates(certificates)

@@ -6,18 +6,25 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 from msgspec import Struct
 from twisted.application import strports
+from twisted.application.internet import TimerService
 from twisted.application.service import MultiService
 from twisted.internet import asyncioreactor
 from twisted.internet.error import CannotListenError
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python import usage
 
-from streamrelay.config import load
+from streamrelay.certificates import ServerTls
+from streamrelay.config import PlatformConfig, RelayConfig, load
 from streamrelay.errors import ConfigError
 from streamrelay.logs import Logger
+from streamrelay.proxies import BehindProxies, Proxies
+
+LOOK: Final = 2.0
+"""Seconds between two looks at files that may change."""
 
 Kind = TypeVar("Kind", bound=Struct)
 
@@ -31,6 +38,8 @@ class ConfigOptions(usage.Options):
     """Repeatable options, and the settings that they add to."""
     one: ClassVar[dict[str, str]] = {}
     """Options that are given once, and the settings that they set."""
+    flags: ClassVar[tuple[str, ...]] = ()
+    """Options without a value that set what is called alike."""
     numbers: ClassVar[frozenset[str]] = frozenset()
     """Settings that are numbers."""
 
@@ -58,8 +67,7 @@ class ConfigOptions(usage.Options):
                     raise ConfigError(f"--{option} {value}: expected a number") from None
             given[setting] = value
         Logger.debugging = bool(self["debug"])
-        if self.get("insecure"):
-            given["insecure"] = True
+        given |= {flag.replace("-", "_"): True for flag in self.flags if self.get(flag)}
         return given
 
     def config(self, kind: type[Kind]) -> Kind:
@@ -114,20 +122,35 @@ class Looped(MultiService):
 
     def startService(self) -> None:
         adopt_loop(self._reactor)
-        signal.signal(signal.SIGHUP, _nothing_to_reload)
+        # It would kill a program that others tell to reload by it.
+        signal.signal(signal.SIGHUP, lambda number, frame: self._reactor.callFromThread(self.reload))
         super().startService()
 
+    def reload(self) -> None:
+        """SIGHUP: read again what isn't looked at anyway."""
+        for service in self:
+            if isinstance(service, Ports):
+                service.tls.refresh(force=True)
 
-def _nothing_to_reload(number: int, frame: object) -> None:
-    """SIGHUP would kill a program that others tell to reload by it; what can change is looked at anyway."""
 
+class Ports(MultiService):
+    """The listening ports of one program, with the certificates of those that do TLS."""
 
-def listen(endpoint: str, factory: Any) -> Any:
-    """A listening service for an endpoint string, or `ConfigError`."""
-    try:
-        return strports.service(endpoint, factory)
-    except Exception as error:
-        raise ConfigError(f"--listen {endpoint}: {error}") from None
+    def __init__(self, config: RelayConfig | PlatformConfig, factory: Any, clock: Any, client_ca: str = "") -> None:
+        super().__init__()
+        self.tls = ServerTls(config.certificates, client_ca)
+        if config.certificates:
+            self.tls.load()
+            TimerService(LOOK, self.tls.refresh).setServiceParent(self)
+        proxies = Proxies.named(config.proxies, config.proxy_protocol)
+        for endpoint in config.listen:
+            kind, _, where = endpoint.partition(":")
+            inner = TLSMemoryBIOFactory(self.tls, False, factory, clock) if kind == "tls" else factory
+            outer = BehindProxies(inner, proxies, clock) if proxies.speak_first else inner
+            try:
+                strports.service(f"tcp:{where}" if kind == "tls" else endpoint, outer).setServiceParent(self)
+            except Exception as error:
+                raise ConfigError(f"--listen {endpoint}: {error}") from None
 
 
 @contextmanager

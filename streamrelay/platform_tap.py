@@ -9,7 +9,7 @@ from streamrelay.api import site
 from streamrelay.bus import as_deferred
 from streamrelay.config import PlatformConfig
 from streamrelay.grants import KeyRing
-from streamrelay.options import ConfigOptions, Looped, listen, one_line
+from streamrelay.options import ConfigOptions, Looped, Ports, one_line
 from streamrelay.platform import Platform
 
 
@@ -18,7 +18,8 @@ class Options(ConfigOptions):
 
     synopsis = "twistd [options] streamplatform --relay URL --key FILE --keys FILE"
     longdesc = "Authorises streams, mints tokens and summons agents: an HTTP API and a console page."
-    many = {"listen": "listen", "nats": "nats"}
+    many = {"listen": "listen", "nats": "nats", "certificate": "certificates", "proxy": "proxies"}
+    flags = ("insecure", "proxy-protocol")
     one = {
         "relay": "relay",
         "relay-id": "relay_id",
@@ -40,12 +41,22 @@ class Options(ConfigOptions):
     ]
     optFlags = [
         ["debug", None, "Log more."],
-        ["insecure", None, "Allow ws:// and nats:// without TLS beyond this machine."],
+        ["insecure", None, "Allow ws://, http:// and nats:// without TLS beyond this machine."],
+        ["proxy-protocol", None, "The proxies begin each connection with a PROXY header, version 2."],
     ]
 
     def opt_listen(self, endpoint: str) -> None:
-        """A Twisted endpoint to listen on; may be repeated (default: tcp:8800:interface=127.0.0.1)."""
+        """Where to listen: tls:443, tcp:8800:interface=127.0.0.1, unix:/run/streamplatform.sock; may be repeated
+        (default: tcp:8800:interface=127.0.0.1)."""
         self.add("listen", endpoint)
+
+    def opt_certificate(self, pair: str) -> None:
+        """A certificate for tls: ports, as CERTIFICATE,KEY (PEM files; one file may hold both); may be repeated."""
+        self.add("certificate", pair)
+
+    def opt_proxy(self, network: str) -> None:
+        """A proxy whose word about a client's address is taken, for example 10.0.0.0/8, or unix; may be repeated."""
+        self.add("proxy", network)
 
     def opt_nats(self, url: str) -> None:
         """A URL of the bus, for example tls://nats.example; may be repeated."""
@@ -80,6 +91,5 @@ def makeService(options: Options) -> MultiService:
         platform = Platform(config.relay, config.nats, key, config.relay_id, config.nats_creds, config.ca)
         PlatformService(platform, reactor).setServiceParent(service)
         factory = site(platform, ring)
-        for endpoint in config.listen:
-            listen(endpoint, factory).setServiceParent(service)
+        Ports(config, factory, reactor).setServiceParent(service)
     return service

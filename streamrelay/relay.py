@@ -10,11 +10,13 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
 from streamrelay import tokens, wire
+from streamrelay.arrivals import Arrivals
 from streamrelay.config import RelayConfig
 from streamrelay.errors import Refused
 from streamrelay.framed import FramedConnection
 from streamrelay.leg import Leg, LegCore, make_leg
 from streamrelay.logs import Logger
+from streamrelay.proxies import Proxies, neighbourhood
 from streamrelay.rendezvous import Rendezvous
 from streamrelay.splice import Splice
 from streamrelay.tokens import LegClaims, TokenError, Verifier, fingerprint
@@ -84,12 +86,16 @@ class Relay(Service):
     """Legs that were admitted and are not gone."""
     streams: int = 0
     """Splices that live."""
-    handshakes: int = 0
+    arrivals: Arrivals = field(init=False)
+    proxies: Proxies = field(init=False)
     stopping: bool = False
     _sweep: LoopingCall = field(init=False)
     _empty: "Deferred[None] | None" = None
 
     def __attrs_post_init__(self) -> None:
+        config = self.config
+        self.arrivals = Arrivals(config.max_handshakes, config.max_handshakes_per_address)
+        self.proxies = Proxies.named(config.proxies, config.proxy_protocol)
         if self.config.tokens == "signed":
             self.verifier = Verifier.load(list(self.config.platform_key), self.config.id)
         self._sweep = LoopingCall(lambda: self.rendezvous.forget(self.now()))
@@ -127,15 +133,20 @@ class Relay(Service):
 
     # -- Door ------------------------------------------------------------------------------------------------
 
-    def greet(self) -> None:
-        self.handshakes += 1
-        if self.stopping or self.handshakes > self.config.max_handshakes:
-            raise Refused(503, "full")
-        if len(self.seats) + self.handshakes > self.config.max_connections:
+    def greet(self, host: str | None) -> None:
+        self.arrivals.enter(self._place(host))
+        if self.stopping or len(self.seats) + self.arrivals.count > self.config.max_connections:
             raise Refused(503, "full")
 
-    def part(self) -> None:
-        self.handshakes -= 1
+    def part(self, host: str | None) -> None:
+        self.arrivals.leave(self._place(host))
+
+    def client(self, host: str | None, forwarded: str | None) -> str | None:
+        return self.proxies.client(host, forwarded)
+
+    def _place(self, host: str | None) -> str:
+        """What counts as one address; empty for those that may come in crowds: proxies, and unix sockets."""
+        return "" if host is None or self.proxies.trusts(host) else neighbourhood(host)
 
     def admit(self, knock: Knock) -> Seat:
         mark = fingerprint(knock.token)
@@ -143,6 +154,8 @@ class Relay(Service):
             if knock.origin is not None and knock.origin not in self.config.origin:
                 raise Refused(403, "origin", detail=f"its origin {knock.origin[:100]!r} is not allowed")
             claims, name = self._claims(knock, mark)
+            if self.config.agent_ca and claims.role == "agent":
+                check_certificate(claims.host, knock.certificate)
             self.rendezvous.admit(claims.sub, claims.role, claims.links, claims.exp + wire.CLOCK_SKEW)
         except Refused as refusal:
             log.info(
@@ -221,6 +234,14 @@ class Relay(Service):
         if self._empty is not None and not self.seats:
             done, self._empty = self._empty, None
             done.callback(None)
+
+
+def check_certificate(host: str, names: tuple[str, ...] | None) -> None:
+    """Raise `Refused` unless an agent has shown a certificate, and in the name of its token's host if that has one."""
+    if names is None:
+        raise Refused(403, "certificate", detail="it has shown no certificate")
+    if host and host.lower() not in names:
+        raise Refused(403, "certificate", detail=f"its certificate is for {', '.join(names)[:200]}, not for {host}")
 
 
 _door: type[Door] = Relay

@@ -7,7 +7,7 @@ know autobahn.
 import re
 from typing import Any, Final, Protocol
 
-from attrs import define
+from attrs import define, evolve
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from autobahn.websocket.types import ConnectionDeny
 from twisted.internet.interfaces import IDelayedCall, IProtocolNegotiationFactory, IReactorTime
@@ -15,6 +15,7 @@ from twisted.internet.protocol import BaseProtocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from streamrelay.certificates import peer_names
 from streamrelay.channel import TransportChannel
 from streamrelay.errors import Refused
 from streamrelay.framed import FramedConnection, Masking
@@ -50,6 +51,8 @@ class Knock:
     token: str
     origin: str | None
     peer: str
+    certificate: tuple[str, ...] | None = None
+    """The names of the verified certificate that it has shown; None if it has shown none."""
 
 
 class Admission(Protocol):
@@ -68,11 +71,15 @@ class Door(Protocol):
     def admit(self, knock: Knock) -> Admission:
         """Let a leg in, or raise `Refused`."""
 
-    def greet(self) -> None:
-        """A connection was accepted and its handshake begins; raise `Refused` if there are too many."""
+    def greet(self, host: str | None) -> None:
+        """A connection from this address was accepted (None: by a unix socket) and its handshake begins; raise
+        `Refused`: 429 if there are too many of that address, 503 if there are too many in all."""
 
-    def part(self) -> None:
-        """That handshake has ended, one way or the other."""
+    def part(self, host: str | None) -> None:
+        """That handshake has ended, one way or the other; also one that was refused by `greet`."""
+
+    def client(self, host: str | None, forwarded: str | None) -> str | None:
+        """Whose request it is that came from here with this X-Forwarded-For."""
 
 
 _PATH = re.compile(r"/(client|agent)(?:/([!-~]{1,8000}))?\Z")
@@ -105,6 +112,7 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
 
     log = Silent()
     factory: "LegFactory"
+    host: str | None = None
     _size = 0
     _admission: Admission | None = None
     _refused = False
@@ -115,11 +123,16 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         if hasattr(self.transport, "setTcpNoDelay"):
             self.transport.setTcpNoDelay(True)
         self._connectionMade()
+        self.host = getattr(self.transport.getPeer(), "host", None)
         self.factory.hurry(self)
         try:
-            self.factory.door.greet()
+            self.factory.door.greet(self.host)
         except Refused as refusal:
-            self.failHandshake(refusal.reason, refusal.status)
+            if refusal.status == 429:  # before TLS, whose handshake would cost us more than them
+                self._refused = True
+                self.transport.abortConnection()
+            else:
+                self.failHandshake(refusal.reason, refusal.status)
 
     def dataReceived(self, data: bytes) -> None:
         if self._refused:
@@ -132,14 +145,21 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
 
     def onConnect(self, request: Any) -> str | None:
         try:
-            knock = read_request(self.http_request_uri, request.headers, request.protocols, address(self.transport))
-            self._admission = self.factory.door.admit(knock)
+            knock = read_request(self.http_request_uri, request.headers, request.protocols, self._whose(request))
+            self._admission = self.factory.door.admit(evolve(knock, certificate=peer_names(self.transport)))
         except Refused as refusal:
             raise ConnectionDeny(refusal.status, refusal.reason) from None
         except Exception:
             log.failure("a leg could not be admitted")
             raise ConnectionDeny(500, "an error in the relay") from None
         return choose_subprotocol(request.protocols)
+
+    def _whose(self, request: Any) -> str:
+        """The client's address for logs: the one that the proxies tell, if it came through such."""
+        client = self.factory.door.client(self.host, request.headers.get("x-forwarded-for"))
+        if client is None or client == self.host:
+            return address(self.transport)
+        return client
 
     def _onOpen(self) -> None:
         self.factory.relax(self)
@@ -193,7 +213,7 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
 REFUSALS: Final = {
     400: "malformed request",
     401: "this token is not valid here",
-    403: "this origin is not allowed",
+    403: "this origin, or this certificate, is not allowed",
     404: "no such path; a leg comes to /client or /agent",
     426: "this is a websocket; send an Upgrade request",
     503: "full or going away, try again later",
@@ -267,7 +287,7 @@ class LegFactory(WebSocketServerFactory):  # type: ignore[misc]
     def relax(self, leg: LegProtocol) -> None:
         """A handshake has come to its end, one way or the other."""
         if self._hurried.pop(leg, None) is not None:
-            self.door.part()
+            self.door.part(leg.host)
 
     def _ring(self) -> None:
         self._alarm = None

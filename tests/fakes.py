@@ -495,7 +495,8 @@ class FakeDoor:
     """A door that admits, refuses, or fails."""
 
     refuse: Exception | None = None
-    full: bool = False
+    full: int = 0
+    """The status by which it greets; 0 lets in."""
     inside: list[FakeAdmission] = field(factory=list)
     handshakes: int = 0
 
@@ -505,13 +506,17 @@ class FakeDoor:
         self.inside.append(FakeAdmission(knock))
         return self.inside[-1]
 
-    def greet(self) -> None:
+    def greet(self, host: str | None) -> None:
         self.handshakes += 1
         if self.full:
-            raise Refused(503, "full")
+            raise Refused(self.full, "full")
 
-    def part(self) -> None:
+    def part(self, host: str | None) -> None:
         self.handshakes -= 1
+
+    def client(self, host: str | None, forwarded: str | None) -> str | None:
+        """As if everybody came through a proxy that is trusted."""
+        return forwarded or host
 
 
 _door: type[Door] = FakeDoor

@@ -73,12 +73,30 @@ class Checks(SynchronousTestCase):
             {"id": ""},
             {"max_connections": 0},
             {"max_handshakes": 0},
+            {"max_handshakes_per_address": 0},
+            {"listen": ("tcp:1",)},
+            {"listen": ("tcp:1:interface=192.0.2.1",)},
+            {"listen": ("tcp:1:interface=127.0.0.1.evil.example",)},
+            {"listen": ("tcp6:1:interface=\\:\\:",)},
+            {"listen": ("tls:1",)},
+            {"listen": ("ssl:1:privateKey=k",)},
+            {"listen": ("haproxy:tcp:1",)},
+            {"listen": ("systemd:domain=INET:index=0",)},
+            {"listen": ("unix",)},
+            {"agent_ca": "ca.pem"},
+            {"proxies": ("10.0.0.1/8",)},
+            {"proxies": ("proxy.example",)},
             *(
                 {"origin": (origin,)}
                 for origin in ("panel", "null", "*", "https://a/", "https://A", "https://a?b", "//a", "")
             ),
         )
         load(RelayConfig, None, {"tokens": "opaque"})
+        for endpoint in ("tcp:1:interface=127.0.0.1", "tcp6:1:interface=\\:\\:1", "unix:/run/a.sock:mode=660"):
+            load(RelayConfig, None, {**RELAY, "listen": (endpoint,)})
+        load(RelayConfig, None, {**RELAY, "listen": ("tls:443", "tls:8443:interface=\\:\\:"), "certificates": ("c,k",)})
+        load(RelayConfig, None, {**RELAY, "listen": ("tcp:1",), "insecure": True})
+        load(RelayConfig, None, {**RELAY, "proxies": ("10.0.0.0/8", "2001:db8::/32", "192.0.2.1", "unix")})
         load(RelayConfig, None, {**RELAY, "origin": ("https://a.example:8443", "http://127.0.0.1:1")})
 
     def test_agent(self) -> None:
@@ -116,6 +134,8 @@ class Checks(SynchronousTestCase):
             {"relay": "ws://relay.example"},
             {"relay": ""},
             {"relay_id": "a b"},
+            {"listen": ("tcp:8800",)},
+            {"listen": ("tls:8800",)},
             {"nats": ("nats://nats.example",)},
         )
         load(PlatformConfig, None, {**PLATFORM, "key": "", "tokens": "opaque"})

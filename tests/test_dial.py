@@ -7,12 +7,11 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay import wire
-from streamrelay.dial import DialError, DialFactory, Dialler, read_certificates
-from streamrelay.errors import ConfigError
+from streamrelay.dial import DialError, DialFactory, Dialler
 from streamrelay.pulse import Pulse
 from streamrelay.websocket import LegFactory
 from streamrelay.wire import FINISHED, MAX_HANDSHAKE
-from tests.fakes import STREAM, Ear, Endpoint, FakeDoor, FakeTransport, connect, exchange, folder, frame
+from tests.fakes import STREAM, Ear, Endpoint, FakeDoor, FakeTransport, connect, exchange, frame
 
 
 class Dialled(SynchronousTestCase):
@@ -157,12 +156,3 @@ class Dialled(SynchronousTestCase):
         self.assertNoResult(result)
         reactor.advance(0.2)
         self.failureResultOf(result, DialError)
-
-    def test_certificates(self) -> None:
-        """A file of certificates that is missing, empty or broken is refused by its name."""
-        where = folder(self)
-        (where / "empty").write_text("")
-        (where / "broken").write_text("-----BEGIN CERTIFICATE-----\nxx\n-----END CERTIFICATE-----\n")
-        for name in ("missing", "empty", "broken"):
-            error = self.assertRaises(ConfigError, read_certificates, str(where / name))
-            self.assertIn(str(where / name), str(error))

@@ -11,16 +11,17 @@ ROOT = Path(streamrelay.__file__).parent
 LEVELS = [
     # L0: names, errors and rules, without I/O; wire and frames build upon errors
     {"errors", "logs"},
-    {"wire"},
+    {"wire", "files"},
     {"tokens", "frames"},
     # L1
-    {"rendezvous"},
+    {"rendezvous", "arrivals"},
     # L2: bytes in and out; connections and the splice that joins them
-    {"channel", "pulse", "splice"},
+    {"channel", "pulse", "splice", "certificates"},
     {"sockets"},
     {"tls"},
     {"framed", "plain", "leg"},
     # L3: the seams to the world
+    {"proxies"},
     {"config"},
     {"peer"},
     {"websocket", "dial", "bus", "stdio", "terminal", "grants", "targets.connecting", "targets.log", "targets.pty"},

@@ -1,6 +1,5 @@
 """options.py and the taps: twistd's command lines."""
 
-from twisted.application.internet import StreamServerEndpointService
 from twisted.application.service import IServiceMaker
 from twisted.internet import reactor as installed
 from twisted.internet.error import CannotListenError
@@ -14,7 +13,7 @@ from streamrelay.config import AgentConfig, PlatformConfig, RelayConfig
 from streamrelay.errors import ConfigError
 from streamrelay.grants import Grant, add_key
 from streamrelay.logs import Logger
-from streamrelay.options import Looped, install_reactor, listen, one_line
+from streamrelay.options import Looped, Ports, install_reactor, one_line
 from streamrelay.platform_tap import PlatformService
 from streamrelay.relay import Relay
 from tests.fakes import folder, install, key_pair
@@ -63,10 +62,23 @@ class Lines(Case):
         """Each option of the relay is the setting of its name; those that repeat make a list."""
         parsed = self.parse(
             relay_tap,
-            *("--listen", "tcp:1", "--listen", "tcp:2", "--origin", "https://a", "--platform-key", "k"),
-            *("--patience", "0", "--id", "r", "--tokens", "signed", "--debug"),
+            *("--listen", "tls:1", "--listen", "tcp:2", "--origin", "https://a", "--platform-key", "k"),
+            *("--patience", "0", "--id", "r", "--tokens", "signed", "--debug", "--insecure", "--proxy-protocol"),
+            *("--certificate", "a,b", "--certificate", "c", "--agent-ca", "d", "--proxy", "10.0.0.0/8"),
         )
-        expected = RelayConfig(("tcp:1", "tcp:2"), "r", "signed", ("k",), 0.0, ("https://a",))
+        expected = RelayConfig(
+            ("tls:1", "tcp:2"),
+            "r",
+            "signed",
+            ("k",),
+            0.0,
+            ("https://a",),
+            certificates=("a,b", "c"),
+            agent_ca="d",
+            proxies=("10.0.0.0/8",),
+            proxy_protocol=True,
+            insecure=True,
+        )
         self.assertEqual(parsed.config(RelayConfig), expected)
         self.assertTrue(Logger.debugging)
 
@@ -108,21 +120,24 @@ class Lines(Case):
                 "--keys",
                 "u",
                 "--listen",
-                "tcp:1",
+                "tls:1",
                 "--nats",
                 "tls://n",
             ),
-            *("--nats-creds", "c", "--ca", "a", "--tokens", "signed"),
+            *("--nats-creds", "c", "--ca", "a", "--tokens", "signed", "--certificate", "x,y", "--proxy", "unix"),
         )
-        expected = PlatformConfig("wss://r", ("tcp:1",), "i", ("tls://n",), "c", "signed", "k", "u", "a")
-        self.assertEqual(parsed.config(PlatformConfig), expected)
+        config = parsed.config(PlatformConfig)
+        self.assertEqual((config.relay, config.listen, config.relay_id), ("wss://r", ("tls:1",), "i"))
+        self.assertEqual((config.nats, config.nats_creds, config.ca), (("tls://n",), "c", "a"))
+        self.assertEqual((config.tokens, config.key, config.keys), ("signed", "k", "u"))
+        self.assertEqual((config.certificates, config.proxies, config.proxy_protocol), (("x,y",), ("unix",), False))
 
     def test_over_a_file(self) -> None:
         """Options lie over the file; a list that is given replaces the file's."""
         path = self.where / "relay.toml"
-        path.write_text('listen = ["tcp:1"]\nid = "a"\nplatform_key = ["k"]\n')
-        config = self.parse(relay_tap, "--config", str(path), "--listen", "tcp:2").config(RelayConfig)
-        self.assertEqual((config.listen, config.id), (("tcp:2",), "a"))
+        path.write_text('listen = ["tls:1"]\ncertificates = ["c"]\nid = "a"\nplatform_key = ["k"]\n')
+        config = self.parse(relay_tap, "--config", str(path), "--listen", "tls:2").config(RelayConfig)
+        self.assertEqual((config.listen, config.id), (("tls:2",), "a"))
 
     def test_all_settings_exist(self) -> None:
         """Every option stands for a setting that there is."""
@@ -147,7 +162,7 @@ class Services(Case):
             "--platform-key",
             str(self.public),
             "--listen",
-            "tcp:8001",
+            "tcp:8001:interface=127.0.0.1",
             "--listen",
             r"tcp:8002:interface=\:\:1",
         )
@@ -173,10 +188,11 @@ class Services(Case):
         """The platform listens where it was told, and has its keys."""
         parsed = self.parse(
             platform_tap,
-            *("--relay", "wss://r", "--key", str(self.private), "--keys", str(self.keys), "--listen", "tcp:8003"),
+            *("--relay", "wss://r", "--key", str(self.private), "--keys", str(self.keys), "--listen"),
+            "tcp:8003:interface=127.0.0.1",
         )
         service = platform_tap.makeService(parsed)
-        self.assertEqual([type(each) for each in service], [PlatformService, StreamServerEndpointService])
+        self.assertEqual([type(each) for each in service], [PlatformService, Ports])
         service.privilegedStartService()
         self.assertEqual([listening[0] for listening in self.reactor.tcpServers], [8003])
 
@@ -199,7 +215,9 @@ class Services(Case):
             raise CannotListenError("", 1, OSError(98, "in use"))
 
         self.reactor.listenTCP = refuse
-        service = relay_tap.makeService(self.parse(relay_tap, "--tokens", "opaque", "--listen", "tcp:1"))
+        service = relay_tap.makeService(
+            self.parse(relay_tap, "--tokens", "opaque", "--listen", "tcp:1:interface=127.0.0.1")
+        )
         self.assertIn("in use", str(self.assertRaises(SystemExit, service.privilegedStartService)))
 
     def test_loop(self) -> None:
@@ -208,9 +226,10 @@ class Services(Case):
         service.startService()
         self.assertIs(options.asyncio.get_event_loop_policy().get_event_loop(), self.reactor._asyncioEventloop)
 
-    def test_listen(self) -> None:
+    def test_ports(self) -> None:
         """An endpoint that can't be is a `ConfigError`."""
-        self.assertRaises(ConfigError, listen, "nonsense:1", None)
+        config = RelayConfig(("unix:/a:mode=x",), tokens="opaque")
+        self.assertRaises(ConfigError, Ports, config, None, self.reactor)
 
     def test_one_line(self) -> None:
         """Only what is wrong with settings becomes a line; an error of ours stays one."""

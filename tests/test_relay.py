@@ -219,16 +219,50 @@ class Admission(Case):
     def test_handshakes(self) -> None:
         """Over the most handshakes, and over the most connections, new ones are refused with 503."""
         self.start(max_handshakes=2, max_connections=3)
-        self.relay.greet()
-        self.relay.greet()
-        self.assertEqual(self.assertRaises(Refused, self.relay.greet).status, 503)
-        for _ in range(3):
-            self.relay.part()
-        self.assertEqual(self.relay.handshakes, 0)
+        self.relay.greet("192.0.2.1")
+        self.relay.greet("192.0.2.2")
+        self.assertEqual(self.assertRaises(Refused, self.relay.greet, "192.0.2.3").status, 503)
+        for number in (1, 2, 3):
+            self.relay.part(f"192.0.2.{number}")
+        self.assertEqual(self.relay.arrivals.count, 0)
         self.leg("client")
         self.leg("agent")
         self.leg("client", "b" * 22)
-        self.assertEqual(self.assertRaises(Refused, self.relay.greet).status, 503)
+        self.assertEqual(self.assertRaises(Refused, self.relay.greet, "192.0.2.1").status, 503)
+
+    def test_crowds(self) -> None:
+        """Over the most handshakes from one address it is turned away, others are not; proxies may be a crowd."""
+        self.start(max_handshakes_per_address=2, proxies=("10.0.0.0/8", "unix"))
+        for host in ("192.0.2.1", "192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2", *["10.1.1.1", None] * 3):
+            self.relay.greet(host)
+        for host in ("192.0.2.1", "::ffff:192.0.2.1", "2001:db8::3"):
+            self.assertEqual(self.assertRaises(Refused, self.relay.greet, host).status, 429, host)
+        self.relay.part("192.0.2.1")
+        self.relay.part("192.0.2.1")
+        self.relay.part("192.0.2.1")
+        self.relay.greet("192.0.2.1")
+
+    def test_agents_certificate(self) -> None:
+        """Where agents must show certificates, one without is refused, and one in another host's name."""
+        key, public = key_pair(self)
+        self.start(tokens="signed", platform_key=(public,), certificates=("c",), agent_ca="ca")
+        signer = Signer.load(key)
+
+        def knock(role: str, host: str, names: tuple[str, ...] | None) -> int:
+            claims = {"sub": tokens.new_id(), "host": host} if host else {"sub": tokens.new_id()}
+            token = signer.mint("relay", role=role, **claims)
+            try:
+                self.relay.admit(Knock(role, token, None, "x:1", names))
+            except Refused as refusal:
+                return refusal.status
+            return 101
+
+        self.assertEqual(knock("agent", "Web-1", ("web-1", "web-1.example")), 101)
+        self.assertEqual(knock("agent", "", ("web-2",)), 101)
+        self.assertEqual(knock("agent", "web-1", ("web-2",)), 403)
+        self.assertEqual(knock("agent", "web-1", ()), 403)
+        self.assertEqual(knock("agent", "web-1", None), 403)
+        self.assertEqual(knock("client", "web-1", None), 101)
 
     def test_greeting_lost(self) -> None:
         """A leg that was admitted and lost before its 101 is counted out."""
@@ -298,7 +332,7 @@ class Stopping(Case):
         agent.frames()
         stopped = self.relay.stopService()
         self.assertEqual([leg.close_codes() for leg in (waiting, client, agent)], [[1001]] * 3)
-        self.assertEqual(self.assertRaises(Refused, self.relay.greet).status, 503)
+        self.assertEqual(self.assertRaises(Refused, self.relay.greet, None).status, 503)
         self.assertNoResult(stopped)
         for leg in (waiting, client, agent):
             leg.lose()

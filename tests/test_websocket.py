@@ -217,13 +217,27 @@ class Turned(Case):
 
     def test_full(self) -> None:
         """A connection that is one too many is answered 503 before its request was read."""
-        self.door.full = True
+        self.door.full = 503
         self.knock()
         self.assertIn(" 503 ", self.transport.take().decode())
         self.assertTrue(self.transport.disconnecting)
         self.assertEqual(self.status(request()), 0)
         self.lose()
         self.assertEqual((self.door.inside, self.door.handshakes), ([], 1))
+
+    def test_crowd(self) -> None:
+        """A connection that is one too many of its address is dropped without an answer, before its request is read."""
+        self.door.full = 429
+        self.knock()
+        self.assertTrue(self.transport.aborted)
+        self.assertEqual(self.status(request()), 0)
+        self.lose()
+        self.assertEqual((self.door.inside, self.door.handshakes), ([], 1))
+
+    def test_through_a_proxy(self) -> None:
+        """The address that a trusted proxy tells is the one that the door gets for its logs."""
+        self.answer(request(X_Forwarded_For="192.0.2.7"))
+        self.assertEqual(self.door.inside[0].knock.peer, "192.0.2.7")
 
     def test_endless_header(self) -> None:
         """A request of over 8 KiB is answered 431, once, and what follows isn't kept."""
@@ -245,7 +259,7 @@ class Turned(Case):
         self.assertEqual(self.door.handshakes, 0)
 
     def test_lost_before(self) -> None:
-        """A connection that is lost in its handshake is counted out, and leaves no timer once its time would be over."""
+        """A connection that is lost in its handshake is counted out, and leaves no timer beyond that time."""
         self.transport.receive(b"GET")
         self.lose()
         self.assertEqual(self.door.handshakes, 0)

@@ -33,6 +33,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from streamrelay.grants import Grant, add_key
 from streamrelay.tokens import Signer, generate, new_id
+from tests.authority import Authority
 
 HOST = "host-1"
 V1 = "streamrelay.v1"
@@ -269,7 +270,7 @@ class Chain:
         generate(self.folder / "platform.key", self.folder / "platform.pub")
         self.signer = Signer.load(str(self.folder / "platform.key"))
         if self.tls:
-            certificates(self.folder, self.address)
+            self.authority = certificates(self.folder, self.address)
         self.keys = self.folder / "keys.toml"
         self.key = add_key(self.keys, "alice", [Grant("*", "*")])
         self.weak_key = add_key(self.keys, "bob", [Grant(HOST, "port/*"), Grant("other-*", "*")])
@@ -310,10 +311,11 @@ class Chain:
 
     def relay_arguments(self) -> tuple[str, ...]:
         where = f"{self.relay_port}:interface={self.address}"
-        secured = f":privateKey={self.folder}/relay.key:certKey={self.folder}/relay.pem"
-        listen = f"ssl:{where}{secured}" if self.tls else f"tcp:{where}"
+        shown = (f"--certificate={self.folder}/relay.pem,{self.folder}/relay.key",) if self.tls else ()
+        plain = () if self.tls or self.address == "127.0.0.1" else ("--insecure",)
         tokens = ("--tokens=opaque",) if self.tokens == "opaque" else (f"--platform-key={self.folder}/platform.pub",)
-        return (f"--listen={listen}", *tokens, *self.relay_options)
+        listen = f"--listen={'tls' if self.tls else 'tcp'}:{where}"
+        return (listen, *shown, *plain, *tokens, *self.relay_options)
 
     def start_agent(self) -> None:
         self.agent = self.add(
@@ -804,53 +806,11 @@ class NatsClient:
 # -- certificates ----------------------------------------------------------------------------------------------
 
 
-def certificates(folder: Path, address: str = "127.0.0.1") -> None:
+def certificates(folder: Path, address: str = "127.0.0.1") -> Authority:
     """A private CA (ca.pem), and the relay's certificate for localhost and `address` (relay.pem, relay.key)."""
-    import datetime
-    import ipaddress
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import NameOID
-
-    today = datetime.datetime.now(datetime.UTC)
-
-    def build(name: str, issuer: x509.Name | None, key: Any) -> x509.CertificateBuilder:
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        return (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(issuer or subject)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(today - datetime.timedelta(hours=1))
-            .not_valid_after(today + datetime.timedelta(days=2))
-        )
-
-    authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    usage = x509.KeyUsage(True, False, False, False, False, True, True, False, False)
-    mark = x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key())
-    authority = (
-        build("streamrelay test CA", None, authority_key)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(usage, critical=True)
-        .add_extension(mark, critical=False)
-        .sign(authority_key, hashes.SHA256())
-    )
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address(address))]
-    certificate = (
-        build("localhost", authority.subject, key)
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(mark), critical=False)
-        .sign(authority_key, hashes.SHA256())
-    )
-    (folder / "ca.pem").write_bytes(authority.public_bytes(serialization.Encoding.PEM))
-    (folder / "relay.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "relay.key").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    (folder / "relay.key").chmod(0o600)
+    authority = Authority(folder / "ca.pem")
+    authority.issue(folder / "relay.pem", "localhost", address)
+    return authority
 
 
 def signal_pid(pid: int, number: int = signal.SIGTERM) -> None:

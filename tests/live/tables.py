@@ -146,7 +146,7 @@ async def main(nats: str, key: str, public: str, count: int) -> dict[str, object
         "meetings": len(relay.rendezvous.meetings),
         "seats": len(relay.seats),
         "splices": relay.streams,
-        "handshakes": relay.handshakes,
+        "handshakes": relay.arrivals.count,
         "streams": len(agent.streams),
         "heard": len(agent.summonses.heard),
         "relay_pulse": len(relay_pulse.members),

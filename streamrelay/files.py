@@ -1,0 +1,41 @@
+"""Files of settings: whether they have changed, and whether others may read what is secret in them."""
+
+import os
+import stat
+
+from streamrelay.errors import ConfigError
+
+
+def look(path: str) -> tuple[int, int, int]:
+    """What changes when a file does: to be compared with an earlier look. Zeros if there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return (0, 0, 0)
+    return (status.st_mtime_ns, status.st_size, status.st_ino)
+
+
+def read(path: str, most: int = 1 << 20) -> bytes:
+    """A file's content, or `ConfigError`; no more than `most` bytes."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(most)
+    except OSError as error:
+        raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
+
+
+def read_secret(path: str, what: str) -> bytes:
+    """A file that holds a secret, which nobody but its owner may read: or `ConfigError`.
+
+    What isn't a plain file (a pipe of a shell) is taken as it is, and so is a credential of systemd, whose mode shows
+    what its access list allows to the service itself.
+    """
+    try:
+        with open(path, "rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            ours = os.path.dirname(os.path.abspath(path)) == os.environ.get("CREDENTIALS_DIRECTORY")
+            if stat.S_ISREG(mode) and stat.S_IMODE(mode) & 0o077 and not ours:
+                raise ConfigError(f"{path}: others may read this {what}; run: chmod 600 {path}")
+            return file.read(1 << 20)
+    except OSError as error:
+        raise ConfigError(f"{path}: can't be read: {error.strerror}") from None

@@ -1,0 +1,46 @@
+"""A relay that is started by root for its low port, and gives root up."""
+
+import pwd
+import socket
+from pathlib import Path
+
+from streamrelay.tokens import new_id
+from tests.live.chain import LiveTest, answers, need_root, twistd, until
+
+
+def low_port() -> int:
+    """A free port that only root may bind."""
+    for port in range(1023, 600, -1):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no free port below 1024")
+
+
+class Dropped(LiveTest):
+    """``twistd --uid --gid``"""
+
+    def test_low_port(self) -> None:
+        """With --uid and --gid a relay binds a port below 1024 and then runs as that user, with no groups of root's."""
+        need_root("a port below 1024")
+        user, port = pwd.getpwnam("nobody"), low_port()
+        self.folder.chmod(0o777)
+        command = [*twistd(), f"--uid={user.pw_uid}", f"--gid={user.pw_gid}", "streamrelay", "--tokens=opaque"]
+        relay = self.program("relay", *command, f"--listen=tcp:{port}:interface=127.0.0.1")
+        until(lambda: answers(port), what="the relay")
+        status = dict(
+            line.split(":", 1) for line in Path(f"/proc/{relay.pid}/status").read_text().splitlines() if ":" in line
+        )
+        self.assertEqual(set(status["Uid"].split()), {str(user.pw_uid)})
+        self.assertEqual(set(status["Gid"].split()), {str(user.pw_gid)})
+        self.assertNotIn("0", status["Groups"].split())
+        self.assertEqual(int(status["CapEff"], 16), 0)
+        token = new_id()
+        client = self.websocket(f"ws://127.0.0.1:{port}/client/{token}")
+        agent = self.websocket(f"ws://127.0.0.1:{port}/agent/{token}")
+        self.assertIn("met", agent.recv(5))
+        client.send(b"hello")
+        self.assertEqual(agent.recv(5), b"hello")
