@@ -388,8 +388,8 @@ class CostTests(SynchronousTestCase):
         self.assertLessEqual(len(frames), 3)
 
     def test_calls_for_each_megabyte(self) -> None:
-        """A megabyte in 16 frames takes 16 reads and 16 writes, over TLS (64 KiB of sealed bytes at once) twice as many,
-        give or take some where the kernel cuts; nothing is read from the idle side or written to the other."""
+        """A megabyte in 16 frames takes 16 reads and 16 writes, over TLS (64 KiB of sealed bytes at once) twice as
+        many, give or take some where the kernel cuts; nothing is read from the idle side or written to the other."""
         for path, most in (("plain", 24), ("tls", 44)):
             relay = Relay((path, path), small=False)
             self.addCleanup(relay.stop)
