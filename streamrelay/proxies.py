@@ -55,6 +55,8 @@ def parse_address(text: str) -> Address | None:
 
 def neighbourhood(host: str) -> str:
     """Whom an address stands for: of IPv6 the /64, which one machine has to itself."""
+    if ":" not in host:
+        return host
     address = parse_address(host)
     if isinstance(address, IPv6Address):
         return str(ip_network((address, 64), strict=False))
@@ -79,6 +81,8 @@ class Proxies:
         """Whether a connection from here is a proxy's; None is a unix socket's other end."""
         if host is None:
             return self.by_unix
+        if not self.networks:
+            return False
         address = parse_address(host)
         return address is not None and any(
             address.version == network.version and address in network for network in self.networks
