@@ -48,6 +48,7 @@ class Certificate:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         made.certificate.write_bytes(pem)
-        made.key.write_bytes(secret)
-        made.both.write_bytes(pem + secret)
+        for path, content in ((made.key, secret), (made.both, pem + secret)):
+            path.touch(0o600)
+            path.write_bytes(content)
         return made
