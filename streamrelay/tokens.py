@@ -82,8 +82,7 @@ class Signer:
         pem, mode = _read(path)
         if b"PUBLIC KEY" in pem:
             raise ConfigError(f"{path}: this is a public key; the platform's private one is expected")
-        if mode & 0o077:
-            raise ConfigError(f"{path}: others may read this private key; run: chmod 600 {path}")
+        check_owner_only(path, mode, "private key")
         try:
             key = serialization.load_pem_private_key(pem, password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -181,6 +180,19 @@ def _public(path: str) -> Ed25519PublicKey:
     if not isinstance(key, Ed25519PublicKey):
         raise ConfigError(f"{path}: an Ed25519 key is expected; make one with `streamrelay keygen`")
     return key
+
+
+def read_secret(path: str, what: str) -> bytes:
+    """A file that only its owner may read, or raise `ConfigError`; `what` it holds is for the error."""
+    content, mode = _read(path)
+    check_owner_only(path, mode, what)
+    return content
+
+
+def check_owner_only(path: str, mode: int, what: str) -> None:
+    """Raise `ConfigError` if others may read a file that holds a secret."""
+    if mode & 0o077:
+        raise ConfigError(f"{path}: others may read this {what}; run: chmod 600 {path}")
 
 
 def _read(path: str) -> tuple[bytes, int]:

@@ -82,8 +82,12 @@ class Lines(Case):
                 "c",
                 "--drop-in",
                 "d",
-                "--nats-creds",
+                "--nats-nkey",
                 "n",
+                "--nats-cert",
+                "e",
+                "--nats-cert-key",
+                "f",
                 "--insecure",
                 "--tokens",
                 "opaque",
@@ -91,7 +95,8 @@ class Lines(Case):
         )
         config = parsed.config(AgentConfig)
         self.assertEqual((config.host, config.nats, config.relays), ("h", ("nats://n:1", "tls://m"), ("wss://r",)))
-        self.assertEqual((config.mask, config.ca, config.drop_in, config.nats_creds), ("always", "c", "d", "n"))
+        self.assertEqual((config.mask, config.ca, config.drop_in, config.nats_nkey), ("always", "c", "d", "n"))
+        self.assertEqual((config.nats_cert, config.nats_cert_key), ("e", "f"))
         self.assertEqual((config.insecure, config.tokens, config.platform_key), (True, "opaque", ("k",)))
 
     def test_platform(self) -> None:
@@ -114,7 +119,9 @@ class Lines(Case):
             ),
             *("--nats-creds", "c", "--ca", "a", "--tokens", "signed"),
         )
-        expected = PlatformConfig("wss://r", ("tcp:1",), "i", ("tls://n",), "c", "signed", "k", "u", "a")
+        expected = PlatformConfig(
+            "wss://r", ("tcp:1",), "i", ("tls://n",), nats_creds="c", tokens="signed", key="k", keys="u", ca="a"
+        )
         self.assertEqual(parsed.config(PlatformConfig), expected)
 
     def test_over_a_file(self) -> None:
