@@ -21,7 +21,7 @@ from twisted.internet.defer import Deferred
 from streamrelay import credentials
 from streamrelay.config import without_password
 from streamrelay.logs import Logger
-from streamrelay.nats_client import NatsClient, place, tls_context
+from streamrelay.nats_client import NatsClient, Withheld, place, tls_context
 
 log = Logger()
 T = TypeVar("T")
@@ -256,6 +256,8 @@ class Bus:
             self._complain("the bus refuses: {error}; check this user's permissions", text)
         elif "authorization violation" in lower or "authentication" in lower:
             self._complain("the bus refuses this user: {error}; trying again", text)
+        elif isinstance(error, Withheld):
+            self._complain("nothing is said to the bus: {error}; trying again", text)
         elif not self._told:
             self._told = text
             log.warn("the bus can't be reached: {error}; trying again", error=text)

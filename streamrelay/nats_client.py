@@ -15,6 +15,10 @@ from streamrelay.tokens import read_secret
 PORT: Final = 4222
 
 
+class Withheld(nats_errors.Error):
+    """Nothing was said to the server: not here, or not by these credentials."""
+
+
 class NatsClient(Client):
     """nats-py's client, which shows its credentials as their file holds them now, and nothing at all in plain.
 
@@ -30,11 +34,11 @@ class NatsClient(Client):
         """The first that a server hears of us."""
         server = self._current_server
         if not self._is_encrypted() and (server is None or place(server.uri.geturl()) not in self._plain_places):
-            raise nats_errors.Error("the server offers no TLS, and its URL is not nats://")
+            raise Withheld("the server offers no TLS, and its URL is not nats://")
         try:
             shown = self._load_credentials()
         except ConfigError as error:
-            raise nats_errors.Error(str(error)) from None
+            raise Withheld(str(error)) from None
         if shown is not None:
             self._auth_configured = True
             self._signature_cb = shown.sign
