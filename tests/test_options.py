@@ -137,6 +137,13 @@ class Lines(Case):
             settings = {*module.Options.many.values(), *module.Options.one.values()}
             self.assertEqual(settings - set(kind.__struct_fields__), set())
 
+    def test_no_password(self) -> None:
+        """A bus' URL with a password is no option, as the process list would show it; the error doesn't show it."""
+        for module in (agent_tap, platform_tap):
+            for url in ("tls://u:hidden@nats.example", "nats://hidden@127.0.0.1"):
+                error = self.assertRaises(usage.UsageError, self.parse, module, "--nats", url)
+                self.assertNotIn("hidden", str(error))
+
     def test_wrong(self) -> None:
         """Unknown options, and numbers that are none, are usage errors."""
         self.assertRaises(usage.UsageError, self.parse, relay_tap, "--nonsense")

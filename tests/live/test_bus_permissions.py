@@ -11,6 +11,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,17 @@ from tests.live.chain import (
     Chain,
     LiveTest,
     Program,
+    Work,
     answers,
     certificates,
     nats_command,
     run,
     take,
     timed,
+    twistd,
     until,
 )
+from tests.test_credentials import CREDS
 
 OTHER = "host-2"
 INBOX = "_INBOX_platform"
@@ -101,8 +105,6 @@ class LockedChain(Chain):
         self.platform = self.twistd("streamplatform", "streamplatform", config, listen)
 
     def twistd(self, name: str, *arguments: str) -> Program:
-        from tests.live.chain import twistd
-
         return self.add(name, *twistd(), *arguments)
 
     def reload(self) -> None:
@@ -367,8 +369,6 @@ class Whole(Case):
         self.assertTrue(hushed)
 
     def ask_hosts(self) -> Any:
-        from tests.live.chain import Work
-
         return Work(lambda: self.own.ask("GET", "/v1/hosts").json["hosts"])
 
     def test_lies_about_streams(self) -> None:
@@ -376,7 +376,6 @@ class Whole(Case):
         thief = self.user(HOST)
         self.assertTrue(thief.may_hear("streamrelay.v1.hosts.streams"))
         self.agents[HOST].stop()
-        from tests.live.chain import Work
 
         def told(host: str) -> dict[str, Any]:
             return {"stream": new_id(), "host": host, "target": "x", "user": "u", "seconds": 1, "up": 0, "down": 0}
@@ -408,8 +407,8 @@ class Whole(Case):
         self.assertEqual((answer.status, answer.json["code"]), (503, "host_offline"))
         print(f"figure: a removed host is offline {passed():.2f} s after the reload")
         self.agents[HOST].wait_for("the bus refuses this user")
-        shutil.move(self.own.home(HOST), self.folder / "old")
-        self.own.host("add", HOST, "--at", str(self.own.home(HOST)))
+        self.own.host("add", HOST, "--hosts", str(self.folder / "new"))
+        shutil.copy(self.folder / "new" / HOST / "host.nkey", self.own.home(HOST))
         self.own.reload()
         until(lambda: self.own.hosts() == [HOST, OTHER], WAIT, "the host with its new seed")
         self.assertEqual(self.agents[HOST].log.count("the bus refuses this user"), 1)
@@ -511,6 +510,64 @@ class Certificates(LiveTest):
         agent.wait_for("the bus can't be reached")
         self.assertEqual(own.hosts(), [HOST])
         self.assertNotIn("the bus stands", agent.log)
+
+
+class CredentialsFiles(LiveTest):
+    """A bus with accounts, whose users show a JWT; as NATS' `nsc` sets it up."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.operator, self.account = (
+            nkeys.encode_seed(os.urandom(32), kind) for kind in (nkeys.PREFIX_BYTE_OPERATOR, nkeys.PREFIX_BYTE_ACCOUNT)
+        )
+        operator = jwt_of(self.operator, self.operator, {"type": "operator", "version": 2})
+        limits = {"subs": -1, "conn": -1, "leaf": -1, "imports": -1, "exports": -1, "data": -1, "payload": -1}
+        account = jwt_of(
+            self.operator, self.account, {"type": "account", "version": 2, "limits": {**limits, "wildcards": True}}
+        )
+        self.own = Chain(self.folder, agent=f'nats_creds = "{self.folder}/agent.creds"\n')
+        self.addCleanup(self.own.stop)
+        (self.folder / "nats.conf").write_text(
+            f'listen: "127.0.0.1:{self.own.nats_port}"\noperator: "{operator}"\nresolver: MEMORY\n'
+            f'resolver_preload: {{ {public(self.account)}: "{account}" }}\n'
+        )
+        self.program("nats-server", nats_command(0)[0], "-c", str(self.folder / "nats.conf"))
+        until(lambda: answers(self.own.nats_port), what="the bus")
+
+    def write(self, life: float) -> None:
+        """New credentials of the agent, good for so many seconds."""
+        seed = nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER)
+        nats = {"type": "user", "version": 2, "subs": -1, "data": -1, "payload": -1}
+        token = jwt_of(self.account, seed, nats, int(time.time() + life))
+        path = self.folder / "agent.creds"
+        path.write_text(CREDS.format(jwt=token, seed=seed.decode()))
+        path.chmod(0o600)
+
+    def test_expired(self) -> None:
+        """An agent whose JWT expires says so, once, and takes the next one from the same file by itself."""
+        self.write(3)
+        self.own.start_agent()
+        agent = self.own.agent
+        agent.wait_for("the bus stands")
+        agent.wait_for("the bus refuses this user")
+        (self.folder / "agent.creds").write_text("")  # as it may be seen while it is written
+        agent.wait_for("nothing is said to the bus: ")
+        self.write(60)
+        agent.wait_for("the bus stands", WAIT, 2)
+        self.assertNotIn("Traceback", agent.log)
+
+
+def public(seed: bytes) -> str:
+    return str(nkeys.from_seed(bytearray(seed)).public_key.decode())
+
+
+def jwt_of(issuer: bytes, subject: bytes, nats: dict[str, Any], expires: int = 0) -> str:
+    """A JWT as NATS has them: signed by an NKEY."""
+    claims = {"jti": new_id(), "iat": int(time.time()), "iss": public(issuer), "sub": public(subject), "nats": nats}
+    parts = [{"typ": "JWT", "alg": "ed25519-nkey"}, {**claims, **({"exp": expires} if expires else {})}]
+    text = ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts)
+    signature = nkeys.from_seed(bytearray(issuer)).sign(text.encode())
+    return f"{text}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
 
 
 class Passwords(LiveTest):
