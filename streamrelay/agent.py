@@ -2,17 +2,18 @@
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, Final
 
-import msgspec
 from attrs import define, field
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 
 from streamrelay import __version__, wire
-from streamrelay.bus import Bus, Message, Micro, as_deferred
+from streamrelay.bus import Bus, Message, as_deferred
 from streamrelay.config import AgentConfig
 from streamrelay.dial import DialError, Dialler
+from streamrelay.discovery import Discovery
 from streamrelay.errors import TargetError
 from streamrelay.framed import FramedConnection
 from streamrelay.logs import Logger
@@ -62,7 +63,6 @@ class Agent(Service):
     dialler: Dialler = field(init=False)
     summonses: Summonses[Message] = field(init=False)
     streams: set[LiveStream] = field(factory=set)
-    _micro: Micro = field(init=False)
     _opening: int = 0
 
     def __attrs_post_init__(self) -> None:
@@ -73,18 +73,21 @@ class Agent(Service):
         signed = config.tokens == "signed"
         verifier = Verifier.load(list(config.platform_key), config.host) if signed else None
         self.summonses = Summonses(verifier, self.now)
-        self._micro = Micro(
-            "streamagent",
-            semantic(__version__),
-            f"streamrelay agent of {config.host}",
-            {"host": config.host, "targets": ""},
-            f"streamrelay.v1.host.{config.host}.streams",
-            self._live,
+        self.bus = Bus(
+            config.nats,
+            f"streamagent {config.host}",
+            creds=config.nats_creds,
+            nkey=config.nats_nkey,
+            ca=config.ca,
+            cert=config.nats_cert,
+            cert_key=config.nats_cert_key,
+            up=self._up,
         )
-        self.bus = Bus(config.nats, f"streamagent {config.host}", config.nats_creds, config.ca, self._up, self._micro)
         self.bus.listen(wire.open_subject(config.host), self._summoned)
         self.bus.listen(wire.end_subject(config.host), self._told_to_end)
-        self._show_targets()
+        started = datetime.fromtimestamp(self.now(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        version = semantic(__version__)
+        Discovery(self.bus, config.host, version, started, self.catalogue.infos, self._live).listen()
 
     def startService(self) -> None:
         super().startService()
@@ -121,21 +124,15 @@ class Agent(Service):
     def _publish(self, kind: str, event: object) -> None:
         self.bus.publish(wire.event_subject(self.config.host, kind), wire.encode(event))
 
-    def _show_targets(self) -> None:
-        self._micro.metadata["targets"] = wire.encode(self.catalogue.infos()).decode()
-
     def _watch_targets(self) -> None:
         if self.running:
             if self.catalogue.refresh():
-                self._show_targets()
                 self._up()
             self.reactor.callLater(2, self._watch_targets)
 
-    def _live(self) -> list[dict[str, Any]]:
+    def _live(self) -> list[StreamInfo]:
         now = self.reactor.seconds()
-        infos = [stream.info(self.config.host, now) for stream in self.streams]
-        live: list[dict[str, Any]] = msgspec.to_builtins(infos)
-        return live
+        return [stream.info(self.config.host, now) for stream in self.streams]
 
     # -- requests --------------------------------------------------------------------------------------------
 

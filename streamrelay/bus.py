@@ -1,4 +1,4 @@
-"""The bus: NATS, by nats-py on asyncio. The only file that knows either (but for the taps, which install the loop).
+"""The bus: NATS, by nats-py on asyncio. Only this file and `nats_client` know it.
 
 Core NATS and nothing durable: what is published while the bus is down is dropped, as a late summons is useless.
 Coroutines here are asyncio's; `as_deferred` brings them to Twisted.
@@ -11,17 +11,17 @@ import ssl
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
-import msgspec
 from attrs import define, field
 from nats import errors as nats_errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.micro import add_service
-from nats.micro.request import Request
+from nats.aio.subscription import Subscription
 from twisted.internet.defer import Deferred
 
-from streamrelay.errors import ConfigError
+from streamrelay import credentials
+from streamrelay.config import without_password
 from streamrelay.logs import Logger
+from streamrelay.nats_client import NatsClient, Withheld, place, tls_context
 
 log = Logger()
 T = TypeVar("T")
@@ -32,7 +32,9 @@ QUIET: Final = 0.1
 """Seconds without a further answer after which `gather` has them all."""
 GATHER: Final = 1.0
 """Seconds that `gather` takes at the most."""
-_INBOX = re.compile(r"_INBOX[A-Za-z0-9_-]*\.[!-~]+\Z")
+REFUSED: Final = 10.0
+"""Seconds until the next attempt when the bus doesn't let us hear what we must."""
+_INBOX = re.compile(r"_INBOX[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_:=$-]+)+\Z")
 
 
 class BusError(Exception):
@@ -66,48 +68,36 @@ class Message:
 
 
 @define(eq=False)
-class Micro:
-    """How a program shows itself to NATS' service discovery (``$SRV.PING/INFO/STATS``)."""
-
-    name: str
-    version: str
-    description: str
-    metadata: dict[str, str]
-    """May be changed in place; the next answer shows it."""
-    subject: str
-    """Of its one endpoint, which answers with `data`."""
-    data: Callable[[], Any]
-
-
-@define(eq=False)
 class Bus:
     """One connection to NATS that is made again for ever; `start` doesn't wait for it."""
 
     urls: tuple[str, ...]
     name: str
     creds: str = ""
+    """A credentials file."""
+    nkey: str = ""
+    """A file with an NKEY's seed."""
     ca: str = ""
+    cert: str = ""
+    """A file with a certificate for a server that asks for one, and its private key's file."""
+    cert_key: str = ""
+    inbox: str = ""
+    """Begins the subjects on which answers to our requests come; empty if we never ask."""
     up: Callable[[], None] = lambda: None
     """Called whenever the connection stands (again)."""
-    micro: Micro | None = None
     _listeners: list[tuple[str, Callable[[Message], None]]] = field(factory=list)
     _client: Client | None = None
     _task: "asyncio.Task[None] | None" = None
     _publishing: "set[asyncio.Task[None]]" = field(factory=set)
-    _told: bool = False  # that the bus can't be reached; once is enough
+    _closed: asyncio.Event = field(factory=asyncio.Event)  # the client of now is done for
+    _deaf: bool = False  # that client may not hear what it must
+    _told: str = ""  # the last complaint; once is enough
     _tls: ssl.SSLContext | None = None
 
     def __attrs_post_init__(self) -> None:
-        if self.creds:
-            try:
-                open(self.creds, "rb").close()
-            except OSError as error:
-                raise ConfigError(f"{self.creds}: can't be read: {error.strerror}") from None
-        if self.ca or any(url.startswith(("tls:", "wss:")) for url in self.urls):
-            try:
-                self._tls = ssl.create_default_context(cafile=self.ca or None)
-            except (OSError, ssl.SSLError) as error:
-                raise ConfigError(f"{self.ca}: can't be used as certificates: {error}") from None
+        credentials.load(self.nkey, self.creds)
+        if self.ca or self.cert or any(url.startswith("tls:") for url in self.urls):
+            self._tls = tls_context(self.ca, self.cert, self.cert_key)
 
     @property
     def connected(self) -> bool:
@@ -153,25 +143,32 @@ class Bus:
             raise Down(str(error)) from None
         return message.data
 
-    async def gather(self, subject: str) -> list[bytes]:
-        """All answers to one request, however many there are."""
+    async def gather(self, subject: str) -> list[tuple[str, bytes]]:
+        """All answers to one request, each with the name of who gave it, the last part of the subject it came on."""
         client = self._standing()
-        answers: list[bytes] = []
+        coming: asyncio.Queue[Msg] = asyncio.Queue()
+        inbox = client.new_inbox()
+        answers: dict[str, bytes] = {}
+        heard = []
         try:
-            inbox = await client.subscribe(client.new_inbox())
-            await client.publish(subject, b"", reply=inbox.subject)
+            for where in (inbox, f"{inbox}.*"):  # the first is where the server says that nobody listens
+                heard.append(await client.subscribe(where, cb=coming.put))
+            await client.publish(subject, b"", reply=inbox)
             end = asyncio.get_running_loop().time() + GATHER
+            wait = GATHER
             while (left := end - asyncio.get_running_loop().time()) > 0:
-                message = await inbox.next_msg(timeout=min(QUIET, left) if answers else left)
-                if not message.data and message.headers:  # nobody listens
-                    break
-                answers.append(message.data)
-        except (TimeoutError, nats_errors.TimeoutError):
+                message = await asyncio.wait_for(coming.get(), min(wait, left))
+                wait = QUIET
+                if message.subject != inbox:
+                    answers.setdefault(message.subject[len(inbox) + 1 :], message.data)
+        except TimeoutError:
             pass
         except nats_errors.Error as error:
             raise Down(str(error)) from None
-        await inbox.unsubscribe()
-        return answers
+        finally:
+            for subscription in heard:
+                await _forget(subscription)
+        return list(answers.items())
 
     def _standing(self) -> Client:
         if self._client is None or not self._client.is_connected:
@@ -187,14 +184,17 @@ class Bus:
     async def _run(self) -> None:
         """Connect, listen, and begin anew with fresh credentials when the connection closes for good."""
         while True:
-            closed = asyncio.Event()
-            client = Client()
+            self._closed, self._deaf = asyncio.Event(), False
+            client = NatsClient(
+                frozenset(place(url) for url in self.urls if url.startswith("nats:")), self._credentials
+            )
             try:
-                await self._connect(client, closed)
-                self._client = client
-                self._stands()
-                await closed.wait()
-                log.warn("the bus closed the connection; trying again")
+                await self._connect(client, self._closed)
+                if not self._deaf:
+                    self._client = client
+                    self._stands()
+                    await self._closed.wait()
+                    log.warn("the bus closed the connection; trying again")
             except asyncio.CancelledError:
                 await client.close()
                 raise
@@ -202,7 +202,10 @@ class Bus:
                 await self._failed(error)
             self._client = None
             await client.close()
-            await asyncio.sleep(1 + random.random())
+            await asyncio.sleep(REFUSED if self._deaf else 1 + random.random())
+
+    def _credentials(self) -> credentials.Credentials | None:
+        return credentials.load(self.nkey, self.creds)
 
     async def _connect(self, client: Client, closed: asyncio.Event) -> None:
         async def disconnected() -> None:
@@ -229,53 +232,57 @@ class Bus:
             max_outstanding_pings=2,
             pending_size=-1,
             tls=self._tls,
-            user_credentials=self.creds or None,
+            inbox_prefix=self.inbox or "_INBOX",
         )
         for subject, receive in self._listeners:
             await client.subscribe(subject, cb=_callback(receive))
-        if self.micro is not None:
-            await _announce(client, self.micro)
+        if self.inbox:  # so that it is known now, not at the first request, whether we may hear answers
+            await _forget(await client.subscribe(client.new_inbox()))
         await client.flush()
 
     def _stands(self) -> None:
-        self._told = False
+        self._told = ""
         log.info("the bus stands: {urls}", urls=" ".join(map(without_password, self.urls)))
         self.up()
 
     async def _failed(self, error: Exception) -> None:
-        text = str(error) or type(error).__name__
-        if "permissions violation" in text.lower():
-            log.error("the bus refuses: {error}; check this user's permissions", error=text)
+        """What nats-py reports: the server's refusals, and why there is no connection."""
+        text = without_password(str(error)) or type(error).__name__
+        lower = text.lower()
+        if "permissions violation" in lower:
+            if "for subscription" in lower and "$srv" not in lower:
+                self._deaf = True
+                self._closed.set()
+            self._complain("the bus refuses: {error}; check this user's permissions", text)
+        elif "authorization violation" in lower or "authentication" in lower:
+            self._complain("the bus refuses this user: {error}; trying again", text)
+        elif isinstance(error, Withheld):
+            self._complain("nothing is said to the bus: {error}; trying again", text)
         elif not self._told:
-            self._told = True
+            self._told = text
             log.warn("the bus can't be reached: {error}; trying again", error=text)
+
+    def _complain(self, format: str, text: str) -> None:
+        if text != self._told:
+            self._told = text
+            log.error(format, error=text)
 
 
 def _callback(receive: Callable[[Message], None]) -> Callable[[Msg], Coroutine[Any, Any, None]]:
     async def callback(message: Msg) -> None:
-        receive(Message(message.data, message.reply))
+        try:
+            receive(Message(message.data, message.reply))
+        except Exception:
+            log.failure("a message on {subject} could not be followed", subject=message.subject)
 
     return callback
 
 
-async def _announce(client: Client, micro: Micro) -> None:
-    async def answer(request: Request) -> None:
-        await request.respond(msgspec.json.encode(micro.data()))
-
-    service = await add_service(
-        client,
-        name=micro.name,
-        version=micro.version,
-        description=micro.description,
-        metadata=micro.metadata,
-        stats_handler=lambda stats: micro.data(),
-    )
-    await service.add_endpoint(name="streams", subject=micro.subject, handler=answer)
-
-
-def without_password(url: str) -> str:
-    """A URL as it may be shown."""
-    return re.sub(r"//[^/@]*@", "//…@", url)
+async def _forget(subscription: Subscription) -> None:
+    try:
+        await subscription.unsubscribe()
+    except nats_errors.Error:
+        pass  # with its connection
 
 
 def as_deferred(work: Coroutine[Any, Any, T]) -> "Deferred[T]":

@@ -70,6 +70,12 @@ class AgentConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """URLs of the bus."""
     nats_creds: str = ""
     """A NATS credentials file."""
+    nats_nkey: str = ""
+    """A file with the seed of an NKEY, as which this program is known to the bus."""
+    nats_cert: str = ""
+    """A file with the certificate that is shown to the bus, and those between it and its CA."""
+    nats_cert_key: str = ""
+    """The file of its private key."""
     platform_key: tuple[str, ...] = ()
     """Files with the public keys of platforms whose summonses are followed."""
     tokens: Literal["signed", "opaque"] = "signed"
@@ -102,8 +108,7 @@ class AgentConfig(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("with opaque tokens, --relay must name the relays that may be dialled")
         for url in self.relays:
             check_relay(url)
-        if not self.insecure:
-            check_bus(self.nats)
+        check_bus(self)
 
 
 class PlatformConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -126,6 +131,12 @@ class PlatformConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """URLs of the bus."""
     nats_creds: str = ""
     """A NATS credentials file."""
+    nats_nkey: str = ""
+    """A file with the seed of an NKEY, as which this program is known to the bus."""
+    nats_cert: str = ""
+    """A file with the certificate that is shown to the bus, and those between it and its CA."""
+    nats_cert_key: str = ""
+    """The file of its private key."""
     tokens: Literal["signed", "opaque"] = "signed"
     """Whether tokens and summonses are signed."""
     key: str = ""
@@ -146,8 +157,8 @@ class PlatformConfig(Struct, frozen=True, forbid_unknown_fields=True):
         if self.tokens == "signed" and not self.key:
             raise ValueError("signing needs --key FILE (`streamrelay keygen` makes it); or use --tokens opaque")
         check_relay(self.relay)
+        check_bus(self)
         if not self.insecure:
-            check_bus(self.nats)
             parts = urlsplit(self.relay)
             if parts.scheme == "ws" and not wire.is_loopback(parts.hostname or ""):
                 raise ValueError(f"{self.relay} is not encrypted; use wss:// or --insecure")
@@ -218,11 +229,26 @@ def check_relay(url: str) -> None:
         raise ValueError(f"relay {url!r}: expected ws://host[:port] or wss://host[:port]")
 
 
-def check_bus(urls: tuple[str, ...]) -> None:
-    """Raise `ValueError` if the bus would be plain outside this machine."""
-    for url in urls:
-        parts = urlsplit(url)
-        if parts.scheme not in ("nats", "tls", "ws", "wss") or not parts.hostname:
-            raise ValueError(f"nats {url!r}: expected tls://host[:port] or nats://host[:port]")
-        if parts.scheme in ("nats", "ws") and not wire.is_loopback(parts.hostname):
-            raise ValueError(f"{parts.scheme}://{parts.hostname} is not encrypted; use tls:// or --insecure")
+def check_bus(settings: AgentConfig | PlatformConfig) -> None:
+    """Raise `ValueError` if these settings name no bus, or one that is plain outside this machine."""
+    if settings.nats_nkey and settings.nats_creds:
+        raise ValueError("nats_nkey and nats_creds are both given; the bus knows a program by one of them")
+    if bool(settings.nats_cert) != bool(settings.nats_cert_key):
+        raise ValueError("a certificate for the bus takes both nats_cert and nats_cert_key")
+    if not settings.nats:
+        raise ValueError("where is the bus? give --nats, for example tls://nats.example")
+    for url in settings.nats:
+        try:
+            parts = urlsplit(url)
+            known = parts.scheme in ("nats", "tls") and parts.hostname and (parts.port or True)
+        except ValueError:
+            known = False
+        if not known:
+            raise ValueError(f"nats {without_password(url)!r}: expected tls://host[:port] or nats://host[:port]")
+        if parts.scheme == "nats" and not wire.is_loopback(parts.hostname or "") and not settings.insecure:
+            raise ValueError(f"nats://{parts.hostname} is not encrypted; use tls:// or --insecure")
+
+
+def without_password(text: str) -> str:
+    """A URL as it may be shown, or a text with URLs in it."""
+    return re.sub(r"(\A(?:[a-z]+:)?//|//|\A)\S*@", r"\1…@", text)

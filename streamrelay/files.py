@@ -1,7 +1,8 @@
-"""Files of settings: whether they have changed, and whether others may read what is secret in them."""
+"""Files of settings and secrets: whether they have changed, whether others may read them, how they are made."""
 
 import os
 import stat
+from pathlib import Path
 
 from streamrelay.errors import ConfigError
 
@@ -39,3 +40,13 @@ def read_secret(path: str, what: str) -> bytes:
             return file.read(1 << 20)
     except OSError as error:
         raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
+
+
+def write_new(path: Path, content: bytes, mode: int) -> None:
+    """Create a file with this mode, or raise `ConfigError` if it exists or can't be made."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    except OSError as error:
+        raise ConfigError(f"{path}: can't be created: {error.strerror}") from None
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)

@@ -26,8 +26,8 @@ from msgspec import Meta, Struct
 
 from streamrelay.config import read_toml
 from streamrelay.errors import ConfigError
+from streamrelay.files import write_new
 from streamrelay.logs import Logger
-from streamrelay.tokens import write_new
 
 log = Logger()
 

@@ -1,4 +1,4 @@
-"""The ``streamrelay`` command: connect, hosts, keygen, key add."""
+"""The ``streamrelay`` command: connect, hosts, keygen, key add, host."""
 
 import argparse
 import os
@@ -18,6 +18,9 @@ EXIT: Final = """exit status:
   4  not allowed, or no such target
   5  the target refused, or can't be reached in time
   6  the platform or the relay can't be reached"""
+
+
+RELOAD: Final = "it counts once the bus has read it: nats-server --signal reload=PIDFILE, if it runs"
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -43,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--version", action="version", version=f"streamrelay {__version__}")
     commands = root.add_subparsers(metavar="COMMAND", required=True)
-    for add in (_add_connect, _add_hosts, _add_keygen, _add_key):
+    for add in (_add_connect, _add_hosts, _add_keygen, _add_key, _add_host):
         add(commands)
     return root
 
@@ -107,6 +110,37 @@ def _add_key(commands: Any) -> None:
     add.set_defaults(run=run_key_add)
 
 
+def _add_host(commands: Any) -> None:
+    host = commands.add_parser("host", help="let hosts use the bus, and take them off it")
+    actions = host.add_subparsers(metavar="ACTION", required=True)
+    add = actions.add_parser(
+        "add",
+        help="make a host's key, its permissions, and its agent's settings",
+        description="Make an NKEY for a host, let it use the bus for itself alone, and write all that its agent needs "
+        "to a folder. The first time the platform's own NKEY is made, too. Existing files are kept.",
+    )
+    remove = actions.add_parser("remove", help="take a host off the bus; its folder stays")
+    listing = actions.add_parser("list", help="list the hosts that may use the bus, with their public keys")
+    for action, run in ((add, run_host_add), (remove, run_host_remove), (listing, run_host_list)):
+        if action is not listing:
+            action.add_argument("name", metavar="NAME")
+        action.add_argument(
+            "--users",
+            default="nats-users.conf",
+            metavar="FILE",
+            help="what nats-server.conf includes (default: nats-users.conf)",
+        )
+        action.set_defaults(run=run)
+    add.add_argument(
+        "--config", default="platform.toml", metavar="FILE", help="the platform's settings (default: platform.toml)"
+    )
+    add.add_argument(
+        "--nats", action="append", default=[], metavar="URL", help="the bus as hosts reach it; may be repeated"
+    )
+    add.add_argument("--hosts", default="hosts", metavar="DIRECTORY", help="where its folder is made (default: hosts)")
+    add.add_argument("--at", default="", metavar="DIRECTORY", help="where the folder will be on the host")
+
+
 def _reaching(command: argparse.ArgumentParser) -> None:
     """The options of commands that ask a platform."""
     command.add_argument(
@@ -156,6 +190,36 @@ def run_key_add(arguments: argparse.Namespace) -> int:
         grants.append(Grant(host, target))
     print(add_key(Path(arguments.keys), arguments.name, grants))
     say(f"this is the only time that the key is shown; {arguments.keys} holds its hash")
+    return 0
+
+
+def run_host_add(arguments: argparse.Namespace) -> int:
+    from streamrelay import hosts
+    from streamrelay.config import PlatformConfig, load
+
+    settings = load(PlatformConfig, arguments.config, {})
+    enrolled = hosts.enrolment(settings, tuple(arguments.nats), arguments.at)
+    users = hosts.Users(Path(arguments.users))
+    for line in hosts.add(users, Path(arguments.hosts), arguments.name, enrolled):
+        print(line)
+    say(RELOAD)
+    return 0
+
+
+def run_host_remove(arguments: argparse.Namespace) -> int:
+    from streamrelay import hosts
+
+    hosts.remove(hosts.Users(Path(arguments.users)), arguments.name)
+    say(RELOAD)
+    return 0
+
+
+def run_host_list(arguments: argparse.Namespace) -> int:
+    from streamrelay import hosts
+
+    for user in hosts.Users(Path(arguments.users)).read():
+        if user.role == "host":
+            print(f"{user.name}\t{user.nkey}")
     return 0
 
 

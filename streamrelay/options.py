@@ -49,6 +49,8 @@ class ConfigOptions(usage.Options):
         self.lists: dict[str, list[str]] = {}
 
     def add(self, setting: str, value: str) -> None:
+        if setting == "nats" and "@" in value:
+            raise usage.UsageError("--nats: the process list would show who logs in; use the file, or --nats-nkey")
         self.lists.setdefault(setting, []).append(value)
 
     def overrides(self) -> dict[str, Any]:

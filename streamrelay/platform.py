@@ -15,9 +15,8 @@ Its coroutines are asyncio's; a Twisted program on the asyncio reactor wraps the
 
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-import msgspec
 from attrs import define, field
 from msgspec import Struct
 
@@ -25,9 +24,11 @@ from streamrelay import tokens, wire
 from streamrelay.bus import Bus, Down, Nobody, TooSlow, as_deferred
 from streamrelay.errors import Refused
 from streamrelay.tokens import Signer
-from streamrelay.wire import Answer, HostInfo, Refusal, StreamInfo
+from streamrelay.wire import Answer, HostInfo, Refusal, StreamInfo, TargetInfo
 
 __all__ = ["Opened", "Platform", "Refused", "as_deferred"]
+
+T = TypeVar("T")
 
 OPEN_TIME: Final = wire.CONNECT_TIME + 0.5
 """Seconds within which an agent must answer a summons: it gives its target ten."""
@@ -66,6 +67,9 @@ class Platform:
     relay_id: str = "relay"
     nats_creds: str = ""
     ca: str = ""
+    nats_nkey: str = ""
+    nats_cert: str = ""
+    nats_cert_key: str = ""
     now: Callable[[], float] = time.time
     bus: Bus = field(init=False)
     _signer: Signer | None = None
@@ -73,7 +77,16 @@ class Platform:
     def __attrs_post_init__(self) -> None:
         if self.key:
             self._signer = Signer.load(self.key)
-        self.bus = Bus(self.nats, "streamplatform", self.nats_creds, self.ca)
+        self.bus = Bus(
+            self.nats,
+            "streamplatform",
+            creds=self.nats_creds,
+            nkey=self.nats_nkey,
+            ca=self.ca,
+            cert=self.nats_cert,
+            cert_key=self.nats_cert_key,
+            inbox=wire.PLATFORM_INBOX,
+        )
 
     def start(self) -> None:
         """Connect to the bus in the background; to be called inside the running loop."""
@@ -112,27 +125,13 @@ class Platform:
 
     async def hosts(self) -> list[HostInfo]:
         """The hosts that are up, with all their targets."""
-        hosts = {}
-        for answer in await self._gather("$SRV.INFO.streamagent"):
-            try:
-                metadata = answer["metadata"]
-                info = msgspec.convert(
-                    {"host": metadata["host"], "targets": msgspec.json.decode(metadata["targets"])}, HostInfo
-                )
-            except (KeyError, TypeError, ValueError):
-                continue
-            hosts[info.host] = info
-        return sorted(hosts.values(), key=lambda info: info.host)
+        answers = await self._gather(wire.ALL_TARGETS, tuple[TargetInfo, ...])
+        return [HostInfo(host, targets) for host, targets in sorted(answers)]
 
     async def streams(self) -> list[StreamInfo]:
-        """The streams that live, as their agents tell."""
-        streams: list[StreamInfo] = []
-        for answer in await self._gather("$SRV.STATS.streamagent"):
-            try:
-                for endpoint in answer["endpoints"]:
-                    streams += msgspec.convert(endpoint.get("data") or [], list[StreamInfo])
-            except (KeyError, TypeError, AttributeError, msgspec.ValidationError):
-                continue
+        """The streams that live, as their agents tell; none tells of another host's."""
+        answers = await self._gather(wire.ALL_STREAMS, tuple[StreamInfo, ...])
+        streams = [info for host, infos in answers for info in infos if info.host == host]
         return sorted(streams, key=lambda info: -info.seconds)
 
     async def end(self, host: str, stream: str) -> None:
@@ -161,15 +160,17 @@ class Platform:
             raise Refused(_STATUS.get(answer.refused, 502), answer.reason, code=answer.refused)
         return answer
 
-    async def _gather(self, subject: str) -> list[dict[str, Any]]:
+    async def _gather(self, subject: str, kind: type[T]) -> list[tuple[str, T]]:
+        """What all agents answer, each by the name of its host, for which the bus vouches; nonsense is left out."""
         try:
             answers = await self.bus.gather(subject)
         except Down:
             raise Refused(503, "the platform has no connection to its bus", code="bus_down") from None
         found = []
-        for answer in answers:
+        for host, answer in answers:
             try:
-                found.append(wire.decode(answer, dict[str, Any]))
+                if wire.is_host(host):
+                    found.append((host, wire.decode(answer, kind)))
             except ValueError:
                 continue
         return found

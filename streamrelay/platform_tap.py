@@ -27,6 +27,9 @@ class Options(ConfigOptions):
         "key": "key",
         "keys": "keys",
         "nats-creds": "nats_creds",
+        "nats-nkey": "nats_nkey",
+        "nats-cert": "nats_cert",
+        "nats-cert-key": "nats_cert_key",
         "ca": "ca",
     }
     optParameters = [
@@ -37,6 +40,9 @@ class Options(ConfigOptions):
         ["key", None, None, "The file of the platform's private key (`streamrelay keygen`)."],
         ["keys", None, None, "The TOML file of users' keys and grants (`streamrelay key add`)."],
         ["nats-creds", None, None, "A NATS credentials file."],
+        ["nats-nkey", None, None, "A file with the seed of an NKEY."],
+        ["nats-cert", None, None, "A file with a certificate for the bus."],
+        ["nats-cert-key", None, None, "The file of its private key."],
         ["ca", None, None, "A file of certificates to trust for the bus in place of the system's."],
     ]
     optFlags = [
@@ -88,7 +94,17 @@ def makeService(options: Options) -> MultiService:
         ring = KeyRing(config.keys)
         ring.load()
         key = config.key if config.tokens == "signed" else ""
-        platform = Platform(config.relay, config.nats, key, config.relay_id, config.nats_creds, config.ca)
+        platform = Platform(
+            config.relay,
+            config.nats,
+            key,
+            config.relay_id,
+            nats_creds=config.nats_creds,
+            ca=config.ca,
+            nats_nkey=config.nats_nkey,
+            nats_cert=config.nats_cert,
+            nats_cert_key=config.nats_cert_key,
+        )
         PlatformService(platform, reactor).setServiceParent(service)
         factory = site(platform, ring)
         Ports(config, factory, reactor).setServiceParent(service)

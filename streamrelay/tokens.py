@@ -4,10 +4,8 @@ The platform holds the private key; relays and agents hold public keys and can v
 """
 
 import hashlib
-import os
 import re
 import secrets
-import stat
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,6 +20,7 @@ from msgspec import Meta, Struct
 
 from streamrelay import wire
 from streamrelay.errors import ConfigError
+from streamrelay.files import read, read_secret, write_new
 
 ALGORITHM: Final = "EdDSA"
 LONGEST_LIFE: Final = 3600
@@ -79,11 +78,9 @@ class Signer:
     @classmethod
     def load(cls, path: str) -> "Signer":
         """Read a PEM file that only its owner may read, or raise `ConfigError`."""
-        pem, mode = _read(path)
-        if b"PUBLIC KEY" in pem:
+        if b"PUBLIC KEY" in read(path):
             raise ConfigError(f"{path}: this is a public key; the platform's private one is expected")
-        if mode & 0o077:
-            raise ConfigError(f"{path}: others may read this private key; run: chmod 600 {path}")
+        pem = read_secret(path, "private key")
         try:
             key = serialization.load_pem_private_key(pem, password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -160,18 +157,8 @@ def generate(private: Path, public: Path) -> str:
     return key_id(key.public_key())
 
 
-def write_new(path: Path, content: bytes, mode: int) -> None:
-    """Create a file with this mode, or raise `ConfigError` if it exists or can't be made."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    except OSError as error:
-        raise ConfigError(f"{path}: can't be created: {error.strerror}") from None
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-
-
 def _public(path: str) -> Ed25519PublicKey:
-    pem, _ = _read(path)
+    pem = read(path)
     if b"PRIVATE KEY" in pem:
         raise ConfigError(f"{path}: this is a private key; only the public one belongs here")
     try:
@@ -181,12 +168,3 @@ def _public(path: str) -> Ed25519PublicKey:
     if not isinstance(key, Ed25519PublicKey):
         raise ConfigError(f"{path}: an Ed25519 key is expected; make one with `streamrelay keygen`")
     return key
-
-
-def _read(path: str) -> tuple[bytes, int]:
-    """A file's content and its permissions."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(65536), stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-    except OSError as error:
-        raise ConfigError(f"{path}: can't be read: {error.strerror}") from None

@@ -533,7 +533,8 @@ class FakeBus:
     """What the next requests bring: bytes, or an exception."""
     asked: list[tuple[str, bytes]] = field(factory=list)
     published: list[tuple[str, bytes]] = field(factory=list)
-    gathered: list[bytes] = field(factory=list)
+    gathered: list[tuple[str, bytes]] = field(factory=list)
+    listeners: dict = field(factory=dict)
     down: bool = False
     stopped: bool = False
 
@@ -552,7 +553,11 @@ class FakeBus:
             raise answer
         return answer
 
-    async def gather(self, subject: str) -> list[bytes]:
+    def listen(self, subject: str, receive) -> None:
+        self.listeners[subject] = receive
+
+    async def gather(self, subject: str) -> list[tuple[str, bytes]]:
+        self.asked.append((subject, b""))
         if self.down:
             raise Down("down")
         return self.gathered

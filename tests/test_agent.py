@@ -251,7 +251,7 @@ class Streams(Case):
         leg.receive(b"abc")
         self.reactor.advance(5)
         [info] = self.agent._live()
-        self.assertEqual((info["stream"], info["user"], info["seconds"], info["up"]), (STREAM, "alice", 5, 3))
+        self.assertEqual((info.stream, info.user, info.seconds, info.up), (STREAM, "alice", 5, 3))
 
     def test_stop(self) -> None:
         """A stop ends every stream with 4005, says that the host is down, and doesn't wait for ever."""

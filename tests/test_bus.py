@@ -1,9 +1,12 @@
 """bus.py: what needs no server."""
 
+from nats import errors as nats_errors
+from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.bus import Bus, Down, Message
 from streamrelay.errors import ConfigError
+from streamrelay.nats_client import Withheld
 from tests.fakes import awaited, folder
 
 
@@ -16,6 +19,11 @@ class Messages(SynchronousTestCase):
             ("_INBOX.abc.def", True),
             ("_INBOX_alice.abc", True),
             ("_INBOX-1.a", True),
+            ("_INBOX_platform.a.b", True),
+            ("_INBOX.>", False),
+            ("_INBOX.*.a", False),
+            ("_INBOX.a..b", False),
+            ("_INBOX.a.", False),
             ("", False),
             ("_INBOX", False),
             ("_INBOX.", False),
@@ -50,6 +58,43 @@ class Disconnected(SynchronousTestCase):
 
         awaited(work())
         self.assertEqual(self.bus._publishing, set())
+
+    def test_complaints(self) -> None:
+        """The log says each refusal once, as an error, without who logs in, until the bus stands again."""
+        told = self.said(
+            nats_errors.Error("nats: 'Authorization Violation'"),
+            nats_errors.Error("nats: 'Authorization Violation'"),
+            OSError("no way"),
+            Withheld("secret.nkey: others may read this NKEY seed"),
+            OSError("no way to tls://u:hidden@h"),
+        )
+        self.assertEqual([level for level, _ in told], ["error", "error"])
+        self.assertIn("refuses this user", told[0][1])
+        self.assertIn("others may read", told[1][1])
+        self.bus._stands()
+        [(level, text)] = self.said(OSError("no way to tls://u:hidden@h"), OSError("another"))
+        self.assertEqual((level, "hidden" in text), ("warn", False))
+
+    def test_deaf(self) -> None:
+        """Only a subscription that we need ends the connection."""
+        for text, deaf in (
+            ('nats: permissions violation for publish to "streamrelay.v1.event.a.up"', False),
+            ('nats: permissions violation for subscription to "$srv.ping"', False),
+            ('nats: permissions violation for subscription to "streamrelay.v1.host.a.open"', True),
+        ):
+            [(level, _)] = self.said(nats_errors.Error(text))
+            self.assertEqual((level, self.bus._closed.is_set()), ("error", deaf))
+
+    def said(self, *errors: Exception) -> list[tuple[str, str]]:
+        """What the log says of these."""
+        events: list = []
+        globalLogPublisher.addObserver(events.append)
+        try:
+            for error in errors:
+                awaited(self.bus._failed(error))
+        finally:
+            globalLogPublisher.removeObserver(events.append)
+        return [(event["log_level"].name, formatEvent(event)) for event in events]
 
     def test_certificates(self) -> None:
         """A file of certificates that can't be used is refused by its name."""

@@ -2,7 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.config import AgentConfig, PlatformConfig, RelayConfig, load, read_toml
+from streamrelay.config import AgentConfig, PlatformConfig, RelayConfig, load, read_toml, without_password
 from streamrelay.errors import ConfigError
 from tests.fakes import folder
 
@@ -113,6 +113,13 @@ class Checks(SynchronousTestCase):
             {"nats": ("nats://nats.example",)},
             {"nats": ("http://nats.example",)},
             {"nats": ("nats",)},
+            {"nats": ("wss://nats.example",)},
+            {"nats": ("tls://nats.example:port",)},
+            {"nats": ("http://nats.example",), "insecure": True},
+            {"nats": ()},
+            {"nats_nkey": "a", "nats_creds": "b"},
+            {"nats_cert": "a"},
+            {"nats_cert_key": "a"},
             {"mask": "never"},
             {"patience": 0},
             {"max_streams": 0},
@@ -137,7 +144,35 @@ class Checks(SynchronousTestCase):
             {"listen": ("tcp:8800",)},
             {"listen": ("tls:8800",)},
             {"nats": ("nats://nats.example",)},
+            {"nats_nkey": "a", "nats_creds": "b"},
+            {"nats_cert_key": "a"},
         )
         load(PlatformConfig, None, {**PLATFORM, "key": "", "tokens": "opaque"})
         load(PlatformConfig, None, {**PLATFORM, "relay": "ws://127.0.0.1:1"})
         load(PlatformConfig, None, {**PLATFORM, "relay": "ws://relay.example", "insecure": True})
+
+    def test_passwords(self) -> None:
+        """No complaint about a bus' URL shows the password in it, whatever is wrong with the URL."""
+        for url in (
+            "http://u:hidden@h",
+            "u:hidden@h:1",
+            "tls://u:hid@hidden@h:x",
+            "nats://hidden@nats.example",
+            "//hidden@",
+        ):
+            for kind, base in ((AgentConfig, AGENT), (PlatformConfig, PLATFORM)):
+                error = str(self.assertRaises(ConfigError, load, kind, None, {**base, "nats": (url,)}))
+                self.assertNotIn("hid", error)
+
+    def test_shown(self) -> None:
+        """A URL, or a text with one, is shown without who logs in."""
+        for text, shown in (
+            ("tls://u:p@nats.example:4222", "tls://…@nats.example:4222"),
+            ("nats://u:p@ss@h", "nats://…@h"),
+            ("nats://token@h", "nats://…@h"),
+            ("tls://h", "tls://h"),
+            ("u:p@h", "…@h"),
+            ("can't reach tls://u:p@h now", "can't reach tls://…@h now"),
+            ("", ""),
+        ):
+            self.assertEqual(without_password(text), shown)

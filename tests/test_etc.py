@@ -1,14 +1,10 @@
 """etc/ and docs/examples: every sample is read by the program that it is for."""
 
-import json
 import os
 import shlex
 import shutil
-import socket
-import ssl
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from twisted.python import usage
@@ -18,6 +14,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from streamrelay import agent_tap, options, platform_tap, relay_tap
 from streamrelay.config import AgentConfig, PlatformConfig, RelayConfig, load
 from streamrelay.grants import KeyRing
+from streamrelay.permissions import parse, render
 from streamrelay.targets.catalogue import Catalogue
 from tests.fakes import folder
 
@@ -128,8 +125,11 @@ class Others(SynchronousTestCase):
         return where / name
 
     def test_nats(self) -> None:
-        """nats-server takes its sample."""
+        """nats-server takes its sample, and the users of it are as `streamrelay host` writes them today."""
         path = self.sample("nats-server.conf")
+        users = (ETC / "nats-users.conf").read_text()
+        self.assertEqual(render(parse(users)), users)
+        (path.parent / "nats-users.conf").write_text(users)
         server = program("nats-server")
         certificate(path.parent, "nats")
         done = subprocess.run([server, "-t", "-c", str(path)], capture_output=True, text=True)
@@ -153,104 +153,3 @@ class Others(SynchronousTestCase):
         self.assertEqual(len(paths), 2)
         for path in paths:
             compile(path.read_text(), str(path), "exec")
-
-
-class BusUser:
-    """A connection to a NATS server over TLS, as one of its users; every command is answered."""
-
-    def __init__(self, port: int, certificates: Path, user: str, password: str) -> None:
-        plain = socket.create_connection(("127.0.0.1", port), timeout=5)
-        plain.recv(4096)  # INFO, in plain
-        context = ssl.create_default_context(cafile=str(certificates))
-        self._socket = context.wrap_socket(plain, server_hostname="nats.example")
-        self._lines = self._socket.makefile("rb")
-        options = {"user": user, "pass": password, "verbose": True, "headers": True, "no_responders": True}
-        assert self.say(f"CONNECT {json.dumps(options)}") == "+OK"
-
-    def say(self, command: str) -> str:
-        """The server's answer to a command."""
-        self._socket.sendall(f"{command}\r\n".encode())
-        return self.hear()
-
-    def hear(self) -> str:
-        while (line := self._lines.readline().decode().strip()) in ("PING", "") or line.startswith("INFO"):
-            pass
-        return line
-
-    def may_subscribe(self, subject: str) -> bool:
-        return not self.say(f"SUB {subject} {abs(hash(subject))}").startswith("-ERR")
-
-    def may_publish(self, subject: str) -> bool:
-        return not self.say(f"PUB {subject} 0\r\n").startswith("-ERR")
-
-    def close(self) -> None:
-        self._lines.close()
-        self._socket.close()
-
-
-class Permissions(SynchronousTestCase):
-    """What nats-server.conf lets its users do, by a real server."""
-
-    if os.environ.get("STREAMRELAY_TESTS") == "quick":
-        skip = "a live test, and STREAMRELAY_TESTS is quick"
-
-    def setUp(self) -> None:
-        where = folder(self)
-        server = program("nats-server")
-        certificate(where, "nats")
-        text = (ETC / "nats-server.conf").read_text().replace(INSTALLED, f"{where}/")
-        self.assertIn('listen: "0.0.0.0:4222"', text)
-        text = text.replace('listen: "0.0.0.0:4222"', f'listen: "127.0.0.1:-1"\nports_file_dir: "{where}"')
-        (where / "nats-server.conf").write_text(text)
-        process = subprocess.Popen([server, "-c", str(where / "nats-server.conf")], stderr=subprocess.DEVNULL)
-        self.addCleanup(process.wait)
-        self.addCleanup(process.terminate)
-        end = time.monotonic() + 10
-        while not (ports := list(where.glob("*.ports"))) or not ports[0].read_text().strip():
-            self.assertTrue(time.monotonic() < end and process.poll() is None, "the server doesn't start")
-            time.sleep(0.05)
-        self.port = int(json.loads(ports[0].read_text())["nats"][0].rsplit(":", 1)[1])
-        self.ca = where / "nats.pem"
-
-    def user(self, name: str) -> BusUser:
-        user = BusUser(self.port, self.ca, name, f"CHANGE-ME-{name.upper()}")
-        self.addCleanup(user.close)
-        return user
-
-    def test_host(self) -> None:
-        """A host hears its own summonses and publishes its own events; it can't hear or pose as another."""
-        host = self.user("web-1")
-        heard = ["streamrelay.v1.host.web-1.open", "streamrelay.v1.host.web-1.end", "$SRV.INFO.streamagent"]
-        self.assertEqual([host.may_subscribe(subject) for subject in heard], [True] * 3)
-        self.assertTrue(host.may_publish("streamrelay.v1.event.web-1.up"))
-        hidden = ["streamrelay.v1.host.web-2.open", "streamrelay.v1.host.*.open", "streamrelay.v1.event.>", "_INBOX.>"]
-        self.assertEqual([host.may_subscribe(subject) for subject in hidden], [False] * 4)
-        foreign = ["streamrelay.v1.host.web-2.open", "streamrelay.v1.host.web-2.end", "streamrelay.v1.event.web-2.up"]
-        self.assertEqual([host.may_publish(subject) for subject in [*foreign, "_INBOX.x"]], [False] * 4)
-
-    def test_answer(self) -> None:
-        """A host may answer a request once, where it was asked to, and not again."""
-        platform, host = self.user("platform"), self.user("web-1")
-        self.assertTrue(platform.may_subscribe("_INBOX.a.1"))
-        self.assertTrue(host.may_subscribe("streamrelay.v1.host.web-1.open"))
-        self.assertEqual(platform.say("PUB streamrelay.v1.host.web-1.open _INBOX.a.1 0\r\n"), "+OK")
-        self.assertTrue(host.hear().startswith("MSG streamrelay.v1.host.web-1.open"))
-        self.assertTrue(host.may_publish("_INBOX.a.1"))
-        self.assertTrue(platform.hear().startswith("MSG _INBOX.a.1"))
-        self.assertFalse(host.may_publish("_INBOX.a.1"))
-
-    def test_platform(self) -> None:
-        """The platform may ask every host and hear its own answers; it can't pose as a host."""
-        platform = self.user("platform")
-        self.assertTrue(platform.may_subscribe("_INBOX.b.*"))
-        asked = ["streamrelay.v1.host.web-2.end", "$SRV.INFO.streamagent", "$SRV.STATS.streamagent"]
-        self.assertEqual([platform.may_publish(subject) for subject in asked], [True] * 3)
-        self.assertFalse(platform.may_publish("streamrelay.v1.event.web-1.ended"))
-        self.assertFalse(platform.may_subscribe("streamrelay.v1.host.web-1.open"))
-
-    def test_audit(self) -> None:
-        """Whoever collects events hears those of every host, and can say nothing."""
-        audit = self.user("audit")
-        self.assertTrue(audit.may_subscribe("streamrelay.v1.event.*.ended"))
-        self.assertFalse(audit.may_subscribe("streamrelay.v1.host.web-1.open"))
-        self.assertFalse(audit.may_publish("streamrelay.v1.host.web-1.open"))

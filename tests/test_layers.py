@@ -22,16 +22,17 @@ LEVELS = [
     {"framed", "plain", "leg"},
     # L3: the seams to the world
     {"proxies"},
-    {"config"},
-    {"peer"},
+    {"config", "credentials"},
+    {"peer", "nats_client"},
     {"websocket", "dial", "bus", "stdio", "terminal", "grants", "targets.connecting", "targets.log", "targets.pty"},
     {"targets.tcp", "targets.unix"},
-    {"targets.catalogue", "summonses", "vigil"},
+    {"targets.catalogue", "summonses", "vigil", "discovery"},
+    {"permissions"},
     # L4: services, and the HTTP interface of one of them
     {"relay", "agent", "platform", "client"},
     {"api"},
     # L5: programs
-    {"options", "demo"},
+    {"options", "demo", "hosts"},
     {"relay_tap", "agent_tap", "platform_tap", "commands"},
     {"main"},
 ]
@@ -86,7 +87,8 @@ class Layers(SynchronousTestCase):
     def test_one_file_knows(self) -> None:
         """autobahn, nats, asyncio and the reactor are each known only where they must be."""
         self.assertEqual(self.users_of("autobahn"), {"websocket", "dial"})
-        self.assertEqual(self.users_of("nats"), {"bus"})
+        self.assertEqual(self.users_of("nats"), {"bus", "nats_client"})
+        self.assertEqual(self.users_of("nkeys"), {"credentials"})
         self.assertEqual(self.users_of("asyncio"), {"bus", "options", "sockets", "tls"})
         taps = {"relay_tap", "agent_tap", "platform_tap"}
         self.assertEqual(self.users_of("twisted.internet.reactor"), taps | {"commands"})

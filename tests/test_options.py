@@ -94,8 +94,12 @@ class Lines(Case):
                 "c",
                 "--drop-in",
                 "d",
-                "--nats-creds",
+                "--nats-nkey",
                 "n",
+                "--nats-cert",
+                "e",
+                "--nats-cert-key",
+                "f",
                 "--insecure",
                 "--tokens",
                 "opaque",
@@ -103,7 +107,8 @@ class Lines(Case):
         )
         config = parsed.config(AgentConfig)
         self.assertEqual((config.host, config.nats, config.relays), ("h", ("nats://n:1", "tls://m"), ("wss://r",)))
-        self.assertEqual((config.mask, config.ca, config.drop_in, config.nats_creds), ("always", "c", "d", "n"))
+        self.assertEqual((config.mask, config.ca, config.drop_in, config.nats_nkey), ("always", "c", "d", "n"))
+        self.assertEqual((config.nats_cert, config.nats_cert_key), ("e", "f"))
         self.assertEqual((config.insecure, config.tokens, config.platform_key), (True, "opaque", ("k",)))
 
     def test_platform(self) -> None:
@@ -144,6 +149,13 @@ class Lines(Case):
         for module, kind in ((relay_tap, RelayConfig), (agent_tap, AgentConfig), (platform_tap, PlatformConfig)):
             settings = {*module.Options.many.values(), *module.Options.one.values()}
             self.assertEqual(settings - set(kind.__struct_fields__), set())
+
+    def test_no_password(self) -> None:
+        """A bus' URL with a password is no option, as the process list would show it; the error doesn't show it."""
+        for module in (agent_tap, platform_tap):
+            for url in ("tls://u:hidden@nats.example", "nats://hidden@127.0.0.1"):
+                error = self.assertRaises(usage.UsageError, self.parse, module, "--nats", url)
+                self.assertNotIn("hidden", str(error))
 
     def test_wrong(self) -> None:
         """Unknown options, and numbers that are none, are usage errors."""

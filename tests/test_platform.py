@@ -114,38 +114,38 @@ class Opening(Case):
 class Asking(Case):
     """What is up."""
 
-    def info(self, host: str, targets: str = '[{"name": "a", "kind": "tcp"}]') -> bytes:
-        return json.dumps({"metadata": {"host": host, "targets": targets}}).encode()
-
     def test_hosts(self) -> None:
-        """Hosts are listed in order, each once; answers that are none are left out."""
+        """Hosts are listed in order, by the names that the bus vouches for; answers that are none are left out."""
+        targets = b'[{"name": "a", "kind": "tcp", "host": "z"}]'
         self.bus.gathered = [
-            self.info("b"),
-            self.info("a"),
-            self.info("b"),
-            self.info("bad host"),
-            self.info("c", "no JSON"),
-            b"{}",
-            b"\xff",
-            b'{"metadata": 5}',
-            b"[]",
+            ("b", targets),
+            ("a", targets),
+            ("bad host", targets),
+            ("x.y", targets),
+            ("c", b"no JSON"),
+            ("d", b"{}"),
+            ("e", b"\xff"),
+            ("f", b'[{"name": 5}]'),
+            ("g", b"[]"),
         ]
         expected = [HostInfo(host, (TargetInfo("a", "tcp"),)) for host in "ab"]
-        self.assertEqual(awaited(self.platform.hosts()), expected)
+        self.assertEqual(awaited(self.platform.hosts()), [*expected, HostInfo("g", ())])
+        self.assertEqual(self.bus.asked, [("streamrelay.v1.hosts.targets", b"")])
 
     def test_streams(self) -> None:
-        """Live streams are listed, the oldest first; answers that are none are left out."""
-        streams = [
-            {"stream": name, "host": "h", "target": "t", "user": "u", "seconds": age, "up": 1, "down": 2}
-            for name, age in (("young", 1), ("old", 9))
-        ]
+        """Live streams are listed, the oldest first, and no host tells of another's; nonsense is left out."""
+
+        def told(host: str, name: str, age: float) -> dict:
+            return {"stream": name, "host": host, "target": "t", "user": "u", "seconds": age, "up": 1, "down": 2}
+
         self.bus.gathered = [
-            json.dumps({"endpoints": [{"data": streams}, {}, {"data": None}]}).encode(),
-            b"{}",
-            b'{"endpoints": [5]}',
-            b'{"endpoints": [{"data": [{}]}]}',
+            ("h", json.dumps([told("h", "young", 1), told("i", "another's", 99), told("h", "old", 9)]).encode()),
+            ("i", json.dumps([told("i", "middle", 5)]).encode()),
+            ("j", b"{}"),
+            ("k", b"[{}]"),
         ]
-        self.assertEqual([info.stream for info in awaited(self.platform.streams())], ["old", "young"])
+        self.assertEqual([info.stream for info in awaited(self.platform.streams())], ["old", "middle", "young"])
+        self.assertEqual(self.bus.asked, [("streamrelay.v1.hosts.streams", b"")])
 
     def test_down(self) -> None:
         """Without a bus the lists are refused with 503."""

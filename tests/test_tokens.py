@@ -17,6 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay import tokens
 from streamrelay.errors import ConfigError
+from streamrelay.files import write_new
 from streamrelay.tokens import Signer, TokenError, Verifier
 from tests.fakes import STREAM, examples, folder, key_pair
 
@@ -208,7 +209,7 @@ class Files(SynchronousTestCase):
         private, public = key_pair(self)
         before = private.read_bytes(), public.read_bytes()
         self.assertRaises(ConfigError, tokens.generate, private, public)
-        self.assertRaises(ConfigError, tokens.write_new, public, b"x", 0o644)
+        self.assertRaises(ConfigError, write_new, public, b"x", 0o644)
         self.assertEqual((private.read_bytes(), public.read_bytes()), before)
 
     def test_readable_by_others(self) -> None:
