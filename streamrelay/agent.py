@@ -79,8 +79,7 @@ class Agent(Service):
             creds=config.nats_creds,
             nkey=config.nats_nkey,
             ca=config.ca,
-            cert=config.nats_cert,
-            cert_key=config.nats_cert_key,
+            certificate=config.nats_certificate,
             up=self._up,
         )
         self.bus.listen(wire.open_subject(config.host), self._summoned)

@@ -78,9 +78,8 @@ class Bus:
     nkey: str = ""
     """A file with an NKEY's seed."""
     ca: str = ""
-    cert: str = ""
-    """A file with a certificate for a server that asks for one, and its private key's file."""
-    cert_key: str = ""
+    certificate: str = ""
+    """What is shown to a server that asks for a certificate: ``CERTIFICATE,KEY``."""
     inbox: str = ""
     """Begins the subjects on which answers to our requests come; empty if we never ask."""
     up: Callable[[], None] = lambda: None
@@ -96,8 +95,8 @@ class Bus:
 
     def __attrs_post_init__(self) -> None:
         credentials.load(self.nkey, self.creds)
-        if self.ca or self.cert or any(url.startswith("tls:") for url in self.urls):
-            self._tls = tls_context(self.ca, self.cert, self.cert_key)
+        if self.ca or self.certificate or any(url.startswith("tls:") for url in self.urls):
+            self._tls = tls_context(self.ca, self.certificate)
 
     @property
     def connected(self) -> bool:

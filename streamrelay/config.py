@@ -72,10 +72,8 @@ class AgentConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """A NATS credentials file."""
     nats_nkey: str = ""
     """A file with the seed of an NKEY, as which this program is known to the bus."""
-    nats_cert: str = ""
-    """A file with the certificate that is shown to the bus, and those between it and its CA."""
-    nats_cert_key: str = ""
-    """The file of its private key."""
+    nats_certificate: str = ""
+    """The certificate that is shown to the bus if it asks for one: "CERTIFICATE,KEY", PEM files."""
     platform_key: tuple[str, ...] = ()
     """Files with the public keys of platforms whose summonses are followed."""
     tokens: Literal["signed", "opaque"] = "signed"
@@ -133,10 +131,8 @@ class PlatformConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """A NATS credentials file."""
     nats_nkey: str = ""
     """A file with the seed of an NKEY, as which this program is known to the bus."""
-    nats_cert: str = ""
-    """A file with the certificate that is shown to the bus, and those between it and its CA."""
-    nats_cert_key: str = ""
-    """The file of its private key."""
+    nats_certificate: str = ""
+    """The certificate that is shown to the bus if it asks for one: "CERTIFICATE,KEY", PEM files."""
     tokens: Literal["signed", "opaque"] = "signed"
     """Whether tokens and summonses are signed."""
     key: str = ""
@@ -233,8 +229,6 @@ def check_bus(settings: AgentConfig | PlatformConfig) -> None:
     """Raise `ValueError` if these settings name no bus, or one that is plain outside this machine."""
     if settings.nats_nkey and settings.nats_creds:
         raise ValueError("nats_nkey and nats_creds are both given; the bus knows a program by one of them")
-    if bool(settings.nats_cert) != bool(settings.nats_cert_key):
-        raise ValueError("a certificate for the bus takes both nats_cert and nats_cert_key")
     if not settings.nats:
         raise ValueError("where is the bus? give --nats, for example tls://nats.example")
     for url in settings.nats:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from nats import errors as nats_errors
 from nats.aio.client import Client
 
+from streamrelay.certificates import split_pair
 from streamrelay.credentials import Credentials
 from streamrelay.errors import ConfigError
 from streamrelay.files import read_secret
@@ -58,16 +59,17 @@ def place(url: str) -> tuple[str | None, int]:
     return parts.hostname, parts.port or PORT
 
 
-def tls_context(ca: str, cert: str, cert_key: str) -> ssl.SSLContext:
+def tls_context(ca: str, pair: str) -> ssl.SSLContext:
     """TLS that trusts `ca`, or the system's certificates, and shows a certificate of ours if there is one."""
     try:
         context = ssl.create_default_context(cafile=ca or None)
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(f"{ca}: can't be used as certificates: {error}") from None
-    if cert:
-        read_secret(cert_key, "private key")
+    if pair:
+        certificate, key = split_pair(pair)
+        read_secret(key, "private key")
         try:
-            context.load_cert_chain(cert, cert_key, password=lambda: "")
+            context.load_cert_chain(certificate, key, password=lambda: "")
         except (OSError, ssl.SSLError) as error:
-            raise ConfigError(f"{cert} with {cert_key}: can't be used as certificate and key: {error}") from None
+            raise ConfigError(f"{certificate} with {key}: can't be used as certificate and key: {error}") from None
     return context

@@ -68,8 +68,7 @@ class Platform:
     nats_creds: str = ""
     ca: str = ""
     nats_nkey: str = ""
-    nats_cert: str = ""
-    nats_cert_key: str = ""
+    nats_certificate: str = ""
     now: Callable[[], float] = time.time
     bus: Bus = field(init=False)
     _signer: Signer | None = None
@@ -83,8 +82,7 @@ class Platform:
             creds=self.nats_creds,
             nkey=self.nats_nkey,
             ca=self.ca,
-            cert=self.nats_cert,
-            cert_key=self.nats_cert_key,
+            certificate=self.nats_certificate,
             inbox=wire.PLATFORM_INBOX,
         )
 

@@ -28,8 +28,7 @@ class Options(ConfigOptions):
         "keys": "keys",
         "nats-creds": "nats_creds",
         "nats-nkey": "nats_nkey",
-        "nats-cert": "nats_cert",
-        "nats-cert-key": "nats_cert_key",
+        "nats-certificate": "nats_certificate",
         "ca": "ca",
     }
     optParameters = [
@@ -41,8 +40,7 @@ class Options(ConfigOptions):
         ["keys", None, None, "The TOML file of users' keys and grants (`streamrelay key add`)."],
         ["nats-creds", None, None, "A NATS credentials file."],
         ["nats-nkey", None, None, "A file with the seed of an NKEY."],
-        ["nats-cert", None, None, "A file with a certificate for the bus."],
-        ["nats-cert-key", None, None, "The file of its private key."],
+        ["nats-certificate", None, None, "What is shown to the bus if it asks: CERTIFICATE,KEY (PEM files)."],
         ["ca", None, None, "A file of certificates to trust for the bus in place of the system's."],
     ]
     optFlags = [
@@ -102,8 +100,7 @@ def makeService(options: Options) -> MultiService:
             nats_creds=config.nats_creds,
             ca=config.ca,
             nats_nkey=config.nats_nkey,
-            nats_cert=config.nats_cert,
-            nats_cert_key=config.nats_cert_key,
+            nats_certificate=config.nats_certificate,
         )
         PlatformService(platform, reactor).setServiceParent(service)
         factory = site(platform, ring)

@@ -118,8 +118,6 @@ class Checks(SynchronousTestCase):
             {"nats": ("http://nats.example",), "insecure": True},
             {"nats": ()},
             {"nats_nkey": "a", "nats_creds": "b"},
-            {"nats_cert": "a"},
-            {"nats_cert_key": "a"},
             {"mask": "never"},
             {"patience": 0},
             {"max_streams": 0},
@@ -145,7 +143,6 @@ class Checks(SynchronousTestCase):
             {"listen": ("tls:8800",)},
             {"nats": ("nats://nats.example",)},
             {"nats_nkey": "a", "nats_creds": "b"},
-            {"nats_cert_key": "a"},
         )
         load(PlatformConfig, None, {**PLATFORM, "key": "", "tokens": "opaque"})
         load(PlatformConfig, None, {**PLATFORM, "relay": "ws://127.0.0.1:1"})

@@ -96,10 +96,8 @@ class Lines(Case):
                 "d",
                 "--nats-nkey",
                 "n",
-                "--nats-cert",
-                "e",
-                "--nats-cert-key",
-                "f",
+                "--nats-certificate",
+                "e,f",
                 "--insecure",
                 "--tokens",
                 "opaque",
@@ -108,7 +106,7 @@ class Lines(Case):
         config = parsed.config(AgentConfig)
         self.assertEqual((config.host, config.nats, config.relays), ("h", ("nats://n:1", "tls://m"), ("wss://r",)))
         self.assertEqual((config.mask, config.ca, config.drop_in, config.nats_nkey), ("always", "c", "d", "n"))
-        self.assertEqual((config.nats_cert, config.nats_cert_key), ("e", "f"))
+        self.assertEqual(config.nats_certificate, "e,f")
         self.assertEqual((config.insecure, config.tokens, config.platform_key), (True, "opaque", ("k",)))
 
     def test_platform(self) -> None:

@@ -96,7 +96,7 @@ class Certificates(LiveTest):
     def test_verify(self) -> None:
         """With `verify` a client without a certificate stays out, and the programs with one get in."""
         more = f', ca_file: "{self.folder}/ca.pem", verify: true'
-        cert = f'nats_cert = "{self.folder}/relay.pem"\nnats_cert_key = "{self.folder}/relay.key"\n'
+        cert = f'nats_certificate = "{self.folder}/relay.pem,{self.folder}/relay.key"\n'
         own = LockedChain(self.folder, more, cert)
         self.addCleanup(own.stop)
         own.start()
