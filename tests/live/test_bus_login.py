@@ -175,7 +175,9 @@ class Passwords(LiveTest):
         )
         nats = self.program("nats-server", nats_command(0)[0], "-c", str(conf))
         agent = self.twistd("streamagent", f"--config={self.folder}/agent.toml", "--debug")
-        platform = self.twistd("streamplatform", f"--config={self.folder}/platform.toml", "--listen=tcp:0", "--debug")
+        platform = self.twistd(
+            "streamplatform", f"--config={self.folder}/platform.toml", "--listen=tcp:0:interface=127.0.0.1", "--debug"
+        )
         for program in (agent, platform):
             program.wait_for("the bus refuses this user")
         conf.write_text(f'{where}authorization {{ user: "u", password: "{secret}" }}\n')
