@@ -131,7 +131,7 @@ class Looped(MultiService):
     def reload(self) -> None:
         """SIGHUP: read again what isn't looked at anyway."""
         for service in self:
-            if isinstance(service, Ports):
+            if isinstance(service, Ports) and service.tls.pairs:
                 service.tls.refresh(force=True)
 
 

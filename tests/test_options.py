@@ -16,7 +16,8 @@ from streamrelay.logs import Logger
 from streamrelay.options import Looped, Ports, install_reactor, one_line
 from streamrelay.platform_tap import PlatformService
 from streamrelay.relay import Relay
-from tests.fakes import folder, install, key_pair
+from tests.authority import Authority
+from tests.fakes import Heard, folder, install, key_pair
 
 
 class Plugins(SynchronousTestCase):
@@ -235,6 +236,17 @@ class Services(Case):
         service = Looped(self.reactor)
         service.startService()
         self.assertIs(options.asyncio.get_event_loop_policy().get_event_loop(), self.reactor._asyncioEventloop)
+
+    def test_reload(self) -> None:
+        """SIGHUP reads certificates again, and does nothing to a program that has none."""
+        heard = Heard(self)
+        service = relay_tap.makeService(self.parse(relay_tap, "--tokens", "opaque"))
+        service.reload()
+        self.assertEqual(heard.events, [])
+        pair = Authority(self.where / "ca.pem").issue(self.where / "a.pem", "a.example")
+        options = ("--tokens", "opaque", "--listen", "tls:1", "--certificate", pair)
+        relay_tap.makeService(self.parse(relay_tap, *options)).reload()
+        self.assertIn("certificates read again: a.example", heard.text)
 
     def test_ports(self) -> None:
         """An endpoint that can't be is a `ConfigError`."""
