@@ -15,6 +15,7 @@ from twisted.internet.protocol import BaseProtocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from streamrelay import opening
 from streamrelay.channel import TransportChannel
 from streamrelay.errors import Refused
 from streamrelay.framed import FramedConnection, Masking
@@ -106,6 +107,7 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
     log = Silent()
     factory: "LegFactory"
     _size = 0
+    data: bytes
     _admission: Admission | None = None
     _refused = False
 
@@ -129,6 +131,17 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
             self.failHandshake(f"a request of over {MAX_HANDSHAKE} bytes", 431)
             return
         self._dataReceived(data)
+
+    def processHandshake(self) -> None:
+        head, end, rest = self.data.partition(b"\r\n\r\n")
+        if not end:
+            return
+        try:
+            self.data = opening.strict(head + end) + rest
+        except ValueError:
+            self.failHandshake("malformed")
+            return
+        super().processHandshake()
 
     def onConnect(self, request: Any) -> str | None:
         try:
