@@ -91,7 +91,7 @@ def padded(size: int) -> bytes:
 
 GOOD_CONTROL = (
     b"{}", b' { } ', b'{"resize":[80,24]}', b'{"resize":[1,1]}', b'{"resize":[10000,10000]}', b'{"resize":null}',
-    b'{"exit":0}', b'{"exit":-1}', b'{"exit":255}', b'{"exit":null}', b'{"eof":false}', b'{"ack":17,"resume":"later"}',
+    b'{"exit":0}', b'{"exit":1}', b'{"exit":255}', b'{"exit":null}', b'{"eof":false}', b'{"ack":17,"resume":"later"}',
     b'{"unknown":{"a":[1,2,{"b":null}]}}', b'{"":0}', b'{"EOF":true}', '{"name":"größer €😀"}'.encode(),
     b'{"name":"\\u00e9\\n\\u0000"}', b'{"n":1e308,"m":-0.5}', b'\t\r\n{"a":1}\n', b'{"met":null}', padded(4095), padded(4096),
     b'{"a":1,"a":2}', '{"a":"\uffff\U0010ffff"}'.encode(),
@@ -101,7 +101,7 @@ BAD_CONTROL = (
     b'{"a":1,}', b'{"eof":1}', b'{"eof":"true"}', b'{"eof":null}', b'{"eof":[true]}', b'{"eof":True}', b'{"resize":[0,1]}',
     b'{"resize":[1,0]}', b'{"resize":[10001,1]}', b'{"resize":[1,10001]}', b'{"resize":[-1,1]}', b'{"resize":[1]}',
     b'{"resize":[1,2,3]}', b'{"resize":[]}', b'{"resize":[1.5,2]}', b'{"resize":["80","24"]}', b'{"resize":"80x24"}',
-    b'{"resize":{"0":1}}', b'{"resize":[null,1]}', b'{"resize":[1e99,1]}', b'{"exit":"0"}', b'{"exit":1.5}', b'{"exit":[]}',
+    b'{"resize":{"0":1}}', b'{"resize":[null,1]}', b'{"resize":[1e99,1]}', b'{"exit":"0"}', b'{"exit":1.5}', b'{"exit":[]}', b'{"exit":-1}', b'{"exit":256}', b'{"exit":99999999999999999999}',
     b'{"met":1}', b'{"met":"v1"}', b'{"met":{}}', b'{"met":{"mode":1}}', b'{"met":{"mode":"v2"}}',
     b'{"met":{"mode":"v1","from":1}}', b'{"met":{"mode":"v1","from":"a\\nb"}}', b'{"a":NaN}', b'{"a":Infinity}', b'{"a":01}',
     b'{"a":"\x01"}', b'{"a":"\\x"}', b'\xef\xbb\xbf{}', b'{"a":' + b"[" * 2000, b"[" * 4000, b'{"a":' * 800, b"\x00", b"hello",

@@ -156,6 +156,7 @@ FAULTS = [
     Misdeed("a control message that is too big", frames=(frame(TEXT, b'{"a":"' + b"x" * 5000 + b'"}'),), says="4096", code=1009),
     Misdeed("a flood of control messages", frames=(frame(TEXT, b"{}") * 500,), says="too many control messages", code=1008),
     Misdeed("a bad size", frames=(frame(TEXT, b'{"resize":[0,0]}'),), says="bad control message", code=1002),
+    Misdeed("an exit status that is none", frames=(frame(TEXT, b'{"exit":99999999999999999999}'),), says="bad control message", code=1002),
     Misdeed("bytes after an end of file", frames=(frame(TEXT, b'{"eof":true}'), frame(BINARY, b"x")), code=1002),
     *(Misdeed(f"close code {code}", frames=(close(code),), says="may not be sent", code=1002)
       for code in (0, 999, 1004, 1005, 1006, 1015, 2000, 2999, 5000, 65535)),

@@ -240,7 +240,7 @@ class Clients(Dialled):
 
     def test_broken(self) -> None:
         """1 when the relay breaks the protocol, and the code goes to the relay."""
-        names = ("a masked frame, opcode 2", "reserved bits 100", "a flood", "close code 1005", "an unknown code", "a reset")
+        names = ("a masked frame, opcode 2", "reserved bits 100", "a flood", "close code 1005", "an unknown code", "an exit")
         self.exits([misdeed for misdeed in FAULTS if misdeed.name.startswith(names)], 1)
 
     def test_target(self) -> None:
