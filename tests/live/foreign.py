@@ -1,4 +1,4 @@
-"""Websocket clients of three independent libraries under one interface: websockets, aiohttp, and wsproto over streams."""
+"""Clients of three independent websocket libraries under one interface: websockets, aiohttp, wsproto over streams."""
 
 import asyncio
 from collections.abc import Sequence

@@ -43,10 +43,12 @@ LENGTHS = [
       for name, length, code in (("2^30 + 1", (1 << 30) + 1, 1009), ("2^31 - 1", (1 << 31) - 1, 1009),
                                  ("2^31", 1 << 31, 1009), ("2^32 - 1", (1 << 32) - 1, 1009), ("2^32", 1 << 32, 1009),
                                  ("2^53", 1 << 53, 1009), ("2^62", 1 << 62, 1009), ("2^63 - 1", (1 << 63) - 1, 1009),
-                                 ("2^63", 1 << 63, 1002), ("2^63 + 5", (1 << 63) + 5, 1002), ("2^64 - 1", (1 << 64) - 1, 1002))),
+                                 ("2^63", 1 << 63, 1002), ("2^63 + 5", (1 << 63) + 5, 1002), ("2^64 - 1",
+                                     (1 << 64) - 1, 1002))),
     Row("a length of 2^30 and its first bytes", header(BINARY, 1 << 30, 8) + ZERO + b"abc", passed=b"abc", inside=True),
     Row("a frame's first half", frame(BINARY, octets(100))[:56], passed=octets(50), inside=True),
-    *(Row(f"a header of {size} bytes", frame(BINARY, octets(70000))[:size], inside=True) for size in (1, 2, 5, 9, 10, 13, 14)),
+    *(Row(f"a header of {size} bytes", frame(BINARY, octets(70000))[:size], inside=True) for size in (1, 2, 5, 9, 10,
+        13, 14)),
 ]  # fmt: skip
 
 HEADERS = [
@@ -77,12 +79,16 @@ CONTROL_FRAMES = [
       for opcode in (CLOSE, PING, PONG) for size in (126, 127, 65535, 65536)),
     *(Row(f"opcode {opcode} with a length in {form} bytes", frame(opcode, b"\x03\xe8", form=form), 1002)
       for opcode in (CLOSE, PING, PONG) for form in (2, 8)),
-    *(Row(f"opcode {opcode}, not final", frame(opcode, b"\x03\xe8", final=False), 1002) for opcode in (CLOSE, PING, PONG)),
-    *(Row(f"a length of 2^63, opcode {opcode}", header(opcode, 1 << 63, 8) + KEY, 1002) for opcode in (CLOSE, PING, PONG)),
+    *(Row(f"opcode {opcode}, not final", frame(opcode, b"\x03\xe8", final=False), 1002) for opcode in (CLOSE, PING,
+        PONG)),
+    *(Row(f"a length of 2^63, opcode {opcode}", header(opcode, 1 << 63, 8) + KEY, 1002) for opcode in (CLOSE, PING,
+        PONG)),
     Row("a fragmented ping and its rest", frame(PING, b"a", final=False) + frame(CONTINUATION, b"b"), 1002),
-    Row("a ping between fragments", FIRST + frame(PING, b"?") + frame(CONTINUATION, b"last"), passed=b"first;last", pongs=(b"?",)),
+    Row("a ping between fragments", FIRST + frame(PING, b"?") + frame(CONTINUATION, b"last"), passed=b"first;last",
+        pongs=(b"?",)),
     Row("pings between many", FIRST + b"".join(frame(PING, bytes([n])) + frame(CONTINUATION, b"-", final=False)
-        for n in range(20)) + frame(CONTINUATION), passed=b"first;" + b"-" * 20, pongs=tuple(bytes([n]) for n in range(20))),
+        for n in range(20)) + frame(CONTINUATION), passed=b"first;" + b"-" * 20, pongs=tuple(bytes([n])
+            for n in range(20))),
     Row("a pong between fragments", FIRST + frame(PONG, b"?") + frame(CONTINUATION, b"last"), passed=b"first;last"),
     Row("a bad ping between fragments", FIRST + frame(PING, b"?", reserved=1), 1002, b"first;"),
     Row("ten pings", b"".join(frame(PING, bytes([n])) for n in range(10)), pongs=tuple(bytes([n]) for n in range(10))),
@@ -92,26 +98,31 @@ CONTROL_FRAMES = [
 
 FRAGMENTS = [
     Row("two", FIRST + frame(CONTINUATION, b"last"), passed=b"first;last"),
-    Row("three", FIRST + frame(CONTINUATION, b"middle;", final=False) + frame(CONTINUATION, b"last"), passed=b"first;middle;last"),
+    Row("three", FIRST + frame(CONTINUATION, b"middle;", final=False) + frame(CONTINUATION, b"last"),
+        passed=b"first;middle;last"),
     Row("a hundred bytes alone", frame(BINARY, final=False) + b"".join(frame(CONTINUATION, b"x", final=False)
         for _ in range(100)) + frame(CONTINUATION), passed=b"x" * 100),
     Row("empty ones", frame(BINARY, final=False) + frame(CONTINUATION, final=False) + frame(CONTINUATION)),
     Row("empty, then bytes", frame(BINARY, final=False) + frame(CONTINUATION, b"x"), passed=b"x"),
-    Row("large ones", frame(BINARY, octets(70000), final=False) + frame(CONTINUATION, octets(70000)), passed=octets(70000) * 2),
+    Row("large ones", frame(BINARY, octets(70000), final=False) + frame(CONTINUATION, octets(70000)),
+        passed=octets(70000) * 2),
     Row("one message after another", (FIRST + frame(CONTINUATION, b"last")) * 2, passed=b"first;last" * 2),
     Row("a continuation of nothing", frame(CONTINUATION, b"x"), 1002),
     Row("a continuation of nothing, not final", frame(CONTINUATION, b"x", final=False), 1002),
     Row("an empty continuation of nothing", frame(CONTINUATION), 1002),
     Row("a continuation after a whole message", frame(BINARY, b"x") + frame(CONTINUATION, b"y"), 1002, b"x"),
-    Row("a continuation after the last", FIRST + frame(CONTINUATION, b"last") + frame(CONTINUATION, b"y"), 1002, b"first;last"),
+    Row("a continuation after the last", FIRST + frame(CONTINUATION, b"last") + frame(CONTINUATION, b"y"), 1002,
+        b"first;last"),
     Row("binary within binary", FIRST + frame(BINARY, b"x"), 1002, b"first;"),
     Row("text within binary", FIRST + frame(TEXT, b"x"), 1002, b"first;"),
     Row("a fragmented one within another", FIRST + FIRST, 1002, b"first;"),
     Row("an empty one within another", FIRST + frame(BINARY), 1002, b"first;"),
     Row("text, then binary", frame(TEXT, b"{}", final=False) + frame(BINARY, b"x"), 1002, b"{}", modes=("raw",)),
     Row("a control message, then binary", frame(TEXT, b"{}", final=False) + frame(BINARY, b"x"), 1002, modes=("v1",)),
-    Row("text between binary", frame(BINARY, b"1") + frame(TEXT, b"2") + frame(BINARY, b"3"), passed=b"123", modes=("raw",)),
-    Row("text in fragments", frame(TEXT, b"te", final=False) + frame(CONTINUATION, b"xt"), passed=b"text", modes=("raw",)),
+    Row("text between binary", frame(BINARY, b"1") + frame(TEXT, b"2") + frame(BINARY, b"3"), passed=b"123",
+        modes=("raw",)),
+    Row("text in fragments", frame(TEXT, b"te", final=False) + frame(CONTINUATION, b"xt"), passed=b"text",
+        modes=("raw",)),
     Row("a fragment that stays open", FIRST + frame(PING, b"?"), passed=b"first;", pongs=(b"?",), inside=True),
 ]  # fmt: skip
 
@@ -125,7 +136,8 @@ CLOSES = [
     *(closing(code, code) for code in (4001, 4002, 4003, 4004, 4005, 4006, 4008, 4009, 4011)),
     *(closing(code, 4005) for code in (1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014)),
     *(Row(f"code {code}", close(code), 1002)
-      for code in (0, 1, 16, 255, 256, 500, 998, 999, 1004, 1005, 1006, 1015, 1016, 1017, 1050, 1099, 1100, 1500, 1999, 2000,
+      for code in (0, 1, 16, 255, 256, 500, 998, 999, 1004, 1005, 1006, 1015, 1016, 1017, 1050, 1099, 1100, 1500,
+          1999, 2000,
                    2001, 2500, 2998, 2999, 5000, 5001, 9999, 32768, 65535)),
     Row("no code", frame(CLOSE), 0, other=1000),
     Row("half a code", frame(CLOSE, b"\x03"), 1002),

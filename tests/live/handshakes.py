@@ -109,7 +109,8 @@ HEADER_ROWS = [
     *(Row(f"{name} with a blank before its colon",
           request(more=f"{name} : {HEADERS[name]}\r\n".encode(), **{name: None}), 400) for name in HEADERS),
     *(Row(f"{name} folded", request(**{name: f"\r\n {HEADERS[name]}"}), 400) for name in HEADERS),
-    *(Row(f"{name} twice", extra(f"{name}: {HEADERS[name]}".encode()), 101 if name in ("Upgrade", "Connection") else 400)
+    *(Row(f"{name} twice", extra(f"{name}: {HEADERS[name]}".encode()), 101 if name in ("Upgrade",
+        "Connection") else 400)
       for name in HEADERS),
     *(Row(f"Host {host!r}", request(Host=host), 101)
       for host in ("a", "a:80", "127.0.0.1:8780", "[::1]", "[::1]:8780", "xn--e1afmkfd.example", "a_b")),
@@ -155,7 +156,8 @@ SUBPROTOCOLS = [
     *(offered(value, "streamrelay.v1")
       for value in ("streamrelay.v1", "binary, streamrelay.v1", "streamrelay.v1,binary", "x,streamrelay.v1,y",
                     ",streamrelay.v1", "\tstreamrelay.v1\t,\tx", "base64, binary, streamrelay.v1")),
-    *(offered(value, "binary") for value in ("binary", "base64, binary", "Streamrelay.V1, binary", "binary,streamrelay")),
+    *(offered(value, "binary") for value in ("binary", "base64, binary", "Streamrelay.V1, binary",
+        "binary,streamrelay")),
     *(offered(value, "")
       for value in ("", "base64", "BINARY", "streamrelay.v2", "streamrelay.v1.x", "streamrelay.v1 binary",
                     '"binary"', "streamrelay.v1;q=1", "binary/1", "mqtt", "x" * 6000)),
@@ -164,7 +166,8 @@ SUBPROTOCOLS = [
     Row("no element", request(Sec_WebSocket_Protocol=","), 400),
     Row("one twice", request(Sec_WebSocket_Protocol="binary, binary"), 400),
     Row("one twice in two headers", request(more=f"{_PROTOCOL}: binary\r\n".encode() * 2), 400),
-    Row("a line end inside", request(Sec_WebSocket_Protocol="binary\x85Set-Cookie: a"), 101, "Upgrade\r\nSec-WebSocket-A"),
+    Row("a line end inside", request(Sec_WebSocket_Protocol="binary\x85Set-Cookie: a"), 101,
+        "Upgrade\r\nSec-WebSocket-A"),
 ]  # fmt: skip
 
 _DEFLATE = "permessage-deflate"
@@ -173,7 +176,8 @@ EXTENSIONS = [
     *(Row(f"offer {value!r}", request(Sec_WebSocket_Extensions=value), 101)
       for value in (_DEFLATE, f"{_DEFLATE}; client_max_window_bits", f"{_DEFLATE};server_max_window_bits=10",
                     f"{_DEFLATE}; server_max_window_bits=99", f"{_DEFLATE}; client_no_context_takeover; x",
-                    f'{_DEFLATE}; server_max_window_bits="15"', f"{_DEFLATE}, {_DEFLATE}", "unknown", "x-webkit-deflate-frame",
+                    f'{_DEFLATE}; server_max_window_bits="15"', f"{_DEFLATE}, {_DEFLATE}", "unknown",
+                        "x-webkit-deflate-frame",
                     "unknown; a=b; c, other", f",{_DEFLATE},,", f"{_DEFLATE}; no_such=1", "permessage-bzip2",
                     "permessage-snappy", "a" * 6000, "a,b,c,d,e,f,g", f"{_DEFLATE} ; a = b".replace(" = ", "="))),
     *(Row(f"offer {value!r}", request(Sec_WebSocket_Extensions=value), 400)
@@ -189,9 +193,11 @@ ORIGINS = [
       for value in ("null", "", "NULL", "https://panel.example.evil.example", "https://evil.example", "*", "file://",
                     "http://panel.example", "https://panel.example:443", "https://panel.example:8443",
                     "https://PANEL.example", "HTTPS://panel.example", "https://panel.example/", "panel.example",
-                    "https://panel.exampl", "https://xpanel.example", "https://panel.example.", "https://user@panel.example",
+                    "https://panel.exampl", "https://xpanel.example", "https://panel.example.",
+                        "https://user@panel.example",
                     "https://panel.example%00", "https://panel.example\x85", "\xa0https://panel.example", "https://[",
-                    "https://panel.example:99999", f"{ORIGIN}, {ORIGIN}", f"{ORIGIN} {ORIGIN}", "https://pane\xadl.example")),
+                    "https://panel.example:99999", f"{ORIGIN}, {ORIGIN}", f"{ORIGIN} {ORIGIN}",
+                        "https://pane\xadl.example")),
     Row("twice", request(more=f"Origin: {ORIGIN}\r\n".encode() * 2), 403),
     Row("a bad one before a bad token", request("GET /client/x HTTP/1.1", Origin="https://evil.example"), 403),
     Row("Sec-WebSocket-Origin says nothing", request(more=b"Sec-WebSocket-Origin: https://evil.example\r\n"), 101),
@@ -202,15 +208,20 @@ ORIGINS = [
 LINES = [
     *(Row(f"line {text!r}", extra(text), 400)
       for text in (b"no colon", b": x", b"X\x00: y", b"X y: z", b"X\t: y", b"(X): y", b"X@: y", b'"X": y', b"X\xe9: y",
-                   b" X: folded", b"\tX: folded", b"X: \x00", b"X: \x01", b"X: \x08", b"X: \x0b", b"X: \x0c", b"X: \x1b[2J",
+                   b" X: folded", b"\tX: folded", b"X: \x00", b"X: \x01", b"X: \x08", b"X: \x0b", b"X: \x0c",
+                       b"X: \x1b[2J",
                    b"X: \x1c", b"X: \x1d", b"X: \x1e", b"X: \x7f", b"X: a\rY: b", b"X: a\nY: b", b"X: a\r Y", b"X:\r",
                    b"\x00", b"[X]: y", b"X{}: y", b"X/Y: z", b"X,Y: z", b"X=Y: z", b"X;Y: z", b"GET / HTTP/1.1")),
     *(Row(f"line {text!r}", extra(text), 101)
-      for text in (b"X:", b"X: ", b"X: \xe9", b"X: caf\xc3\xa9", b"X: \x85", b"X: \xa0", b"X: \xff", b"X: a:b", b"!#$%&'*+.^_`|~: x",
-                   b"X: \ty", b"1: 2", b"X: y\r\nX: z", b"Cookie: a=\xc3\x85; b", b"X-Forwarded-For: 1.2.3.4", b"Expect: x",
-                   b"Content-Length: 0", b"Content-Length: 00", b"Keep-Alive: 300", b"Proxy-Connection: x", b"TE: trailers")),
+      for text in (b"X:", b"X: ", b"X: \xe9", b"X: caf\xc3\xa9", b"X: \x85", b"X: \xa0", b"X: \xff", b"X: a:b",
+          b"!#$%&'*+.^_`|~: x",
+                   b"X: \ty", b"1: 2", b"X: y\r\nX: z", b"Cookie: a=\xc3\x85; b", b"X-Forwarded-For: 1.2.3.4",
+                       b"Expect: x",
+                   b"Content-Length: 0", b"Content-Length: 00", b"Keep-Alive: 300", b"Proxy-Connection: x",
+                       b"TE: trailers")),
     *(Row(f"line {text!r}", extra(text), 400)
-      for text in (b"Content-Length: 1", b"Content-Length: 5", b"Content-Length: -1", b"Content-Length: +0", b"Content-Length:",
+      for text in (b"Content-Length: 1", b"Content-Length: 5", b"Content-Length: -1", b"Content-Length: +0",
+          b"Content-Length:",
                    b"Content-Length: 0, 5", b"Content-Length: 0\r\nContent-Length: 5", b"content-length: 0x0",
                    b"Transfer-Encoding: chunked", b"transfer-encoding: identity", b"Transfer-Encoding:")),
 ]  # fmt: skip

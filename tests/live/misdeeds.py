@@ -91,20 +91,25 @@ UNFRAMED = [
     Misdeed("a subprotocol not offered", changed(b"streamrelay.v1", b"binary"), says="subprotocol"),
     Misdeed("the subprotocol in capitals", changed(b"streamrelay.v1", b"STREAMRELAY.V1"), says="subprotocol"),
     Misdeed("two subprotocols", changed(b"streamrelay.v1", b"streamrelay.v1, binary"), says="subprotocol"),
-    Misdeed("the subprotocol twice", changed(b"\r\n\r\n", b"\r\nSec-WebSocket-Protocol: streamrelay.v1\r\n\r\n"), says="Protocol"),
-    *(Misdeed(f"the extension {name}", changed(b"\r\n\r\n", f"\r\nSec-WebSocket-Extensions: {name}\r\n\r\n".encode()), says="extension")
+    Misdeed("the subprotocol twice", changed(b"\r\n\r\n", b"\r\nSec-WebSocket-Protocol: streamrelay.v1\r\n\r\n"),
+        says="Protocol"),
+    *(Misdeed(f"the extension {name}", changed(b"\r\n\r\n",
+        f"\r\nSec-WebSocket-Extensions: {name}\r\n\r\n".encode()), says="extension")
       for name in ("permessage-deflate", "permessage-deflate; server_max_window_bits=10", "x-unknown", "x; y=z, w",
                    "permessage-deflate; bad=1")),
     *(Misdeed(f"status {status}", answered(status, "no\n"), says=status[:3])
-      for status in ("200 OK", "100 Continue", "204 No Content", "301 Moved", "302 Found\r\nLocation: ws://127.0.0.1:9/", "400 Bad",
-                     "401 Unauthorized", "403 Forbidden", "404 Not Found", "407 Proxy", "426 Upgrade", "500 Oops", "503 Full")),
+      for status in ("200 OK", "100 Continue", "204 No Content", "301 Moved",
+          "302 Found\r\nLocation: ws://127.0.0.1:9/", "400 Bad",
+                     "401 Unauthorized", "403 Forbidden", "404 Not Found", "407 Proxy", "426 Upgrade", "500 Oops",
+                         "503 Full")),
     Misdeed("status 102", changed(b"101 Switching", b"102 Switching"), says="102"),
     Misdeed("a status that is no number", changed(b"101", b"1O1"), says="status"),
     Misdeed("HTTP/1.0", changed(b"HTTP/1.1", b"HTTP/1.0"), says="version"),
     Misdeed("HTTP/2", changed(b"HTTP/1.1", b"HTTP/2"), says="version"),
     Misdeed("no status line", GOOD.split(b"\r\n", 1)[1], says="version"),
     Misdeed("an empty line", b"\r\n\r\n", says="status line"),
-    Misdeed("words that take a terminal over", answered("599 \x1b[2J\x1b]0;owned\x07\xc2\x9bx", "x"), says="[599]: ?[2J?]0;owned?"),
+    Misdeed("words that take a terminal over", answered("599 \x1b[2J\x1b]0;owned\x07\xc2\x9bx", "x"),
+        says="[599]: ?[2J?]0;owned?"),
     Misdeed("a status line of 5000 characters", answered("500 " + "x" * 5000), says="[500]: xxxx"),
     Misdeed("bytes that aren't text", b"HTTP/1.1 101 \xff\xfe\r\n\r\n", says="not HTTP"),
     Misdeed("garbage", bytes(range(256)) * 40, says="over 8192 bytes"),
@@ -123,7 +128,12 @@ UNFRAMED = [
 SLOW = [
     Misdeed("nothing at all", b"", says="no answer within 10 s"),
     Misdeed("half an answer", GOOD[:60], says="no answer within 10 s"),
-    Misdeed("a slow answer", b"HTTP/1.1 101 Switching Protocols\r\n" + b"X: y\r\n" * 100, says="no answer within 10 s", send=dripping),
+    Misdeed(
+        "a slow answer",
+        b"HTTP/1.1 101 Switching Protocols\r\n" + b"X: y\r\n" * 100,
+        says="no answer within 10 s",
+        send=dripping,
+    ),
 ]
 """The dial must be given up."""
 
@@ -137,12 +147,16 @@ def close(code: int, reason: bytes = b"why") -> bytes:
 
 
 FAULTS = [
-    *(Misdeed(f"a masked frame, opcode {opcode}", frames=(any_frame(opcode, b"\x03\xe8"),), says="a masked frame", code=1002)
+    *(Misdeed(f"a masked frame, opcode {opcode}", frames=(any_frame(opcode, b"\x03\xe8"),), says="a masked frame",
+        code=1002)
       for opcode in (TEXT, BINARY, CLOSE, PING)),
-    *(Misdeed(f"reserved bits {bits:03b}", frames=(frame(BINARY, b"x", reserved=bits),), says="reserved bits", code=1002)
+    *(Misdeed(f"reserved bits {bits:03b}", frames=(frame(BINARY, b"x", reserved=bits),), says="reserved bits",
+        code=1002)
       for bits in (1, 2, 4, 7)),
-    *(Misdeed(f"opcode {opcode}", frames=(frame(opcode, b"x"),), says="opcode", code=1002) for opcode in (3, 7, 11, 15)),
-    *(Misdeed(f"a long control frame, opcode {opcode}", frames=(frame(opcode, b"x" * 126),), says="over 125 bytes", code=1002)
+    *(Misdeed(f"opcode {opcode}", frames=(frame(opcode, b"x"),), says="opcode", code=1002) for opcode in (3, 7, 11,
+        15)),
+    *(Misdeed(f"a long control frame, opcode {opcode}", frames=(frame(opcode, b"x" * 126),), says="over 125 bytes",
+        code=1002)
       for opcode in (CLOSE, PING, PONG)),
     Misdeed("a fragmented ping", frames=(frame(PING, b"x", final=False),), says="fragmented", code=1002),
     Misdeed("a length that isn't minimal", frames=(frame(BINARY, b"x", form=8),), says="shortest form", code=1002),
@@ -150,13 +164,17 @@ FAULTS = [
     Misdeed("a length of 2^62", frames=(header(BINARY, 1 << 62, 8, masked=False),), says="a frame of", code=1009),
     Misdeed("a continuation of nothing", frames=(frame(CONTINUATION, b"x"),), says="continuation", code=1002),
     Misdeed("a control message that isn't UTF-8", frames=(frame(TEXT, b'{"a":"\xff"}'),), says="UTF-8", code=1007),
-    Misdeed("a control message that isn't JSON", frames=(frame(TEXT, b"hello"),), says="bad control message", code=1002),
+    Misdeed("a control message that isn't JSON", frames=(frame(TEXT, b"hello"),), says="bad control message",
+        code=1002),
     Misdeed("a list", frames=(frame(TEXT, b"[1]"),), says="bad control message", code=1002),
     Misdeed("a nest", frames=(frame(TEXT, b'{"a":' + b"[" * 4000),), says="bad control message", code=1002),
-    Misdeed("a control message that is too big", frames=(frame(TEXT, b'{"a":"' + b"x" * 5000 + b'"}'),), says="4096", code=1009),
-    Misdeed("a flood of control messages", frames=(frame(TEXT, b"{}") * 500,), says="too many control messages", code=1008),
+    Misdeed("a control message that is too big", frames=(frame(TEXT, b'{"a":"' + b"x" * 5000 + b'"}'),), says="4096",
+        code=1009),
+    Misdeed("a flood of control messages", frames=(frame(TEXT, b"{}") * 500,), says="too many control messages",
+        code=1008),
     Misdeed("a bad size", frames=(frame(TEXT, b'{"resize":[0,0]}'),), says="bad control message", code=1002),
-    Misdeed("an exit status that is none", frames=(frame(TEXT, b'{"exit":99999999999999999999}'),), says="bad control message", code=1002),
+    Misdeed("an exit status that is none", frames=(frame(TEXT, b'{"exit":99999999999999999999}'),),
+        says="bad control message", code=1002),
     Misdeed("bytes after an end of file", frames=(frame(TEXT, b'{"eof":true}'), frame(BINARY, b"x")), code=1002),
     *(Misdeed(f"close code {code}", frames=(close(code),), says="may not be sent", code=1002)
       for code in (0, 999, 1004, 1005, 1006, 1015, 2000, 2999, 5000, 65535)),
@@ -178,10 +196,12 @@ UNMET = [
                     b'{"met":{"mode":"v1","from":1}}', b'{"met":{"mode":"v1","from":"a\\u001b[2J"}}',
                     b'{"met":{"mode":"v1","from":"a\\nfake line"}}',
                     b'{"met":{"mode":"v1","from":"' + b"x" * 101 + b'"}}')),
-    Misdeed("bytes before met", frames=(frame(BINARY, b"early"), frame(TEXT, MET_WORDS)), says="before the client has come", code=1002),
+    Misdeed("bytes before met", frames=(frame(BINARY, b"early"), frame(TEXT, MET_WORDS)),
+        says="before the client has come", code=1002),
     Misdeed("an end of file before met", frames=(frame(TEXT, b'{"eof":true}'), frame(TEXT, MET_WORDS)),
             says="before the client has come", code=1002),
-    Misdeed("a flood of bytes before met", frames=(frame(BINARY, b"x" * 9996),), says="before the client has come", code=1002,
+    Misdeed("a flood of bytes before met", frames=(frame(BINARY, b"x" * 9996),), says="before the client has come",
+        code=1002,
             send=for_seconds),
     Misdeed("never met", code=4004),
     Misdeed("pings, and never met", frames=((frame(PING, b"x" * 98) * 100),), send=for_seconds),
@@ -191,12 +211,16 @@ UNMET = [
 HARMLESS = [
     Misdeed("good", frames=(frame(TEXT, MET_WORDS),), echoes=True),
     Misdeed("met twice", frames=(frame(TEXT, MET_WORDS) * 2,), echoes=True),
-    Misdeed("unknown messages around met", frames=(frame(TEXT, b'{"x":1}'), frame(TEXT, MET_WORDS), frame(TEXT, b'{"y":1}')), echoes=True),
-    Misdeed("pings and pongs", frames=(frame(PING, b"?"), frame(TEXT, MET_WORDS), frame(PONG, b"!"), frame(PING)), echoes=True),
-    Misdeed("met in fragments", frames=(frame(TEXT, MET_WORDS[:9], final=False), frame(PING), frame(CONTINUATION, MET_WORDS[9:])),
+    Misdeed("unknown messages around met", frames=(frame(TEXT, b'{"x":1}'), frame(TEXT, MET_WORDS), frame(TEXT,
+        b'{"y":1}')), echoes=True),
+    Misdeed("pings and pongs", frames=(frame(PING, b"?"), frame(TEXT, MET_WORDS), frame(PONG, b"!"), frame(PING)),
+        echoes=True),
+    Misdeed("met in fragments", frames=(frame(TEXT, MET_WORDS[:9], final=False), frame(PING), frame(CONTINUATION,
+        MET_WORDS[9:])),
             echoes=True),
     Misdeed("met by bytes", frames=(frame(TEXT, MET_WORDS),), send=in_bytes, echoes=True),
-    Misdeed("odd headers", changed(b"\r\n\r\n", b"\r\nX: \t\r\nno colon\r\nServer: x\r\n\r\n"), (frame(TEXT, MET_WORDS),), echoes=True),
+    Misdeed("odd headers", changed(b"\r\n\r\n", b"\r\nX: \t\r\nno colon\r\nServer: x\r\n\r\n"), (frame(TEXT,
+        MET_WORDS),), echoes=True),
 ]  # fmt: skip
 """The stream must work."""
 

@@ -44,8 +44,10 @@ def mask(payload: bytes, key: bytes) -> bytes:
     return whole.to_bytes(size, "big")
 
 
-def header(opcode: int, length: int, form: int = 0, final: bool = True, reserved: int = 0, masked: bool = True) -> bytes:
-    """A frame's header without its key. `form` is the length's bytes (1, 2, 8), 0 the shortest; `reserved` three bits."""
+def header(
+    opcode: int, length: int, form: int = 0, final: bool = True, reserved: int = 0, masked: bool = True
+) -> bytes:
+    """A header without its key. `form`: bytes of its length (1, 2, 8), 0 the shortest; `reserved`: three bits."""
     first = (0x80 if final else 0) | reserved << 4 | opcode
     form = form or (1 if length < 126 else 2 if length < 65536 else 8)
     bit = 0x80 if masked else 0

@@ -42,7 +42,9 @@ class Pairs(LiveTest):
             client_url, agent_url = chain.pair()
             client, agent = client_kind(), agent_kind()
 
-            async def session(client: Foreign = client, agent: Foreign = agent, urls: Any = (client_url, agent_url)) -> None:
+            async def session(
+                client: Foreign = client, agent: Foreign = agent, urls: Any = (client_url, agent_url)
+            ) -> None:
                 self.assertEqual(await agent.open(urls[1], [mode, "other"] if mode else []), mode or None)
                 asked = client_mode or mode
                 self.assertEqual(await client.open(urls[0], ["other", asked] if asked else []), asked or None)

@@ -1,4 +1,4 @@
-"""Frames at a real relay, byte by byte, on either leg of a pair: what the sender is told, and what the other leg gets."""
+"""Frames at a real relay, byte by byte, on either leg of a pair: what its sender is told, and what the other gets."""
 
 import time
 from itertools import product
@@ -47,7 +47,9 @@ class Frames(LiveTest):
     def row(self, row: Row, role: str, mode: str) -> None:
         """Send a row between other bytes, and look at both legs."""
         near, far = self.pair(role, mode)
-        near.send(frame(BINARY, BEFORE) + row.sent + (frame(BINARY, END) if row.code is None and not row.inside else b""))
+        near.send(
+            frame(BINARY, BEFORE) + row.sent + (frame(BINARY, END) if row.code is None and not row.inside else b"")
+        )
         if row.code is None:
             far.read_until(BEFORE + row.passed + (b"" if row.inside else END))
             far.send(frame(BINARY, END))
@@ -146,7 +148,7 @@ class Frames(LiveTest):
             self.assertEqual(spoken.texts, [])
 
     def test_ping_flood(self) -> None:
-        """40,000 pings whose pongs nobody reads cost the relay no memory, and the last is answered once they are read."""
+        """40,000 pings whose pongs nobody reads cost the relay no memory, and the last one is answered in the end."""
         near, far = self.pair("client", "v1")
         before = self.common.relay.rss()
         for _ in range(400):

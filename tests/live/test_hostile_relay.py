@@ -5,7 +5,20 @@ import socket
 import subprocess
 from typing import Any
 
-from tests.live.chain import HOST, PROGRAMS, WAIT, LiveTest, NatsClient, Work, environment, free_port, new_id, shared, take_all, until
+from tests.live.chain import (
+    HOST,
+    PROGRAMS,
+    WAIT,
+    LiveTest,
+    NatsClient,
+    Work,
+    environment,
+    free_port,
+    new_id,
+    shared,
+    take_all,
+    until,
+)
 from tests.live.hostile import HostileRelay, LeadingPlatform, Server
 from tests.live.misdeeds import FAULTS, HARMLESS, SLOW, UNFRAMED, UNMET, Misdeed, after_met
 from tests.live.raw import accept
@@ -112,7 +125,11 @@ class Agents(Dialled):
 
     def test_no_tls(self) -> None:
         """A relay that answers TLS with something else, or not at all, fails the dial in one line."""
-        for name, answer in {"HTTP": b"HTTP/1.1 400 Bad\r\n\r\n", "alert": b"\x15\x03\x03\x00\x02\x02\x28", "end": b""}.items():
+        for name, answer in {
+            "HTTP": b"HTTP/1.1 400 Bad\r\n\r\n",
+            "alert": b"\x15\x03\x03\x00\x02\x02\x28",
+            "end": b"",
+        }.items():
 
             def serve(connection: socket.socket, answer: bytes = answer) -> None:
                 connection.recv(4096)
@@ -235,12 +252,26 @@ class Clients(Dialled):
 
     def test_unreached(self) -> None:
         """6 when the relay's answer is no 101 of ours, or none comes."""
-        names = ("a wrong accept", "status 302", "words that", "garbage", "nothing, and an end", "the extension x-unknown")
+        names = (
+            "a wrong accept",
+            "status 302",
+            "words that",
+            "garbage",
+            "nothing, and an end",
+            "the extension x-unknown",
+        )
         self.exits([misdeed for misdeed in UNFRAMED if misdeed.name.startswith(names)] + SLOW[:1], 6)
 
     def test_broken(self) -> None:
         """1 when the relay breaks the protocol, and the code goes to the relay."""
-        names = ("a masked frame, opcode 2", "reserved bits 100", "a flood", "close code 1005", "an unknown code", "an exit")
+        names = (
+            "a masked frame, opcode 2",
+            "reserved bits 100",
+            "a flood",
+            "close code 1005",
+            "an unknown code",
+            "an exit",
+        )
         self.exits([misdeed for misdeed in FAULTS if misdeed.name.startswith(names)], 1)
 
     def test_target(self) -> None:

@@ -1,4 +1,4 @@
-"""A token pairs exactly once, whoever races for it: real relay, real sockets, requests that arrive in pieces at once."""
+"""A token pairs once, whoever races for it: real relay, real sockets, requests that arrive in pieces at once."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -32,7 +32,9 @@ class Racing(LiveTest):
 
     def knock(self, role: str, token: str) -> tuple[RawSocket, bytes]:
         """A connection, and the request that it will send."""
-        data = request(f"GET /{role} HTTP/1.1", Authorization=f"Bearer {token}", Sec_WebSocket_Protocol="streamrelay.v1")
+        data = request(
+            f"GET /{role} HTTP/1.1", Authorization=f"Bearer {token}", Sec_WebSocket_Protocol="streamrelay.v1"
+        )
         return RawSocket(self.port), data
 
     def leg(self, role: str, token: str) -> RawSocket:
