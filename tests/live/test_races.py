@@ -152,10 +152,10 @@ class Patience(Racing):
     """A client that comes as its agent's patience ends."""
 
     def due(self, count: int) -> Iterator[tuple[float, float]]:
-        """When each agent comes, and when its client does: from 6 ms before the end of its patience to 6 ms after."""
+        """When each agent comes, and when its client does: from 45 ms before the end of its patience to 15 ms after."""
         for number in range(count):
             begin = number * PATIENCE / count
-            yield begin, begin + PATIENCE + (number % 13 - 6) / 1000
+            yield begin, begin + PATIENCE + (number % 13 - 9) / 200
 
     def test_end_of_patience(self) -> None:
         """Either both are paired and exchange bytes, or both are closed with 4004; 200 times nothing in between."""
