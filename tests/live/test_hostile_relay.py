@@ -252,26 +252,12 @@ class Clients(Dialled):
 
     def test_unreached(self) -> None:
         """6 when the relay's answer is no 101 of ours, or none comes."""
-        names = (
-            "a wrong accept",
-            "status 302",
-            "words that",
-            "garbage",
-            "nothing, and an end",
-            "the extension x-unknown",
-        )
+        names = ("a wrong accept", "status 302", "words that", "garbage", "nothing, and an end", "the extension x-un")
         self.exits([misdeed for misdeed in UNFRAMED if misdeed.name.startswith(names)] + SLOW[:1], 6)
 
     def test_broken(self) -> None:
         """1 when the relay breaks the protocol, and the code goes to the relay."""
-        names = (
-            "a masked frame, opcode 2",
-            "reserved bits 100",
-            "a flood",
-            "close code 1005",
-            "an unknown code",
-            "an exit",
-        )
+        names = ("a masked frame, opcode 2", "reserved bits 100", "a flood", "close code 1005", "an unknown", "an exit")
         self.exits([misdeed for misdeed in FAULTS if misdeed.name.startswith(names)], 1)
 
     def test_target(self) -> None:

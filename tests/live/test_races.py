@@ -1,7 +1,8 @@
 """A token pairs once, whoever races for it: real relay, real sockets, requests that arrive in pieces at once."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from heapq import heappop, heappush
 from random import Random
 
 from tests.live.chain import HOST, Chain, LiveTest, new_id, shared
@@ -151,26 +152,22 @@ PATIENCE = 0.4
 class Patience(Racing):
     """A client that comes as its agent's patience ends."""
 
-    def due(self, count: int) -> Iterator[tuple[float, float]]:
-        """When each agent comes, and when its client does: from 45 ms before the end of its patience to 15 ms after."""
-        for number in range(count):
-            begin = number * PATIENCE / count
-            yield begin, begin + PATIENCE + (number % 13 - 9) / 200
-
     def test_end_of_patience(self) -> None:
-        """Either both are paired and exchange bytes, or both are closed with 4004; 200 times nothing in between."""
+        """Either both are paired and exchange bytes, or both are closed with 4004; 150 times nothing in between."""
         chain = shared(alone=True, tokens="opaque", relay=(f"--patience={PATIENCE}",))
         self.port = chain.relay_port
-        count, outcomes = 200, {"paired": 0, "4004": 0}
+        count, outcomes = 150, {"paired": 0, "4004": 0}
         tokens = [new_id() for _ in range(count)]
         legs: dict[str, dict[int, RawSocket]] = {"agent": {}, "client": {}}
-        events = [(when, role, number) for number, times in enumerate(self.due(count))
-                  for when, role in zip(times, ("agent", "client"), strict=True)]  # fmt: skip
         began = time.monotonic()
-        for when, role, number in sorted(events):
-            time.sleep(max(0.0, began + when - time.monotonic()))
+        due = [(began + PATIENCE * number / count, "agent", number) for number in range(count)]
+        while due:
+            when, role, number = heappop(due)
+            time.sleep(max(0.0, when - time.monotonic()))
             leg = legs[role][number] = self.leg(role, tokens[number])
             leg.send(frame(BINARY, b"from the %s" % role.encode()))
+            if role == "agent":  # its client comes from 30 ms before the end of its patience to 6 ms after
+                heappush(due, (time.monotonic() + PATIENCE + (number % 13 - 10) * 0.003, "client", number))
         for number in range(count):
             agent, client = legs["agent"][number], legs["client"][number]
             heard = agent.frame()
