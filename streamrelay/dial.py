@@ -21,7 +21,7 @@ from streamrelay.peer import address, explain
 from streamrelay.pulse import Pulse
 from streamrelay.sockets import SocketChannel
 from streamrelay.tls import open_channel
-from streamrelay.wire import CONNECT_TIME, MAX_HANDSHAKE, SUBPROTOCOL, is_loopback
+from streamrelay.wire import CONNECT_TIME, MAX_HANDSHAKE, SUBPROTOCOL, is_loopback, printable
 
 
 class DialError(Exception):
@@ -130,7 +130,7 @@ class DialFactory(WebSocketClientFactory):  # type: ignore[misc]
     def failed(self, reason: str) -> None:
         result, self._result = self._result, None
         if result is not None:
-            result.errback(DialError(reason))
+            result.errback(DialError(printable(reason)))  # it may hold words of a stranger
 
     def _cancel(self, result: "Deferred[FramedConnection]") -> None:
         self.failed(f"no answer within {CONNECT_TIME:.0f} s")

@@ -7,9 +7,10 @@ from attrs import define, field
 from twisted.internet.defer import Deferred
 
 from streamrelay import wire
+from streamrelay.errors import PeerError
 from streamrelay.framed import FramedConnection
 from streamrelay.splice import Drain, Feed
-from streamrelay.wire import Ending, Met
+from streamrelay.wire import Close, Ending, Met
 
 
 class Unmet(Exception):
@@ -33,6 +34,7 @@ class Vigil(Feed, Drain):
         return self.met
 
     def received(self, data: Sequence[memoryview], size: int) -> None:
+        self._expect_met()
         self._later.append(("received", b"".join(data)))
 
     def control(self, message: bytes) -> None:
@@ -43,6 +45,7 @@ class Vigil(Feed, Drain):
             self.met.callback(met)
 
     def eof(self) -> None:
+        self._expect_met()
         self._later.append(("eof", None))
 
     def over(self, ending: Ending) -> None:
@@ -53,6 +56,11 @@ class Vigil(Feed, Drain):
 
     def gone(self) -> None:
         self._later.append(("gone", None))
+
+    def _expect_met(self) -> None:
+        """No byte comes before the news (protocol.rst, "Control messages"); kept, they would have no bound."""
+        if not self.met.called:
+            raise PeerError(Close.PROTOCOL, "bytes before the client has come")
 
     def drained(self) -> None:
         """Nothing was sent."""

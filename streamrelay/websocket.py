@@ -15,6 +15,7 @@ from twisted.internet.protocol import BaseProtocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from streamrelay import opening
 from streamrelay.certificates import peer_names
 from streamrelay.channel import TransportChannel
 from streamrelay.errors import Refused
@@ -114,6 +115,7 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
     factory: "LegFactory"
     host: str | None = None
     _size = 0
+    data: bytes
     _admission: Admission | None = None
     _refused = False
 
@@ -146,6 +148,17 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
         """autobahn's own counts octets, and dresses them up for a debug line."""
         self.transport.write(data)
+
+    def processHandshake(self) -> None:
+        head, end, rest = self.data.partition(b"\r\n\r\n")
+        if not end:
+            return
+        try:
+            self.data = opening.strict(head + end) + rest
+        except ValueError:
+            self.failHandshake("malformed")
+            return
+        super().processHandshake()
 
     def onConnect(self, request: Any) -> str | None:
         try:

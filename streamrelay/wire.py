@@ -97,6 +97,11 @@ class Refusal:
     NO_SUCH_STREAM: Final = "no_such_stream"
 
 
+def printable(text: str) -> str:
+    """A stranger's words for a log or a terminal: one line of at most 200 characters, none of which controls it."""
+    return "".join(character if character.isprintable() else "?" for character in text[:200])
+
+
 class Ending(Struct, frozen=True):
     """How a connection ended: a close code and one line that says why."""
 
@@ -109,7 +114,7 @@ class Ending(Struct, frozen=True):
 
     def __str__(self) -> str:
         text = EXPLAIN.get(Close(self.code), "") if self.code in Close._value2member_map_ else ""
-        reason = self.reason if self.reason and self.reason != text else ""
+        reason = printable(self.reason) if self.reason != text else ""
         return f"{self.code} " + ": ".join(part for part in (text, reason) if part)
 
 
@@ -127,9 +132,9 @@ def ending(code: Close, reason: str = "") -> Ending:
 class Met(Struct, frozen=True):
     """The relay tells an agent's leg that its client has come."""
 
-    mode: str
+    mode: Annotated[str, Meta(pattern=r"^(?:v1|raw)\Z")]
     """"v1": the client takes control messages; "raw": they stop at the relay."""
-    from_: str = msgspec.field(name="from", default="")
+    from_: Annotated[str, Meta(max_length=100, pattern=r"^[!-~]*\Z")] = msgspec.field(name="from", default="")
     """The client's address, for the agent's log."""
 
 
@@ -138,7 +143,7 @@ class Control(Struct, frozen=True, omit_defaults=True):
 
     eof: bool = False
     resize: tuple[Annotated[int, Meta(ge=1, le=10000)], Annotated[int, Meta(ge=1, le=10000)]] | None = None
-    exit: int | None = None
+    exit: Annotated[int, Meta(ge=0, le=255)] | None = None
     met: Met | None = None
 
 

@@ -11,7 +11,7 @@ from streamrelay.agent import Agent
 from streamrelay.bus import Message
 from streamrelay.config import AgentConfig
 from streamrelay.dial import DialError
-from streamrelay.errors import TargetError
+from streamrelay.errors import PeerError, TargetError
 from streamrelay.summonses import MEMORY
 from streamrelay.wire import Answer, Close, Refusal
 from tests.fakes import STREAM, FakeBus, FakeConnection
@@ -188,7 +188,7 @@ class Streams(Case):
     def test_nothing_before(self) -> None:
         """No byte of a client reaches the target before the relay said that it has come."""
         self.summon()
-        self.dialler.legs[-1].receive(b"early")
+        self.assertRaises(PeerError, self.dialler.legs[-1].receive, b"early")
         self.assertEqual(bytes(self.target.made[-1].sent), b"")
         self.assertIsNone(self.target.made[-1].feed)
 

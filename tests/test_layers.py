@@ -12,7 +12,7 @@ LEVELS = [
     # L0: names, errors and rules, without I/O; wire and frames build upon errors
     {"errors", "logs"},
     {"wire", "files"},
-    {"tokens", "frames"},
+    {"tokens", "frames", "opening"},
     # L1
     {"rendezvous", "arrivals"},
     # L2: bytes in and out; connections and the splice that joins them

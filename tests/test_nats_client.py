@@ -123,9 +123,9 @@ class Certificates(SynchronousTestCase):
         where = folder(self)
         cert, key = self.pair(where, "a")
         other, other_key = self.pair(where, "b")
-        tls_context("", cert, key)
+        tls_context("", f"{cert},{key}")
         for wrong in ((other, key), (cert, other_key), (key, key), (str(where / "none"), key)):
-            self.assertIn(wrong[0], str(self.assertRaises(ConfigError, tls_context, "", *wrong)))
-        self.assertIn("none", str(self.assertRaises(ConfigError, tls_context, "", cert, str(where / "none"))))
+            self.assertIn(wrong[0], str(self.assertRaises(ConfigError, tls_context, "", ",".join(wrong))))
+        self.assertIn("none", str(self.assertRaises(ConfigError, tls_context, "", f"{cert},{where}/none")))
         Path(key).chmod(0o640)
-        self.assertIn("chmod 600", str(self.assertRaises(ConfigError, tls_context, "", cert, key)))
+        self.assertIn("chmod 600", str(self.assertRaises(ConfigError, tls_context, "", f"{cert},{key}")))

@@ -2,6 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from streamrelay.errors import PeerError
 from streamrelay.vigil import Unmet, Vigil
 from streamrelay.wire import Close, Met, ending
 from tests.fakes import Ear, FakeConnection
@@ -37,6 +38,15 @@ class Waiting(SynchronousTestCase):
         self.vigil.hand_over(ear)
         self.assertEqual([event[0] for event in ear.said], ["bytes", "control", "bytes", "eof", "over", "gone"])
         self.assertEqual((ear.data, ear.codes), (b"ab", [Close.LEG_LOST]))
+
+    def test_early(self) -> None:
+        """Bytes, or their end, before the news are a protocol error, and aren't kept."""
+        self.assertEqual(self.assertRaises(PeerError, self.leg.receive, b"early").code, Close.PROTOCOL)
+        self.assertEqual(self.assertRaises(PeerError, self.leg.feed.eof).code, Close.PROTOCOL)
+        self.leg.feed.control(MET)
+        ear = Ear()
+        self.vigil.hand_over(ear)
+        self.assertEqual(ear.said, [])
 
     def test_unmet(self) -> None:
         """A leg that ends before its client came is unmet, with its reason."""

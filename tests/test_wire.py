@@ -46,6 +46,12 @@ class Controls(SynchronousTestCase):
             b'{"resize": [80, 10001]}',
             b'{"resize": ["80", "24"]}',
             b'{"exit": "x"}',
+            b'{"exit": -1}',
+            b'{"exit": 256}',
+            b'{"exit": 99999999999999999999}',
+            b'{"met": {"mode": "v2"}}',
+            b'{"met": {"mode": "v1", "from": "a b"}}',
+            b'{"met": {"mode": "v1", "from": "\\u001b[2J"}}',
             b'{"met": {}}',
             b"{}{}",
         ):
@@ -70,6 +76,19 @@ class Controls(SynchronousTestCase):
             self.assertIsInstance(wire.decode_control(message), Control)
         except PeerError as error:
             self.assertIn(error.code, (1002, 1007))
+
+
+class Printable(SynchronousTestCase):
+    """A stranger's words."""
+
+    def test_printable(self) -> None:
+        """What controls a terminal or ends a line becomes question marks; other words stay, up to 200 characters."""
+        self.assertEqual(wire.printable("größer\x1b[2J\r\n\x07\x9b\u202e\u2028\x85!"), "größer?[2J???????!")
+        self.assertEqual(len(wire.printable("x" * 1000)), 200)
+
+    def test_ending(self) -> None:
+        """An ending's text is printable, whatever its reason is."""
+        self.assertEqual(str(Ending(4711, "a\nb")), "4711 a?b")
 
 
 class Endings(SynchronousTestCase):
