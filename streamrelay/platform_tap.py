@@ -27,7 +27,11 @@ class Options(ConfigOptions):
         "keys": "keys",
         "nats-creds": "nats_creds",
         "ca": "ca",
+        "idle": "idle",
+        "lifetime": "lifetime",
+        "quota": "quota",
     }
+    numbers = frozenset({"idle", "lifetime", "quota"})
     optParameters = [
         ["config", "c", None, "A TOML file of settings."],
         ["relay", None, None, "The relay's public URL, for example wss://relay.example."],
@@ -37,6 +41,9 @@ class Options(ConfigOptions):
         ["keys", None, None, "The TOML file of users' keys and grants (`streamrelay key add`)."],
         ["nats-creds", None, None, "A NATS credentials file."],
         ["ca", None, None, "A file of certificates to trust for the bus in place of the system's."],
+        ["idle", None, None, "Seconds without a byte after which a stream ends (default: 0, never)."],
+        ["lifetime", None, None, "Seconds that a stream may live (default: 0, for ever)."],
+        ["quota", None, None, "Bytes that a stream may carry, both ways together (default: 0, any number)."],
     ]
     optFlags = [
         ["debug", None, "Log more."],
@@ -77,7 +84,7 @@ def makeService(options: Options) -> MultiService:
         ring = KeyRing(config.keys)
         ring.load()
         key = config.key if config.tokens == "signed" else ""
-        platform = Platform(config.relay, config.nats, key, config.relay_id, config.nats_creds, config.ca)
+        platform = Platform(config.relay, config.nats, key, config.relay_id, config.nats_creds, config.ca, config)
         PlatformService(platform, reactor).setServiceParent(service)
         factory = site(platform, ring)
         for endpoint in config.listen:
