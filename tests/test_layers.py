@@ -19,11 +19,12 @@ LEVELS = [
     {"channel", "pulse", "splice"},
     {"sockets"},
     {"tls"},
-    {"framed", "plain", "leg"},
+    {"framed", "plain", "leg", "limits"},
     # L3: the seams to the world
     {"config"},
     {"peer"},
-    {"websocket", "dial", "bus", "stdio", "terminal", "grants", "targets.connecting", "targets.log", "targets.pty"},
+    {"websocket", "dial", "bus", "stdio", "terminal", "grants", "targets.log", "targets.pty"},
+    {"targets.addresses", "targets.connecting"},
     {"targets.tcp", "targets.unix"},
     {"targets.catalogue", "summonses", "vigil"},
     # L4: services, and the HTTP interface of one of them
