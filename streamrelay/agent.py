@@ -16,6 +16,7 @@ from streamrelay.dial import DialError, Dialler
 from streamrelay.discovery import Discovery
 from streamrelay.errors import TargetError
 from streamrelay.framed import FramedConnection
+from streamrelay.limits import Bounds
 from streamrelay.logs import Logger
 from streamrelay.pulse import Pulse
 from streamrelay.splice import Connection, Splice
@@ -48,6 +49,24 @@ class LiveStream:
         outward, inward = self.splice.outward.count, self.splice.inward.count
         summons = self.summons
         return StreamInfo(summons.stream, host, summons.target, summons.user, now - self.began, outward, inward)
+
+
+@define(eq=False)
+class Errand:
+    """What one summons asks for: a target of the list, within bounds that all legs of the stream share."""
+
+    summons: Summons
+    target: Target
+    bounds: Bounds
+
+    async def connect(self, reactor: Any) -> Connection:
+        """A connection to the target, or `TargetError`; what only this host's log may say is said there."""
+        try:
+            return await self.target.connect(reactor)
+        except TargetError as error:
+            if error.detail:
+                log.warn("stream {name}: {detail}", name=self.summons.stream, detail=error.detail)
+            raise
 
 
 @define(eq=False)
@@ -200,7 +219,9 @@ class Agent(Service):
             if len(self.streams) + self._opening > self.config.max_streams:
                 return Answer(refused=Refusal.BUSY, reason="too many streams on this host")
             target, kind = self.catalogue.find(summons.target)
-            connection = await target.connect(self.reactor)
+            bounds = Bounds(wire.strictest(summons, self.config), self.reactor, self.pulse)
+            errand = Errand(summons, target, bounds)
+            connection = await errand.connect(self.reactor)
         except TargetError as error:
             if nobody_asks:  # then the client, who may wait at the relay, is to be told there
                 Deferred.fromCoroutine(self._excuse(summons, error))
@@ -210,7 +231,7 @@ class Agent(Service):
         except DialError as error:
             connection.abort()
             return Answer(refused=Refusal.DIAL_FAILED, reason=f"the relay can't be reached: {error}")
-        self._attend(summons, target, leg, connection, summons.links)
+        self._attend(errand, leg, connection, summons.links)
         return Answer(ready=True, kind=kind)
 
     def _may_dial(self, relay: str) -> bool:
@@ -231,26 +252,12 @@ class Agent(Service):
         except (DialError, Unmet) as failure:
             log.info("nobody could be told: {failure}", failure=failure)
 
-    def _attend(
-        self,
-        summons: Summons,
-        target: Target,
-        leg: FramedConnection,
-        connection: Connection | None,
-        links: int,
-    ) -> None:
-        Deferred.fromCoroutine(self._stream(summons, target, leg, connection, links)).addErrback(
-            lambda failure: log.failure("stream {stream} failed", failure, stream=summons.stream)
+    def _attend(self, errand: Errand, leg: FramedConnection, connection: Connection | None, links: int) -> None:
+        Deferred.fromCoroutine(self._stream(errand, leg, connection, links)).addErrback(
+            lambda failure: log.failure("stream {stream} failed", failure, stream=errand.summons.stream)
         )
 
-    async def _stream(
-        self,
-        summons: Summons,
-        target: Target,
-        leg: FramedConnection,
-        connection: Connection | None,
-        links: int,
-    ) -> None:
+    async def _stream(self, errand: Errand, leg: FramedConnection, connection: Connection | None, links: int) -> None:
         """Wait for the client, then splice; a stream of several links sends its next leg as soon as this is met."""
         vigil = Vigil(leg)
         timeout = self.reactor.callLater(self.config.patience, leg.close, ending(Close.NOBODY_CAME))
@@ -259,31 +266,33 @@ class Agent(Service):
         except Unmet as unmet:
             if connection is not None:
                 connection.abort()
-            log.info("stream {name} was not met: {why}", name=summons.stream, why=unmet)
+            log.info("stream {name} was not met: {why}", name=errand.summons.stream, why=unmet)
             return
         finally:
             if timeout.active():
                 timeout.cancel()
         if links > 1:
-            Deferred.fromCoroutine(self._next_link(summons, target, links - 1))
+            Deferred.fromCoroutine(self._next_link(errand, links - 1))
         if connection is None:
             try:
-                connection = await target.connect(self.reactor)
+                connection = await errand.connect(self.reactor)
             except TargetError as error:
                 leg.close(ending(_CLOSES.get(error.code, Close.TARGET_REFUSED), error.reason))
                 return
-        self._splice(summons, met, vigil, connection)
+        self._splice(errand, met, vigil, connection)
 
-    async def _next_link(self, summons: Summons, target: Target, links: int) -> None:
+    async def _next_link(self, errand: Errand, links: int) -> None:
         try:
-            leg = await self._dial(summons)
+            leg = await self._dial(errand.summons)
         except DialError as error:
-            log.info("stream {name}: no further leg: {error}", name=summons.stream, error=error)
+            log.info("stream {name}: no further leg: {error}", name=errand.summons.stream, error=error)
             return
-        self._attend(summons, target, leg, None, links)
+        self._attend(errand, leg, None, links)
 
-    def _splice(self, summons: Summons, met: Met, vigil: Vigil, connection: Connection) -> None:
+    def _splice(self, errand: Errand, met: Met, vigil: Vigil, connection: Connection) -> None:
+        summons = errand.summons
         splice = Splice(vigil.leg, connection, lambda splice: self._ended(stream))
+        errand.bounds.hold(splice)
         stream = LiveStream(summons, splice, self.reactor.seconds())
         self.streams.add(stream)
         log.info(

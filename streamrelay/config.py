@@ -14,8 +14,8 @@ from streamrelay.errors import ConfigError
 from streamrelay.proxies import Proxies
 
 
-class RelayConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """Settings of ``twistd streamrelay``."""
+class RelayConfig(wire.Limits, frozen=True, forbid_unknown_fields=True):
+    """Settings of ``twistd streamrelay``; its limits count for every stream, whatever tokens say."""
 
     listen: tuple[str, ...] = ("tcp:8780:interface=127.0.0.1",)
     """Twisted endpoint strings to listen on."""
@@ -61,8 +61,8 @@ class RelayConfig(Struct, frozen=True, forbid_unknown_fields=True):
             check_origin(origin)
 
 
-class AgentConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """Settings of ``twistd streamagent``, but for its targets."""
+class AgentConfig(wire.Limits, frozen=True, forbid_unknown_fields=True):
+    """Settings of ``twistd streamagent``, but for its targets; its limits count whatever summonses say."""
 
     host: wire.Host
     """The name under which the platform knows this host."""
@@ -109,8 +109,8 @@ class AgentConfig(Struct, frozen=True, forbid_unknown_fields=True):
         check_bus(self)
 
 
-class PlatformConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """Settings of ``twistd streamplatform``."""
+class PlatformConfig(wire.Limits, frozen=True, forbid_unknown_fields=True):
+    """Settings of ``twistd streamplatform``; its limits go into tokens and summonses."""
 
     relay: str
     """The relay's public URL, for agents and clients: ws[s]://host[:port][/prefix]."""

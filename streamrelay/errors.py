@@ -39,7 +39,9 @@ class Refused(Exception):
 class TargetError(Exception):
     """A target can't be connected: `code` is one of `wire.Refusal`, the text says why in one line."""
 
-    def __init__(self, code: str, reason: str) -> None:
+    def __init__(self, code: str, reason: str, *, detail: str = "") -> None:
         super().__init__(reason)
         self.code = code
         self.reason = reason
+        self.detail = detail
+        """More for the agent's own log; never told to who asked."""

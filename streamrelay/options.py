@@ -64,7 +64,7 @@ class ConfigOptions(usage.Options):
                 continue
             if setting in self.numbers:
                 try:
-                    value = float(value)
+                    value = int(value) if value.isdecimal() else float(value)
                 except ValueError:
                     raise ConfigError(f"--{option} {value}: expected a number") from None
             given[setting] = value

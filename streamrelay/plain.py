@@ -67,11 +67,11 @@ class PlainConnection:
             self.channel.resume()
 
     def close(self, ending: Ending) -> None:
-        """A clean ending closes once all is sent; any other resets, so that nobody takes a torso for the whole."""
+        """An orderly ending closes once all is sent; any other resets, so that nobody takes a torso for the whole."""
         if self._closing or self._lost:
             return
         self._closing = True
-        if not ending.clean:
+        if not ending.orderly:
             self.channel.abort()
             return
         self._timer = self.clock.callLater(CLOSE_TIME, self.abort)

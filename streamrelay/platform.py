@@ -24,9 +24,9 @@ from streamrelay import tokens, wire
 from streamrelay.bus import Bus, Down, Nobody, TooSlow, as_deferred
 from streamrelay.errors import Refused
 from streamrelay.tokens import Signer
-from streamrelay.wire import Answer, HostInfo, Refusal, StreamInfo, TargetInfo
+from streamrelay.wire import Answer, HostInfo, Limits, Refusal, StreamInfo, TargetInfo
 
-__all__ = ["Opened", "Platform", "Refused", "as_deferred"]
+__all__ = ["Limits", "Opened", "Platform", "Refused", "as_deferred"]
 
 T = TypeVar("T")
 
@@ -38,6 +38,7 @@ _STATUS: Final = {
     Refusal.TARGET_REFUSED: 502,
     Refusal.TARGET_UNREACHABLE: 504,
     Refusal.DIAL_FAILED: 502,
+    Refusal.NOT_ALLOWED: 403,
     Refusal.BAD_SUMMONS: 502,
     Refusal.BUSY: 503,
     Refusal.NO_SUCH_STREAM: 404,
@@ -69,6 +70,8 @@ class Platform:
     ca: str = ""
     nats_nkey: str = ""
     nats_certificate: str = ""
+    limits: Limits = field(factory=Limits)
+    """Of every stream that is opened without limits of its own."""
     now: Callable[[], float] = time.time
     bus: Bus = field(init=False)
     _signer: Signer | None = None
@@ -93,11 +96,15 @@ class Platform:
     async def stop(self) -> None:
         await self.bus.stop()
 
-    async def open(self, user: str, host: str, target: str, links: int = 1) -> Opened:
-        """Summon the agent of `host` to `target` for `user`; `Refused` says in HTTP's terms why there is no stream."""
+    async def open(self, user: str, host: str, target: str, links: int = 1, limits: Limits | None = None) -> Opened:
+        """Summon the agent of `host` to `target` for `user`; `Refused` says in HTTP's terms why there is no stream.
+
+        `limits` take the place of the platform's own; opaque tokens hold none, but the summons does.
+        """
         if not wire.is_host(host) or not wire.is_target(target):
             raise Refused(404, "no such host or target", code="no_such_target")
         expires = self.now() + wire.SUMMONS_LIFE
+        bounds = (self.limits if limits is None else limits).claims()
         if self._signer is None:
             if links != 1:
                 raise ValueError("an opaque token serves one pair of legs; links need signed tokens")
@@ -106,6 +113,7 @@ class Platform:
         else:
             stream = tokens.new_id()
             about: dict[str, Any] = {"sub": stream, "host": host, "target": target, "user": user, "links": links}
+            about |= bounds
             agent_token, client_token = (
                 self._signer.mint(self.relay_id, role=role, **about) for role in ("agent", "client")
             )
@@ -116,6 +124,7 @@ class Platform:
             "token": agent_token,
             "user": user,
             "links": links,
+            **bounds,
         }
         answer = await self._ask(wire.open_subject(host), host, "summons", summons)
         url = f"{self.relay.rstrip('/')}/client/{client_token}"

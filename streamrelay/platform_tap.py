@@ -30,7 +30,11 @@ class Options(ConfigOptions):
         "nats-nkey": "nats_nkey",
         "nats-certificate": "nats_certificate",
         "ca": "ca",
+        "idle": "idle",
+        "lifetime": "lifetime",
+        "quota": "quota",
     }
+    numbers = frozenset({"idle", "lifetime", "quota"})
     optParameters = [
         ["config", "c", None, "A TOML file of settings."],
         ["relay", None, None, "The relay's public URL, for example wss://relay.example."],
@@ -42,6 +46,9 @@ class Options(ConfigOptions):
         ["nats-nkey", None, None, "A file with the seed of an NKEY."],
         ["nats-certificate", None, None, "What is shown to the bus if it asks: CERTIFICATE,KEY (PEM files)."],
         ["ca", None, None, "A file of certificates to trust for the bus in place of the system's."],
+        ["idle", None, None, "Seconds without a byte after which a stream ends (default: 0, never)."],
+        ["lifetime", None, None, "Seconds that a stream may live (default: 0, for ever)."],
+        ["quota", None, None, "Bytes that a stream may carry, both ways together (default: 0, any number)."],
     ]
     optFlags = [
         ["debug", None, "Log more."],
@@ -101,6 +108,7 @@ def makeService(options: Options) -> MultiService:
             ca=config.ca,
             nats_nkey=config.nats_nkey,
             nats_certificate=config.nats_certificate,
+            limits=config,
         )
         PlatformService(platform, reactor).setServiceParent(service)
         factory = site(platform, ring)

@@ -15,6 +15,7 @@ from streamrelay.config import RelayConfig
 from streamrelay.errors import Refused
 from streamrelay.framed import FramedConnection
 from streamrelay.leg import Leg, LegCore, make_leg
+from streamrelay.limits import Bounds
 from streamrelay.logs import Logger
 from streamrelay.proxies import Proxies, neighbourhood
 from streamrelay.rendezvous import Rendezvous
@@ -89,6 +90,8 @@ class Relay(Service):
     arrivals: Arrivals = field(init=False)
     proxies: Proxies = field(init=False)
     stopping: bool = False
+    bounds: dict[str, Bounds] = field(factory=dict)
+    """Of the streams of several links, as long as the rendezvous knows them: what one has used up, all have."""
     _sweep: LoopingCall = field(init=False)
     _empty: "Deferred[None] | None" = None
 
@@ -98,7 +101,7 @@ class Relay(Service):
         self.proxies = Proxies.named(config.proxies, config.proxy_protocol)
         if self.config.tokens == "signed":
             self.verifier = Verifier.load(list(self.config.platform_key), self.config.id)
-        self._sweep = LoopingCall(lambda: self.rendezvous.forget(self.now()))
+        self._sweep = LoopingCall(self._forget)
         self._sweep.clock = self.clock
 
     def startService(self) -> None:
@@ -125,6 +128,11 @@ class Relay(Service):
         else:
             done.callback(None)
         return maybeDeferred(super().stopService).addCallback(lambda _: done)
+
+    def _forget(self) -> None:
+        self.rendezvous.forget(self.now())
+        for stream in [stream for stream in self.bounds if stream not in self.rendezvous.meetings]:
+            del self.bounds[stream]
 
     def patience(self, role: str) -> float:
         if self.config.patience == 0 and role == "agent":
@@ -219,6 +227,7 @@ class Relay(Service):
             agent.leg.lose()
 
         splice = Splice(client.connection, agent.connection, ended)
+        self._bounds(client, agent).hold(splice)
         self.streams += 1
         log.debug("stream {name} opened", name=client.name)
         client.leg.meet(splice)
@@ -226,6 +235,14 @@ class Relay(Service):
         met = wire.Control(met=wire.Met(mode, client.peer))
         agent.connection.send_control(wire.encode(met))
         splice.start()
+
+    def _bounds(self, client: Seat, agent: Seat) -> Bounds:
+        """The limits of a pair's stream: the strictest of both tokens and of the relay's own settings."""
+        limits = wire.strictest(client.claims, agent.claims, self.config)
+        bounds = Bounds(limits, self.clock, client.connection.pulse)
+        if max(client.claims.links, agent.claims.links) == 1:
+            return bounds
+        return self.bounds.setdefault(client.claims.sub, bounds)
 
     def gone(self, seat: Seat) -> None:
         """A leg holds nothing any more."""

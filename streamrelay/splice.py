@@ -68,7 +68,7 @@ class Connection(Protocol):
     def resume(self) -> None: ...
 
     def close(self, ending: Ending) -> None:
-        """End once everything sent is out (a clean ending), or at once where the rest is worth nothing."""
+        """End once everything sent is out (an orderly ending), or at once where the rest is worth nothing."""
 
     def abort(self) -> None:
         """End now."""

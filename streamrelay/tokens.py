@@ -16,7 +16,7 @@ from attrs import define
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from streamrelay import wire
 from streamrelay.errors import ConfigError
@@ -33,7 +33,7 @@ class TokenError(Exception):
     """A token is no good; the text is for our own log, never for the peer."""
 
 
-class LegClaims(Struct, frozen=True):
+class LegClaims(wire.Limits, frozen=True):
     """What a leg's token says, once it is verified."""
 
     sub: wire.Stream

@@ -92,6 +92,7 @@ class Refusal:
     TARGET_REFUSED: Final = "target_refused"
     TARGET_UNREACHABLE: Final = "target_unreachable"
     DIAL_FAILED: Final = "dial_failed"
+    NOT_ALLOWED: Final = "not_allowed"
     BAD_SUMMONS: Final = "bad_summons"
     BUSY: Final = "busy"
     NO_SUCH_STREAM: Final = "no_such_stream"
@@ -112,6 +113,11 @@ class Ending(Struct, frozen=True):
     def clean(self) -> bool:
         return self.code == Close.FINISHED
 
+    @property
+    def orderly(self) -> bool:
+        """Whether what came before is worth delivering: it finished, or reached one of its `Limits`."""
+        return self.code in (Close.FINISHED, Close.IDLE, Close.LIFETIME, Close.QUOTA)
+
     def __str__(self) -> str:
         text = EXPLAIN.get(Close(self.code), "") if self.code in Close._value2member_map_ else ""
         reason = printable(self.reason) if self.reason != text else ""
@@ -124,6 +130,36 @@ FINISHED: Final = Ending(Close.FINISHED)
 def ending(code: Close, reason: str = "") -> Ending:
     """An ending in the code's own words, or in others that say more."""
     return Ending(int(code), reason or EXPLAIN[code])
+
+
+# -- limits ----------------------------------------------------------------------------------------------------
+
+Seconds = Annotated[float, Meta(ge=0, le=1e9)]
+Bytes = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """What one stream may use up (protocol.rst, "Limits"); 0 is no limit. Tokens, summonses and settings have them."""
+
+    idle: Seconds = 0
+    """Seconds without a byte in either direction."""
+    lifetime: Seconds = 0
+    """Seconds from the pairing of its first legs."""
+    quota: Bytes = 0
+    """Bytes of both directions together."""
+
+    def claims(self) -> dict[str, float]:
+        """Those that are set, by name; whatever else a subclass holds is left out."""
+        return {name: value for name in Limits.__struct_fields__ if (value := getattr(self, name))}
+
+
+def strictest(*given: Limits) -> Limits:
+    """Of each limit the least that is set anywhere."""
+    least: dict[str, float] = {}
+    for limits in given:
+        for name, value in limits.claims().items():
+            least[name] = min(value, least.get(name, value))
+    return msgspec.convert(least, Limits)
 
 
 # -- control messages ------------------------------------------------------------------------------------------
@@ -166,7 +202,7 @@ def decode_control(message: bytes | bytearray) -> Control:
 # -- the bus ---------------------------------------------------------------------------------------------------
 
 
-class Summons(Struct, frozen=True):
+class Summons(Limits, frozen=True):
     """Asks an agent to come: connect `target`, dial `relay` with `token`."""
 
     stream: Stream

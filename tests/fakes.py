@@ -13,6 +13,8 @@ import twisted.internet
 from attrs import define, field
 from hypothesis import settings
 from twisted.internet import asyncioreactor
+from twisted.internet.abstract import isIPAddress, isIPv6Address
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock, StringTransport
@@ -617,6 +619,23 @@ class FakeReactor(MemoryReactorClock, asyncioreactor.AsyncioSelectorReactor):
 
     def callFromThread(self, call, *arguments) -> None:
         self.from_threads.append(lambda: call(*arguments))
+
+
+@define(eq=False)
+class FakeNames:
+    """A resolver with a list of its own, which notes what it was asked."""
+
+    names: dict[str, list[str]]
+    asked: list[str] = field(factory=list)
+
+    def resolveHostName(self, receiver, name, port=0, types=None, transport="TCP"):
+        self.asked.append(name)
+        receiver.resolutionBegan(self)
+        for address in self.names.get(name, [name] if isIPAddress(name) or isIPv6Address(name) else []):
+            kind = IPv6Address if ":" in address else IPv4Address
+            receiver.addressResolved(kind("TCP", address, port))
+        receiver.resolutionComplete()
+        return self
 
 
 def install(case: SynchronousTestCase) -> FakeReactor:

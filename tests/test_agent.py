@@ -1,6 +1,7 @@
 """agent.py: from a summons to a splice, without a bus or a relay."""
 
 from attrs import define, field
+from msgspec import structs
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
@@ -14,7 +15,7 @@ from streamrelay.dial import DialError
 from streamrelay.errors import PeerError, TargetError
 from streamrelay.summonses import MEMORY
 from streamrelay.wire import Answer, Close, Refusal
-from tests.fakes import STREAM, FakeBus, FakeConnection
+from tests.fakes import STREAM, FakeBus, FakeConnection, Heard
 
 RELAY = "wss://relay.example"
 MET = b'{"met": {"mode": "v1", "from": "client:1"}}'
@@ -136,6 +137,14 @@ class Summoned(Case):
         self.assertEqual(self.answers(), [Answer(refused=Refusal.TARGET_REFUSED, reason="nothing listens")])
         self.assertEqual(self.dialler.dialled, [])
 
+    def test_not_allowed(self) -> None:
+        """What only the host's own log may say isn't told to who asked."""
+        heard = Heard(self)
+        self.target.error = TargetError(Refusal.NOT_ALLOWED, "not allowed", detail="it is 127.0.0.1")
+        self.summon()
+        self.assertEqual(self.answers(), [Answer(refused=Refusal.NOT_ALLOWED, reason="not allowed")])
+        self.assertIn("it is 127.0.0.1", heard.text)
+
     def test_excused_at_the_relay(self) -> None:
         """When nobody waits for the answer, the client at the relay is told why the target can't be had."""
         self.target.error = TargetError(Refusal.TARGET_UNREACHABLE, "no answer")
@@ -203,6 +212,39 @@ class Streams(Case):
         [event] = self.events("ended")
         self.assertEqual((event["code"], event["seconds"], event["up"], event["down"]), (4003, 2.0, 2, 0))
         self.assertEqual(self.agent.streams, set())
+
+    def test_limits(self) -> None:
+        """The agent holds a stream to its summons' limits and to its own, whatever the relay does."""
+        for own, limits, code in (
+            ({}, {"quota": 3}, Close.QUOTA),
+            ({"quota": 3}, {"quota": 4}, Close.QUOTA),
+            ({}, {"lifetime": 4}, Close.LIFETIME),
+            ({"idle": 4}, {}, Close.IDLE),
+        ):
+            self.setUp()
+            self.agent.config = structs.replace(self.agent.config, **own)
+            self.summon(**limits)
+            leg, target = self.meet()
+            leg.receive(b"1234")
+            self.reactor.pump([5.0] * 3)
+            self.assertEqual((leg.closed.code, target.closed.code), (code, code))
+            self.assertEqual(bytes(target.sent), b"1234"[: 3 if code == Close.QUOTA else 4])
+            leg.lose()
+            target.lose()
+            [event] = self.events("ended")
+            self.assertEqual((event["code"], event["up"]), (code, len(target.sent)))
+            self.assertEqual(event["reason"], leg.closed.reason)
+
+    def test_limits_of_links(self) -> None:
+        """All links of a stream use up one quota."""
+        self.summon(links=2, quota=5)
+        self.meet()
+        self.meet()
+        legs, targets = self.dialler.legs, self.target.made
+        legs[0].receive(b"1234")
+        legs[1].receive(b"5678")
+        self.assertEqual([bytes(target.sent) for target in targets], [b"1234", b"5"])
+        self.assertEqual({end.closed.code for end in (*legs, *targets)}, {Close.QUOTA})
 
     def test_unmet(self) -> None:
         """A leg whose client never comes is closed after the patience, and its target let go."""

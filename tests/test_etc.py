@@ -61,9 +61,9 @@ class Settings(SynchronousTestCase):
         load(AgentConfig, str(ETC / "agent.toml"), {})
         catalogue = Catalogue(str(ETC / "agent.toml"))
         catalogue.load()
-        names = ["ssh", "db/postgres", "syslog", "log/nginx", "vm/mail/console", "shell"]
+        names = ["ssh", "reports", "db/postgres", "syslog", "log/nginx", "vm/mail/console", "shell"]
         kinds = [catalogue.find(name)[1] for name in names]
-        self.assertEqual(kinds, ["tcp", "unix", "log", "log", "unix", "pty"])
+        self.assertEqual(kinds, ["tcp", "tcp", "unix", "log", "log", "unix", "pty"])
         self.assertEqual(len(catalogue.entries), len(names))
 
     def test_platform(self) -> None:

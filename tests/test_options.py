@@ -156,6 +156,15 @@ class Lines(Case):
                 error = self.assertRaises(usage.UsageError, self.parse, module, "--nats", url)
                 self.assertNotIn("hidden", str(error))
 
+    def test_limits(self) -> None:
+        """The platform's limits may be options, and reach its streams."""
+        limits = ("--idle", "1.5", "--lifetime", "60", "--quota", "9007199254740993")
+        parsed = self.parse(platform_tap, *limits, "--relay", "ws://localhost", "--key", "k", "--keys", "u")
+        self.assertEqual(parsed.config(PlatformConfig).claims(), {"idle": 1.5, "lifetime": 60, "quota": 2**53 + 1})
+        for wrong in ("-1", "many", "1.5"):
+            parsed = self.parse(platform_tap, "--quota", wrong, "--relay", "ws://localhost", "--tokens", "opaque")
+            self.assertRaises(ConfigError, parsed.config, PlatformConfig)
+
     def test_wrong(self) -> None:
         """Unknown options, and numbers that are none, are usage errors."""
         self.assertRaises(usage.UsageError, self.parse, relay_tap, "--nonsense")

@@ -95,6 +95,15 @@ class Connections(SynchronousTestCase):
         self.clock.advance(CLOSE_TIME)
         self.assertTrue(self.channel.aborted)
 
+    def test_limits(self) -> None:
+        """The end by a limit closes as a clean one does: what came before is delivered."""
+        for code in (Close.IDLE, Close.LIFETIME, Close.QUOTA):
+            self.setUp()
+            self.connection.close(ending(code))
+            self.assertEqual((self.channel.finished, self.channel.aborted), (True, False))
+            self.clock.advance(LINGER)
+            self.assertTrue(self.channel.aborted)
+
     def test_unclean_close(self) -> None:
         """Any other ending resets, so that nobody takes a torso for the whole."""
         self.connection.close(ending(Close.LEG_LOST))

@@ -9,7 +9,7 @@ from streamrelay.bus import Down, Nobody, TooSlow
 from streamrelay.errors import Refused
 from streamrelay.platform import Platform
 from streamrelay.tokens import Verifier
-from streamrelay.wire import Answer, HostInfo, Refusal, Summons, TargetInfo
+from streamrelay.wire import Answer, HostInfo, Limits, Refusal, Summons, TargetInfo
 from tests.fakes import FakeBus, awaited, key_pair
 
 READY = wire.encode(Answer(ready=True, kind="log"))
@@ -52,6 +52,18 @@ class Opening(Case):
         self.assertEqual((client.user, client.host, client.target, client.links), ("alice", "web-1", "log/nginx", 2))
         self.assertNotEqual(agent.jti, client.jti)
         self.assertEqual(opened.kind, "log")
+
+    def test_limits(self) -> None:
+        """Limits go into both tokens and the summons: those that are given, or the platform's own."""
+        relay = Verifier.load([self.public], "relay-1")
+        self.platform.limits = Limits(idle=600, quota=1 << 40)
+        for given, wanted in ((None, self.platform.limits), (Limits(lifetime=1.5), Limits(lifetime=1.5))):
+            self.bus.answers.append(READY)
+            opened = self.open(limits=given)
+            claims = Verifier.load([self.public], "web-1").claims(self.bus.asked[-1][1].decode(), "summons")
+            summons = wire.convert(claims, Summons)
+            legs = relay.leg(summons.token, "agent"), relay.leg(opened.url.rpartition("/")[2], "client")
+            self.assertEqual([wire.strictest(each) for each in (summons, *legs)], [wanted] * 3)
 
     def test_opaque(self) -> None:
         """Without a key both legs get the same string, and the summons is plain JSON that expires."""
@@ -96,6 +108,7 @@ class Opening(Case):
             (Refusal.TARGET_REFUSED, 502),
             (Refusal.TARGET_UNREACHABLE, 504),
             (Refusal.DIAL_FAILED, 502),
+            (Refusal.NOT_ALLOWED, 403),
             (Refusal.BAD_SUMMONS, 502),
             (Refusal.BUSY, 503),
             ("new_word", 502),

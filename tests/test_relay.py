@@ -2,6 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -10,7 +11,7 @@ from streamrelay.config import RelayConfig
 from streamrelay.errors import Refused
 from streamrelay.framed import FramedConnection, Masking
 from streamrelay.frames import FrameReader
-from streamrelay.pulse import Pulse
+from streamrelay.pulse import BEAT, Pulse
 from streamrelay.relay import AGENT_PATIENCE, GOODBYE, OPAQUE_MEMORY, Relay
 from streamrelay.tokens import Signer
 from streamrelay.websocket import Knock
@@ -282,7 +283,7 @@ class Admission(Case):
         self.assertIn(tokens.fingerprint(STREAM), heard.text)
 
 
-class Signed(Case):
+class SignedCase(Case):
     """A relay for signed tokens."""
 
     def setUp(self) -> None:
@@ -293,6 +294,10 @@ class Signed(Case):
 
     def mint(self, role: str = "client", audience: str = "relay-1", **claims) -> str:
         return self.signer.mint(audience, role=role, **{"sub": STREAM, **claims})
+
+
+class Signed(SignedCase):
+    """Legs with signed tokens."""
 
     def test_pair(self) -> None:
         """Two tokens of one stream, one for each role, are paired."""
@@ -320,6 +325,76 @@ class Signed(Case):
         for _ in range(2):
             self.leg("agent", self.mint("agent", links=2))
         self.assertEqual(self.relay.streams, 2)
+
+
+class Limited(SignedCase):
+    """Streams that end by a limit."""
+
+    def pair(self, client: dict, agent: dict) -> tuple[Leg, Leg]:
+        legs = self.leg("client", self.mint("client", **client)), self.leg("agent", self.mint("agent", **agent))
+        legs[1].frames()
+        return legs
+
+    def test_stricter_token(self) -> None:
+        """Of each limit the stricter of both tokens counts, at both legs."""
+        client, agent = self.pair({"quota": 3, "lifetime": 9}, {"quota": 5, "lifetime": 2})
+        client.send(b"12345")
+        self.assertEqual(agent.frames()[0], (2, b"123"))
+        self.assertEqual(client.close_codes(), [Close.QUOTA])
+        self.setUp()
+        client, agent = self.pair({"quota": 3, "lifetime": 9}, {"quota": 5, "lifetime": 2})
+        self.clock.advance(2)
+        self.assertEqual((client.close_codes(), agent.close_codes()), ([Close.LIFETIME], [Close.LIFETIME]))
+
+    def test_relays_own(self) -> None:
+        """No token exceeds the relay's own settings, nor does one that says nothing."""
+        for claims in ({}, {"idle": 3600}):
+            self.setUp()
+            self.relay.config = structs.replace(self.relay.config, idle=10)
+            client, agent = self.pair(claims, claims)
+            self.clock.pump([BEAT] * 3)
+            self.assertEqual((client.close_codes(), agent.close_codes()), ([Close.IDLE], [Close.IDLE]))
+
+    def test_opaque(self) -> None:
+        """With opaque tokens the relay's settings are the limits of every stream."""
+        self.start(quota=4)
+        client, agent = self.leg("client"), self.leg("agent")
+        agent.frames()
+        agent.send(b"12345")
+        self.assertEqual(client.frames()[0], (2, b"1234"))
+        self.assertEqual(agent.close_codes(), [Close.QUOTA])
+
+    def test_links(self) -> None:
+        """All links of a stream have one quota, until its tokens have expired and nobody is there."""
+        more = {"quota": 4, "links": 2}
+        client, agent = self.pair(more, more)
+        client.send(b"123")
+        client.lose()
+        agent.lose()
+        client, agent = self.pair(more, more)
+        client.send(b"45")
+        self.assertEqual(agent.frames()[0], (2, b"4"))
+        self.assertEqual(client.close_codes(), [Close.QUOTA])
+        client.lose()
+        agent.lose()
+        self.assertEqual(len(self.relay.bounds), 1)
+        self.relay.now = lambda: tokens.time.time() + 60
+        self.clock.advance(BEAT)
+        self.assertEqual((self.relay.rendezvous.meetings, self.relay.bounds), ({}, {}))
+
+    def test_impossible(self) -> None:
+        """A token whose limits are none is refused, rather than to have no limits."""
+        for claims in ({"idle": -1}, {"quota": "many"}, {"lifetime": None}, {"quota": 1.5}, {"idle": 1e300}):
+            self.assertEqual(self.status(token=self.mint(**claims)), 401, claims)
+
+    def test_outcome(self) -> None:
+        """The log says which limit ended the stream."""
+        heard = Heard(self)
+        client, agent = self.pair({"quota": 2}, {})
+        client.send(b"123")
+        client.lose()
+        agent.lose()
+        self.assertIn("ended: 4011 byte quota used up: its 2 bytes are used up", heard.text)
 
 
 class Stopping(Case):

@@ -78,6 +78,8 @@ def read_entry(name: str, table: object) -> Entry:
     unknown = set(_PLACE.findall(" ".join(_texts(settings)))) - set(wanted)
     if unknown:
         raise ValueError(f"{{{min(unknown)}}} is no part of the name")
+    if isinstance(settings, Tcp | Unix):
+        settings = settings.bounded()
     if not wanted:
         settings.check()
     return Entry(name, settings, _pattern(name, settings.parts))

@@ -1,15 +1,18 @@
-"""tcp: a port by IPv4 or IPv6 address or by name, resolved when the stream opens."""
+"""tcp: a port by IPv4 or IPv6 address or by name, resolved and compared when the stream opens."""
 
+from ipaddress import ip_network
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.protocol import Factory
 
+from streamrelay.errors import TargetError
 from streamrelay.plain import PlainProtocol
 from streamrelay.splice import Connection
+from streamrelay.targets.addresses import Filtered, literal
 from streamrelay.targets.connecting import connected
-from streamrelay.wire import CONNECT_TIME, Close, ending
+from streamrelay.wire import CONNECT_TIME, Close, Refusal, ending
 
 
 class Tcp(Struct, frozen=True, forbid_unknown_fields=True, tag="tcp", tag_field="kind"):
@@ -17,20 +20,38 @@ class Tcp(Struct, frozen=True, forbid_unknown_fields=True, tag="tcp", tag_field=
 
     address: str
     """host:port, or [IPv6]:port"""
+    networks: tuple[str, ...] = ()
+    """The networks that it may lead to, such as 10.0.0.0/8; none: whatever `addresses.why_not` has nothing against."""
     parts: dict[str, str] = {}
     """For a pattern: the regular expression that each named part must match."""
 
     def check(self) -> None:
         split_address(self.address)
 
+    def bounded(self) -> "Tcp":
+        """As it stands in the agent's file: an address there lists itself; `ValueError` for networks that are none."""
+        for network in self.networks:
+            ip_network(network)
+        host = self.address.rpartition(":")[0].removeprefix("[").removesuffix("]")
+        return structs.replace(self, networks=self.networks or literal(host))
+
     async def connect(self, reactor: Any) -> Connection:
         host, port = split_address(self.address)
-        endpoint = HostnameEndpoint(reactor, host, port, timeout=CONNECT_TIME)
+        filtered = Filtered(reactor, self.networks)
+        endpoint = HostnameEndpoint(filtered, host, port, timeout=CONNECT_TIME)
         factory = Factory.forProtocol(
             lambda: PlainProtocol(reactor, ending(Close.TARGET_RESET), lambda connection: None)
         )
         factory.noisy = False
-        return await connected(endpoint.connect(factory), self.address)
+        try:
+            return await connected(endpoint.connect(factory), self.address)
+        except TargetError as error:
+            if not filtered.refused:
+                raise
+            why = f"{self.address} is not allowed: {'; '.join(filtered.refused)}"
+            if filtered.passed:  # then an allowed address has failed, too, and that is what to tell
+                raise TargetError(error.code, error.reason, detail=why) from None
+            raise TargetError(Refusal.NOT_ALLOWED, "the target's address is not allowed", detail=why) from None
 
 
 def split_address(address: str) -> tuple[str, int]:

@@ -250,6 +250,7 @@ class Chain:
         agent: str = "",
         space: tuple[str, ...] = (),
         address: str = "127.0.0.1",
+        limits: tuple[str, ...] = (),
     ) -> None:
         self.folder, self.tls, self.tokens, self.address = folder, tls, tokens, address
         self.space = space
@@ -261,6 +262,8 @@ class Chain:
         name = "localhost" if tls and address == "127.0.0.1" else address
         self.relay_url = f"{'wss' if tls else 'ws'}://{name}:{self.relay_port}"
         self.relay_options, self.targets, self.agent_settings = relay, targets, agent
+        self.limits = limits
+        """More options of the platform, for example ``--idle=5``."""
         self.programs: list[Program] = []
         self.write_files()
 
@@ -334,6 +337,7 @@ class Chain:
             f"--nats={self.nats_url}",
             *(() if self.address == "127.0.0.1" else ("--insecure",)),
             *tokens,
+            *self.limits,
         )
 
     def wait(self) -> None:

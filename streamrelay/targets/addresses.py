@@ -1,0 +1,133 @@
+"""Which addresses a target may lead to, compared after its name is resolved (operations.rst, "Addresses")."""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any, Final
+
+from attrs import define, field
+from twisted.internet.interfaces import (
+    IAddress,
+    IHostnameResolver,
+    IHostResolution,
+    IReactorPluggableNameResolver,
+    IResolutionReceiver,
+)
+from zope.interface import implementer
+
+Address = IPv4Address | IPv6Address
+
+LOCALHOST: Final = ("127.0.0.0/8", "::1/128")
+"""What ``localhost`` may be."""
+THIS_NETWORK: Final = ip_network("0.0.0.0/8")
+METADATA: Final = frozenset(map(ip_address, ("100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254")))
+"""Where clouds tell a machine its secrets, other than by a link-local address: Alibaba, Azure, Oracle, AWS by IPv6."""
+NAT64: Final = IPv6Network("64:ff9b::/96")
+"""RFC 6052: the last four bytes are the IPv4 address that is reached."""
+
+
+def innermost(address: str) -> Address:
+    """An address without its scope; the IPv4 address where IPv6 is only its clothes; `ValueError` if it is none."""
+    found = ip_address(address.partition("%")[0])
+    if isinstance(found, IPv4Address):
+        return found
+    embedded = found.ipv4_mapped or found.sixtofour or (found.teredo[1] if found.teredo else None)
+    if embedded is None and found in NAT64:
+        embedded = IPv4Address(int(found) & 0xFFFFFFFF)
+    return embedded or found
+
+
+def why_not(address: str, networks: Sequence[str] = ()) -> str:
+    """Why this address may not be connected, in one line; empty if it may."""
+    found = innermost(address)
+    if networks:
+        listed = any(found in ip_network(network) for network in networks)
+        return "" if listed else f"{found} is in none of {', '.join(networks)}"
+    for is_so, what in (
+        (found.is_unspecified or found in THIS_NETWORK, "no address of a host"),
+        (found.is_loopback, "a loopback address"),
+        (found.is_link_local, "a link-local address"),
+        (found.is_multicast, "a multicast address"),
+        (found in METADATA, "a cloud's metadata service"),
+        (found.is_reserved, "a reserved address"),
+    ):
+        if is_so:
+            return f"{found} is {what}, and the target lists no networks"
+    return ""
+
+
+def literal(host: str) -> tuple[str, ...]:
+    """The networks that a host lists by standing in the agent's file as it is; none for names."""
+    if host == "localhost":
+        return LOCALHOST
+    try:
+        return (str(ip_network(innermost(host))),)
+    except ValueError:
+        return ()
+
+
+@implementer(IReactorPluggableNameResolver)
+@define(eq=False)
+class Filtered:
+    """A reactor whose names resolve to allowed addresses alone: what is compared is what is connected."""
+
+    reactor: Any
+    networks: Sequence[str]
+    refused: list[str] = field(factory=list)
+    """Why addresses were left out."""
+    passed: int = 0
+    """Addresses that were not."""
+    nameResolver: "Resolver" = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.nameResolver = Resolver(self)
+
+    def installNameResolver(self, resolver: IHostnameResolver) -> IHostnameResolver:
+        """The reactor's own stays."""
+        raise NotImplementedError
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.reactor, name)
+
+
+@implementer(IHostnameResolver)
+@define(eq=False)
+class Resolver:
+    """The reactor's resolver, without what isn't allowed."""
+
+    where: Filtered
+
+    def resolveHostName(
+        self,
+        resolutionReceiver: IResolutionReceiver,
+        hostName: str,
+        portNumber: int = 0,
+        addressTypes: Sequence[type[IAddress]] | None = None,
+        transportSemantics: str = "TCP",
+    ) -> IHostResolution:
+        """As the reactor's."""
+        own: IHostnameResolver = self.where.reactor.nameResolver
+        sieve = Sieve(self.where, resolutionReceiver)
+        return own.resolveHostName(sieve, hostName, portNumber, addressTypes, transportSemantics)
+
+
+@implementer(IResolutionReceiver)
+@define(eq=False)
+class Sieve:
+    """Passes on allowed addresses."""
+
+    where: Filtered
+    receiver: IResolutionReceiver
+
+    def resolutionBegan(self, resolution: IHostResolution) -> None:
+        self.receiver.resolutionBegan(resolution)
+
+    def addressResolved(self, address: IAddress) -> None:
+        reason = why_not(address.host, self.where.networks)  # type: ignore[attr-defined]
+        if reason:
+            self.where.refused.append(reason)
+        else:
+            self.where.passed += 1
+            self.receiver.addressResolved(address)
+
+    def resolutionComplete(self) -> None:
+        self.receiver.resolutionComplete()
