@@ -1,8 +1,9 @@
-"""The ``streamrelay`` command: connect, hosts, keygen, key add."""
+"""The ``streamrelay`` command: connect, hosts, keygen, key add, list and revoke."""
 
 import argparse
 import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,6 +39,7 @@ def main(argv: list[str] | None = None) -> None:
 def parser() -> argparse.ArgumentParser:
     root = argparse.ArgumentParser(
         prog="streamrelay",
+        allow_abbrev=False,
         description="Reaches targets on firewalled hosts; makes the keys that this needs.",
         epilog="The programs themselves: twistd -n streamrelay, twistd streamagent, twistd -n streamplatform.",
     )
@@ -51,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
 def _add_connect(commands: Any) -> None:
     connect = commands.add_parser(
         "connect",
+        allow_abbrev=False,
         help="open a stream to a target of a host",
         description="Open a stream to a target of a host, on standard input and output or on a local port.",
         epilog=EXIT,
@@ -69,7 +72,7 @@ def _add_connect(commands: Any) -> None:
 
 
 def _add_hosts(commands: Any) -> None:
-    hosts = commands.add_parser("hosts", help="list the hosts that are up, with their targets")
+    hosts = commands.add_parser("hosts", allow_abbrev=False, help="list the hosts that are up, with their targets")
     hosts.add_argument("--json", action="store_true", help="as the platform answers")
     _reaching(hosts)
     hosts.set_defaults(run=run_hosts)
@@ -88,7 +91,7 @@ def _add_keygen(commands: Any) -> None:
 
 
 def _add_key(commands: Any) -> None:
-    key = commands.add_parser("key", help="make keys for the users of a platform")
+    key = commands.add_parser("key", help="make, list and revoke keys of a platform's users")
     actions = key.add_subparsers(metavar="ACTION", required=True)
     add = actions.add_parser(
         "add",
@@ -96,7 +99,6 @@ def _add_key(commands: Any) -> None:
         description="Make a key, print it, and write its hash and its grants to the file.",
     )
     add.add_argument("name", metavar="NAME")
-    add.add_argument("--keys", default="keys.toml", metavar="FILE", help="default: keys.toml")
     add.add_argument(
         "--grant",
         action="append",
@@ -105,6 +107,18 @@ def _add_key(commands: Any) -> None:
         help="globs of what may be opened, for example 'web-*:log/*'; may be repeated",
     )
     add.set_defaults(run=run_key_add)
+    listing = actions.add_parser("list", help="list the keys: name, day of making, grants")
+    listing.set_defaults(run=run_key_list)
+    revoke = actions.add_parser(
+        "revoke",
+        help="take a key back",
+        description="Take a key out of the file. A running platform refuses it from its next request on, and ends its "
+        "sessions; streams that are open go on.",
+    )
+    revoke.add_argument("name", metavar="NAME")
+    revoke.set_defaults(run=run_key_revoke)
+    for action in (add, listing, revoke):
+        action.add_argument("--keys", default="keys.toml", metavar="FILE", help="default: keys.toml")
 
 
 def _reaching(command: argparse.ArgumentParser) -> None:
@@ -146,7 +160,8 @@ def run_keygen(arguments: argparse.Namespace) -> int:
 
 
 def run_key_add(arguments: argparse.Namespace) -> int:
-    from streamrelay.grants import Grant, add_key
+    from streamrelay.grants import Grant
+    from streamrelay.keys import add_key
 
     grants = []
     for text in arguments.grant:
@@ -154,8 +169,25 @@ def run_key_add(arguments: argparse.Namespace) -> int:
         if not colon or not host or not target:
             raise ConfigError(f"--grant {text!r}: expected HOST:TARGET, for example 'web-*:*'")
         grants.append(Grant(host, target))
-    print(add_key(Path(arguments.keys), arguments.name, grants))
+    print(add_key(Path(arguments.keys), arguments.name, grants, datetime.now(UTC).date()))
     say(f"this is the only time that the key is shown; {arguments.keys} holds its hash")
+    return 0
+
+
+def run_key_list(arguments: argparse.Namespace) -> int:
+    from streamrelay.keys import list_keys
+
+    for name, holder in list_keys(Path(arguments.keys)).items():
+        grants = " ".join(f"{grant.host}:{grant.target}" for grant in holder.grants)
+        print(f"{name}\t{holder.created or '-'}\t{grants}")
+    return 0
+
+
+def run_key_revoke(arguments: argparse.Namespace) -> int:
+    from streamrelay.keys import revoke_key
+
+    revoke_key(Path(arguments.keys), arguments.name)
+    say(f"the key of {arguments.name} is no longer in {arguments.keys}")
     return 0
 
 

@@ -19,6 +19,7 @@ from streamrelay import agent_tap, options, platform_tap, relay_tap
 from streamrelay.config import AgentConfig, PlatformConfig, RelayConfig, load
 from streamrelay.grants import KeyRing
 from streamrelay.targets.catalogue import Catalogue
+from streamrelay.tokens import write_new
 from tests.fakes import folder
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -79,7 +80,9 @@ class Settings(SynchronousTestCase):
 
     def test_keys(self) -> None:
         """The sample of keys is read, and nobody's key is one of them."""
-        ring = KeyRing(str(ETC / "keys.toml"))
+        path = folder(self) / "keys.toml"
+        write_new(path, (ETC / "keys.toml").read_bytes(), 0o600)
+        ring = KeyRing(str(path))
         ring.load()
         self.assertEqual(set(ring.content.keys), {"alice", "support"})
         self.assertIsNone(ring.user("srk_none"))

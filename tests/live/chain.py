@@ -31,7 +31,8 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from streamrelay.grants import Grant, add_key
+from streamrelay.grants import Grant
+from streamrelay.keys import add_key
 from streamrelay.tokens import Signer, generate, new_id
 
 HOST = "host-1"
