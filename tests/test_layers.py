@@ -14,7 +14,7 @@ LEVELS = [
     {"wire"},
     {"tokens", "frames"},
     # L1
-    {"rendezvous"},
+    {"rendezvous", "attempts", "sessions"},
     # L2: bytes in and out; connections and the splice that joins them
     {"channel", "pulse", "splice"},
     {"sockets"},
@@ -25,7 +25,11 @@ LEVELS = [
     {"peer"},
     {"websocket", "dial", "bus", "stdio", "terminal", "grants", "targets.connecting", "targets.log", "targets.pty"},
     {"targets.tcp", "targets.unix"},
-    {"targets.catalogue", "summonses", "vigil"},
+    {"targets.catalogue", "summonses", "vigil", "fetch", "keys"},
+    # HTTP: what comes in and goes out, and those who are asked about it
+    {"origin", "answers", "jwks", "ask"},
+    {"cookies", "oidc", "pages"},
+    {"gate"},
     # L4: services, and the HTTP interface of one of them
     {"relay", "agent", "platform", "client"},
     {"api"},
