@@ -12,7 +12,7 @@ from streamrelay.grants import is_user
 from streamrelay.jwks import PublicKey, PublicKeys
 
 JWT: Final = re.compile(r"[A-Za-z0-9_-]{1,1024}\.[A-Za-z0-9_-]{1,8192}\.[A-Za-z0-9_-]{1,1400}")
-"""What is taken for a JWT: up to a signature by 8192 bits."""
+"""A JWT's form: up to a signature by 8192 bits."""
 
 
 class BearerError(Exception):
@@ -28,6 +28,8 @@ class Issuer:
 
     async def claims(self, token: str) -> dict[str, Any]:
         """The claims of a JWT that holds good now, or `BearerError`; its user is `user_of` them."""
+        if not JWT.fullmatch(token):
+            raise BearerError("not a JWT")
         try:
             head = jwt.get_unverified_header(token)
         except (jwt.PyJWTError, ValueError, RecursionError) as error:

@@ -338,7 +338,8 @@ class Forwarded(Asked):
         self.assertEqual(self.told("POST", "/v1/streams", WANTED, Cookie=f"panel=1; {PUBLIC}=x")[0], 401)
         self.assertEqual(self.told("POST", "/v1/streams", WANTED)[0], 401)
         self.gate.issuer = Issuer(OidcConfig(ISSUER, AUDIENCE, "x"), Known(Key("k")))
-        self.assertEqual(self.told("POST", "/v1/streams", WANTED, key=Key("k").sign())[0], 401)
+        for token in (Key("k").sign(), "a.b.", f"a.{'b' * 9000}.c"):
+            self.assertEqual(self.told("POST", "/v1/streams", WANTED, key=token)[0], 401)
         self.assertEqual(self.fetch.asked, [])
 
     def test_recognised(self) -> None:

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.config import OidcConfig
 from streamrelay.jwks import read_keys
-from streamrelay.oidc import JWT, BearerError, Issuer
+from streamrelay.oidc import BearerError, Issuer
 from tests.issuer import AUDIENCE, ISSUER, Key
 
 
@@ -39,7 +39,6 @@ class Verifying(SynchronousTestCase):
         self.issuer = Issuer(OidcConfig(ISSUER, AUDIENCE, "x"), Known(self.rsa, self.ec, self.ed))
 
     def claims(self, token: str) -> dict:
-        self.assertTrue(JWT.fullmatch(token), token)
         return self.successResultOf(Deferred.fromCoroutine(self.issuer.claims(token)))
 
     def refused(self, token: str) -> str:
@@ -164,6 +163,8 @@ class Verifying(SynchronousTestCase):
             b'{"alg":7}',
         ):
             self.refused(f"{encoded(head)}.{body}.{signature}")
+        for token in ("", "..", "a.b.", "a.b.c.d", f"a.{'b' * 9000}.c", "a b.c.d", self.ec.sign() + "\n", "é.é.é"):
+            self.refused(token)
         head = encoded({"alg": "ES256", "kid": "ec"})
         for part in (b"", b"[]", b"7", b"\xff", b"[" * 5000):
             self.refused(f"{head}.{encoded(part)}.{signature}")
