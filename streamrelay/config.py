@@ -100,11 +100,11 @@ class OidcConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """The issuer's public keys: an https:// URL, or a file, which is read again when it changes."""
     user: str = "sub"
     """The claim that names the user."""
-    algorithms: tuple[Algorithm, ...] = ("RS256", "ES256", "EdDSA")
+    algorithms: Annotated[tuple[Algorithm, ...], Meta(min_length=1)] = ("RS256", "ES256", "EdDSA")
     """How a JWT may be signed; only asymmetric algorithms can be named."""
-    fresh: Annotated[float, Meta(ge=10)] = 300.0
+    fresh: Annotated[float, Meta(ge=10, le=86400)] = 300.0
     """Seconds after which the URL is fetched again."""
-    stale: Annotated[float, Meta(ge=0)] = 3600.0
+    stale: Annotated[float, Meta(ge=0, le=604800)] = 3600.0
     """Seconds for which keys count while the URL can't be fetched."""
     ca: str = ""
     """A file of certificates to trust for the URL, in place of the system's."""
@@ -126,9 +126,9 @@ class AskConfig(Struct, frozen=True, forbid_unknown_fields=True):
 class SessionsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """``[sessions]``: of the console page."""
 
-    idle: Annotated[float, Meta(gt=0)] = 3600.0
+    idle: Annotated[float, Meta(gt=0, le=2592000)] = 3600.0
     """Seconds without a request after which a session ends. An open page asks every 3 s."""
-    life: Annotated[float, Meta(gt=0)] = 43200.0
+    life: Annotated[float, Meta(gt=0, le=2592000)] = 43200.0
     """Seconds after which it ends in any case."""
 
 

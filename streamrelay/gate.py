@@ -109,7 +109,7 @@ class Gate:
 
     def _stranger(self, request: Request, address: str) -> Caller:
         authorization, cookie = header(request, "authorization"), cookies.others(request)
-        if authorization is None and request.method not in cookies.SAFE and not is_own_page(request):
+        if request.method not in cookies.SAFE and not is_own_page(request):
             raise Refused(403, "this does not come from a page of this site", code="csrf")
         sent = {"Authorization": authorization, "Cookie": cookie}
         return Caller(User("", ()), address, credentials={name: value for name, value in sent.items() if value})

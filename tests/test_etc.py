@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import shutil
 import socket
@@ -16,7 +17,7 @@ from twisted.scripts.twistd import ServerOptions
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from streamrelay import agent_tap, options, platform_tap, relay_tap
-from streamrelay.config import AgentConfig, PlatformConfig, RelayConfig, load
+from streamrelay.config import AgentConfig, PlatformConfig, RelayConfig, SessionsConfig, load
 from streamrelay.grants import KeyRing
 from streamrelay.targets.catalogue import Catalogue
 from streamrelay.tokens import write_new
@@ -77,6 +78,20 @@ class Settings(SynchronousTestCase):
         agent = load(AgentConfig, str(ETC / "agent.toml"), {})
         self.assertEqual(config.relay_id, relay.id)
         self.assertIn(config.relay, agent.relays)
+
+    def test_commented(self) -> None:
+        """What the samples of platform and keys show as comments can be put in force as it stands."""
+        where = folder(self)
+        for name in ("platform.toml", "keys.toml"):
+            text = re.sub(r"^# (?=\[|\w+ = )", "", (ETC / name).read_text(), flags=re.MULTILINE)
+            write_new(where / name, text.encode(), 0o600)
+        config = load(PlatformConfig, str(where / "platform.toml"), {})
+        self.assertEqual((config.oidc.issuer, config.ask.timeout), ("https://login.example/", 2))
+        self.assertEqual(config.sessions, SessionsConfig())
+        ring = KeyRing(str(where / "keys.toml"))
+        ring.load()
+        self.assertTrue(ring.claimed({"groups": ["ops"]}))
+        self.assertIsNotNone(ring.user(None))
 
     def test_keys(self) -> None:
         """The sample of keys is read, and nobody's key is one of them."""
