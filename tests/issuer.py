@@ -41,6 +41,11 @@ class Key:
         algorithm = jwt.get_algorithm_by_name(self.algorithm)
         return {**json.loads(algorithm.to_jwk(self.private.public_key())), "kid": self.kid, "use": "sig"}
 
+    def secret(self) -> dict[str, Any]:
+        """The same with its private part."""
+        algorithm = jwt.get_algorithm_by_name(self.algorithm)
+        return {**json.loads(algorithm.to_jwk(self.private)), "kid": self.kid, "use": "sig"}
+
     def sign(self, algorithm: str = "", headers: dict[str, Any] | None = None, **claims: Any) -> str:
         """A JWT that holds good now, but for what is said otherwise; a claim that is None is left out."""
         now = int(time.time())

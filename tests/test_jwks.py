@@ -48,7 +48,9 @@ class Reading(SynchronousTestCase):
         good = Key("good", "P-256").public()
         for row in (
             {"kty": "oct", "kid": "k", "k": "c2VjcmV0"},
-            {**Key("k", "P-256").public(), "d": "AAAA"},
+            Key("k", "P-256").secret(),
+            Key("k", "RSA").secret(),
+            Key("k", "Ed25519").secret(),
             {**Key("k", "P-256").public(), "use": "enc"},
             {**Key("k", "P-256").public(), "kid": None},
             {**Key("k", "P-256").public(), "x": "!"},

@@ -1,7 +1,9 @@
 """A web server of somebody else: the issuer's keys, or the system that is asked. It counts what it is asked."""
 
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 from attrs import define
@@ -20,13 +22,18 @@ class Asked:
 class Site:
     """Answers each request as the test says: status, body, and headers; or after a time; or with raw bytes."""
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: Path | None = None, key: Path | None = None) -> None:
         self.asked: list[Asked] = []
         self.answer(200)
         self.gone = threading.Event()
         self._server = _Quiet(("127.0.0.1", 0), type("Answering", (_Answering,), {"site": self}))
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
+        if certificate is not None:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(certificate, key)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+            self.url = f"https://localhost:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def answer(

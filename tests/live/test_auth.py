@@ -16,7 +16,20 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from twisted.trial.unittest import SkipTest
 
 from tests.issuer import AUDIENCE, ISSUER, Key
-from tests.live.chain import HOST, V1, WAIT, Answer, Chain, LiveTest, ask, free_port, shared, until
+from tests.live.chain import (
+    HOST,
+    V1,
+    WAIT,
+    Answer,
+    Chain,
+    LiveTest,
+    answers,
+    ask,
+    certificates,
+    free_port,
+    shared,
+    until,
+)
 from tests.live.site import Site
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -31,8 +44,8 @@ class AuthTest(LiveTest):
 
     chain_: Chain
 
-    def site(self) -> Site:
-        site = Site()
+    def site(self, *tls: Path) -> Site:
+        site = Site(*tls)
         self.addCleanup(site.close)
         return site
 
@@ -189,6 +202,56 @@ class FileIssuers(AuthTest):
         path.write_text("{")
         self.assertEqual([status(first), status(second)], [401, 200])
         self.assertIn("the issuer's keys stay as they were", self.chain_.platform.log)
+
+
+class Encrypted(AuthTest):
+    """An issuer and a system that is asked, behind TLS."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        certificates(self.folder, "127.0.0.9")  # and for localhost
+        own = (self.folder / "relay.pem", self.folder / "relay.key")
+        self.key, self.issuer, self.panel = Key("k"), self.site(*own), self.site(*own)
+        self.issuer.answer(200, json.dumps({"keys": [self.key.public()]}).encode())
+
+    def start(self, more: str = "", name: str = "localhost") -> None:
+        issuer, panel = (site.url.replace("localhost", name) for site in (self.issuer, self.panel))
+        self.chain_ = Chain(
+            self.folder,
+            platform=f'[oidc]\nissuer = "{ISSUER}"\naudience = "{AUDIENCE}"\njwks = "{issuer}/jwks"\n{more}'
+            f'[ask]\nurl = "{panel}/ask"\n{more}',
+        )
+        self.addCleanup(self.chain_.stop)
+        for start in (self.chain_.start_nats, self.chain_.start_platform):
+            start()
+        until(lambda: answers(self.chain_.platform_port), what="the platform")
+
+    def by_jwt(self) -> tuple[int, str]:
+        return self.told("GET", "/v1/hosts", Authorization=f"Bearer {self.key.sign()}")
+
+    def by_key(self) -> tuple[int, str]:
+        return self.told("GET", "/v1/hosts", Authorization=f"Bearer {self.chain_.key}")
+
+    def test_trusted(self) -> None:
+        """With their CA named, keys are fetched and questions asked over TLS."""
+        self.start(f'ca = "{self.folder}/ca.pem"\n')
+        until(lambda: self.by_key()[0] == 200, what="the bus")
+        self.assertEqual(self.by_jwt()[0], 200)
+        self.assertTrue(self.issuer.asked and self.panel.asked)
+
+    def test_untrusted(self) -> None:
+        """Whoever has no certificate that is trusted gives no keys and no decision, and isn't told the question."""
+        self.start()
+        self.assertEqual((self.by_jwt(), self.by_key()), ((503, "issuer_down"), (503, "ask_failed")))
+        self.assertEqual((self.issuer.asked, self.panel.asked), ([], []))
+        self.assertIn("TLS: certificate verify failed", self.chain_.platform.log)
+
+    def test_other_name(self) -> None:
+        """A certificate for another name is worth nothing."""
+        self.start(f'ca = "{self.folder}/ca.pem"\n', "127.0.0.1")
+        self.assertEqual((self.by_jwt(), self.by_key()), ((503, "issuer_down"), (503, "ask_failed")))
+        self.assertEqual((self.issuer.asked, self.panel.asked), ([], []))
+        self.assertEqual(self.chain_.platform.log.count("the certificate is for another host"), 2)
 
 
 class Asking(AuthTest):
