@@ -18,6 +18,7 @@ _BY_STATUS: Final = {
     401: DENIED,
     403: DENIED,
     404: DENIED,
+    429: DENIED,
     502: TARGET,
     503: OFFLINE,
     504: TARGET,
@@ -97,6 +98,8 @@ def _api(arguments: argparse.Namespace, reactor: Any) -> Any:
     parts = urlsplit(arguments.platform)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigError("which platform? give --platform URL, or STREAMRELAY_PLATFORM in the environment")
+    if parts.username is not None or parts.password is not None:
+        raise ConfigError("--platform: no password may stand in the URL; give the key in a file (--key-file)")
     if parts.scheme == "http" and not wire.is_loopback(parts.hostname) and not arguments.insecure:
         raise ConfigError(f"{arguments.platform} is not encrypted; use https:// or --insecure")
     return PlatformApi(reactor, arguments.platform, _key(arguments.key_file), arguments.ca)
@@ -104,8 +107,12 @@ def _api(arguments: argparse.Namespace, reactor: Any) -> Any:
 
 def _key(path: str) -> str:
     """The user's key, from a file that nobody else may read or from the environment; empty if there is none."""
+    from streamrelay.grants import PREFIX
+
     if not path:
         return os.environ.get("STREAMRELAY_KEY", "")
+    if path.startswith(PREFIX):
+        raise ConfigError("--key-file: a key itself can't be given here, where all can see it; revoke it")
     try:
         with open(path, encoding="utf-8") as file:
             mode = os.fstat(file.fileno()).st_mode

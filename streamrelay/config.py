@@ -13,6 +13,9 @@ from streamrelay import wire
 from streamrelay.errors import ConfigError
 from streamrelay.proxies import Proxies
 
+Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+"""The algorithms by which an issuer may sign: none that verifies with a secret."""
+
 
 class RelayConfig(wire.Limits, frozen=True, forbid_unknown_fields=True):
     """Settings of ``twistd streamrelay``; its limits count for every stream, whatever tokens say."""
@@ -109,6 +112,49 @@ class AgentConfig(wire.Limits, frozen=True, forbid_unknown_fields=True):
         check_bus(self)
 
 
+class OidcConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[oidc]``: bearer JWTs of an issuer. What they may open is in the file of keys, ``[claims]``."""
+
+    issuer: Annotated[str, Meta(min_length=1)]
+    """What ``iss`` must be, byte by byte."""
+    audience: Annotated[str, Meta(min_length=1)]
+    """What ``aud`` must be, byte by byte, or have among others."""
+    jwks: Annotated[str, Meta(min_length=1)]
+    """The issuer's public keys: an https:// URL, or a file, which is read again when it changes."""
+    user: str = "sub"
+    """The claim that names the user."""
+    algorithms: Annotated[tuple[Algorithm, ...], Meta(min_length=1)] = ("RS256", "ES256", "EdDSA")
+    """How a JWT may be signed; only asymmetric algorithms can be named."""
+    fresh: Annotated[float, Meta(ge=10, le=86400)] = 300.0
+    """Seconds after which the URL is fetched again."""
+    stale: Annotated[float, Meta(ge=0, le=604800)] = 3600.0
+    """Seconds for which keys count while the URL can't be fetched."""
+    ca: str = ""
+    """A file of certificates to trust for the URL, in place of the system's."""
+
+
+class AskConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[ask]``: your own system decides each request."""
+
+    url: str
+    """Where each request is asked, by POST."""
+    timeout: Annotated[float, Meta(gt=0, le=30)] = 2.0
+    """Seconds for the answer, after which the request is refused."""
+    forward: bool = False
+    """Whether Authorization and Cookie of those whom the platform doesn't know are sent along, to be recognised."""
+    ca: str = ""
+    """A file of certificates to trust for the URL, in place of the system's."""
+
+
+class SessionsConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[sessions]``: of the console page."""
+
+    idle: Annotated[float, Meta(gt=0, le=2592000)] = 3600.0
+    """Seconds without a request after which a session ends. An open page asks every 3 s."""
+    life: Annotated[float, Meta(gt=0, le=2592000)] = 43200.0
+    """Seconds after which it ends in any case."""
+
+
 class PlatformConfig(wire.Limits, frozen=True, forbid_unknown_fields=True):
     """Settings of ``twistd streamplatform``; its limits go into tokens and summonses."""
 
@@ -143,11 +189,21 @@ class PlatformConfig(wire.Limits, frozen=True, forbid_unknown_fields=True):
     """A file of certificates to trust for the bus, in place of the system's."""
     insecure: bool = False
     """Whether ws://, http:// and nats:// without TLS may leave this machine."""
+    oidc: OidcConfig | None = None
+    """An issuer whose JWTs are accepted."""
+    ask: AskConfig | None = None
+    """A system that decides each request."""
+    sessions: SessionsConfig = SessionsConfig()
+    """How long somebody stays signed in at the console page."""
 
     def __post_init__(self) -> None:
         if not self.listen:
             raise ValueError("nothing to listen on; give --listen, for example tls:8444")
         check_listening(self)
+        if self.oidc is not None and "://" in self.oidc.jwks:
+            check_http("oidc.jwks", self.oidc.jwks, self.insecure)
+        if self.ask is not None:
+            check_http("ask.url", self.ask.url, self.insecure)
         if not self.keys:
             raise ValueError("who may open streams? give --keys FILE (`streamrelay key add` writes it)")
         if self.tokens == "signed" and not self.key:
@@ -246,3 +302,14 @@ def check_bus(settings: AgentConfig | PlatformConfig) -> None:
 def without_password(text: str) -> str:
     """A URL as it may be shown, or a text with URLs in it."""
     return re.sub(r"(\A(?:[a-z]+:)?//|//|\A)\S*@", r"\1…@", text)
+
+
+def check_http(setting: str, url: str, insecure: bool) -> None:
+    """Raise `ValueError` if this isn't a URL that may be asked: https, or http on this machine."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment or not url.isascii():
+        raise ValueError(f"{setting} {url!r}: expected https://host[:port]/path")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError(f"{setting}: no password may stand in this URL")
+    if parts.scheme == "http" and not insecure and not wire.is_loopback(parts.hostname):
+        raise ValueError(f"{setting} {url} is not encrypted; use https:// or --insecure")

@@ -23,6 +23,7 @@ from pathlib import Path
 from types import FrameType
 
 from streamrelay.errors import ConfigError
+from streamrelay.files import write_new
 from streamrelay.tokens import generate
 
 WAIT = 20.0
@@ -108,7 +109,7 @@ def run(arguments: argparse.Namespace, stack: ExitStack) -> None:
 
     nats = arguments.nats or _start_nats(children)
     generate(folder / "platform.key", folder / "platform.pub")
-    (folder / "keys.toml").write_text(KEYS)
+    write_new(folder / "keys.toml", KEYS.encode(), 0o600)
     relay_port, echo = _free_port(), _start_echo(stack)
     agent = AGENT.format(host=HOST, nats=nats, folder=folder, echo=echo, shell=_shell())
     (folder / "agent.toml").write_text(agent)

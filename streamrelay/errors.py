@@ -27,13 +27,15 @@ class Refused(Exception):
     `code` is the same for programs: one word that stays when the reason's wording changes.
     """
 
-    def __init__(self, status: int, reason: str, *, code: str = "", detail: str = "") -> None:
+    def __init__(self, status: int, reason: str, *, code: str = "", detail: str = "", retry_after: int = 0) -> None:
         super().__init__(reason)
         self.status = status
         self.reason = reason
         self.code = code
         self.detail = detail
         """More for our own log; never shown to the peer."""
+        self.retry_after = retry_after
+        """Seconds after which it is worth to ask again; 0: not said."""
 
 
 class TargetError(Exception):

@@ -6,6 +6,9 @@
     hash = "sha256:…"
     grants = [{ host = "web-*", target = "log/*" }]
 
+    [claims.groups.ops]         # with an issuer: what its users may open whose claim `groups` is "ops", or has it
+    grants = [{ host = "*", target = "log/*" }]
+
     [anonymous]                 # loopback only: what a request without a key may open
     grants = [{ host = "*", target = "*" }]
 
@@ -15,10 +18,12 @@ A key holds 256 random bits, so one round of SHA-256 guards it as well as a slow
 import hashlib
 import hmac
 import re
-import secrets
+import stat
+from collections.abc import Mapping
+from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final, TypeGuard
 
 import msgspec
 from attrs import define, field
@@ -26,7 +31,6 @@ from msgspec import Meta, Struct
 
 from streamrelay.config import read_toml
 from streamrelay.errors import ConfigError
-from streamrelay.files import write_new
 from streamrelay.logs import Logger
 
 log = Logger()
@@ -34,6 +38,12 @@ log = Logger()
 PREFIX: Final = "srk_"
 """How a key begins, so that scanners find leaked ones."""
 NAME: Final = r"[A-Za-z0-9_.@-]{1,64}"
+"""What keys may be called."""
+
+
+def is_user(name: object) -> TypeGuard[str]:
+    """Whether this may name a user who isn't ours: 1 to 256 printable characters."""
+    return isinstance(name, str) and 0 < len(name) <= 256 and name.isprintable()
 
 
 class Grant(Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,10 +58,12 @@ class Holder(Struct, frozen=True, forbid_unknown_fields=True):
 
     hash: Annotated[str, Meta(pattern=r"^sha256:[0-9a-f]{64}\Z")]
     grants: tuple[Grant, ...]
+    created: date | None = None
+    """The day on which it was made."""
 
 
-class Anonymous(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a request without a key may open."""
+class Granted(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a request without a key may open, or the users that a claim names."""
 
     grants: tuple[Grant, ...]
 
@@ -60,7 +72,9 @@ class KeyFile(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file."""
 
     keys: dict[Annotated[str, Meta(pattern=f"^{NAME}\\Z")], Holder] = {}
-    anonymous: Anonymous | None = None
+    claims: dict[str, dict[str, Granted]] = {}
+    """By a claim's name and value."""
+    anonymous: Granted | None = None
 
 
 @define(frozen=True)
@@ -96,11 +110,13 @@ class KeyRing:
 
     path: str
     content: KeyFile = field(factory=KeyFile)
-    _seen: tuple[int, int, int] = (0, 0, 0)
+    _seen: tuple[int, ...] = ()
 
     def load(self) -> None:
-        """Read the file, or raise `ConfigError`."""
+        """Read the file, or raise `ConfigError`. Whoever may write to it makes keys, so only its owner may."""
         self._seen = self._look()  # first, so that a change while it is read is seen later
+        if self._seen and self._seen[-1] & 0o022:
+            raise ConfigError(f"{self.path}: others may write to this file of keys; run: chmod go-w {self.path}")
         table = read_toml(self.path)
         try:
             self.content = msgspec.convert(table, type=KeyFile, strict=True)
@@ -109,7 +125,7 @@ class KeyRing:
 
     def user(self, bearer: str | None) -> User | None:
         """Whose key this is; without a key the anonymous user, if the file has one."""
-        self._refresh()
+        self.refresh()
         if bearer is None:
             anonymous = self.content.anonymous
             return User("anonymous", anonymous.grants) if anonymous else None
@@ -120,7 +136,24 @@ class KeyRing:
                 found = User(name, holder.grants)
         return found
 
-    def _refresh(self) -> None:
+    def holder(self, name: str, key_hash: str) -> User | None:
+        """The holder of the key of this name, while it is the one with this hash."""
+        self.refresh()
+        holder = self.content.keys.get(name)
+        return User(name, holder.grants) if holder is not None and holder.hash == key_hash else None
+
+    def claimed(self, claims: Mapping[str, object]) -> tuple[Grant, ...]:
+        """What an issuer's user may open: a claim counts if it is a text of the file, or a list that has it."""
+        self.refresh()
+        found: list[Grant] = []
+        for name, values in self.content.claims.items():
+            claim = claims.get(name)
+            texts = claim if isinstance(claim, list) else [claim]
+            found += [grant for value, granted in values.items() if value in texts for grant in granted.grants]
+        return tuple(found)
+
+    def refresh(self) -> None:
+        """Look at the file, and read it if it has changed."""
         if (seen := self._look()) == self._seen:
             return
         try:
@@ -129,40 +162,14 @@ class KeyRing:
             self._seen = seen
             log.error("the keys stay as they were: {error}", error=error)
 
-    def _look(self) -> tuple[int, int, int]:
+    def _look(self) -> tuple[int, ...]:
         try:
             status = Path(self.path).stat()
         except OSError:
-            return (0, 0, 0)
-        return (status.st_mtime_ns, status.st_size, status.st_ino)
+            return ()
+        return (status.st_mtime_ns, status.st_size, status.st_ino, stat.S_IMODE(status.st_mode))
 
 
 def hash_key(key: str) -> str:
     """How a key stands in the file."""
     return "sha256:" + hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
-
-
-def add_key(path: Path, name: str, grants: list[Grant]) -> str:
-    """Append a new key's entry to the file (made with mode 0600 if there is none) and return the key."""
-    if not re.fullmatch(NAME, name):
-        raise ConfigError(f"{name!r}: a key's name is 1 to 64 of A-Za-z0-9_.@-")
-    if path.exists():
-        ring = KeyRing(str(path))
-        ring.load()
-        if name in ring.content.keys:
-            raise ConfigError(f"{path}: there is a key for {name} already")
-    else:
-        write_new(path, b"", 0o600)
-    key = PREFIX + secrets.token_urlsafe(32)
-    rows = ", ".join(f"{{ host = {_toml(grant.host)}, target = {_toml(grant.target)} }}" for grant in grants)
-    try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(f"\n[keys.{_toml(name)}]\nhash = {_toml(hash_key(key))}\ngrants = [{rows}]\n")
-    except OSError as error:
-        raise ConfigError(f"{path}: can't be written: {error.strerror}") from None
-    return key
-
-
-def _toml(text: str) -> str:
-    quoted: Any = msgspec.json.encode(text)  # a JSON string is a TOML basic string
-    return str(quoted.decode())

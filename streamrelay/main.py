@@ -1,8 +1,9 @@
-"""The ``streamrelay`` command: connect, hosts, keygen, key add, host."""
+"""The ``streamrelay`` command: connect, hosts, keygen, key, host."""
 
 import argparse
 import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,6 +42,7 @@ def main(argv: list[str] | None = None) -> None:
 def parser() -> argparse.ArgumentParser:
     root = argparse.ArgumentParser(
         prog="streamrelay",
+        allow_abbrev=False,
         description="Reaches targets on firewalled hosts; makes the keys that this needs.",
         epilog="The programs themselves: twistd -n streamrelay, twistd streamagent, twistd -n streamplatform.",
     )
@@ -54,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
 def _add_connect(commands: Any) -> None:
     connect = commands.add_parser(
         "connect",
+        allow_abbrev=False,
         help="open a stream to a target of a host",
         description="Open a stream to a target of a host, on standard input and output or on a local port.",
         epilog=EXIT,
@@ -72,7 +75,7 @@ def _add_connect(commands: Any) -> None:
 
 
 def _add_hosts(commands: Any) -> None:
-    hosts = commands.add_parser("hosts", help="list the hosts that are up, with their targets")
+    hosts = commands.add_parser("hosts", allow_abbrev=False, help="list the hosts that are up, with their targets")
     hosts.add_argument("--json", action="store_true", help="as the platform answers")
     _reaching(hosts)
     hosts.set_defaults(run=run_hosts)
@@ -91,7 +94,7 @@ def _add_keygen(commands: Any) -> None:
 
 
 def _add_key(commands: Any) -> None:
-    key = commands.add_parser("key", help="make keys for the users of a platform")
+    key = commands.add_parser("key", help="make, list and revoke keys of a platform's users")
     actions = key.add_subparsers(metavar="ACTION", required=True)
     add = actions.add_parser(
         "add",
@@ -99,7 +102,6 @@ def _add_key(commands: Any) -> None:
         description="Make a key, print it, and write its hash and its grants to the file.",
     )
     add.add_argument("name", metavar="NAME")
-    add.add_argument("--keys", default="keys.toml", metavar="FILE", help="default: keys.toml")
     add.add_argument(
         "--grant",
         action="append",
@@ -108,6 +110,18 @@ def _add_key(commands: Any) -> None:
         help="globs of what may be opened, for example 'web-*:log/*'; may be repeated",
     )
     add.set_defaults(run=run_key_add)
+    listing = actions.add_parser("list", help="list the keys: name, day of making, grants")
+    listing.set_defaults(run=run_key_list)
+    revoke = actions.add_parser(
+        "revoke",
+        help="take a key back",
+        description="Take a key out of the file. A running platform refuses it from its next request on, and ends its "
+        "sessions; streams that are open go on.",
+    )
+    revoke.add_argument("name", metavar="NAME")
+    revoke.set_defaults(run=run_key_revoke)
+    for action in (add, listing, revoke):
+        action.add_argument("--keys", default="keys.toml", metavar="FILE", help="default: keys.toml")
 
 
 def _add_host(commands: Any) -> None:
@@ -180,7 +194,8 @@ def run_keygen(arguments: argparse.Namespace) -> int:
 
 
 def run_key_add(arguments: argparse.Namespace) -> int:
-    from streamrelay.grants import Grant, add_key
+    from streamrelay.grants import Grant
+    from streamrelay.keys import add_key
 
     grants = []
     for text in arguments.grant:
@@ -188,7 +203,7 @@ def run_key_add(arguments: argparse.Namespace) -> int:
         if not colon or not host or not target:
             raise ConfigError(f"--grant {text!r}: expected HOST:TARGET, for example 'web-*:*'")
         grants.append(Grant(host, target))
-    print(add_key(Path(arguments.keys), arguments.name, grants))
+    print(add_key(Path(arguments.keys), arguments.name, grants, datetime.now(UTC).date()))
     say(f"this is the only time that the key is shown; {arguments.keys} holds its hash")
     return 0
 
@@ -220,6 +235,23 @@ def run_host_list(arguments: argparse.Namespace) -> int:
     for user in hosts.Users(Path(arguments.users)).read():
         if user.role == "host":
             print(f"{user.name}\t{user.nkey}")
+    return 0
+
+
+def run_key_list(arguments: argparse.Namespace) -> int:
+    from streamrelay.keys import list_keys
+
+    for name, holder in list_keys(Path(arguments.keys)).items():
+        grants = " ".join(f"{grant.host}:{grant.target}" for grant in holder.grants)
+        print(f"{name}\t{holder.created or '-'}\t{grants}")
+    return 0
+
+
+def run_key_revoke(arguments: argparse.Namespace) -> int:
+    from streamrelay.keys import revoke_key
+
+    revoke_key(Path(arguments.keys), arguments.name)
+    say(f"the key of {arguments.name} is no longer in {arguments.keys}")
     return 0
 
 

@@ -6,11 +6,18 @@ from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred
 
 from streamrelay.api import site
+from streamrelay.ask import Asking
+from streamrelay.attempts import Attempts
 from streamrelay.bus import as_deferred
-from streamrelay.config import PlatformConfig
+from streamrelay.config import OidcConfig, PlatformConfig
+from streamrelay.fetch import HttpFetch
+from streamrelay.gate import Gate
 from streamrelay.grants import KeyRing
+from streamrelay.jwks import FetchedKeys, FileKeys, PublicKeys
+from streamrelay.oidc import Issuer
 from streamrelay.options import ConfigOptions, Looped, Ports, one_line
 from streamrelay.platform import Platform
+from streamrelay.sessions import Sessions
 
 
 class Options(ConfigOptions):
@@ -89,6 +96,27 @@ class PlatformService(Service):
         return as_deferred(self._platform.stop())
 
 
+def gate(config: PlatformConfig, reactor: Any) -> Gate:
+    """Who may use the API, by the settings; or `ConfigError`."""
+    ring = KeyRing(config.keys)
+    ring.load()
+    sessions = Sessions(reactor, config.sessions.idle, config.sessions.life)
+    made = Gate(ring, sessions, Attempts(reactor))
+    if config.oidc is not None:
+        made.issuer = Issuer(config.oidc, _public_keys(config.oidc, reactor))
+    if config.ask is not None:
+        made.asking = Asking(config.ask, HttpFetch(reactor, config.ask.ca))
+    return made
+
+
+def _public_keys(oidc: OidcConfig, reactor: Any) -> PublicKeys:
+    if "://" in oidc.jwks:
+        return FetchedKeys(oidc.jwks, HttpFetch(reactor, oidc.ca), reactor, oidc.fresh, oidc.stale)
+    keys = FileKeys(oidc.jwks)
+    keys.load()
+    return keys
+
+
 def makeService(options: Options) -> MultiService:
     """The platform and its listening ports."""
     from twisted.internet import reactor
@@ -96,8 +124,6 @@ def makeService(options: Options) -> MultiService:
     service = Looped(reactor)
     with one_line():
         config = options.config(PlatformConfig)
-        ring = KeyRing(config.keys)
-        ring.load()
         key = config.key if config.tokens == "signed" else ""
         platform = Platform(
             config.relay,
@@ -111,6 +137,5 @@ def makeService(options: Options) -> MultiService:
             limits=config,
         )
         PlatformService(platform, reactor).setServiceParent(service)
-        factory = site(platform, ring)
-        Ports(config, factory, reactor).setServiceParent(service)
+        Ports(config, site(platform, gate(config, reactor)), reactor).setServiceParent(service)
     return service

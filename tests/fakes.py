@@ -595,6 +595,20 @@ class FakePlatform:
         return self.result
 
 
+@define(eq=False)
+class FakeFetch:
+    """Asks nobody: the answer, the failure, or the Deferred of one is what the test says."""
+
+    result: object = None
+    asked: list[tuple] = field(factory=list)
+
+    async def __call__(self, method: str, url: str, seconds: float, headers=(), body: bytes | None = None) -> object:
+        self.asked.append((method, url, seconds, dict(headers), body))
+        if isinstance(self.result, Exception):
+            raise self.result
+        return await self.result if isinstance(self.result, Deferred) else self.result
+
+
 def awaited(work):
     """The result of an asyncio coroutine, on a loop of its own."""
     loop = asyncio.new_event_loop()

@@ -1,16 +1,23 @@
 """api.py: the platform's HTTP API."""
 
 import json
+import os
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import directlyProvides
 
 from streamrelay import api
+from streamrelay.attempts import Attempts
 from streamrelay.errors import Refused
-from streamrelay.grants import Grant, KeyRing, add_key
+from streamrelay.gate import Gate
+from streamrelay.grants import Grant, KeyRing
+from streamrelay.keys import add_key
 from streamrelay.platform import Opened
+from streamrelay.sessions import Sessions
 from streamrelay.wire import HostInfo, StreamInfo, TargetInfo
 from tests.fakes import FakePlatform, FakeTransport, folder
 
@@ -19,21 +26,27 @@ class Case(SynchronousTestCase):
     """The API on a transport in memory; its coroutines run at once."""
 
     def setUp(self) -> None:
+        self.addCleanup(os.umask, os.umask(0o022))  # a file of keys that a group may write to is refused
         self.patch(api, "as_deferred", Deferred.fromCoroutine)
         self.platform = FakePlatform()
         self.path = folder(self) / "keys.toml"
         self.key = add_key(self.path, "alice", [Grant("web-*", "log/*")])
         self.ring = KeyRing(str(self.path))
         self.ring.load()
-        self.site = api.site(self.platform, self.ring)
         self.clock = Clock()
+        self.gate = Gate(self.ring, Sessions(self.clock, 3600, 43200), Attempts(self.clock))
+        self.site = api.site(self.platform, self.gate)
         self.site.reactor = self.clock
 
     peer = "127.0.0.1"
     """Where requests come from."""
+    secure = False
+    """Whether they come over TLS."""
 
     def send(self, data: bytes) -> FakeTransport:
         transport = FakeTransport()
+        if self.secure:
+            directlyProvides(transport, ISSLTransport)
         transport.peerAddr = IPv4Address("TCP", self.peer, 50000)
         channel = self.site.buildProtocol(transport.getPeer())
         channel.callLater = self.clock.callLater

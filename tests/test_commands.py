@@ -20,6 +20,16 @@ class Lines(CommandCase):
             arguments = main.parser().parse_args(["hosts", "--platform", url, *more])
             self.assertRaises(ConfigError, commands._api, arguments, None)
 
+    def test_no_secrets(self) -> None:
+        """A key given as a file's name or in a URL, where the process list shows it, is refused and not repeated."""
+        for options in (
+            ("--platform", "http://localhost", "--key-file", "srk_secret"),
+            ("--platform", "http://alice:srk_secret@localhost"),
+            ("--platform", "http://srk_secret@localhost"),
+        ):
+            arguments = main.parser().parse_args(["hosts", *options])
+            self.assertNotIn("srk_", str(self.assertRaises(ConfigError, commands._api, arguments, None)))
+
     def test_listen(self) -> None:
         """A port that others reach is opened only if that is allowed, and an address must be one."""
         for address in ("0.0.0.0:1", "192.168.0.1:1", "1", "localhost", "localhost:x"):
@@ -69,6 +79,7 @@ class Statuses(CommandCase):
             (PlatformError(401, "why"), commands.DENIED),
             (PlatformError(403, "why"), commands.DENIED),
             (PlatformError(404, "why"), commands.DENIED),
+            (PlatformError(429, "why"), commands.DENIED),
             (PlatformError(502, "why"), commands.TARGET),
             (PlatformError(503, "why"), commands.OFFLINE),
             (PlatformError(504, "why"), commands.TARGET),

@@ -173,3 +173,42 @@ class Checks(SynchronousTestCase):
             ("", ""),
         ):
             self.assertEqual(without_password(text), shown)
+
+    def test_issuer(self) -> None:
+        """An issuer needs its name, an audience and keys that nobody can alter on their way; no secret verifies."""
+        oidc = {"issuer": "https://i", "audience": "a", "jwks": "/etc/jwks.json"}
+        wrong = [{name: text} for name in oidc for text in ("", None)]
+        wrong += [
+            {"jwks": url} for url in ("http://i.example/k", "ftp://i/k", "https://", "https://u:p@i/k", "file:///k")
+        ]
+        wrong += [{"algorithms": names} for names in ((), ("HS256",), ("none",), ("RS256", "HS512"), "RS256")]
+        wrong += [{"fresh": 1}, {"stale": float("inf")}, {"secret": "x"}]
+        self.refused(
+            PlatformConfig, *({"oidc": {**oidc, **more}} for more in wrong), {"oidc": {}}, {"oidc": "https://i"}
+        )
+        for url in ("https://i.example/k", "http://127.0.0.1:1/k", "http://localhost/k", "jwks.json"):
+            load(PlatformConfig, None, {**PLATFORM, "oidc": {**oidc, "jwks": url}})
+        load(PlatformConfig, None, {**PLATFORM, "insecure": True, "oidc": {**oidc, "jwks": "http://i.example/k"}})
+
+    def test_ask(self) -> None:
+        """Questions go out encrypted or stay on this machine, and wait for a bounded time."""
+        url = "https://panel.example/ask"
+        wrong = [
+            {},
+            {"url": ""},
+            {"url": "panel"},
+            {"url": "http://panel.example/"},
+            {"url": "https://u:p@panel.example"},
+        ]
+        wrong += [{"url": "https://panel.example/\u00e9"}, {"url": url, "timeout": 0}, {"url": url, "timeout": 31}]
+        wrong += [{"url": url, "forward": "cookie"}, {"url": url, "more": 1}]
+        self.refused(PlatformConfig, *({"ask": ask} for ask in wrong))
+        for good in (url, "http://127.0.0.1:1/ask", "http://[::1]/ask"):
+            load(PlatformConfig, None, {**PLATFORM, "ask": {"url": good}})
+        load(PlatformConfig, None, {**PLATFORM, "insecure": True, "ask": {"url": "http://panel.example/"}})
+
+    def test_sessions(self) -> None:
+        """A session's times are bounded."""
+        for name in ("idle", "life"):
+            self.refused(PlatformConfig, *({"sessions": {name: time}} for time in (0, -1, 1e9, float("inf"), "1")))
+        load(PlatformConfig, None, {**PLATFORM, "sessions": {"idle": 60}})

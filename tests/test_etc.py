@@ -1,6 +1,7 @@
 """etc/ and docs/examples: every sample is read by the program that it is for."""
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -12,10 +13,11 @@ from twisted.scripts.twistd import ServerOptions
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from streamrelay import agent_tap, options, platform_tap, relay_tap
-from streamrelay.config import AgentConfig, PlatformConfig, RelayConfig, load
+from streamrelay.config import AgentConfig, PlatformConfig, RelayConfig, SessionsConfig, load
 from streamrelay.grants import KeyRing
 from streamrelay.permissions import parse, render
 from streamrelay.targets.catalogue import Catalogue
+from streamrelay.tokens import write_new
 from tests.fakes import folder
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -74,9 +76,25 @@ class Settings(SynchronousTestCase):
         self.assertEqual(config.relay_id, relay.id)
         self.assertIn(config.relay, agent.relays)
 
+    def test_commented(self) -> None:
+        """What the samples of platform and keys show as comments can be put in force as it stands."""
+        where = folder(self)
+        for name in ("platform.toml", "keys.toml"):
+            text = re.sub(r"^# (?=\[|\w+ = )", "", (ETC / name).read_text(), flags=re.MULTILINE)
+            write_new(where / name, text.encode(), 0o600)
+        config = load(PlatformConfig, str(where / "platform.toml"), {})
+        self.assertEqual((config.oidc.issuer, config.ask.timeout), ("https://login.example/", 2))
+        self.assertEqual(config.sessions, SessionsConfig())
+        ring = KeyRing(str(where / "keys.toml"))
+        ring.load()
+        self.assertTrue(ring.claimed({"groups": ["ops"]}))
+        self.assertIsNotNone(ring.user(None))
+
     def test_keys(self) -> None:
         """The sample of keys is read, and nobody's key is one of them."""
-        ring = KeyRing(str(ETC / "keys.toml"))
+        path = folder(self) / "keys.toml"
+        write_new(path, (ETC / "keys.toml").read_bytes(), 0o600)
+        ring = KeyRing(str(path))
         ring.load()
         self.assertEqual(set(ring.content.keys), {"alice", "support"})
         self.assertIsNone(ring.user("srk_none"))

@@ -1,12 +1,13 @@
 """grants.py: who may open what."""
 
-import stat
+import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay import grants
 from streamrelay.errors import ConfigError
-from streamrelay.grants import PREFIX, Grant, KeyRing, User, add_key, hash_key
+from streamrelay.grants import Grant, KeyRing, User, hash_key
+from streamrelay.keys import add_key
 from tests.fakes import folder
 
 
@@ -48,6 +49,7 @@ class Ring(SynchronousTestCase):
     """The file of keys."""
 
     def setUp(self) -> None:
+        self.addCleanup(os.umask, os.umask(0o022))  # a file that a group may write to is refused
         self.path = folder(self) / "keys.toml"
         self.ring = KeyRing(str(self.path))
 
@@ -62,30 +64,6 @@ class Ring(SynchronousTestCase):
         for wrong in ("", key[:-1], key + " ", key.upper(), hash_key(key), "é\ud800"):
             self.assertIsNone(self.ring.user(wrong), wrong)
         self.assertIsNone(self.ring.user(None))
-
-    def test_hashed(self) -> None:
-        """The file is its owner's alone and holds the hash of a key, which begins so that scanners find it."""
-        key = add_key(self.path, "alice", [Grant()])
-        self.assertTrue(key.startswith(PREFIX))
-        self.assertGreaterEqual(len(key), 40)
-        self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o600)
-        self.assertNotIn(key, self.path.read_text())
-        self.assertIn(hash_key(key), self.path.read_text())
-
-    def test_not_twice(self) -> None:
-        """A name has one key, and odd names none; the file stays as it was."""
-        add_key(self.path, "alice", [Grant()])
-        before = self.path.read_text()
-        for name in ("alice", "", "a b", 'a"]', "x" * 65, "a\n"):
-            self.assertRaises(ConfigError, add_key, self.path, name, [Grant()])
-        self.assertEqual(self.path.read_text(), before)
-
-    def test_quoted(self) -> None:
-        """Whatever globs are granted, the file stays readable and says the same."""
-        wanted = [Grant('a"b\\', "x'\n]é"), Grant("*", "{}")]
-        key = add_key(self.path, "alice", wanted)
-        self.ring.load()
-        self.assertEqual(self.ring.user(key).grants, tuple(wanted))
 
     def test_wrong_files(self) -> None:
         """A file that is missing, broken, or has unknown keys is refused by its name."""
@@ -113,6 +91,49 @@ class Ring(SynchronousTestCase):
         self.assertTrue(self.ring.user(None).may("any", "log"))
         self.assertIsNone(self.ring.user("wrong"))
 
+    def test_claims(self) -> None:
+        """An issuer's user may open what their claims name, be a claim a text or a list; nothing by any other."""
+        self.path.write_text(
+            '[claims.groups.ops]\ngrants = [{ host = "a" }]\n[claims.groups."x y"]\ngrants = [{ host = "b" }]\n'
+            '[claims.sub.carol]\ngrants = [{ host = "c" }]\n'
+        )
+        self.ring.load()
+        for claims, hosts in (
+            ({"groups": ["dev", "ops"]}, ["a"]),
+            ({"groups": "ops", "sub": "carol"}, ["a", "c"]),
+            ({"groups": ["x y", "ops"]}, ["a", "b"]),
+            ({"groups": "opsx"}, []),
+            ({"groups": "x"}, []),
+            ({"groups": {"ops": 1}}, []),
+            ({"groups": [["ops"], None, 7]}, []),
+            ({"Groups": "ops"}, []),
+            ({}, []),
+        ):
+            self.assertEqual([grant.host for grant in self.ring.claimed(claims)], hosts, claims)
+
+    def test_writable_by_others(self) -> None:
+        """A file that others may write to is refused, with what to do; one that becomes so changes nothing."""
+        key = add_key(self.path, "alice", [Grant()])
+        for mode in (0o620, 0o602, 0o666):
+            self.path.chmod(mode)
+            error = str(self.assertRaises(ConfigError, self.ring.load))
+            self.assertIn(f"chmod go-w {self.path}", error)
+        self.path.chmod(0o644)
+        self.ring.load()
+        self.path.write_text("")
+        self.path.chmod(0o666)
+        self.assertEqual(self.ring.user(key).name, "alice")
+        self.path.chmod(0o600)
+        self.assertIsNone(self.ring.user(key))
+
+    def test_holder(self) -> None:
+        """A key's holder is known by name and hash while both stand together in the file."""
+        key = add_key(self.path, "alice", [Grant("a")])
+        self.ring.load()
+        self.assertEqual(self.ring.holder("alice", hash_key(key)), User("alice", (Grant("a"),)))
+        self.assertIsNone(self.ring.holder("alice", hash_key("another")))
+        self.assertIsNone(self.ring.holder("bob", hash_key(key)))
+
     def test_read_again(self) -> None:
         """A changed file counts at the next request; one that became wrong or vanished changes nothing."""
         key = add_key(self.path, "alice", [Grant()])
@@ -131,6 +152,7 @@ class Changing(SynchronousTestCase):
 
     def test_changed_while_read(self) -> None:
         """A file that changes while it is read is read again at the next request."""
+        self.addCleanup(os.umask, os.umask(0o022))
         path = folder(self) / "keys.toml"
         key = add_key(path, "alice", [Grant()])
         ring = KeyRing(str(path))

@@ -14,7 +14,7 @@ LEVELS = [
     {"wire", "files"},
     {"tokens", "frames", "opening"},
     # L1
-    {"rendezvous", "arrivals"},
+    {"rendezvous", "arrivals", "attempts", "sessions"},
     # L2: bytes in and out; connections and the splice that joins them
     {"channel", "pulse", "splice", "certificates"},
     {"sockets"},
@@ -27,8 +27,12 @@ LEVELS = [
     {"websocket", "dial", "bus", "stdio", "terminal", "grants", "targets.log", "targets.pty"},
     {"targets.addresses", "targets.connecting"},
     {"targets.tcp", "targets.unix"},
-    {"targets.catalogue", "summonses", "vigil", "discovery"},
+    {"targets.catalogue", "summonses", "vigil", "discovery", "fetch", "keys"},
     {"permissions"},
+    # HTTP: what comes in and goes out, and those who are asked about it
+    {"origin", "answers", "jwks", "ask"},
+    {"cookies", "oidc", "pages"},
+    {"gate"},
     # L4: services, and the HTTP interface of one of them
     {"relay", "agent", "platform", "client"},
     {"api"},

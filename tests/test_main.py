@@ -39,6 +39,33 @@ class Files(Case):
         self.assertEqual(stat.S_IMODE(keys.stat().st_mode), 0o600)
         self.assertNotIn(key, self.err.getvalue())
 
+    def test_key_list(self) -> None:
+        """`key list` prints name, day and grants of each key, and nothing of any key or hash."""
+        keys = self.where / "keys.toml"
+        for name in ("bob", "alice"):
+            self.run_command("key", "add", name, "--keys", str(keys), "--grant", "web-*:log/*", "--grant", "a:b:c")
+        key = self.out.getvalue().split()[0]
+        self.out.truncate(self.out.seek(0))
+        self.assertEqual(self.run_command("key", "list", "--keys", str(keys)), 0)
+        lines = [line.split("\t") for line in self.out.getvalue().splitlines()]
+        self.assertEqual(
+            [(line[0], line[2]) for line in lines], [(name, "web-*:log/* a:b:c") for name in ("alice", "bob")]
+        )
+        self.assertRegex(lines[0][1], r"^\d{4}-\d\d-\d\d$")
+        self.assertNotIn(key, self.out.getvalue())
+        self.assertNotIn("sha256", self.out.getvalue())
+
+    def test_key_revoke(self) -> None:
+        """`key revoke` takes a key away, and only once."""
+        keys = self.where / "keys.toml"
+        self.run_command("key", "add", "alice", "--keys", str(keys), "--grant", "*:*")
+        self.assertEqual(self.run_command("key", "revoke", "alice", "--keys", str(keys)), 0)
+        ring = KeyRing(str(keys))
+        ring.load()
+        self.assertEqual(ring.content.keys, {})
+        self.assertEqual(self.run_command("key", "revoke", "alice", "--keys", str(keys)), 2)
+        self.assertIn(f"{keys}: there is no key for alice", self.err.getvalue())
+
     def test_bad_grants(self) -> None:
         """A grant that isn't HOST:TARGET is a usage error, and no key is made."""
         keys = self.where / "keys.toml"
@@ -66,6 +93,12 @@ class Lines(Case):
         """A host that can't be is a usage error before anything is asked."""
         self.assertEqual(self.run_command("connect", "a.b", "x", "--platform", "http://localhost"), 2)
         self.assertIn("'a.b'", self.err.getvalue())
+
+    def test_no_short_options(self) -> None:
+        """No option can be cut short, so `--key KEY` isn't taken for `--key-file`."""
+        for command in (("hosts",), ("connect", "a", "b")):
+            self.assertEqual(self.run_command(*command, "--platform", "http://localhost", "--key", "x"), 2)
+            self.assertIn("unrecognized arguments", self.err.getvalue())
 
     def test_environment(self) -> None:
         """The platform, the key's file and the certificates may stand in the environment."""

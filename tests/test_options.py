@@ -11,7 +11,8 @@ from streamrelay import agent_tap, options, platform_tap, relay_tap
 from streamrelay.agent import Agent
 from streamrelay.config import AgentConfig, PlatformConfig, RelayConfig
 from streamrelay.errors import ConfigError
-from streamrelay.grants import Grant, add_key
+from streamrelay.grants import Grant
+from streamrelay.keys import add_key
 from streamrelay.logs import Logger
 from streamrelay.options import Looped, Ports, install_reactor, one_line
 from streamrelay.platform_tap import PlatformService

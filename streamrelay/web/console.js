@@ -14,29 +14,48 @@ const $ = (id) => document.getElementById(id);
 let socket = null;
 let decoder = null;
 let listed = '';
+let csrf = ''; // of this page's session; the session itself is in a cookie that no script can read
+let round = 0; // of the polling; who signs in or out begins another
 
 async function ask(method, path, body) {
   const headers = { Accept: 'application/json' };
-  const key = sessionStorage.getItem('key');
-  if (key) headers.Authorization = `Bearer ${key}`;
+  if (csrf && method !== 'GET') headers['X-CSRF-Token'] = csrf;
   if (body) headers['Content-Type'] = 'application/json';
   const response = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
+  if (response.status === 204) return null;
   const answer = await response.json();
   if (response.ok) return answer;
-  if (response.status === 401) $('signin').hidden = false;
+  if (response.status === 401) signedOut();
   throw new Error(answer.detail);
 }
 
-async function list() {
+function signedIn(session) {
+  csrf = session.csrf;
+  $('user').textContent = session.user;
+  $('signout').hidden = !csrf;
+  $('signin').hidden = true;
+  list(++round);
+}
+
+function signedOut() {
+  csrf = '';
+  round += 1;
+  show([]);
+  $('signout').hidden = true;
+  $('signin').hidden = false;
+}
+
+async function list(mine) {
+  if (mine !== round) return;
   try {
     const { hosts } = await ask('GET', '/v1/hosts');
-    $('signin').hidden = true;
+    if (mine !== round) return;
     say('status', hosts.length ? `${hosts.length} host${hosts.length > 1 ? 's' : ''} up` : 'no host is up');
     show(hosts);
   } catch (error) {
     say('status', error.message);
   }
-  setTimeout(list, $('signin').hidden ? 3000 : 3600_000);
+  if (mine === round) setTimeout(list, 3000, mine);
 }
 
 function say(id, text) {
@@ -133,11 +152,27 @@ function close() {
   open?.close(1000);
 }
 
-$('signin').addEventListener('submit', (event) => {
+$('signin').addEventListener('submit', async (event) => {
   event.preventDefault();
-  sessionStorage.setItem('key', $('key').value.trim());
+  const key = $('key').value.trim();
   $('key').value = '';
-  list();
+  try {
+    signedIn(await ask('POST', '/v1/session', { key }));
+  } catch (error) {
+    say('status', error.message);
+  }
+});
+$('signout').addEventListener('submit', async (event) => {
+  event.preventDefault();
+  try {
+    await ask('DELETE', '/v1/session');
+    close();
+    $('stream').hidden = true;
+    signedOut();
+    say('status', 'signed out');
+  } catch (error) {
+    say('status', error.message);
+  }
 });
 $('send').addEventListener('submit', (event) => {
   event.preventDefault();
@@ -148,4 +183,4 @@ $('close').addEventListener('click', () => {
   close();
   $('stream').hidden = true;
 });
-list();
+ask('GET', '/v1/session').then(signedIn, (error) => say('status', error.message));

@@ -31,7 +31,8 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from streamrelay.grants import Grant, add_key
+from streamrelay.grants import Grant
+from streamrelay.keys import add_key
 from streamrelay.tokens import Signer, generate, new_id
 from tests.authority import Authority
 
@@ -250,7 +251,8 @@ class Chain:
         agent: str = "",
         space: tuple[str, ...] = (),
         address: str = "127.0.0.1",
-        limits: tuple[str, ...] = (),
+        platform: str = "",
+        platform_options: tuple[str, ...] = (),
     ) -> None:
         self.folder, self.tls, self.tokens, self.address = folder, tls, tokens, address
         self.space = space
@@ -262,8 +264,8 @@ class Chain:
         name = "localhost" if tls and address == "127.0.0.1" else address
         self.relay_url = f"{'wss' if tls else 'ws'}://{name}:{self.relay_port}"
         self.relay_options, self.targets, self.agent_settings = relay, targets, agent
-        self.limits = limits
-        """More options of the platform, for example ``--idle=5``."""
+        self.platform_settings = platform
+        self.platform_options = platform_options
         self.programs: list[Program] = []
         self.write_files()
 
@@ -330,14 +332,16 @@ class Chain:
 
     def platform_arguments(self) -> tuple[str, ...]:
         tokens = ("--tokens=opaque",) if self.tokens == "opaque" else (f"--key={self.folder}/platform.key",)
+        (self.folder / "platform.toml").write_text(self.platform_settings)
         return (
+            f"--config={self.folder}/platform.toml",
             f"--listen=tcp:{self.platform_port}:interface=127.0.0.1",
             f"--relay={self.relay_url}",
             f"--keys={self.keys}",
             f"--nats={self.nats_url}",
             *(() if self.address == "127.0.0.1" else ("--insecure",)),
             *tokens,
-            *self.limits,
+            *self.platform_options,
         )
 
     def wait(self) -> None:

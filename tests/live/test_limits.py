@@ -169,7 +169,7 @@ class Chains(LiveTest):
 
     def check_quota(self, tokens: str) -> Chain:
         """What the target gets, what the client gets, and what is told of it."""
-        chain = self.chain(tokens=tokens, limits=("--quota=1000000", "--lifetime=600", "--idle=600"))
+        chain = self.chain(tokens=tokens, platform_options=("--quota=1000000", "--lifetime=600", "--idle=600"))
         listening = self.events(chain)
         leg, target = self.stream(chain)
         received = Work(take_all, target)
@@ -198,7 +198,7 @@ class Chains(LiveTest):
 
     def test_agent_by_its_summons(self) -> None:
         """The agent ends idle and old streams by itself, at a relay of opaque tokens without limits."""
-        chain = self.chain(tokens="opaque", limits=("--idle=1", "--lifetime=12"))
+        chain = self.chain(tokens="opaque", platform_options=("--idle=1", "--lifetime=12"))
         listening = self.events(chain)
         (quiet, quiet_target), (busy, busy_target) = self.stream(chain), self.stream(chain)
         with timed() as seconds:
@@ -214,7 +214,7 @@ class Chains(LiveTest):
 
     def test_neighbour(self) -> None:
         """The end of one stream by its quota isn't noticed by another of the same client and target."""
-        chain = self.chain(limits=("--quota=1000",))
+        chain = self.chain(platform_options=("--quota=1000",))
         other, other_target = self.stream(chain)
         leg, target = self.stream(chain)
         target.sendall(b"x" * 5000)

@@ -1,0 +1,60 @@
+"""What the platform's HTTP answers look like: JSON, problems of RFC 9457, and the headers of all of them."""
+
+from typing import Any, Final
+
+import msgspec
+from twisted.web.server import Request
+
+from streamrelay.errors import Refused
+
+_TITLES: Final = {
+    400: "Bad request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not found",
+    405: "Method not allowed",
+    413: "Request too large",
+    415: "Unsupported media type",
+    429: "Too many requests",
+    500: "Internal error",
+    502: "The target refused",
+    503: "Unavailable",
+    504: "Too slow",
+}
+
+
+def send_problem(request: Request, refusal: Refused) -> None:
+    """RFC 9457."""
+    title = _TITLES.get(refusal.status, "Error")
+    problem: dict[str, Any] = {
+        "type": "about:blank",
+        "title": title,
+        "status": refusal.status,
+        "detail": refusal.reason,
+        "code": refusal.code or title.lower().replace(" ", "_"),
+    }
+    if refusal.retry_after:
+        request.setHeader("Retry-After", str(refusal.retry_after))
+    send_json(request, refusal.status, problem)
+
+
+def send_json(request: Request, status: int, body: object) -> None:
+    request.setResponseCode(status)
+    secure_headers(request)
+    if status == 401:
+        request.setHeader("WWW-Authenticate", 'Bearer realm="streamrelay"')
+    if status == 204:
+        request.finish()
+        return
+    request.setHeader("Content-Type", "application/json" if status < 400 else "application/problem+json")
+    request.write(msgspec.json.encode(body))
+    request.finish()
+
+
+def secure_headers(request: Request, policy: str = "default-src 'none'") -> None:
+    """What every answer carries."""
+    request.setHeader("Cache-Control", "no-store")
+    request.setHeader("X-Content-Type-Options", "nosniff")
+    request.setHeader("Referrer-Policy", "no-referrer")
+    request.setHeader("Cross-Origin-Resource-Policy", "same-origin")
+    request.setHeader("Content-Security-Policy", f"{policy}; base-uri 'none'; frame-ancestors 'none'")

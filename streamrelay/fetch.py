@@ -1,0 +1,137 @@
+"""One HTTP request to a system of the operator's own, bounded in time and size. Redirects are answers like others."""
+
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
+
+from attrs import define, field
+from twisted.internet import protocol
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IConsumer
+from twisted.python.failure import Failure
+from twisted.web.iweb import IBodyProducer
+from zope.interface import implementer
+
+from streamrelay.certificates import read_certificates
+from streamrelay.peer import explain
+
+MAX_BODY: Final = 65536
+"""Bytes of an answer's body."""
+
+
+class FetchError(Exception):
+    """There is no answer; the text is one line for our own log."""
+
+
+@define(frozen=True)
+class Fetched:
+    """An answer."""
+
+    status: int
+    body: bytes
+
+
+class Fetch(Protocol):
+    """What asks: an answer within `seconds`, whatever its status, or `FetchError`."""
+
+    async def __call__(
+        self, method: str, url: str, seconds: float, headers: Mapping[str, str] = ..., body: bytes | None = None
+    ) -> Fetched: ...
+
+
+@define(eq=False)
+class HttpFetch:
+    """By Twisted's own client, a connection for each request. `ca`: certificates to trust in place of the system's."""
+
+    reactor: Any
+    ca: str = ""
+    _agent: Any = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        from twisted.web.client import Agent, BrowserLikePolicyForHTTPS
+
+        policy = BrowserLikePolicyForHTTPS(read_certificates(self.ca) if self.ca else None)
+        self._agent = Agent(self.reactor, contextFactory=policy)
+
+    async def __call__(
+        self,
+        method: str,
+        url: str,
+        seconds: float,
+        headers: Mapping[str, str] = {},
+        body: bytes | None = None,
+    ) -> Fetched:
+        work = Deferred.fromCoroutine(self._fetch(method, url, headers, body))
+        work.addTimeout(seconds, self.reactor, _late)
+        try:
+            return await work
+        except FetchError:
+            raise
+        except Exception as error:
+            raise FetchError(_words(error)) from None
+
+    async def _fetch(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Fetched:
+        from twisted.web.http_headers import Headers
+
+        sent = Headers({name: [value] for name, value in headers.items()})
+        producer = None if body is None else _Sent(body)
+        response = await self._agent.request(method.encode(), url.encode(), sent, producer)
+        content = _Received()
+        response.deliverBody(content)
+        return Fetched(response.code, await content.done)
+
+
+@implementer(IBodyProducer)
+class _Sent:
+    """A request's body, written in one go."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body, self.length = body, len(body)
+
+    def startProducing(self, consumer: IConsumer) -> "Deferred[None]":
+        consumer.write(self._body)
+        return succeed(None)
+
+    def pauseProducing(self) -> None: ...
+    def resumeProducing(self) -> None: ...
+    def stopProducing(self) -> None: ...
+
+
+class _Received(protocol.Protocol):
+    """An answer's body, up to `MAX_BODY`."""
+
+    def __init__(self) -> None:
+        self.done: Deferred[bytes] = Deferred(lambda _: self._drop())
+        self._received = bytearray()
+
+    def dataReceived(self, data: bytes) -> None:
+        self._received += data
+        if len(self._received) > MAX_BODY:
+            self._received.clear()
+            self._drop()
+            if not self.done.called:
+                self.done.errback(FetchError(f"an answer of more than {MAX_BODY} bytes"))
+
+    def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:
+        from twisted.web.client import ResponseDone
+        from twisted.web.http import PotentialDataLoss
+
+        if self.done.called:
+            return
+        if reason.check(ResponseDone, PotentialDataLoss):  # the latter: of HTTP/1.0, without a length
+            self.done.callback(bytes(self._received))
+        else:
+            self.done.errback(FetchError("the answer broke off"))
+
+    def _drop(self) -> None:
+        if self.transport is not None:
+            self.transport.loseConnection()
+
+
+def _late(cancelled: Fetched | Failure, seconds: float) -> Failure:
+    return Failure(FetchError(f"no answer within {seconds:g} s"))
+
+
+def _words(error: Exception) -> str:
+    reasons = getattr(error, "reasons", None)  # twisted.web wraps what happened
+    first = reasons[0] if reasons else Failure(error)
+    return explain(first) or "the connection was closed without an answer"

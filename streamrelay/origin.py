@@ -1,0 +1,41 @@
+"""Where an HTTP request comes from: its address, this machine or not, our own page or another."""
+
+from urllib.parse import urlsplit
+
+from twisted.web.server import Request
+
+from streamrelay import wire
+
+
+def header(request: Request, name: str) -> str | None:
+    """A header as text, whatever bytes it holds."""
+    value = request.getHeader(name.encode())
+    return None if value is None else value.decode("utf-8", "replace")
+
+
+def client_address(request: Request) -> str:
+    """The address of whoever asks, as the connection shows it; a proxy's if there is one."""
+    return getattr(request.getClientAddress(), "host", None) or "unix"
+
+
+def is_local(request: Request) -> bool:
+    """Whether a request comes from this machine, by one of its own names (no DNS rebinding) and through no proxy."""
+    try:
+        name = urlsplit("//" + (header(request, "host") or "")).hostname or ""
+    except ValueError:
+        return False
+    proxied = any(header(request, name) for name in ("forwarded", "x-forwarded-for", "via"))
+    return wire.is_loopback(name) and wire.is_loopback(client_address(request)) and not proxied
+
+
+def is_own_page(request: Request) -> bool:
+    """Whether nothing that a browser says speaks against its coming from a page of ours.
+
+    Browsers send ``Origin`` with everything that changes something, and ``Sec-Fetch-Site``; other clients send neither.
+    A proxy that does TLS hides the scheme from us, so both are taken on a plain connection.
+    """
+    site, origin = header(request, "sec-fetch-site"), header(request, "origin")
+    if site is not None and site != "same-origin":
+        return False
+    schemes = ("https",) if request.isSecure() else ("https", "http")
+    return origin is None or origin in [f"{scheme}://{header(request, 'host')}" for scheme in schemes]

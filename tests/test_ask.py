@@ -1,0 +1,91 @@
+"""ask.py: a system of the user's own decides."""
+
+import json
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from streamrelay.ask import AT_ONCE, Asking, Question, Verdict
+from streamrelay.config import AskConfig
+from streamrelay.errors import Refused
+from streamrelay.fetch import Fetched, FetchError
+from streamrelay.grants import Grant
+from tests.fakes import FakeFetch, Heard
+
+
+class Deciding(SynchronousTestCase):
+    """`Asking.decide`"""
+
+    question = Question("open", "alice", "web-1", "log", None, "192.0.2.1")
+
+    def setUp(self) -> None:
+        self.fetch = FakeFetch()
+        self.asking = Asking(AskConfig("https://panel.example/ask", timeout=1.5), self.fetch)
+
+    def decide(self, result: object) -> "Deferred[Verdict]":
+        self.fetch.result = result
+        return Deferred.fromCoroutine(self.asking.decide(self.question, {"Cookie": "panel=1"}))
+
+    def refused(self, result: object) -> tuple[int, str]:
+        refusal = self.failureResultOf(self.decide(result), Refused).value
+        return refusal.status, refusal.code
+
+    def test_question(self) -> None:
+        """The question is a POST with every fact by its name, in the time that is set, with the credentials given."""
+        self.successResultOf(self.decide(Fetched(204, b"")))
+        [(method, url, seconds, headers, body)] = self.fetch.asked
+        self.assertEqual((method, url, seconds), ("POST", "https://panel.example/ask", 1.5))
+        self.assertEqual((headers["Cookie"], headers["Content-Type"]), ("panel=1", "application/json"))
+        facts = {"action": "open", "user": "alice", "host": "web-1", "target": "log"}
+        self.assertEqual(json.loads(body), {**facts, "stream": None, "address": "192.0.2.1"})
+
+    def test_yes(self) -> None:
+        """Any 2xx is a yes, without a body or with a JSON object, which may name a user and their grants."""
+        for status, body, verdict in (
+            (200, b"", Verdict()),
+            (204, b"", Verdict()),
+            (299, b" \n", Verdict()),
+            (200, b"{}", Verdict()),
+            (200, b'{"user":"carol","more":1}', Verdict("carol")),
+            (200, b'{"grants":[{"host":"a"}]}', Verdict(grants=(Grant("a"),))),
+        ):
+            self.assertEqual(self.successResultOf(self.decide(Fetched(status, body))), verdict, body)
+
+    def test_no(self) -> None:
+        """403 is a no, whatever it says."""
+        for body in (b"", b"{}", b"<p>"):
+            self.assertEqual(self.refused(Fetched(403, body)), (403, "not_allowed"))
+
+    def test_neither(self) -> None:
+        """Anything else is refused with 503, and logged: another status, no answer, or a body that isn't ours."""
+        heard = Heard(self)
+        wrong = [Fetched(status, b"") for status in (100, 301, 302, 304, 400, 401, 404, 500, 503, 999)]
+        bodies = [
+            b"ok",
+            b"<html>",
+            b"[]",
+            b'"yes"',
+            b"true",
+            b"\xff",
+            b'{"user":7}',
+            b'{"user":""}',
+            b'{"user":"a\\nb"}',
+        ]
+        bodies += [b'{"grants":{}}', b'{"grants":[{"hosts":"a"}]}', b"[" * 5000]
+        wrong += [Fetched(200, body) for body in bodies]
+        for result in (*wrong, FetchError("no answer within 2 s")):
+            self.assertEqual(self.refused(result), (503, "ask_failed"), result)
+        said = [event for event in heard.events if "did not decide" in event["log_format"]]
+        self.assertEqual(len(said), len(wrong) + 1)
+        self.assertNotIn("panel=1", heard.text)
+
+    def test_many(self) -> None:
+        """Only so many questions wait at once; one more is refused without being asked, until one is answered."""
+        answers = []
+        for _ in range(AT_ONCE):
+            answers.append(Deferred())
+            self.decide(answers[-1])
+        self.assertEqual(self.refused(Fetched(204, b"")), (503, "ask_failed"))
+        self.assertEqual(len(self.fetch.asked), AT_ONCE)
+        answers[0].callback(Fetched(204, b""))
+        self.successResultOf(self.decide(Fetched(204, b"")))
