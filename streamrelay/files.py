@@ -3,17 +3,21 @@
 import os
 import stat
 from pathlib import Path
+from typing import Final
 
 from streamrelay.errors import ConfigError
 
+NOTHING: Final = (0, 0, 0, 0)
+"""How a file looks that isn't there."""
 
-def look(path: str) -> tuple[int, int, int]:
-    """What changes when a file does: to be compared with an earlier look. Zeros if there is none."""
+
+def look(path: str) -> tuple[int, int, int, int]:
+    """What changes when a file does, its permissions last: to be compared with an earlier look."""
     try:
         status = os.stat(path)
     except OSError:
-        return (0, 0, 0)
-    return (status.st_mtime_ns, status.st_size, status.st_ino)
+        return NOTHING
+    return (status.st_mtime_ns, status.st_size, status.st_ino, stat.S_IMODE(status.st_mode))
 
 
 def read(path: str, most: int = 1 << 20) -> bytes:

@@ -21,7 +21,8 @@ from streamrelay.errors import Refused
 from streamrelay.grants import PREFIX, KeyRing, User, hash_key
 from streamrelay.logs import Logger
 from streamrelay.oidc import BearerError, Issuer
-from streamrelay.origin import client_address, header, is_local, is_own_page
+from streamrelay.origin import NO_PROXIES, client_address, header, is_local, is_own_page
+from streamrelay.proxies import Proxies
 from streamrelay.sessions import Sessions, csrf_of
 
 log = Logger()
@@ -57,10 +58,11 @@ class Gate:
     attempts: Attempts
     issuer: Issuer | None = None
     asking: Asking | None = None
+    proxies: Proxies = NO_PROXIES
 
     async def caller(self, request: Request) -> Caller:
         """Who asks, or `Refused`."""
-        address = client_address(request)
+        address = client_address(request, self.proxies)
         authorization = header(request, "authorization")
         if authorization is not None:
             return await self._by_authorization(request, authorization, address)
@@ -120,7 +122,7 @@ class Gate:
 
     def sign_in(self, request: Request, key: str) -> tuple[User, str]:
         """The holder of a key and a new session's token, or `Refused`."""
-        address = client_address(request)
+        address = client_address(request, self.proxies)
         if not is_own_page(request):
             raise Refused(403, "this does not come from the console's own page", code="csrf")
         user = self.ring.user(key)

@@ -18,11 +18,9 @@ A key holds 256 random bits, so one round of SHA-256 guards it as well as a slow
 import hashlib
 import hmac
 import re
-import stat
 from collections.abc import Mapping
 from datetime import date
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Annotated, Final, TypeGuard
 
 import msgspec
@@ -31,6 +29,7 @@ from msgspec import Meta, Struct
 
 from streamrelay.config import read_toml
 from streamrelay.errors import ConfigError
+from streamrelay.files import look
 from streamrelay.logs import Logger
 
 log = Logger()
@@ -114,8 +113,8 @@ class KeyRing:
 
     def load(self) -> None:
         """Read the file, or raise `ConfigError`. Whoever may write to it makes keys, so only its owner may."""
-        self._seen = self._look()  # first, so that a change while it is read is seen later
-        if self._seen and self._seen[-1] & 0o022:
+        self._seen = look(self.path)  # first, so that a change while it is read is seen later
+        if self._seen[-1] & 0o022:
             raise ConfigError(f"{self.path}: others may write to this file of keys; run: chmod go-w {self.path}")
         table = read_toml(self.path)
         try:
@@ -154,20 +153,13 @@ class KeyRing:
 
     def refresh(self) -> None:
         """Look at the file, and read it if it has changed."""
-        if (seen := self._look()) == self._seen:
+        if (seen := look(self.path)) == self._seen:
             return
         try:
             self.load()
         except ConfigError as error:
             self._seen = seen
             log.error("the keys stay as they were: {error}", error=error)
-
-    def _look(self) -> tuple[int, ...]:
-        try:
-            status = Path(self.path).stat()
-        except OSError:
-            return ()
-        return (status.st_mtime_ns, status.st_size, status.st_ino, stat.S_IMODE(status.st_mode))
 
 
 def hash_key(key: str) -> str:

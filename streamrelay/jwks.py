@@ -1,6 +1,5 @@
 """An issuer's public keys: a JWKS (RFC 7517) in a file or behind a URL, as it is rotated."""
 
-from pathlib import Path
 from typing import Any, Final, Protocol
 
 import jwt
@@ -11,6 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from streamrelay.errors import ConfigError, Refused
 from streamrelay.fetch import MAX_BODY, Fetch, FetchError
+from streamrelay.files import NOTHING, look
 from streamrelay.logs import Logger
 
 log = Logger()
@@ -95,11 +95,11 @@ class FileKeys:
 
     path: str
     _keys: dict[str, PublicKey] = field(factory=dict)
-    _seen: tuple[int, int, int] = (0, 0, 0)
+    _seen: tuple[int, ...] = NOTHING
 
     def load(self) -> None:
         """Read the file, or raise `ConfigError`."""
-        self._seen = self._look()  # first, so that a change while it is read is seen later
+        self._seen = look(self.path)  # first, so that a change while it is read is seen later
         try:
             with open(self.path, "rb") as file:
                 self._keys = read_keys(file.read(MAX_BODY))
@@ -109,19 +109,12 @@ class FileKeys:
             raise ConfigError(f"{self.path}: {error}") from None
 
     async def find(self, kid: str) -> PublicKey | None:
-        if self._look() != self._seen:
+        if look(self.path) != self._seen:
             try:
                 self.load()
             except ConfigError as error:
                 log.error("the issuer's keys stay as they were: {error}", error=error)
         return self._keys.get(kid)
-
-    def _look(self) -> tuple[int, int, int]:
-        try:
-            status = Path(self.path).stat()
-        except OSError:
-            return (0, 0, 0)
-        return (status.st_mtime_ns, status.st_size, status.st_ino)
 
 
 @define(eq=False)

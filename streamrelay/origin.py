@@ -1,10 +1,14 @@
 """Where an HTTP request comes from: its address, this machine or not, our own page or another."""
 
+from typing import Final
 from urllib.parse import urlsplit
 
 from twisted.web.server import Request
 
 from streamrelay import wire
+from streamrelay.proxies import Proxies
+
+NO_PROXIES: Final = Proxies()
 
 
 def header(request: Request, name: str) -> str | None:
@@ -13,9 +17,10 @@ def header(request: Request, name: str) -> str | None:
     return None if value is None else value.decode("utf-8", "replace")
 
 
-def client_address(request: Request) -> str:
-    """The address of whoever asks, as the connection shows it; a proxy's if there is one."""
-    return getattr(request.getClientAddress(), "host", None) or "unix"
+def client_address(request: Request, proxies: Proxies = NO_PROXIES) -> str:
+    """The address of whoever asks: as the connection shows it, or as a trusted proxy tells it."""
+    host = getattr(request.getClientAddress(), "host", None)
+    return proxies.client(host, header(request, "x-forwarded-for")) or "unix"
 
 
 def is_local(request: Request) -> bool:

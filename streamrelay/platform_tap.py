@@ -17,6 +17,7 @@ from streamrelay.jwks import FetchedKeys, FileKeys, PublicKeys
 from streamrelay.oidc import Issuer
 from streamrelay.options import ConfigOptions, Looped, Ports, one_line
 from streamrelay.platform import Platform
+from streamrelay.proxies import Proxies
 from streamrelay.sessions import Sessions
 
 
@@ -101,7 +102,7 @@ def gate(config: PlatformConfig, reactor: Any) -> Gate:
     ring = KeyRing(config.keys)
     ring.load()
     sessions = Sessions(reactor, config.sessions.idle, config.sessions.life)
-    made = Gate(ring, sessions, Attempts(reactor))
+    made = Gate(ring, sessions, Attempts(reactor), proxies=Proxies.named(config.proxies, config.proxy_protocol))
     if config.oidc is not None:
         made.issuer = Issuer(config.oidc, _public_keys(config.oidc, reactor))
     if config.ask is not None:

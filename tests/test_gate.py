@@ -11,6 +11,7 @@ from streamrelay.grants import Grant
 from streamrelay.keys import add_key, revoke_key
 from streamrelay.oidc import Issuer
 from streamrelay.platform import Opened
+from streamrelay.proxies import Proxies
 from streamrelay.wire import HostInfo, StreamInfo, TargetInfo
 from tests.fakes import FakeFetch, Heard
 from tests.issuer import AUDIENCE, ISSUER, Key
@@ -284,6 +285,14 @@ class Asked(GateCase):
         self.assertEqual(asked, {**WANTED, **facts})
         self.assertEqual(self.told("POST", "/v1/streams", {**WANTED, "target": "ssh"}, key=""), (403, "not_granted"))
         self.assertEqual(self.questions(), [])
+
+    def test_through_a_proxy(self) -> None:
+        """The address in a question, and in logs, is the one that a trusted proxy tells; nobody else is believed."""
+        forwarded = {"X-Forwarded-For": "192.0.2.66, 192.0.2.7"}
+        for proxies, address in ((Proxies(), "127.0.0.1"), (Proxies.named(["127.0.0.1"], False), "192.0.2.7")):
+            self.gate.proxies = proxies
+            self.assertEqual(self.told("POST", "/v1/streams", WANTED, key="", **forwarded)[0], 201)
+            self.assertEqual(self.questions()[0]["address"], address)
 
     def test_refuses(self) -> None:
         """A no is 403, no decision 503, and nothing is opened, ended or listed."""

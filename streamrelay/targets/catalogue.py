@@ -16,6 +16,7 @@ from msgspec import structs
 from streamrelay import wire
 from streamrelay.config import read_toml
 from streamrelay.errors import ConfigError, TargetError
+from streamrelay.files import look
 from streamrelay.logs import Logger
 from streamrelay.splice import Connection
 from streamrelay.targets.log import Log
@@ -217,11 +218,4 @@ class Catalogue:
         return own + (sorted(Path(self.drop_in).glob("*.toml")) if self.drop_in else [])
 
     def _look(self) -> tuple[Any, ...]:
-        seen = []
-        for path in self._paths():
-            try:
-                status = path.stat()
-                seen.append((str(path), status.st_mtime_ns, status.st_size, status.st_ino))
-            except OSError:
-                seen.append((str(path), 0, 0, 0))
-        return tuple(seen)
+        return tuple((path, look(str(path))) for path in self._paths())
