@@ -19,7 +19,7 @@ from nats.aio.subscription import Subscription
 from twisted.internet.defer import Deferred
 
 from streamrelay import credentials
-from streamrelay.config import without_password
+from streamrelay.checks import without_password
 from streamrelay.logs import Logger
 from streamrelay.nats_client import NatsClient, Withheld, place, tls_context
 

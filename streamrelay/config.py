@@ -1,15 +1,15 @@
 """The settings of each program: frozen, each with its unit, checked once. Unknown keys are errors."""
 
-import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct
 
 from streamrelay import wire
+from streamrelay.checks import check_bus, check_http, check_listening, check_origin, check_relay
 from streamrelay.errors import ConfigError
 from streamrelay.proxies import Proxies
 
@@ -51,9 +51,8 @@ class RelayConfig(wire.Limits, frozen=True, forbid_unknown_fields=True):
     """Whether ports without TLS may be reached from other machines."""
 
     def __post_init__(self) -> None:
-        if not self.listen:
-            raise ValueError("nothing to listen on; give --listen, for example tls:8443")
-        check_listening(self)
+        check_listening(self.listen, self.certificates, self.insecure)
+        Proxies.named(self.proxies, self.proxy_protocol)
         if self.agent_ca and not self.certificates:
             raise ValueError("agent_ca: agents show certificates over TLS only; give certificates, and listen by tls:")
         if self.tokens == "signed" and not self.platform_key:
@@ -197,9 +196,8 @@ class PlatformConfig(wire.Limits, frozen=True, forbid_unknown_fields=True):
     """How long somebody stays signed in at the console page."""
 
     def __post_init__(self) -> None:
-        if not self.listen:
-            raise ValueError("nothing to listen on; give --listen, for example tls:8444")
-        check_listening(self)
+        check_listening(self.listen, self.certificates, self.insecure)
+        Proxies.named(self.proxies, self.proxy_protocol)
         if self.oidc is not None and "://" in self.oidc.jwks:
             check_http("oidc.jwks", self.oidc.jwks, self.insecure)
         if self.ask is not None:
@@ -244,72 +242,3 @@ def _plainly(text: str, kind: type[Struct]) -> str:
     if "unknown field" in text or "missing required field" in text:
         return f"{text}; the settings are: {', '.join(kind.__struct_fields__)}"
     return text
-
-
-_LISTENING: Final = re.compile(r"(?P<kind>tls|tcp|tcp6|unix):(?:[^:\\]|\\.)+(?::(?:[^:\\]|\\.)+)*\Z")
-
-
-def check_listening(config: RelayConfig | PlatformConfig) -> None:
-    """Raise `ValueError` if a port has no certificate, or would be plain outside this machine."""
-    for endpoint in config.listen:
-        match = _LISTENING.match(endpoint)
-        if match is None:
-            raise ValueError(f"listen {endpoint!r}: expected tls:PORT, tcp:PORT:interface=ADDRESS or unix:PATH")
-        if match["kind"] == "tls" and not config.certificates:
-            raise ValueError(f"listen {endpoint!r}: TLS needs a certificate; give --certificate CERTIFICATE,KEY")
-        interface = re.search(r":interface=((?:[^:\\]|\\.)+)", endpoint)
-        host = interface[1].replace("\\", "") if interface else ""
-        if match["kind"] in ("tcp", "tcp6") and not wire.is_loopback(host) and not config.insecure:
-            raise ValueError(
-                f"listen {endpoint!r}: other machines would reach it without TLS; use tls:, add "
-                ":interface=127.0.0.1 behind a proxy that does TLS, or say --insecure"
-            )
-    Proxies.named(config.proxies, config.proxy_protocol)
-
-
-def check_origin(origin: str) -> None:
-    """Raise `ValueError` if a browser would never send this as an Origin."""
-    parts = urlsplit(origin)
-    if not parts.scheme or not parts.netloc or parts.path or parts.query or origin != origin.lower():
-        raise ValueError(f"origin {origin!r}: expected scheme://host[:port] in lower case, without a path")
-
-
-def check_relay(url: str) -> None:
-    """Raise `ValueError` if this is no URL of a relay."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError(f"relay {url!r}: expected ws://host[:port] or wss://host[:port]")
-
-
-def check_bus(settings: AgentConfig | PlatformConfig) -> None:
-    """Raise `ValueError` if these settings name no bus, or one that is plain outside this machine."""
-    if settings.nats_nkey and settings.nats_creds:
-        raise ValueError("nats_nkey and nats_creds are both given; the bus knows a program by one of them")
-    if not settings.nats:
-        raise ValueError("where is the bus? give --nats, for example tls://nats.example")
-    for url in settings.nats:
-        try:
-            parts = urlsplit(url)
-            known = parts.scheme in ("nats", "tls") and parts.hostname and (parts.port or True)
-        except ValueError:
-            known = False
-        if not known:
-            raise ValueError(f"nats {without_password(url)!r}: expected tls://host[:port] or nats://host[:port]")
-        if parts.scheme == "nats" and not wire.is_loopback(parts.hostname or "") and not settings.insecure:
-            raise ValueError(f"nats://{parts.hostname} is not encrypted; use tls:// or --insecure")
-
-
-def without_password(text: str) -> str:
-    """A URL as it may be shown, or a text with URLs in it."""
-    return re.sub(r"(\A(?:[a-z]+:)?//|//|\A)\S*@", r"\1…@", text)
-
-
-def check_http(setting: str, url: str, insecure: bool) -> None:
-    """Raise `ValueError` if this isn't a URL that may be asked: https, or http on this machine."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment or not url.isascii():
-        raise ValueError(f"{setting} {url!r}: expected https://host[:port]/path")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError(f"{setting}: no password may stand in this URL")
-    if parts.scheme == "http" and not insecure and not wire.is_loopback(parts.hostname):
-        raise ValueError(f"{setting} {url} is not encrypted; use https:// or --insecure")

@@ -18,7 +18,8 @@ from attrs import define
 from cryptography.hazmat.primitives import serialization
 
 from streamrelay import credentials, wire
-from streamrelay.config import PlatformConfig, check_bus
+from streamrelay.checks import check_bus
+from streamrelay.config import PlatformConfig
 from streamrelay.errors import ConfigError
 from streamrelay.files import write_new
 from streamrelay.permissions import BusUser, parse, render

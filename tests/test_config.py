@@ -2,7 +2,8 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.config import AgentConfig, PlatformConfig, RelayConfig, load, read_toml, without_password
+from streamrelay.checks import without_password
+from streamrelay.config import AgentConfig, PlatformConfig, RelayConfig, load, read_toml
 from streamrelay.errors import ConfigError
 from tests.fakes import folder
 

@@ -21,7 +21,7 @@ LEVELS = [
     {"tls"},
     {"framed", "plain", "leg", "limits"},
     # L3: the seams to the world
-    {"proxies"},
+    {"proxies", "checks"},
     {"config", "credentials"},
     {"peer", "nats_client"},
     {"websocket", "dial", "bus", "stdio", "terminal", "grants", "targets.log", "targets.pty"},

@@ -1,0 +1,92 @@
+"""What settings are checked for beyond their types: ports, origins, and URLs that mustn't be plain outside this machine.
+
+Each raises `ValueError` in one line, which says what was expected.
+"""
+
+import re
+from typing import Final, Protocol
+from urllib.parse import urlsplit
+
+from streamrelay import wire
+
+_LISTENING: Final = re.compile(r"(?P<kind>tls|tcp|tcp6|unix):(?:[^:\\]|\\.)+(?::(?:[^:\\]|\\.)+)*\Z")
+
+
+def check_listening(listen: tuple[str, ...], certificates: tuple[str, ...], insecure: bool) -> None:
+    """Raise `ValueError` if there is no port, one has no certificate, or would be plain outside this machine."""
+    if not listen:
+        raise ValueError("nothing to listen on; give --listen, for example tls:8443")
+    for endpoint in listen:
+        match = _LISTENING.match(endpoint)
+        if match is None:
+            raise ValueError(f"listen {endpoint!r}: expected tls:PORT, tcp:PORT:interface=ADDRESS or unix:PATH")
+        if match["kind"] == "tls" and not certificates:
+            raise ValueError(f"listen {endpoint!r}: TLS needs a certificate; give --certificate CERTIFICATE,KEY")
+        interfaces = re.findall(r":interface=((?:[^:\\]|\\.)+)", endpoint)
+        host = interfaces[-1].replace("\\", "") if interfaces else ""
+        if match["kind"] in ("tcp", "tcp6") and not wire.is_loopback(host) and not insecure:
+            raise ValueError(
+                f"listen {endpoint!r}: other machines would reach it without TLS; use tls:, add "
+                ":interface=127.0.0.1 behind a proxy that does TLS, or say --insecure"
+            )
+
+
+def check_origin(origin: str) -> None:
+    """Raise `ValueError` if a browser would never send this as an Origin."""
+    parts = urlsplit(origin)
+    if not parts.scheme or not parts.netloc or parts.path or parts.query or origin != origin.lower():
+        raise ValueError(f"origin {origin!r}: expected scheme://host[:port] in lower case, without a path")
+
+
+def check_relay(url: str) -> None:
+    """Raise `ValueError` if this is no URL of a relay."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(f"relay {url!r}: expected ws://host[:port] or wss://host[:port]")
+
+
+class BusSettings(Protocol):
+    """How a program reaches the bus."""
+
+    @property
+    def nats(self) -> tuple[str, ...]: ...
+    @property
+    def nats_nkey(self) -> str: ...
+    @property
+    def nats_creds(self) -> str: ...
+    @property
+    def insecure(self) -> bool: ...
+
+
+def check_bus(settings: BusSettings) -> None:
+    """Raise `ValueError` if these settings name no bus, or one that is plain outside this machine."""
+    if settings.nats_nkey and settings.nats_creds:
+        raise ValueError("nats_nkey and nats_creds are both given; the bus knows a program by one of them")
+    if not settings.nats:
+        raise ValueError("where is the bus? give --nats, for example tls://nats.example")
+    for url in settings.nats:
+        try:
+            parts = urlsplit(url)
+            known = parts.scheme in ("nats", "tls") and parts.hostname and (parts.port or True)
+        except ValueError:
+            known = False
+        if not known:
+            raise ValueError(f"nats {without_password(url)!r}: expected tls://host[:port] or nats://host[:port]")
+        if parts.scheme == "nats" and not wire.is_loopback(parts.hostname or "") and not settings.insecure:
+            raise ValueError(f"nats://{parts.hostname} is not encrypted; use tls:// or --insecure")
+
+
+def without_password(text: str) -> str:
+    """A URL as it may be shown, or a text with URLs in it."""
+    return re.sub(r"(\A(?:[a-z]+:)?//|//|\A)\S*@", r"\1…@", text)
+
+
+def check_http(setting: str, url: str, insecure: bool) -> None:
+    """Raise `ValueError` if this isn't a URL that may be asked: https, or http on this machine."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment or not url.isascii():
+        raise ValueError(f"{setting} {url!r}: expected https://host[:port]/path")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError(f"{setting}: no password may stand in this URL")
+    if parts.scheme == "http" and not insecure and not wire.is_loopback(parts.hostname):
+        raise ValueError(f"{setting} {url} is not encrypted; use https:// or --insecure")
