@@ -1,4 +1,4 @@
-"""What settings are checked for beyond their types: ports, origins, and URLs that mustn't be plain outside this machine.
+"""What settings are checked for beyond their types: ports, origins, URLs that mustn't be plain outside this machine.
 
 Each raises `ValueError` in one line, which says what was expected.
 """
