@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 
 from streamrelay import __version__
 from streamrelay.channel import TransportChannel
-from streamrelay.errors import ConfigError
+from streamrelay.errors import ConfigError, one_line
 from streamrelay.framed import FramedConnection, Masking
 from streamrelay.logs import Silent
 from streamrelay.peer import address, explain
@@ -131,7 +131,7 @@ class DialFactory(WebSocketClientFactory):  # type: ignore[misc]
     def failed(self, reason: str) -> None:
         result, self._result = self._result, None
         if result is not None:
-            result.errback(DialError(reason))
+            result.errback(DialError(one_line(reason)))
 
     def _cancel(self, result: "Deferred[FramedConnection]") -> None:
         self.failed(f"no answer within {CONNECT_TIME:.0f} s")
@@ -157,14 +157,20 @@ class Dialler:
 
     def dial(self, url: str, token: str = "") -> "Deferred[FramedConnection]":
         """Open the websocket `url`, presenting a `token` that is not in it in a header; or fail with `DialError`."""
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError as error:
+            raise DialError(f"{one_line(url)} can't be dialled: {error}") from None
         host, secure = parts.hostname or "", parts.scheme == "wss"
         if not secure and not self.insecure and not is_loopback(host):
             raise DialError(f"{parts.scheme}://{parts.netloc} is not encrypted; use wss:// or --insecure")
-        factory = DialFactory(self, url, {"Authorization": f"Bearer {token}"} if token else {})
-        endpoint: IStreamClientEndpoint = HostnameEndpoint(self.clock, host, factory.port, timeout=CONNECT_TIME)
-        if secure:
-            endpoint = wrapClientTLS(optionsForClientTLS(host, trustRoot=self._trust), endpoint)
+        try:
+            factory = DialFactory(self, url, {"Authorization": f"Bearer {token}"} if token else {})
+            endpoint: IStreamClientEndpoint = HostnameEndpoint(self.clock, host, factory.port, timeout=CONNECT_TIME)
+            if secure:
+                endpoint = wrapClientTLS(optionsForClientTLS(host, trustRoot=self._trust), endpoint)
+        except Exception as error:  # of many kinds, for what no relay's URL can be
+            raise DialError(f"{one_line(url)} can't be dialled: {one_line(str(error))}") from None
         result = factory.connect(endpoint)
         result.addTimeout(CONNECT_TIME, self.clock, onTimeoutCancel=lambda value, _: value)
         return result
@@ -175,7 +181,7 @@ def read_certificates(path: str) -> Any:
     try:
         with open(path, "rb") as file:
             pem = file.read(1 << 20)
-        blocks = re.findall(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", pem, re.DOTALL)
+        blocks = re.findall(rb"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----", pem)
         certificates = [Certificate.loadPEM(block) for block in blocks]
     except OSError as error:
         raise ConfigError(f"{path}: can't be read: {error.strerror}") from None

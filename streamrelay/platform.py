@@ -116,9 +116,8 @@ class Platform:
         for answer in await self._gather("$SRV.INFO.streamagent"):
             try:
                 metadata = answer["metadata"]
-                info = msgspec.convert(
-                    {"host": metadata["host"], "targets": msgspec.json.decode(metadata["targets"])}, HostInfo
-                )
+                listed = wire.decode(metadata["targets"], list[Any])
+                info = msgspec.convert({"host": metadata["host"], "targets": listed}, HostInfo)
             except (KeyError, TypeError, ValueError):
                 continue
             hosts[info.host] = info

@@ -138,7 +138,7 @@ class Control(Struct, frozen=True, omit_defaults=True):
 
     eof: bool = False
     resize: tuple[Annotated[int, Meta(ge=1, le=10000)], Annotated[int, Meta(ge=1, le=10000)]] | None = None
-    exit: int | None = None
+    exit: Annotated[int, Meta(ge=0, le=255)] | None = None
     met: Met | None = None
 
 

@@ -92,6 +92,20 @@ class Dialled(SynchronousTestCase):
             self.failureResultOf(result, DialError)
             self.assertTrue(self.transport.aborted, answer)
 
+    def test_reason_is_one_line(self) -> None:
+        """What a relay says in place of a 101 can't clear the terminal that shows it, or fill a log."""
+        result = self.dial()
+        self.transport.receive(b"HTTP/1.1 503 \x1b[2J\x07" + b"x" * 5000 + b"\r\n\r\n")
+        reason = str(self.failureResultOf(result, DialError).value)
+        self.assertTrue(reason.isprintable(), reason)
+        self.assertLess(len(reason), 300)
+
+    def test_no_url(self) -> None:
+        """What can't be a relay's URL is a `DialError`, however it came here."""
+        reactor = MemoryReactorClock()
+        for url in ("ws://[", "wss://127.0.0.1:99999", "ws://127.0.0.1:x", "ws://127.0.0.1#x", "ws://[::1"):
+            self.assertRaises(DialError, Dialler(reactor, Pulse(reactor)).dial, url)
+
     def test_endless_answer(self) -> None:
         """An answer of over 8 KiB is a `DialError`."""
         result = self.dial()
@@ -163,6 +177,7 @@ class Dialled(SynchronousTestCase):
         where = folder(self)
         (where / "empty").write_text("")
         (where / "broken").write_text("-----BEGIN CERTIFICATE-----\nxx\n-----END CERTIFICATE-----\n")
-        for name in ("missing", "empty", "broken"):
+        (where / "endless").write_text("-----BEGIN CERTIFICATE-----\n" * 30_000)
+        for name in ("missing", "empty", "broken", "endless"):
             error = self.assertRaises(ConfigError, read_certificates, str(where / name))
             self.assertIn(str(where / name), str(error))

@@ -125,6 +125,7 @@ class Asking(Case):
             self.info("b"),
             self.info("bad host"),
             self.info("c", "no JSON"),
+            self.info("d", "[" * 5000),
             b"{}",
             b"\xff",
             b'{"metadata": 5}',

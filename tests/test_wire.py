@@ -46,6 +46,9 @@ class Controls(SynchronousTestCase):
             b'{"resize": [80, 10001]}',
             b'{"resize": ["80", "24"]}',
             b'{"exit": "x"}',
+            b'{"exit": -1}',
+            b'{"exit": 256}',
+            b'{"exit": 99999999999999999999999}',
             b'{"met": {}}',
             b"{}{}",
         ):

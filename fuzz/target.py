@@ -1,0 +1,67 @@
+"""The targets by name, and how one input is run."""
+
+import hashlib
+import importlib
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+from attrs import define
+from twisted.logger import globalLogPublisher
+
+TARGETS: Final = ("handshake", "dial", "frames", "connection", "tokens", "summonses", "config", "targets")
+CORPUS: Final = Path(__file__).parent / "corpus"
+
+_failures: list[dict[str, Any]] = []
+
+
+def _listen(event: dict[str, Any]) -> None:
+    """What the code itself has caught and logged with a traceback is a bug all the same."""
+    if "log_failure" in event:
+        _failures.append(event)
+
+
+globalLogPublisher.addObserver(_listen)
+
+
+@define(frozen=True)
+class Target:
+    """One module of `fuzz.targets`."""
+
+    name: str
+    module: ModuleType
+
+    @property
+    def seeds(self) -> list[bytes]:
+        """What fuzzing begins with."""
+        return list(self.module.SEEDS)
+
+    @property
+    def words(self) -> list[bytes]:
+        """What is worth a try anywhere in an input."""
+        return list(self.module.WORDS)
+
+    @property
+    def corpus(self) -> list[Path]:
+        """The inputs that are kept: those that reach every line between them, and all that ever failed."""
+        return sorted((CORPUS / self.name).glob("*"))
+
+    def run(self, source: bytes) -> None:
+        """Try one input; raise if it breaks the target's invariant."""
+        _failures.clear()
+        self.module.fuzz(source)
+        if _failures:
+            raise AssertionError("logged with a traceback") from _failures[0]["log_failure"].value
+
+
+def find(name: str) -> Target:
+    """The target of this name; its modules are imported only now, so that they can be instrumented."""
+    return Target(name, importlib.import_module(f"fuzz.targets.{name}"))
+
+
+def keep(name: str, source: bytes, prefix: str = "") -> Path:
+    """Add an input to the corpus."""
+    path = CORPUS / name / (prefix + hashlib.sha256(source).hexdigest()[:12])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(source)
+    return path

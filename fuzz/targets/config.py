@@ -1,0 +1,171 @@
+"""Files that operators write: the settings of each program, keys and grants, targets.
+
+Each is refused with a `ConfigError`, or gives settings under which nothing is open that wasn't said to be.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from fuzz.choices import Choices
+from streamrelay import wire
+from streamrelay.config import AgentConfig, PlatformConfig, RelayConfig, load
+from streamrelay.errors import ConfigError, TargetError
+from streamrelay.grants import KeyRing
+from streamrelay.targets.catalogue import Catalogue
+
+SEEDS: Final = [
+    b'\0id = "relay"\nlisten = ["tcp:8780"]\nplatform_key = ["a.pub"]\npatience = 3\norigin = ["https://a.example:8"]\n',
+    b'\0tokens = "opaque"\norigin = ["https://[::1"]\n',
+    b'\1host = "web-1"\nnats = ["tls://a:b@n.example:4222"]\nplatform_key = ["p"]\nrelays = ["wss://r.example/x"]\n',
+    b'\1host = "web-1"\ntokens = "opaque"\nrelays = ["ws://127.0.0.1:1"]\n[targets.log]\nkind = "log"\npath = "/x"\n',
+    b'\2relay = "wss://r.example"\nkey = "k"\nkeys = "k.toml"\nnats = ["nats://127.0.0.1:4222"]\nrelay_id = "a"\n',
+    b'\2relay = "ws://r.example"\ntokens = "opaque"\nkeys = "k.toml"\ninsecure = true\n',
+    b'\3[keys.alice]\nhash = "sha256:' + b"a1" * 32 + b'"\ngrants = [{ host = "web-[!a-]*", target = "log/*" }]\n'
+    b"[anonymous]\ngrants = [{}]\n",
+    b'\4[targets.log]\nkind = "log"\npath = "/x"\nlines = 5\n[targets."vm/{name}"]\nkind = "unix"\npath = "/vm/{name}"\n'
+    b'parts = { name = "[a-z]+" }\n',
+    b'\4[targets.t]\nkind = "pty"\ncommand = ["sh", "-c", "x"]\nenvironment = { A = "b" }\n',
+    b"\0a = " + b"[" * 2000,
+    b"\0a = 2026-01-01T00:00:00Z\nb = 1979-05-27\nc = 0x1f\nd = 1_000.5e+3\ne = inf\nf = '''\n'''\n[g]\n[[h]]\n",
+]
+WORDS: Final = [
+    *(
+        b" = ",
+        b'"""',
+        b"'''",
+        b"[",
+        b"]",
+        b"[[",
+        b"]]",
+        b"{",
+        b"}",
+        b"\n",
+        b"true",
+        b"inf",
+        b"nan",
+        b"1e400",
+        b"\\u0000",
+    ),
+    *(
+        b"id",
+        b"listen",
+        b"tokens",
+        b"platform_key",
+        b"patience",
+        b"origin",
+        b"host",
+        b"nats",
+        b"relays",
+        b"targets",
+        b"ca",
+    ),
+    *(
+        b"keys",
+        b"anonymous",
+        b"grants",
+        b"hash",
+        b"target",
+        b"kind",
+        b"path",
+        b"address",
+        b"command",
+        b"parts",
+        b"insecure",
+    ),
+    *(
+        b'"opaque"',
+        b'"signed"',
+        b"https://",
+        b"wss://",
+        b"ws://",
+        b"nats://",
+        b"tls://",
+        b"127.0.0.1",
+        b"localhost",
+        b"[::1]",
+    ),
+    *(
+        b'"tcp"',
+        b'"unix"',
+        b'"log"',
+        b'"pty"',
+        b"{name}",
+        b"[a-z]+",
+        b".*",
+        b"*",
+        b"?",
+        b"[!",
+        b"(",
+        b"){1,9}",
+        b"relay",
+    ),
+]
+
+_PROGRAMS: Final = (RelayConfig, AgentConfig, PlatformConfig)
+_folder: Final = tempfile.TemporaryDirectory(
+    prefix="streamrelay-fuzz-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+)
+_file: Final = Path(_folder.name) / "settings.toml"
+
+
+def fuzz(source: bytes) -> None:
+    choices = Choices(source)
+    kind = choices.number(5)
+    _file.write_bytes(choices.rest())
+    try:
+        if kind < 3:
+            _check_settings(load(_PROGRAMS[kind], str(_file), {}))
+        elif kind == 3:
+            ring = KeyRing(str(_file))
+            ring.load()
+            _check_keys(ring)
+        else:
+            catalogue = Catalogue(str(_file))
+            catalogue.load()
+            _check_targets(catalogue)
+    except ConfigError as error:
+        assert str(error).startswith(str(_file)), error
+
+
+def _check_settings(settings: Any) -> None:
+    signed = settings.tokens == "signed"
+    if isinstance(settings, RelayConfig):
+        assert settings.listen and (settings.platform_key or not signed)
+        assert "null" not in settings.origin and "*" not in settings.origin
+    elif isinstance(settings, AgentConfig):
+        assert wire.is_host(settings.host) and (settings.platform_key if signed else settings.relays)
+    else:
+        assert settings.listen and settings.keys and (settings.key or not signed)
+        assert settings.insecure or _is_safe(settings.relay)
+    assert getattr(settings, "insecure", True) or all(_is_safe(url) for url in settings.nats)
+
+
+def _is_safe(url: str) -> bool:
+    """Whether nobody on the way can read what goes there."""
+    parts = urlsplit(url)
+    return parts.scheme in ("tls", "wss") or parts.hostname in ("localhost", "::1") or url.split("//127.")[1:] != []
+
+
+def _check_keys(ring: KeyRing) -> None:
+    content = ring.content
+    assert ring.user("srk_" + "x" * 43) is None, "an unknown key"
+    assert (ring.user(None) is None) is (content.anonymous is None)
+    for holder in [*content.keys.values(), *([content.anonymous] if content.anonymous else [])]:
+        user = ring.user(None)
+        for grant in holder.grants:
+            assert isinstance(grant.host, str) and isinstance(grant.target, str)
+        if user is not None:
+            assert not (user.may("web-1", "vm/{name}") and not user.may_see("web-1", "vm/{name}"))
+
+
+def _check_targets(catalogue: Catalogue) -> None:
+    for name in ("log", "vm/web-1", "../x", "", "\n"):
+        try:
+            catalogue.find(name)
+        except TargetError:
+            pass
+    for info in catalogue.infos():
+        assert info.name and info.name.isascii() and info.name.isprintable(), info

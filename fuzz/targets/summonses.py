@@ -1,0 +1,156 @@
+"""What an agent and a platform hear on the bus, and control messages.
+
+Each is refused with a `ValueError` in one line (control messages: a `PeerError`), or is a message within its bounds
+that comes back the same when it is sent on; a summons only if it is for now. One agent's answer to a discovery can't
+spoil those of the others.
+"""
+
+import time
+from collections.abc import Coroutine
+from typing import Any, Final
+
+from fuzz.choices import Choices
+from fuzz.targets.signing import AUDIENCE, HEADER, one_line, signed, timed, verifier
+from streamrelay import wire
+from streamrelay.errors import PeerError
+from streamrelay.platform import Platform
+from streamrelay.summonses import Summonses
+from streamrelay.wire import Close
+from tests.fakes import FakeBus
+
+_OPEN = (
+    b'"stream":"ssssssssssssssssssssss","target":"vm/web-1/console","relay":"wss://relay.example:8443","token":"tttttttt'
+    b'tttttttttttttt","user":"alice","links":2,"jti":"0123456789abcdef","exp":$SOON}'
+)
+_END = b'"stream":"ssssssssssssssssssssss","jti":"0123456789abcdef","exp":$SOON}'
+_SIGNED = b'{"aud":"%s","iat":$NOW,"role":"' % AUDIENCE.encode()
+
+SEEDS: Final = [
+    b"\0{" + _OPEN,
+    b"\1{" + _END,
+    b"\2" + _SIGNED + b'summons",' + _OPEN,
+    b"\3" + _SIGNED + b'end",' + _END,
+    b"\2" + _SIGNED.replace(b"$NOW", b"$NOW.5") + b'summons",' + _OPEN.replace(b"$SOON", b"9" * 400),
+    b'\4{"ready":true,"kind":"log"}',
+    b'\4{"refused":"no_such_target","reason":"no such target on this host"}',
+    b'\5{"host":"web-1","targets":[{"name":"log","kind":"log"}]}',
+    b'\6[{"stream":"s","host":"web-1","target":"log","user":"alice","seconds":12.5,"up":0,"down":4711}]',
+    b'\7[{"name":"log","kind":"log"}]',
+    b'\x08{"stream":"s","target":"log","user":"","code":1000,"reason":"","seconds":3.7,"up":0,"down":1189}',
+    b'\x0a{"metadata":{"host":"web-1","targets":"[{\\"name\\":\\"log\\",\\"kind\\":\\"log\\"}]"}}',
+    b'\x0a{"metadata":{"host":"web-1","targets":"' + b"[" * 3000 + b'"}}',
+    b'\x0b{"endpoints":[{"data":[{"stream":"s","host":"web-1","target":"log","user":"","seconds":1,"up":0,"down":1}]}]}',
+    *(
+        b'\x09{"eof":true}',
+        b'\x09{"resize":[80,24],"more":[{}]}',
+        b'\x09{"exit":130}',
+        b'\x09{"exit":99999999999999999999}',
+    ),
+    *(b'\x09{"met":{"mode":"v1","from":"[::1]:80"}}', b"\x09" + b'{"a":' * 1000, b"\x09\xff", b"\x00" + b"[" * 3000),
+]
+WORDS: Final = [
+    *(b'"stream":', b'"target":', b'"relay":', b'"token":', b'"user":', b'"links":', b'"jti":', b'"exp":', b'"iat":'),
+    *(
+        b'"aud":',
+        b'"role":',
+        b'"ready":',
+        b'"refused":',
+        b'"reason":',
+        b'"kind":',
+        b'"host":',
+        b'"targets":',
+        b'"name":',
+    ),
+    *(b'"eof":', b'"resize":', b'"exit":', b'"met":', b'"mode":', b'"from":', b"true", b"null", b"1e400", b"\\ud800"),
+    *(b"$NOW", b"$SOON", b"-1", b"10001", b"[]", b"{}", b'""', b"wss://", b"\\u0000", b"\\n", b'"summons"', b'"end"'),
+]
+
+_MESSAGES: Final[tuple[Any, ...]] = (
+    wire.Answer,
+    wire.HostInfo,
+    tuple[wire.StreamInfo, ...],
+    tuple[wire.TargetInfo, ...],
+    wire.Ended,
+)
+
+_INFO: Final = b'{"metadata":{"host":"web-9","targets":"[]"}}'
+_STATS: Final = (
+    b'{"endpoints":[{"data":[{"stream":"other","host":"web-9","target":"log","user":"","seconds":1,"up":0,"down":1}]}]}'
+)
+
+_bus = FakeBus()
+_platform = Platform(relay="wss://relay.example")
+_platform.bus = _bus  # type: ignore[assignment]
+_opaque: Summonses[None] = Summonses(None)
+_signed: Summonses[None] = Summonses(verifier)
+
+
+def fuzz(source: bytes) -> None:
+    choices = Choices(source)
+    kind, said = choices.number(12), timed(choices.rest())
+    if kind >= 9:
+        (_control, _hosts, _streams)[kind - 9](said)
+        return
+    try:
+        if kind < 4:
+            summonses = _signed if kind & 2 else _opaque
+            if kind & 2:
+                said = signed(HEADER, said).encode()
+            if kind & 1:
+                message: Any = summonses.read(said, "end", wire.End)
+            else:
+                message = summonses.read(said, "summons", wire.Summons)
+            _check_request(summonses, message)
+        else:
+            message = wire.decode(said, _MESSAGES[kind - 4])
+    except ValueError as error:
+        one_line(error)
+        return
+    again = wire.decode(wire.encode(message), type(message) if kind < 6 or kind == 8 else _MESSAGES[kind - 4])
+    assert again == message, f"{message} became {again}"
+
+
+def _check_request(summonses: Summonses[None], message: Any) -> None:
+    assert wire.is_opaque(message.stream) and 8 <= len(message.jti) <= 64
+    assert -wire.CLOCK_SKEW - 2 <= message.exp - time.time() <= wire.SUMMONS_LIFE + wire.CLOCK_SKEW + 2
+    if isinstance(message, wire.Summons):
+        assert wire.is_target(message.target) and 1 <= message.links <= 32
+        assert message.relay.isascii() and message.relay.isprintable() and len(message.token) <= 8192
+    for new in (True, False):
+        pending, is_new = summonses.hear(message.jti, None)
+        assert is_new is new and pending.answer is None
+    summonses.forget(message.jti)
+    assert not summonses.heard
+
+
+def _control(said: bytes) -> None:
+    try:
+        control = wire.decode_control(said)
+    except PeerError as error:
+        assert error.code in (Close.PROTOCOL, Close.BAD_UTF8)
+        one_line(error)
+        return
+    assert control.resize is None or all(1 <= number <= 10000 for number in control.resize)
+    assert control.exit is None or 0 <= control.exit <= 255
+    assert wire.decode_control(wire.encode(control)) == control
+
+
+def _hosts(said: bytes) -> None:
+    _bus.gathered = [said, _INFO]
+    found = _result(_platform.hosts())
+    assert any(info.host == "web-9" for info in found) or b"web-9" in said, "one host hides another"
+    assert all(wire.is_host(info.host) for info in found)
+
+
+def _streams(said: bytes) -> None:
+    _bus.gathered = [said, _STATS]
+    assert any(info.stream == "other" for info in _result(_platform.streams())), "one host hides another's streams"
+
+
+def _result(work: Coroutine[Any, Any, Any]) -> Any:
+    """What a coroutine gives that waits for nothing."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        return done.value
+    raise AssertionError("it waits")

@@ -1,0 +1,108 @@
+"""`Verifier.leg`: tokens of strangers, and signed ones with any header and any claims.
+
+Each is refused with a `TokenError` in one line, or holds what the claims' table says: this relay, this role, now, not
+for long, with a proper stream. What isn't signed by the known key never holds.
+"""
+
+import base64
+import json
+import time
+from typing import Any, Final
+
+from fuzz.choices import Choices
+from fuzz.targets.signing import AUDIENCE, HEADER, KID, one_line, signed, timed, verifier
+from streamrelay import wire
+from streamrelay.tokens import LONGEST_LIFE, TokenError
+
+_CLAIMS = (
+    b'{"aud":"relay","iat":$NOW,"exp":$SOON,"jti":"0123456789abcdef","role":"client","sub":"ssssssssssssssssssssss",'
+    b'"host":"web-1","target":"log","user":"alice","links":2}'
+)
+
+SEEDS: Final = [
+    b"\1\0" + _CLAIMS,
+    b"\1\1" + _CLAIMS.replace(b"client", b"agent"),
+    b"\1\0" + _CLAIMS.replace(b"$SOON", b"9" * 400).replace(b"$NOW", b"$NOW.5"),
+    b"\1\0" + _CLAIMS.replace(b"$SOON", b"NaN"),
+    b"\1\0" + _CLAIMS.replace(b"$SOON", b"1e400"),
+    b"\1\0" + _CLAIMS.replace(b'"relay"', b'["relay"]'),
+    b"\1\0" + b"[" * 3000,
+    b"\2\0" + bytes([len(HEADER)]) + HEADER + _CLAIMS,
+    b'\2\0\x2f{"alg":"none","kid":"%s"}' % KID.encode() + _CLAIMS,
+    b'\2\0\x10{"alg":"HS256"}\0' + _CLAIMS,
+    b"\0\0$TOKEN",
+    b"\0\0a.b.c",
+]
+WORDS: Final = [
+    *(
+        b'"aud":',
+        b'"iat":',
+        b'"exp":',
+        b'"jti":',
+        b'"role":',
+        b'"sub":',
+        b'"links":',
+        b'"host":',
+        b'"target":',
+        b'"nbf":',
+    ),
+    *(
+        b"$NOW",
+        b"$SOON",
+        b"$TOKEN",
+        b"null",
+        b"true",
+        b"NaN",
+        b"Infinity",
+        b"1e400",
+        b"-1",
+        b"[]",
+        b"{}",
+        b'""',
+        b"0.5",
+    ),
+    *(
+        b'"alg":',
+        b'"kid":',
+        b'"crit":',
+        b'"b64":',
+        b'"typ":',
+        b'"EdDSA"',
+        b'"none"',
+        b"client",
+        b"agent",
+        b"\\ud800",
+        b"\\n",
+    ),
+]
+
+_ROLES: Final = ("client", "agent")
+
+
+def fuzz(source: bytes) -> None:
+    choices = Choices(source)
+    kind, role = choices.number(3), choices.pick(_ROLES)
+    if kind == 0:
+        good = signed(HEADER, timed(_CLAIMS))
+        token = choices.rest().replace(b"$TOKEN", good.encode()).decode("latin-1")
+        forged = token[: token.rfind(".")] != good[: good.rfind(".")]
+    else:
+        header = HEADER if kind == 1 else choices.block()
+        token, forged = signed(header, timed(choices.rest())), False
+    try:
+        claims = verifier.leg(token, role)  # type: ignore[arg-type]
+    except TokenError as error:
+        one_line(error)
+        return
+    assert not forged, "a token that nobody has signed"
+    said, now = _claims_of(token), time.time()
+    assert said["aud"] == AUDIENCE and said["role"] == role == claims.role
+    assert now - wire.CLOCK_SKEW - 2 < claims.exp and said["iat"] < now + wire.CLOCK_SKEW + 2
+    assert claims.exp - said["iat"] <= LONGEST_LIFE
+    assert wire.is_opaque(claims.sub) and 1 <= claims.links <= 32 and 8 <= len(claims.jti) <= 64
+
+
+def _claims_of(token: str) -> dict[str, Any]:
+    part = token.split(".")[1]
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    return claims
