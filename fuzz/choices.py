@@ -1,6 +1,6 @@
 """Decisions out of a fuzzer's bytes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import TypeVar
 
@@ -44,6 +44,25 @@ class Choices:
 
     def text(self) -> str:
         return self.block().decode("utf-8", "replace")
+
+    def change(self, good: Sequence[bytes], draw: Callable[["Choices"], bytes], most: int = 4) -> list[bytes]:
+        """Something good in pieces, of which fewer than `most` were replaced, left out or put in.
+
+        What nearly is as it should be gets further than what is only bytes.
+        """
+        pieces = list(good)
+        for _ in range(self.number(most)):
+            place, how = self.number(len(pieces) + 1), self.number(8)
+            piece = self.block() if how == 7 else draw(self)
+            pieces[place : place + (how & 1)] = [] if how == 5 else [piece]
+        return pieces
+
+    def phrase(self, words: Sequence[str], most: int = 5) -> str:
+        """Some of these words, now and then any text."""
+        count = self.number(16)
+        if count == 15:
+            return self.text()
+        return "".join(self.pick(words) for _ in range(count % most))
 
     def pieces(self, source: bytes, most: int = 3) -> list[bytes]:
         """`source` cut at up to `most` places."""

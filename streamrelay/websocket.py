@@ -105,6 +105,7 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
 
     log = Silent()
     factory: "LegFactory"
+    data: bytes
     _size = 0
     _admission: Admission | None = None
     _refused = False

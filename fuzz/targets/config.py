@@ -17,19 +17,20 @@ from streamrelay.grants import KeyRing
 from streamrelay.targets.catalogue import Catalogue
 
 SEEDS: Final = [
-    b'\0id = "relay"\nlisten = ["tcp:8780"]\nplatform_key = ["a.pub"]\npatience = 3\norigin = ["https://a.example:8"]\n',
-    b'\0tokens = "opaque"\norigin = ["https://[::1"]\n',
-    b'\1host = "web-1"\nnats = ["tls://a:b@n.example:4222"]\nplatform_key = ["p"]\nrelays = ["wss://r.example/x"]\n',
-    b'\1host = "web-1"\ntokens = "opaque"\nrelays = ["ws://127.0.0.1:1"]\n[targets.log]\nkind = "log"\npath = "/x"\n',
-    b'\2relay = "wss://r.example"\nkey = "k"\nkeys = "k.toml"\nnats = ["nats://127.0.0.1:4222"]\nrelay_id = "a"\n',
-    b'\2relay = "ws://r.example"\ntokens = "opaque"\nkeys = "k.toml"\ninsecure = true\n',
-    b'\3[keys.alice]\nhash = "sha256:' + b"a1" * 32 + b'"\ngrants = [{ host = "web-[!a-]*", target = "log/*" }]\n'
+    b'\0\0id = "relay"\nlisten = ["tcp:8780"]\nplatform_key = ["a.pub"]\npatience = 3\norigin = ["https://a.example:8"]\n',
+    b'\0\0tokens = "opaque"\norigin = ["https://[::1"]\n',
+    b'\1\0host = "web-1"\nnats = ["tls://a:b@n.example:4222"]\nplatform_key = ["p"]\nrelays = ["wss://r.example/x"]\n',
+    b'\1\0host = "web-1"\ntokens = "opaque"\nrelays = ["ws://127.0.0.1:1"]\n[targets.log]\nkind = "log"\npath = "/x"\n',
+    b'\2\0relay = "wss://r.example"\nkey = "k"\nkeys = "k.toml"\nnats = ["nats://127.0.0.1:4222"]\nrelay_id = "a"\n',
+    b'\2\0relay = "ws://r.example"\ntokens = "opaque"\nkeys = "k.toml"\ninsecure = true\n',
+    b'\3\0[keys.alice]\nhash = "sha256:' + b"a1" * 32 + b'"\ngrants = [{ host = "web-[!a-]*", target = "log/*" }]\n'
     b"[anonymous]\ngrants = [{}]\n",
-    b'\4[targets.log]\nkind = "log"\npath = "/x"\nlines = 5\n[targets."vm/{name}"]\nkind = "unix"\npath = "/vm/{name}"\n'
-    b'parts = { name = "[a-z]+" }\n',
-    b'\4[targets.t]\nkind = "pty"\ncommand = ["sh", "-c", "x"]\nenvironment = { A = "b" }\n',
-    b"\0a = " + b"[" * 2000,
-    b"\0a = 2026-01-01T00:00:00Z\nb = 1979-05-27\nc = 0x1f\nd = 1_000.5e+3\ne = inf\nf = '''\n'''\n[g]\n[[h]]\n",
+    b'\4\0[targets.log]\nkind = "log"\npath = "/x"\nlines = 5\n[targets."vm/{name}"]\nkind = "unix"\n'
+    b'path = "/vm/{name}"\nparts = { name = "[a-z]+" }\n',
+    b'\4\0[targets.t]\nkind = "pty"\ncommand = ["sh", "-c", "x"]\nenvironment = { A = "b" }\n',
+    b"\0\0a = " + b"[" * 2000,
+    b"\0\0a = 2026-01-01T00:00:00Z\nb = 1979-05-27\nc = 0x1f\nd = 1_000.5e+3\ne = inf\nf = '''\n'''\n[g]\n[[h]]\n",
+    *(bytes([kind, 1]) for kind in range(5)),
 ]
 WORDS: Final = [
     *(
@@ -105,6 +106,121 @@ WORDS: Final = [
 ]
 
 _PROGRAMS: Final = (RelayConfig, AgentConfig, PlatformConfig)
+_GOOD: Final = (
+    b'id = "relay"|platform_key = ["a.pub"]|listen = ["tcp:8780"]|patience = 3.5|origin = ["https://a.example"]',
+    b'host = "web-1"|platform_key = ["a.pub"]|nats = ["tls://n.example"]|relays = ["wss://r.example"]|mask = "always"',
+    b'relay = "wss://r.example"|key = "k"|keys = "k.toml"|nats = ["nats://127.0.0.1"]|relay_id = "a"',
+    b'[keys.alice]|hash = "sha256:'
+    + b"a1" * 32
+    + b'"|grants = [{ host = "web-*", target = "*" }]|[anonymous]|grants = []',
+    b'[targets."v/{name}"]|kind = "unix"|path = "/vm/{name}"|parts = { name = "[a-z]+" }|[targets.a]|kind = "log"|path = "/"',
+)
+"""What is accepted, in lines."""
+_NAMES: Final = (
+    *(
+        b"id",
+        b"listen",
+        b"tokens",
+        b"platform_key",
+        b"patience",
+        b"origin",
+        b"max_connections",
+        b"max_handshakes",
+        b"host",
+    ),
+    *(
+        b"nats",
+        b"nats_creds",
+        b"relays",
+        b"ca",
+        b"mask",
+        b"max_streams",
+        b"insecure",
+        b"targets",
+        b"drop_in",
+        b"relay",
+        b"key",
+    ),
+    *(
+        b"keys",
+        b"relay_id",
+        b"hash",
+        b"grants",
+        b"kind",
+        b"path",
+        b"lines",
+        b"address",
+        b"command",
+        b"environment",
+        b"parts",
+    ),
+)
+_VALUES: Final = (
+    *(
+        b'"opaque"',
+        b'"signed"',
+        b'"relay"',
+        b'""',
+        b'"a.b"',
+        b"[]",
+        b"{}",
+        b"0",
+        b"-1",
+        b"0.5",
+        b"nan",
+        b"inf",
+        b"1e400",
+        b"true",
+    ),
+    *(
+        b'["wss://r.example"]',
+        b'["ws://r.example"]',
+        b'["ws://127.0.0.1:99999"]',
+        b'["wss://["]',
+        b'["nats://n.example"]',
+    ),
+    *(
+        b'["nats://localhost@n.example"]',
+        b'["nats://127.0.0.1.example"]',
+        b'"ws://[::1]"',
+        b'"wss://a?b"',
+        b'["nats://[::1]"]',
+    ),
+    *(
+        b'["https://[::1"]',
+        b'["null"]',
+        b'["*"]',
+        b'["https://A"]',
+        b'["https://a/"]',
+        b"[1]",
+        b'"\\u0000"',
+        b"9" * 5000,
+    ),
+    *(
+        b'[{ host = "[!a-]", target = "[" }]',
+        b"[{}]",
+        b'"log"',
+        b'"tcp"',
+        b'"pty"',
+        b'"/x"',
+        b'"a:1"',
+        b'["sh", "{name}"]',
+    ),
+    *(b'{ name = "(" }', b'{ name = "(?:a*)*" }', b'{ A = "b" }', b"2026-01-01", b"[" * 1500),
+)
+
+
+def _settings_of(choices: Choices, kind: int) -> bytes:
+    """A file that nearly is a good one."""
+    names = (*_NAMES, b"[targets.x]", b"[keys.bob]", b"[anonymous]", b'[targets."{a}/{b}"]')
+
+    def line(_: Choices) -> bytes:
+        name = choices.pick(names)
+        return name if name.startswith(b"[") else name + b" = " + choices.pick(_VALUES)
+
+    return b"\n".join(choices.change(_GOOD[kind].split(b"|"), line))
+
+
 _folder: Final = tempfile.TemporaryDirectory(
     prefix="streamrelay-fuzz-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 )
@@ -114,7 +230,7 @@ _file: Final = Path(_folder.name) / "settings.toml"
 def fuzz(source: bytes) -> None:
     choices = Choices(source)
     kind = choices.number(5)
-    _file.write_bytes(choices.rest())
+    _file.write_bytes(_settings_of(choices, kind) if choices.flag() else choices.rest())
     try:
         if kind < 3:
             _check_settings(load(_PROGRAMS[kind], str(_file), {}))

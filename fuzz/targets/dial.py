@@ -28,19 +28,21 @@ from tests.fakes import Ear, Endpoint
 LONGEST: Final = 9000
 """Bytes of an input: more than an answer may have."""
 
-_ANSWER = bytes(9)
-"""An answer, without TLS and not cut."""
+_ANSWER = bytes(10)
+"""An answer as it is, without TLS and not cut."""
 _SWITCH = (
     _ANSWER + b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
 )
 
 SEEDS: Final = [
+    b"\0\0\0\0\0\0\0\0\0\1",
+    b"\0\1\1\0\x20\0\0\0\0\1\0\2\1\0\3\4",
     _SWITCH + b"$ACCEPT\r\n\r\n",
     _SWITCH
     + b'$ACCEPT\r\nSec-WebSocket-Protocol: streamrelay.v1\r\n\r\n\x82\x05hello\x81\x0c{"eof":true}\x88\x02\x03\xe8',
     _SWITCH + b"$ACCEPT\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n",
     _SWITCH + b"wrong\r\n\r\n",
-    b"\0\1\1\0\x30\0\0\0\0" + _SWITCH[9:] + b"$ACCEPT\r\n\r\n\x89\0\x8a\0",
+    b"\0\1\1\0\x30\0\0\0\0\0" + _SWITCH[10:] + b"$ACCEPT\r\n\r\n\x89\0\x8a\0",
     _ANSWER + b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n",
     _ANSWER + b"HTTP/1.1 302 Found\r\nLocation: ws://127.0.0.1/\r\n\r\n",
     _ANSWER + b"\xff\xfe\r\n\r\n",
@@ -98,7 +100,7 @@ def fuzz(source: bytes) -> None:
         _address(choices.rest().decode("latin-1"))
     else:
         cuts = Choices(choices.take(8))
-        _answer(cuts, choices.rest())
+        _answer(cuts, _answer_of(choices) if choices.flag() else choices.rest())
 
 
 def _address(url: str) -> None:
@@ -143,6 +145,64 @@ def _answer(cuts: Choices, answer: bytes) -> None:
         _check_reason(str(outcome[0].value))
     left = (_pulse.members, _clock.getDelayedCalls())
     assert not any(left), f"something is left: {left}"
+
+
+_NAMES: Final = (
+    *(
+        b"Upgrade: ",
+        b"Connection: ",
+        b"Sec-WebSocket-Accept: ",
+        b"Sec-WebSocket-Protocol: ",
+        b"Server: ",
+        b"Upgrade:",
+        b" ",
+    ),
+    *(b"Sec-WebSocket-Extensions: ", b"Location: ", b"Content-Length: ", b"Transfer-Encoding: ", b"Set-Cookie: "),
+)
+_VALUES: Final = (
+    *(
+        b"websocket",
+        b"upgrade",
+        b"$ACCEPT",
+        b"x$ACCEPT",
+        b"streamrelay.v1",
+        b"binary",
+        b"",
+        b"a, b",
+        b"h2c",
+        b"\xff",
+        b"\0",
+    ),
+    *(
+        b"permessage-deflate",
+        b"permessage-deflate; server_max_window_bits=99",
+        b"wss://x",
+        b"100000",
+        b"chunked",
+        b"\x1b[2J",
+    ),
+)
+_AFTER: Final = (
+    b"",
+    b"",
+    b"\x82\x02hi",
+    b'\x81\x0c{"eof":true}',
+    b"\x88\x02\x03\xe8",
+    b"\x89\x01p",
+    b"\xff\xff",
+    b"x" * 9000,
+)
+
+
+def _answer_of(choices: Choices) -> bytes:
+    """An answer that nearly is a good one."""
+    good = [b"Upgrade: websocket", b"Connection: Upgrade", b"Sec-WebSocket-Accept: $ACCEPT"]
+    first = choices.pick(
+        (b"HTTP/1.1 101 x", b"HTTP/1.1 101", b"HTTP/1.0 101 x", b"HTTP/1.1 401 \x1b[2J", b"HTTP/1.1 1_01")
+    )
+    lines = choices.change(good, lambda _: choices.pick(_NAMES) + choices.pick(_VALUES))
+    end = choices.pick((b"\r\n", b"\r\n", b"\r\n", b"\n", b"\r"))
+    return end.join([first, *lines]) + b"\r\n\r\n" + choices.pick(_AFTER) + choices.block()
 
 
 def _accept(request: bytes) -> bytes:

@@ -31,12 +31,14 @@ _TOKEN = STREAM.encode()
 LONGEST: Final = 9000
 """Bytes of an input: more than a request may have."""
 
-_WHOLE = bytes(7)
-"""No cut."""
+_WHOLE = bytes(8)
+"""No cut, and the request as it is."""
 
 SEEDS: Final = [
+    b"\0\0\0\0\0\0\0\1",
+    b"\1\0\x20\0\0\0\0\1\2\1\0\0\1\1",
     _WHOLE + _PATH + _GOOD + b"\r\n",
-    b"\2\0\x10\0\x40\0\0" + _PATH + _GOOD + b"\r\n",
+    b"\2\0\x10\0\x40\0\0\0" + _PATH + _GOOD + b"\r\n",
     _WHOLE + _PATH + _GOOD + b"Origin: https://panel.example\r\n\r\n",
     _WHOLE + _PATH + _GOOD + b"Origin: https://evil.example\r\n\r\n",
     _WHOLE + _PATH + _GOOD + b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=15\r\n\r\n",
@@ -82,6 +84,75 @@ _OPEN = re.compile(
     rb"(?:Sec-WebSocket-Protocol: (?:streamrelay\.v1|binary)\r\n)?Sec-WebSocket-Accept: [A-Za-z0-9+/]{27}=\r\n\r\n"
 )
 
+_NAMES: Final = (
+    *(b"Host: ", b"Upgrade: ", b"Connection: ", b"Origin: ", b"Authorization: Bearer ", b"Authorization: Basic "),
+    *(b"Sec-WebSocket-Key: ", b"Sec-WebSocket-Version: ", b"Sec-WebSocket-Protocol: ", b"Sec-WebSocket-Extensions: "),
+    *(b"X-Forwarded-For: ", b"Content-Length: ", b"Transfer-Encoding: ", b"Cookie: ", b" ", b"Host : ", b"Upgrade:"),
+)
+_VALUES: Final = (
+    *(
+        b"relay.example",
+        b"relay:99999",
+        b"[::1]:x",
+        b"websocket",
+        b"h2c, WebSocket",
+        b"Upgrade",
+        b"keep-alive, upgrade",
+    ),
+    *(
+        b"",
+        _TOKEN,
+        b"x",
+        b"token." + _TOKEN,
+        b"streamrelay.v1",
+        b"binary, base64",
+        b"token.a, token.b",
+        b"binary,binary",
+    ),
+    *(b"13", b"8", b"13, 8", b" +1_3", ORIGIN.encode(), b"null", b"https://[", b"https://panel.example.evil.example"),
+    *(b"dGhlIHNhbXBsZSBub25jZQ==", b"dGhlIHNhbXBsZSBub25jZQ=x", b"permessage-deflate; server_max_window_bits=99"),
+    *(b'permessage-deflate; client_max_window_bits; x="y"', b"chunked", b"65536", b"127.0.0.1", b"\xff\xfe", b"\0"),
+)
+_PATHS: Final = (
+    *(
+        b"/client/" + _TOKEN,
+        b"/agent/" + _TOKEN,
+        b"/client",
+        b"/agent",
+        b"/",
+        b"*",
+        b"/client/",
+        b"//client",
+        b"/client?x",
+    ),
+    *(
+        b"/agent/" + b"t" * 256,
+        b"/agent/" + b"t" * 257,
+        b"/client/..",
+        b"/client/%0d%0a",
+        b"http://[::1/client",
+        b"/client#x",
+    ),
+)
+
+
+def request_of(choices: Choices) -> bytes:
+    """A request that nearly is a good one."""
+    method, version, end, body = b"GET ", b" HTTP/1.1", b"\r\n", b"\r\n\r\n"
+    match choices.number(32):
+        case 1:
+            method = choices.pick((b"get ", b"POST ", b"GET\t", b" GET "))
+        case 2:
+            version = choices.pick((b" HTTP/1.0", b"", b" HTTP/2", b" x HTTP/1.1", b"\x0bHTTP/1.1"))
+        case 3:
+            end = choices.pick((b"\n", b"\r", b"\x85"))
+        case 4:
+            body = choices.pick((b"\r\n\r\n\x82", b"\n\n", b"\r\n\r\nGET / HTTP/1.1\r\n\r\n", b"\r\n"))
+    first = method + choices.pick(_PATHS) + version
+    lines = choices.change(_GOOD.split(b"\r\n")[:-1], lambda _: choices.pick(_NAMES) + choices.pick(_VALUES))
+    return end.join([first, *lines]) + body
+
+
 _clock = Clock()
 _pulse = Pulse(_clock)
 _relay = Relay(RelayConfig(tokens="opaque", origin=(ORIGIN,)), _clock, lambda: 0.0)
@@ -90,7 +161,8 @@ _factory = LegFactory(_clock, _relay, _pulse)
 
 def fuzz(source: bytes) -> None:
     choices = Choices(source)
-    cuts, request = Choices(choices.take(7)), choices.rest()
+    cuts = Choices(choices.take(7))
+    request = request_of(choices) if choices.flag() else choices.rest()
     whole = _knock([request])
     if request.find(b"\r\n\r\n") in (-1, len(request) - 4):
         assert _knock(cuts.pieces(request)) == whole, "it matters how the request was split"

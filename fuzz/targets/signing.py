@@ -6,6 +6,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from fuzz.choices import Choices
 from streamrelay.tokens import Verifier, key_id
 
 AUDIENCE: Final = "relay"
@@ -27,6 +28,65 @@ def timed(source: bytes) -> bytes:
     """An input's words for times as seconds since the epoch: they can't be kept in a file."""
     now = int(time.time())
     return source.replace(b"$NOW", b"%d" % now).replace(b"$SOON", b"%d" % (now + 30))
+
+
+VALUES: Final = (
+    *(
+        b"$NOW",
+        b"$SOON",
+        b"$NOW.5",
+        b"$SOON.25",
+        b"1e308",
+        b"1e400",
+        b"NaN",
+        b"-Infinity",
+        b"-0",
+        b"1",
+        b"32",
+        b"33",
+        b"256",
+    ),
+    *(
+        b"true",
+        b"null",
+        b"[]",
+        b"{}",
+        b'[""]',
+        b'""',
+        b'"relay"',
+        b'["relay"]',
+        b'"client"',
+        b'"agent"',
+        b'"end"',
+        b"9" * 400,
+    ),
+    *(
+        b'"summons"',
+        b'"wss://[::1]:1/"',
+        b'"ws://x"',
+        b'"a/b/c"',
+        b'".."',
+        b'"\\u0000"',
+        b'"\\ud800"',
+        b'"0123456789"',
+        b"[80,24]",
+    ),
+    *(
+        b'"' + b"s" * 22 + b'"',
+        b'"' + b"x" * 300 + b'"',
+        b'[{"name":"log","kind":"log"}]',
+        b'{"mode":"v1"}',
+        b"[" * 2000,
+    ),
+)
+"""JSON for any claim or key."""
+
+
+def changed(choices: Choices, members: bytes) -> bytes:
+    """An object of these members (``"a":1,"b":2``) with some of them changed."""
+    good = members.split(b",")
+    names = [member.split(b":")[0] for member in good] + [b'"nbf"', b'"sub"', b'"links"', b'"user"', b'"iat"']
+    return b"{" + b",".join(choices.change(good, lambda _: choices.pick(names) + b":" + choices.pick(VALUES))) + b"}"
 
 
 def one_line(error: Exception) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Coroutine
 from typing import Any, Final
 
 from fuzz.choices import Choices
-from fuzz.targets.signing import AUDIENCE, HEADER, one_line, signed, timed, verifier
+from fuzz.targets.signing import AUDIENCE, HEADER, changed, one_line, signed, timed, verifier
 from streamrelay import wire
 from streamrelay.errors import PeerError
 from streamrelay.platform import Platform
@@ -20,34 +20,40 @@ from tests.fakes import FakeBus
 
 _OPEN = (
     b'"stream":"ssssssssssssssssssssss","target":"vm/web-1/console","relay":"wss://relay.example:8443","token":"tttttttt'
-    b'tttttttttttttt","user":"alice","links":2,"jti":"0123456789abcdef","exp":$SOON}'
+    b'tttttttttttttt","user":"alice","links":2,"jti":"0123456789abcdef","exp":$SOON'
 )
-_END = b'"stream":"ssssssssssssssssssssss","jti":"0123456789abcdef","exp":$SOON}'
-_SIGNED = b'{"aud":"%s","iat":$NOW,"role":"' % AUDIENCE.encode()
+_END = b'"stream":"ssssssssssssssssssssss","jti":"0123456789abcdef","exp":$SOON'
+_SIGNED = b'"aud":"%s","iat":$NOW,"role":"' % AUDIENCE.encode()
 
-SEEDS: Final = [
-    b"\0{" + _OPEN,
-    b"\1{" + _END,
-    b"\2" + _SIGNED + b'summons",' + _OPEN,
-    b"\3" + _SIGNED + b'end",' + _END,
-    b"\2" + _SIGNED.replace(b"$NOW", b"$NOW.5") + b'summons",' + _OPEN.replace(b"$SOON", b"9" * 400),
-    b'\4{"ready":true,"kind":"log"}',
-    b'\4{"refused":"no_such_target","reason":"no such target on this host"}',
-    b'\5{"host":"web-1","targets":[{"name":"log","kind":"log"}]}',
-    b'\6[{"stream":"s","host":"web-1","target":"log","user":"alice","seconds":12.5,"up":0,"down":4711}]',
-    b'\7[{"name":"log","kind":"log"}]',
-    b'\x08{"stream":"s","target":"log","user":"","code":1000,"reason":"","seconds":3.7,"up":0,"down":1189}',
-    b'\x0a{"metadata":{"host":"web-1","targets":"[{\\"name\\":\\"log\\",\\"kind\\":\\"log\\"}]"}}',
-    b'\x0a{"metadata":{"host":"web-1","targets":"' + b"[" * 3000 + b'"}}',
-    b'\x0b{"endpoints":[{"data":[{"stream":"s","host":"web-1","target":"log","user":"","seconds":1,"up":0,"down":1}]}]}',
-    *(
-        b'\x09{"eof":true}',
-        b'\x09{"resize":[80,24],"more":[{}]}',
-        b'\x09{"exit":130}',
-        b'\x09{"exit":99999999999999999999}',
+_WHOLE: Final[tuple[tuple[int, bytes], ...]] = (
+    (0, b"{" + _OPEN + b"}"),
+    (1, b"{" + _END + b"}"),
+    (2, b"{" + _SIGNED + b'summons",' + _OPEN + b"}"),
+    (3, b"{" + _SIGNED + b'end",' + _END + b"}"),
+    (2, b"{" + _SIGNED.replace(b"$NOW", b"$NOW.5") + b'summons",' + _OPEN.replace(b"$SOON", b"9" * 400) + b"}"),
+    (4, b'{"ready":true,"kind":"log"}'),
+    (4, b'{"refused":"no_such_target","reason":"no such target on this host"}'),
+    (5, b'{"host":"web-1","targets":[{"name":"log","kind":"log"}]}'),
+    (6, b'[{"stream":"s","host":"web-1","target":"log","user":"alice","seconds":12.5,"up":0,"down":4711}]'),
+    (7, b'[{"name":"log","kind":"log"}]'),
+    (8, b'{"stream":"s","target":"log","user":"","code":1000,"reason":"","seconds":3.7,"up":0,"down":1189}'),
+    (9, b'{"eof":true}'),
+    (9, b'{"resize":[80,24],"more":[{}]}'),
+    (9, b'{"exit":130}'),
+    (9, b'{"exit":99999999999999999999}'),
+    (9, b'{"met":{"mode":"v1","from":"[::1]:80"}}'),
+    (9, b'{"a":' * 1000),
+    (9, b"\xff"),
+    (0, b"[" * 3000),
+    (10, b'{"metadata":{"host":"web-1","targets":"[{\\"name\\":\\"log\\",\\"kind\\":\\"log\\"}]"}}'),
+    (10, b'{"metadata":{"host":"web-1","targets":"' + b"[" * 3000 + b'"}}'),
+    (
+        11,
+        b'{"endpoints":[{"data":[{"stream":"s","host":"web-1","target":"log","user":"","seconds":1,"up":0,"down":1}]}]}',
     ),
-    *(b'\x09{"met":{"mode":"v1","from":"[::1]:80"}}', b"\x09" + b'{"a":' * 1000, b"\x09\xff", b"\x00" + b"[" * 3000),
-]
+)
+
+SEEDS: Final = [bytes([kind, 0]) + said for kind, said in _WHOLE] + [bytes([kind, 1]) for kind in range(12)]
 WORDS: Final = [
     *(b'"stream":', b'"target":', b'"relay":', b'"token":', b'"user":', b'"links":', b'"jti":', b'"exp":', b'"iat":'),
     *(
@@ -73,6 +79,21 @@ _MESSAGES: Final[tuple[Any, ...]] = (
     wire.Ended,
 )
 
+_MEMBERS: Final = (
+    _OPEN,
+    _END,
+    _SIGNED + b'summons",' + _OPEN,
+    _SIGNED + b'end",' + _END,
+    b'"ready":true,"kind":"log","refused":"busy","reason":"too many"',
+    b'"host":"web-1","targets":[]',
+    b'"stream":"s","host":"web-1"',
+    b'"name":"log","kind":"log"',
+    b'"stream":"s","target":"log","user":"","code":1000,"reason":"","seconds":3.7,"up":0,"down":1189',
+    b'"eof":false,"resize":null,"exit":130,"met":{"mode":"v1"},"more":[]',
+    b'"metadata":{"host":"web-1"},"targets":"[]"',
+    b'"endpoints":[],"data":[]',
+)
+
 _INFO: Final = b'{"metadata":{"host":"web-9","targets":"[]"}}'
 _STATS: Final = (
     b'{"endpoints":[{"data":[{"stream":"other","host":"web-9","target":"log","user":"","seconds":1,"up":0,"down":1}]}]}'
@@ -87,7 +108,8 @@ _signed: Summonses[None] = Summonses(verifier)
 
 def fuzz(source: bytes) -> None:
     choices = Choices(source)
-    kind, said = choices.number(12), timed(choices.rest())
+    kind = choices.number(12)
+    said = timed(changed(choices, _MEMBERS[kind]) if choices.flag() else choices.rest())
     if kind >= 9:
         (_control, _hosts, _streams)[kind - 9](said)
         return

@@ -20,23 +20,25 @@ from streamrelay.errors import TargetError
 from streamrelay.targets.catalogue import Catalogue, Entry, read_entry
 
 
-def _seed(kind: int, name: str, setting: str, *more: str) -> bytes:
-    texts = [name, setting, *more]
-    return bytes([kind, len(more)]) + b"".join(bytes([len(text)]) + text.encode() for text in texts)
+def _seed(kind: int, name: str, setting: str, expressions: str | list[str], *asked: str) -> bytes:
+    expressions = [expressions] if isinstance(expressions, str) else expressions
+    texts = b"".join(b"\x0f" + bytes([len(text)]) + text.encode() for text in (name, setting, *expressions))
+    return bytes([kind, 0]) + texts + b"".join(b"\7" + bytes([len(text)]) + text.encode() for text in asked)
 
 
 SEEDS: Final = [
     _seed(1, "vm/{name}/console", "/vm/{name}.sock", "[a-z]+", "vm/abc/console", "web-1"),
     _seed(0, "p/{port}", "127.0.0.1:{port}", "[0-9]+", "p/80", "99999"),
-    _seed(0, "h/{h}/{p}", "[{h}]:{p}", r"[0-9a-f:]+", r"\d{1,5}", "h/::1/80", "h/::1]:1/80"),
-    _seed(2, "{a}/{b}", "/{a}/.{b}", ".*", ".*", "a/b", "./x", "-x"),
-    _seed(2, "f{a}.{b}", "/l/.{a}.{b}", "x?", "y?", "f.", "fx.y"),
+    _seed(0, "h/{h}/{p}", "[{h}]:{p}", [r"[0-9a-f:]+", r"\d{1,5}"], "h/::1/80", "h/::1]:1/80"),
+    _seed(2, "{a}/{b}", "/{a}/.{b}", [".*", ".*"], "a/b", "./x", "-x"),
+    _seed(2, "f{a}.{b}", "/l/.{a}.{b}", ["x?", "y?"], "f.", "fx.y"),
     _seed(3, "u/{unit}", "{unit}", "-?[a-z]+", "u/ssh", "u/-x"),
     _seed(2, "x/{a}", "/{a}", "(?:a+)+", "x/" + "a" * 60 + "b", "x/aa"),
     _seed(2, "x/{a}", "/{a}", "(?:a|aa)*(?:a*a*)*b?", "x/" + "a" * 200, "x/" + "a" * 200 + "!"),
     _seed(2, "x/{a}", "/{a}", "x{99999999999}", "x/x"),
     _seed(2, "x/{a}", "/{a}", "(" * 200, "x/x"),
     _seed(2, "x/{a}", "/{a}", r"(?i:[^/]{1,64})|\w+\b|\Z", "x/K", "x/\u212a"),
+    b"\2\0\1\1\1\1\1\0\0\1\1\0\2\0\1",
 ]
 WORDS: Final = [
     *(
@@ -90,25 +92,104 @@ WORDS: Final = [
 ]
 
 _PLACE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
-_NAMES: Final = ("tcp", "unix", "log", "pty")
+_KINDS: Final = ("tcp", "unix", "log", "pty")
+_NAMES: Final = (
+    "log",
+    "x/{a}",
+    "{a}",
+    "{a}/{b}",
+    "f{a}.{b}",
+    "{a}{b}",
+    "v/{a}/{b}/c",
+    "{a}-{b}",
+    "u/{a}@{b}",
+    "{a}{a}",
+    "{a",
+)
+_PATHS: Final = (
+    "/{a}",
+    "/l/{a}",
+    "/l/{a}/{b}",
+    "/l/.{a}.{b}",
+    "{a}",
+    "/{a}{b}",
+    "/./{a}",
+    "/l/{a}/{b}.log",
+    "/{a}/../{b}",
+    "x",
+)
+_SETTINGS: Final = {
+    "tcp": ("{a}:80", "127.0.0.1:{a}", "{a}:{b}", "[{a}]:{b}", "{a}.example:{b}", "[{a}", "{a}", "::1:{a}", "{a}{b}:1"),
+    "unix": _PATHS,
+    "log": _PATHS,
+    "pty": ("{a}", "-{a}", "--unit={a}", "./{a}", "{a}{b}", "{b}", "/x/{a}", "{a}/{b}", "-x"),
+}
+_EXPRESSIONS: Final = (
+    *(
+        "[a-z]+",
+        ".*",
+        ".+",
+        "[0-9]{1,5}",
+        r"\w+",
+        "a",
+        "|",
+        "(?:",
+        ")",
+        "+",
+        "*",
+        "?",
+        "-?",
+        "[a-z./-]*",
+        "x?",
+        "[^/]+",
+        r"\.",
+    ),
+    *("/", "{1,9}", "a*", "(?:a|aa)", "[a-z0-9:-]+", ".", "^", "$", r"\b", "(?i)", "[^a]", r"\d"),
+)
+_TEXTS: Final = (
+    *(
+        "a",
+        "b",
+        "..",
+        ".",
+        "/",
+        "-",
+        "--",
+        "web-1",
+        "80",
+        ":",
+        "@",
+        "+",
+        "x",
+        "]",
+        "0",
+        "_",
+        "aaaaaaaaaaaaaaaaaaaaaaaa",
+        "A",
+    ),
+    *("../", "/..", "127.0.0.1", "::1", "a/b", "99999", " ", "\n", "{a}", "\u0661", "%2e"),
+)
 
 
 def fuzz(source: bytes) -> None:
     choices = Choices(source)
-    kind, parts = choices.pick(_NAMES), choices.number(4)
-    name, setting = choices.text(), choices.text()
+    kind, odd = choices.pick(_KINDS), choices.number(32)
+    name, setting = choices.phrase(_NAMES, 2), choices.phrase(_SETTINGS[kind], 2)
     places = list(dict.fromkeys(_PLACE.findall(name)))
-    table: dict[str, Any] = {"kind": kind, "parts": {place: choices.text() for place in (places + ["other"])[:parts]}}
+    if odd == 31:
+        places = [*places, "other"][choices.number(2) :]
+    table: dict[str, Any] = {"kind": kind, "parts": {place: choices.phrase(_EXPRESSIONS, 6) for place in places}}
     texts = {"tcp": {"address": setting}, "pty": {"command": ["/bin/show", setting]}}.get(kind, {"path": setting})
     try:
         entry = read_entry(name, table | texts)
     except (ValueError, msgspec.ValidationError):
         return
     catalogue = Catalogue(entries={name: entry})
-    while choices:
-        asked = choices.text()
-        if choices.flag():  # the pattern, with one text for all of its parts
-            asked = _PLACE.sub(lambda match, text=asked: text, name)  # type: ignore[misc]
+    for _ in range(6):
+        if choices.number(8) == 7:
+            asked = choices.text()
+        else:
+            asked = _PLACE.sub(lambda _: choices.phrase(_TEXTS), name)
         _ask(catalogue, entry, asked)
 
 
@@ -127,9 +208,9 @@ def _ask(catalogue: Catalogue, entry: Entry, asked: str) -> None:
     assert _PLACE.sub(lambda match: parts[match[1]], entry.name) == asked
     for place, text in parts.items():
         _check_part(entry.settings.parts[place], text)
-    for field in structs.fields(entry.settings):
-        said, filled = getattr(entry.settings, field.name), getattr(target, field.name)
-        if isinstance(said, str) or field.name == "command":
+    for field, said in structs.asdict(entry.settings).items():
+        filled = getattr(target, field)
+        if isinstance(said, str) or field == "command":
             for template, result in zip(*((x,) if isinstance(x, str) else x for x in (said, filled)), strict=True):
                 _check_text(template, result, parts)
         else:

@@ -10,7 +10,7 @@ import time
 from typing import Any, Final
 
 from fuzz.choices import Choices
-from fuzz.targets.signing import AUDIENCE, HEADER, KID, one_line, signed, timed, verifier
+from fuzz.targets.signing import AUDIENCE, HEADER, KID, changed, one_line, signed, timed, verifier
 from streamrelay import wire
 from streamrelay.tokens import LONGEST_LIFE, TokenError
 
@@ -30,6 +30,9 @@ SEEDS: Final = [
     b"\2\0" + bytes([len(HEADER)]) + HEADER + _CLAIMS,
     b'\2\0\x2f{"alg":"none","kid":"%s"}' % KID.encode() + _CLAIMS,
     b'\2\0\x10{"alg":"HS256"}\0' + _CLAIMS,
+    b"\3\0",
+    b"\3\0\3\1\1\6\x05\3\0\2\0\5\1\4\4",
+    b"\3\1\2\4\1\4\x11\2\1\5\x1b",
     b"\0\0$TOKEN",
     b"\0\0a.b.c",
 ]
@@ -81,25 +84,26 @@ _ROLES: Final = ("client", "agent")
 
 def fuzz(source: bytes) -> None:
     choices = Choices(source)
-    kind, role = choices.number(3), choices.pick(_ROLES)
+    kind, role = choices.number(8), choices.pick(_ROLES)
     if kind == 0:
         good = signed(HEADER, timed(_CLAIMS))
         token = choices.rest().replace(b"$TOKEN", good.encode()).decode("latin-1")
         forged = token[: token.rfind(".")] != good[: good.rfind(".")]
     else:
-        header = HEADER if kind == 1 else choices.block()
-        token, forged = signed(header, timed(choices.rest())), False
+        header = choices.block() if kind == 2 else HEADER
+        claims = changed(choices, _CLAIMS[1:-1]) if kind > 2 else choices.rest()
+        token, forged = signed(header, timed(claims)), False
     try:
-        claims = verifier.leg(token, role)  # type: ignore[arg-type]
+        held = verifier.leg(token, role)  # type: ignore[arg-type]
     except TokenError as error:
         one_line(error)
         return
     assert not forged, "a token that nobody has signed"
     said, now = _claims_of(token), time.time()
-    assert said["aud"] == AUDIENCE and said["role"] == role == claims.role
-    assert now - wire.CLOCK_SKEW - 2 < claims.exp and said["iat"] < now + wire.CLOCK_SKEW + 2
-    assert claims.exp - said["iat"] <= LONGEST_LIFE
-    assert wire.is_opaque(claims.sub) and 1 <= claims.links <= 32 and 8 <= len(claims.jti) <= 64
+    assert said["aud"] == AUDIENCE and said["role"] == role == held.role
+    assert now - wire.CLOCK_SKEW - 2 < held.exp and said["iat"] < now + wire.CLOCK_SKEW + 2
+    assert held.exp - said["iat"] <= LONGEST_LIFE
+    assert wire.is_opaque(held.sub) and 1 <= held.links <= 32 and 8 <= len(held.jti) <= 64
 
 
 def _claims_of(token: str) -> dict[str, Any]:
