@@ -262,9 +262,11 @@ def decode(data: bytes | str, kind: type[T]) -> T:
 def convert(claims: dict[str, Any], kind: type[T]) -> T:
     """The claims of a verified JWT as a message; `ValueError` in one line if they are not one."""
     try:
-        return msgspec.convert(claims, type=kind, strict=True)
-    except msgspec.ValidationError as error:
+        message = msgspec.convert(claims, type=kind, strict=True)
+        encode(message)  # a JWT's JSON may hold halves of surrogate pairs, which nobody could pass on
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:
         raise ValueError(str(error)) from None
+    return message
 
 
 encode = msgspec.json.encode

@@ -112,6 +112,7 @@ class Legs(SynchronousTestCase):
             {"exp": 10**400, "iat": time.time()},
             {"role": ["client"]},
             {"host": 5},
+            {"user": "\ud800"},
         ):
             self.refused(sign(claims(**change)))
 

@@ -113,7 +113,8 @@ _GOOD: Final = (
     b'[keys.alice]|hash = "sha256:'
     + b"a1" * 32
     + b'"|grants = [{ host = "web-*", target = "*" }]|[anonymous]|grants = []',
-    b'[targets."v/{name}"]|kind = "unix"|path = "/vm/{name}"|parts = { name = "[a-z]+" }|[targets.a]|kind = "log"|path = "/"',
+    b'[targets."v/{name}"]|kind = "unix"|path = "/vm/{name}"|parts = { name = "[a-z]+" }|[targets.a]|kind = "log"|'
+    b'path = "/"',
 )
 """What is accepted, in lines."""
 _NAMES: Final = (

@@ -72,7 +72,11 @@ def fuzz(source: bytes) -> None:
     if ours.fault != Close.BAD_UTF8:
         assert split == ours, f"it matters how the bytes were split: {split} {ours}"
     assert split.fault == ours.fault
-    compare(ours, theirs_of(sent + bytes(16) if ours.fault else sent, masked, text_is_bytes), text_is_bytes)
+    # Each looks at some headers before the last byte of them is there: more bytes make up for that.
+    theirs = theirs_of(sent + bytes(16) if ours.fault else sent, masked, text_is_bytes)
+    if theirs.fault and not ours.fault:
+        ours = ours_of([sent + bytes(4)], masked, text_is_bytes)
+    compare(ours, theirs, text_is_bytes)
 
 
 def build(choices: Choices, masked: bool) -> Iterator[bytes]:
