@@ -5,11 +5,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import streamrelay
 from fuzz import target as targets
+from fuzz.running import INSTRUMENTED
 from fuzz.target import Target
-
-_ROOTS = (str(Path(streamrelay.__file__).parent), str(Path(__file__).parent / "targets"))
 
 Step = tuple[str, int, int]
 """From one line of a file to another."""
@@ -21,7 +19,7 @@ def reached(target: Target, source: bytes) -> set[Step]:
 
     def enter(frame: FrameType, event: str, argument: Any) -> Any:
         path = frame.f_code.co_filename
-        if not path.startswith(_ROOTS):
+        if not str(frame.f_globals.get("__name__")).startswith(tuple(INSTRUMENTED)):
             return None
         before = frame.f_lineno
 

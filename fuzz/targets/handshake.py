@@ -56,22 +56,27 @@ SEEDS: Final = [
     _WHOLE + b"GET http://[::1/client HTTP/1.1\r\n" + _GOOD + b"\r\n",
 ]
 WORDS: Final = [
-    *(
-        b"GET ",
-        b"/client",
-        b"/agent",
-        b" HTTP/1.1",
-        b"\r\n",
-        b"\r\n\r\n",
-        b": ",
-        b"13",
-        b"Upgrade",
-        b"websocket",
-        _TOKEN,
-    ),
-    *(b"Host: ", b"Origin: ", b"Connection: ", b"Authorization: Bearer ", b"Sec-WebSocket-Key: ", b"null", b"https://"),
-    *(b"Sec-WebSocket-Version: ", b"Sec-WebSocket-Protocol: ", b"Sec-WebSocket-Extensions: ", b"permessage-deflate"),
-    *(b"streamrelay.v1", b"binary", b"token.", b"client_max_window_bits", b"X-Forwarded-For: ", b"Transfer-Encoding: "),
+    b"GET ",
+    b"/client",
+    b"/agent",
+    b" HTTP/1.1",
+    b"\r\n",
+    b"\r\n\r\n",
+    b": ",
+    *b"13 Upgrade websocket ssssssssssssssssssssss".split(),
+    b"Host: ",
+    b"Origin: ",
+    b"Connection: ",
+    b"Authorization: Bearer ",
+    b"Sec-WebSocket-Key: ",
+    b"null",
+    b"https://",
+    b"Sec-WebSocket-Version: ",
+    b"Sec-WebSocket-Protocol: ",
+    b"Sec-WebSocket-Extensions: ",
+    *b"permessage-deflate streamrelay.v1 binary token. client_max_window_bits".split(),
+    b"X-Forwarded-For: ",
+    b"Transfer-Encoding: ",
 ]
 
 _REFUSAL = re.compile(
@@ -89,51 +94,33 @@ _NAMES: Final = (
     *(b"Sec-WebSocket-Key: ", b"Sec-WebSocket-Version: ", b"Sec-WebSocket-Protocol: ", b"Sec-WebSocket-Extensions: "),
     *(b"X-Forwarded-For: ", b"Content-Length: ", b"Transfer-Encoding: ", b"Cookie: ", b" ", b"Host : ", b"Upgrade:"),
 )
-_VALUES: Final = (
-    *(
-        b"relay.example",
-        b"relay:99999",
-        b"[::1]:x",
-        b"websocket",
-        b"h2c, WebSocket",
-        b"Upgrade",
-        b"keep-alive, upgrade",
-    ),
-    *(
-        b"",
-        _TOKEN,
-        b"x",
-        b"token." + _TOKEN,
-        b"streamrelay.v1",
-        b"binary, base64",
-        b"token.a, token.b",
-        b"binary,binary",
-    ),
-    *(b"13", b"8", b"13, 8", b" +1_3", ORIGIN.encode(), b"null", b"https://[", b"https://panel.example.evil.example"),
-    *(b"dGhlIHNhbXBsZSBub25jZQ==", b"dGhlIHNhbXBsZSBub25jZQ=x", b"permessage-deflate; server_max_window_bits=99"),
-    *(b'permessage-deflate; client_max_window_bits; x="y"', b"chunked", b"65536", b"127.0.0.1", b"\xff\xfe", b"\0"),
-)
-_PATHS: Final = (
-    *(
-        b"/client/" + _TOKEN,
-        b"/agent/" + _TOKEN,
-        b"/client",
-        b"/agent",
-        b"/",
-        b"*",
-        b"/client/",
-        b"//client",
-        b"/client?x",
-    ),
-    *(
-        b"/agent/" + b"t" * 256,
-        b"/agent/" + b"t" * 257,
-        b"/client/..",
-        b"/client/%0d%0a",
-        b"http://[::1/client",
-        b"/client#x",
-    ),
-)
+_VALUES: Final = [
+    *b"relay.example relay:99999 [::1]:x websocket".split(),
+    b"h2c, WebSocket",
+    b"Upgrade",
+    b"keep-alive, upgrade",
+    b"",
+    *b"ssssssssssssssssssssss x token.ssssssssssssssssssssss streamrelay.v1".split(),
+    b"binary, base64",
+    b"token.a, token.b",
+    *b"binary,binary 13 8".split(),
+    b"13, 8",
+    b" +1_3",
+    *b"https://panel.example null https://[ https://panel.example.evil.example dGhlIHNhbXBsZSBub25jZQ==".split(),
+    *b"dGhlIHNhbXBsZSBub25jZQ=x".split(),
+    b"permessage-deflate; server_max_window_bits=99",
+    b'permessage-deflate; client_max_window_bits; x="y"',
+    *b"chunked 65536 127.0.0.1".split(),
+    b"\xff\xfe",
+    b"\x00",
+]
+_PATHS: Final = [
+    *b"/client/ssssssssssssssssssssss /agent/ssssssssssssssssssssss /client /agent / * /client/ //client".split(),
+    *b"/client?x".split(),
+    b"/agent/" + b"t" * 256,
+    b"/agent/" + b"t" * 257,
+    *b"/client/.. /client/%0d%0a http://[::1/client /client#x".split(),
+]
 
 
 def request_of(choices: Choices) -> bytes:

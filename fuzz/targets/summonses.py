@@ -55,20 +55,9 @@ _WHOLE: Final[tuple[tuple[int, bytes], ...]] = (
 
 SEEDS: Final = [bytes([kind, 0]) + said for kind, said in _WHOLE] + [bytes([kind, 1]) for kind in range(12)]
 WORDS: Final = [
-    *(b'"stream":', b'"target":', b'"relay":', b'"token":', b'"user":', b'"links":', b'"jti":', b'"exp":', b'"iat":'),
-    *(
-        b'"aud":',
-        b'"role":',
-        b'"ready":',
-        b'"refused":',
-        b'"reason":',
-        b'"kind":',
-        b'"host":',
-        b'"targets":',
-        b'"name":',
-    ),
-    *(b'"eof":', b'"resize":', b'"exit":', b'"met":', b'"mode":', b'"from":', b"true", b"null", b"1e400", b"\\ud800"),
-    *(b"$NOW", b"$SOON", b"-1", b"10001", b"[]", b"{}", b'""', b"wss://", b"\\u0000", b"\\n", b'"summons"', b'"end"'),
+    *rb'"stream": "target": "relay": "token": "user": "links": "jti": "exp": "iat": "aud": "role": "ready":'.split(),
+    *rb'"refused": "reason": "kind": "host": "targets": "name": "eof": "resize": "exit": "met": "mode":'.split(),
+    *rb'"from": true null 1e400 \ud800 $NOW $SOON -1 10001 [] {} "" wss:// \u0000 \n "summons" "end"'.split(),
 ]
 
 _MESSAGES: Final[tuple[Any, ...]] = (
@@ -101,7 +90,7 @@ _STATS: Final = (
 
 _bus = FakeBus()
 _platform = Platform(relay="wss://relay.example")
-_platform.bus = _bus  # type: ignore[assignment]
+_platform.bus = _bus
 _opaque: Summonses[None] = Summonses(None)
 _signed: Summonses[None] = Summonses(verifier)
 
