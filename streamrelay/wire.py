@@ -1,5 +1,6 @@
 """Everything that has a name on a wire: messages, close codes, subjects and limits (protocol.rst)."""
 
+import ipaddress
 import re
 from enum import IntEnum
 from typing import Annotated, Any, Final, TypeVar
@@ -286,4 +287,9 @@ def is_target(name: str) -> bool:
 
 def is_loopback(host: str) -> bool:
     """Whether this is a name of the machine itself."""
-    return host in ("localhost", "::1") or re.fullmatch(r"127(?:\.\d{1,3}){3}", host) is not None
+    if host == "localhost":
+        return True
+    try:
+        return "%" not in host and ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name, perhaps one that looks like an address
+        return False

@@ -123,7 +123,8 @@ class Names(SynchronousTestCase):
         """Only names of the machine itself are loopback, not those that look like it."""
         for host in ("localhost", "127.0.0.1", "127.1.2.3", "::1"):
             self.assertTrue(wire.is_loopback(host), host)
-        for host in ("", "localhost.example", "127.0.0.1.example", "1127.0.0.1", "0.0.0.0", "128.0.0.1", "127.0.0.1\n"):
+        others = ["", "localhost.example", "127.0.0.1.example", "1127.0.0.1", "0.0.0.0", "128.0.0.1", "127.0.0.1\n"]
+        for host in (*others, "127.999.1.1", "127.0.0.01", "127.0.0.\u0661", "::1%eth0", "127.1"):
             self.assertFalse(wire.is_loopback(host), host)
 
     def test_subjects(self) -> None:
