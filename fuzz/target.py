@@ -8,21 +8,10 @@ from typing import Any, Final
 
 from attrs import define
 from twisted.logger import globalLogPublisher
+from twisted.python.failure import Failure
 
 TARGETS: Final = ("handshake", "dial", "frames", "connection", "tokens", "summonses", "config", "targets")
 CORPUS: Final = Path(__file__).parent / "corpus"
-
-_failures: list[dict[str, Any]] = []
-
-
-def _listen(event: dict[str, Any]) -> None:
-    """What the code itself has caught and logged with a traceback is a bug all the same."""
-    if "log_failure" in event:
-        _failures.append(event)
-
-
-globalLogPublisher.addObserver(_listen)
-
 
 @define(frozen=True)
 class Target:
@@ -48,10 +37,19 @@ class Target:
 
     def run(self, source: bytes) -> None:
         """Try one input; raise if it breaks the target's invariant."""
-        _failures.clear()
-        self.module.fuzz(source)
-        if _failures:
-            raise AssertionError("logged with a traceback") from _failures[0]["log_failure"].value
+        failures: list[Failure] = []
+
+        def listen(event: dict[str, Any]) -> None:
+            if "log_failure" in event:
+                failures.append(event["log_failure"])
+
+        globalLogPublisher.addObserver(listen)
+        try:
+            self.module.fuzz(source)
+        finally:
+            globalLogPublisher.removeObserver(listen)
+        if failures:  # what the code itself has caught and logged with a traceback is a bug all the same
+            raise AssertionError("logged with a traceback") from failures[0].value
 
 
 def find(name: str) -> Target:
