@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 TARGETS: Final = ("handshake", "dial", "frames", "connection", "tokens", "summonses", "config", "targets")
 CORPUS: Final = Path(__file__).parent / "corpus"
 
+
 @define(frozen=True)
 class Target:
     """One module of `fuzz.targets`."""

@@ -17,6 +17,9 @@ from streamrelay.pulse import BEAT, Pulse
 from streamrelay.wire import Close, ending
 from tests.fakes import Ear, FakeChannel, frame
 
+LONGEST: Final = 600
+"""Bytes of an input: as much as says something new in little time."""
+
 SEEDS: Final = [
     b"\0\1\0\x0b\x82\x85\1\2\3\4hello\1\x0b\x89\x85\1\2\3\4hello\x09",
     b'\1\1\2\3\1\0\x13\x81\x8c\0\0\0\0{"eof":true}\x04\x05abcde\x07\x08\x0a',

@@ -16,6 +16,9 @@ from streamrelay.frames import BINARY, CLOSE, TEXT, FrameReader, parse_close
 from streamrelay.wire import MAX_CONTROL, Close
 from tests.fakes import frame
 
+LONGEST: Final = 600
+"""Bytes of an input: as much as says something new in little time."""
+
 SEEDS: Final = [
     b"\1" + bytes(7) + b"\x82\x85\1\2\3\4hello\x80\x80\1\2\3\4",
     b"\0" + bytes(7) + b"\x82\x7e\0\x7e" + b"x" * 126 + b"\x89\x01p\x88\x02\x03\xe8",
