@@ -186,7 +186,7 @@ class ClientPair:
 
 def read_certificates(path: str) -> Any:
     """Trust the PEM certificates in a file, and no others; or `ConfigError`."""
-    blocks = re.findall(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", read(path), re.DOTALL)
+    blocks = re.findall(rb"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----", read(path))
     try:
         certificates = [Certificate.loadPEM(block) for block in blocks]
     except Exception as error:

@@ -78,7 +78,15 @@ def check_bus(settings: BusSettings) -> None:
 
 def without_password(text: str) -> str:
     """A URL as it may be shown, or a text with URLs in it."""
-    return re.sub(r"(\A(?:[a-z]+:)?//|//|\A)\S*@", r"\1…@", text)
+    return re.sub(r"\S+", _shown, text)
+
+
+def _shown(word: "re.Match[str]") -> str:
+    login, at, place = word[0].rpartition("@")
+    scheme, slashes, _ = login.partition("//")
+    if not at or (not slashes and word.start()):
+        return word[0]
+    return f"{scheme}//…@{place}" if slashes else f"…@{place}"
 
 
 def check_http(setting: str, url: str, insecure: bool) -> None:

@@ -15,13 +15,14 @@ from twisted.python.failure import Failure
 from streamrelay import __version__
 from streamrelay.certificates import ClientPair, read_certificates
 from streamrelay.channel import TransportChannel
+from streamrelay.errors import printable
 from streamrelay.framed import FramedConnection, Masking
 from streamrelay.logs import Silent
 from streamrelay.peer import address, explain
 from streamrelay.pulse import Pulse
 from streamrelay.sockets import SocketChannel
 from streamrelay.tls import open_channel
-from streamrelay.wire import CONNECT_TIME, MAX_HANDSHAKE, SUBPROTOCOL, is_loopback, printable
+from streamrelay.wire import CONNECT_TIME, MAX_HANDSHAKE, SUBPROTOCOL, is_loopback
 
 
 class DialError(Exception):
@@ -162,15 +163,21 @@ class Dialler:
 
     def dial(self, url: str, token: str = "") -> "Deferred[FramedConnection]":
         """Open the websocket `url`, presenting a `token` that is not in it in a header; or fail with `DialError`."""
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError as error:
+            raise DialError(f"{printable(url)} can't be dialled: {error}") from None
         host, secure = parts.hostname or "", parts.scheme == "wss"
         if not secure and not self.insecure and not is_loopback(host):
             raise DialError(f"{parts.scheme}://{parts.netloc} is not encrypted; use wss:// or --insecure")
-        factory = DialFactory(self, url, {"Authorization": f"Bearer {token}"} if token else {})
-        endpoint: IStreamClientEndpoint = HostnameEndpoint(self.clock, host, factory.port, timeout=CONNECT_TIME)
-        if secure:
-            mine = self._pair.read() if self._pair is not None else None
-            endpoint = wrapClientTLS(optionsForClientTLS(host, self._trust, mine), endpoint)
+        try:
+            factory = DialFactory(self, url, {"Authorization": f"Bearer {token}"} if token else {})
+            endpoint: IStreamClientEndpoint = HostnameEndpoint(self.clock, host, factory.port, timeout=CONNECT_TIME)
+            if secure:
+                mine = self._pair.read() if self._pair is not None else None
+                endpoint = wrapClientTLS(optionsForClientTLS(host, self._trust, mine), endpoint)
+        except Exception as error:  # of many kinds, for what no relay's URL can be
+            raise DialError(f"{printable(url)} can't be dialled: {printable(str(error))}") from None
         result = factory.connect(endpoint)
         result.addTimeout(CONNECT_TIME, self.clock, onTimeoutCancel=lambda value, _: value)
         return result

@@ -3,6 +3,11 @@
 from typing import Any
 
 
+def printable(text: str, most: int = 200) -> str:
+    """A stranger's words as a log or a terminal may show them: no control characters, and not too many."""
+    return "".join(mark if mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in text[:most])
+
+
 class ConfigError(Exception):
     """A setting is wrong; the text says which, where, and what was expected. The program doesn't start."""
 

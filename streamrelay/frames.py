@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from _nvx_xormasker import ffi, lib
 
-from streamrelay.errors import PeerError
+from streamrelay.errors import PeerError, printable
 from streamrelay.wire import MAX_CONTROL, Close
 
 CONTINUATION: Final = 0x0
@@ -98,7 +98,7 @@ def close_payload(code: int, reason: str) -> bytes:
 
 
 def parse_close(payload: bytes) -> tuple[int, str]:
-    """Code and reason of a close frame, 1005 if it has none; `PeerError` if it may not be sent (§7.4)."""
+    """Code and reason of a close frame (in one line), 1005 if it has none; `PeerError` if it may not be sent (§7.4)."""
     if not payload:
         return 1005, ""
     if len(payload) == 1:
@@ -107,7 +107,7 @@ def parse_close(payload: bytes) -> tuple[int, str]:
     if not (1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999):
         raise PeerError(Close.PROTOCOL, f"close code {code} may not be sent")
     try:
-        return code, payload[2:].decode("utf-8")
+        return code, printable(payload[2:].decode("utf-8"))
     except UnicodeDecodeError:
         raise PeerError(Close.BAD_UTF8, "a close reason that is not UTF-8") from None
 

@@ -54,7 +54,7 @@ class Summonses(Generic[Asker]):
             claims = verifier.claims(data.decode("ascii", "replace"), role)
         except TokenError as error:
             raise ValueError(str(error)) from None
-        if claims["exp"] - claims["iat"] > wire.SUMMONS_LIFE:
+        if claims["exp"] > claims["iat"] + wire.SUMMONS_LIFE:
             raise ValueError("it lives too long")
         return wire.convert(claims, kind)
 

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from msgspec import Meta
 
 from streamrelay import wire
-from streamrelay.errors import ConfigError
+from streamrelay.errors import ConfigError, printable
 from streamrelay.files import read, read_secret, write_new
 
 ALGORITHM: Final = "EdDSA"
@@ -126,14 +126,14 @@ class Verifier:
         except (KeyError, TypeError):
             raise TokenError("signed by an unknown key") from None
         except jwt.PyJWTError as error:
-            raise TokenError(str(error)) from None
+            raise TokenError(printable(str(error))) from None
         except (ValueError, OverflowError, RecursionError) as error:
             raise TokenError(f"malformed ({type(error).__name__})") from None
         if not all(isinstance(claims[name], (int, float)) for name in ("exp", "iat")):
             raise TokenError("its times are no numbers")
         if claims["role"] != role:
             raise TokenError(f"its role is not {role}")
-        if claims["exp"] - claims["iat"] > LONGEST_LIFE:
+        if claims["exp"] > claims["iat"] + LONGEST_LIFE:  # a difference may overflow
             raise TokenError("it lives too long")
         return claims
 

@@ -181,7 +181,9 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
     def _onOpen(self) -> None:
         self.factory.relax(self)
         if self.data:
-            # Bytes between the request and our 101 may be a second request (CVE-2018-1002105).
+            # Bytes between the request and our 101 may be a second request (CVE-2018-1002105). autobahn would go on
+            # to read them as frames.
+            self.data = b""
             self.transport.abortConnection()
             return
         channel = open_channel(self.transport, self.factory.clock)

@@ -1,5 +1,6 @@
 """Everything that has a name on a wire: messages, close codes, subjects and limits (protocol.rst)."""
 
+import ipaddress
 import re
 from enum import IntEnum
 from typing import Annotated, Any, Final, TypeVar
@@ -7,7 +8,7 @@ from typing import Annotated, Any, Final, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from streamrelay.errors import PeerError
+from streamrelay.errors import PeerError, printable
 
 SUBPROTOCOL: Final = "streamrelay.v1"
 """Binary messages are the stream's bytes, text messages are control messages."""
@@ -96,11 +97,6 @@ class Refusal:
     BAD_SUMMONS: Final = "bad_summons"
     BUSY: Final = "busy"
     NO_SUCH_STREAM: Final = "no_such_stream"
-
-
-def printable(text: str) -> str:
-    """A stranger's words for a log or a terminal: one line of at most 200 characters, none of which controls it."""
-    return "".join(character if character.isprintable() else "?" for character in text[:200])
 
 
 class Ending(Struct, frozen=True):
@@ -316,9 +312,11 @@ def decode(data: bytes | str, kind: type[T]) -> T:
 def convert(claims: dict[str, Any], kind: type[T]) -> T:
     """The claims of a verified JWT as a message; `ValueError` in one line if they are not one."""
     try:
-        return msgspec.convert(claims, type=kind, strict=True)
-    except msgspec.ValidationError as error:
+        message = msgspec.convert(claims, type=kind, strict=True)
+        encode(message)  # a JWT's JSON may hold halves of surrogate pairs, which nobody could pass on
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:
         raise ValueError(str(error)) from None
+    return message
 
 
 encode = msgspec.json.encode
@@ -338,4 +336,9 @@ def is_target(name: str) -> bool:
 
 def is_loopback(host: str) -> bool:
     """Whether this is a name of the machine itself."""
-    return host in ("localhost", "::1") or re.fullmatch(r"127(?:\.\d{1,3}){3}", host) is not None
+    if host == "localhost":
+        return True
+    try:
+        return "%" not in host and ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name, perhaps one that looks like an address
+        return False

@@ -61,7 +61,7 @@ def frame(opcode: int, payload: bytes = b"", key: bytes = b"", final: bool = Tru
         header = bytes([first, masked | 126]) + size.to_bytes(2, "big")
     else:
         header = bytes([first, masked | 127]) + size.to_bytes(8, "big")
-    if key and len(payload) > 4096 and key != bytes(4):  # fast, for what is long
+    if key and len(payload) > 64 and key != bytes(4):  # fast, for what is long
         whole = int.from_bytes(payload, "big") ^ int.from_bytes((key * (size // 4 + 1))[:size], "big")
         return header + key + whole.to_bytes(size, "big")
     return header + key + (mask(payload, key) if key else payload)

@@ -1,5 +1,7 @@
 """targets/catalogue.py: a host's own list, and nothing beside it."""
 
+import time
+
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -52,6 +54,8 @@ class Entries(SynchronousTestCase):
             ("vm/{name}", {"kind": "log", "path": "/x", "parts": {"name": "x", "more": "y"}}),
             ("vm/{name}", {"kind": "log", "path": "/x", "parts": {"name": "("}}),
             ("vm/{name}", {"kind": "log", "path": "/x", "parts": {"name": "x)|(y"}}),
+            ("vm/{name}", {"kind": "log", "path": "/x", "parts": {"name": "(?:(?:x{1,1000}){1,1000}){1,1000}"}}),
+            ("vm/{name}", {"kind": "log", "path": "/x", "parts": {"name": "(?=x)x"}}),
             ("{a}/{a}", {"kind": "log", "path": "/{a}", "parts": {"a": "x"}}),
             ("vm", {"kind": "log", "path": "/x", "parts": {"name": "x"}}),
         ):
@@ -91,6 +95,27 @@ class Entries(SynchronousTestCase):
         for name in ("..", ".", "../x", "a/..", "a/../b", "./a"):
             self.assertIsNone(entry.match(f"f/{name}"), name)
         self.assertEqual(entry.match("f/a..b").path, "/logs/a..b")
+
+    def test_no_way_up_by_the_operators_dots(self) -> None:
+        """What is left out between an operator's own dots makes no step upwards of them."""
+        self.assertIsNone(self.entry("f{a}.{b}", "/logs/.{a}.{b}", a="x?", b="y?").match("f."))
+        self.assertEqual(self.entry("f{a}", "/logs/./{a}", a="x?").match("fx").path, "/logs/./x")
+
+    def test_linear(self) -> None:
+        """No expression and no name makes matching slow, as one thread serves all streams of a host."""
+        for expression in (
+            "(?:a+)+",
+            "(?:a|aa)+",
+            "(?:a|a)*",
+            "a*a*a*a*a*a*b",
+            "(?:(?:a{0,30}){0,30})*",
+            "(?:.*a){20}",
+        ):
+            entry = self.entry("{name}", "/{name}", name=expression)
+            for name in ("a" * 255 + "!", "a" * 256):
+                began = time.process_time()
+                entry.match(name)
+                self.assertLess(time.process_time() - began, 0.2, expression)
 
     def test_no_option(self) -> None:
         """A part never turns an argument into an option; within one, or behind a given dash, it may have dashes."""

@@ -172,7 +172,8 @@ class Trusting(Case):
         """A file of certificates that is missing, empty or broken is refused by its name."""
         (self.where / "empty").write_text("")
         (self.where / "broken").write_text("-----BEGIN CERTIFICATE-----\nxx\n-----END CERTIFICATE-----\n")
-        for name in ("missing", "empty", "broken"):
+        (self.where / "endless").write_text("-----BEGIN CERTIFICATE-----\n" * 30_000)
+        for name in ("missing", "empty", "broken", "endless"):
             error = self.assertRaises(ConfigError, read_certificates, str(self.where / name))
             self.assertIn(name, str(error))
         read_certificates(str(self.where / "ca.pem"))

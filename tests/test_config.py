@@ -43,6 +43,13 @@ class Files(SynchronousTestCase):
         self.path.unlink()
         self.assertRaises(ConfigError, read_toml, str(self.path))
 
+    def test_endless(self) -> None:
+        """A file that nests too deep or has a number too long is refused like any that is no TOML."""
+        path = folder(self) / "deep.toml"
+        for text in ("a = " + "[" * 5000, "a = " + "9" * 5000):
+            path.write_text(text)
+            self.assertIn(str(path), str(self.assertRaises(ConfigError, load, RelayConfig, str(path), {})))
+
     def test_frozen(self) -> None:
         """Settings don't change once they are checked."""
         config = load(RelayConfig, None, RELAY)

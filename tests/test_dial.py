@@ -91,6 +91,20 @@ class Dialled(SynchronousTestCase):
             self.failureResultOf(result, DialError)
             self.assertTrue(self.transport.aborted, answer)
 
+    def test_reason_is_one_line(self) -> None:
+        """What a relay says in place of a 101 can't clear the terminal that shows it, or fill a log."""
+        result = self.dial()
+        self.transport.receive(b"HTTP/1.1 503 \x1b[2J\x07" + b"x" * 5000 + b"\r\n\r\n")
+        reason = str(self.failureResultOf(result, DialError).value)
+        self.assertTrue(reason.isprintable(), reason)
+        self.assertLess(len(reason), 300)
+
+    def test_no_url(self) -> None:
+        """What can't be a relay's URL is a `DialError`, however it came here."""
+        reactor = MemoryReactorClock()
+        for url in ("ws://[", "wss://127.0.0.1:99999", "ws://127.0.0.1:x", "ws://127.0.0.1#x", "ws://[::1"):
+            self.assertRaises(DialError, Dialler(reactor, Pulse(reactor)).dial, url)
+
     def test_endless_answer(self) -> None:
         """An answer of over 8 KiB is a `DialError`."""
         result = self.dial()

@@ -136,7 +136,7 @@ class Asking(Case):
             ("bad host", targets),
             ("x.y", targets),
             ("c", b"no JSON"),
-            ("d", b"{}"),
+            ("d", b"[" * 5000),
             ("e", b"\xff"),
             ("f", b'[{"name": 5}]'),
             ("g", b"[]"),

@@ -44,6 +44,8 @@ class Signed(SynchronousTestCase):
             self.mint(target="a b"),
             self.mint(relay="http://x"),
             self.signer.mint("web-1", life=60, role="summons", **ORDER).encode(),
+            self.mint(exp=10**400, iat=time.time()),
+            self.mint(user="\ud800"),
         ):
             self.assertRaises(ValueError, self.here.read, data, "summons", Summons)
 

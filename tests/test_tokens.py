@@ -109,8 +109,11 @@ class Legs(SynchronousTestCase):
             {"exp": float("inf")},
             {"exp": float("nan")},
             {"exp": [1]},
+            {"exp": 10**400},
+            {"exp": 10**400, "iat": time.time()},
             {"role": ["client"]},
             {"host": 5},
+            {"user": "\ud800"},
         ):
             self.refused(sign(claims(**change)))
 
@@ -167,6 +170,11 @@ class Legs(SynchronousTestCase):
     def test_anything(self, token: str) -> None:
         """Any string is refused by a `TokenError` and by no other error."""
         self.refused(token)
+
+    def test_reason_is_one_line(self) -> None:
+        """What is said of a bad token goes to a log, so nothing in the token can break its line."""
+        for header in ({"crit": ["a\nb"], "a\nb": 1}, {"alg": "a\nb"}, {"typ": "a\x1b[2Jb"}, {"b64": "a\nb"}):
+            self.assertTrue(self.refused(by_hand({"alg": "EdDSA", "kid": KID, **header}, claims(), b"x")).isprintable())
 
     @examples(50)
     @given(

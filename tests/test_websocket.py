@@ -281,10 +281,11 @@ class Turned(Case):
 
     def test_second_request(self) -> None:
         """Bytes right behind the request drop the connection: they may be a second request."""
-        for more in (request(), frame(2, b"x", KEY), b"x"):
+        for more in (request(), frame(2, b"x", KEY), frame(9, b"x", KEY), b"xxxxxxxx"):
             self.knock()
             self.transport.receive(request() + more)
             self.assertTrue(self.transport.aborted)
+            self.assertTrue(self.transport.take().endswith(b"\r\n\r\n"), "it was answered")
             self.lose()
             self.assertIsNone(self.door.inside[-1].connection)
             self.assertTrue(self.door.inside[-1].was_left)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import msgspec
+import re2
 from attrs import define, field
 from msgspec import structs
 
@@ -30,6 +31,9 @@ log = Logger()
 Settings = Tcp | Unix | Log | Pty
 
 _PLACE: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+_OPTIONS: Final = re2.Options()
+_OPTIONS.log_errors = False  # they are told by the exception
+_OPTIONS.max_mem = 1 << 20  # bytes of one expression, compiled
 
 
 class Target(Protocol):
@@ -48,7 +52,8 @@ class Entry:
 
     name: str
     settings: Settings
-    pattern: re.Pattern[str]
+    pattern: Any
+    """Compiled by RE2, which takes linear time whatever the expression and the name: one who asks can't stall us."""
 
     @property
     def kind(self) -> str:
@@ -86,23 +91,28 @@ def read_entry(name: str, table: object) -> Entry:
     return Entry(name, settings, _pattern(name, settings.parts))
 
 
-def _pattern(name: str, parts: Mapping[str, str]) -> re.Pattern[str]:
+def _pattern(name: str, parts: Mapping[str, str]) -> Any:
     pieces = _PLACE.split(name)  # literal, part, literal, part, … literal
     text = ""
     for index, piece in enumerate(pieces):
         if index % 2 == 0:
-            text += re.escape(piece)
+            text += re2.escape(piece)
             continue
         try:
-            if re.compile(parts[piece]).groups:
+            if re2.compile(parts[piece], _OPTIONS).groups:
                 raise ValueError(f"parts.{piece}: write groups as (?:…)")
-        except re.error as error:
-            raise ValueError(f"parts.{piece}: not a regular expression: {error}") from None
+        except re2.error as error:
+            raise ValueError(f"parts.{piece}: not a regular expression of RE2: {_reason(error)}") from None
         text += f"(?P<{piece}>(?:{parts[piece]}))"
     try:
-        return re.compile(text, re.ASCII)
-    except re.error as error:
-        raise ValueError(f"parts: {error}") from None
+        return re2.compile(text, _OPTIONS)
+    except re2.error as error:
+        raise ValueError(f"parts: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    reason = error.args[0]
+    return reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
 
 
 def _texts(settings: Settings) -> list[str]:
@@ -115,16 +125,22 @@ def _texts(settings: Settings) -> list[str]:
     return texts
 
 
+def _dots(text: str) -> int:
+    return sum(step in (".", "..") for step in text.split("/"))
+
+
 def fill(settings: Settings, parts: Mapping[str, str]) -> Settings | None:
     """The settings with every ``{part}`` replaced; None if that makes no possible target.
 
-    An argument may not become an option by what was filled in.
+    By what was filled in no argument may become an option, and no step of a path ``.`` or ``..``.
     """
 
     def filled(text: str) -> str:
         result = _PLACE.sub(lambda match: parts[match[1]], text)
         if result.startswith("-") and not text.startswith("-"):
             raise ValueError("an argument became an option")
+        if _dots(result) > _dots(text):
+            raise ValueError("a step of a path became . or ..")
         return result
 
     changes: dict[str, Any] = {}

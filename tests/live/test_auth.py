@@ -491,8 +491,10 @@ class Browser(AuthTest):
         self.addCleanup(self.chain_.stop)
         self.port = free_port()
         self.console = f"https://localhost:{self.port}"
-        secured = f"privateKey={self.folder}/relay.key:certKey={self.folder}/relay.pem"
-        self.chain_.platform_options = (f"--listen=ssl:{self.port}:interface=127.0.0.1:{secured}",)
+        self.chain_.platform_options = (
+            f"--listen=tls:{self.port}:interface=127.0.0.1",
+            f"--certificate={self.folder}/relay.pem,{self.folder}/relay.key",
+        )
         self.chain_.relay_options = (f"--origin={self.console}",)
         self.chain_.start()
 

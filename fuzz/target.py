@@ -1,0 +1,66 @@
+"""The targets by name, and how one input is run."""
+
+import hashlib
+import importlib
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+from attrs import define
+from twisted.logger import globalLogPublisher
+from twisted.python.failure import Failure
+
+TARGETS: Final = ("handshake", "dial", "frames", "connection", "tokens", "summonses", "config", "targets")
+CORPUS: Final = Path(__file__).parent / "corpus"
+
+
+@define(frozen=True)
+class Target:
+    """One module of `fuzz.targets`."""
+
+    name: str
+    module: ModuleType
+
+    @property
+    def seeds(self) -> list[bytes]:
+        """What fuzzing begins with."""
+        return list(self.module.SEEDS)
+
+    @property
+    def words(self) -> list[bytes]:
+        """What is worth a try anywhere in an input."""
+        return list(self.module.WORDS)
+
+    @property
+    def corpus(self) -> list[Path]:
+        """The inputs that are kept: those that reach every line between them, and all that ever failed."""
+        return sorted((CORPUS / self.name).glob("*"))
+
+    def run(self, source: bytes) -> None:
+        """Try one input; raise if it breaks the target's invariant."""
+        failures: list[Failure] = []
+
+        def listen(event: dict[str, Any]) -> None:
+            if "log_failure" in event:
+                failures.append(event["log_failure"])
+
+        globalLogPublisher.addObserver(listen)
+        try:
+            self.module.fuzz(source)
+        finally:
+            globalLogPublisher.removeObserver(listen)
+        if failures:  # what the code itself has caught and logged with a traceback is a bug all the same
+            raise AssertionError("logged with a traceback") from failures[0].value
+
+
+def find(name: str) -> Target:
+    """The target of this name; its modules are imported only now, so that they can be instrumented."""
+    return Target(name, importlib.import_module(f"fuzz.targets.{name}"))
+
+
+def keep(name: str, source: bytes, prefix: str = "") -> Path:
+    """Add an input to the corpus."""
+    path = CORPUS / name / (prefix + hashlib.sha256(source).hexdigest()[:12])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(source)
+    return path
