@@ -16,7 +16,7 @@ from streamrelay.tokens import LONGEST_LIFE, TokenError
 
 _CLAIMS = (
     b'{"aud":"relay","iat":$NOW,"exp":$SOON,"jti":"0123456789abcdef","role":"client","sub":"ssssssssssssssssssssss",'
-    b'"host":"web-1","target":"log","user":"alice","links":2}'
+    b'"host":"web-1","target":"log","user":"alice","links":2,"idle":60,"lifetime":3600.5,"quota":1000}'
 )
 
 SEEDS: Final = [
@@ -37,7 +37,7 @@ SEEDS: Final = [
     b"\0\0a.b.c",
 ]
 WORDS: Final = [
-    *rb'"aud": "iat": "exp": "jti": "role": "sub": "links": "host": "target": "nbf": $NOW $SOON $TOKEN null'.split(),
+    *rb'"aud": "iat": "exp": "jti": "role": "sub": "links": "host": "target": "idle": "quota": "nbf": $NOW $SOON $TOKEN null'.split(),
     *rb'true NaN Infinity 1e400 -1 [] {} "" 0.5 "alg": "kid": "crit": "b64": "typ": "EdDSA" "none" client'.split(),
     *rb"agent \ud800 \n".split(),
 ]
