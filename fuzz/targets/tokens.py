@@ -37,7 +37,8 @@ SEEDS: Final = [
     b"\0\0a.b.c",
 ]
 WORDS: Final = [
-    *rb'"aud": "iat": "exp": "jti": "role": "sub": "links": "host": "target": "idle": "quota": "nbf": $NOW $SOON $TOKEN null'.split(),
+    *rb'"aud": "iat": "exp": "jti": "role": "sub": "links": "host": "target": "nbf": $NOW $SOON $TOKEN null'.split(),
+    *rb'"idle": "lifetime": "quota":'.split(),
     *rb'true NaN Infinity 1e400 -1 [] {} "" 0.5 "alg": "kid": "crit": "b64": "typ": "EdDSA" "none" client'.split(),
     *rb"agent \ud800 \n".split(),
 ]

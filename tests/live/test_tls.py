@@ -7,7 +7,7 @@ from pathlib import Path
 
 from streamrelay.tokens import new_id
 from tests.authority import Authority
-from tests.live.chain import HOST, LiveTest, RelayAlone, free_port, run, take, until, websocket
+from tests.live.chain import HOST, LiveTest, RelayAlone, free_port, run, take, twistd, until, websocket
 
 
 def shown(port: int, name: str, ca: Path) -> str:
@@ -149,7 +149,9 @@ class PlatformTls(LiveTest):
         pair = authority.issue(self.folder / "web.pem", "localhost")
         port = free_port()
         chain = self.chain()
-        platform = self.twistd(
+        platform = self.program(
+            "platform-by-tls",
+            *twistd(),
             *("streamplatform", f"--listen=tls:{port}:interface=127.0.0.1", f"--certificate={pair}"),
             *(f"--relay={chain.relay_url}", f"--keys={chain.keys}", f"--nats={chain.nats_url}"),
             f"--key={self.folder}/platform.key",
