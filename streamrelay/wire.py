@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
+from streamrelay import logs
 from streamrelay.errors import PeerError
 
 SUBPROTOCOL: Final = "streamrelay.v1"
@@ -39,7 +40,7 @@ JWT = r"[A-Za-z0-9_-]{1,2048}\.[A-Za-z0-9_-]{1,4096}\.[A-Za-z0-9_-]{1,128}"
 Host = Annotated[str, Meta(pattern=f"^{HOST}\\Z")]
 Target = Annotated[str, Meta(pattern=f"^{TARGET}\\Z", max_length=256)]
 Stream = Annotated[str, Meta(pattern=f"^{OPAQUE}\\Z")]
-Url = Annotated[str, Meta(pattern=r"^wss?://[!-~]{1,500}\Z")]
+Url = Annotated[str, Meta(pattern=r"^wss?://[!-?A-~]{1,500}\Z")]  # no user@, as logs show it
 
 
 class Close(IntEnum):
@@ -100,7 +101,7 @@ class Refusal:
 
 def printable(text: str) -> str:
     """A stranger's words for a log or a terminal: one line of at most 200 characters, none of which controls it."""
-    return "".join(character if character.isprintable() else "?" for character in text[:200])
+    return logs.printable(text[:200])
 
 
 class Ending(Struct, frozen=True):
