@@ -274,7 +274,8 @@ class Agent(Service):
         if links > 1:
             Deferred.fromCoroutine(self._next_link(errand, links - 1))
         if connection is None:
-            try:
+            try:  # by its name again, as the list may have changed since the summons
+                errand.target, _ = self.catalogue.find(errand.summons.target)
                 connection = await errand.connect(self.reactor)
             except TargetError as error:
                 leg.close(ending(_CLOSES.get(error.code, Close.TARGET_REFUSED), error.reason))

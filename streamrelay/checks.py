@@ -41,7 +41,7 @@ def check_origin(origin: str) -> None:
 def check_relay(url: str) -> None:
     """Raise `ValueError` if this is no URL of a relay."""
     parts = urlsplit(url)
-    if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.query or parts.fragment:
+    if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.query or parts.fragment or "@" in url:
         raise ValueError(f"relay {url!r}: expected ws://host[:port] or wss://host[:port]")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Coroutine
 from typing import Any, Final
 
 from streamrelay import wire
-from streamrelay.errors import ConfigError
+from streamrelay.errors import ConfigError, printable
 
 BROKE, USAGE, OFFLINE, DENIED, TARGET, UNREACHED = 1, 2, 3, 4, 5, 6
 
@@ -28,7 +28,7 @@ _BY_CODE: Final = {wire.Close.TARGET_REFUSED: TARGET, wire.Close.TARGET_UNREACHA
 
 def say(text: str) -> None:
     """One line on standard error."""
-    print(f"streamrelay: {text}", file=sys.stderr, flush=True)
+    print(f"streamrelay: {printable(text, None)}", file=sys.stderr, flush=True)
 
 
 def run_hosts(arguments: argparse.Namespace) -> int:
@@ -132,7 +132,7 @@ async def _hosts(arguments: argparse.Namespace, reactor: Any) -> int:
         say("no host is up with a target that this key may open")
     for host in listing.hosts:
         for target in host.targets:
-            print(f"{host.host}\t{target.name}\t{target.kind}")
+            print("\t".join(map(printable, (host.host, target.name, target.kind))))
     return 0
 
 

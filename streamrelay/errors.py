@@ -3,9 +3,12 @@
 from typing import Any
 
 
-def printable(text: str, most: int = 200) -> str:
+def printable(text: str, most: int | None = 200) -> str:
     """A stranger's words as a log or a terminal may show them: no control characters, and not too many."""
-    return "".join(mark if mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in text[:most])
+    text = text[:most]
+    if text.isprintable():
+        return text
+    return "".join(mark if mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in text)
 
 
 class ConfigError(Exception):

@@ -11,7 +11,7 @@ from attrs import define, field
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from streamrelay import frames, wire
-from streamrelay.channel import Channel
+from streamrelay.channel import READ, Channel
 from streamrelay.errors import PeerError
 from streamrelay.frames import BINARY, CLOSE, PING, PONG, TEXT, Event, FrameReader, apply_mask, frame_header
 from streamrelay.logs import Logger
@@ -25,6 +25,11 @@ CLOSE_TIME: Final = 60.0
 """Seconds in which what is unsent must go out and the peer must answer our close."""
 SERVER_CLOSES: Final = 5.0
 """Seconds that a client gives the server to close TCP after the closing handshake (RFC 6455 §7.1.1)."""
+FIRST_READ: Final = 16 * 1024
+"""Bytes of a connection's first read; the next ones grow as long as it sends more than headers."""
+MOST_HEADERS: Final = 2048
+"""Bytes of a read that may be headers and control frames. Whoever sends more, as with messages of one byte, is read
+in such small pieces that no piece (341 frames at most) keeps the reactor from others for long."""
 FAILED_TIME: Final = 2.0
 """Seconds that a peer which broke the protocol gets to read why."""
 
@@ -73,11 +78,13 @@ class FramedConnection:
     _beats: int = 0  # quiet ones
     _age: int = 0  # beats in all
     _credit: float = wire.CONTROL_BURST
+    _dense: bool = False  # it sent little but headers, since the last beat
     _lost: bool = False
     _timer: IDelayedCall | None = None
 
     def __attrs_post_init__(self) -> None:
         self._reader = FrameReader(masked=self.masking == Masking.NONE, text_is_bytes=not self.control)
+        self.channel.read_size = FIRST_READ
         self.pulse.add(self)
 
     # -- Connection ------------------------------------------------------------------------------------------
@@ -135,7 +142,8 @@ class FramedConnection:
         if self._over:
             return
         try:
-            self._take(self._reader.feed(data))
+            size = self._take(self._reader.feed(data))
+            self._measure(len(data), len(data) - size)
         except PeerError as error:
             self._break(error)
         except Exception:
@@ -161,10 +169,21 @@ class FramedConnection:
 
     # -- what comes in ---------------------------------------------------------------------------------------
 
-    def _take(self, events: list[Event]) -> None:
+    def _measure(self, size: int, headers: int) -> None:
+        """Read less at once of a peer whose frames are tiny, and more of one that uses what is read."""
+        channel = self.channel
+        if headers > MOST_HEADERS:
+            self._dense = True
+            channel.read_size = max(MOST_HEADERS, size * MOST_HEADERS // headers)
+        elif size * 2 > channel.read_size < READ and not self._dense:
+            channel.read_size = min(READ, channel.read_size * 2)
+
+    def _take(self, events: list[Event]) -> int:
+        """Bytes of the stream that were among them."""
+        count = 0
         for opcode, payload in events:
             if self._over:
-                return
+                break
             if opcode != BINARY:
                 self._frame_received(opcode, payload)  # type: ignore[arg-type]
             elif self._eof:
@@ -172,6 +191,8 @@ class FramedConnection:
             else:
                 size = len(payload[0]) if len(payload) == 1 else sum(map(len, payload))  # type: ignore[arg-type]
                 self._feed.received(payload, size)  # type: ignore[arg-type, union-attr]
+                count += size
+        return count
 
     def _break(self, error: PeerError) -> None:
         """The peer broke the protocol; what came in order before that still counts."""
@@ -182,6 +203,9 @@ class FramedConnection:
         self._fail(error)
 
     def _frame_received(self, opcode: int, payload: bytes) -> None:
+        self._credit -= 1
+        if self._credit < 0 and opcode != CLOSE:
+            raise PeerError(Close.FLOODING, wire.EXPLAIN[Close.FLOODING])
         if opcode == TEXT:
             self._control_received(payload)
         elif opcode == PING:
@@ -190,9 +214,6 @@ class FramedConnection:
             self._close_received(payload)
 
     def _control_received(self, message: bytes) -> None:
-        self._credit -= 1
-        if self._credit < 0:
-            raise PeerError(Close.FLOODING, wire.EXPLAIN[Close.FLOODING])
         control = wire.decode_control(message)
         assert self._feed is not None
         if control.eof:
@@ -254,6 +275,7 @@ class FramedConnection:
             return
         if self._closing:
             self._set_timer(FAILED_TIME)
+        self.channel.read_size = MOST_HEADERS  # what still comes is dropped, and may not cost much
         self._close(Ending(error.code, error.reason), FAILED_TIME)
         self._end(ending(Close.LEG_LOST, error.reason))
 
@@ -291,6 +313,7 @@ class FramedConnection:
                 self._ping()
             return
         self._credit = min(wire.CONTROL_BURST, self._credit + BEAT * wire.CONTROL_RATE)
+        self._dense = False
         if self._heard:
             self._heard, self._beats = False, 0
         elif self._paused or self.channel.unsent:

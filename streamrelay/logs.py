@@ -4,17 +4,27 @@ from typing import ClassVar
 
 from constantly import NamedConstant
 
+from streamrelay.errors import printable
 from twisted import logger
 
 
 class Logger(logger.Logger):
-    """A Twisted logger whose `debugging` says for the whole process whether debug lines are made."""
+    """A Twisted logger whose `debugging` says for the whole process whether debug lines are made.
+
+    What strangers name (targets, hosts, reasons) can't forge a line or move a terminal: every text is `printable`.
+    """
 
     debugging: ClassVar[bool] = False
 
     def emit(self, level: NamedConstant, format: str | None = None, **kwargs: object) -> None:
         if level is not logger.LogLevel.debug or Logger.debugging:
-            super().emit(level, format, **kwargs)
+            super().emit(level, format, **{name: _shown(value) for name, value in kwargs.items()})
+
+
+def _shown(value: object) -> object:
+    if isinstance(value, Exception):
+        value = str(value)
+    return printable(value, None) if isinstance(value, str) else value
 
 
 class Silent:

@@ -15,14 +15,11 @@ from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.python.failure import Failure
 
-from streamrelay.channel import Channel, Receiver, tcp_is_silent
+from streamrelay.channel import READ, Channel, Receiver, tcp_is_silent
 from streamrelay.logs import Logger
 
 log = Logger()
 
-READ: Final = 192 * 1024
-"""Bytes that are read at once: with `splice.HIGH` no more than 256 KiB wait in one direction, and one stream holds
-the reactor for a fraction of a millisecond. Smaller reads cost more per byte (64 KiB: 1.7 times as much)."""
 MOST_BUFFERS: Final = 256
 """Buffers that one system call is given (the kernel's own limit is 1024)."""
 
@@ -38,6 +35,7 @@ class SocketChannel:
     transport: Any
     loop: asyncio.AbstractEventLoop
     unsent: int = 0
+    read_size: int = READ
     _socket: socket.socket = field(init=False)
     _receiver: Receiver | None = None
     _early: bytes = b""
@@ -104,14 +102,14 @@ class SocketChannel:
             self.loop.add_reader(self._socket, self._readable)
 
     def _readable(self) -> None:
-        size = self._read_into(_buffer)
+        size = self._read_into(_buffer, self.read_size)
         if size:
             self._deliver(_view[:size])
 
-    def _read_into(self, buffer: bytearray) -> int:
+    def _read_into(self, buffer: bytearray, most: int) -> int:
         """How many bytes came; 0 where there is nothing to do, as there were none or the end is dealt with."""
         try:
-            size = self._socket.recv_into(buffer)
+            size = self._socket.recv_into(buffer, most)
         except (BlockingIOError, InterruptedError):
             return 0
         except OSError as error:

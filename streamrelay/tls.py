@@ -13,8 +13,8 @@ from attrs import define, field
 from OpenSSL import SSL
 from twisted.internet.interfaces import IReactorTime
 
-from streamrelay.channel import Channel, TransportChannel
-from streamrelay.sockets import READ, SocketChannel
+from streamrelay.channel import READ, Channel, TransportChannel
+from streamrelay.sockets import SocketChannel
 
 RECORD: Final = 16384
 """Bytes of the longest TLS record's content (RFC 8446 §5.1)."""
@@ -43,7 +43,7 @@ class TlsChannel(SocketChannel):
         self.clock.callLater(0, super()._flush_transport)
 
     def _readable(self) -> None:
-        size = self._read_into(_sealed)
+        size = self._read_into(_sealed, min(self.read_size, SEALED))
         if not size:
             return
         self.tls.bio_write(_sealed_view[:size])

@@ -40,7 +40,7 @@ JWT = r"[A-Za-z0-9_-]{1,2048}\.[A-Za-z0-9_-]{1,4096}\.[A-Za-z0-9_-]{1,128}"
 Host = Annotated[str, Meta(pattern=f"^{HOST}\\Z")]
 Target = Annotated[str, Meta(pattern=f"^{TARGET}\\Z", max_length=256)]
 Stream = Annotated[str, Meta(pattern=f"^{OPAQUE}\\Z")]
-Url = Annotated[str, Meta(pattern=r"^wss?://[!-~]{1,500}\Z")]
+Url = Annotated[str, Meta(pattern=r"^wss?://[!-?A-~]{1,500}\Z")]  # no user@, as logs show it
 
 
 class Close(IntEnum):

@@ -82,6 +82,7 @@ class FakeChannel:
 
     full: bool = False
     unsent: int = 0
+    read_size: int = 0
     sent: bytearray = field(factory=bytearray)
     receiver: Receiver | None = None
     paused: bool = False
@@ -334,6 +335,7 @@ class MemoryChannel:
     """One end of a connection in memory; `Wire` carries what it sends."""
 
     outbox: bytearray = field(factory=bytearray)
+    read_size: int = 0
     receiver: Receiver | None = None
     paused: bool = True
     closing: bool = False

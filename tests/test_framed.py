@@ -8,7 +8,16 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay import wire
-from streamrelay.framed import CLOSE_TIME, FAILED_TIME, SERVER_CLOSES, FramedConnection, Masking
+from streamrelay.channel import READ
+from streamrelay.framed import (
+    CLOSE_TIME,
+    FAILED_TIME,
+    FIRST_READ,
+    MOST_HEADERS,
+    SERVER_CLOSES,
+    FramedConnection,
+    Masking,
+)
 from streamrelay.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, FrameReader
 from streamrelay.pulse import BEAT, Pulse
 from streamrelay.splice import Splice
@@ -107,20 +116,44 @@ class Server(Case):
         self.assertEqual((self.sent(), self.ear.said), ([], []))
 
     def test_pings_while_unsent(self) -> None:
-        """While others are unsent only the last ping is answered, once there is room: a flood holds 125 bytes."""
+        """While others are unsent only the last ping is answered, once there is room: so no more than one is held."""
         self.channel.full = True
         self.connection.send([memoryview(b"x")], 1)
-        for number in range(1000):
+        for number in range(80):
             self.receive(PING, b"%d" % number)
         self.assertEqual(self.sent(), [(BINARY, b"x")])
         self.channel.drain()
-        self.assertEqual(self.sent(), [(PONG, b"999")])
+        self.assertEqual(self.sent(), [(PONG, b"79")])
         self.assertEqual(self.ear.named("drained"), [("drained",)])
 
     def test_met_of_a_stranger(self) -> None:
         """What only a relay may say is not passed on when a leg says it to a relay."""
         self.receive(TEXT, b'{"met": {"mode": "v1", "from": "x"}}')
         self.assertEqual(self.ear.said, [])
+
+    def test_flood_of_pings(self) -> None:
+        """Pings and pongs count like control messages: one over the burst of 80 is answered 1008."""
+        for opcode in (PING, PONG) * 40:
+            self.receive(opcode)
+        self.assertEqual(len(self.sent()), 40)
+        self.receive(PONG)
+        self.assertEqual(self.sent_codes(), [1008])
+
+    def test_read_size(self) -> None:
+        """Reads grow with a peer that sends bytes; one that sends little but headers is read in small pieces."""
+        self.assertEqual(self.channel.read_size, FIRST_READ)
+        for _ in range(6):
+            self.receive(BINARY, bytes(self.channel.read_size))
+        self.assertEqual(self.channel.read_size, READ)
+        self.channel.receive(frame(BINARY, b"x", KEY) * 1000)
+        self.assertEqual(self.channel.read_size, MOST_HEADERS * 7 // 6)
+        self.receive(BINARY, bytes(READ))
+        self.assertLess(self.channel.read_size, 2500)
+        self.beats(1)
+        self.receive(BINARY, bytes(READ))
+        self.assertGreater(self.channel.read_size, 4000)
+        self.receive(9, bytes(126))
+        self.assertEqual((self.sent_codes(), self.channel.read_size), ([1002], MOST_HEADERS))
 
     def test_flood_of_control(self) -> None:
         """A burst of 80 control messages is taken, more than 16 a second on average is answered 1008."""

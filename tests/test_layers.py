@@ -10,7 +10,8 @@ import streamrelay
 ROOT = Path(streamrelay.__file__).parent
 LEVELS = [
     # L0: names, errors and rules, without I/O; wire and frames build upon errors
-    {"errors", "logs"},
+    {"errors"},
+    {"logs"},
     {"wire", "files"},
     {"tokens", "frames", "opening"},
     # L1

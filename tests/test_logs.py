@@ -1,7 +1,8 @@
-"""logs.py: debug lines only where they are wanted."""
+"""logs.py: debug lines only where they are wanted, and nothing but text in any."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from streamrelay.errors import printable
 from streamrelay.logs import Logger
 from tests.fakes import Heard
 
@@ -18,3 +19,28 @@ class Debugging(SynchronousTestCase):
         self.patch(Logger, "debugging", True)
         log.debug("wanted")
         self.assertEqual([event["log_format"] for event in heard.events], ["always {what}", "wanted"])
+
+
+MARK = "\N{REPLACEMENT CHARACTER}"
+
+
+class Printable(SynchronousTestCase):
+    """What strangers may have named is one line of text."""
+
+    def test_escapes(self) -> None:
+        """Control characters, line ends of all kinds and what turns text around become question marks; letters stay."""
+        for text, shown in (
+            ("vm/mail-1", "vm/mail-1"),
+            ("Zürich 東京 ok", "Zürich 東京 ok"),
+            ("a\nb\r\n", "a?b??"),
+            ("\x1b[31m\x07\0\x7f\x9b", "?[31m????"),
+            ("a\u2028b\u202ec\ud800", "a?b?c?"),
+        ):
+            self.assertEqual(printable(text), shown.replace("?", MARK))
+
+    def test_logged(self) -> None:
+        """Texts and errors in a log line are printable."""
+        heard, log = Heard(self), Logger()
+        log.info("{what} and {error}", what="a\nb", error=ValueError("c\x1bd"))
+        [event] = heard.events
+        self.assertEqual((event["what"], event["error"]), (f"a{MARK}b", f"c{MARK}d"))

@@ -415,9 +415,9 @@ class Counted:
     def __getattr__(self, name: str):
         return getattr(self._socket, name)
 
-    def recv_into(self, buffer) -> int:
+    def recv_into(self, buffer, most) -> int:
         self.reads += 1
-        return self._socket.recv_into(buffer)
+        return self._socket.recv_into(buffer, most)
 
     def sendmsg(self, buffers) -> int:
         self.writes += 1

@@ -145,14 +145,19 @@ def _control(said: bytes) -> None:
     assert wire.decode_control(wire.encode(control)) == control
 
 
+def _ask(answers: list[tuple[str, bytes]]) -> None:
+    _bus.gathered = answers
+    _bus.asked.clear()
+
+
 def _hosts(said: bytes) -> None:
-    _bus.gathered = [("web-1", said), _TARGETS]
+    _ask([("web-1", said), _TARGETS])
     found = [info.host for info in _result(_platform.hosts())]
     assert found in (["web-9"], ["web-1", "web-9"]), "one host hides another, or speaks for it"
 
 
 def _streams(said: bytes) -> None:
-    _bus.gathered = [("web-1", said), _STREAMS]
+    _ask([("web-1", said), _STREAMS])
     found = _result(_platform.streams())
     assert [info.stream for info in found if info.host == "web-9"] == ["other"], "one host tells of another's streams"
     assert all(info.host in ("web-1", "web-9") for info in found)

@@ -10,6 +10,10 @@ const OUTCOMES = {
   4008: 'idle too long', 4009: 'lived too long', 4011: 'byte quota used up',
 };
 
+// Terminal escapes, then whatever control characters are left: what is copied from here may be pasted in a terminal.
+// eslint-disable-next-line no-control-regex
+const ESCAPES = /\x1b(\[[0-9;?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(\x07|\x1b\\))|[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
+
 const $ = (id) => document.getElementById(id);
 let socket = null;
 let decoder = null;
@@ -140,8 +144,7 @@ function control({ exit, eof }) {
 function print(text) {
   const output = $('output');
   const following = output.scrollHeight - output.scrollTop - output.clientHeight < 40;
-  // eslint-disable-next-line no-control-regex
-  output.append(text.replace(/\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\))|\r(?=\n)/g, ''));
+  output.append(text.replace(ESCAPES, ''));
   if (output.textContent.length > 2 * KEPT) output.textContent = output.textContent.slice(-KEPT);
   if (following) output.scrollTop = output.scrollHeight;
 }

