@@ -28,7 +28,7 @@ class Printable(SynchronousTestCase):
     """What strangers may have named is one line of text."""
 
     def test_escapes(self) -> None:
-        """Control characters, line ends of all kinds and what turns text around become question marks; letters stay."""
+        """Control characters, line ends of all kinds and what turns text around are replaced; letters stay."""
         for text, shown in (
             ("vm/mail-1", "vm/mail-1"),
             ("Zürich 東京 ok", "Zürich 東京 ok"),
