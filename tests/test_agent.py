@@ -75,7 +75,7 @@ class Case(SynchronousTestCase):
         config = AgentConfig("web-1", tokens="opaque", relays=(RELAY,), max_streams=2)
         self.agent = Agent(config, self.catalogue, self.reactor, lambda: 1000.0)
         self.agent.bus = self.bus = FakeBus()
-        self.agent.dialler = self.dialler = FakeDialler()
+        self.agent.streams.dialler = self.dialler = FakeDialler()
         self.target = self.catalogue.target
         self.patch(module, "as_deferred", Deferred.fromCoroutine)
 
@@ -211,7 +211,7 @@ class Streams(Case):
         leg.lose()
         [event] = self.events("ended")
         self.assertEqual((event["code"], event["seconds"], event["up"], event["down"]), (4003, 2.0, 2, 0))
-        self.assertEqual(self.agent.streams, set())
+        self.assertEqual(self.agent.streams.live, set())
 
     def test_limits(self) -> None:
         """The agent holds a stream to its summons' limits and to its own, whatever the relay does."""
@@ -222,7 +222,7 @@ class Streams(Case):
             ({"idle": 4}, {}, Close.IDLE),
         ):
             self.setUp()
-            self.agent.config = structs.replace(self.agent.config, **own)
+            self.agent.streams.config = structs.replace(self.agent.config, **own)
             self.summon(**limits)
             leg, target = self.meet()
             leg.receive(b"1234")
@@ -262,7 +262,7 @@ class Streams(Case):
         self.meet()
         self.assertEqual((len(self.dialler.legs), len(self.target.made)), (2, 1))
         self.meet()
-        self.assertEqual((len(self.dialler.legs), len(self.target.made), len(self.agent.streams)), (2, 2, 2))
+        self.assertEqual((len(self.dialler.legs), len(self.target.made), len(self.agent.streams.live)), (2, 2, 2))
 
     def test_busy(self) -> None:
         """Over the most streams a summons is refused as busy."""
@@ -292,7 +292,7 @@ class Streams(Case):
         leg, _ = self.meet()
         leg.receive(b"abc")
         self.reactor.advance(5)
-        [info] = self.agent._live()
+        [info] = self.agent.streams.infos()
         self.assertEqual((info.stream, info.user, info.seconds, info.up), (STREAM, "alice", 5, 3))
 
     def test_stop(self) -> None:

@@ -35,7 +35,8 @@ LEVELS = [
     {"cookies", "oidc", "pages"},
     {"gate"},
     # L4: services, and the HTTP interface of one of them
-    {"relay", "agent", "platform", "client"},
+    {"relay", "streams", "platform", "client"},
+    {"agent"},
     {"api"},
     # L5: programs
     {"options", "demo", "hosts"},
