@@ -8,7 +8,7 @@ def printable(text: str, most: int | None = 200) -> str:
     text = text[:most]
     if text.isprintable():
         return text
-    return "".join(mark if mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in text)
+    return "".join(mark if mark.isprintable() else "?" for mark in text)
 
 
 class ConfigError(Exception):

@@ -83,13 +83,12 @@ class Printable(SynchronousTestCase):
 
     def test_printable(self) -> None:
         """What controls a terminal or ends a line is replaced; other words stay, up to 200 characters."""
-        text = printable("größer\x1b[2J\r\n\x07\x9b\u202e\u2028\x85!")
-        self.assertEqual(text.replace("\N{REPLACEMENT CHARACTER}", "?"), "größer?[2J???????!")
+        self.assertEqual(printable("größer\x1b[2J\r\n\x07\x9b\u202e\u2028\x85!"), "größer?[2J???????!")
         self.assertEqual(len(printable("x" * 1000)), 200)
 
     def test_ending(self) -> None:
         """An ending's text is printable, whatever its reason is."""
-        self.assertEqual(str(Ending(4711, "a\nb")), "4711 a\N{REPLACEMENT CHARACTER}b")
+        self.assertEqual(str(Ending(4711, "a\nb")), "4711 a?b")
 
 
 class Endings(SynchronousTestCase):
