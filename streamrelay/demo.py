@@ -7,6 +7,7 @@ that is removed at the end.
 import argparse
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -135,7 +136,7 @@ def run(arguments: argparse.Namespace, stack: ExitStack) -> None:
     _wait_until_up(console, children)
     program = Path(sys.executable).with_name("streamrelay")
     print(f"console: {console}/")
-    print(f"terminal: {_short(program)} connect --platform {console} {HOST} log")
+    print(f"terminal: {shlex.quote(_short(program))} connect --platform {console} {HOST} log")
     print("stop with Ctrl-C", flush=True)
     while True:
         children.check()

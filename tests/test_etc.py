@@ -138,7 +138,8 @@ class Others(SynchronousTestCase):
     def sample(self, name: str) -> Path:
         """A sample whose files are in a directory of this test."""
         where = folder(self)
-        text = (ETC / name).read_text().replace(INSTALLED, f"{where}/")
+        here = str(where).replace(" ", "\\ ") if name.endswith(".cfg") else where
+        text = (ETC / name).read_text().replace(INSTALLED, f"{here}/")
         (where / name).write_text(text)
         return where / name
 

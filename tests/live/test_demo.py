@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -62,7 +63,7 @@ class DemoTests(LiveTest):
     def test_says_where_it_is(self):
         """It prints the console's address, and a command that shows the log in a terminal, which works as printed."""
         self.assertEqual(self.said[0], f"console: {self.console}/")
-        command = self.said[1].removeprefix("terminal: ").split()
+        command = shlex.split(self.said[1].removeprefix("terminal: "))
         viewer = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd=self.folder)
         lines = [viewer.stdout.readline() for _ in range(3)]
         viewer.terminate()

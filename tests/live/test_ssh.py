@@ -55,7 +55,7 @@ class Ssh(LiveTest):
             program,
             *("-F", "none", "-i", f"{self.folder}/user_key", "-o", f"UserKnownHostsFile={self.folder}/known_hosts"),
             *("-o", "BatchMode=yes", "-o", "LogLevel=ERROR", "-o", "IdentitiesOnly=yes"),
-            *("-o", f"ProxyCommand={PROGRAMS}/streamrelay connect %h ssh"),
+            *("-o", f"ProxyCommand='{PROGRAMS}/streamrelay' connect %h ssh"),
             *arguments,
             seconds=60,
             more={
