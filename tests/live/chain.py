@@ -24,7 +24,7 @@ import urllib.parse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from random import Random
+from random import Random, sample
 from typing import Any
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
@@ -66,10 +66,20 @@ def seeded(size: int, seed: int = 1) -> bytes:
     return Random(seed).randbytes(size)
 
 
+_ports = iter(sample(range(20_000, 32_000), 12_000))
+
+
 def free_port(address: str = "127.0.0.1") -> int:
-    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
-        probe.bind((address, 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on: each is given once, and none that the kernel gives to outgoing connections."""
+    for port in _ports:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((address, port))
+            except OSError:
+                continue
+        return port
+    raise AssertionError("no free port is left")
 
 
 def need_root(what: str) -> None:
