@@ -1,15 +1,15 @@
 """The platform's HTTP API and its console page (protocol.rst, "The platform's API")."""
 
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from msgspec import Struct
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
-from twisted.web.http import Request as HttpRequest
 from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET, Request, Site
+from twisted.web.server import NOT_DONE_YET, Request
 
 from streamrelay import cookies, wire
 from streamrelay.answers import send_json, send_problem
@@ -21,11 +21,10 @@ from streamrelay.origin import header
 from streamrelay.pages import pages
 from streamrelay.platform import Platform
 from streamrelay.sessions import csrf_of
+from streamrelay.site import MAX_BODY, BoundedSite
 
 log = Logger()
 
-MAX_BODY: Final = 16384
-"""Bytes of a request's body."""
 
 Body = TypeVar("Body", bound=Struct)
 Result = tuple[int, object]
@@ -226,28 +225,6 @@ class Missing(Resource):
         return NOT_DONE_YET
 
 
-class BoundedRequest(Request):
-    """A request whose body is no longer than `MAX_BODY`."""
-
-    def gotLength(self, length: int | None) -> None:
-        """A body without a length comes in chunks; no client of this API needs to send one."""
-        super().gotLength(length)
-        if length is None or length > MAX_BODY:
-            status = b"411 Length Required" if length is None else b"413 Content Too Large"
-            self.channel.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-            self.channel.loseConnection()
-
-
-class QuietSite(Site):
-    """A site without an access log: what matters is logged in our own words."""
-
-    noisy = False
-
-    def log(self, request: HttpRequest) -> None: ...
-
-
-def site(platform: Platform, gate: Gate) -> Site:
+def site(platform: Platform, gate: Gate, clock: IReactorTime) -> BoundedSite:
     """The factory to listen with."""
-    factory = QuietSite(Root(platform, gate), requestFactory=BoundedRequest, timeout=60)
-    factory.displayTracebacks = False
-    return factory
+    return BoundedSite(Root(platform, gate), clock, gate.proxies)

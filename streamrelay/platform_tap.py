@@ -122,7 +122,8 @@ def makeService(options: Options) -> MultiService:
     """The platform and its listening ports."""
     from twisted.internet import reactor
 
-    service = Looped(reactor)
+    clock: Any = reactor
+    service = Looped(clock)
     with one_line():
         config = options.config(PlatformConfig)
         key = config.key if config.tokens == "signed" else ""
@@ -137,6 +138,6 @@ def makeService(options: Options) -> MultiService:
             nats_certificate=config.nats_certificate,
             limits=config,
         )
-        PlatformService(platform, reactor).setServiceParent(service)
-        Ports(config, site(platform, gate(config, reactor)), reactor).setServiceParent(service)
+        PlatformService(platform, clock).setServiceParent(service)
+        Ports(config, site(platform, gate(config, clock), clock), clock).setServiceParent(service)
     return service

@@ -88,6 +88,10 @@ class Proxies:
             address.version == network.version and address in network for network in self.networks
         )
 
+    def place(self, host: str | None) -> str:
+        """What counts as one address; empty for those that may come in crowds: proxies, and unix sockets."""
+        return "" if host is None or self.trusts(host) else neighbourhood(host)
+
     def client(self, host: str | None, forwarded: str | None) -> str | None:
         """Whose request it is that came from `host` with this X-Forwarded-For: the last address in it that isn't one
         of the proxies, as each adds whom it was asked by at the end."""

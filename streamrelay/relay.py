@@ -17,7 +17,7 @@ from streamrelay.framed import FramedConnection
 from streamrelay.leg import Leg, LegCore, make_leg
 from streamrelay.limits import Bounds
 from streamrelay.logs import Logger
-from streamrelay.proxies import Proxies, neighbourhood
+from streamrelay.proxies import Proxies
 from streamrelay.rendezvous import Rendezvous
 from streamrelay.splice import Splice
 from streamrelay.tokens import LegClaims, TokenError, Verifier, fingerprint
@@ -142,19 +142,15 @@ class Relay(Service):
     # -- Door ------------------------------------------------------------------------------------------------
 
     def greet(self, host: str | None) -> None:
-        self.arrivals.enter(self._place(host))
+        self.arrivals.enter(self.proxies.place(host))
         if self.stopping or len(self.seats) + self.arrivals.count > self.config.max_connections:
             raise Refused(503, "full")
 
     def part(self, host: str | None) -> None:
-        self.arrivals.leave(self._place(host))
+        self.arrivals.leave(self.proxies.place(host))
 
     def client(self, host: str | None, forwarded: str | None) -> str | None:
         return self.proxies.client(host, forwarded)
-
-    def _place(self, host: str | None) -> str:
-        """What counts as one address; empty for those that may come in crowds: proxies, and unix sockets."""
-        return "" if host is None or self.proxies.trusts(host) else neighbourhood(host)
 
     def admit(self, knock: Knock) -> Seat:
         mark = fingerprint(knock.token)

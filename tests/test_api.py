@@ -35,7 +35,7 @@ class Case(SynchronousTestCase):
         self.ring.load()
         self.clock = Clock()
         self.gate = Gate(self.ring, Sessions(self.clock, 3600, 43200), Attempts(self.clock))
-        self.site = api.site(self.platform, self.gate)
+        self.site = api.site(self.platform, self.gate, self.clock)
         self.site.reactor = self.clock
 
     peer = "127.0.0.1"

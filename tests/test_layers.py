@@ -31,7 +31,7 @@ LEVELS = [
     {"targets.catalogue", "summonses", "vigil", "discovery", "fetch", "keys"},
     {"permissions"},
     # HTTP: what comes in and goes out, and those who are asked about it
-    {"origin", "answers", "jwks", "ask"},
+    {"origin", "answers", "jwks", "ask", "site"},
     {"cookies", "oidc", "pages"},
     {"gate"},
     # L4: services, and the HTTP interface of one of them

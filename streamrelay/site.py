@@ -1,0 +1,101 @@
+"""The platform's HTTP connections: what a stranger may send, in what time, and how many of them there may be.
+
+A connection is a stranger's from its first byte, or from the first one after an answer, until its request is whole.
+"""
+
+from typing import Any, Final
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+from twisted.web.http import HTTPChannel
+from twisted.web.http import Request as HttpRequest
+from twisted.web.resource import IResource
+from twisted.web.server import Request, Site
+
+from streamrelay.arrivals import Arrivals
+from streamrelay.errors import Refused
+from streamrelay.proxies import Proxies
+
+MAX_BODY: Final = 16384
+"""Bytes of a request's body. Twisted bounds its head: 16 KiB, 500 headers."""
+REQUEST_TIME: Final = 10.0
+"""Seconds in which a request must be whole, TLS' handshake included."""
+IDLE_TIME: Final = 60
+"""Seconds that a connection may be silent between requests."""
+MOST: Final = 500
+"""Connections at once whose request isn't whole, over which new ones are dropped."""
+MOST_FROM_ONE: Final = 50
+"""The same from one address (of IPv6, a /64). A browser takes up to six at once; proxies are exempt."""
+
+
+class BoundedRequest(Request):
+    """A request whose body is no longer than `MAX_BODY`."""
+
+    def gotLength(self, length: int | None) -> None:
+        """A body without a length comes in chunks; no client of this API needs to send one."""
+        super().gotLength(length)
+        if length is None or length > MAX_BODY:
+            status = b"411 Length Required" if length is None else b"413 Content Too Large"
+            self.channel.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            self.channel.loseConnection()
+
+
+class BoundedChannel(HTTPChannel):
+    """A connection that is dropped if a request takes longer than `REQUEST_TIME` to come."""
+
+    factory: "BoundedSite"
+    _host: str | None = None
+    _timer: IDelayedCall | None = None
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        assert self.transport is not None
+        self._host = getattr(self.transport.getPeer(), "host", None)
+        self._begin()
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._timer is None and not self.requests:
+            self._begin()
+        super().dataReceived(data)
+
+    def allContentReceived(self) -> None:
+        self._end()
+        super().allContentReceived()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._end()
+        super().connectionLost(reason)
+
+    def _begin(self) -> None:
+        self._timer = self.factory.clock.callLater(REQUEST_TIME, self._drop)
+        try:
+            self.factory.arrivals.enter(self.factory.proxies.place(self._host))
+        except Refused:
+            self._drop()
+
+    def _end(self) -> None:
+        if self._timer is not None:
+            if self._timer.active():
+                self._timer.cancel()
+            self._timer = None
+            self.factory.arrivals.leave(self.factory.proxies.place(self._host))
+
+    def _drop(self) -> None:
+        transport: Any = self.transport
+        transport.abortConnection()
+
+
+class BoundedSite(Site):
+    """A site without an access log: what matters is logged in our own words."""
+
+    noisy = False
+    displayTracebacks = False
+
+    def __init__(self, root: IResource, clock: IReactorTime, proxies: Proxies) -> None:
+        super().__init__(root, requestFactory=BoundedRequest, timeout=IDLE_TIME)
+        self.protocol: Any = BoundedChannel  # HTTP/1.1 alone
+        self.clock, self.proxies = clock, proxies
+        self.arrivals = Arrivals(MOST, MOST_FROM_ONE)
+
+    def log(self, request: HttpRequest) -> None: ...
