@@ -14,10 +14,13 @@ CASES = {
     "500 pairs, 4,000 a second": (500, 4000.0),
 }
 _FLAT_OUT = (
-    "Flat out, Go relays on both cores while this relay is one thread, which with 50 and 500 pairs needs more CPU for "
-    "each round trip, too; at 4,000 round trips a second it needs less than Go, and its median latency is lower."
+    "Flat out, Go relays on both cores while this relay is one thread, which with 50 and 500 pairs needs some more CPU "
+    "for each round trip, too: some two microseconds of Python for each message, beside the system calls."
 )
-_PACED = "At 4,000 a second the repetitions of one relay differ by more than the relays do: see the spread."
+_PACED = (
+    "At 4,000 round trips a second this relay needs less CPU than Go. Its median latency is some tens of microseconds "
+    "longer: messages that come together are served one after the other by one thread, where Go has two cores."
+)
 
 
 def _measure(relay: Relay, plan: Plan, pairs: int, rate: float) -> Sample:
