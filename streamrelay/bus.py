@@ -237,6 +237,9 @@ class Bus:
             await client.subscribe(subject, cb=_callback(receive))
         if self.inbox:  # so that it is known now, not at the first request, whether we may hear answers
             await _forget(await client.subscribe(client.new_inbox()))
+        # Twice, as nats-py's PING overtakes what it still holds back: the answer to the second one comes behind the
+        # server's word on every subscription.
+        await client.flush()
         await client.flush()
 
     def _stands(self) -> None:
