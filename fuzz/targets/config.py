@@ -124,7 +124,7 @@ def _check_settings(settings: Any) -> None:
     else:
         assert settings.listen and settings.keys and (settings.key or not signed)
         assert settings.insecure or _is_safe(settings.relay)
-    assert getattr(settings, "insecure", True) or all(_is_safe(url) for url in settings.nats)
+    assert settings.insecure or all(_is_safe(url) for url in getattr(settings, "nats", ()))
 
 
 def _is_safe(url: str) -> bool:
