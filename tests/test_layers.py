@@ -40,8 +40,8 @@ LEVELS = [
     {"agent"},
     {"api"},
     # L5: programs
-    {"options", "demo", "hosts"},
-    {"relay_tap", "agent_tap", "platform_tap", "commands"},
+    {"options", "machine", "hosts"},
+    {"relay_tap", "agent_tap", "platform_tap", "commands", "demo"},
     {"main"},
 ]
 
