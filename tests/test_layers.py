@@ -17,7 +17,7 @@ LEVELS = [
     # L1
     {"rendezvous", "arrivals", "attempts", "sessions"},
     # L2: bytes in and out; connections and the splice that joins them
-    {"channel", "pulse", "splice", "certificates"},
+    {"channel", "pulse", "deadlines", "splice", "certificates"},
     {"sockets"},
     {"tls"},
     {"framed", "plain", "leg", "limits"},
@@ -25,8 +25,9 @@ LEVELS = [
     {"proxies", "checks"},
     {"config", "credentials"},
     {"peer", "nats_client"},
-    {"websocket", "dial", "bus", "stdio", "terminal", "grants", "targets.log", "targets.pty"},
-    {"targets.addresses", "targets.connecting"},
+    {"websocket", "dial", "bus", "stdio", "terminal", "grants"},
+    {"targets.kind", "targets.addresses", "targets.connecting"},
+    {"targets.log", "targets.pty", "targets.view"},
     {"targets.tcp", "targets.unix"},
     {"targets.catalogue", "summonses", "vigil", "discovery", "fetch", "keys"},
     {"permissions"},
@@ -39,8 +40,8 @@ LEVELS = [
     {"agent"},
     {"api"},
     # L5: programs
-    {"options", "demo", "hosts"},
-    {"relay_tap", "agent_tap", "platform_tap", "commands"},
+    {"options", "machine", "hosts"},
+    {"relay_tap", "agent_tap", "platform_tap", "commands", "demo"},
     {"main"},
 ]
 
