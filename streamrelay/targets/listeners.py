@@ -11,13 +11,12 @@ from typing import Any, Final
 
 from attrs import define
 from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
-from twisted.internet.protocol import Factory
 
 from streamrelay.errors import TargetError
-from streamrelay.plain import PlainConnection, PlainProtocol
-from streamrelay.targets.connecting import connected
+from streamrelay.plain import PlainConnection
+from streamrelay.targets.connecting import connected, plain
 from streamrelay.targets.qmp import Owner
-from streamrelay.wire import CONNECT_TIME, Close, Refusal, ending
+from streamrelay.wire import CONNECT_TIME, Refusal
 
 _EVERYWHERE: Final = {"": "127.0.0.1", "*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 """How a program says that it listens at all addresses, and one of these."""
@@ -71,17 +70,15 @@ def users(port: int, tables: tuple[str, ...] = ("/proc/net/tcp", "/proc/net/tcp6
 
 async def connect_listener(reactor: Any, listener: Listener, owner: Owner) -> PlainConnection:
     """A connection to what this owner listens at, or `TargetError`."""
-    factory = Factory.forProtocol(lambda: PlainProtocol(reactor, ending(Close.TARGET_RESET), lambda connection: None))
-    factory.noisy = False
     if listener.port:
         if not is_local(listener.address):
             raise _refused(listener, "it is none of this machine")
         if users(listener.port) - {owner.uid}:
             raise _refused(listener, "another user listens at this port")
         endpoint: Any = HostnameEndpoint(reactor, listener.address, listener.port, timeout=CONNECT_TIME)
-        return await connected(endpoint.connect(factory), f"{listener.address}:{listener.port}")
+        return await connected(endpoint.connect(plain(reactor)), f"{listener.address}:{listener.port}")
     endpoint = UNIXClientEndpoint(reactor, listener.address, timeout=CONNECT_TIME)
-    connection = await connected(endpoint.connect(factory), listener.address)
+    connection = await connected(endpoint.connect(plain(reactor)), listener.address)
     if Owner.of(connection.channel.transport.getHandle()) != owner:  # type: ignore[attr-defined]
         connection.abort()
         raise _refused(listener, "another process listens there")

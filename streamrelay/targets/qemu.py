@@ -9,16 +9,18 @@ import socket
 from typing import Any, Final, Literal
 
 from msgspec import Struct, structs
+from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import CancelledError, Deferred
 
 from streamrelay.errors import TargetError
 from streamrelay.logs import Logger
-from streamrelay.plain import PlainProtocol
 from streamrelay.splice import Connection
+from streamrelay.targets.connecting import plain
+from streamrelay.targets.kind import Kind
 from streamrelay.targets.listeners import Listener, connect_listener
+from streamrelay.targets.paths import check_absolute, real_path, within_of
 from streamrelay.targets.qmp import Qmp, QmpError, adopt, conversation
-from streamrelay.targets.unix import real_path, within_of
-from streamrelay.wire import CONNECT_TIME, Close, Refusal, ending
+from streamrelay.wire import CONNECT_TIME, Refusal, Terms, Viewer
 
 log = Logger()
 
@@ -55,7 +57,7 @@ class NameState(Struct, frozen=True):
     name: str = ""
 
 
-class Qemu(Struct, frozen=True, forbid_unknown_fields=True, tag="qemu", tag_field="kind"):
+class Qemu(Kind, frozen=True, tag="qemu", tag_field="kind"):
     """Settings of a qemu target."""
 
     qmp: str
@@ -72,19 +74,19 @@ class Qemu(Struct, frozen=True, forbid_unknown_fields=True, tag="qemu", tag_fiel
     """For a pattern: the regular expression that each named part must match."""
 
     @property
-    def viewer(self) -> str:
+    def viewer(self) -> Viewer:
         return self.console
 
     def check(self) -> None:
-        for setting, path in (("qmp", self.qmp), ("within", self.within or "/")):
-            if not path.startswith("/"):
-                raise ValueError(f"{setting} {path!r}: expected an absolute path")
+        if not self.qmp:
+            raise ValueError("qmp: expected an absolute path")
+        check_absolute(qmp=self.qmp, within=self.within)
 
     def bounded(self) -> "Qemu":
         """As it stands in the agent's file: a pattern stays within the directory before its first part."""
         return structs.replace(self, within=self.within or within_of(self.qmp)) if self.parts else self
 
-    async def connect(self, reactor: Any) -> Connection:
+    async def connect(self, reactor: Any, terms: Terms) -> Connection:
         attempt = Deferred.fromCoroutine(self._connect(reactor, real_path(self.qmp, self.within)))
         try:
             return await attempt.addTimeout(CONNECT_TIME, reactor, lambda result, _: result)
@@ -134,9 +136,10 @@ class Qemu(Struct, frozen=True, forbid_unknown_fields=True, tag="qemu", tag_fiel
                 "add_client", dict[str, object], protocol=self.console, fdname=DESCRIPTOR, skipauth=not self.password
             )
             ours.setblocking(False)
-            protocol = PlainProtocol(reactor, ending(Close.TARGET_RESET), lambda connection: None)
+            protocol: Any = plain(reactor).buildProtocol(UNIXAddress(None))
             adopt(reactor, ours, protocol)
-        return protocol.connection
+        connection: Connection = protocol.connection
+        return connection
 
     async def _by_address(self, reactor: Any, qmp: Qmp, where: Listener | None) -> Connection:
         """The port or socket where the console listens, before and after it was connected."""

@@ -119,8 +119,8 @@ class QmpProtocol(LineOnlyReceiver):
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             waiting.errback(TargetError(Refusal.TARGET_REFUSED, why))
-        assert self.transport is not None
-        self.transport.abortConnection()
+        transport: Any = self.transport
+        transport.abortConnection()
 
     def _tell(self, message: Message) -> None:
         waiting, self._waiting = self._waiting, None

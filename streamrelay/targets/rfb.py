@@ -93,7 +93,7 @@ def _end(reason: str) -> PeerError:
 
 
 @define(eq=False)
-class Onlooker:
+class Spectator:
     """One connection of a client that may only look.
 
     `from_client` and `from_server` take what was received, in pieces of any size, and give what goes on to the
