@@ -18,7 +18,7 @@ const HIGH = 1 << 20; // bytes that wait for the reader, over which the agent is
 const LOW = HIGH / 4; // bytes under which it may go on
 const MOST = 64 << 20; // bytes over which the stream is given up, as its agent doesn't hold
 const OVERHEAD = 64; // bytes that a message costs us beside its own
-const PACE = 250; // ms between control messages; a relay bears 16 a second (protocol.rst, "Rate")
+const PACE = 250; // ms between two sizes, or two holds; a relay bears 16 control messages a second (protocol.rst, "Rate")
 
 /** What each close code means (protocol.rst, "Close codes"). */
 const WORDS = {
@@ -340,7 +340,7 @@ export class Stream {
     if (!item) return null;
     this.#waiting -= size;
     this.#balance();
-    if (typeof item.place === 'string') this.place = { place: item.place, after: 0 };
+    if (typeof item.place === 'string' && item.place) this.place = { place: item.place, after: 0 };
     else if (item instanceof Uint8Array && this.place) {
       this.place = { ...this.place, after: this.place.after + item.byteLength };
     }
@@ -364,7 +364,7 @@ export class Stream {
     if (this.#holding !== this.#held) message.hold = this.#held = this.#holding;
     if (!Object.keys(message).length) return;
     this.#unsaid = {};
-    this.#socket.send(JSON.stringify(message));
+    for (const [name, value] of Object.entries(message)) this.#socket.send(JSON.stringify({ [name]: value }));
     this.#pace = setTimeout(() => {
       this.#pace = 0;
       this.#speak();

@@ -164,8 +164,8 @@ export async function refused({ cases }) {
 }
 
 /** A stream until its end: how it ended, and what its reader and its writer were told. */
-export async function ended({ wanted }, { tell }) {
-  const stream = await open(wanted);
+export async function ended({ wanted, url }, { tell }) {
+  const stream = url ? await connect(url) : await open(wanted);
   const writer = stream.writable.getWriter();
   await writer.write('here');
   tell('open');
@@ -250,3 +250,29 @@ export async function steady({ url, size }) {
 
 /** The table of outcomes. */
 export const outcomes = ({ codes }) => codes.map((code) => outcome(code));
+
+/** A reader that never reads, until the stream is over. */
+export async function unread({ url }) {
+  const stream = await connect(url);
+  const end = await stream.closed;
+  return { outcome: end, read: await refusal(new Response(stream.readable).text()) };
+}
+
+/** A log that is read in pieces of so many bytes, each by a stream of its own that goes on where the last one stopped. */
+export async function goes_on({ wanted, sizes }, { tell }) {
+  let text = '';
+  let where = {};
+  for (const size of sizes) {
+    const stream = await open({ ...wanted, ...where });
+    let count = 0;
+    tell('open');
+    for await (const bytes of stream.readable) {
+      text += new TextDecoder().decode(bytes);
+      count += bytes.byteLength;
+      if (count >= size) break;
+    }
+    where = stream.place;
+    assert(where.place);
+  }
+  return { text };
+}

@@ -63,6 +63,14 @@ class Scenario:
             raise AssertionError(f"node ended with {self.process.returncode}: {err}")
         return json.loads(out.splitlines()[-1])
 
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if pipe is not None:
+                pipe.close()
+
     def _end(self, seconds: float = 60.0) -> tuple[str, str]:
         try:
             out, err = self.process.communicate(timeout=seconds)
