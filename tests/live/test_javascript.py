@@ -23,7 +23,6 @@ from tests.live.chain import (
     seeded,
     shared,
     take_all,
-    until,
 )
 from tests.live.node import Scenario, need_node
 
