@@ -209,8 +209,9 @@ class Root(Resource):
 
     def getChild(self, path: bytes, request: Request) -> Resource:
         rest = list(request.postpath or ())
-        if path in self.pages and not rest:
-            return self.pages[path]
+        page = self.pages.get(b"/".join([path, *rest]))
+        if page is not None:
+            return page
         match [path, *rest]:
             case [b"v1", b"streams"]:
                 child: Resource = Streams(self.platform, self.gate)

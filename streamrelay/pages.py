@@ -1,6 +1,9 @@
 """The console's files, as the platform serves them; there are no others."""
 
+from collections.abc import Iterator
 from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import PurePath
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -10,13 +13,22 @@ from twisted.web.server import NOT_DONE_YET, Request
 from streamrelay.answers import secure_headers, send_problem
 from streamrelay.errors import Refused
 
-FILES: Final = {
-    b"": ("console.html", "text/html; charset=utf-8"),
-    b"console.css": ("console.css", "text/css; charset=utf-8"),
-    b"icon.svg": ("icon.svg", "image/svg+xml"),
-    b"console.js": ("console.js", "text/javascript; charset=utf-8"),
+TYPES: Final = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
 }
-"""All of them, by path."""
+"""What is served, by suffix."""
+
+
+def _files(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, Traversable]]:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _files(entry, f"{prefix}{entry.name}/")
+        elif PurePath(entry.name).suffix in TYPES:
+            yield prefix + entry.name, entry
 
 
 class Page(Resource):
@@ -24,9 +36,9 @@ class Page(Resource):
 
     isLeaf = True
 
-    def __init__(self, name: str, content_type: str, policy: str) -> None:
+    def __init__(self, file: Traversable, policy: str) -> None:
         super().__init__()
-        self.content = resources.files("streamrelay.web").joinpath(name).read_bytes()
+        self.content, content_type = file.read_bytes(), TYPES[PurePath(file.name).suffix]
         self.content_type, self.policy = content_type, policy
 
     def render(self, request: Request) -> bytes | int:
@@ -45,4 +57,5 @@ def pages(relay_url: str) -> dict[bytes, Page]:
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'none'; "
         f"connect-src 'self' {relay.scheme}://{relay.netloc}"
     )
-    return {path: Page(name, kind, policy) for path, (name, kind) in FILES.items()}
+    found = {path.encode(): Page(file, policy) for path, file in _files(resources.files("streamrelay.web"))}
+    return {b"": found.pop(b"console.html"), **found}

@@ -35,8 +35,9 @@ export class Connection extends EventTarget {
 
   /** Open it, or open it anew, because somebody said so. */
   start() {
+    if (this.state === 'opening') return;
     this.#tries = 0;
-    return this.#try();
+    this.#try();
   }
 
   /** Try now if it is waiting anyway. */
@@ -74,26 +75,25 @@ export class Connection extends EventTarget {
     const since = performance.now();
     this.#link = link;
     this.#show('open', '', '');
-    const { words, transient, clean, exit } = await link.closed;
+    const outcome = await link.closed;
     if (round !== this.#round) return;
     this.#link = null;
     if (performance.now() - since > STEADY) this.#tries = 0;
-    this.#ended(words, transient, clean && !exit ? '' : 'bad');
+    this.#ended(inWords(outcome), outcome.transient, outcome.clean && !outcome.exit ? '' : 'bad');
   }
 
   #refused(error) {
     this.error = error;
-    const lost = error instanceof TypeError; // fetch's way to say that there was no answer
-    const words = error.outcome?.words ?? (lost ? "the platform can't be reached" : error.message);
-    this.#ended(words, error.outcome?.transient ?? error.transient ?? lost, 'bad', error.retryAfter);
+    const words = error.outcome ? inWords(error.outcome) : error.message;
+    this.#ended(words, error.outcome?.transient ?? error.transient ?? false, 'bad', error.retryAfter);
   }
 
-  #ended(words, transient, tone, least = 0) {
+  #ended(words, transient, tone, least = 0) { // at least so many seconds
     if (!transient) {
       this.#show('over', words, tone);
       return;
     }
-    const delay = Math.max(least ?? 0, Math.min(MOST, FIRST * 2 ** this.#tries++) * (0.8 + 0.4 * Math.random()));
+    const delay = Math.max(least, Math.min(MOST, FIRST * 2 ** this.#tries++) * (0.8 + 0.4 * Math.random()));
     this.#next = performance.now() + delay * 1000;
     this.#timer = setTimeout(() => this.#try(), delay * 1000);
     this.#show('waiting', words, tone);
@@ -103,4 +103,8 @@ export class Connection extends EventTarget {
     Object.assign(this, { state, words, tone });
     this.dispatchEvent(new Event('change'));
   }
+}
+
+function inWords({ words, reason, clean }) {
+  return !clean && reason && reason !== words ? `${words} (${reason})` : words;
 }

@@ -10,7 +10,6 @@ const MOST = 30_000; // ms between questions that fail
 export class Hosts extends EventTarget {
   list = null; // null: not known yet; else { host, targets, away }; away: it didn't answer the last time
   trouble = ''; // why the list may be old, in words
-  next = 0; // seconds until it is asked for again, where there is trouble
 
   #session;
   #running = false;
@@ -34,7 +33,7 @@ export class Hosts extends EventTarget {
     this.#running = false;
     this.#round += 1;
     clearTimeout(this.#timer);
-    this.#show(null, '', 0);
+    this.#show(null, '');
   }
 
   /** Ask at once. A page that nobody looks at doesn't ask, so that its session ends as one that isn't used. */
@@ -59,7 +58,7 @@ export class Hosts extends EventTarget {
       const { hosts } = await request('GET', 'v1/hosts');
       if (round !== this.#round) return;
       this.#failures = 0;
-      this.#show(merge(this.list ?? [], hosts), '', 0);
+      this.#show(merge(this.list ?? [], hosts), '');
     } catch (problem) {
       if (round !== this.#round) return;
       if (problem.status === 401) {
@@ -67,13 +66,13 @@ export class Hosts extends EventTarget {
         return;
       }
       wait = Math.min(MOST, Math.max(EACH * 2 ** this.#failures++, problem.retryAfter * 1000));
-      this.#show(this.list, problem.message, wait / 1000);
+      this.#show(this.list, problem.message);
     }
     this.#timer = setTimeout(() => this.now(), wait);
   }
 
-  #show(list, trouble, next) {
-    Object.assign(this, { list, trouble, next });
+  #show(list, trouble) {
+    Object.assign(this, { list, trouble });
     this.dispatchEvent(new Event('change'));
   }
 }

@@ -2,39 +2,44 @@
 
 import { element, icon, iconButton } from './dom.js';
 
-let count = 0;
-
-/** `entries()` gives `{ label, icon, run }` anew each time that the menu opens. Gives the button and the menu. */
+/** `entries()` gives `{ label, icon, run }`, or null for a line between, each time that it opens. Button and menu. */
 export function menu(label, entries) {
-  const id = `menu-${++count}`;
-  const list = element('div', { id, class: 'menu', role: 'menu', popover: 'auto', 'aria-label': label });
-  const button = iconButton('more', label, () => open(button, list, entries()));
+  const list = element('div', { class: 'menu', role: 'menu', popover: 'auto', 'aria-label': label });
+  const button = iconButton('more', label);
   button.setAttribute('aria-haspopup', 'menu');
-  button.setAttribute('aria-expanded', 'false');
-  button.setAttribute('aria-controls', id);
-  button.popoverTargetElement = null;
-  list.addEventListener('toggle', ({ newState }) => button.setAttribute('aria-expanded', String(newState === 'open')));
+  button.popoverTargetElement = list; // the browser opens and closes it, and says so to screen readers
+  list.addEventListener('beforetoggle', ({ newState }) => {
+    if (newState === 'open') fill(button, list, entries());
+  });
   list.addEventListener('keydown', (event) => move(list, event));
   return { button, list };
 }
 
-function open(button, list, entries) {
-  list.replaceChildren(...entries.map(({ label, icon: name, run }) => element('button', {
-    type: 'button', role: 'menuitem', tabindex: '-1', onclick: () => { list.hidePopover(); run(); },
-  }, icon(name), label)));
-  list.showPopover();
+function fill(button, list, entries) {
+  const items = entries.filter((entry, place) => entry || (place && entries[place - 1])); // no line at the top
+  list.replaceChildren(...items.map((entry) => (entry ? item(list, entry) : element('div', { role: 'separator' }))));
+  list.querySelector('button').autofocus = true;
   const { bottom, right } = button.getBoundingClientRect();
   list.style.top = `${bottom + 4}px`;
-  list.style.left = `${Math.max(8, right - list.offsetWidth)}px`;
-  list.firstElementChild?.focus();
+  list.style.right = `${document.documentElement.clientWidth - right}px`;
+  list.style.maxHeight = `${innerHeight - bottom - 16}px`;
+}
+
+function item(list, { label, icon: name, run }) {
+  const blank = element('span', { class: 'icon' });
+  const press = () => {
+    list.hidePopover();
+    run();
+  };
+  return element('button', { type: 'button', role: 'menuitem', tabindex: '-1', onclick: press }, name ? icon(name) : blank, label);
 }
 
 function move(list, event) {
-  const items = [...list.children];
+  const items = [...list.querySelectorAll('button')];
   const now = items.indexOf(document.activeElement);
   const to = { ArrowDown: now + 1, ArrowUp: now - 1, Home: 0, End: -1 }[event.key];
   if (event.key === 'Tab') list.hidePopover();
   if (to === undefined) return;
   event.preventDefault();
-  items.at(to % items.length)?.focus();
+  items.at(to % items.length).focus();
 }

@@ -9,6 +9,7 @@ export class Session extends EventTarget {
   why = '';
   known = false; // whether it has been found out
   signedIn = false;
+  left = false; // whether it is out because somebody here has signed out
 
   /** Find out who is signed in already. */
   async look() {
@@ -26,6 +27,7 @@ export class Session extends EventTarget {
       if (problem.status !== 401 && problem.status !== 404) throw problem; // else it was over before
     }
     this.user = '';
+    this.left = true;
     this.over('');
   }
 
@@ -41,7 +43,7 @@ export class Session extends EventTarget {
 
   #in({ user, csrf }) {
     const before = this.user;
-    Object.assign(this, { user, csrf, known: true, signedIn: true, why: '' });
+    Object.assign(this, { user, csrf, known: true, signedIn: true, left: false, why: '' });
     this.dispatchEvent(new CustomEvent('in', { detail: { another: before !== '' && before !== user } }));
   }
 }

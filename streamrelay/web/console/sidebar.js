@@ -23,7 +23,7 @@ export class Sidebar {
   }
 
   show() {
-    const { list, trouble, next } = this.#hosts;
+    const { list, trouble } = this.#hosts;
     const all = list ?? [];
     const words = $('filter').value.trim().toLowerCase().split(/\s+/).filter(Boolean);
     const found = all.map((one) => filtered(one, words)).filter(({ targets }) => targets.length);
@@ -33,7 +33,7 @@ export class Sidebar {
     for (const { details } of this.#shown.values()) if (words.length) details.open = true;
     $('filter-box').hidden = !words.length && all.reduce((sum, { targets }) => sum + targets.length, 0) <= FEW;
     write($('status'), list ? count(all.filter(({ away }) => !away).length) : '');
-    write($('trouble'), trouble && `${sentence(trouble)} Next try in ${Math.round(next)} s.`);
+    write($('trouble'), trouble && `${sentence(trouble)} Trying again …`);
     this.#empty(list, found, trouble);
   }
 

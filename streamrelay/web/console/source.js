@@ -50,7 +50,7 @@ export class Source {
   #take({ view, place, after }) {
     const ticket = this.#ticket;
     this.#ticket = null;
-    return ticket && !view && !place && !after && performance.now() < this.#until ? ticket : null;
+    return ticket && (!view || ticket.view) && !place && !after && performance.now() < this.#until ? ticket : null;
   }
 
   #wanted(options) {
