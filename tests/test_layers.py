@@ -17,7 +17,7 @@ LEVELS = [
     # L1
     {"rendezvous", "arrivals", "attempts", "sessions"},
     # L2: bytes in and out; connections and the splice that joins them
-    {"channel", "pulse", "splice", "certificates"},
+    {"channel", "pulse", "deadlines", "splice", "certificates"},
     {"sockets"},
     {"tls"},
     {"framed", "plain", "leg", "limits"},
@@ -40,8 +40,8 @@ LEVELS = [
     {"agent"},
     {"api"},
     # L5: programs
-    {"options", "demo", "hosts"},
-    {"relay_tap", "agent_tap", "platform_tap", "commands"},
+    {"options", "machine", "hosts"},
+    {"relay_tap", "agent_tap", "platform_tap", "commands", "demo"},
     {"main"},
 ]
 

@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any
 
-from tests.live.chain import HOST, MIB, Chain, LiveTest, Work, seeded, shared, take_all
+from tests.live.chain import HOST, MIB, LiveTest, Work, seeded, shared, take_all
 from tests.live.node import Scenario, need_node
 
 SIZE = 20 * MIB
