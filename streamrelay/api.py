@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IReactorTime
@@ -22,6 +22,7 @@ from streamrelay.pages import pages
 from streamrelay.platform import Platform
 from streamrelay.sessions import csrf_of
 from streamrelay.site import MAX_BODY, BoundedSite
+from streamrelay.wire import Terms
 
 log = Logger()
 
@@ -36,6 +37,9 @@ class OpenRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
     host: str
     target: str
+    view: bool = False
+    place: wire.Place = ""
+    after: wire.Bytes = 0
 
 
 class SignInRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -105,8 +109,9 @@ class Streams(ApiResource):
 
     async def answer_post(self, request: Request, caller: Caller) -> Result:
         wanted = read_body(request, OpenRequest)
+        view = wanted.view or not (caller.is_stranger or caller.user.may(wanted.host, wanted.target, act=True))
         try:
-            user = await self.gate.permit(caller, "open", wanted.host, wanted.target)
+            user = await self.gate.permit(caller, "open", wanted.host, wanted.target, view=view)
         except Refused as refusal:
             log.info(
                 "{user} may not open {target} of {host}: {why}",
@@ -116,9 +121,11 @@ class Streams(ApiResource):
                 why=refusal.reason,
             )
             raise
-        opened = await as_deferred(self.platform.open(user.name, wanted.host, wanted.target))
+        terms = Terms(view, wanted.place, wanted.after)
+        opened = await as_deferred(self.platform.open(user.name, wanted.host, wanted.target, terms=terms))
         log.info(
-            "stream {stream} opened for {user}: {target} of {host}",
+            "stream {stream} opened for {user}: {target} of {host}{only}",
+            only=", to look at" if view else "",
             stream=opened.stream,
             user=user.name,
             target=wanted.target,
@@ -142,7 +149,7 @@ class OneStream(ApiResource):
     async def answer_delete(self, request: Request, caller: Caller) -> Result:
         user = await self.gate.listing(caller)
         for info in await as_deferred(self.platform.streams()):
-            if info.stream == self.stream and user.may(info.host, info.target):
+            if info.stream == self.stream and user.may(info.host, info.target, act=True):
                 user = await self.gate.permit(caller, "end", info.host, info.target, info.stream)
                 await as_deferred(self.platform.end(info.host, info.stream))
                 log.info("stream {stream} ended by {user}", stream=info.stream, user=user.name)
@@ -157,7 +164,11 @@ class Hosts(ApiResource):
         user = await self.gate.listing(caller)
         hosts = []
         for info in await as_deferred(self.platform.hosts()):
-            targets = [target for target in info.targets if user.may_see(info.host, target.name)]
+            targets = [
+                {**structs.asdict(target), "view": not user.may_see(info.host, target.name, act=True)}
+                for target in info.targets
+                if user.may_see(info.host, target.name)
+            ]
             if targets:
                 hosts.append({"host": info.host, "targets": targets})
         return 200, {"hosts": hosts}

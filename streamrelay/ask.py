@@ -35,6 +35,8 @@ class Question(Struct, frozen=True):
     """The one that is to be ended."""
     address: str
     """Where the request came from."""
+    view: bool = False
+    """Whether it is to be opened for looking only."""
 
 
 class Verdict(Struct, frozen=True):

@@ -16,7 +16,7 @@ from streamrelay.errors import PeerError
 from streamrelay.frames import BINARY, CLOSE, PING, PONG, TEXT, Event, FrameReader, apply_mask, frame_header
 from streamrelay.logs import Logger
 from streamrelay.pulse import BEAT, DEAD_BEATS, PING_BEATS, Pulse
-from streamrelay.splice import Connection, Drain, Feed
+from streamrelay.splice import HIGH, Connection, Drain, Feed
 from streamrelay.wire import Close, Ending, ending
 
 log = Logger()
@@ -72,6 +72,7 @@ class FramedConnection:
     _closing: bool = False  # our close frame was sent
     _over: bool = False  # the feed was told
     _eof: bool = False  # the peer said so
+    _held: bool = False  # the peer has no room, as it said
     _paused: bool = False
     _pong: bytes | None = None  # the answer to the last ping, while others are unsent
     _heard: bool = True  # since the last beat
@@ -91,7 +92,8 @@ class FramedConnection:
 
     @property
     def unsent(self) -> int:
-        return self.channel.unsent
+        """A peer that has no room counts as one to which more than a source may leave is unsent."""
+        return self.channel.unsent + (HIGH + 1 if self._held else 0)
 
     def join(self, feed: Feed, drain: Drain) -> None:
         first = self._feed is None
@@ -154,7 +156,7 @@ class FramedConnection:
         pong, self._pong = self._pong, None
         if pong is not None and not self._closing:
             self._send_frame(PONG, [memoryview(pong)], len(pong))
-        if self._drain is not None:
+        if self._drain is not None and not self._held:
             self._drain.drained()
 
     def connection_lost(self, reason: str) -> None:
@@ -219,8 +221,15 @@ class FramedConnection:
         if control.eof:
             self._eof = True
             self._feed.eof()
+        elif control.hold is not None and self.masking != Masking.NONE:  # the relay's legs pass it on
+            self._hold(control.hold)
         elif self.masking != Masking.NONE or control.met is None:  # only a relay says "met"
             self._feed.control(message)
+
+    def _hold(self, held: bool) -> None:
+        self._held = held
+        if not held and not self.channel.unsent and self._drain is not None:
+            self._drain.drained()
 
     def _answer_ping(self, payload: bytes) -> None:
         if self._closing:

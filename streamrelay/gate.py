@@ -144,11 +144,13 @@ class Gate:
         log.info("refused a request of {address}: {reason}", address=address, reason=detail or reason)
         return Refused(401, reason, code="no_key")
 
-    async def permit(self, caller: Caller, action: Action, host: str, target: str, stream: str | None = None) -> User:
-        """The user in whose name a stream is opened or ended, or `Refused` 403."""
+    async def permit(
+        self, caller: Caller, action: Action, host: str, target: str, stream: str | None = None, view: bool = False
+    ) -> User:
+        """The user in whose name a stream is opened or ended, or `Refused` 403. `view`: it may only be looked at."""
         if not caller.is_stranger and not caller.user.may(host, target):
             raise Refused(403, "no grant for that host and target", code="not_granted")
-        return await self._ask(caller, action, host, target, stream)
+        return await self._ask(caller, action, host, target, stream, view)
 
     async def listing(self, caller: Caller) -> User:
         """The user whose grants say what a list shows, or `Refused`."""
@@ -161,10 +163,11 @@ class Gate:
         host: str | None = None,
         target: str | None = None,
         stream: str | None = None,
+        view: bool = False,
     ) -> User:
         if self.asking is None:
             return caller.user
         name = None if caller.is_stranger else caller.user.name
-        question = Question(action, name, host, target, stream, caller.address)
+        question = Question(action, name, host, target, stream, caller.address, view)
         verdict = await self.asking.decide(question, caller.credentials)
         return User(verdict.user, verdict.grants) if caller.is_stranger else caller.user

@@ -50,6 +50,8 @@ class Grant(Struct, frozen=True, forbid_unknown_fields=True):
 
     host: str = "*"
     target: str = "*"
+    view: bool = False
+    """Whether they may only be looked at."""
 
 
 class Holder(Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,14 +85,19 @@ class User:
     name: str
     grants: tuple[Grant, ...]
 
-    def may(self, host: str, target: str) -> bool:
-        return any(fnmatchcase(host, grant.host) and fnmatchcase(target, grant.target) for grant in self.grants)
+    def may(self, host: str, target: str, act: bool = False) -> bool:
+        """Whether a target may be opened; `act`: to do more than to look."""
+        return any(
+            fnmatchcase(host, grant.host) and fnmatchcase(target, grant.target) and not (act and grant.view)
+            for grant in self.grants
+        )
 
-    def may_see(self, host: str, pattern: str) -> bool:
-        """Whether a target, perhaps a pattern with ``{parts}``, may be listed."""
+    def may_see(self, host: str, pattern: str, act: bool = False) -> bool:
+        """Whether a target, perhaps a pattern with ``{parts}``, may be listed; `act`: as open for more than looks."""
         return any(
             fnmatchcase(host, grant.host)
             and (fnmatchcase(pattern, grant.target) or _could_match(pattern, grant.target))
+            and not (act and grant.view)
             for grant in self.grants
         )
 

@@ -18,20 +18,23 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from attrs import define, field
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from streamrelay import tokens, wire
 from streamrelay.bus import Bus, Down, Nobody, TooSlow, as_deferred
 from streamrelay.errors import Refused
 from streamrelay.tokens import Signer
-from streamrelay.wire import Answer, HostInfo, Limits, Refusal, StreamInfo, TargetInfo
+from streamrelay.wire import Answer, HostInfo, Limits, Refusal, StreamInfo, TargetInfo, Terms
 
-__all__ = ["Limits", "Opened", "Platform", "Refused", "as_deferred"]
+__all__ = ["Limits", "Opened", "Platform", "Refused", "Terms", "as_deferred"]
 
 T = TypeVar("T")
 
 OPEN_TIME: Final = wire.CONNECT_TIME + 0.5
 """Seconds within which an agent must answer a summons: it gives its target ten."""
+
+TERMS: Final = Terms()
+"""Of a stream for which nothing else is said."""
 
 _STATUS: Final = {
     Refusal.NO_SUCH_TARGET: 404,
@@ -53,9 +56,15 @@ class Opened(Struct, frozen=True):
     url: str
     """The websocket for the client: a secret, good once until `expires`."""
     kind: str
-    """The target's kind: tcp, unix, log, pty."""
+    """The target's kind: tcp, unix, log, pty …"""
     expires: float
     """Seconds since the epoch."""
+    viewer: str = "raw"
+    """What it is shown by: terminal, log, vnc, spice or raw."""
+    links: int = 1
+    """Websockets that may be opened with this URL."""
+    view: bool = False
+    """Whether it may only be looked at."""
 
 
 @define(eq=False)
@@ -96,27 +105,27 @@ class Platform:
     async def stop(self) -> None:
         await self.bus.stop()
 
-    async def open(self, user: str, host: str, target: str, links: int = 1, limits: Limits | None = None) -> Opened:
+    async def open(
+        self, user: str, host: str, target: str, links: int = 0, limits: Limits | None = None, terms: Terms = TERMS
+    ) -> Opened:
         """Summon the agent of `host` to `target` for `user`; `Refused` says in HTTP's terms why there is no stream.
 
-        `limits` take the place of the platform's own; opaque tokens hold none, but the summons does.
+        `links` are the websockets that the client may open, 0: as many as the target's viewer needs. `limits` take the
+        place of the platform's own; opaque tokens hold none, but the summons does. Opaque tokens serve one websocket.
         """
         if not wire.is_host(host) or not wire.is_target(target):
             raise Refused(404, "no such host or target", code="no_such_target")
-        expires = self.now() + wire.SUMMONS_LIFE
         bounds = (self.limits if limits is None else limits).claims()
+        about: dict[str, Any] = {"host": host, "target": target, "user": user, **bounds}
         if self._signer is None:
-            if links != 1:
+            if links > 1:
                 raise ValueError("an opaque token serves one pair of legs; links need signed tokens")
-            client_token = agent_token = tokens.new_id()
+            links, agent_token = 1, tokens.new_id()
             stream = tokens.opaque_stream(agent_token)
         else:
             stream = tokens.new_id()
-            about: dict[str, Any] = {"sub": stream, "host": host, "target": target, "user": user, "links": links}
-            about |= bounds
-            agent_token, client_token = (
-                self._signer.mint(self.relay_id, role=role, **about) for role in ("agent", "client")
-            )
+            most = links or wire.SPICE_LINKS
+            agent_token = self._signer.mint(self.relay_id, role="agent", sub=stream, links=most, **about)
         summons = {
             "stream": stream,
             "target": target,
@@ -125,10 +134,15 @@ class Platform:
             "user": user,
             "links": links,
             **bounds,
+            **structs.asdict(terms),
         }
         answer = await self._ask(wire.open_subject(host), host, "summons", summons)
+        client_token = agent_token
+        if self._signer is not None:  # now it is known how many legs there will be
+            links = min(answer.links, links or wire.SPICE_LINKS)
+            client_token = self._signer.mint(self.relay_id, role="client", sub=stream, links=links, **about)
         url = f"{self.relay.rstrip('/')}/client/{client_token}"
-        return Opened(stream, url, answer.kind, expires)
+        return Opened(stream, url, answer.kind, self.now() + wire.SUMMONS_LIFE, answer.viewer, links, terms.view)
 
     async def hosts(self) -> list[HostInfo]:
         """The hosts that are up, with all their targets."""

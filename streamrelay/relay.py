@@ -236,7 +236,7 @@ class Relay(Service):
         """The limits of a pair's stream: the strictest of both tokens and of the relay's own settings."""
         limits = wire.strictest(client.claims, agent.claims, self.config)
         bounds = Bounds(limits, self.clock, client.connection.pulse)
-        if max(client.claims.links, agent.claims.links) == 1:
+        if min(client.claims.links, agent.claims.links) == 1:
             return bounds
         return self.bounds.setdefault(client.claims.sub, bounds)
 

@@ -1,6 +1,8 @@
 """The rendezvous: where legs wait under their stream's id, and who matches whom. No time, no I/O.
 
 A token pairs once: every admission is counted, and beyond a stream's links there is none, however the others ended.
+An agent's token may admit more legs than its stream needs; the client's token says how many there will be. So an
+agent's leg after the first comes only once the client's token is known to admit so many.
 """
 
 from collections import deque
@@ -19,8 +21,8 @@ OTHER: Final = {"client": "agent", "agent": "client"}
 class Meeting(Generic[Leg]):
     """What is known of one stream."""
 
-    links: int
-    """Legs of each role that may come."""
+    links: dict[str, int]
+    """Legs that may come, by the roles whose first token is known."""
     until: float
     """When its tokens expire; it is remembered at least until then, so that no token is used twice."""
     admitted: dict[str, int] = field(factory=lambda: {"client": 0, "agent": 0})
@@ -42,8 +44,10 @@ class Rendezvous(Generic[Leg]):
         if meeting is None:
             if len(self.meetings) >= self.most:
                 raise Refused(503, "full", detail="too many streams")
-            meeting = self.meetings[stream] = Meeting(links, until)
-        if meeting.admitted[role] >= meeting.links:
+            meeting = self.meetings[stream] = Meeting({}, until)
+        own = min(links, meeting.links.setdefault(role, links))
+        others = meeting.links.get(OTHER[role], own if role == "client" else 1)
+        if meeting.admitted[role] >= min(own, others):
             raise Refused(401, "token", detail="used already")
         meeting.admitted[role] += 1
         meeting.present += 1

@@ -16,6 +16,7 @@ from streamrelay.logs import Logger
 from streamrelay.pulse import Pulse
 from streamrelay.splice import Connection, Splice
 from streamrelay.targets.catalogue import Catalogue, Target
+from streamrelay.targets.view import check_view, view_only
 from streamrelay.vigil import Unmet, Vigil
 from streamrelay.wire import Answer, Close, Met, Refusal, StreamInfo, Summons, ending
 
@@ -52,10 +53,19 @@ class Errand:
     target: Target
     bounds: Bounds
 
+    @property
+    def links(self) -> int:
+        """Legs that this stream needs."""
+        return self.summons.links or (wire.SPICE_LINKS if self.target.viewer == "spice" else 1)
+
     async def connect(self, reactor: Any) -> Connection:
         """A connection to the target, or `TargetError`; what only this host's log may say is said there."""
+        summons, viewer = self.summons, self.target.viewer
         try:
-            return await self.target.connect(reactor)
+            if summons.view:
+                check_view(viewer)
+            connection = await self.target.connect(reactor, summons.terms)
+            return view_only(connection, viewer) if summons.view else connection
         except TargetError as error:
             if error.detail:
                 log.warn("stream {name}: {detail}", name=self.summons.stream, detail=error.detail)
@@ -129,7 +139,7 @@ class Streams:
                 return Answer(refused=Refusal.DIAL_FAILED, reason=f"{summons.relay} is not in this agent's relays")
             if len(self.live) + self._opening > self.config.max_streams:
                 return Answer(refused=Refusal.BUSY, reason="too many streams on this host")
-            target, kind = self.catalogue.find(summons.target)
+            target = self.catalogue.find(summons.target)
             bounds = Bounds(wire.strictest(summons, self.config), self.reactor, self.pulse)
             errand = Errand(summons, target, bounds)
             connection = await errand.connect(self.reactor)
@@ -142,8 +152,8 @@ class Streams:
         except DialError as error:
             connection.abort()
             return Answer(refused=Refusal.DIAL_FAILED, reason=f"the relay can't be reached: {error}")
-        self._attend(errand, leg, connection, summons.links)
-        return Answer(ready=True, kind=kind)
+        self._attend(errand, leg, connection, errand.links)
+        return Answer(ready=True, kind=target.kind, viewer=target.viewer, links=errand.links)
 
     def _may_dial(self, relay: str) -> bool:
         return not self.config.relays or relay.rstrip("/") in {url.rstrip("/") for url in self.config.relays}
@@ -186,7 +196,7 @@ class Streams:
             Deferred.fromCoroutine(self._next_link(errand, links - 1))
         if connection is None:
             try:  # by its name again, as the list may have changed since the summons
-                errand.target, _ = self.catalogue.find(errand.summons.target)
+                errand.target = self.catalogue.find(errand.summons.target)
                 connection = await errand.connect(self.reactor)
             except TargetError as error:
                 leg.close(ending(_CLOSES.get(error.code, Close.TARGET_REFUSED), error.reason))
@@ -208,7 +218,8 @@ class Streams:
         stream = LiveStream(summons, splice, self.reactor.seconds())
         self.live.add(stream)
         log.info(
-            "stream {name} to {target} opened for {user} from {client} ({mode})",
+            "stream {name} to {target} opened for {user} from {client} ({mode}{only})",
+            only=", to look at" if summons.view else "",
             name=summons.stream,
             target=summons.target,
             user=summons.user or "somebody",

@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from enum import IntEnum
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -158,6 +158,28 @@ def strictest(*given: Limits) -> Limits:
     return msgspec.convert(least, Limits)
 
 
+# -- on what terms ---------------------------------------------------------------------------------------------
+
+VIEWERS: Final = ("raw", "terminal", "log", "vnc", "spice")
+"""What a page may show a target by; "raw" is any bytes."""
+Viewer = Literal["raw", "terminal", "log", "vnc", "spice"]
+SPICE_LINKS: Final = 16
+"""Legs of a stream whose viewer opens a websocket for each of its channels; a VM with four screens needs twelve."""
+Place = Annotated[str, Meta(max_length=256, pattern=r"^[!-~]*\Z")]
+"""A place in a log, in the agent's own words."""
+
+
+class Terms(Struct, frozen=True):
+    """On what terms a target is connected; a summons says so."""
+
+    view: bool = False
+    """Nothing that the client does may have an effect on the target."""
+    place: Place = ""
+    """Of a log: where to go on; empty: from its last lines."""
+    after: Bytes = 0
+    """Bytes after that place which the client has already."""
+
+
 # -- control messages ------------------------------------------------------------------------------------------
 
 
@@ -174,6 +196,14 @@ class Control(Struct, frozen=True, omit_defaults=True):
     """One control message; unknown keys are ignored (protocol.rst, "Control messages")."""
 
     eof: bool = False
+    hold: bool | None = None
+    """Whether its sender has no room for more now."""
+    place: Place = ""
+    """Where in a log the next bytes come from."""
+    lost: bool = False
+    """With a place: it isn't where the stream was to go on."""
+    skipped: Annotated[int, Meta(ge=0)] = 0
+    """Lines of a log that were left out here."""
     resize: tuple[Annotated[int, Meta(ge=1, le=10000)], Annotated[int, Meta(ge=1, le=10000)]] | None = None
     exit: Annotated[int, Meta(ge=0, le=255)] | None = None
     met: Met | None = None
@@ -210,8 +240,16 @@ class Summons(Limits, frozen=True):
     """Seconds since the epoch after which it is stale."""
     user: Annotated[str, Meta(max_length=256)] = ""
     """Who opened the stream, for the agent's log and events."""
-    links: Annotated[int, Meta(ge=1, le=32)] = 1
-    """Legs that the agent may send, one after the other is met."""
+    links: Annotated[int, Meta(ge=0, le=32)] = 1
+    """Legs that the agent may send, one after the other is met; 0: as many as the target's viewer needs."""
+    view: bool = False
+    """Its `Terms`, as are the next two."""
+    place: Place = ""
+    after: Bytes = 0
+
+    @property
+    def terms(self) -> Terms:
+        return Terms(self.view, self.place, self.after)
 
 
 class End(Struct, frozen=True):
@@ -229,7 +267,10 @@ class Answer(Struct, frozen=True, omit_defaults=True):
     refused: str = ""
     reason: str = ""
     kind: str = ""
-    """The target's kind, for the client to choose a viewer."""
+    viewer: str = "raw"
+    """What the target is shown by."""
+    links: Annotated[int, Meta(ge=1, le=32)] = 1
+    """Legs that the agent will send."""
 
 
 class TargetInfo(Struct, frozen=True, omit_defaults=True):
@@ -237,6 +278,8 @@ class TargetInfo(Struct, frozen=True, omit_defaults=True):
 
     name: str
     kind: str
+    viewer: str = "raw"
+    """What it is shown by, one of `VIEWERS`; an agent may know more than we do."""
 
 
 class HostInfo(Struct, frozen=True):

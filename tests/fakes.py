@@ -567,6 +567,9 @@ class FakeBus:
         return self.gathered
 
 
+TERMS = wire.Terms()
+
+
 @define(eq=False)
 class FakePlatform:
     """A platform that opens what the test says."""
@@ -576,10 +579,12 @@ class FakePlatform:
     up: list[wire.HostInfo] = field(factory=list)
     live: list[wire.StreamInfo] = field(factory=list)
     opened: list[tuple] = field(factory=list)
+    terms: list[wire.Terms] = field(factory=list)
     ended: list[tuple] = field(factory=list)
 
-    async def open(self, user: str, host: str, target: str, links: int = 1) -> object:
+    async def open(self, user: str, host: str, target: str, terms: wire.Terms = TERMS) -> object:
         self.opened.append((user, host, target))
+        self.terms.append(terms)
         return self._give()
 
     async def hosts(self) -> list[wire.HostInfo]:

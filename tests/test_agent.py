@@ -27,8 +27,12 @@ class FakeTarget:
 
     error: TargetError | None = None
     made: list[FakeConnection] = field(factory=list)
+    terms: list[wire.Terms] = field(factory=list)
+    kind: str = "log"
+    viewer: str = "log"
 
-    async def connect(self, reactor: object) -> FakeConnection:
+    async def connect(self, reactor: object, terms: wire.Terms) -> FakeConnection:
+        self.terms.append(terms)
         if self.error is not None:
             raise self.error
         self.made.append(FakeConnection())
@@ -48,7 +52,7 @@ class FakeCatalogue:
     def find(self, name: str):
         if name != "log":
             raise TargetError(Refusal.NO_SUCH_TARGET, "no such target on this host")
-        return self.target, "log"
+        return self.target
 
 
 @define(eq=False)
@@ -101,14 +105,14 @@ class Summoned(Case):
     def test_ready(self) -> None:
         """Once the target is connected and a leg waits at the relay, the answer is ready, with the target's kind."""
         self.summon()
-        self.assertEqual(self.answers(), [Answer(ready=True, kind="log")])
+        self.assertEqual(self.answers(), [Answer(ready=True, kind="log", viewer="log")])
         self.assertEqual(self.dialler.dialled, [(RELAY + "/agent", "t")])
 
     def test_copies(self) -> None:
         """Copies of a summons dial once and get the same answer, until it is forgotten after all could be valid."""
         for number in range(3):
             self.summon(reply=f"_INBOX.{number}")
-        self.assertEqual(self.answers(), [Answer(ready=True, kind="log")] * 3)
+        self.assertEqual(self.answers(), [Answer(ready=True, kind="log", viewer="log")] * 3)
         self.assertEqual(len(self.dialler.dialled), 1)
         self.reactor.advance(MEMORY - 1)
         self.summon()
@@ -263,6 +267,42 @@ class Streams(Case):
         self.assertEqual((len(self.dialler.legs), len(self.target.made)), (2, 1))
         self.meet()
         self.assertEqual((len(self.dialler.legs), len(self.target.made), len(self.agent.streams.live)), (2, 2, 2))
+
+    def test_as_many_links_as_needed(self) -> None:
+        """Where the summons leaves it to the target, its viewer says how many legs there are, and the answer tells."""
+        self.summon("number-one", links=0)
+        self.meet()
+        self.assertEqual((len(self.dialler.legs), self.answers()[-1].links), (1, 1))
+        self.target.viewer = "spice"
+        self.summon("number-two", links=0)
+        self.meet()
+        self.assertEqual((len(self.dialler.legs), self.answers()[-1].links), (3, wire.SPICE_LINKS))
+
+    def test_terms(self) -> None:
+        """A target is connected on the terms of the summons."""
+        self.summon(place="here", after=7)
+        self.assertEqual(self.target.terms, [wire.Terms(False, "here", 7)])
+
+    def test_view_only(self) -> None:
+        """A view-only stream carries what the target says, and of what its client sends the window's size alone."""
+        self.target.viewer = "terminal"
+        self.summon(view=True)
+        leg, target = self.meet()
+        leg.feed.received([memoryview(b"rm")], 2)
+        leg.feed.control(b'{"resize":[90,30]}')
+        leg.feed.control(b'{"exit":3}')
+        leg.feed.eof()
+        target.feed.received([memoryview(b"seen")], 4)
+        self.assertEqual((target.sent, target.controls, target.eof_sent), (b"", [b'{"resize":[90,30]}'], False))
+        self.assertEqual(leg.sent, b"seen")
+
+    def test_not_to_be_viewed(self) -> None:
+        """A target whose client can't be kept from acting isn't even connected for looking only."""
+        for viewer in ("raw", "spice"):
+            self.target.viewer = viewer
+            self.summon(f"jti-of-{viewer}", view=True)
+            self.assertEqual(self.answers()[-1].refused, Refusal.NOT_ALLOWED)
+        self.assertEqual((self.target.terms, self.dialler.dialled), ([], []))
 
     def test_busy(self) -> None:
         """Over the most streams a summons is refused as busy."""

@@ -18,7 +18,7 @@ from streamrelay.grants import Grant, KeyRing
 from streamrelay.keys import add_key
 from streamrelay.platform import Opened
 from streamrelay.sessions import Sessions
-from streamrelay.wire import HostInfo, StreamInfo, TargetInfo
+from streamrelay.wire import HostInfo, StreamInfo, TargetInfo, Terms
 from tests.fakes import FakePlatform, FakeTransport, folder
 
 
@@ -90,12 +90,33 @@ class Streams(Case):
         status, headers, body = self.ask("POST", "/v1/streams", self.wanted)
         self.assertEqual(status, 201)
         expected = {"stream": "s", "url": "wss://relay/client/t", "kind": "log", "expires": 5.0}
+        expected |= {"viewer": "raw", "links": 1, "view": False}
         self.assertEqual(json.loads(body), expected)
         self.assertEqual(self.platform.opened, [("alice", "web-1", "log/nginx")])
         self.assertEqual(headers["cache-control"], "no-store")
         self.assertEqual(headers["referrer-policy"], "no-referrer")
         self.assertEqual(headers["x-content-type-options"], "nosniff")
         self.assertIn("default-src 'none'", headers["content-security-policy"])
+
+    def test_terms(self) -> None:
+        """A place is passed on, and who may only look gets no more, whether they ask for it or not."""
+        self.platform.result = Opened("s", "u", "log", 5.0)
+        self.ask("POST", "/v1/streams", {**self.wanted, "place": "here", "after": 3})
+        self.ask("POST", "/v1/streams", {**self.wanted, "view": True})
+        self.path.write_text(self.path.read_text().replace('target = "log/*"', 'target = "log/*", view = true'))
+        self.ask("POST", "/v1/streams", self.wanted)
+        self.ask("POST", "/v1/streams", {**self.wanted, "view": False})
+        looks = Terms(view=True)
+        self.assertEqual(self.platform.terms, [Terms(place="here", after=3), looks, looks, looks])
+        for wrong in ({"place": "a b"}, {"place": "x" * 257}, {"after": -1}, {"view": 1}, {"links": 2}):
+            self.assertEqual(self.problem("POST", "/v1/streams", {**self.wanted, **wrong}), (400, "bad_request"))
+
+    def test_looks_do_not_end(self) -> None:
+        """Who may only look sees a stream in the list, and can't end it."""
+        self.platform.live = [StreamInfo("a", "web-1", "log/x", "u", 1.0, 2, 3)]
+        self.path.write_text(self.path.read_text().replace('target = "log/*"', 'target = "log/*", view = true'))
+        self.assertEqual(len(json.loads(self.ask("GET", "/v1/streams")[2])["streams"]), 1)
+        self.assertEqual(self.problem("DELETE", "/v1/streams/a"), (404, "no_such_stream"))
 
     def test_not_granted(self) -> None:
         """What isn't granted is refused with 403, and nobody is summoned."""
@@ -248,7 +269,8 @@ class Paths(Case):
         status, _, body = self.ask("GET", "/v1/hosts")
         [host] = json.loads(body)["hosts"]
         self.assertEqual((status, host["host"]), (200, "web-1"))
-        self.assertEqual([target["name"] for target in host["targets"]], ["log/a", "log/{x}"])
+        looks = {"kind": "log", "viewer": "raw", "view": False}
+        self.assertEqual(host["targets"], [{"name": "log/a", **looks}, {"name": "log/{x}", **looks}])
 
     def test_pages(self) -> None:
         """The console's files are there without a key, with a policy that allows no inline script."""

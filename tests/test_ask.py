@@ -37,7 +37,7 @@ class Deciding(SynchronousTestCase):
         self.assertEqual((method, url, seconds), ("POST", "https://panel.example/ask", 1.5))
         self.assertEqual((headers["Cookie"], headers["Content-Type"]), ("panel=1", "application/json"))
         facts = {"action": "open", "user": "alice", "host": "web-1", "target": "log"}
-        self.assertEqual(json.loads(body), {**facts, "stream": None, "address": "192.0.2.1"})
+        self.assertEqual(json.loads(body), {**facts, "stream": None, "address": "192.0.2.1", "view": False})
 
     def test_yes(self) -> None:
         """Any 2xx is a yes, without a body or with a JSON object, which may name a user and their grants."""

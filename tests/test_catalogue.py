@@ -26,7 +26,7 @@ class Entries(SynchronousTestCase):
             ({"kind": "pty", "command": ["/bin/sh"]}, "pty"),
         ):
             entry = read_entry("name", table)
-            self.assertEqual(entry.kind, kind)
+            self.assertEqual(entry.settings.kind, kind)
             self.assertIs(entry.match("name"), entry.settings)
 
     def test_wrong(self) -> None:
@@ -169,7 +169,7 @@ class Files(SynchronousTestCase):
         self.write(self.drop_in / "ignored.txt", "other")
         self.catalogue.load()
         self.assertEqual(self.names(), ["ssh", "db"])
-        self.assertEqual(self.catalogue.find("db")[1], "tcp")
+        self.assertEqual(self.catalogue.find("db").kind, "tcp")
 
     def test_default_deny(self) -> None:
         """What isn't in the list is no target, and without a list nothing is."""
@@ -184,15 +184,15 @@ class Files(SynchronousTestCase):
         self.write(self.path, "vm/{name}", 'kind = "log"\npath = "/{name}"\nparts = { name = ".+" }')
         self.catalogue.load()
         self.assertRaises(TargetError, self.catalogue.find, "vm/{name}")
-        self.assertEqual(self.catalogue.find("vm/a")[0].path, "/a")
+        self.assertEqual(self.catalogue.find("vm/a").path, "/a")
 
     def test_exact_first(self) -> None:
         """A name that stands in the list means that entry, though a pattern would match it."""
         with self.path.open("a") as file:
             file.write('[targets."{name}"]\nkind = "log"\npath = "/{name}"\nparts = { name = ".+" }\n')
         self.catalogue.load()
-        self.assertEqual(self.catalogue.find("ssh")[1], "tcp")
-        self.assertEqual(self.catalogue.find("other")[1], "log")
+        self.assertEqual(self.catalogue.find("ssh").kind, "tcp")
+        self.assertEqual(self.catalogue.find("other").kind, "log")
 
     def test_twice(self) -> None:
         """A name that stands in two files is an error that names both the file and the target."""

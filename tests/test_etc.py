@@ -64,7 +64,7 @@ class Settings(SynchronousTestCase):
         catalogue = Catalogue(str(ETC / "agent.toml"))
         catalogue.load()
         names = ["ssh", "reports", "db/postgres", "syslog", "log/nginx", "vm/mail/console", "shell"]
-        kinds = [catalogue.find(name)[1] for name in names]
+        kinds = [catalogue.find(name).kind for name in names]
         self.assertEqual(kinds, ["tcp", "tcp", "unix", "log", "log", "unix", "pty"])
         self.assertEqual(len(catalogue.entries), len(names))
 

@@ -20,7 +20,7 @@ from streamrelay.framed import (
 )
 from streamrelay.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, FrameReader
 from streamrelay.pulse import BEAT, Pulse
-from streamrelay.splice import Splice
+from streamrelay.splice import HIGH, Splice
 from streamrelay.wire import FINISHED, Close, Ending, ending
 from tests.fakes import Ear, FakeChannel, FakeConnection, Link, examples, frame
 
@@ -346,6 +346,15 @@ class Client(Case):
         message = b'{"met": {"mode": "v1", "from": "x"}}'
         self.receive(TEXT, message)
         self.assertEqual(self.ear.said, [("control", message)])
+
+    def test_hold(self) -> None:
+        """A peer that has no room counts as one to which too much is unsent, until it has room again."""
+        self.receive(TEXT, b'{"hold":true}')
+        self.assertGreater(self.connection.unsent, HIGH)
+        self.connection.drained()
+        self.assertEqual(self.ear.said, [])
+        self.receive(TEXT, b'{"hold":false}')
+        self.assertEqual((self.connection.unsent, self.ear.said), (0, [("drained",)]))
 
     def test_relay_closes(self) -> None:
         """After the closing handshake the relay has five seconds to close TCP, which the client leaves to it."""

@@ -281,7 +281,7 @@ class Asked(GateCase):
         """What is granted is asked as well, with its facts; what isn't granted is refused without asking."""
         self.assertEqual(self.told("POST", "/v1/streams", WANTED, key="")[0], 201)
         [asked] = self.questions()
-        facts = {"action": "open", "user": "alice", "stream": None, "address": "127.0.0.1"}
+        facts = {"action": "open", "user": "alice", "stream": None, "address": "127.0.0.1", "view": False}
         self.assertEqual(asked, {**WANTED, **facts})
         self.assertEqual(self.told("POST", "/v1/streams", {**WANTED, "target": "ssh"}, key=""), (403, "not_granted"))
         self.assertEqual(self.questions(), [])

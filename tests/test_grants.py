@@ -44,6 +44,15 @@ class Grants(SynchronousTestCase):
             self.assertEqual(user.may_see("h", pattern), seen, pattern)
         self.assertFalse(user.may_see("other", "log"))
 
+    def test_view(self) -> None:
+        """Who may only look may open and see, but not act; of two grants the one that allows more counts."""
+        user = User("u", (Grant("*", "vm/*", view=True), Grant("h", "vm/a")))
+        for target, allowed in (("vm/a", (True, True)), ("vm/b", (True, False)), ("log", (False, False))):
+            self.assertEqual((user.may("h", target), user.may("h", target, act=True)), allowed)
+            self.assertEqual((user.may_see("h", target), user.may_see("h", target, act=True)), allowed)
+        self.assertTrue(user.may_see("h", "vm/{name}", act=True))
+        self.assertFalse(user.may_see("other", "vm/{name}", act=True))
+
 
 class Ring(SynchronousTestCase):
     """The file of keys."""

@@ -95,7 +95,7 @@ class Adding(Case):
         )
         catalogue = Catalogue(str(path))
         catalogue.load()
-        self.assertEqual(catalogue.find("ssh")[1], "tcp")
+        self.assertEqual(catalogue.find("ssh").kind, "tcp")
 
     def test_options(self) -> None:
         """The bus' URL as hosts see it, and where the folder will be, can be given."""

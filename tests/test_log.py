@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamrelay.errors import TargetError
 from streamrelay.targets import log
 from streamrelay.targets.log import LOOK, Log, last_lines
-from streamrelay.wire import FINISHED, Refusal
+from streamrelay.wire import FINISHED, Refusal, Terms
 from tests.fakes import Ear, examples, folder
 
 
@@ -68,7 +68,7 @@ class Followed(SynchronousTestCase):
 
     def follow(self, lines: int = 2) -> None:
         settings = Log(str(self.path), lines)
-        self.connection = self.successResultOf(Deferred.fromCoroutine(settings.connect(self.clock)))
+        self.connection = self.successResultOf(Deferred.fromCoroutine(settings.connect(self.clock, Terms())))
         self.addCleanup(self.connection.abort)
         self.connection.join(self.ear, self.ear)
 
@@ -208,7 +208,8 @@ class Followed(SynchronousTestCase):
     def test_no_file(self) -> None:
         """A directory, or what may not be opened, is a refused target."""
         for path in (self.path.parent, "/dev/null"):
-            error = self.failureResultOf(Deferred.fromCoroutine(Log(str(path)).connect(self.clock)), TargetError).value
+            attempt = Deferred.fromCoroutine(Log(str(path)).connect(self.clock, Terms()))
+            error = self.failureResultOf(attempt, TargetError).value
             self.assertEqual(error.code, Refusal.TARGET_REFUSED)
 
     def test_settings(self) -> None:

@@ -36,7 +36,7 @@ class Opening(Case):
 
     def test_ready(self) -> None:
         """An agent that is ready makes a URL with a client's token for the relay, of the stream that it was told."""
-        self.bus.answers.append(READY)
+        self.bus.answers.append(wire.encode(Answer(ready=True, kind="log", viewer="log", links=2)))
         opened = self.open(links=2)
         [(subject, data)] = self.bus.asked
         self.assertEqual(subject, "streamrelay.v1.host.web-1.open")
@@ -52,6 +52,26 @@ class Opening(Case):
         self.assertEqual((client.user, client.host, client.target, client.links), ("alice", "web-1", "log/nginx", 2))
         self.assertNotEqual(agent.jti, client.jti)
         self.assertEqual(opened.kind, "log")
+
+    def test_links(self) -> None:
+        """Without a number the agent says how many legs the target needs; the client's token admits no more."""
+        relay = Verifier.load([self.public], "relay-1")
+        for said, links in ((1, 1), (12, 12), (32, wire.SPICE_LINKS)):
+            self.bus.answers.append(wire.encode(Answer(ready=True, kind="qemu", viewer="spice", links=said)))
+            opened = self.open()
+            claims = Verifier.load([self.public], "web-1").claims(self.bus.asked[-1][1].decode(), "summons")
+            summons = wire.convert(claims, Summons)
+            self.assertEqual((summons.links, relay.leg(summons.token, "agent").links), (0, wire.SPICE_LINKS))
+            self.assertEqual((opened.links, relay.leg(opened.url.rpartition("/")[2], "client").links), (links, links))
+            self.assertEqual(opened.viewer, "spice")
+
+    def test_terms(self) -> None:
+        """The terms of a stream stand in its summons."""
+        self.bus.answers.append(READY)
+        opened = self.open(terms=wire.Terms(True, "a-place", 5))
+        claims = Verifier.load([self.public], "web-1").claims(self.bus.asked[-1][1].decode(), "summons")
+        summons = wire.convert(claims, Summons)
+        self.assertEqual((summons.view, summons.place, summons.after, opened.view), (True, "a-place", 5, True))
 
     def test_limits(self) -> None:
         """Limits go into both tokens and the summons: those that are given, or the platform's own."""

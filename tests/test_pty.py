@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamrelay.errors import TargetError
 from streamrelay.targets import pty
 from streamrelay.targets.pty import KILL_AFTER, Pty, PtyConnection, PtyProtocol, exit_status
-from streamrelay.wire import FINISHED, Refusal
+from streamrelay.wire import FINISHED, Refusal, Terms
 from tests.fakes import Ear, FakeTransport, folder
 
 
@@ -133,7 +133,7 @@ class Settings(SynchronousTestCase):
     """What is started, and what can't be."""
 
     def refused(self, settings: Pty) -> str:
-        work = Deferred.fromCoroutine(settings.connect(MemoryReactorClock()))
+        work = Deferred.fromCoroutine(settings.connect(MemoryReactorClock(), Terms()))
         error = self.failureResultOf(work, TargetError).value
         self.assertEqual(error.code, Refusal.TARGET_REFUSED)
         return error.reason
@@ -164,7 +164,7 @@ class Settings(SynchronousTestCase):
 
         where = str(folder(self))
         settings = Pty(("/bin/sh", "-c", "$x; y"), where, {"A": "b"}, (81, 25))
-        self.successResultOf(Deferred.fromCoroutine(settings.connect(Reactor())))
+        self.successResultOf(Deferred.fromCoroutine(settings.connect(Reactor(), Terms())))
         [((program, command, environment, directory), options)] = started
         self.assertEqual((program, command, directory), ("/bin/sh", ["/bin/sh", "-c", "$x; y"], where))
         self.assertEqual((environment["A"], options), ("b", {"usePTY": True}))

@@ -55,9 +55,23 @@ class Matching(SynchronousTestCase):
             self.here.meet("a", "client", leg)
         self.assertEqual(self.status("a", "client", 2), 401)
         for expected in ("c1", "c2"):
-            self.admit("a", "agent", links=2)
+            self.admit("a", "agent", links=16)
             self.assertEqual(self.here.meet("a", "agent", "agent"), expected)
         self.assertEqual(self.status("a", "agent", 2), 401)
+
+    def test_fewer_links(self) -> None:
+        """Of both tokens the one with fewer links counts, and an agent's second leg waits for the client's token."""
+        self.admit("a", "agent", links=16)
+        self.assertEqual(self.status("a", "agent", 16), 401)
+        self.admit("a", "client", links=2)
+        self.admit("a", "agent", links=16)
+        self.assertEqual(self.status("a", "agent", 16), 401)
+        self.admit("a", "client", links=2)
+        self.assertEqual(self.status("a", "client", 2), 401)
+        self.admit("b", "agent", links=16)
+        self.admit("b", "client", links=1)
+        self.assertEqual(self.status("b", "agent", 16), 401)
+        self.assertEqual(self.status("b", "client", 1), 401)
 
     def test_links_cannot_grow(self) -> None:
         """A later token can't add links to a stream that is known."""

@@ -13,7 +13,7 @@ from streamrelay.targets.catalogue import read_entry
 from streamrelay.targets.connecting import connected
 from streamrelay.targets.tcp import Tcp, split_address
 from streamrelay.targets.unix import Unix
-from streamrelay.wire import Refusal
+from streamrelay.wire import Refusal, Terms
 from tests.fakes import FakeNames, folder
 
 
@@ -125,7 +125,7 @@ class Compared(SynchronousTestCase):
         pattern = "/".join(f"{{{part}}}" for part in parts) or "x"
         table = {"kind": "tcp", "address": address, "networks": networks, "parts": dict.fromkeys(parts, ".+")}
         target = read_entry(pattern, table).match("/".join(parts.values()) or "x")
-        attempt = Deferred.fromCoroutine(target.connect(self.reactor))
+        attempt = Deferred.fromCoroutine(target.connect(self.reactor, Terms()))
         tried = []
         for _ in range(9):
             for host, _, factory, *_ in self.reactor.tcpClients[len(tried) :]:

@@ -171,11 +171,15 @@ class Messages(SynchronousTestCase):
             {"relay": "wss://relay\r\n"},
             {"jti": "short"},
             {"exp": "soon"},
-            {"links": 0},
+            {"links": -1},
             {"links": 33},
             {"links": "1"},
             {"token": "x" * 9000},
             {"user": "x" * 300},
+            {"view": 1},
+            {"place": "a b"},
+            {"place": "x" * 257},
+            {"after": -1},
         ):
             self.assertRaises(ValueError, wire.convert, {**SUMMONS, **change}, Summons)
             self.assertRaises(ValueError, wire.decode, wire.encode({**SUMMONS, **change}), Summons)

@@ -53,7 +53,7 @@ _WHOLE: Final[tuple[tuple[int, bytes], ...]] = (
 SEEDS: Final = [bytes([kind, 0]) + said for kind, said in _WHOLE] + [bytes([kind, 1]) for kind in range(12)]
 WORDS: Final = [
     *rb'"stream": "target": "relay": "token": "user": "links": "jti": "exp": "iat": "aud": "role": "ready":'.split(),
-    *rb'"idle": "lifetime": "quota":'.split(),
+    *rb'"view": "place": "after": "viewer": "hold": "lost": "skipped": "idle": "lifetime": "quota":'.split(),
     *rb'"refused": "reason": "kind": "host": "targets": "name": "eof": "resize": "exit": "met": "mode":'.split(),
     *rb'"from": true null 1e400 \ud800 $NOW $SOON -1 10001 [] {} "" wss:// \u0000 \n "summons" "end"'.split(),
 ]
@@ -124,7 +124,7 @@ def _check_request(summonses: Summonses[None], message: Any) -> None:
     assert wire.is_opaque(message.stream) and 8 <= len(message.jti) <= 64
     assert -wire.CLOCK_SKEW - 2 <= message.exp - time.time() <= wire.SUMMONS_LIFE + wire.CLOCK_SKEW + 2
     if isinstance(message, wire.Summons):
-        assert wire.is_target(message.target) and 1 <= message.links <= 32
+        assert wire.is_target(message.target) and 0 <= message.links <= 32
         assert message.relay.isascii() and message.relay.isprintable() and len(message.token) <= 8192
     for new in (True, False):
         pending, is_new = summonses.hear(message.jti, None)

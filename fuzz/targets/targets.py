@@ -101,7 +101,7 @@ def fuzz(source: bytes) -> None:
 def _ask(catalogue: Catalogue, entry: Entry, asked: str) -> None:
     began = time.process_time()
     try:
-        target: Any = catalogue.find(asked)[0]
+        target: Any = catalogue.find(asked)
     except TargetError:
         return
     finally:

@@ -24,7 +24,7 @@ from streamrelay.targets.log import Log
 from streamrelay.targets.pty import Pty
 from streamrelay.targets.tcp import Tcp
 from streamrelay.targets.unix import Unix
-from streamrelay.wire import Refusal, TargetInfo
+from streamrelay.wire import Refusal, TargetInfo, Terms, Viewer
 
 log = Logger()
 
@@ -42,8 +42,16 @@ class Target(Protocol):
     def check(self) -> None:
         """Raise `ValueError` if a setting is impossible."""
 
-    async def connect(self, reactor: Any) -> Connection:
-        """A connection to splice, or `TargetError`."""
+    @property
+    def kind(self) -> str:
+        """tcp, unix, log, pty …"""
+
+    @property
+    def viewer(self) -> Viewer:
+        """What it is shown by."""
+
+    async def connect(self, reactor: Any, terms: Terms) -> Connection:
+        """A connection to splice, or `TargetError`. Whether it may only be looked at is the caller's to enforce."""
 
 
 @define(frozen=True)
@@ -54,10 +62,6 @@ class Entry:
     settings: Settings
     pattern: Any
     """Compiled by RE2, which takes linear time whatever the expression and the name: one who asks can't stall us."""
-
-    @property
-    def kind(self) -> str:
-        return str(self.settings.__struct_config__.tag)
 
     def match(self, name: str) -> Target | None:
         """The target of this name with its parts filled in."""
@@ -217,17 +221,19 @@ class Catalogue:
         log.info("targets read again: {count}", count=len(self.entries))
         return True
 
-    def find(self, name: str) -> tuple[Target, str]:
-        """The target of this name and its kind, or `TargetError`."""
+    def find(self, name: str) -> Target:
+        """The target of this name, or `TargetError`."""
         exact = self.entries.get(name)
         for entry in [exact] if exact else self.entries.values():
             target = entry.match(name) if wire.is_target(name) else None
             if target is not None:
-                return target, entry.kind
+                return target
         raise TargetError(Refusal.NO_SUCH_TARGET, "no such target on this host")
 
     def infos(self) -> tuple[TargetInfo, ...]:
-        return tuple(TargetInfo(entry.name, entry.kind) for entry in self.entries.values())
+        return tuple(
+            TargetInfo(entry.name, entry.settings.kind, entry.settings.viewer) for entry in self.entries.values()
+        )
 
     def _paths(self) -> list[Path]:
         own = [Path(self.path)] if self.path else []

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 from attrs import define
-from msgspec import Meta, Struct
+from msgspec import Meta
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from streamrelay.errors import TargetError
 from streamrelay.splice import Connection, Drain, Feed
-from streamrelay.wire import FINISHED, Ending, Refusal
+from streamrelay.targets.kind import Kind
+from streamrelay.wire import FINISHED, Ending, Refusal, Terms, Viewer
 
 LOOK: Final = 0.2
 """Seconds between two looks at a file that has nothing new."""
@@ -25,7 +26,7 @@ BACKLOG: Final = 16 << 20
 """Bytes at a file's end in which its last lines are searched."""
 
 
-class Log(Struct, frozen=True, forbid_unknown_fields=True, tag="log", tag_field="kind"):
+class Log(Kind, frozen=True, tag="log", tag_field="kind"):
     """Settings of a log target."""
 
     path: str
@@ -35,11 +36,15 @@ class Log(Struct, frozen=True, forbid_unknown_fields=True, tag="log", tag_field=
     parts: dict[str, str] = {}
     """For a pattern: the regular expression that each named part must match."""
 
+    @property
+    def viewer(self) -> Viewer:
+        return "log"
+
     def check(self) -> None:
         if not self.path.startswith("/"):
             raise ValueError(f"path {self.path!r}: expected an absolute path")
 
-    async def connect(self, reactor: Any) -> Connection:
+    async def connect(self, reactor: Any, terms: Terms) -> Connection:
         try:
             file = open_log(self.path)
         except OSError as error:

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from attrs import define, field
-from msgspec import Struct
 from twisted.internet.error import ProcessDone, ProcessTerminated
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import ProcessProtocol
@@ -21,7 +20,8 @@ from streamrelay.channel import TransportChannel
 from streamrelay.errors import PeerError, TargetError
 from streamrelay.logs import Logger
 from streamrelay.splice import Connection, Drain, Feed
-from streamrelay.wire import FINISHED, Ending, Refusal
+from streamrelay.targets.kind import Kind
+from streamrelay.wire import FINISHED, Ending, Refusal, Terms, Viewer
 
 log = Logger()
 
@@ -31,7 +31,7 @@ END_OF_INPUT: Final = b"\x04"
 """What a terminal's line discipline takes for an end of file (VEOF, Ctrl-D)."""
 
 
-class Pty(Struct, frozen=True, forbid_unknown_fields=True, tag="pty", tag_field="kind"):
+class Pty(Kind, frozen=True, tag="pty", tag_field="kind"):
     """Settings of a pty target."""
 
     command: tuple[str, ...]
@@ -45,11 +45,15 @@ class Pty(Struct, frozen=True, forbid_unknown_fields=True, tag="pty", tag_field=
     parts: dict[str, str] = {}
     """For a pattern: the regular expression that each named part must match."""
 
+    @property
+    def viewer(self) -> Viewer:
+        return "terminal"
+
     def check(self) -> None:
         if not self.command or not self.command[0]:
             raise ValueError("command: expected a program and its arguments")
 
-    async def connect(self, reactor: Any) -> Connection:
+    async def connect(self, reactor: Any, terms: Terms) -> Connection:
         program = shutil.which(self.command[0])
         if program is None:
             raise TargetError(Refusal.TARGET_REFUSED, f"{self.command[0]}: no such program")

@@ -3,7 +3,7 @@
 from ipaddress import ip_network
 from typing import Any
 
-from msgspec import Struct, structs
+from msgspec import structs
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.protocol import Factory
 
@@ -12,18 +12,25 @@ from streamrelay.plain import PlainProtocol
 from streamrelay.splice import Connection
 from streamrelay.targets.addresses import Filtered, literal
 from streamrelay.targets.connecting import connected
-from streamrelay.wire import CONNECT_TIME, Close, Refusal, ending
+from streamrelay.targets.kind import Kind
+from streamrelay.wire import CONNECT_TIME, Close, Refusal, Terms, Viewer, ending
 
 
-class Tcp(Struct, frozen=True, forbid_unknown_fields=True, tag="tcp", tag_field="kind"):
+class Tcp(Kind, frozen=True, tag="tcp", tag_field="kind"):
     """Settings of a tcp target."""
 
     address: str
     """host:port, or [IPv6]:port"""
     networks: tuple[str, ...] = ()
     """The networks that it may lead to, such as 10.0.0.0/8; none: whatever `addresses.why_not` has nothing against."""
+    speaks: Viewer = "raw"
+    """What comes out of it, so what shows it: vnc, spice, terminal, log; raw is anything else."""
     parts: dict[str, str] = {}
     """For a pattern: the regular expression that each named part must match."""
+
+    @property
+    def viewer(self) -> Viewer:
+        return self.speaks
 
     def check(self) -> None:
         split_address(self.address)
@@ -35,7 +42,7 @@ class Tcp(Struct, frozen=True, forbid_unknown_fields=True, tag="tcp", tag_field=
         host = self.address.rpartition(":")[0].removeprefix("[").removesuffix("]")
         return structs.replace(self, networks=self.networks or literal(host))
 
-    async def connect(self, reactor: Any) -> Connection:
+    async def connect(self, reactor: Any, terms: Terms) -> Connection:
         host, port = split_address(self.address)
         filtered = Filtered(reactor, self.networks)
         endpoint = HostnameEndpoint(filtered, host, port, timeout=CONNECT_TIME)

@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from msgspec import Struct, structs
+from msgspec import structs
 from twisted.internet.endpoints import UNIXClientEndpoint
 from twisted.internet.protocol import Factory
 
@@ -11,18 +11,25 @@ from streamrelay.errors import TargetError
 from streamrelay.plain import PlainProtocol
 from streamrelay.splice import Connection
 from streamrelay.targets.connecting import connected
-from streamrelay.wire import CONNECT_TIME, Close, Refusal, ending
+from streamrelay.targets.kind import Kind
+from streamrelay.wire import CONNECT_TIME, Close, Refusal, Terms, Viewer, ending
 
 
-class Unix(Struct, frozen=True, forbid_unknown_fields=True, tag="unix", tag_field="kind"):
+class Unix(Kind, frozen=True, tag="unix", tag_field="kind"):
     """Settings of a unix target."""
 
     path: str
     """The socket's absolute path."""
     within: str = ""
     """The directory where it must be once symbolic links are followed; empty: anywhere."""
+    speaks: Viewer = "raw"
+    """What comes out of it, so what shows it: vnc, spice, terminal, log; raw is anything else."""
     parts: dict[str, str] = {}
     """For a pattern: the regular expression that each named part must match."""
+
+    @property
+    def viewer(self) -> Viewer:
+        return self.speaks
 
     def check(self) -> None:
         if not self.path.startswith("/"):
@@ -46,7 +53,7 @@ class Unix(Struct, frozen=True, forbid_unknown_fields=True, tag="unix", tag_fiel
             raise TargetError(Refusal.NOT_ALLOWED, "the target's path is not allowed", detail=why)
         return real
 
-    async def connect(self, reactor: Any) -> Connection:
+    async def connect(self, reactor: Any, terms: Terms) -> Connection:
         endpoint = UNIXClientEndpoint(reactor, self.real_path(), timeout=CONNECT_TIME)
         factory = Factory.forProtocol(
             lambda: PlainProtocol(reactor, ending(Close.TARGET_RESET), lambda connection: None)

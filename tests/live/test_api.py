@@ -39,14 +39,14 @@ class Lists(ApiTest):
         self.assertEqual(host["host"], HOST)
         self.assertEqual({target["name"] for target in host["targets"]}, {"port/{number}", "port6/{number}"})
         (host,) = self.common.ask("GET", "/v1/hosts", key=self.common.weak_key).json["hosts"]
-        self.assertEqual(host["targets"], [{"name": "port/{number}", "kind": "tcp"}])
+        self.assertEqual(host["targets"], [{"name": "port/{number}", "kind": "tcp", "viewer": "raw", "view": False}])
 
     def test_opened(self) -> None:
         """The answer to an opened stream: its id, its URL, its target's kind, and when it expires."""
         listener = self.listen()
         answer = self.common.ask("POST", "/v1/streams", {"host": HOST, "target": listener.target})
         self.assertEqual(answer.status, 201)
-        self.assertEqual(set(answer.json), {"stream", "url", "kind", "expires"})
+        self.assertEqual(set(answer.json), {"stream", "url", "kind", "viewer", "links", "view", "expires"})
         self.assertEqual(answer.json["kind"], "tcp")
         self.assertTrue(answer.json["url"].startswith(f"{self.common.relay_url}/client/"))
 

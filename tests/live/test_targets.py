@@ -283,7 +283,7 @@ class Patterns(TargetTest):
     def test_listed(self) -> None:
         """The list of targets shows the pattern itself, with its kind."""
         (host,) = self.common.ask("GET", "/v1/hosts").json["hosts"]
-        self.assertIn({"name": "vm/{name}/log", "kind": "log"}, host["targets"])
+        self.assertIn({"name": "vm/{name}/log", "kind": "log", "viewer": "log", "view": False}, host["targets"])
 
     def test_changed(self) -> None:
         """A target that is added to the agent's file can be opened within seconds, without a restart."""

@@ -1,0 +1,124 @@
+/** The client of streamrelay, for pages and for Node 22 or newer (docs/javascript.rst). */
+
+/** The platform's no; its message is the reason in words. */
+export class Refused extends Error {
+  constructor(status: number, code: string, detail: string, retryAfter?: number);
+  /** HTTP's; 0 if the platform can't be reached. */
+  readonly status: number;
+  /** A word for programs: `host_offline`, `not_granted` … (protocol.rst, "Errors"). */
+  readonly code: string;
+  /** Seconds, where the platform has said so; else 0. */
+  readonly retryAfter: number;
+  /** Worth another try. */
+  readonly transient: boolean;
+}
+
+/** How a stream ended. */
+export interface Outcome {
+  /** The close code (protocol.rst, "Close codes"); 1006 if the connection broke without one. */
+  code: number;
+  /** What the other end said, one line; may be empty. */
+  reason: string;
+  /** What the code means. */
+  words: string;
+  /** In order: every byte was delivered. */
+  clean: boolean;
+  /** Worth another try. */
+  transient: boolean;
+  /** The command's exit status, of targets that have one. */
+  exit?: number;
+}
+
+/** The error of a stream that couldn't be opened, or broke off. */
+export interface StreamError extends Error {
+  outcome: Outcome;
+}
+
+/** A stream whose agent waits at the relay. */
+export interface Ticket {
+  /** Its id; not secret. */
+  stream: string;
+  /** The websocket's: a secret, good once until `expires`. */
+  url: string;
+  kind: string;
+  /** What shows it: `terminal`, `log`, `vnc`, `spice` or `raw`. */
+  viewer: string;
+  /** Websockets that may be opened by the URL. */
+  links: number;
+  /** View only: what is sent is dropped. */
+  view: boolean;
+  /** Seconds since the epoch. */
+  expires: number;
+}
+
+type WebSocketClass = new (url: string, protocols: string[]) => any;
+
+export interface Wanted {
+  host: string;
+  target: string;
+  /** No more than to look. */
+  view?: boolean;
+  /** Of a log: go on `after` bytes behind this place (see `Stream.place`). */
+  place?: string;
+  after?: number;
+  /** The platform's URL; default: the page's own origin. */
+  platform?: string;
+  /** A key, or a JWT of the platform's issuer; without one, the console's session counts. */
+  key?: string;
+  /** Of the console's session. */
+  csrf?: string;
+  /** Ends the asking, the opening and the stream. */
+  signal?: AbortSignal;
+  fetch?: typeof fetch;
+  /** A class to use in place of the global one. */
+  WebSocket?: WebSocketClass;
+}
+
+export interface ConnectOptions {
+  signal?: AbortSignal;
+  WebSocket?: WebSocketClass;
+  ticket?: Ticket | null;
+}
+
+/** A control message of the agent; there may be other keys. */
+export interface Control {
+  /** What comes after this comes after this place of the log. */
+  place?: string;
+  /** The place that was asked for is gone: lines may be missing. */
+  lost?: boolean;
+  /** So many lines were left out here. */
+  skipped?: number;
+  /** The command has ended. */
+  exit?: number;
+  [key: string]: unknown;
+}
+
+export function outcome(code: number, reason?: string, exit?: number): Outcome;
+
+/** Ask for a stream without opening it; rejects with `Refused`, or the signal's reason. */
+export function ask(wanted: Wanted): Promise<Ticket>;
+
+/** Ask, then connect; rejects with `Refused`, a `StreamError`, or the signal's reason. */
+export function open(wanted: Wanted): Promise<Stream>;
+
+/** Open the stream of a ticket's URL; rejects with a `StreamError`, or the signal's reason. */
+export function connect(url: string, options?: ConnectOptions): Promise<Stream>;
+
+export class Stream {
+  private constructor();
+  readonly ticket: Ticket | null;
+  /** The bytes; fails with a `StreamError` if the stream breaks off. Cancelling it closes the stream. */
+  readonly readable: ReadableStream<Uint8Array>;
+  /** Bytes and control messages in their order. Only one of `readable` and `items` can be used. */
+  readonly items: ReadableStream<Uint8Array | Control>;
+  /** For the target; strings become UTF-8. Closing it is the end of file, aborting it closes the stream. */
+  readonly writable: WritableStream<Uint8Array | string>;
+  /** Never rejects. */
+  readonly closed: Promise<Outcome>;
+  /** Where a log stands: behind so many bytes after that place, all of them handed out to the reader. */
+  readonly place: { place: string; after: number } | null;
+  /** The terminal's size, integers from 1 to 10000; sent at most 4 times a second, the last one counts. */
+  resize(columns: number, rows: number): void;
+  /** Leave the stream. */
+  close(): void;
+}

@@ -1,0 +1,388 @@
+/**
+ * The client of streamrelay, for pages and for Node 22 or newer: one file, no dependencies (docs/javascript.rst).
+ *
+ *     import { open } from './streamrelay.js';
+ *     const stream = await open({ host: 'web-1', target: 'log' });
+ *     for await (const bytes of stream.readable) show(bytes);
+ *
+ * A ticket's URL holds a token. It stands in no message, error or log of this file.
+ * @module
+ */
+
+const PROTOCOL = 'streamrelay.v1';
+const PATIENCE = 20_000; // ms that the platform, and then the relay, may take; the platform gives its host ten
+const CHUNK = 65536; // bytes of a message that we send
+const UNSENT = 1 << 20; // bytes that the websocket may hold unsent before a write waits
+const POLL = 50; // ms; at least so often a write that waits looks again
+const HIGH = 1 << 20; // bytes that wait for the reader, over which the agent is asked to hold
+const LOW = HIGH / 4; // bytes under which it may go on
+const MOST = 64 << 20; // bytes over which the stream is given up, as its agent doesn't hold
+const OVERHEAD = 64; // bytes that a message costs us beside its own
+const PACE = 250; // ms between control messages; a relay bears 16 a second (protocol.rst, "Rate")
+
+/** What each close code means (protocol.rst, "Close codes"). */
+const WORDS = {
+  1000: 'finished; every byte was delivered',
+  1001: 'the relay is going away',
+  1002: 'protocol error',
+  1005: 'finished',
+  1006: 'the connection to the relay broke',
+  1007: 'text that is not UTF-8',
+  1008: 'too many control messages',
+  1009: 'a frame or control message that is too big',
+  1011: 'an error in the relay or the agent',
+  1013: 'overloaded, try again',
+  4001: 'the target refused the connection',
+  4002: "the target can't be reached",
+  4003: 'the target reset the connection',
+  4004: "nobody came within the relay's patience",
+  4005: 'the other leg was lost',
+  4006: 'ended by an operator',
+  4008: 'idle too long',
+  4009: 'lived too long',
+  4011: 'byte quota used up',
+};
+const TRANSIENT_CODES = [1001, 1006, 1013, 4004, 4005];
+const TRANSIENT_STATUSES = [0, 429, 503, 504];
+
+/** What others say, in one line without control characters. */
+const line = (text) => String(text).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').trim().slice(0, 300);
+
+/**
+ * How a stream ended, from its close code: in words, whether in order, and whether another try is worth it.
+ * @param {number} code
+ * @param {string} [reason] what the other end said, one line
+ * @param {number} [exit] the command's exit status, if it has one
+ * @returns {import('./streamrelay.js').Outcome}
+ */
+export function outcome(code, reason = '', exit = undefined) {
+  const said = line(reason);
+  const clean = code === 1000 || code === 1005;
+  const known = WORDS[code] ?? (said || `ended for a reason that is not known here (${code})`);
+  const words = clean && exit !== undefined ? `the command ended with status ${exit}` : known;
+  const result = { code, reason: said, words, clean, transient: TRANSIENT_CODES.includes(code) };
+  return exit === undefined ? result : { ...result, exit };
+}
+
+/** An outcome as an error; its message is the words, and the reason if that says more. */
+function failure(result) {
+  const { words, reason } = result;
+  const more = reason && reason !== words ? ` (${reason})` : '';
+  return Object.assign(new Error(words + more), { outcome: result });
+}
+
+/** A websocket that never was open: a page isn't told why. */
+const unopened = (words, transient) => failure({ ...outcome(1006), words, transient });
+
+/** The platform's no, in its own words. `status` is HTTP's, or 0 where there was no answer. */
+export class Refused extends Error {
+  constructor(status, code, detail, retryAfter = 0) {
+    super(detail);
+    this.name = 'Refused';
+    this.status = status;
+    this.code = code;
+    this.retryAfter = retryAfter;
+    this.transient = TRANSIENT_STATUSES.includes(status);
+  }
+}
+
+/**
+ * Ask the platform for a stream, without opening its websocket: for programs that do that themselves.
+ * Rejects with `Refused`, or with the signal's reason.
+ * @param {import('./streamrelay.js').Wanted} wanted
+ * @returns {Promise<import('./streamrelay.js').Ticket>}
+ */
+export async function ask(wanted) {
+  const { host, target, view, place, after, signal } = wanted;
+  const body = JSON.stringify({ host, target, ...(view && { view }), ...(place && { place, after: after ?? 0 }) });
+  const { status, retryAfter, text } = await post(wanted, body);
+  let answer;
+  try {
+    answer = Object(JSON.parse(text));
+  } catch {
+    answer = {};
+  }
+  signal?.throwIfAborted();
+  if (status !== 201) {
+    const detail = typeof answer.detail === 'string' ? line(answer.detail) : `the platform answered ${status}`;
+    throw new Refused(status, typeof answer.code === 'string' ? line(answer.code) : '', detail, retryAfter);
+  }
+  if (typeof answer.url !== 'string') throw new Refused(status, 'bad_answer', 'the platform gave an answer that is none');
+  return { stream: '', kind: '', viewer: 'raw', links: 1, view: false, expires: 0, ...answer };
+}
+
+async function post({ platform = globalThis.location?.origin, key, csrf, signal, fetch = globalThis.fetch }, body) {
+  if (!platform || platform === 'null') throw new TypeError('platform: its URL is needed outside of its own pages');
+  const late = AbortSignal.timeout(PATIENCE);
+  const headers = { Accept: 'application/json', 'Content-Type': 'application/json' };
+  if (key) headers.Authorization = `Bearer ${key}`;
+  if (csrf) headers['X-CSRF-Token'] = csrf;
+  try {
+    const response = await fetch(`${String(platform).replace(/\/+$/, '')}/v1/streams`, {
+      method: 'POST', headers, body, signal: signal ? AbortSignal.any([signal, late]) : late, redirect: 'error',
+      credentials: key ? 'omit' : 'same-origin', cache: 'no-store', referrerPolicy: 'no-referrer',
+    });
+    const retryAfter = Number(response.headers.get('Retry-After')) || 0;
+    return { status: response.status, retryAfter, text: await response.text() };
+  } catch {
+    signal?.throwIfAborted();
+    throw new Refused(0, 'unreachable', late.aborted ? 'the platform does not answer' : "the platform can't be reached");
+  }
+}
+
+/**
+ * Ask for a stream and open it. Rejects with `Refused`, an error with an `outcome`, or the signal's reason.
+ * @param {import('./streamrelay.js').Wanted} wanted
+ * @returns {Promise<Stream>}
+ */
+export async function open(wanted) {
+  const ticket = await ask(wanted);
+  return connect(ticket.url, { signal: wanted.signal, WebSocket: wanted.WebSocket, ticket });
+}
+
+/**
+ * Open the stream of a ticket's URL. Rejects with an error that has an `outcome`, or with the signal's reason.
+ * @param {string} url a secret, good once
+ * @param {import('./streamrelay.js').ConnectOptions} [options]
+ * @returns {Promise<Stream>}
+ */
+export function connect(url, { signal, WebSocket = globalThis.WebSocket, ticket = null } = {}) {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    if (!WebSocket) throw new TypeError('there is no WebSocket here: Node 22 has one, or pass a class as `WebSocket`');
+    let socket;
+    try {
+      socket = new WebSocket(url, [PROTOCOL]);
+    } catch { // its message has the URL
+      throw unopened('this page may open no websocket to such a URL', false);
+    }
+    socket.binaryType = 'arraybuffer';
+    const settle = (act, value) => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', aborted);
+      for (const [name, listener] of Object.entries(listeners)) socket.removeEventListener(name, listener);
+      if (act === reject) socket.close();
+      act(value);
+    };
+    const opened = () => {
+      if (socket.protocol === PROTOCOL) settle(resolve, new Stream(socket, ticket, signal));
+      else settle(reject, unopened('this is no relay that speaks streamrelay.v1', false));
+    };
+    const failed = () => settle(reject, unopened("the relay can't be reached, or doesn't let this client in", true));
+    const aborted = () => settle(reject, signal.reason);
+    const listeners = { open: opened, error: failed, close: failed };
+    for (const [name, listener] of Object.entries(listeners)) socket.addEventListener(name, listener);
+    signal?.addEventListener('abort', aborted);
+    const timer = setTimeout(failed, PATIENCE);
+  });
+}
+
+/** A stream that is open; `open` and `connect` make them. */
+export class Stream {
+  /** @type {import('./streamrelay.js').Ticket | null} */
+  ticket;
+  /** Bytes and strings (as UTF-8) for the target; closing it is the end of file. */
+  writable;
+  /** How it ended, once it has; never rejects. */
+  closed;
+  /** Where a log stands now: behind so many bytes after that place. */
+  place = null;
+
+  #socket;
+  #signal;
+  #queue = []; // what has come and wasn't read: bytes and control messages
+  #waiting = 0; // bytes in there
+  #wake = () => {}; // somebody who waits for more
+  #eof = false; // the agent has no more bytes
+  #exit = undefined;
+  #result = null;
+  #error = null; // why the reader gets no more, unless in order
+  #settle;
+  #sink;
+  #taken = ''; // "readable" or "items": only one of them can be read
+  #source = null;
+  #unsaid = {}; // control messages that wait for their turn
+  #holding = false; // as we want it
+  #held = false; // as the agent was told
+  #pace = 0;
+
+  constructor(socket, ticket, signal) {
+    this.#socket = socket;
+    this.#signal = signal;
+    this.ticket = ticket;
+    this.closed = new Promise((settle) => { this.#settle = settle; });
+    this.writable = new WritableStream({
+      start: (sink) => { this.#sink = sink; },
+      write: (chunk) => this.#write(chunk),
+      close: () => this.#socket.send('{"eof":true}'),
+      abort: () => this.close(),
+    });
+    socket.addEventListener('message', ({ data }) => this.#received(data));
+    socket.addEventListener('close', ({ code, reason }) => this.#end(outcome(code, reason, this.#exit)));
+    signal?.addEventListener('abort', this.#abort);
+  }
+
+  /** The stream's bytes. It fails with an error that has an `outcome` if the stream breaks off. */
+  get readable() {
+    return this.#read('readable');
+  }
+
+  /** The bytes, and the control messages between them. Either this or `readable` can be read. */
+  get items() {
+    return this.#read('items');
+  }
+
+  /** Tell the terminal's size (pty): integers from 1 to 10000. Only the last one of many in a row is sent. */
+  resize(columns, rows) {
+    const fits = (size) => Number.isInteger(size) && size >= 1 && size <= 10000;
+    if (!fits(columns) || !fits(rows)) throw new RangeError('columns and rows are integers from 1 to 10000');
+    this.#unsaid.resize = [columns, rows];
+    this.#speak();
+  }
+
+  /** Leave the stream: nothing more is read or sent, but for what was written. */
+  close() {
+    this.#leave(outcome(1000, '', this.#exit), null);
+  }
+
+  #abort = () => this.#leave(outcome(1000, 'aborted', this.#exit), this.#signal.reason);
+
+  #leave(result, error) {
+    if (this.#result) return;
+    this.#queue = [];
+    this.#eof = false;
+    this.#end(result, error);
+    this.#socket.close(1000);
+  }
+
+  #end(result, error = result.clean ? null : failure(result)) {
+    if (this.#result) return;
+    this.#result = result;
+    this.#error = error;
+    clearTimeout(this.#pace);
+    this.#signal?.removeEventListener('abort', this.#abort);
+    this.#sink.error(error ?? failure(result));
+    this.#wake();
+    this.#settle(result);
+  }
+
+  // -- what comes in
+
+  #received(data) {
+    if (this.#result) return;
+    if (typeof data === 'string') this.#control(data);
+    else this.#push(new Uint8Array(data), data.byteLength);
+    if (this.#waiting > MOST) this.#overrun();
+  }
+
+  #control(text) {
+    let control;
+    try {
+      control = JSON.parse(text);
+    } catch {
+      return;
+    }
+    if (control === null || typeof control !== 'object') return;
+    if (Number.isInteger(control.exit)) this.#exit = control.exit;
+    if (control.eof === true) {
+      this.#eof = true;
+      this.#wake();
+    } else {
+      this.#push(control, text.length);
+    }
+  }
+
+  #push(item, size) {
+    this.#queue.push([item, size + OVERHEAD]);
+    this.#waiting += size + OVERHEAD;
+    this.#wake();
+    this.#balance();
+  }
+
+  #overrun() {
+    const result = outcome(1013, `more than ${MOST >> 20} MiB wait for the reader, and the agent does not hold`);
+    this.#leave(result, failure(result));
+  }
+
+  #read(as) {
+    if (this.#taken && this.#taken !== as) throw new TypeError('only one of readable and items can be read');
+    this.#taken = as;
+    // No bytes are read ahead, so that `place` is that of what the reader has.
+    this.#source ??= new ReadableStream(
+      { pull: (reader) => this.#pull(reader), cancel: () => this.close() },
+      { highWaterMark: 0 },
+    );
+    return this.#source;
+  }
+
+  async #pull(reader) {
+    for (;;) {
+      if (!this.#queue.length && (this.#eof || this.#result)) {
+        if (this.#error && !this.#eof) throw this.#error;
+        return reader.close();
+      }
+      const item = this.#shift();
+      if (item && (this.#taken === 'items' || item instanceof Uint8Array)) return reader.enqueue(item);
+      if (!item) await new Promise((wake) => { this.#wake = wake; });
+    }
+  }
+
+  #shift() {
+    const [item, size] = this.#queue.shift() ?? [];
+    if (!item) return null;
+    this.#waiting -= size;
+    this.#balance();
+    if (typeof item.place === 'string') this.place = { place: item.place, after: 0 };
+    else if (item instanceof Uint8Array && this.place) {
+      this.place = { ...this.place, after: this.place.after + item.byteLength };
+    }
+    return item;
+  }
+
+  /** Ask the agent to hold, or to go on. */
+  #balance() {
+    const full = this.#waiting > (this.#holding ? LOW : HIGH);
+    if (full === this.#holding) return;
+    this.#holding = full;
+    this.#speak();
+  }
+
+  // -- what goes out
+
+  /** Say what is to be said, at once or when it is our turn; by then it may have become void. */
+  #speak = () => {
+    if (this.#pace || this.#result) return;
+    const message = this.#unsaid;
+    if (this.#holding !== this.#held) message.hold = this.#held = this.#holding;
+    if (!Object.keys(message).length) return;
+    this.#unsaid = {};
+    this.#socket.send(JSON.stringify(message));
+    this.#pace = setTimeout(() => {
+      this.#pace = 0;
+      this.#speak();
+    }, PACE);
+  };
+
+  async #write(chunk) {
+    const bytes = typeof chunk === 'string' ? new TextEncoder().encode(chunk) : view(chunk);
+    for (let begin = 0; begin < bytes.byteLength; begin += CHUNK) {
+      await this.#room();
+      this.#socket.send(bytes.subarray(begin, begin + CHUNK));
+    }
+  }
+
+  /** Wait until the websocket holds little. Browsers say nothing when that comes, so we look. */
+  async #room() {
+    for (let wait = 1; this.#socket.bufferedAmount > UNSENT && !this.#result; wait = Math.min(2 * wait, POLL)) {
+      await new Promise((awake) => setTimeout(awake, wait));
+    }
+    if (this.#result) throw this.#error ?? failure(this.#result);
+  }
+}
+
+function view(chunk) {
+  if (chunk instanceof Uint8Array) return chunk;
+  if (chunk instanceof ArrayBuffer) return new Uint8Array(chunk);
+  if (ArrayBuffer.isView(chunk)) return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  throw new TypeError('only bytes and strings can be written');
+}
