@@ -1,4 +1,4 @@
-"""A browser that looks at pages of the test's own server, and what a page must never do: complain, or break its policy."""
+"""A browser that looks at pages of the test's own server; no page may complain, or break its policy."""
 
 import json
 import shutil
@@ -96,8 +96,10 @@ class Pages:
         if path in self.files:
             return self.files[path]
         for prefix, folder in self.folders.items():
-            file = folder / path.removeprefix(prefix)
-            if path.startswith(prefix) and ".." not in path and file.is_file():
+            if path.startswith(prefix):  # the first one counts
+                file = folder / path.removeprefix(prefix)
+                if ".." in path or not file.is_file():
+                    return None
                 return TYPES.get(file.suffix, "application/octet-stream"), file.read_bytes()
         return None
 
@@ -194,7 +196,9 @@ class ViewerTest(BrowserTest):
         return number
 
     def tab(self, number: int) -> Any:
-        return self.page.evaluate("n => ({state: tabs[n].state, outcome: tabs[n].outcome, error: tabs[n].error})", number)
+        return self.page.evaluate(
+            "n => ({state: tabs[n].state, outcome: tabs[n].outcome, error: tabs[n].error})", number
+        )
 
     def wait_state(self, number: int, state: str, seconds: float = WAIT) -> Any:
         """Until a tab has this state; gives the tab."""
