@@ -210,7 +210,8 @@ def _start_machine(children: Children, folder: Path) -> list[str]:
     if program is None:
         return []
     # Some distributions have SPICE in a package of its own.
-    able = subprocess.run([program, "-spice", "help"], stdin=subprocess.DEVNULL, capture_output=True).returncode == 0
+    told = subprocess.run([program, "-spice", "help"], stdin=subprocess.DEVNULL, capture_output=True)
+    able = b"addr=" in told.stdout + told.stderr
     spice = "port=0" if able else ""
     text = "This is a virtual machine. Type something:"
     children.start("qemu", *machine.command(folder, "vm", text, spice, "none"))
