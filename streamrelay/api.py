@@ -17,7 +17,7 @@ from streamrelay.bus import as_deferred
 from streamrelay.errors import Refused
 from streamrelay.gate import Caller, Gate
 from streamrelay.logs import Logger
-from streamrelay.origin import header
+from streamrelay.origin import header, share
 from streamrelay.pages import pages
 from streamrelay.platform import Platform
 from streamrelay.sessions import csrf_of
@@ -85,6 +85,8 @@ class ApiResource(Resource):
             send_json(request, status, body)
 
     async def _answer(self, request: Request) -> Result:
+        if share(request, self.gate.origins):
+            return 204, None
         method = request.method.decode("ascii", "replace").lower()
         work: Callable[[Request, Caller], Awaitable[Result]] | None = getattr(self, f"answer_{method}", None)
         if work is None:

@@ -26,7 +26,7 @@ class Options(ConfigOptions):
 
     synopsis = "twistd [options] streamplatform --relay URL --key FILE --keys FILE"
     longdesc = "Authorises streams, mints tokens and summons agents: an HTTP API and a console page."
-    many = {"listen": "listen", "nats": "nats", "certificate": "certificates", "proxy": "proxies"}
+    many = {"listen": "listen", "nats": "nats", "certificate": "certificates", "proxy": "proxies", "origin": "origin"}
     flags = ("insecure", "proxy-protocol")
     one = {
         "relay": "relay",
@@ -79,6 +79,10 @@ class Options(ConfigOptions):
         """A proxy whose word about a client's address is taken, for example 10.0.0.0/8, or unix; may be repeated."""
         self.add("proxy", network)
 
+    def opt_origin(self, origin: str) -> None:
+        """An origin whose pages may use the API with a key, for example https://panel.example; may be repeated."""
+        self.add("origin", origin)
+
     def opt_nats(self, url: str) -> None:
         """A URL of the bus, for example tls://nats.example; may be repeated."""
         self.add("nats", url)
@@ -105,6 +109,7 @@ def gate(config: PlatformConfig, reactor: Any) -> Gate:
     ring.load()
     sessions = Sessions(reactor, config.sessions.idle, config.sessions.life)
     made = Gate(ring, sessions, Attempts(reactor), proxies=Proxies.named(config.proxies, config.proxy_protocol))
+    made.origins = config.origin
     if config.oidc is not None:
         made.issuer = Issuer(config.oidc, _public_keys(config.oidc, reactor))
     if config.ask is not None:
