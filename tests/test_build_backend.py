@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -220,3 +221,15 @@ class Wanted(SynchronousTestCase):
             self.assertTrue(each["integrity"].startswith("sha512-"))
             self.assertTrue(each["resolved"].startswith("https://registry.npmjs.org/"))
             self.assertNotIn("hasInstallScript", each)
+
+    def test_named(self) -> None:
+        """The page of licences names each of them, with its version, folder and licence."""
+        web = SOURCE / "streamrelay" / "web"
+        locked = json.loads((web / "package-lock.json").read_text())["packages"]
+        page = (SOURCE / "docs" / "licences.rst").read_text()
+        rows = {re.sub(r"\s+", " ", line) for line in page.splitlines()}
+        for path, each in locked.items():
+            if path:
+                name = path.removeprefix("node_modules/")
+                row = f"``{name}`` {each['version']} {name.rpartition('/')[2]} {each['license']} "
+                self.assertTrue([line for line in rows if line.startswith(row)], row)
