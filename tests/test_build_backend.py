@@ -17,10 +17,10 @@ SOURCE = Path(__file__).resolve().parent.parent
 NPM = """\
 #!/bin/sh
 [ "$1" = --version ] && {{ echo {version}; exit; }}
-echo "$@" >> {calls}
+echo "$@" >> "{calls}"
 [ -z "{fault}" ] || {{ printf '%s\\n' "{fault}" >&2; exit 1; }}
 for option; do case $option in --prefix=*) where=${{option#--prefix=}}; esac; done
-cp -R {packages} "$where/node_modules"
+cp -R "{packages}" "$where/node_modules"
 """
 KEPT = {"@x/one": ["lib/*.js", "LICENSE"], "two": ["**/*.css", "COPYING*"]}
 FILES = ("@x/one/lib/a.js", "@x/one/lib/b.js.map", "@x/one/LICENSE", "two/deep/er/c.css", "two/COPYING", "two/evil.sh")
