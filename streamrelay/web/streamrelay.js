@@ -250,10 +250,11 @@ export class Stream {
 
   /** Leave the stream: nothing more is read or sent, but for what was written. */
   close() {
-    this.#leave(outcome(1000, '', this.#exit), null);
+    const result = outcome(1000, '', this.#exit);
+    this.#leave(this.#eof ? result : { ...result, words: 'closed here' }, null);
   }
 
-  #abort = () => this.#leave(outcome(1000, 'aborted', this.#exit), this.#signal.reason);
+  #abort = () => this.#leave({ ...outcome(1000, '', this.#exit), words: 'aborted', clean: false }, this.#signal.reason);
 
   #leave(result, error) {
     if (this.#result) return;

@@ -85,7 +85,7 @@ class Ends(JavaScript):
         serving = Work(serve)
         outcomes = self.scenario("cancelled", wanted=self.wanted(listener.target)).result()
         serving.result()
-        self.assertEqual([(outcome["code"], outcome["clean"]) for outcome in outcomes], [(1000, True)] * 3)
+        self.assertEqual([(outcome["words"], outcome["clean"]) for outcome in outcomes], [("closed here", True)] * 3)
 
     def test_aborted(self) -> None:
         """A signal ends the asking, the opening, and the stream, whose target reads the end."""
@@ -94,7 +94,7 @@ class Ends(JavaScript):
         with socket.create_server(("127.0.0.1", 0)) as silent:
             port = silent.getsockname()[1]
             outcome = self.scenario("aborted", wanted=self.wanted(listener.target), silent=port).result()
-        self.assertEqual((outcome["code"], outcome["reason"]), (1000, "aborted"))
+        self.assertEqual((outcome["code"], outcome["words"], outcome["clean"]), (1000, "aborted", False))
         self.assertEqual(serving.result(), b"here")
 
     def test_unopened(self) -> None:
