@@ -196,6 +196,8 @@ class PlatformConfig(wire.Limits, frozen=True, forbid_unknown_fields=True):
     """A system that decides each request."""
     sessions: SessionsConfig = SessionsConfig()
     """How long somebody stays signed in at the console page."""
+    viewers: str = ""
+    """A folder of third-party viewers, served in place of those that came with the package."""
 
     def __post_init__(self) -> None:
         for origin in self.origin:

@@ -41,6 +41,7 @@ class Options(ConfigOptions):
         "idle": "idle",
         "lifetime": "lifetime",
         "quota": "quota",
+        "viewers": "viewers",
     }
     numbers = frozenset({"idle", "lifetime", "quota"})
     optParameters = [
@@ -57,6 +58,7 @@ class Options(ConfigOptions):
         ["idle", None, None, "Seconds without a byte after which a stream ends (default: 0, never)."],
         ["lifetime", None, None, "Seconds that a stream may live (default: 0, for ever)."],
         ["quota", None, None, "Bytes that a stream may carry, both ways together (default: 0, any number)."],
+        ["viewers", None, None, "A folder of third-party viewers to serve in place of those of the package."],
     ]
     optFlags = [
         ["debug", None, "Log more."],
@@ -144,5 +146,5 @@ def makeService(options: Options) -> MultiService:
             limits=config,
         )
         PlatformService(platform, clock).setServiceParent(service)
-        Ports(config, site(platform, gate(config, clock), clock), clock).setServiceParent(service)
+        Ports(config, site(platform, gate(config, clock), clock, config.viewers), clock).setServiceParent(service)
     return service
