@@ -5,6 +5,7 @@ import socket
 from typing import Any
 
 from streamrelay import wire
+from tests.live.browser import ROOT
 from tests.live.chain import WAIT, Chain, Work, free_port, read_exactly, reset, take_all
 from tests.live.node import JavaScript, Scenario
 
@@ -118,6 +119,10 @@ class Ends(JavaScript):
         codes = [int(code) for code in wire.Close]
         outcomes = self.scenario("outcomes", codes=[*codes, 1006, 4099]).result()
         self.assertEqual([outcome["words"] for outcome in outcomes[:-2]], [wire.EXPLAIN[code] for code in wire.Close])
+        table = (ROOT / "docs" / "javascript.rst").read_text()
+        for outcome in outcomes[:-1]:
+            row = f"{outcome['code']} {outcome['words']:<50}{' yes' if outcome['transient'] else ''}".rstrip()
+            self.assertIn(f"\n{row}\n", table)
         transient = {outcome["code"] for outcome in outcomes if outcome["transient"]}
         self.assertEqual(transient, {1001, 1006, 1013, 4004, 4005})
         self.assertEqual([outcome["clean"] for outcome in outcomes], [code == 1000 for code in [*codes, 1006, 4099]])
