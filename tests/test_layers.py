@@ -26,9 +26,9 @@ LEVELS = [
     {"config", "credentials"},
     {"peer", "nats_client"},
     {"websocket", "dial", "bus", "stdio", "terminal", "grants"},
-    {"targets.kind", "targets.addresses", "targets.connecting"},
-    {"targets.log", "targets.pty", "targets.view"},
-    {"targets.tcp", "targets.unix"},
+    {"targets.kind", "targets.addresses", "targets.connecting", "targets.paths", "targets.qmp", "targets.rfb"},
+    {"targets.log", "targets.pty", "targets.view", "targets.listeners"},
+    {"targets.tcp", "targets.unix", "targets.qemu"},
     {"targets.catalogue", "summonses", "vigil", "discovery", "fetch", "keys"},
     {"permissions"},
     # HTTP: what comes in and goes out, and those who are asked about it

@@ -34,7 +34,8 @@ path = "FOLDER/{name}.log"
 parts = { name = "[a-z]+" }
 """
 WATCH = """window.violations = [];
-addEventListener('securitypolicyviolation', (event) => violations.push(`${event.violatedDirective} ${event.blockedURI}`));"""
+addEventListener('securitypolicyviolation',
+  ({ violatedDirective, blockedURI }) => violations.push(`${violatedDirective} ${blockedURI}`));"""
 
 
 class ConsoleChain(Chain):
@@ -150,5 +151,3 @@ class ConsoleTest(LiveTest):
         found = page.evaluate("axe.run({ resultTypes: ['violations'] }).then(({ violations }) => violations)")
         told = [f"{one['id']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
         self.assertEqual(told, [], state)
-
-

@@ -76,7 +76,7 @@ class Everybody(ConsoleTest):
         self.assert_content()
 
     def test_phone(self) -> None:
-        """At 390 pixels the list is the page, then a drawer; nothing is wider than the screen, and targets can be hit."""
+        """At 390 pixels the list is the page, then a drawer; nothing is wider than the screen, or too small to hit."""
         page = self.signed_in(**PHONE)
         self.expect(self.entry(page, "app")).to_be_visible()
         self.picture(page, "console-phone-hosts")

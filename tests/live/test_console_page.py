@@ -1,4 +1,4 @@
-"""The console page, as its users meet it: who signs in, what is listed, what is loaded. In Chromium, at running processes."""
+"""The console page, as its users meet it: who signs in, what is listed, what is loaded. In Chromium."""
 
 import json
 
@@ -24,7 +24,9 @@ class SigningIn(ConsoleTest):
         self.open_target(page, "app")
         page.reload()
         self.expect(page.get_by_role("tabpanel").locator(".state")).to_have_text("Connected")
-        self.assertEqual(page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])"), '[{},{},""]')
+        self.assertEqual(
+            page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])"), '[{},{},""]'
+        )
         page.get_by_role("button", name="Sign out").click()
         self.expect(page.get_by_label("Key", exact=True)).to_be_focused()
         self.assertEqual((page.get_by_role("tab").count(), page.locator("#hosts-list li").count()), (0, 0))
@@ -154,7 +156,9 @@ class Loading(ConsoleTest):
         page = self.page()
         self.sign_in(page)
         self.expect(self.entry(page, "app")).to_be_visible()
-        script = "JSON.stringify(performance.getEntriesByType('resource').concat(performance.getEntriesByType('navigation'))"
+        script = (
+            "JSON.stringify(performance.getEntriesByType('resource').concat(performance.getEntriesByType('navigation'))"
+        )
         script += ".map(({ name, transferSize }) => [new URL(name).pathname, transferSize]))"
         files = {name: size for name, size in json.loads(page.evaluate(script)) if not name.startswith("/v1/")}
         total = sum(files.values())

@@ -165,7 +165,9 @@ class Tabs(ConsoleTest):
         self.open_target(page, "app")
         page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }")
         self.act(page, "Copy link")
-        self.expect(page.get_by_role("dialog").get_by_role("textbox")).to_have_value(f"{self.common.console}/#{HOST}/app")
+        self.expect(page.get_by_role("dialog").get_by_role("textbox")).to_have_value(
+            f"{self.common.console}/#{HOST}/app"
+        )
         self.assertEqual(page.evaluate("getSelection().toString()"), f"{self.common.console}/#{HOST}/app")
         page.keyboard.press("Escape")
         self.assert_content()
