@@ -154,7 +154,8 @@ def _npm_ci(folder: Path) -> Path:
     for name in ("package.json", "package-lock.json"):
         shutil.copyfile(WEB / name, folder / name)
     # A cache of its own: that of the user may belong to root, or have no place to be.
-    options = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--fetch-timeout=60000"]
+    options = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]
+    options += ["--fetch-timeout=60000", "--fetch-retry-mintimeout=1000"]  # it would wait a minute for the last try
     command = [*_npm(), "ci", *options, f"--prefix={folder}", f"--cache={folder / 'cache'}"]
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=PATIENCE)

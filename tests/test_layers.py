@@ -17,7 +17,7 @@ LEVELS = [
     # L1
     {"rendezvous", "arrivals", "attempts", "sessions"},
     # L2: bytes in and out; connections and the splice that joins them
-    {"channel", "pulse", "splice", "certificates"},
+    {"channel", "pulse", "deadlines", "splice", "certificates"},
     {"sockets"},
     {"tls"},
     {"framed", "plain", "leg", "limits"},
@@ -26,9 +26,9 @@ LEVELS = [
     {"config", "credentials"},
     {"peer", "nats_client"},
     {"websocket", "dial", "bus", "stdio", "terminal", "grants"},
-    {"targets.kind", "targets.addresses", "targets.connecting"},
-    {"targets.log", "targets.pty", "targets.view"},
-    {"targets.tcp", "targets.unix"},
+    {"targets.kind", "targets.addresses", "targets.connecting", "targets.paths", "targets.qmp", "targets.rfb"},
+    {"targets.log", "targets.pty", "targets.view", "targets.listeners"},
+    {"targets.tcp", "targets.unix", "targets.qemu"},
     {"targets.catalogue", "summonses", "vigil", "discovery", "fetch", "keys"},
     {"permissions"},
     # HTTP: what comes in and goes out, and those who are asked about it
@@ -40,8 +40,8 @@ LEVELS = [
     {"agent"},
     {"api"},
     # L5: programs
-    {"options", "demo", "hosts"},
-    {"relay_tap", "agent_tap", "platform_tap", "commands"},
+    {"options", "machine", "hosts"},
+    {"relay_tap", "agent_tap", "platform_tap", "commands", "demo"},
     {"main"},
 ]
 

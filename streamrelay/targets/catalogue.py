@@ -22,13 +22,14 @@ from streamrelay.logs import Logger
 from streamrelay.splice import Connection
 from streamrelay.targets.log import Log
 from streamrelay.targets.pty import Pty
+from streamrelay.targets.qemu import Qemu
 from streamrelay.targets.tcp import Tcp
 from streamrelay.targets.unix import Unix
 from streamrelay.wire import Refusal, TargetInfo, Terms, Viewer
 
 log = Logger()
 
-Settings = Tcp | Unix | Log | Pty
+Settings = Tcp | Unix | Log | Pty | Qemu
 
 _PLACE: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _OPTIONS: Final = re2.Options()
@@ -88,7 +89,7 @@ def read_entry(name: str, table: object) -> Entry:
     unknown = set(_PLACE.findall(" ".join(_texts(settings)))) - set(wanted)
     if unknown:
         raise ValueError(f"{{{min(unknown)}}} is no part of the name")
-    if isinstance(settings, Tcp | Unix):
+    if isinstance(settings, Tcp | Unix | Qemu):
         settings = settings.bounded()
     if not wanted:
         settings.check()

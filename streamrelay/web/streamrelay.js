@@ -18,7 +18,7 @@ const HIGH = 1 << 20; // bytes that wait for the reader, over which the agent is
 const LOW = HIGH / 4; // bytes under which it may go on
 const MOST = 64 << 20; // bytes over which the stream is given up, as its agent doesn't hold
 const OVERHEAD = 64; // bytes that a message costs us beside its own
-const PACE = 250; // ms between control messages; a relay bears 16 a second (protocol.rst, "Rate")
+const PACE = 250; // ms between two sizes, or two holds; a relay bears 16 control messages a second (protocol.rst, "Rate")
 
 /** What each close code means (protocol.rst, "Close codes"). */
 const WORDS = {
@@ -111,6 +111,7 @@ export async function ask(wanted) {
   return { stream: '', kind: '', viewer: 'raw', links: 1, view: false, expires: 0, ...answer };
 }
 
+/** @param {import('./streamrelay.js').Wanted} wanted */
 async function post({ platform = globalThis.location?.origin, key, csrf, signal, fetch = globalThis.fetch }, body) {
   if (!platform || platform === 'null') throw new TypeError('platform: its URL is needed outside of its own pages');
   const late = AbortSignal.timeout(PATIENCE);
@@ -169,7 +170,7 @@ export function connect(url, { signal, WebSocket = globalThis.WebSocket, ticket 
       else settle(reject, unopened('this is no relay that speaks streamrelay.v1', false));
     };
     const failed = () => settle(reject, unopened("the relay can't be reached, or doesn't let this client in", true));
-    const aborted = () => settle(reject, signal.reason);
+    const aborted = () => settle(reject, signal?.reason);
     const listeners = { open: opened, error: failed, close: failed };
     for (const [name, listener] of Object.entries(listeners)) socket.addEventListener(name, listener);
     signal?.addEventListener('abort', aborted);
@@ -185,21 +186,28 @@ export class Stream {
   writable;
   /** How it ended, once it has; never rejects. */
   closed;
-  /** Where a log stands now: behind so many bytes after that place. */
+  /**
+   * Where a log stands now: behind so many bytes after that place.
+   * @type {{ place: string, after: number } | null}
+   */
   place = null;
 
   #socket;
   #signal;
   #queue = []; // what has come and wasn't read: bytes and control messages
   #waiting = 0; // bytes in there
+  /** @type {(value?: any) => void} */
   #wake = () => {}; // somebody who waits for more
   #eof = false; // the agent has no more bytes
   #exit = undefined;
+  /** @type {import('./streamrelay.js').Outcome | null} */
   #result = null;
+  /** @type {any} */
   #error = null; // why the reader gets no more, unless in order
   #settle;
   #sink;
   #taken = ''; // "readable" or "items": only one of them can be read
+  /** @type {ReadableStream | null} */
   #source = null;
   #unsaid = {}; // control messages that wait for their turn
   #holding = false; // as we want it
@@ -332,7 +340,7 @@ export class Stream {
     if (!item) return null;
     this.#waiting -= size;
     this.#balance();
-    if (typeof item.place === 'string') this.place = { place: item.place, after: 0 };
+    if (typeof item.place === 'string' && item.place) this.place = { place: item.place, after: 0 };
     else if (item instanceof Uint8Array && this.place) {
       this.place = { ...this.place, after: this.place.after + item.byteLength };
     }
@@ -356,7 +364,7 @@ export class Stream {
     if (this.#holding !== this.#held) message.hold = this.#held = this.#holding;
     if (!Object.keys(message).length) return;
     this.#unsaid = {};
-    this.#socket.send(JSON.stringify(message));
+    for (const [name, value] of Object.entries(message)) this.#socket.send(JSON.stringify({ [name]: value }));
     this.#pace = setTimeout(() => {
       this.#pace = 0;
       this.#speak();
