@@ -1,4 +1,7 @@
-"""One HTTP request to a system of the operator's own, bounded in time and size. Redirects are answers like others."""
+"""One HTTP request: of the platform to a system of the operator's own, or of the native client to its platform.
+
+It is bounded in time and size. Redirects are answers like others.
+"""
 
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
@@ -8,6 +11,7 @@ from twisted.internet import protocol
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IConsumer
 from twisted.python.failure import Failure
+from twisted.python.url import URL
 from twisted.web.iweb import IBodyProducer
 from zope.interface import implementer
 
@@ -15,7 +19,7 @@ from streamrelay.certificates import read_certificates
 from streamrelay.peer import explain
 
 MAX_BODY: Final = 65536
-"""Bytes of an answer's body."""
+"""Bytes of an answer's body, unless it is said otherwise."""
 
 
 class FetchError(Exception):
@@ -40,10 +44,13 @@ class Fetch(Protocol):
 
 @define(eq=False)
 class HttpFetch:
-    """By Twisted's own client, a connection for each request. `ca`: certificates to trust in place of the system's."""
+    """By Twisted's own client, a connection for each request. `ca`: certificates to trust in place of the system's.
+    `most`: bytes of an answer's body.
+    """
 
     reactor: Any
     ca: str = ""
+    most: int = MAX_BODY
     _agent: Any = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -74,8 +81,10 @@ class HttpFetch:
 
         sent = Headers({name: [value] for name, value in headers.items()})
         producer = None if body is None else _Sent(body)
-        response = await self._agent.request(method.encode(), url.encode(), sent, producer)
-        content = _Received()
+        if not url.isascii():  # a host's name, or a path (RFC 3987)
+            url = URL.fromText(url).asURI().asText()
+        response = await self._agent.request(method.encode(), url.encode("ascii"), sent, producer)
+        content = _Received(self.most)
         response.deliverBody(content)
         return Fetched(response.code, await content.done)
 
@@ -97,19 +106,19 @@ class _Sent:
 
 
 class _Received(protocol.Protocol):
-    """An answer's body, up to `MAX_BODY`."""
+    """An answer's body, of `most` bytes."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
         self.done: Deferred[bytes] = Deferred(lambda _: self._drop())
-        self._received = bytearray()
+        self._most, self._received = most, bytearray()
 
     def dataReceived(self, data: bytes) -> None:
         self._received += data
-        if len(self._received) > MAX_BODY:
+        if len(self._received) > self._most:
             self._received.clear()
             self._drop()
             if not self.done.called:
-                self.done.errback(FetchError(f"an answer of more than {MAX_BODY} bytes"))
+                self.done.errback(FetchError(f"an answer of more than {self._most} bytes"))
 
     def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:
         from twisted.web.client import ResponseDone
