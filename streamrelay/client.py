@@ -62,7 +62,7 @@ class PlatformApi:
 
     @fetch.default
     def _fetch(self) -> Fetch:
-        return HttpFetch(self.reactor, self.ca, MAX_ANSWER)
+        return HttpFetch(self.reactor, self.ca, most=MAX_ANSWER)
 
     async def open(self, host: str, target: str) -> OpenedStream:
         body = msgspec.json.encode({"host": host, "target": target})

@@ -1,7 +1,4 @@
-"""One HTTP request: of the platform to a system of the operator's own, or of the native client to its platform.
-
-It is bounded in time and size. Redirects are answers like others.
-"""
+"""One HTTP request to a system of the operator's own, bounded in time and size. Redirects are answers like others."""
 
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
@@ -9,21 +6,26 @@ from typing import Any, Final, Protocol
 from attrs import define, field
 from twisted.internet import protocol
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.endpoints import UNIXClientEndpoint
 from twisted.internet.interfaces import IConsumer
 from twisted.python.failure import Failure
 from twisted.python.url import URL
-from twisted.web.iweb import IBodyProducer
+from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer, IResponse
 from zope.interface import implementer
 
 from streamrelay.certificates import read_certificates
 from streamrelay.peer import explain
 
 MAX_BODY: Final = 65536
-"""Bytes of an answer's body, unless it is said otherwise."""
+"""Bytes of an answer's body."""
 
 
 class FetchError(Exception):
     """There is no answer; the text is one line for our own log."""
+
+
+class FetchTimeout(FetchError):
+    """There is no answer in time."""
 
 
 @define(frozen=True)
@@ -44,18 +46,23 @@ class Fetch(Protocol):
 
 @define(eq=False)
 class HttpFetch:
-    """By Twisted's own client, a connection for each request. `ca`: certificates to trust in place of the system's.
-    `most`: bytes of an answer's body.
-    """
+    """By Twisted's own client, a connection for each request."""
 
     reactor: Any
     ca: str = ""
+    """A file of certificates to trust in place of the system's."""
+    socket: str = ""
+    """The path of a unix socket at which everything is asked, whatever host a URL names."""
     most: int = MAX_BODY
+    """Bytes of an answer's body."""
     _agent: Any = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         from twisted.web.client import Agent, BrowserLikePolicyForHTTPS
 
+        if self.socket:
+            self._agent = Agent.usingEndpointFactory(self.reactor, _OneSocket(self.reactor, self.socket))
+            return
         policy = BrowserLikePolicyForHTTPS(read_certificates(self.ca) if self.ca else None)
         self._agent = Agent(self.reactor, contextFactory=policy)
 
@@ -74,19 +81,43 @@ class HttpFetch:
         except FetchError:
             raise
         except Exception as error:
-            raise FetchError(_words(error)) from None
+            raise FetchError(words(error)) from None
 
-    async def _fetch(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Fetched:
+    async def begin(
+        self, method: str, url: str, headers: Mapping[str, str] = {}, body: bytes | None = None
+    ) -> IResponse:
+        """An answer whose body is still to come, and stays with its sender until it is delivered; without limits."""
         from twisted.web.http_headers import Headers
 
         sent = Headers({name: [value] for name, value in headers.items()})
         producer = None if body is None else _Sent(body)
         if not url.isascii():  # a host's name, or a path (RFC 3987)
             url = URL.fromText(url).asURI().asText()
-        response = await self._agent.request(method.encode(), url.encode("ascii"), sent, producer)
-        content = _Received(self.most)
-        response.deliverBody(content)
-        return Fetched(response.code, await content.done)
+        response: IResponse = await self._agent.request(method.encode(), url.encode("ascii"), sent, producer)
+        return response
+
+    async def _fetch(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Fetched:
+        response = await self.begin(method, url, headers, body)
+        return Fetched(response.code, await read_body(response, self.most))
+
+
+async def read_body(response: IResponse, most: int = MAX_BODY) -> bytes:
+    """An answer's body, or `FetchError` if it is too long or breaks off."""
+    content = _Received(most)
+    response.deliverBody(content)
+    return await content.done
+
+
+@implementer(IAgentEndpointFactory)
+@define(frozen=True)
+class _OneSocket:
+    """Where every request goes."""
+
+    reactor: Any
+    path: str
+
+    def endpointForURI(self, uri: object) -> UNIXClientEndpoint:
+        return UNIXClientEndpoint(self.reactor, self.path)
 
 
 @implementer(IBodyProducer)
@@ -106,11 +137,12 @@ class _Sent:
 
 
 class _Received(protocol.Protocol):
-    """An answer's body, of `most` bytes."""
+    """An answer's body, up to so many bytes."""
 
     def __init__(self, most: int) -> None:
+        self._most = most
         self.done: Deferred[bytes] = Deferred(lambda _: self._drop())
-        self._most, self._received = most, bytearray()
+        self._received = bytearray()
 
     def dataReceived(self, data: bytes) -> None:
         self._received += data
@@ -137,10 +169,11 @@ class _Received(protocol.Protocol):
 
 
 def _late(cancelled: Fetched | Failure, seconds: float) -> Failure:
-    return Failure(FetchError(f"no answer within {seconds:g} s"))
+    return Failure(FetchTimeout(f"no answer within {seconds:g} s"))
 
 
-def _words(error: Exception) -> str:
+def words(error: Exception) -> str:
+    """Why a request failed, in one line."""
     reasons = getattr(error, "reasons", None)  # twisted.web wraps what happened
     first = reasons[0] if reasons else Failure(error)
     return explain(first) or "the connection was closed without an answer"

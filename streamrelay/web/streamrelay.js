@@ -45,6 +45,7 @@ const WORDS = {
 };
 const TRANSIENT_CODES = [1001, 1006, 1013, 4004, 4005];
 const TRANSIENT_STATUSES = [0, 429, 503, 504];
+const TRANSIENT_REFUSALS = ['dial_failed']; // the agent can't reach the relay
 
 /** What others say, in one line without control characters. */
 const line = (text) => String(text).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').trim().slice(0, 300);
@@ -80,7 +81,7 @@ export class Refused extends Error {
     this.status = status;
     this.code = code;
     this.retryAfter = retryAfter;
-    this.transient = TRANSIENT_STATUSES.includes(status);
+    this.transient = TRANSIENT_STATUSES.includes(status) || TRANSIENT_REFUSALS.includes(code);
   }
 }
 
