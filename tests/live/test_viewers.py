@@ -4,9 +4,10 @@ import hashlib
 import socket
 import struct
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from tests.live.chain import answers, free_port, need_program, reset, until
+from tests.live.chain import HOST, MIB, Work, answers, free_port, need_program, reset, seeded, take, until
 from tests.live.machine import PROGRAM, Machine, start_machine
 from tests.live.viewing import WEB, ViewerTest
 
@@ -542,3 +543,97 @@ KEYS = (struct.pack("<H", 101), struct.pack("<H", 102))
 def keys(sent: list[bytes]) -> list[int]:
     """The scan codes among messages of the inputs channel."""
     return [int.from_bytes(frame[6:10], "little") for frame in sent if frame[:2] in KEYS and len(frame) == 10]
+
+
+class Raw(ViewerTest):
+    """viewers/raw.js: bytes as text and in hex."""
+
+    def output(self) -> str:
+        return str(self.page.text_content("#tab0 .raw-output"))
+
+    def shows(self, text: str) -> None:
+        until(lambda: text in self.output(), what=f"{text!r} in the output")
+
+    def test_text_and_hex(self) -> None:
+        """Whatever comes is text: HTML, controls and what isn't UTF-8; and every byte of it stands in the hex view."""
+        self.start()
+        listener = self.listen()
+        self.show("raw", listener.target)
+        target = listener.accept()
+        said = HOSTILE.encode() + b"\x00\x07\x1b[31m\xff\r\n\xe2\x82\xac\tend\n"
+        target.sendall(said[:-9])
+        target.sendall(said[-9:])  # in the midst of a letter
+        self.shows("end")
+        self.assertEqual(self.output(), HOSTILE + "␀␇␛[31m\ufffd\n€\tend\n")
+        self.assertEqual(self.page.locator("#tab0 .raw-output *").count(), 0)
+        self.page.get_by_label("Show as").select_option("hex")
+        rows = self.output().splitlines()
+        self.assertEqual(bytes.fromhex("".join(row[10:57] for row in rows)), said)
+        self.assertEqual([int(row[:8], 16) for row in rows], list(range(0, len(said), 16)))
+        self.assertEqual(rows[0][59:], HOSTILE[:16])
+        self.assert_quiet()
+
+    def test_send(self) -> None:
+        """Lines, text and hex bytes are sent as they were entered; what is no hex is told, and not sent."""
+        self.start()
+        listener = self.listen()
+        self.show("raw", listener.target)
+        target = listener.accept()
+        field, how = self.page.get_by_label("What to send"), self.page.get_by_label("Send as")
+        for way, entered, sent in (
+            ("lf", "héllo", "héllo\n".encode()),
+            ("crlf", "GET / HTTP/1.0", b"GET / HTTP/1.0\r\n"),
+            ("none", "<b>", b"<b>"),
+            ("hex", "00 ff:0x1B,0a", b"\x00\xff\x1b\n"),
+        ):
+            how.select_option(way)
+            field.fill(entered)
+            field.press("Enter")
+            self.assertEqual(take(target, len(sent)), sent)
+        for wrong in ("0", "0g", "-1"):
+            field.fill(wrong)
+            field.press("Enter")
+            self.assertIn("hex digits are expected", self.page.text_content("#tab0 .raw-said"))
+            self.assertEqual(field.input_value(), wrong)
+        how.select_option("lf")
+        field.fill("end")
+        field.press("Enter")
+        self.assertEqual(take(target, 4), b"end\n")
+        target.close()
+        self.assertTrue(self.wait_state(0, "closed")["outcome"]["clean"])
+        field.fill("more")
+        field.press("Enter")
+        self.assertEqual(self.page.text_content("#tab0 .raw-said"), "not connected")
+        self.assert_quiet()
+
+    def test_flood_and_save(self) -> None:
+        """Of 100 MiB the last 64 KiB are on the page, in bounded memory, and the last 64 MiB can be saved."""
+        self.start()
+        listener = self.listen()
+        self.show("raw", listener.target)
+        said = seeded(MIB) * 100
+        Work(listener.accept().sendall, said).result()
+        self.page.get_by_label("Show as").select_option("hex")
+        self.shows(f"{len(said) - 16:08x}  ")
+        self.assertEqual(len(self.output().splitlines()), 65536 // 16)
+        held = self.page.evaluate("performance.memory.usedJSHeapSize") / MIB
+        self.assertLess(held, 130, "MiB")
+        with self.page.expect_download() as saved:
+            self.page.evaluate("tabs[0].act('Save what came')")
+        self.assertEqual(saved.value.suggested_filename, f"{HOST}-{listener.target}.bin".replace("/", "-"))
+        kept = Path(saved.value.path()).read_bytes()
+        self.assertGreaterEqual(len(kept), 64 * MIB)
+        self.assertTrue(said.endswith(kept))
+        self.assert_quiet()
+
+    def test_view_only(self) -> None:
+        """Where one may only look there is nothing to send by."""
+        self.start('[targets.log]\nkind = "log"\npath = "FOLDER/log.txt"\n')
+        (self.chain_.folder / "log.txt").write_text("one line\n")
+        self.show("raw", "log", view=True)
+        self.shows("one line\n")
+        self.assertTrue(self.page.locator("#tab0 form").is_hidden())
+        self.assert_quiet()
+
+
+HOSTILE = "<script>document.title=1</script><img src=x onerror=alert(1)>&lt;b&gt;"
