@@ -5,6 +5,7 @@ import socket
 from typing import Any
 
 from streamrelay import wire
+from tests.live.browser import ROOT
 from tests.live.chain import WAIT, Chain, Work, free_port, read_exactly, reset, take_all
 from tests.live.node import JavaScript, Scenario
 
@@ -85,7 +86,7 @@ class Ends(JavaScript):
         serving = Work(serve)
         outcomes = self.scenario("cancelled", wanted=self.wanted(listener.target)).result()
         serving.result()
-        self.assertEqual([(outcome["code"], outcome["clean"]) for outcome in outcomes], [(1000, True)] * 3)
+        self.assertEqual([(outcome["words"], outcome["clean"]) for outcome in outcomes], [("closed here", True)] * 3)
 
     def test_aborted(self) -> None:
         """A signal ends the asking, the opening, and the stream, whose target reads the end."""
@@ -94,7 +95,7 @@ class Ends(JavaScript):
         with socket.create_server(("127.0.0.1", 0)) as silent:
             port = silent.getsockname()[1]
             outcome = self.scenario("aborted", wanted=self.wanted(listener.target), silent=port).result()
-        self.assertEqual((outcome["code"], outcome["reason"]), (1000, "aborted"))
+        self.assertEqual((outcome["code"], outcome["words"], outcome["clean"]), (1000, "aborted", False))
         self.assertEqual(serving.result(), b"here")
 
     def test_unopened(self) -> None:
@@ -118,6 +119,10 @@ class Ends(JavaScript):
         codes = [int(code) for code in wire.Close]
         outcomes = self.scenario("outcomes", codes=[*codes, 1006, 4099]).result()
         self.assertEqual([outcome["words"] for outcome in outcomes[:-2]], [wire.EXPLAIN[code] for code in wire.Close])
+        table = (ROOT / "docs" / "javascript.rst").read_text()
+        for outcome in outcomes[:-1]:
+            row = f"{outcome['code']} {outcome['words']:<50}{' yes' if outcome['transient'] else ''}".rstrip()
+            self.assertIn(f"\n{row}\n", table)
         transient = {outcome["code"] for outcome in outcomes if outcome["transient"]}
         self.assertEqual(transient, {1001, 1006, 1013, 4004, 4005})
         self.assertEqual([outcome["clean"] for outcome in outcomes], [code == 1000 for code in [*codes, 1006, 4099]])

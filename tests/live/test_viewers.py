@@ -1,8 +1,10 @@
 """The viewers, each on a bare page under the policy of the platform's pages, on real processes."""
 
 import hashlib
+from typing import Any
 
-from tests.live.chain import answers, until
+from tests.live.chain import answers, free_port, need_program, reset, until
+from tests.live.machine import PROGRAM, Machine, start_machine
 from tests.live.viewing import WEB, ViewerTest
 
 SHELL = '[targets.shell]\nkind = "pty"\ncommand = ["/bin/sh"]\nenvironment = { PS1 = "$ " }\n\n'
@@ -201,3 +203,166 @@ class Terminal(ViewerTest):
         self.assertEqual(
             self.tab(number)["error"], "the terminal's viewer (xterm.js) is not installed on this platform"
         )
+
+
+class Screen(ViewerTest):
+    """What the viewers of a machine's screen have in common."""
+
+    def machine(self, name: str, **consoles: bool | str) -> Machine:
+        need_program(PROGRAM)
+        machine = start_machine(self.folder, name, **consoles)
+        self.addCleanup(machine.stop)
+        return machine
+
+    def lit(self, number: int = 0) -> int:
+        """How many pixels of a tab's canvas aren't black."""
+        picture = self.page.evaluate(PIXELS, number)
+        return len(picture["lit"]) if picture else 0
+
+    def same(self, machine: Machine, number: int = 0) -> int:
+        """Until the picture is, pixel by pixel, what QEMU itself shows; gives how many pixels are lit."""
+
+        def compare() -> bool:
+            return bool(self.page.evaluate(PIXELS, number) == read_ppm(machine.screen()))
+
+        until(compare, what="the machine's own picture")
+        lit = self.lit(number)
+        self.assertGreater(lit, 100)
+        return lit
+
+    def type(self, keys: str, number: int = 0) -> None:
+        self.page.evaluate("n => tabs[n].viewer.focus()", number)
+        self.page.keyboard.type(keys)
+
+    def echoes(self, machine: Machine, text: str) -> None:
+        """Until keys have reached the machine."""
+        until(lambda: machine.shown.endswith(text), what=f"{text!r} at the end of {machine.shown!r}")
+
+
+PIXELS = """n => {
+    const canvas = document.querySelector(`#tab${n} canvas`);
+    if (!canvas || !canvas.width) return null;
+    const { width, height } = canvas;
+    const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
+    context.drawImage(canvas, 0, 0);
+    const { data } = context.getImageData(0, 0, width, height);
+    const lit = [];
+    for (let at = 0; at < data.length; at += 4) if ((data[at] | data[at + 1] | data[at + 2]) > 63) lit.push(at / 4);
+    return { width, height, lit };
+}"""
+"""A tab's canvas: its size, and which of its pixels aren't black."""
+
+
+def read_ppm(picture: bytes) -> dict[str, Any]:
+    """The same of a binary PPM."""
+    _, size, _, rest = picture.split(b"\n", 3)
+    width, height = map(int, size.split())
+    lit = [at for at in range(width * height) if max(rest[3 * at : 3 * at + 3]) > 63]
+    return {"width": width, "height": height, "lit": lit}
+
+
+class Vnc(Screen):
+    """viewers/vnc.js: noVNC on a stream."""
+
+    def vnc(self, name: str, more: str = "") -> tuple[Machine, str]:
+        """A machine with VNC on a port, and its target."""
+        port = free_port()
+        return self.machine(name, vnc=f"127.0.0.1:{port - 5900}{more}"), f"port/{port}"
+
+    def test_screen_and_keys(self) -> None:
+        """The machine's screen is there pixel by pixel, and so is what is typed; of two machines at once, too."""
+        self.start()
+        machines = []
+        for name in ("one", "two"):
+            machine, target = self.vnc(name)
+            machines.append(machine)
+            self.show("vnc", target)
+        for number, machine in enumerate(machines):
+            before = self.same(machine, number)
+            self.type("hello", number)
+            self.echoes(machine, "\nhello")
+            self.assertGreater(self.same(machine, number), before)
+        self.type(" again", 0)
+        self.echoes(machines[0], "\nhello again")
+        self.assertTrue(machines[1].shown.endswith("\nhello"))
+        self.assert_quiet()
+
+    def test_actions(self) -> None:
+        """Text is typed as by a keyboard, Ctrl-Alt-Del boots the machine again, and nothing is left of a closed tab."""
+        self.start()
+        machine, target = self.vnc("one")
+        self.show("vnc", target)
+        self.same(machine)
+        self.page.evaluate("void tabs[0].act('Type text …')")
+        self.page.get_by_label("Text", exact=True).fill("Hello: 'World' {_}?")
+        self.page.keyboard.press("Enter")
+        self.echoes(machine, "\nHello: 'World' {_}?")
+        self.type("!")
+        self.echoes(machine, "?1")
+        self.page.evaluate("void tabs[0].act('Ctrl-Alt-Del')")
+        self.echoes(machine, "?1This is one.\n")
+        self.same(machine)
+        self.page.evaluate("tabs[0].viewer.destroy()")
+        outcome = self.wait_state(0, "closed")["outcome"]
+        self.assertEqual((outcome["code"], outcome["clean"]), (1000, True))
+        self.assertEqual(self.page.evaluate("tab0.childElementCount"), 0)
+        self.assert_quiet()
+
+    def test_reconnect(self) -> None:
+        """The last picture stays when the machine is gone; the next stream shows the new one, and takes keys."""
+        self.start()
+        machine, target = self.vnc("one")
+        self.show("vnc", target)
+        before = self.same(machine)
+        machine.stop()
+        outcome = self.wait_state(0, "closed")["outcome"]
+        self.assertEqual((outcome["code"], outcome["clean"]), (1000, True), outcome)
+        self.assertEqual(self.lit(), before)
+        port = int(target.removeprefix("port/"))
+        machine = self.machine("one", vnc=f"127.0.0.1:{port - 5900}")
+        self.page.evaluate("tabs[0].connect()")
+        self.wait_state(0, "connected")
+        self.same(machine)
+        self.type("hello")
+        self.echoes(machine, "\nhello")
+        self.assertEqual(self.page.locator("#tab0 canvas").count(), 1)
+        self.assert_quiet()
+
+    def test_password(self) -> None:
+        """A server that wants a password gets what was entered in a form; a wrong one is told in words."""
+        self.start()
+        machine, target = self.vnc("one", ",password=on")
+        machine.ask("set_password", protocol="vnc", password="sesame")
+        self.show("vnc", target, state="")
+        for password, state in (("open", "failed"), ("sesame", "connected")):
+            field = self.page.get_by_label("Password")
+            self.assertEqual(field.get_attribute("type"), "password")
+            field.fill(password)
+            self.page.keyboard.press("Enter")
+            tab = self.wait_state(0, state)
+            if state == "failed":
+                self.assertEqual(tab["error"], "the VNC server refused: Authentication failed")
+                self.assertFalse(tab["outcome"]["transient"])
+                self.page.evaluate("void tabs[0].connect()")
+        self.same(machine)
+        self.assertEqual(self.page.locator("form").count(), 0)
+        self.page.evaluate("tabs[0].session.close()")
+        self.assertTrue(self.wait_state(0, "closed")["outcome"]["clean"])
+        self.page.evaluate("void tabs[0].connect()")
+        self.page.get_by_role("button", name="Cancel").click()
+        self.assertIn("asks who you are", self.wait_state(0, "failed")["error"])
+        self.assert_quiet()
+
+    def test_not_vnc(self) -> None:
+        """What isn't a VNC server, and a target that ends before it has said a word, are told in words."""
+        self.start()
+        listener = self.listen()
+        self.show("vnc", listener.target, state="")
+        listener.accept().sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        tab = self.wait_state(0, "failed")
+        self.assertEqual(tab["error"], "what answers is no VNC server that this viewer understands")
+        self.assertFalse(tab["outcome"]["clean"])
+        self.show("vnc", listener.target, state="")
+        reset(listener.accept())
+        self.assertEqual(self.wait_state(1, "failed")["error"], "the target reset the connection")
+        self.assert_quiet()
