@@ -33,6 +33,12 @@ kind = "log"
 path = "FOLDER/{name}.log"
 parts = { name = "[a-z]+" }
 """
+DEEP_TEXT = """(root) => {
+  const text = (one) => [...one.childNodes].map((child) => child.nodeType === 3 ? child.data : text(child))
+    .join('') + (one.shadowRoot ? text(one.shadowRoot) : '');
+  return text(root);
+}"""
+"""What stands in an element, also in what it hides from the page (its shadow)."""
 WATCH = """window.violations = [];
 addEventListener('securitypolicyviolation',
   ({ violatedDirective, blockedURI }) => violations.push(`${violatedDirective} ${blockedURI}`));"""
