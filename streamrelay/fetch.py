@@ -6,9 +6,10 @@ from typing import Any, Final, Protocol
 from attrs import define, field
 from twisted.internet import protocol
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.endpoints import UNIXClientEndpoint
 from twisted.internet.interfaces import IConsumer
 from twisted.python.failure import Failure
-from twisted.web.iweb import IBodyProducer
+from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer, IResponse
 from zope.interface import implementer
 
 from streamrelay.certificates import read_certificates
@@ -20,6 +21,10 @@ MAX_BODY: Final = 65536
 
 class FetchError(Exception):
     """There is no answer; the text is one line for our own log."""
+
+
+class FetchTimeout(FetchError):
+    """There is no answer in time."""
 
 
 @define(frozen=True)
@@ -40,15 +45,23 @@ class Fetch(Protocol):
 
 @define(eq=False)
 class HttpFetch:
-    """By Twisted's own client, a connection for each request. `ca`: certificates to trust in place of the system's."""
+    """By Twisted's own client, a connection for each request."""
 
     reactor: Any
     ca: str = ""
+    """A file of certificates to trust in place of the system's."""
+    socket: str = ""
+    """The path of a unix socket at which everything is asked, whatever host a URL names."""
+    most: int = MAX_BODY
+    """Bytes of an answer's body."""
     _agent: Any = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         from twisted.web.client import Agent, BrowserLikePolicyForHTTPS
 
+        if self.socket:
+            self._agent = Agent.usingEndpointFactory(self.reactor, _OneSocket(self.reactor, self.socket))
+            return
         policy = BrowserLikePolicyForHTTPS(read_certificates(self.ca) if self.ca else None)
         self._agent = Agent(self.reactor, contextFactory=policy)
 
@@ -67,17 +80,41 @@ class HttpFetch:
         except FetchError:
             raise
         except Exception as error:
-            raise FetchError(_words(error)) from None
+            raise FetchError(words(error)) from None
 
-    async def _fetch(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Fetched:
+    async def begin(
+        self, method: str, url: str, headers: Mapping[str, str] = {}, body: bytes | None = None
+    ) -> IResponse:
+        """An answer whose body is still to come, and stays with its sender until it is delivered; without limits."""
         from twisted.web.http_headers import Headers
 
         sent = Headers({name: [value] for name, value in headers.items()})
         producer = None if body is None else _Sent(body)
-        response = await self._agent.request(method.encode(), url.encode(), sent, producer)
-        content = _Received()
-        response.deliverBody(content)
-        return Fetched(response.code, await content.done)
+        response: IResponse = await self._agent.request(method.encode(), url.encode(), sent, producer)
+        return response
+
+    async def _fetch(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Fetched:
+        response = await self.begin(method, url, headers, body)
+        return Fetched(response.code, await read_body(response, self.most))
+
+
+async def read_body(response: IResponse, most: int = MAX_BODY) -> bytes:
+    """An answer's body, or `FetchError` if it is too long or breaks off."""
+    content = _Received(most)
+    response.deliverBody(content)
+    return await content.done
+
+
+@implementer(IAgentEndpointFactory)
+@define(frozen=True)
+class _OneSocket:
+    """Where every request goes."""
+
+    reactor: Any
+    path: str
+
+    def endpointForURI(self, uri: object) -> UNIXClientEndpoint:
+        return UNIXClientEndpoint(self.reactor, self.path)
 
 
 @implementer(IBodyProducer)
@@ -97,19 +134,20 @@ class _Sent:
 
 
 class _Received(protocol.Protocol):
-    """An answer's body, up to `MAX_BODY`."""
+    """An answer's body, up to so many bytes."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
         self.done: Deferred[bytes] = Deferred(lambda _: self._drop())
         self._received = bytearray()
 
     def dataReceived(self, data: bytes) -> None:
         self._received += data
-        if len(self._received) > MAX_BODY:
+        if len(self._received) > self._most:
             self._received.clear()
             self._drop()
             if not self.done.called:
-                self.done.errback(FetchError(f"an answer of more than {MAX_BODY} bytes"))
+                self.done.errback(FetchError(f"an answer of more than {self._most} bytes"))
 
     def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:
         from twisted.web.client import ResponseDone
@@ -128,10 +166,11 @@ class _Received(protocol.Protocol):
 
 
 def _late(cancelled: Fetched | Failure, seconds: float) -> Failure:
-    return Failure(FetchError(f"no answer within {seconds:g} s"))
+    return Failure(FetchTimeout(f"no answer within {seconds:g} s"))
 
 
-def _words(error: Exception) -> str:
+def words(error: Exception) -> str:
+    """Why a request failed, in one line."""
     reasons = getattr(error, "reasons", None)  # twisted.web wraps what happened
     first = reasons[0] if reasons else Failure(error)
     return explain(first) or "the connection was closed without an answer"

@@ -59,6 +59,8 @@ class Gate:
     issuer: Issuer | None = None
     asking: Asking | None = None
     proxies: Proxies = NO_PROXIES
+    origins: tuple[str, ...] = ()
+    """Of pages elsewhere that may ask; by a key or a JWT alone, which such a page must have of its own."""
 
     async def caller(self, request: Request) -> Caller:
         """Who asks, or `Refused`."""
@@ -66,6 +68,8 @@ class Gate:
         authorization = header(request, "authorization")
         if authorization is not None:
             return await self._by_authorization(request, authorization, address)
+        if header(request, "origin") in self.origins and not is_own_page(request):
+            raise Refused(401, "a page of another site needs a key", code="no_key")
         token = cookies.read(request)
         if token is not None:
             return self._by_session(request, token, address)

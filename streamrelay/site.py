@@ -5,7 +5,7 @@ A connection is a stranger's from its first byte, or from the first one after an
 
 from typing import Any, Final
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
@@ -14,6 +14,7 @@ from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
 from streamrelay.arrivals import Arrivals
+from streamrelay.deadlines import Deadlines
 from streamrelay.errors import Refused
 from streamrelay.proxies import Proxies
 
@@ -46,7 +47,7 @@ class BoundedChannel(HTTPChannel):
 
     factory: "BoundedSite"
     _host: str | None = None
-    _timer: IDelayedCall | None = None
+    _begun = False  # a request, which isn't whole yet
 
     def connectionMade(self) -> None:
         super().connectionMade()
@@ -55,7 +56,7 @@ class BoundedChannel(HTTPChannel):
         self._begin()
 
     def dataReceived(self, data: bytes) -> None:
-        if self._timer is None and not self.requests:
+        if not self._begun and not self.requests:
             self._begin()
         super().dataReceived(data)
 
@@ -68,20 +69,20 @@ class BoundedChannel(HTTPChannel):
         super().connectionLost(reason)
 
     def _begin(self) -> None:
-        self._timer = self.factory.clock.callLater(REQUEST_TIME, self._drop)
+        self._begun = True
+        self.factory.deadlines.begin(self)
         try:
             self.factory.arrivals.enter(self.factory.proxies.place(self._host))
         except Refused:
-            self._drop()
+            self.drop()
 
     def _end(self) -> None:
-        if self._timer is not None:
-            if self._timer.active():
-                self._timer.cancel()
-            self._timer = None
+        if self._begun:
+            self._begun = False
+            self.factory.deadlines.end(self)
             self.factory.arrivals.leave(self.factory.proxies.place(self._host))
 
-    def _drop(self) -> None:
+    def drop(self) -> None:
         transport: Any = self.transport
         transport.abortConnection()
 
@@ -95,7 +96,8 @@ class BoundedSite(Site):
     def __init__(self, root: IResource, clock: IReactorTime, proxies: Proxies) -> None:
         super().__init__(root, requestFactory=BoundedRequest, timeout=IDLE_TIME)
         self.protocol: Any = BoundedChannel  # HTTP/1.1 alone
-        self.clock, self.proxies = clock, proxies
+        self.proxies = proxies
+        self.deadlines: Deadlines[BoundedChannel] = Deadlines(clock, REQUEST_TIME, BoundedChannel.drop)
         self.arrivals = Arrivals(MOST, MOST_FROM_ONE)
 
     def log(self, request: HttpRequest) -> None: ...

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 from attrs import define, evolve
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from autobahn.websocket.types import ConnectionDeny
-from twisted.internet.interfaces import IDelayedCall, IProtocolNegotiationFactory, IReactorTime
+from twisted.internet.interfaces import IProtocolNegotiationFactory, IReactorTime
 from twisted.internet.protocol import BaseProtocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -18,6 +18,7 @@ from zope.interface import implementer
 from streamrelay import opening
 from streamrelay.certificates import peer_names
 from streamrelay.channel import TransportChannel
+from streamrelay.deadlines import Deadlines
 from streamrelay.errors import Refused
 from streamrelay.framed import FramedConnection, Masking
 from streamrelay.logs import Logger, Silent
@@ -126,7 +127,7 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
             self.transport.setTcpNoDelay(True)
         self._connectionMade()
         self.host = getattr(self.transport.getPeer(), "host", None)
-        self.factory.hurry(self)
+        self.factory.deadlines.begin(self)
         try:
             self.factory.door.greet(self.host)
         except Refused as refusal:
@@ -179,7 +180,7 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         return client
 
     def _onOpen(self) -> None:
-        self.factory.relax(self)
+        self.factory.part(self)
         if self.data:
             # Bytes between the request and our 101 may be a second request (CVE-2018-1002105). autobahn would go on
             # to read them as frames.
@@ -219,14 +220,10 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         self.transport.loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.factory.relax(self)
+        self.factory.part(self)
         self._connectionLost(reason)
         if self._admission is not None:
             self._admission.left()
-
-    def too_late(self) -> None:
-        """The handshake's time is over."""
-        self.transport.abortConnection()
 
 
 REFUSALS: Final = {
@@ -275,8 +272,7 @@ class LegFactory(WebSocketServerFactory):  # type: ignore[misc]
     def __init__(self, clock: IReactorTime, door: Door, pulse: Pulse) -> None:
         super().__init__(reactor=clock, server="")
         self.clock, self.door, self.pulse = clock, door, pulse
-        self._hurried: dict[LegProtocol, float] = {}  # when each handshake's time is over, the first one first
-        self._alarm: IDelayedCall | None = None
+        self.deadlines: Deadlines[LegProtocol] = Deadlines(clock, HANDSHAKE_TIME, self._too_late)
         self.setProtocolOptions(
             versions=[13],
             webStatus=False,
@@ -297,23 +293,11 @@ class LegFactory(WebSocketServerFactory):  # type: ignore[misc]
         options |= {name: staticmethod(option) for name, option in options.items() if callable(option)}
         self.protocol: Any = type("LegProtocol", (LegProtocol,), {**options, "CONFIG_ATTRS": ()})
 
-    def hurry(self, leg: LegProtocol) -> None:
-        """A handshake begins. One timer serves all of them, as one for each would cost more than their parsing."""
-        self._hurried[leg] = self.clock.seconds() + HANDSHAKE_TIME
-        if self._alarm is None:
-            self._alarm = self.clock.callLater(HANDSHAKE_TIME, self._ring)
-
-    def relax(self, leg: LegProtocol) -> None:
+    def part(self, leg: LegProtocol) -> None:
         """A handshake has come to its end, one way or the other."""
-        if self._hurried.pop(leg, None) is not None:
+        if self.deadlines.end(leg):
             self.door.part(leg.host)
 
-    def _ring(self) -> None:
-        self._alarm = None
-        now = self.clock.seconds()
-        for leg, end in tuple(self._hurried.items()):
-            if end > now:
-                self._alarm = self.clock.callLater(end - now, self._ring)
-                break
-            self.relax(leg)
-            leg.too_late()
+    def _too_late(self, leg: LegProtocol) -> None:
+        self.part(leg)
+        leg.transport.abortConnection()

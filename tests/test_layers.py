@@ -17,7 +17,7 @@ LEVELS = [
     # L1
     {"rendezvous", "arrivals", "attempts", "sessions"},
     # L2: bytes in and out; connections and the splice that joins them
-    {"channel", "pulse", "splice", "certificates"},
+    {"channel", "pulse", "deadlines", "splice", "certificates"},
     {"sockets"},
     {"tls"},
     {"framed", "plain", "leg", "limits"},
@@ -26,12 +26,17 @@ LEVELS = [
     {"config", "credentials"},
     {"peer", "nats_client"},
     {"websocket", "dial", "bus", "stdio", "terminal", "grants"},
-    {"targets.kind", "targets.addresses", "targets.connecting", "targets.logfile", "targets.skips"},
+    {"fetch"},
+    {"targets.kind", "targets.addresses", "targets.connecting", "targets.paths", "targets.qmp", "targets.rfb"},
+    {"targets.seals", "targets.following", "targets.logfile", "targets.skips"},
     {"targets.rotation"},
     {"targets.places"},
-    {"targets.log", "targets.pty", "targets.view"},
-    {"targets.tcp", "targets.unix"},
-    {"targets.catalogue", "summonses", "vigil", "discovery", "fetch", "keys"},
+    {"targets.messages", "targets.docker_api", "targets.entries", "targets.journalctl"},
+    {"targets.spots", "targets.hijack"},
+    {"targets.log", "targets.pty", "targets.view", "targets.container_log", "targets.journal", "targets.listeners"},
+    {"targets.container_exec"},
+    {"targets.tcp", "targets.unix", "targets.qemu", "targets.container"},
+    {"targets.catalogue", "summonses", "vigil", "discovery", "keys"},
     {"permissions"},
     # HTTP: what comes in and goes out, and those who are asked about it
     {"origin", "answers", "jwks", "ask", "site"},
@@ -42,8 +47,8 @@ LEVELS = [
     {"agent"},
     {"api"},
     # L5: programs
-    {"options", "demo", "hosts"},
-    {"relay_tap", "agent_tap", "platform_tap", "commands"},
+    {"options", "machine", "hosts"},
+    {"relay_tap", "agent_tap", "platform_tap", "commands", "demo"},
     {"main"},
 ]
 

@@ -20,15 +20,18 @@ from streamrelay.errors import ConfigError, TargetError
 from streamrelay.files import look
 from streamrelay.logs import Logger
 from streamrelay.splice import Connection
+from streamrelay.targets.container import Container
+from streamrelay.targets.journal import Journal
 from streamrelay.targets.log import Log
 from streamrelay.targets.pty import Pty
+from streamrelay.targets.qemu import Qemu
 from streamrelay.targets.tcp import Tcp
 from streamrelay.targets.unix import Unix
 from streamrelay.wire import Refusal, TargetInfo, Terms, Viewer
 
 log = Logger()
 
-Settings = Tcp | Unix | Log | Pty
+Settings = Tcp | Unix | Log | Pty | Qemu | Container | Journal
 
 _PLACE: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _OPTIONS: Final = re2.Options()
@@ -88,7 +91,7 @@ def read_entry(name: str, table: object) -> Entry:
     unknown = set(_PLACE.findall(" ".join(_texts(settings)))) - set(wanted)
     if unknown:
         raise ValueError(f"{{{min(unknown)}}} is no part of the name")
-    if isinstance(settings, Tcp | Unix):
+    if isinstance(settings, Tcp | Unix | Qemu):
         settings = settings.bounded()
     if not wanted:
         settings.check()
@@ -126,6 +129,8 @@ def _texts(settings: Settings) -> list[str]:
             texts.append(value)
         elif isinstance(value, tuple):
             texts += [item for item in value if isinstance(item, str)]
+    if isinstance(settings, Container):
+        texts += settings.labels.values()
     return texts
 
 
@@ -154,6 +159,8 @@ def fill(settings: Settings, parts: Mapping[str, str]) -> Settings | None:
                 changes[name] = filled(value)
             elif name == "command":
                 changes[name] = tuple(filled(item) for item in value)
+            elif name == "labels":
+                changes[name] = {label: filled(item) for label, item in value.items()}
         result = structs.replace(settings, **changes)
         result.check()
     except ValueError:

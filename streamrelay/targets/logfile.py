@@ -28,10 +28,6 @@ class LogFile:
     def size(self) -> int:
         return os.fstat(self.descriptor).st_size
 
-    @property
-    def check(self) -> bytes:
-        return check(self.head)
-
     def seek(self, offset: int) -> None:
         """Go on elsewhere; at 0 it begins anew."""
         self.offset = offset
@@ -58,9 +54,9 @@ class LogFile:
         os.close(self.descriptor)
 
 
-def check(head: bytes) -> bytes:
-    """8 bytes for up to `HEAD`."""
-    return blake2b(head, digest_size=8).digest()
+def check(head: bytes) -> int:
+    """A digest of up to `HEAD` bytes."""
+    return int.from_bytes(blake2b(head, digest_size=8).digest())
 
 
 def open_log(path: str, follow: bool = True) -> LogFile | None:

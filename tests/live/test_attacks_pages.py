@@ -120,6 +120,20 @@ class Paths(AttackTest):
             "/platform.key",
             "/%00",
             "/%ff%fe",
+            "/package.json",
+            "/package-lock.json",
+            "/third-party",
+            "/third-party/",
+            "/third-party/../__init__.py",
+            "/third-party/../console.js",
+            "/third-party/novnc/../../../pages.py",
+            "/third-party/novnc/core/../core/rfb.js",
+            "/third-party/%2e%2e/%2e%2e/pages.py",
+            "/third-party%2fnovnc%2fcore%2frfb.js",
+            "/third-party/novnc/core/rfb.js/",
+            "/third-party//novnc/core/rfb.js",
+            "/third-party/novnc/package.json",
+            "/third-party/novnc/core",
         ):
             reply = self.ask_raw(path)
             self.assertEqual((reply.status, reply.ended), (404, "eof"), path)

@@ -1,0 +1,92 @@
+"""An entry of systemd's journal, as journalctl gives it in JSON, and the line that is made of it.
+
+As journalctl's own ``short-iso-precise``, but one line for each entry: newlines are shown as ``\\n``. Whoever may write
+to the journal can't act on a terminal that shows it: colours are left out, and what else isn't printable is escaped.
+"""
+
+import re
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta, Struct
+
+LONGEST: Final = 65536
+"""Characters of a message; of a longer one the rest is left out, which is said."""
+FIELDS: Final = "MESSAGE,SYSLOG_IDENTIFIER,_COMM,SYSLOG_PID,_PID,_HOSTNAME"
+"""What journalctl is asked for; cursor and time come anyway."""
+_COLOUR: Final = re.compile(r"\x1b\[[0-9;:]*m")
+
+Text = str | list[Any] | None
+"""A field: text; bytes that aren't text; several of either, if the field is there several times; too large."""
+
+
+class Entry(Struct, frozen=True):
+    """An entry."""
+
+    cursor: Annotated[str, Meta(max_length=200)] = msgspec.field(name="__CURSOR")
+    """Where it is."""
+    time: Annotated[str, Meta(pattern=r"^[0-9]{1,17}\Z")] = msgspec.field(name="__REALTIME_TIMESTAMP")
+    """Microseconds since the epoch."""
+    message: Text = msgspec.field(name="MESSAGE", default=None)
+    identifier: Text = msgspec.field(name="SYSLOG_IDENTIFIER", default=None)
+    command: Text = msgspec.field(name="_COMM", default=None)
+    pid: Text = msgspec.field(name="_PID", default=None)
+    syslog_pid: Text = msgspec.field(name="SYSLOG_PID", default=None)
+    host: Text = msgspec.field(name="_HOSTNAME", default=None)
+
+    def line(self) -> bytes:
+        """The line of this entry."""
+        who = plain(self.identifier) or plain(self.command) or "unknown"
+        pid = plain(self.pid) or plain(self.syslog_pid)
+        message = plain(self.message)
+        if len(message) > LONGEST:
+            message = f"{message[:LONGEST]} (and {len(message) - LONGEST} characters more)"
+        head = [part for part in (_stamp(int(self.time)), plain(self.host)) if part]
+        return f"{' '.join(head)} {who}{f'[{pid}]' if pid else ''}: {message}\n".encode("utf-8", "replace")
+
+
+def read_entry(line: bytes) -> Entry:
+    """A line of journalctl's; `ValueError` if it is none."""
+    try:
+        return _entry.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(str(error)) from None
+
+
+_entry = msgspec.json.Decoder(Entry)
+
+
+def plain(field: Text) -> str:
+    """A field in one line that does nothing to a terminal."""
+    text = _text(field).rstrip("\n")
+    if text.isprintable():
+        return text
+    return "".join(mark if mark.isprintable() or mark == "\t" else _escaped(mark) for mark in _COLOUR.sub("", text))
+
+
+def _text(field: Text) -> str:
+    """The first one, if there are several."""
+    if isinstance(field, list) and field and not isinstance(field[0], int):
+        field = field[0]
+    if isinstance(field, list):
+        octets = bytes(each for each in field if isinstance(each, int) and 0 <= each < 256)
+        return octets.decode("utf-8", "backslashreplace")
+    return field or ""
+
+
+def _escaped(mark: str) -> str:
+    return mark.encode("unicode_escape").decode("ascii")
+
+
+def _stamp(microseconds: int) -> str:
+    seconds, rest = divmod(microseconds, 10**6)
+    clock, zone = _clock(seconds)
+    return f"{clock}.{rest:06}{zone}"
+
+
+@lru_cache(maxsize=16)
+def _clock(seconds: int) -> tuple[str, str]:
+    local = datetime.fromtimestamp(seconds, UTC).astimezone()
+    return local.strftime("%Y-%m-%dT%H:%M:%S"), local.strftime("%z")
