@@ -77,7 +77,7 @@ export class Sidebar {
     const { name } = target;
     const only = element('span', { class: 'only', title: 'You may look, not touch' }, icon('eye'),
       element('span', { class: 'visually-hidden' }, 'view only'));
-    const button = element('button', { type: 'button', class: 'target' }, icon(iconOf(target)),
+    const button = element('button', { type: 'button', class: 'target', title: name }, icon(iconOf(target)),
       element('span', { class: 'name' }, name), only, element('span', { class: 'kind' }, kindOf(target)));
     const item = element('li', {}, button);
     if (parts(name).length) askParts(item, button, name, (filled) => this.#choose(host, filled, target));
