@@ -231,6 +231,19 @@ class Ear(Feed, Drain):
         return [event[1].code for event in self.named("over")]
 
 
+class Turns(Clock):
+    """A clock that goes on as a reactor does: what is asked for in one turn, with no delay, comes in the next."""
+
+    def advance(self, amount: float) -> None:
+        self.rightNow += amount
+        due = [call for call in self.calls if call.getTime() <= self.seconds()]
+        for call in due:
+            if call.active():
+                self.calls.remove(call)
+                call.called = 1
+                call.func(*call.args, **call.kw)
+
+
 @define(eq=False)
 class FakeConnection:
     """A connection that keeps what is sent until `take`n, and is the test's to speak for."""
