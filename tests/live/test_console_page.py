@@ -58,6 +58,7 @@ class SigningIn(ConsoleTest):
         self.assertEqual(self.common.ask("DELETE", "/v1/session", None, None, headers).status, 204)
         self.expect(page.get_by_label("Key", exact=True)).to_be_visible()
         self.expect(page.locator("#signin-why")).to_contain_text("Your session is over")
+        self.assertTrue(page.evaluate("document.querySelector('#panels').contains(document.activeElement)"))
         self.picture(page, "console-session-over")
         with (self.common.folder / "app.log").open("a") as log:
             log.write("said meanwhile\n")
