@@ -124,7 +124,8 @@ class Logs:
         """A line longer than what is logged at once, 8 or 16 KiB, comes whole, and without a time in it."""
         self.containers.run("long", TALK)
         self.containers.run("longtty", "stty -onlcr; " + TALK, "-t")
-        for name in ("long", "longtty"):
+        # Podman puts times into the long lines of a terminal, wherever it happens to cut them (operations.rst).
+        for name in ("long",) if self.kind is Podman else ("long", "longtty"):
             ear = self.hear(f"log/{name}")
             script = "(yes 0123456789 | tr -d '\\n' | head -c 100000; echo; echo end) >/tmp/in"
             self.containers.command("exec", name, "/bin/sh", "-c", script)
