@@ -163,8 +163,8 @@ class Logs(Case):
         backlog.more(line(1, "one") + line(2, "two"))
         backlog.more(b"")
         self.reactor.advance(0)
-        more = self.asked(follow="1", tail="100000", since="1795576321.000000001")
-        return connection, more
+        bound = None if settings.get("podman") else "100000"
+        return connection, self.asked(follow="1", tail=bound, since="1795576321.000000001")
 
     def test_follows(self) -> None:
         """First the last lines come, then, from there on, what is new: what the API gives twice is given once."""
@@ -213,6 +213,34 @@ class Logs(Case):
         more.more(b"")
         self.assertEqual(self.ear.data, b"one\ntwo\nlast\n")
         self.assertEqual([event[0] for event in self.ear.said[-3:]], ["eof", "over", "gone"])
+        self.assertEqual(self.ear.codes, [1000])
+
+    def end_of_podman(self, came: bytes, there: bytes) -> Asked | None:
+        """Podman's container ends when so much came, and so much is there; the request for more, if there is one."""
+        _, more = self.follow(podman=True)
+        more.more(line(2, "two") + came)
+        more.more(b"")
+        check = self.asked(follow=None, tail=None, since="1795576321.000000001")
+        check.more(line(2, "two") + there)
+        check.more(b"")
+        self.reactor.advance(0)
+        return self.asked(follow=None, tail=None) if self.docker.waiting else None
+
+    def test_podman_ends(self) -> None:
+        """When podman's log ends it is looked whether all has come; then it ends in order."""
+        for rest in (b"", line(3, "three") + line(3, "four")):
+            self.ear = Ear()
+            self.assertIsNone(self.end_of_podman(rest, rest))
+            self.assertEqual(self.ear.codes, [1000])
+
+    def test_podman_drops(self) -> None:
+        """Where podman dropped lines as its container ended that is said, and they come, behind what surely came."""
+        rest = self.end_of_podman(line(3, "four"), line(3, "three") + line(3, "four"))
+        self.assertEqual(self.ear.codes, [])
+        rest.more(line(2, "two") + line(3, "three") + line(3, "four"))
+        rest.more(b"")
+        self.assertEqual(self.ear.data, b"one\ntwo\nfour\nthree\nfour\n")
+        self.assertEqual([control.lost for control in self.controls()], [False, False, True])
         self.assertEqual(self.ear.codes, [1000])
 
     def test_breaks_off(self) -> None:

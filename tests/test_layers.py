@@ -30,6 +30,7 @@ LEVELS = [
     {"targets.kind", "targets.addresses", "targets.connecting", "targets.seals", "targets.following"},
     {"targets.messages", "targets.docker_api", "targets.entries", "targets.journalctl"},
     {"targets.spots", "targets.hijack"},
+    {"targets.log_body"},
     {"targets.log", "targets.pty", "targets.view", "targets.container_log", "targets.journal"},
     {"targets.container_exec"},
     {"targets.tcp", "targets.unix", "targets.container"},
