@@ -101,7 +101,14 @@ def _wanted() -> bool:
 
 
 def _lock() -> str:
-    return hashlib.sha256(b"\n".join((WEB / f"package{end}.json").read_bytes() for end in ("", "-lock"))).hexdigest()
+    """What stands for all that is wanted: the lock, and what is kept of its packages."""
+    return hashlib.sha256((WEB / "package-lock.json").read_bytes() + json.dumps(_kept()).encode()).hexdigest()
+
+
+def _kept() -> dict[str, list[str]]:
+    """The patterns of the files that are kept of each package."""
+    kept: dict[str, list[str]] = json.loads((WEB / "package.json").read_bytes())["kept"]
+    return kept
 
 
 def _files(folder: Path) -> dict[str, str]:
@@ -111,13 +118,12 @@ def _files(folder: Path) -> dict[str, str]:
 
 
 def _fetch() -> None:
-    kept = json.loads((WEB / "package.json").read_bytes())["kept"]
     locked = json.loads((WEB / "package-lock.json").read_bytes())["packages"]
     # Beside the place: what is half done must never stand there, and a rename doesn't leave its file system.
     with tempfile.TemporaryDirectory() as temporary, tempfile.TemporaryDirectory(prefix=".fetch-", dir=WEB) as made:
         modules, new = _npm_ci(Path(temporary)), Path(made) / PLACE.name
         packages = []
-        for name, patterns in kept.items():
+        for name, patterns in _kept().items():
             folder = new / name.rpartition("/")[2]
             _keep(modules / name, folder, patterns)
             entry = locked[f"node_modules/{name}"]
@@ -154,7 +160,8 @@ def _npm_ci(folder: Path) -> Path:
     for name in ("package.json", "package-lock.json"):
         shutil.copyfile(WEB / name, folder / name)
     # A cache of its own: that of the user may belong to root, or have no place to be.
-    options = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--fetch-timeout=60000"]
+    options = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]
+    options += ["--fetch-timeout=60000", "--fetch-retry-mintimeout=1000"]  # it would wait a minute for the last try
     command = [*_npm(), "ci", *options, f"--prefix={folder}", f"--cache={folder / 'cache'}"]
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=PATIENCE)

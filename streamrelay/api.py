@@ -17,7 +17,7 @@ from streamrelay.bus import as_deferred
 from streamrelay.errors import Refused
 from streamrelay.gate import Caller, Gate
 from streamrelay.logs import Logger
-from streamrelay.origin import header
+from streamrelay.origin import header, share
 from streamrelay.pages import pages
 from streamrelay.platform import Platform
 from streamrelay.sessions import csrf_of
@@ -85,6 +85,8 @@ class ApiResource(Resource):
             send_json(request, status, body)
 
     async def _answer(self, request: Request) -> Result:
+        if share(request, self.gate.origins):
+            return 204, None
         method = request.method.decode("ascii", "replace").lower()
         work: Callable[[Request, Caller], Awaitable[Result]] | None = getattr(self, f"answer_{method}", None)
         if work is None:
@@ -180,6 +182,8 @@ class Session(ApiResource):
     async def _answer(self, request: Request) -> Result:
         if request.method == b"POST":  # by somebody who isn't known yet
             return self._sign_in(request)
+        if request.method == b"GET" and self.gate.is_nobody(request):  # a question, not a fault
+            return 200, {"user": None, "csrf": ""}
         return await super()._answer(request)
 
     def _sign_in(self, request: Request) -> Result:
@@ -202,16 +206,16 @@ class Session(ApiResource):
 class Root(Resource):
     """All paths there are."""
 
-    def __init__(self, platform: Platform, gate: Gate) -> None:
+    def __init__(self, platform: Platform, gate: Gate, viewers: str = "") -> None:
         super().__init__()
         self.platform, self.gate = platform, gate
-        self.pages = pages(platform.relay)
+        self.pages = pages(platform.relay, viewers)
 
     def getChild(self, path: bytes, request: Request) -> Resource:
-        rest = list(request.postpath or ())
-        if path in self.pages and not rest:
-            return self.pages[path]
-        match [path, *rest]:
+        segments = (path, *(request.postpath or ()))
+        if segments in self.pages:
+            return self.pages[segments]
+        match segments:
             case [b"v1", b"streams"]:
                 child: Resource = Streams(self.platform, self.gate)
             case [b"v1", b"streams", stream]:
@@ -236,6 +240,6 @@ class Missing(Resource):
         return NOT_DONE_YET
 
 
-def site(platform: Platform, gate: Gate, clock: IReactorTime) -> BoundedSite:
-    """The factory to listen with."""
-    return BoundedSite(Root(platform, gate), clock, gate.proxies)
+def site(platform: Platform, gate: Gate, clock: IReactorTime, viewers: str = "") -> BoundedSite:
+    """The factory to listen with; `viewers` as `pages` takes it."""
+    return BoundedSite(Root(platform, gate, viewers), clock, gate.proxies)

@@ -168,6 +168,8 @@ class PlatformConfig(wire.Limits, frozen=True, forbid_unknown_fields=True):
     """Addresses or networks of proxies whose word about a client's address is taken; "unix" for unix sockets."""
     proxy_protocol: bool = False
     """Whether these proxies begin each connection with a PROXY header, version 2; else X-Forwarded-For is read."""
+    origin: tuple[str, ...] = ()
+    """Origins of pages elsewhere that may use the API with a key: scheme://host[:port], compared byte by byte."""
     relay_id: wire.Host = "relay"
     """The audience of the tokens: the relay's `id`."""
     nats: tuple[str, ...] = ("nats://127.0.0.1:4222",)
@@ -194,8 +196,12 @@ class PlatformConfig(wire.Limits, frozen=True, forbid_unknown_fields=True):
     """A system that decides each request."""
     sessions: SessionsConfig = SessionsConfig()
     """How long somebody stays signed in at the console page."""
+    viewers: str = ""
+    """A folder of third-party viewers, served in place of those that came with the package."""
 
     def __post_init__(self) -> None:
+        for origin in self.origin:
+            check_origin(origin)
         check_listening(self.listen, self.certificates, self.insecure)
         Proxies.named(self.proxies, self.proxy_protocol)
         if self.oidc is not None and "://" in self.oidc.jwks:

@@ -23,6 +23,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import FrameType
 
+from streamrelay import machine
 from streamrelay.errors import ConfigError
 from streamrelay.files import write_new
 from streamrelay.tokens import generate
@@ -48,6 +49,13 @@ directory = "{folder}"
 [targets.echo]
 kind = "tcp"
 address = "127.0.0.1:{echo}"
+"""
+
+SCREEN = """
+[targets."vm/{console}"]
+kind = "qemu"
+console = "{console}"
+qmp = "{folder}/vm.qmp"
 """
 
 KEYS = """\
@@ -113,6 +121,8 @@ def run(arguments: argparse.Namespace, stack: ExitStack) -> None:
     write_new(folder / "keys.toml", KEYS.encode(), 0o600)
     relay_port, echo = _free_port(), _start_echo(stack)
     agent = AGENT.format(host=HOST, nats=nats, folder=folder, echo=echo, shell=_shell())
+    consoles = _start_machine(children, folder)
+    agent += "".join(SCREEN.format(folder=folder, console=console) for console in consoles)
     (folder / "agent.toml").write_text(agent)
     _start_writer(folder / "demo.log", stack)
 
@@ -192,6 +202,20 @@ def _start_nats(children: Children) -> str:
     port = _free_port()
     children.start("nats-server", program, "-a", "127.0.0.1", "-p", str(port))
     return f"nats://127.0.0.1:{port}"
+
+
+def _start_machine(children: Children, folder: Path) -> list[str]:
+    """A virtual machine to look at, where QEMU is installed; the kinds of its consoles."""
+    program = shutil.which(machine.PROGRAM)
+    if program is None:
+        return []
+    # Some distributions have SPICE in a package of its own.
+    told = subprocess.run([program, "-spice", "help"], stdin=subprocess.DEVNULL, capture_output=True)
+    able = b"addr=" in told.stdout + told.stderr
+    spice = "port=0" if able else ""
+    text = "This is a virtual machine. Type something:"
+    children.start("qemu", *machine.command(folder, "vm", text, spice, "none"))
+    return ["spice", "vnc"] if able else ["vnc"]
 
 
 def _start_echo(stack: ExitStack) -> int:

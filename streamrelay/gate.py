@@ -59,6 +59,8 @@ class Gate:
     issuer: Issuer | None = None
     asking: Asking | None = None
     proxies: Proxies = NO_PROXIES
+    origins: tuple[str, ...] = ()
+    """Of pages elsewhere that may ask; by a key or a JWT alone, which such a page must have of its own."""
 
     async def caller(self, request: Request) -> Caller:
         """Who asks, or `Refused`."""
@@ -66,15 +68,26 @@ class Gate:
         authorization = header(request, "authorization")
         if authorization is not None:
             return await self._by_authorization(request, authorization, address)
+        if header(request, "origin") in self.origins and not is_own_page(request):
+            raise Refused(401, "a page of another site needs a key", code="no_key")
         token = cookies.read(request)
         if token is not None:
             return self._by_session(request, token, address)
         if self._forwards and cookies.others(request):
             return self._stranger(request, address)
-        user = self.ring.user(None)
-        if user is None or not is_local(request):
+        user = self._anonymous(request)
+        if user is None:
             raise Refused(401, "a key is needed", code="no_key")
         return Caller(user, address)
+
+    def is_nobody(self, request: Request) -> bool:
+        """Whether a request brings no credential at all, where one is needed."""
+        brings = header(request, "authorization") is not None or cookies.read(request) is not None
+        strangers = self._forwards and bool(cookies.others(request))
+        return not brings and not strangers and self._anonymous(request) is None
+
+    def _anonymous(self, request: Request) -> User | None:
+        return self.ring.user(None) if is_local(request) else None
 
     async def _by_authorization(self, request: Request, authorization: str, address: str) -> Caller:
         scheme, _, bearer = authorization.partition(" ")

@@ -33,7 +33,7 @@ def add_key(path: Path, name: str, grants: list[Grant], created: date | None = N
     if not re.fullmatch(NAME, name):
         raise ConfigError(f"{name!r}: a key's name is 1 to 64 of A-Za-z0-9_.@-")
     key = PREFIX + secrets.token_urlsafe(32)
-    rows = ", ".join(f"{{ host = {_toml(grant.host)}, target = {_toml(grant.target)} }}" for grant in grants)
+    rows = ", ".join(map(_row, grants))
     day = f"created = {created.isoformat()}\n" if created else ""
     entry = f"\n[keys.{_toml(name)}]\nhash = {_toml(hash_key(key))}\n{day}grants = [{rows}]\n"
     with _alone(path):
@@ -44,6 +44,11 @@ def add_key(path: Path, name: str, grants: list[Grant], created: date | None = N
             write_new(path, b"", 0o600)
         _replace(path, _text(path) + entry)
     return key
+
+
+def _row(grant: Grant) -> str:
+    view = ", view = true" if grant.view else ""
+    return f"{{ host = {_toml(grant.host)}, target = {_toml(grant.target)}{view} }}"
 
 
 def revoke_key(path: Path, name: str) -> None:

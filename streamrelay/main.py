@@ -106,8 +106,15 @@ def _add_key(commands: Any) -> None:
         "--grant",
         action="append",
         metavar="HOST:TARGET",
-        required=True,
+        default=[],
         help="globs of what may be opened, for example 'web-*:log/*'; may be repeated",
+    )
+    add.add_argument(
+        "--view",
+        action="append",
+        metavar="HOST:TARGET",
+        default=[],
+        help="the same for what may only be looked at",
     )
     add.set_defaults(run=run_key_add)
     listing = actions.add_parser("list", help="list the keys: name, day of making, grants")
@@ -193,16 +200,24 @@ def run_keygen(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _globs(option: str, text: str) -> tuple[str, str]:
+    host, colon, target = text.partition(":")
+    if not colon or not host or not target:
+        raise ConfigError(f"{option} {text!r}: expected HOST:TARGET, for example 'web-*:*'")
+    return host, target
+
+
 def run_key_add(arguments: argparse.Namespace) -> int:
     from streamrelay.grants import Grant
     from streamrelay.keys import add_key
 
-    grants = []
-    for text in arguments.grant:
-        host, colon, target = text.partition(":")
-        if not colon or not host or not target:
-            raise ConfigError(f"--grant {text!r}: expected HOST:TARGET, for example 'web-*:*'")
-        grants.append(Grant(host, target))
+    grants = [
+        Grant(*_globs(option, text), view=option == "--view")
+        for option, texts in (("--grant", arguments.grant), ("--view", arguments.view))
+        for text in texts
+    ]
+    if not grants:
+        raise ConfigError("what may it open? give --grant HOST:TARGET, or --view HOST:TARGET to let it look only")
     print(add_key(Path(arguments.keys), arguments.name, grants, datetime.now(UTC).date()))
     say(f"this is the only time that the key is shown; {arguments.keys} holds its hash")
     return 0
@@ -242,7 +257,7 @@ def run_key_list(arguments: argparse.Namespace) -> int:
     from streamrelay.keys import list_keys
 
     for name, holder in list_keys(Path(arguments.keys)).items():
-        grants = " ".join(f"{grant.host}:{grant.target}" for grant in holder.grants)
+        grants = " ".join(f"{grant.host}:{grant.target}{'(view)' if grant.view else ''}" for grant in holder.grants)
         print(f"{name}\t{holder.created or '-'}\t{grants}")
     return 0
 

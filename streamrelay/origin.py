@@ -1,5 +1,6 @@
 """Where an HTTP request comes from: its address, this machine or not, our own page or another."""
 
+from collections.abc import Collection
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -44,3 +45,22 @@ def is_own_page(request: Request) -> bool:
         return False
     schemes = ("https",) if request.isSecure() else ("https", "http")
     return origin is None or origin in [f"{scheme}://{header(request, 'host')}" for scheme in schemes]
+
+
+def share(request: Request, origins: Collection[str]) -> bool:
+    """Let a page of one of these origins read the answer, never one to its cookies (the Fetch standard's CORS
+    protocol, without Access-Control-Allow-Credentials). True if the request is only the browser's question for that.
+    """
+    origin = header(request, "origin")
+    if origins:
+        request.setHeader("Vary", "Origin")
+    if origin is None or origin not in origins:
+        return False
+    request.setHeader("Access-Control-Allow-Origin", origin)
+    request.setHeader("Access-Control-Expose-Headers", "Retry-After")
+    if request.method != b"OPTIONS":
+        return False
+    request.setHeader("Access-Control-Allow-Methods", "GET, POST, DELETE")
+    request.setHeader("Access-Control-Allow-Headers", "Authorization, Content-Type")
+    request.setHeader("Access-Control-Max-Age", "600")
+    return True

@@ -26,7 +26,7 @@ class Options(ConfigOptions):
 
     synopsis = "twistd [options] streamplatform --relay URL --key FILE --keys FILE"
     longdesc = "Authorises streams, mints tokens and summons agents: an HTTP API and a console page."
-    many = {"listen": "listen", "nats": "nats", "certificate": "certificates", "proxy": "proxies"}
+    many = {"listen": "listen", "nats": "nats", "certificate": "certificates", "proxy": "proxies", "origin": "origin"}
     flags = ("insecure", "proxy-protocol")
     one = {
         "relay": "relay",
@@ -41,6 +41,7 @@ class Options(ConfigOptions):
         "idle": "idle",
         "lifetime": "lifetime",
         "quota": "quota",
+        "viewers": "viewers",
     }
     numbers = frozenset({"idle", "lifetime", "quota"})
     optParameters = [
@@ -57,6 +58,7 @@ class Options(ConfigOptions):
         ["idle", None, None, "Seconds without a byte after which a stream ends (default: 0, never)."],
         ["lifetime", None, None, "Seconds that a stream may live (default: 0, for ever)."],
         ["quota", None, None, "Bytes that a stream may carry, both ways together (default: 0, any number)."],
+        ["viewers", None, None, "A folder of third-party viewers to serve in place of those of the package."],
     ]
     optFlags = [
         ["debug", None, "Log more."],
@@ -76,6 +78,10 @@ class Options(ConfigOptions):
     def opt_proxy(self, network: str) -> None:
         """A proxy whose word about a client's address is taken, for example 10.0.0.0/8, or unix; may be repeated."""
         self.add("proxy", network)
+
+    def opt_origin(self, origin: str) -> None:
+        """An origin whose pages may use the API with a key, for example https://panel.example; may be repeated."""
+        self.add("origin", origin)
 
     def opt_nats(self, url: str) -> None:
         """A URL of the bus, for example tls://nats.example; may be repeated."""
@@ -103,6 +109,7 @@ def gate(config: PlatformConfig, reactor: Any) -> Gate:
     ring.load()
     sessions = Sessions(reactor, config.sessions.idle, config.sessions.life)
     made = Gate(ring, sessions, Attempts(reactor), proxies=Proxies.named(config.proxies, config.proxy_protocol))
+    made.origins = config.origin
     if config.oidc is not None:
         made.issuer = Issuer(config.oidc, _public_keys(config.oidc, reactor))
     if config.ask is not None:
@@ -139,5 +146,5 @@ def makeService(options: Options) -> MultiService:
             limits=config,
         )
         PlatformService(platform, clock).setServiceParent(service)
-        Ports(config, site(platform, gate(config, clock), clock), clock).setServiceParent(service)
+        Ports(config, site(platform, gate(config, clock), clock, config.viewers), clock).setServiceParent(service)
     return service

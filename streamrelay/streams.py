@@ -65,7 +65,7 @@ class Errand:
             if summons.view:
                 check_view(viewer)
             connection = await self.target.connect(reactor, summons.terms)
-            return view_only(connection, viewer) if summons.view else connection
+            return view_only(connection, viewer, self.bounds.clock) if summons.view else connection
         except TargetError as error:
             if error.detail:
                 log.warn("stream {name}: {detail}", name=self.summons.stream, detail=error.detail)

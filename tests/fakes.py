@@ -234,6 +234,19 @@ class Ear(Feed, Drain):
         return [event[1].code for event in self.named("over")]
 
 
+class Turns(Clock):
+    """A clock that goes on as a reactor does: what is asked for in one turn, with no delay, comes in the next."""
+
+    def advance(self, amount: float) -> None:
+        self.rightNow += amount
+        due = [call for call in self.calls if call.getTime() <= self.seconds()]
+        for call in due:
+            if call.active():
+                self.calls.remove(call)
+                call.called = 1
+                call.func(*call.args, **call.kw)
+
+
 @define(eq=False)
 class FakeConnection:
     """A connection that keeps what is sent until `take`n, and is the test's to speak for."""
@@ -474,6 +487,79 @@ class Heard:
     def text(self) -> str:
         """All of it: the lines as they are shown, and every field."""
         return "\n".join(f"{formatEvent(event)} {event!r}" for event in self.events)
+
+
+# -- targets ---------------------------------------------------------------------------------------------------
+
+
+class FakeVncServer:
+    """A server of RFB (RFC 6143) that reads to the letter: whatever isn't a message that draws is a fault."""
+
+    def __init__(self, version: bytes = b"RFB 003.008\n", types: bytes = b"\x01\x02", lets_in: bool = True) -> None:
+        self.version, self.types, self.lets_in = version, types, lets_in
+        self.said = bytearray(version)
+        """What it has to say, until it is taken."""
+        self.messages: list[bytes] = []
+        """What the client has said once it was let in."""
+        self.stage = "version"
+        self._bytes = bytearray()
+        self._script = self._listen()
+        self._wants = next(self._script)
+
+    def hear(self, data: bytes) -> None:
+        self._bytes += data
+        while len(self._bytes) >= self._wants:
+            piece = bytes(self._bytes[: self._wants])
+            del self._bytes[: self._wants]
+            self._wants = self._script.send(piece)
+
+    def take(self) -> bytes:
+        said = bytes(self.said)
+        self.said.clear()
+        return said
+
+    @property
+    def within(self) -> bool:
+        """Whether it has heard the beginning of a message and not all of it."""
+        return bool(self._bytes) or self.stage == "within"
+
+    def _listen(self):
+        version = yield 12
+        assert version in (b"RFB 003.007\n", b"RFB 003.008\n") and version <= self.version, version
+        self.said += bytes([len(self.types)]) + self.types
+        self.stage = "security"
+        if not self.types:
+            self.said += b"\0\0\0\4busy"
+            self.stage = "closed"
+            yield 1
+            raise AssertionError("it has closed")
+        chosen = yield 1
+        assert chosen in self.types, chosen
+        assert chosen in b"\1\2", chosen
+        if chosen == b"\2":
+            self.said += bytes(range(16))
+            yield 16
+        if chosen == b"\2" or version == b"RFB 003.008\n":
+            self.said += bytes(3) + bytes([not self.lets_in])
+            if not self.lets_in:
+                self.said += b"\0\0\0\5wrong"
+                self.stage = "closed"
+                yield 1
+                raise AssertionError("it has closed")
+        shared = yield 1
+        assert shared == b"\1", shared
+        self.said += b"\2\x80\1\xe0" + bytes(16) + b"\0\0\0\4name"
+        while True:
+            self.stage = "in"
+            kind = yield 1
+            self.stage = "within"
+            if kind == b"\2":
+                head = yield 3
+                rest = head + (yield 4 * int.from_bytes(head[1:], "big"))
+            else:
+                assert kind in b"\0\3", kind
+                rest = yield 19 if kind == b"\0" else 9
+            self.messages.append(kind + rest)
 
 
 # -- the relay's door ------------------------------------------------------------------------------------------

@@ -82,7 +82,7 @@ class Adding(Case):
 
     def test_quoted(self) -> None:
         """Whatever globs are granted, the file stays readable and says the same."""
-        wanted = [Grant('a"b\\', "x'\n]é"), Grant("*", "{}")]
+        wanted = [Grant('a"b\\', "x'\n]é"), Grant("*", "{}"), Grant("*", "*", view=True)]
         key = add_key(self.path, "alice", wanted)
         self.ring.load()
         self.assertEqual(self.ring.user(key).grants, tuple(wanted))

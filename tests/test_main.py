@@ -55,6 +55,18 @@ class Files(Case):
         self.assertNotIn(key, self.out.getvalue())
         self.assertNotIn("sha256", self.out.getvalue())
 
+    def test_key_view(self) -> None:
+        """`key add --view` makes a key that may look and not act, and `key list` says so."""
+        keys = self.where / "keys.toml"
+        self.assertEqual(self.run_command("key", "add", "carol", "--keys", str(keys), "--view", "*:vm/*"), 0)
+        ring = KeyRing(str(keys))
+        ring.load()
+        user = ring.user(self.out.getvalue().strip())
+        self.assertTrue(user.may("web-1", "vm/a"))
+        self.assertFalse(user.may("web-1", "vm/a", act=True))
+        self.assertEqual(self.run_command("key", "list", "--keys", str(keys)), 0)
+        self.assertIn("*:vm/*(view)", self.out.getvalue())
+
     def test_key_revoke(self) -> None:
         """`key revoke` takes a key away, and only once."""
         keys = self.where / "keys.toml"

@@ -24,13 +24,14 @@ from streamrelay.targets.container import Container
 from streamrelay.targets.journal import Journal
 from streamrelay.targets.log import Log
 from streamrelay.targets.pty import Pty
+from streamrelay.targets.qemu import Qemu
 from streamrelay.targets.tcp import Tcp
 from streamrelay.targets.unix import Unix
 from streamrelay.wire import Refusal, TargetInfo, Terms, Viewer
 
 log = Logger()
 
-Settings = Tcp | Unix | Log | Pty | Container | Journal
+Settings = Tcp | Unix | Log | Pty | Qemu | Container | Journal
 
 _PLACE: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _OPTIONS: Final = re2.Options()
@@ -90,7 +91,7 @@ def read_entry(name: str, table: object) -> Entry:
     unknown = set(_PLACE.findall(" ".join(_texts(settings)))) - set(wanted)
     if unknown:
         raise ValueError(f"{{{min(unknown)}}} is no part of the name")
-    if isinstance(settings, Tcp | Unix):
+    if isinstance(settings, Tcp | Unix | Qemu):
         settings = settings.bounded()
     if not wanted:
         settings.check()

@@ -1,13 +1,21 @@
-"""What went wrong with a connection attempt, in the words of an answer to a summons."""
+"""How targets that are sockets are connected, and what went wrong, in the words of an answer to a summons."""
 
 from typing import Any
 
 from twisted.internet import error
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.protocol import Factory
 
 from streamrelay.errors import TargetError
-from streamrelay.plain import PlainConnection
-from streamrelay.wire import Refusal
+from streamrelay.plain import PlainConnection, PlainProtocol
+from streamrelay.wire import Close, Refusal, ending
+
+
+def plain(reactor: Any) -> "Factory[PlainProtocol]":
+    """Makes a `PlainConnection` of what an endpoint connects."""
+    factory = Factory.forProtocol(lambda: PlainProtocol(reactor, ending(Close.TARGET_RESET), lambda connection: None))
+    factory.noisy = False
+    return factory
 
 
 async def connected(attempt: "Deferred[Any]", where: str) -> PlainConnection:

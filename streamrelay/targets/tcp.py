@@ -5,15 +5,13 @@ from typing import Any
 
 from msgspec import structs
 from twisted.internet.endpoints import HostnameEndpoint
-from twisted.internet.protocol import Factory
 
 from streamrelay.errors import TargetError
-from streamrelay.plain import PlainProtocol
 from streamrelay.splice import Connection
 from streamrelay.targets.addresses import Filtered, literal
-from streamrelay.targets.connecting import connected
+from streamrelay.targets.connecting import connected, plain
 from streamrelay.targets.kind import Kind
-from streamrelay.wire import CONNECT_TIME, Close, Refusal, Terms, Viewer, ending
+from streamrelay.wire import CONNECT_TIME, Refusal, Terms, Viewer
 
 
 class Tcp(Kind, frozen=True, tag="tcp", tag_field="kind"):
@@ -46,12 +44,8 @@ class Tcp(Kind, frozen=True, tag="tcp", tag_field="kind"):
         host, port = split_address(self.address)
         filtered = Filtered(reactor, self.networks)
         endpoint = HostnameEndpoint(filtered, host, port, timeout=CONNECT_TIME)
-        factory = Factory.forProtocol(
-            lambda: PlainProtocol(reactor, ending(Close.TARGET_RESET), lambda connection: None)
-        )
-        factory.noisy = False
         try:
-            return await connected(endpoint.connect(factory), self.address)
+            return await connected(endpoint.connect(plain(reactor)), self.address)
         except TargetError as error:
             if not filtered.refused:
                 raise

@@ -1,18 +1,15 @@
 """unix: a stream socket in the file system."""
 
-import os
 from typing import Any
 
 from msgspec import structs
 from twisted.internet.endpoints import UNIXClientEndpoint
-from twisted.internet.protocol import Factory
 
-from streamrelay.errors import TargetError
-from streamrelay.plain import PlainProtocol
 from streamrelay.splice import Connection
-from streamrelay.targets.connecting import connected
+from streamrelay.targets.connecting import connected, plain
 from streamrelay.targets.kind import Kind
-from streamrelay.wire import CONNECT_TIME, Close, Refusal, Terms, Viewer, ending
+from streamrelay.targets.paths import check_absolute, real_path, within_of
+from streamrelay.wire import CONNECT_TIME, Terms, Viewer
 
 
 class Unix(Kind, frozen=True, tag="unix", tag_field="kind"):
@@ -32,31 +29,18 @@ class Unix(Kind, frozen=True, tag="unix", tag_field="kind"):
         return self.speaks
 
     def check(self) -> None:
-        if not self.path.startswith("/"):
-            raise ValueError(f"path {self.path!r}: expected an absolute path")
-        if self.within and not self.within.startswith("/"):
-            raise ValueError(f"within {self.within!r}: expected an absolute path")
+        if not self.path:
+            raise ValueError("path: expected an absolute path")
+        check_absolute(path=self.path, within=self.within)
 
     def bounded(self) -> "Unix":
         """As it stands in the agent's file: a pattern stays within the directory before its first part."""
-        if not self.parts:
-            return self
-        return structs.replace(self, within=self.within or os.path.dirname(self.path.partition("{")[0]))
+        return structs.replace(self, within=self.within or within_of(self.path)) if self.parts else self
 
     def real_path(self) -> str:
         """Where symbolic links lead, or `TargetError` if that is not `within`."""
-        if not self.within:
-            return self.path
-        real, within = os.path.realpath(self.path), os.path.realpath(self.within)
-        if os.path.commonpath([real, within]) != within:
-            why = f"{self.path} is not allowed: it leads to {real}, which is not within {self.within}"
-            raise TargetError(Refusal.NOT_ALLOWED, "the target's path is not allowed", detail=why)
-        return real
+        return real_path(self.path, self.within)
 
     async def connect(self, reactor: Any, terms: Terms) -> Connection:
         endpoint = UNIXClientEndpoint(reactor, self.real_path(), timeout=CONNECT_TIME)
-        factory = Factory.forProtocol(
-            lambda: PlainProtocol(reactor, ending(Close.TARGET_RESET), lambda connection: None)
-        )
-        factory.noisy = False
-        return await connected(endpoint.connect(factory), self.path)
+        return await connected(endpoint.connect(plain(reactor)), self.path)

@@ -3,15 +3,20 @@
 from collections.abc import Sequence
 from typing import Final
 
-from attrs import define
+from attrs import define, field
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from streamrelay import wire
 from streamrelay.errors import PeerError, TargetError
 from streamrelay.splice import Connection, Drain, Feed
+from streamrelay.targets.rfb import Spectator
 from streamrelay.wire import Ending, Refusal, Viewer
 
-HARMLESS: Final = ("terminal", "log")
+HARMLESS: Final = ("terminal", "log", "vnc")
 """Viewers of what can be looked at."""
+PIECE: Final = 8192
+"""Bytes of a VNC client that are read in one turn of the reactor: some milliseconds of the smallest messages, so that
+a client that floods with them doesn't hold up others."""
 
 
 def check_view(viewer: Viewer) -> None:
@@ -20,10 +25,10 @@ def check_view(viewer: Viewer) -> None:
         raise TargetError(Refusal.NOT_ALLOWED, "this target can't be opened for looking only")
 
 
-def view_only(connection: Connection, viewer: Viewer) -> Connection:
-    """A connection that takes nothing of its client but the size of its window."""
+def view_only(connection: Connection, viewer: Viewer, clock: IReactorTime) -> Connection:
+    """A connection on which its client can do nothing but look."""
     check_view(viewer)
-    return Onlooker(connection)
+    return Screen(connection, clock) if viewer == "vnc" else Onlooker(connection)
 
 
 @define(eq=False)
@@ -68,3 +73,124 @@ class Onlooker:
 
 
 _check: type[Connection] = Onlooker
+
+
+@define(eq=False)
+class Screen(Onlooker, Feed, Drain):
+    """A VNC screen whose client's messages pass through a `Spectator`."""
+
+    clock: IReactorTime
+    spectator: Spectator = field(factory=Spectator)
+    _feed: Feed = field(init=False)
+    _drain: Drain = field(init=False)
+    _held: bytearray = field(factory=bytearray)
+    """What the client has sent and was not looked at yet."""
+    _next: IDelayedCall | None = None
+    _eof: bool = False
+    _over: bool = False
+
+    @property
+    def unsent(self) -> int:
+        return self.target.unsent + len(self._held)
+
+    def join(self, feed: Feed, drain: Drain) -> None:
+        self._feed, self._drain = feed, drain
+        self.target.join(self, self)
+
+    # -- from the client -------------------------------------------------------------------------------------
+
+    def send(self, data: Sequence[memoryview], size: int) -> None:
+        if self._over:
+            return
+        for piece in data:
+            self._held += piece
+        if self._next is None:
+            self._look()
+
+    def send_control(self, message: bytes) -> None:
+        """Dropped: a screen has the size that it has."""
+
+    def send_eof(self) -> None:
+        self._eof = True
+        if self._next is None:
+            self.target.send_eof()
+
+    def close(self, ending: Ending) -> None:
+        """What was not looked at yet has no effect that anybody would miss."""
+        self._stop()
+        self.target.close(ending)
+
+    def abort(self) -> None:
+        self._stop()
+        self.target.abort()
+
+    def _look(self) -> None:
+        """Pass on what may pass of the next piece, and come again if there are more."""
+        self._next = None
+        piece = bytes(self._held[:PIECE])
+        del self._held[:PIECE]
+        try:
+            self._pass_on(self.spectator.from_client(piece))
+        except PeerError as error:
+            self._refuse(error)
+            return
+        if self._held:
+            self._next = self.clock.callLater(0, self._look)
+            return
+        if self._eof:
+            self.target.send_eof()
+        self.drained()
+
+    def _pass_on(self, data: bytes) -> None:
+        if data:
+            self.target.send([memoryview(data)], len(data))
+
+    def _refuse(self, error: PeerError) -> None:
+        self._stop()
+        self.over(wire.ending(wire.Close(error.code), error.reason))
+        self.target.abort()
+
+    def _stop(self) -> None:
+        self._held.clear()
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
+
+    # -- from the target -------------------------------------------------------------------------------------
+
+    def received(self, data: Sequence[memoryview], size: int) -> None:
+        if self._over:
+            return
+        if not self.spectator.following:
+            self._feed.received(data, size)
+            return
+        try:
+            shown, said = self.spectator.from_server(b"".join(data))
+        except PeerError as error:
+            self._refuse(error)
+            return
+        if shown:
+            self._feed.received([memoryview(bytearray(shown))], len(shown))
+        self._pass_on(said)
+
+    def control(self, message: bytes) -> None:
+        self._feed.control(message)
+
+    def eof(self) -> None:
+        self._feed.eof()
+
+    def over(self, ending: Ending) -> None:
+        if not self._over:
+            self._over = True
+            self._stop()
+            self._feed.over(ending)
+
+    def gone(self) -> None:
+        self._feed.gone()
+
+    def drained(self) -> None:
+        if not self.unsent:
+            self._drain.drained()
+
+
+_screen: type[Connection] = Screen

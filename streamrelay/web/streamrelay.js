@@ -7,6 +7,7 @@
  *
  * A ticket's URL holds a token. It stands in no message, error or log of this file.
  * @module
+ * @import { ConnectOptions, Outcome, Ticket, Wanted } from './streamrelay.js'
  */
 
 const PROTOCOL = 'streamrelay.v1';
@@ -18,7 +19,7 @@ const HIGH = 1 << 20; // bytes that wait for the reader, over which the agent is
 const LOW = HIGH / 4; // bytes under which it may go on
 const MOST = 64 << 20; // bytes over which the stream is given up, as its agent doesn't hold
 const OVERHEAD = 64; // bytes that a message costs us beside its own
-const PACE = 250; // ms between control messages; a relay bears 16 a second (protocol.rst, "Rate")
+const PACE = 250; // ms between two sizes, or two holds; a relay bears 16 control messages a second (protocol.rst, "Rate")
 
 /** What each close code means (protocol.rst, "Close codes"). */
 const WORDS = {
@@ -44,16 +45,14 @@ const WORDS = {
 };
 const TRANSIENT_CODES = [1001, 1006, 1013, 4004, 4005];
 const TRANSIENT_STATUSES = [0, 429, 503, 504];
+const TRANSIENT_REFUSALS = ['dial_failed']; // the agent can't reach the relay
 
 /** What others say, in one line without control characters. */
 const line = (text) => String(text).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').trim().slice(0, 300);
 
 /**
- * How a stream ended, from its close code: in words, whether in order, and whether another try is worth it.
- * @param {number} code
- * @param {string} [reason] what the other end said, one line
- * @param {number} [exit] the command's exit status, if it has one
- * @returns {import('./streamrelay.js').Outcome}
+ * How a stream ended, by its close code, what the other end said, and the command's exit status if there is one.
+ * @returns {Outcome}
  */
 export function outcome(code, reason = '', exit = undefined) {
   const said = line(reason);
@@ -82,15 +81,14 @@ export class Refused extends Error {
     this.status = status;
     this.code = code;
     this.retryAfter = retryAfter;
-    this.transient = TRANSIENT_STATUSES.includes(status);
+    this.transient = TRANSIENT_STATUSES.includes(status) || TRANSIENT_REFUSALS.includes(code);
   }
 }
 
 /**
  * Ask the platform for a stream, without opening its websocket: for programs that do that themselves.
  * Rejects with `Refused`, or with the signal's reason.
- * @param {import('./streamrelay.js').Wanted} wanted
- * @returns {Promise<import('./streamrelay.js').Ticket>}
+ * @type {(wanted: Wanted) => Promise<Ticket>}
  */
 export async function ask(wanted) {
   const { host, target, view, place, after, signal } = wanted;
@@ -111,6 +109,7 @@ export async function ask(wanted) {
   return { stream: '', kind: '', viewer: 'raw', links: 1, view: false, expires: 0, ...answer };
 }
 
+/** @type {(wanted: Wanted, body: string) => Promise<{ status: number, retryAfter: number, text: string }>} */
 async function post({ platform = globalThis.location?.origin, key, csrf, signal, fetch = globalThis.fetch }, body) {
   if (!platform || platform === 'null') throw new TypeError('platform: its URL is needed outside of its own pages');
   const late = AbortSignal.timeout(PATIENCE);
@@ -132,8 +131,7 @@ async function post({ platform = globalThis.location?.origin, key, csrf, signal,
 
 /**
  * Ask for a stream and open it. Rejects with `Refused`, an error with an `outcome`, or the signal's reason.
- * @param {import('./streamrelay.js').Wanted} wanted
- * @returns {Promise<Stream>}
+ * @type {(wanted: Wanted) => Promise<Stream>}
  */
 export async function open(wanted) {
   const ticket = await ask(wanted);
@@ -142,9 +140,7 @@ export async function open(wanted) {
 
 /**
  * Open the stream of a ticket's URL. Rejects with an error that has an `outcome`, or with the signal's reason.
- * @param {string} url a secret, good once
- * @param {import('./streamrelay.js').ConnectOptions} [options]
- * @returns {Promise<Stream>}
+ * @type {(url: string, options?: ConnectOptions) => Promise<Stream>}
  */
 export function connect(url, { signal, WebSocket = globalThis.WebSocket, ticket = null } = {}) {
   return new Promise((resolve, reject) => {
@@ -157,49 +153,55 @@ export function connect(url, { signal, WebSocket = globalThis.WebSocket, ticket 
       throw unopened('this page may open no websocket to such a URL', false);
     }
     socket.binaryType = 'arraybuffer';
+    let settled = false;
     const settle = (act, value) => {
+      if (settled) return; // these events come in the stream's life, too
+      settled = true;
       clearTimeout(timer);
       signal?.removeEventListener('abort', aborted);
-      for (const [name, listener] of Object.entries(listeners)) socket.removeEventListener(name, listener);
       if (act === reject) socket.close();
       act(value);
     };
-    const opened = () => {
+    const failed = () => settle(reject, unopened("the relay can't be reached, or doesn't let this client in", true));
+    const aborted = () => settle(reject, signal?.reason);
+    const timer = setTimeout(failed, PATIENCE);
+    signal?.addEventListener('abort', aborted);
+    socket.addEventListener('error', failed);
+    socket.addEventListener('close', failed);
+    socket.addEventListener('open', () => {
       if (socket.protocol === PROTOCOL) settle(resolve, new Stream(socket, ticket, signal));
       else settle(reject, unopened('this is no relay that speaks streamrelay.v1', false));
-    };
-    const failed = () => settle(reject, unopened("the relay can't be reached, or doesn't let this client in", true));
-    const aborted = () => settle(reject, signal.reason);
-    const listeners = { open: opened, error: failed, close: failed };
-    for (const [name, listener] of Object.entries(listeners)) socket.addEventListener(name, listener);
-    signal?.addEventListener('abort', aborted);
-    const timer = setTimeout(failed, PATIENCE);
+    });
   });
 }
 
 /** A stream that is open; `open` and `connect` make them. */
 export class Stream {
-  /** @type {import('./streamrelay.js').Ticket | null} */
+  /** @type {Ticket | null} */
   ticket;
   /** Bytes and strings (as UTF-8) for the target; closing it is the end of file. */
   writable;
   /** How it ended, once it has; never rejects. */
   closed;
-  /** Where a log stands now: behind so many bytes after that place. */
+  /** @type {{ place: string, after: number } | null} Where a log stands: behind so many bytes after that place. */
   place = null;
 
   #socket;
   #signal;
   #queue = []; // what has come and wasn't read: bytes and control messages
   #waiting = 0; // bytes in there
+  /** @type {(value?: any) => void} */
   #wake = () => {}; // somebody who waits for more
   #eof = false; // the agent has no more bytes
   #exit = undefined;
+  /** @type {Outcome | null} */
   #result = null;
+  /** @type {any} */
   #error = null; // why the reader gets no more, unless in order
   #settle;
   #sink;
   #taken = ''; // "readable" or "items": only one of them can be read
+  /** @type {ReadableStream | null} */
   #source = null;
   #unsaid = {}; // control messages that wait for their turn
   #holding = false; // as we want it
@@ -214,7 +216,7 @@ export class Stream {
     this.writable = new WritableStream({
       start: (sink) => { this.#sink = sink; },
       write: (chunk) => this.#write(chunk),
-      close: () => this.#socket.send('{"eof":true}'),
+      close: () => this.#put('{"eof":true}'),
       abort: () => this.close(),
     });
     socket.addEventListener('message', ({ data }) => this.#received(data));
@@ -223,14 +225,10 @@ export class Stream {
   }
 
   /** The stream's bytes. It fails with an error that has an `outcome` if the stream breaks off. */
-  get readable() {
-    return this.#read('readable');
-  }
+  get readable() { return this.#read('readable'); }
 
   /** The bytes, and the control messages between them. Either this or `readable` can be read. */
-  get items() {
-    return this.#read('items');
-  }
+  get items() { return this.#read('items'); }
 
   /** Tell the terminal's size (pty): integers from 1 to 10000. Only the last one of many in a row is sent. */
   resize(columns, rows) {
@@ -242,10 +240,11 @@ export class Stream {
 
   /** Leave the stream: nothing more is read or sent, but for what was written. */
   close() {
-    this.#leave(outcome(1000, '', this.#exit), null);
+    const result = outcome(1000, '', this.#exit);
+    this.#leave(this.#eof ? result : { ...result, words: 'closed here' }, null);
   }
 
-  #abort = () => this.#leave(outcome(1000, 'aborted', this.#exit), this.#signal.reason);
+  #abort = () => this.#leave({ ...outcome(1000, '', this.#exit), words: 'aborted', clean: false }, this.#signal.reason);
 
   #leave(result, error) {
     if (this.#result) return;
@@ -328,11 +327,11 @@ export class Stream {
   }
 
   #shift() {
-    const [item, size] = this.#queue.shift() ?? [];
+    const [item, size] = this.#queue.shift() ?? [null, 0];
     if (!item) return null;
     this.#waiting -= size;
     this.#balance();
-    if (typeof item.place === 'string') this.place = { place: item.place, after: 0 };
+    if (typeof item.place === 'string' && item.place) this.place = { place: item.place, after: 0 };
     else if (item instanceof Uint8Array && this.place) {
       this.place = { ...this.place, after: this.place.after + item.byteLength };
     }
@@ -356,7 +355,7 @@ export class Stream {
     if (this.#holding !== this.#held) message.hold = this.#held = this.#holding;
     if (!Object.keys(message).length) return;
     this.#unsaid = {};
-    this.#socket.send(JSON.stringify(message));
+    for (const [name, value] of Object.entries(message)) this.#put(JSON.stringify({ [name]: value }));
     this.#pace = setTimeout(() => {
       this.#pace = 0;
       this.#speak();
@@ -367,8 +366,13 @@ export class Stream {
     const bytes = typeof chunk === 'string' ? new TextEncoder().encode(chunk) : view(chunk);
     for (let begin = 0; begin < bytes.byteLength; begin += CHUNK) {
       await this.#room();
-      this.#socket.send(bytes.subarray(begin, begin + CHUNK));
+      this.#put(bytes.subarray(begin, begin + CHUNK));
     }
+  }
+
+  /** What is sent while the other end closes is lost in any case; browsers complain of it. */
+  #put(message) {
+    if (this.#socket.readyState === 1) this.#socket.send(message);
   }
 
   /** Wait until the websocket holds little. Browsers say nothing when that comes, so we look. */

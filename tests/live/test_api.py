@@ -149,20 +149,21 @@ class Forms(ApiTest):
         self.assertEqual(self.common.ask("GET", "/v1/hosts").status, 200)
 
     def test_headers(self) -> None:
-        """Every answer forbids caching, sniffing, framing and referrers."""
-        for answer in (
-            self.common.ask("GET", "/v1/hosts"),
-            self.common.ask("GET", "/v1/hosts", key=None),
-            self.common.ask("GET", "/v1/nothing"),
-            self.common.ask("GET", "/", key=None),
-            self.common.ask("GET", "/console.js", key=None),
+        """Every answer forbids sniffing, framing and referrers, and to be used again unasked."""
+        for path, key, kept in (
+            ("/v1/hosts", self.common.key, "no-store"),
+            ("/v1/hosts", None, "no-store"),
+            ("/v1/nothing", self.common.key, "no-store"),
+            ("/", None, "no-cache"),
+            ("/console.js", None, "no-cache"),
         ):
-            self.assertEqual(answer.headers["Cache-Control"], "no-store")
-            self.assertEqual(answer.headers["X-Content-Type-Options"], "nosniff")
-            self.assertEqual(answer.headers["Referrer-Policy"], "no-referrer")
-            self.assertIn("default-src 'none'", answer.headers["Content-Security-Policy"])
-            self.assertIn("frame-ancestors 'none'", answer.headers["Content-Security-Policy"])
-            self.assertNotIn("unsafe", answer.headers["Content-Security-Policy"])
+            headers = self.common.ask("GET", path, key=key).headers
+            self.assertEqual(headers["Cache-Control"], kept, path)
+            self.assertEqual(headers["X-Content-Type-Options"], "nosniff")
+            self.assertEqual(headers["Referrer-Policy"], "no-referrer")
+            self.assertIn("default-src 'none'", headers["Content-Security-Policy"])
+            self.assertIn("frame-ancestors 'none'", headers["Content-Security-Policy"])
+            self.assertNotIn("unsafe", headers["Content-Security-Policy"])
 
     def test_pages(self) -> None:
         """The console's files are served without a key, and no other file is."""

@@ -1,0 +1,29 @@
+"""Paths of sockets, which a client may have chosen a part of (operations.rst, "Addresses")."""
+
+import os
+
+from streamrelay.errors import TargetError
+from streamrelay.wire import Refusal
+
+
+def check_absolute(**paths: str) -> None:
+    """`ValueError` for a setting that is no absolute path; it may be left out."""
+    for setting, path in paths.items():
+        if path and not path.startswith("/"):
+            raise ValueError(f"{setting} {path!r}: expected an absolute path")
+
+
+def within_of(path: str) -> str:
+    """The directory before a pattern's first part, in which it must stay."""
+    return os.path.dirname(path.partition("{")[0])
+
+
+def real_path(path: str, within: str) -> str:
+    """Where symbolic links lead, or `TargetError` if that is not `within`; empty: anywhere."""
+    if not within:
+        return path
+    real, bound = os.path.realpath(path), os.path.realpath(within)
+    if os.path.commonpath([real, bound]) != bound:
+        why = f"{path} is not allowed: it leads to {real}, which is not within {within}"
+        raise TargetError(Refusal.NOT_ALLOWED, "the target's path is not allowed", detail=why)
+    return real

@@ -1,0 +1,112 @@
+// What one tab looks like: its button in the list of tabs, and its panel with a head, a notice and the viewer's screen.
+
+import { element, icon, iconButton, sentence, setIcon, write } from './dom.js';
+import { fullScreenButton } from './fullscreen.js';
+import { menu } from './menu.js';
+
+const STATES = { idle: 'Closed', opening: 'Opening …', open: 'Connected', waiting: 'Waiting', over: 'Ended' };
+let count = 0;
+
+export class Panel {
+  screen = element('div', { class: 'screen' }); // the viewer draws in it
+
+  #kinds; // its icons
+  #stateInTab = element('span', { class: 'visually-hidden' });
+  #badge = element('span', { class: 'badge', title: 'View only', hidden: true }, icon('eye'), element('span', {}, 'View only'));
+  #state = element('span', {});
+  #words = element('p', { class: 'words' });
+  #act;
+  #notice;
+  #tick = 0;
+
+  /** `act` is what the notice's button does, `close` closes the tab, `entries()` are the menu's. */
+  constructor({ host, target, number, kind, act, close, entries }) {
+    const id = `tab-${++count}`;
+    const name = number ? `${target} (${number})` : target;
+    this.#kinds = [icon(kind), icon(kind)];
+    this.#act = element('button', { type: 'button', class: 'primary', hidden: true, onclick: act });
+    this.#notice = element('div', { class: 'notice', hidden: true }, icon('warning'), this.#words, this.#act);
+    this.button = this.#tab(id, name, host, close);
+    this.element = element('section', {
+      id: `${id}-panel`, class: 'panel', role: 'tabpanel', 'aria-labelledby': id, tabindex: '-1', hidden: true,
+    });
+    this.element.append(this.#head(name, host, close, entries), this.#notice,
+      element('div', { class: 'wait' }, element('span', { class: 'spinner' }), element('p', {}, `Opening ${name} on ${host} …`)),
+      this.screen);
+  }
+
+  set selected(selected) {
+    this.button.setAttribute('aria-selected', String(selected));
+    this.element.hidden = !selected;
+  }
+
+  get selected() {
+    return !this.element.hidden;
+  }
+
+  set kind(kind) {
+    for (const one of this.#kinds) setIcon(one, kind);
+  }
+
+  set view(view) {
+    this.#badge.hidden = !view;
+  }
+
+  /** Whether the focus is in the panel, or nowhere. */
+  get mayTakeFocus() {
+    return document.activeElement === document.body || this.element.contains(document.activeElement);
+  }
+
+  /** The focus to the notice's button, if there is one. */
+  focus() {
+    if (this.#act.hidden || this.#notice.hidden) this.element.focus();
+    else this.#act.focus();
+  }
+
+  /** How its connection stands. */
+  show(connection) {
+    const { state, words, tone } = connection;
+    for (const { dataset } of [this.element, this.button]) Object.assign(dataset, { state, tone });
+    write(this.#state, STATES[state]);
+    write(this.#stateInTab, `, ${STATES[state].toLowerCase()}`);
+    this.#notice.hidden = !words || state === 'open';
+    this.#act.hidden = state === 'opening' || state === 'open';
+    write(this.#act, state === 'waiting' ? 'Try now' : 'Reconnect');
+    clearInterval(this.#tick);
+    if (state === 'waiting' && this.selected) this.#tick = setInterval(() => this.#showWords(connection), 500);
+    this.#showWords(connection);
+  }
+
+  remove() {
+    clearInterval(this.#tick);
+    this.button.remove();
+    this.element.remove();
+  }
+
+  #showWords({ state, words, seconds }) {
+    const next = { waiting: ` Next try in ${seconds} s.`, opening: ' Trying again …' }[state] ?? '';
+    write(this.#words, words && sentence(words) + next);
+  }
+
+  #tab(id, name, host, close) {
+    const cross = element('span', { class: 'cross', 'aria-hidden': 'true', title: 'Close' }, icon('close'));
+    cross.addEventListener('click', (event) => {
+      event.stopPropagation();
+      close();
+    });
+    return element('button', {
+      id, class: 'tab', type: 'button', role: 'tab', tabindex: '-1', title: `${name} on ${host}`,
+      'aria-controls': `${id}-panel`, 'aria-selected': 'false', 'aria-keyshortcuts': 'Delete',
+    }, this.#kinds[0], element('span', { class: 'what' }, name), element('span', { class: 'where' }, host),
+    this.#stateInTab, element('span', { class: 'dot' }), cross);
+  }
+
+  #head(name, host, close, entries) {
+    const more = menu('More', entries);
+    return element('header', { class: 'panel-head' }, this.#kinds[1],
+      element('h2', {}, name, ' ', element('span', { class: 'where' }, host)),
+      element('p', { class: 'state' }, this.#state), this.#badge, element('span', { class: 'spring' }),
+      fullScreenButton(this.element, () => this.screen.dispatchEvent(new Event('enlarged'))),
+      more.button, more.list, iconButton('close', 'Close', close));
+  }
+}

@@ -1,0 +1,51 @@
+// Who is signed in. The session itself is in a cookie that no script can read; the page has its CSRF token alone.
+
+import { request } from './request.js';
+
+/** Events: `in` when somebody has signed in (or needs not), `out` when nobody is any more; `why` says it in words. */
+export class Session extends EventTarget {
+  user = '';
+  csrf = '';
+  why = '';
+  known = false; // whether it has been found out
+  signedIn = false;
+  left = false; // whether it is out because somebody here has signed out
+
+  /** Find out who is signed in already. */
+  async look() {
+    const found = await request('GET', 'v1/session');
+    if (found.user === null) this.over('');
+    else this.#in(found);
+  }
+
+  async begin(key) {
+    this.#in(await request('POST', 'v1/session', { body: { key } }));
+  }
+
+  async end() {
+    try {
+      await request('DELETE', 'v1/session', { csrf: this.csrf });
+    } catch (problem) {
+      if (problem.status !== 401 && problem.status !== 404) throw problem; // else it was over before
+    }
+    this.user = '';
+    this.left = true;
+    this.over('');
+  }
+
+  /** It has turned out that the session is over. */
+  over(why) {
+    const was = this.signedIn || !this.known;
+    this.csrf = '';
+    this.signedIn = false;
+    this.known = true;
+    this.why = why;
+    if (was) this.dispatchEvent(new Event('out'));
+  }
+
+  #in({ user, csrf }) {
+    const before = this.user;
+    Object.assign(this, { user, csrf, known: true, signedIn: true, left: false, why: '' });
+    this.dispatchEvent(new CustomEvent('in', { detail: { another: before !== '' && before !== user } }));
+  }
+}

@@ -1,0 +1,51 @@
+// The form to sign in by a key, and the button to sign out.
+
+import { $, sentence, write } from './dom.js';
+import { say, whisper } from './say.js';
+
+export function showSignIn(session) {
+  const form = $('signin-form');
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault();
+    const key = $('key').value.trim();
+    const button = form.querySelector('button');
+    button.disabled = true;
+    write($('signin-error'), '');
+    $('key').removeAttribute('aria-invalid');
+    try {
+      await session.begin(key);
+    } catch (problem) {
+      const when = problem.retryAfter ? `${problem.message}; try again in ${problem.retryAfter} s` : problem.message;
+      write($('signin-error'), sentence(when));
+      $('key').setAttribute('aria-invalid', 'true');
+    }
+    $('key').value = '';
+    button.disabled = false;
+    if (!session.signedIn) $('key').focus();
+  });
+  $('signout').addEventListener('submit', async (event) => {
+    event.preventDefault();
+    try {
+      await session.end();
+      say('You have signed out.');
+    } catch (problem) {
+      say(sentence(problem.message));
+    }
+  });
+  session.addEventListener('in', () => show(session));
+  session.addEventListener('out', () => show(session));
+}
+
+function show({ signedIn, csrf, user, why }) {
+  document.body.dataset.session = signedIn ? 'in' : 'out';
+  $('signin').hidden = signedIn;
+  $('signout').hidden = !(signedIn && csrf); // who needs no key has no session that could end
+  write($('user'), signedIn ? user : '');
+  write($('signin-error'), '');
+  $('signin-why').hidden = !why;
+  write($('signin-why'), why);
+  if (signedIn) return;
+  if (why) whisper(why);
+  // Whoever types in a console goes on typing there, and not in this field.
+  if (!$('panels').contains(document.activeElement)) $('key').focus();
+}

@@ -1,0 +1,138 @@
+// One tab: a target's console, its connection, and what can be done with it.
+
+import { Connection } from './connection.js';
+import { copy } from './copy.js';
+import { command, link } from './links.js';
+import { Panel } from './panel.js';
+import { whisper } from './say.js';
+import { Source } from './source.js';
+import { iconOf, load } from './viewers.js';
+
+export class Tab {
+  signInNeeded = false; // it could not be opened as nobody is signed in
+
+  #session;
+  #known; // the target's entry in the list of hosts, if there is one
+  #source;
+  #viewer = null;
+  #panel;
+  #connection = new Connection(() => this.#open());
+  #wantsFocus = true; // the viewer is to have it once it is connected
+  #told = '';
+
+  /** `number` tells it from others of the same target; `more` are entries for its menu; `close()` closes it. */
+  constructor(session, { host, target, known, number, more, close }) {
+    Object.assign(this, { host, target });
+    this.#session = session;
+    this.#known = known;
+    this.#source = new Source(session, host, target);
+    const entries = () => this.#entries(more);
+    this.#panel = new Panel({ host, target, number, kind: iconOf(known ?? {}), act: () => this.reconnect(), close, entries });
+    this.#panel.view = known?.view;
+    this.#panel.screen.addEventListener('enlarged', () => this.focus());
+    this.#connection.addEventListener('change', () => this.#changed());
+    this.#connection.start();
+  }
+
+  get name() {
+    return `${this.target} on ${this.host}`;
+  }
+
+  /** Its button, which has the role of a tab. */
+  get button() {
+    return this.#panel.button;
+  }
+
+  get panel() {
+    return this.#panel.element;
+  }
+
+  set selected(selected) {
+    this.#panel.selected = selected;
+    this.#panel.show(this.#connection);
+  }
+
+  /** Whether it could be opened only once somebody tries again. */
+  get isDown() {
+    return ['waiting', 'over'].includes(this.#connection.state);
+  }
+
+  /** Whether nothing but its host's agent is missed. */
+  get waitsForHost() {
+    return this.#connection.error?.code === 'host_offline';
+  }
+
+  /** Into the viewer, or to where somebody reads why there is nothing to see. */
+  focus() {
+    this.#wantsFocus = this.#connection.state !== 'open';
+    if (this.#wantsFocus) this.#panel.focus();
+    else this.#viewer.focus();
+  }
+
+  /** Open it anew, or try now if that is to come anyway. */
+  reconnect() {
+    if (this.#panel.mayTakeFocus) this.panel.focus(); // the button that was pressed goes
+    this.#wantsFocus = true;
+    this.#connection.start();
+  }
+
+  /** Try now if it waits for the next try. */
+  hurry() {
+    this.#connection.hurry();
+  }
+
+  destroy() {
+    this.#panel.selected = false; // nothing more is told of it
+    this.#connection.stop();
+    this.#source.leave();
+    this.#viewer?.destroy();
+    this.#panel.remove();
+  }
+
+  async #open() {
+    this.signInNeeded = false;
+    try {
+      if (!this.#viewer) await this.#prepare();
+      return await this.#viewer.connect();
+    } catch (error) {
+      this.signInNeeded = error.status === 401;
+      if (this.signInNeeded) this.#session.over('Your session is over. Sign in to go on; what is open stays open.');
+      throw error;
+    }
+  }
+
+  /** The first ticket says which viewer; the one that is likely is loaded meanwhile. */
+  async #prepare() {
+    if (this.#known) load(this.#known.viewer).catch(() => {}); // it is said below
+    const ticket = await this.#source.first();
+    const module = await load(ticket.viewer);
+    this.#panel.view = ticket.view;
+    this.#panel.kind = iconOf(ticket);
+    this.#viewer = module.create(this.#panel.screen, this.#source);
+    this.panel.classList.add('shown');
+  }
+
+  /** Screen readers are told changes, not seconds; the focus goes into the viewer if it is still here. */
+  #changed() {
+    const { state, words } = this.#connection;
+    this.#panel.show(this.#connection);
+    if (state === this.#told || !this.#panel.selected) return;
+    this.#told = state;
+    if (state === 'open') whisper(`Connected to ${this.name}.`);
+    else if (this.isDown) whisper(`${this.name}: ${words}.`);
+    if (state === 'open' && this.#wantsFocus && this.#panel.mayTakeFocus) this.focus();
+  }
+
+  #entries(more) {
+    const { host, target } = this;
+    return [
+      ...(this.#viewer?.actions ?? []),
+      null,
+      { label: 'Copy link', icon: 'link', run: () => copy(link(host, target), 'The link is copied.') },
+      { label: 'Copy command', icon: 'terminal', run: () => copy(command(host, target), 'The command is copied.') },
+      null,
+      { label: 'Reconnect', icon: 'again', run: () => this.reconnect() },
+      ...more,
+    ];
+  }
+}

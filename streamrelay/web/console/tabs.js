@@ -1,0 +1,151 @@
+// The tabs: which are open, which is selected (ARIA's tabs; they are selected as the focus moves).
+
+import { $ } from './dom.js';
+import { whisper } from './say.js';
+import { Tab } from './tab.js';
+
+/** Event: `change`, when tabs come, go, or another is selected; `selected` is null for the overview. */
+export class Tabs extends EventTarget {
+  selected = null;
+
+  #all = [];
+  #session;
+  #hosts;
+
+  constructor(session, hosts) {
+    super();
+    this.#session = session;
+    this.#hosts = hosts;
+    $('tabs').addEventListener('keydown', (event) => this.#key(event));
+    $('tabs').addEventListener('auxclick', (event) => {
+      if (event.button === 1) this.close(this.#of(event.target));
+    });
+    $('tabs').addEventListener('click', (event) => {
+      const tab = this.#of(event.target);
+      if (!tab) return;
+      this.select(tab);
+      if (event.detail) tab.focus(); // by a pointer; Enter has an arrow down for this, see #key
+    });
+    hosts.addEventListener('change', () => this.#hostsChanged());
+    addEventListener('online', () => this.#hurry());
+    document.addEventListener('visibilitychange', () => { if (!document.hidden) this.#hurry(); });
+    session.addEventListener('in', ({ detail }) => this.#signedIn(detail.another));
+    session.addEventListener('out', () => { if (session.left) this.closeAll(); });
+  }
+
+  find(host, target) {
+    return this.#all.find((tab) => tab.host === host && tab.target === target);
+  }
+
+  /** Show a target: in its tab, or in a new one. */
+  open(host, target, { another = false } = {}) {
+    const there = this.find(host, target);
+    const tab = (!another && there) || this.#add(host, target, another);
+    this.select(tab);
+    if (tab.isDown) tab.reconnect();
+    tab.focus();
+    return tab;
+  }
+
+  select(tab) {
+    this.selected = tab;
+    for (const one of this.#all) {
+      one.selected = one === tab;
+      one.button.tabIndex = one === (tab ?? this.#all[0]) ? 0 : -1;
+    }
+    tab?.button.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+    this.#changed();
+  }
+
+  /** Another one takes its place, and its focus. */
+  close(tab) {
+    const place = this.#all.indexOf(tab);
+    if (place < 0) return;
+    const focus = [tab.button, tab.panel].find((one) => one.contains(document.activeElement));
+    this.#all.splice(place, 1);
+    tab.destroy();
+    const next = this.#all[place] ?? this.#all[place - 1] ?? null;
+    this.select(this.selected === tab ? next : this.selected);
+    whisper(`${tab.name} is closed.`);
+    if (!focus) return;
+    if (focus === tab.panel && next) next.focus();
+    else (next?.button ?? $('hosts')).focus();
+  }
+
+  closeAll() {
+    this.#all.splice(0).forEach((tab) => tab.destroy());
+    this.select(null);
+  }
+
+  /** The one so many further on, round the end. */
+  step(by) {
+    if (!this.#all.length) return;
+    const place = this.#all.indexOf(this.selected);
+    this.select(this.#all.at((Math.max(place, by < 0 ? 0 : -1) + by) % this.#all.length));
+    this.selected.focus();
+  }
+
+  #add(host, target, another) {
+    const same = this.#all.filter((tab) => tab.host === host && tab.target === target).length;
+    const tab = new Tab(this.#session, {
+      host,
+      target,
+      number: same && same + 1,
+      known: this.#hosts.find(host, target),
+      close: () => this.close(tab),
+      more: [{ label: 'Open another', icon: 'plus', run: () => this.open(host, target, { another: true }) }],
+    });
+    this.#all.push(tab);
+    $('tabs').append(tab.button);
+    $('panels').append(tab.panel);
+    return tab;
+  }
+
+  #of(target) {
+    return this.#all.find((tab) => tab.button.contains(target));
+  }
+
+  #changed() {
+    $('tabs').hidden = !this.#all.length;
+    $('overview').hidden = this.selected !== null;
+    document.body.dataset.tabs = this.#all.length ? 'some' : 'none';
+    document.body.dataset.view = this.selected ? 'tab' : 'overview';
+    document.title = this.selected ? `${this.selected.name} · streamrelay` : 'streamrelay';
+    this.dispatchEvent(new Event('change'));
+  }
+
+  #key(event) {
+    const now = this.#all.indexOf(this.#of(event.target));
+    const last = this.#all.length - 1;
+    const to = {
+      ArrowRight: now === last ? 0 : now + 1, ArrowLeft: now ? now - 1 : last, Home: 0, End: last,
+    }[event.key];
+    if (now < 0 || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (to !== undefined) {
+      this.select(this.#all[to]);
+      this.#all[to].button.focus();
+    } else if (event.key === 'Delete') {
+      this.close(this.#all[now]);
+    } else if (event.key === 'ArrowDown' || event.key === 'Enter') {
+      this.select(this.#all[now]);
+      this.#all[now].focus();
+    } else {
+      return;
+    }
+    event.preventDefault();
+  }
+
+  #hurry() {
+    for (const tab of this.#all) tab.hurry();
+  }
+
+  /** A host that is up again needn't be waited for. */
+  #hostsChanged() {
+    for (const tab of this.#all) if (tab.waitsForHost && this.#hosts.isUp(tab.host)) tab.hurry();
+  }
+
+  #signedIn(another) {
+    if (another) this.closeAll(); // what one user has opened isn't for the next
+    else this.#all.filter((tab) => tab.signInNeeded).forEach((tab) => tab.reconnect());
+  }
+}

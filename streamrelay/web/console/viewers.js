@@ -1,0 +1,26 @@
+// The viewers: which there are, and their modules, each loaded when it is first used.
+
+const VIEWERS = { log: 'log', terminal: 'terminal', vnc: 'screen', spice: 'screen', raw: 'raw' }; // by name, the icon
+const KINDS = {
+  log: 'log', journal: 'journal', pty: 'terminal', container: 'container', qemu: 'machine', tcp: 'port', unix: 'socket',
+};
+
+export function iconOf({ viewer }) {
+  return VIEWERS[viewer] ?? VIEWERS.raw;
+}
+
+/** A target's kind in a word; what isn't known is said as it is. */
+export function kindOf({ kind }) {
+  return KINDS[kind] ?? kind;
+}
+
+/** The module of a viewer. One that this page doesn't know is shown raw. */
+export async function load(viewer) {
+  const name = Object.hasOwn(VIEWERS, viewer) ? viewer : 'raw';
+  try {
+    return await import(`../viewers/${name}.js`);
+  } catch (error) {
+    if (error instanceof SyntaxError) throw error;
+    throw new Error(`the page's part for this kind of target (viewers/${name}.js) can't be loaded`, { cause: error });
+  }
+}

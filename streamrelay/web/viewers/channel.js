@@ -1,0 +1,53 @@
+// A stream as the websocket-like channel that noVNC takes in place of a URL, so that the outcome is told in words.
+
+/** What noVNC needs of a websocket (noVNC's docs/API.md, "RFB: urlOrChannel"); it opens at once. */
+export class Channel {
+  binaryType = 'arraybuffer';
+  protocol = '';
+  readyState = 'open';
+  onopen = null;
+  onmessage = null;
+  onerror = null;
+  onclose = null;
+
+  /** Whether its user has closed it. */
+  left = false;
+
+  #stream;
+  #writer;
+
+  constructor(stream) {
+    this.#stream = stream;
+    this.#writer = stream.writable.getWriter();
+    this.#read(stream.readable.getReader());
+    stream.closed.then(({ code, reason, clean }) => {
+      this.readyState = 'closed';
+      this.onclose?.({ code, reason, wasClean: clean });
+    });
+  }
+
+  /** The bytes are copied: noVNC uses its buffer again. */
+  send(bytes) {
+    this.#writer.write(new Uint8Array(bytes)).catch(() => {}); // of a stream that broke its outcome tells
+  }
+
+  close() {
+    this.left = true;
+    this.readyState = 'closing';
+    this.#stream.close();
+  }
+
+  /** The next piece is read once the last one was taken. */
+  async #read(reader) {
+    try {
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) break;
+        this.onmessage?.({ data: value });
+      }
+      await this.#writer.close();
+    } catch {
+      // the stream broke, or ended meanwhile; its outcome says how
+    }
+  }
+}

@@ -1,0 +1,208 @@
+// A terminal: xterm.js on a stream. The scrollback stays over reconnects; a target's bytes touch nothing but the terminal.
+
+import { allowStyleAttribute, withStyles } from './inline-style.js';
+import { DARK, LIGHT } from './terminal-themes.js';
+import { keyBar } from './terminal-keys.js';
+import { load, loadStyle, ownStyle } from './third-party.js';
+
+const NAME = "the terminal's viewer (xterm.js)";
+const SCROLLBACK = 10_000; // lines
+const RESIZE_EVERY = 250; // milliseconds between two sizes that the host is told
+const SIZES = [8, 32]; // of the text, in pixels
+const ENCODER = new TextEncoder();
+// What a program may have left behind when its stream broke: the other screen, the mouse, pasting, focus, a region.
+const AFRESH = '\x1b[?1049l\x1b[?1000;1002;1003;1004;1006;2004l\x1b[!p\x1b[0m\x1b[?25h';
+
+/** A viewer of a terminal in `element`; `source` opens its streams (docs/architecture.rst, "Pages"). */
+export function create(element, source) {
+  return new Terminal(element, source);
+}
+
+class Terminal {
+  #element;
+  #source;
+  #terminal = null;
+  #fit = null;
+  #stream = null; // the one whose bytes are shown
+  #writer = null; // null while nothing may be sent
+  #told = ''; // the size that the host knows
+  #tellLater = 0;
+  #gone = Promise.withResolvers();
+  #undo = new AbortController(); // of listeners
+
+  constructor(element, source) {
+    this.#element = element;
+    this.#source = source;
+  }
+
+  get actions() {
+    const terminal = this.#terminal;
+    if (!terminal) return [];
+    const reader = terminal.options.screenReaderMode;
+    return [
+      { label: 'Copy selection', run: () => navigator.clipboard.writeText(terminal.getSelection()) },
+      { label: 'Paste', run: async () => terminal.paste(await navigator.clipboard.readText()) },
+      { label: 'Clear scrollback', run: () => terminal.clear() },
+      { label: 'Larger text', run: () => this.#zoom(2) },
+      { label: 'Smaller text', run: () => this.#zoom(-2) },
+      {
+        label: reader ? 'Screen reader support off' : 'Screen reader support on',
+        run: () => { terminal.options.screenReaderMode = !reader; },
+      },
+    ];
+  }
+
+  async connect() {
+    await this.#prepare();
+    const stream = await this.#source.open({ view: this.#source.view });
+    if (this.#undo.signal.aborted) stream.close();
+    else this.#begin(stream);
+    const closed = Promise.race([this.#show(stream), this.#gone.promise]).then(() => stream.closed);
+    return { closed, close: () => stream.close() };
+  }
+
+  focus() {
+    this.#terminal?.focus();
+  }
+
+  destroy() {
+    this.#undo.abort();
+    this.#gone.resolve();
+    clearTimeout(this.#tellLater);
+    this.#stream?.close();
+    this.#stream = this.#writer = null;
+    this.#terminal?.dispose();
+    this.#terminal = null;
+    this.#element.replaceChildren();
+  }
+
+  // -- the terminal --------------------------------------------------------------------------------------------
+
+  async #prepare() {
+    if (this.#terminal) return;
+    const [xterm, fit] = await Promise.all([
+      load(NAME, 'xterm/lib/xterm.mjs'),
+      load(NAME, 'addon-fit/lib/addon-fit.mjs'),
+      loadStyle(NAME, 'xterm/css/xterm.css'), // sizes are measured when the terminal is opened
+      ownStyle(),
+    ]);
+    if (this.#terminal || this.#undo.signal.aborted) return;
+    allowStyleAttribute(HTMLSpanElement); // colours of 24 bits
+    const dark = matchMedia('(prefers-color-scheme: dark)');
+    const terminal = new xterm.Terminal({
+      fontFamily: 'ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace',
+      fontSize: 14,
+      minimumContrastRatio: 4.5, // WCAG 2.2, 1.4.3
+      screenReaderMode: true,
+      scrollback: SCROLLBACK,
+      theme: dark.matches ? DARK : LIGHT,
+    });
+    this.#terminal = terminal;
+    this.#fit = new fit.FitAddon();
+    terminal.loadAddon(this.#fit);
+    this.#place(terminal);
+    this.#listen(terminal, dark);
+  }
+
+  #place(terminal) {
+    const screen = document.createElement('div');
+    screen.className = 'terminal-screen';
+    const keys = keyBar(terminal);
+    const frame = document.createElement('div');
+    frame.className = 'terminal-frame';
+    frame.append(screen, keys.element);
+    this.#element.replaceChildren(frame);
+    withStyles(() => terminal.open(screen));
+    terminal.onData((text) => this.#send(ENCODER.encode(keys.apply(text))));
+    terminal.onBinary((text) => this.#send(Uint8Array.from(text, (letter) => letter.charCodeAt(0))));
+    const observer = new ResizeObserver(() => this.#fitNow());
+    observer.observe(screen);
+    this.#undo.signal.addEventListener('abort', () => observer.disconnect());
+  }
+
+  #listen(terminal, dark) {
+    const { signal } = this.#undo;
+    dark.addEventListener('change', () => { terminal.options.theme = dark.matches ? DARK : LIGHT; }, { signal });
+    terminal.onResize(() => this.#tell());
+    terminal.onBell(() => this.#flash());
+    terminal.attachCustomKeyEventHandler((event) => {
+      const [ours, key] = [event.ctrlKey && event.shiftKey && !event.altKey, event.code];
+      if (ours && key === 'KeyC' && event.type === 'keydown' && terminal.hasSelection()) {
+        event.preventDefault();
+        navigator.clipboard?.writeText(terminal.getSelection());
+      }
+      return !(ours && (key === 'KeyC' || key === 'KeyV')); // the browser's own paste, as text
+    });
+  }
+
+  #fitNow() {
+    if (this.#element.clientWidth && this.#element.clientHeight) this.#fit.fit(); // not while the tab is hidden
+  }
+
+  #flash() {
+    const { classList } = this.#element.firstChild;
+    if (classList.contains('bell')) return;
+    classList.add('bell');
+    setTimeout(() => classList.remove('bell'), 150);
+  }
+
+  #zoom(pixels) {
+    const { options } = this.#terminal;
+    options.fontSize = Math.min(Math.max(options.fontSize + pixels, SIZES[0]), SIZES[1]);
+    this.#fitNow();
+  }
+
+  // -- the stream ----------------------------------------------------------------------------------------------
+
+  #begin(stream) {
+    const view = this.#source.view || Boolean(stream.ticket?.view);
+    const terminal = this.#terminal;
+    if (this.#stream) terminal.write(`${AFRESH}\r\n`);
+    terminal.options.disableStdin = view;
+    this.#element.firstChild.classList.toggle('view-only', view);
+    this.#stream = stream;
+    this.#writer = view ? null : stream.writable.getWriter();
+    this.#told = '';
+    this.#fitNow();
+    if (!this.#tellLater) this.#tell();
+  }
+
+  /** Show what comes until nothing more does: the next piece is only read once the terminal has taken the last one. */
+  async #show(stream) {
+    const reader = stream.items.getReader();
+    try {
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done || stream !== this.#stream) break;
+        if (value instanceof Uint8Array) await this.#write(value);
+        else if (value.exit !== undefined) await this.#write(`\r\n\x1b[0mthe command ended with status ${value.exit}\r\n`);
+      }
+    } catch {
+      // a stream that broke; its outcome says how
+    }
+    if (stream !== this.#stream) return;
+    this.#writer?.close().catch(() => {});
+    this.#writer = null;
+    this.#terminal.options.disableStdin = true; // until the next stream
+  }
+
+  #write(piece) {
+    return new Promise((taken) => this.#terminal.write(piece, taken));
+  }
+
+  #send(bytes) {
+    this.#writer?.write(bytes).catch(() => {}); // a stream that broke; its outcome says how
+  }
+
+  /** Tell the host the size; at most once in RESIZE_EVERY, the last one always. */
+  #tell() {
+    const { cols, rows } = this.#terminal;
+    if (this.#tellLater || !this.#stream || this.#told === `${cols} ${rows}`) return;
+    this.#told = `${cols} ${rows}`;
+    this.#stream.resize(cols, rows);
+    this.#tellLater = setTimeout(() => {
+      this.#tellLater = 0;
+      if (this.#terminal) this.#tell();
+    }, RESIZE_EVERY);
+  }
+}

@@ -1,0 +1,166 @@
+// A machine's screen by VNC: noVNC on a stream. The last picture stays while there is no stream.
+
+import { Channel } from './channel.js';
+import { askFor } from './form.js';
+import { failure, line, refusal } from './outcomes.js';
+import { dropPicture, keepPicture } from './picture.js';
+import { load, ownStyle } from './third-party.js';
+import { typeText } from './typing.js';
+
+const NAME = "the VNC viewer (noVNC)";
+const FIELDS = {
+  username: { name: 'username', label: 'User' },
+  password: { name: 'password', label: 'Password', type: 'password' },
+  target: { name: 'target', label: 'Target' },
+};
+
+/** A viewer of a VNC server in `element`; `source` opens its streams (docs/architecture.rst, "Pages"). */
+export function create(element, source) {
+  return new Vnc(element, source);
+}
+
+class Vnc {
+  #element;
+  #source;
+  #screen = document.createElement('div');
+  #rfb = null; // while it is connected
+  #keysyms = null;
+  #copied = ''; // what was last copied on the machine
+  #undo = new AbortController();
+
+  constructor(element, source) {
+    this.#element = element;
+    this.#source = source;
+    this.#screen.className = 'vnc-screen';
+    element.append(this.#screen);
+  }
+
+  get actions() {
+    const rfb = this.#rfb;
+    if (!rfb) return [];
+    const copy = { label: "Copy the machine's clipboard", run: () => navigator.clipboard.writeText(this.#copied) };
+    const looks = this.#copied ? [copy] : [];
+    if (rfb.viewOnly) return looks;
+    return [
+      { label: 'Ctrl-Alt-Del', run: () => rfb.sendCtrlAltDel() },
+      { label: 'Type text …', run: () => this.#typeText(rfb) },
+      ...looks,
+      {
+        label: "Paste to the machine's clipboard",
+        run: async () => rfb.clipboardPasteFrom(await navigator.clipboard.readText()),
+      },
+    ];
+  }
+
+  async connect() {
+    const [{ default: RFB }, logging, { default: keysyms }] = await Promise.all([
+      load(NAME, 'novnc/core/rfb.js'),
+      load(NAME, 'novnc/core/util/logging.js'),
+      load(NAME, 'novnc/core/input/keysymdef.js'),
+      ownStyle(),
+    ]);
+    logging.initLogging('none'); // what it has to say is told as the outcome
+    this.#keysyms = keysyms;
+    const stream = await this.#source.open({ view: this.#source.view });
+    if (this.#undo.signal.aborted) stream.close();
+    const session = new Session(RFB, stream, this.#screen, this.#source.view || Boolean(stream.ticket?.view));
+    this.#undo.signal.addEventListener('abort', () => session.close());
+    session.rfb.addEventListener('clipboard', ({ detail }) => { this.#copied = detail.text; });
+    session.closed.then(() => { if (this.#rfb === session.rfb) this.#rfb = null; });
+    await session.connected;
+    this.#rfb = session.rfb;
+    return { closed: session.closed, close: () => session.close() };
+  }
+
+  focus() {
+    this.#rfb?.focus({ preventScroll: true });
+  }
+
+  destroy() {
+    this.#undo.abort();
+    this.#screen.remove();
+  }
+
+  async #typeText(rfb) {
+    await typeText(this.#element, this.#undo.signal, (letter, shift) => {
+      if (shift) rfb.sendKey(0xffe1, 'ShiftLeft', true);
+      rfb.sendKey(this.#keysyms.lookup(letter.codePointAt(0)), null);
+      if (shift) rfb.sendKey(0xffe1, 'ShiftLeft', false);
+    });
+    rfb.focus();
+  }
+}
+
+/** One stream's: from the handshake to the outcome. */
+class Session {
+  rfb;
+  connected; // rejects with an error that has an outcome
+  closed;
+
+  #channel;
+  #screen;
+  #over = new AbortController(); // forms go when the session does
+  #leaving = false;
+  #said = ''; // why it ended, if that was told inside of the stream
+
+  constructor(RFB, stream, screen, view) {
+    this.#screen = screen;
+    this.#channel = new Channel(stream);
+    dropPicture(screen);
+    const rfb = this.rfb = new RFB(screen, this.#channel, { shared: true });
+    const canvas = screen.querySelector('canvas');
+    Object.assign(rfb, { scaleViewport: true, viewOnly: view, resizeSession: !view, background: 'transparent' });
+    const ended = new Promise((resolve) => rfb.addEventListener('disconnect', resolve));
+    this.closed = ended.then(() => this.#end(stream, canvas));
+    this.connected = new Promise((resolve, reject) => {
+      rfb.addEventListener('connect', resolve);
+      this.closed.then((outcome) => reject(failure(outcome)));
+    });
+    rfb.addEventListener('credentialsrequired', ({ detail }) => this.#credentials(detail.types));
+    rfb.addEventListener('serververification', ({ detail }) => this.#verify(detail.publickey));
+    rfb.addEventListener('securityfailure', ({ detail }) => {
+      const { reason } = detail;
+      this.#said = reason ? `the VNC server refused: ${line(reason)}` : 'the VNC server refused the password';
+    });
+    rfb.addEventListener('bell', () => this.#flash());
+  }
+
+  close(said = '') {
+    this.#leaving = true;
+    this.#said ||= said;
+    if (this.#channel.readyState === 'open') this.rfb.disconnect();
+  }
+
+  async #end(stream, canvas) {
+    this.#over.abort();
+    keepPicture(this.#screen, canvas);
+    const outcome = await stream.closed;
+    if (this.#said) return refusal(this.#said);
+    if (this.#channel.left && !this.#leaving) { // noVNC gave up
+      return refusal('what answers is no VNC server that this viewer understands');
+    }
+    return outcome;
+  }
+
+  async #credentials(types) {
+    const answer = await askFor(
+      this.#screen, 'The VNC server asks who you are', types.map((type) => FIELDS[type]), { signal: this.#over.signal },
+    );
+    if (answer) this.rfb.sendCredentials(answer);
+    else this.close('nothing was told to the VNC server, which asks who you are');
+  }
+
+  async #verify(key) {
+    const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', key));
+    const print = Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join(':');
+    const words = `The VNC server shows a key with the SHA-256 ${print}. Is it the right one?`;
+    const answer = await askFor(this.#screen, words, [], { signal: this.#over.signal, action: 'Yes' });
+    if (answer) this.rfb.approveServer();
+    else this.close("the VNC server's key was not accepted");
+  }
+
+  #flash() {
+    this.#screen.classList.add('bell');
+    setTimeout(() => this.#screen.classList.remove('bell'), 150);
+  }
+}

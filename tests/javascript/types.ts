@@ -1,0 +1,55 @@
+// What a program in TypeScript may write, and what it may not; `tsc` looks at it, nothing runs it.
+
+import {
+  ask, connect, open, outcome, Refused, type Control, type Outcome, type Stream, type StreamError, type Ticket,
+} from '../../streamrelay/web/streamrelay.js';
+
+const stopping = new AbortController();
+const stream: Stream = await open({
+  host: 'web-1', target: 'log', view: true, place: 'x', after: 3, platform: 'https://platform.example', key: 'srk_…',
+  csrf: '', signal: stopping.signal, fetch, WebSocket,
+});
+const ticket: Ticket = await ask({ host: 'web-1', target: 'log' });
+const other = await connect(ticket.url, { signal: stopping.signal, WebSocket, ticket });
+const viewers: [string, number, boolean] = [ticket.viewer, ticket.links, ticket.view];
+
+for await (const bytes of stream.readable) new TextDecoder().decode(bytes);
+for await (const item of other.items) {
+  if (item instanceof Uint8Array) item.byteLength;
+  else {
+    const control: Control = item;
+    const said: [number?, string?, number?, boolean?] = [control.exit, control.place, control.skipped, control.lost];
+  }
+}
+await stream.readable.pipeThrough(new TextDecoderStream() as TransformStream<Uint8Array, string>).pipeTo(other.writable);
+const writer = stream.writable.getWriter();
+await writer.write('text');
+await writer.write(new Uint8Array(3));
+stream.resize(80, 24);
+stream.close();
+
+const end: Outcome = await stream.closed;
+const words: string = end.clean ? '' : end.words + end.reason + end.code;
+const status: number | undefined = outcome(1000, '', 3).exit;
+const where = stream.place;
+if (where) await open({ host: 'web-1', target: 'log', ...where });
+
+try {
+  await open({ host: 'web-1', target: 'log' });
+} catch (error) {
+  if (error instanceof Refused) [error.status, error.code, error.message, error.retryAfter, error.transient];
+  else (error as StreamError).outcome.words;
+}
+
+// @ts-expect-error: a target is missing
+await open({ host: 'web-1' });
+// @ts-expect-error: numbers are no bytes
+await writer.write(3);
+// @ts-expect-error: streams are opened, not made
+new (stream.constructor as typeof Stream)();
+// @ts-expect-error: only read
+stream.place = null;
+// @ts-expect-error: no such thing
+stream.url;
+
+export { status, viewers, words };
