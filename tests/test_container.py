@@ -480,6 +480,13 @@ class Execs(Case):
             self.ends()
         self.assertEqual(self.ear.codes, [1000])
 
+    def test_nobody_ends_it(self) -> None:
+        """A command that can't be ended, as its container is gone, is no fault of ours."""
+        connection, _ = self.start()
+        connection.abort()
+        self.docker.asked(f"POST /containers/{ID}/exec").answer({"message": "no such container"}, "404 Not Found")
+        self.assertEqual((self.docker.waiting, self.flushLoggedErrors()), (0, []))
+
     def test_resize(self) -> None:
         """A size is set; of many that come at once the last one counts, and an API that isn't ready is asked again."""
         connection, _ = self.start()

@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from streamrelay import wire
-from streamrelay.errors import PeerError
+from streamrelay.errors import PeerError, TargetError
 from streamrelay.logs import Logger
 from streamrelay.plain import PlainConnection
 from streamrelay.splice import Connection, Drain, Feed
