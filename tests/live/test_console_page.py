@@ -164,7 +164,9 @@ class Loading(ConsoleTest):
         files = {name: size for name, size in json.loads(page.evaluate(script)) if not name.startswith("/v1/")}
         total = sum(files.values())
         print(f"\nfirst load: {len(files)} files, {total} bytes on the wire")
-        self.assertIn("/streamrelay.js", files)
+        preloaded = page.evaluate("[...document.querySelectorAll('[rel=modulepreload]')].map(({ href }) => href)")
+        modules = {name for name in files if name.endswith(".js")} - {"/console.js", "/console/theme.js"}
+        self.assertEqual(modules, {href.removeprefix(self.common.console) for href in preloaded})  # all at once
         self.assertLess(total, 150_000, files)
         self.assertFalse([name for name in files if name.startswith(("/viewers/", "/third-party/"))])
         self.open_target(page, "app")

@@ -142,6 +142,22 @@ class Tabs(ConsoleTest):
         self.expect(page.get_by_role("tab")).to_have_count(1)
         self.assert_content()
 
+    def test_names(self) -> None:
+        """Whatever a target is called, its link leads back to it, and its command is one of the shell."""
+        page = self.signed_in()
+        for name in ("log", "vm/web-1/console", "a@b:22+x", "50%", "it's", "a b", "#?&", "ü/%2F"):
+            address = page.evaluate("async (name) => (await import('/console/links.js')).fragment('h', name)", name)
+            self.assertNotIn(" ", address)
+            back = page.evaluate("async (text) => (await import('/console/links.js')).parse(text)", address)
+            self.assertEqual(back, {"host": "h", "target": name})
+            line = page.evaluate("async (name) => (await import('/console/links.js')).command('h', name)", name)
+            self.assertEqual(
+                shlex.split(line), ["streamrelay", "connect", "--platform", self.common.console, "h", name]
+            )
+        for nothing in ("", "#", "#x", "#/", "#x/", "#%/%"):
+            self.assertIsNone(page.evaluate("async (text) => (await import('/console/links.js')).parse(text)", nothing))
+        self.assert_content()
+
     def test_copy(self) -> None:
         """What is copied is a link without a secret, and a command that the native client runs as it stands."""
         page = self.signed_in()
@@ -172,11 +188,16 @@ class Tabs(ConsoleTest):
         self.assert_content()
 
     def test_full_screen(self) -> None:
-        """A panel takes the whole screen and gives it back."""
+        """A panel takes the whole screen and gives it back; meanwhile keys lead to the other tab."""
         page = self.signed_in()
+        self.open_target(page, "shell")
         panel = self.open_target(page, "app")
         panel.get_by_role("button", name="Full screen").click()
-        page.wait_for_function("document.fullscreenElement?.getAttribute('role') === 'tabpanel'")
+        page.wait_for_function("document.fullscreenElement !== null")
+        self.assertEqual(panel.bounding_box()["height"], page.evaluate("innerHeight"))
+        page.keyboard.press("Control+Alt+PageUp")
+        self.expect(panel.get_by_role("heading")).to_have_text(f"shell {HOST}")
+        self.assertEqual(panel.bounding_box()["height"], page.evaluate("innerHeight"))
         panel.get_by_role("button", name="Leave full screen").click()
         page.wait_for_function("document.fullscreenElement === null")
         self.assert_content()
