@@ -218,11 +218,11 @@ class FramedConnection:
     def _control_received(self, message: bytes) -> None:
         control = wire.decode_control(message)
         assert self._feed is not None
+        if control.hold is not None and self.masking != Masking.NONE:  # the relay's legs pass it on
+            self._hold(control.hold)
         if control.eof:
             self._eof = True
             self._feed.eof()
-        elif control.hold is not None and self.masking != Masking.NONE:  # the relay's legs pass it on
-            self._hold(control.hold)
         elif self.masking != Masking.NONE or control.met is None:  # only a relay says "met"
             self._feed.control(message)
 

@@ -4,13 +4,14 @@ The log is read by the API, from wherever its driver keeps it, so a client that 
 API isn't read until there is room. It ends when the container does.
 """
 
-from collections.abc import Mapping
-from typing import Any, Final, Protocol
+from collections.abc import Coroutine, Mapping
+from typing import Any, Final, Protocol, TypeVar
 
 from attrs import define, field
 from twisted.internet import protocol
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
+from twisted.web.iweb import IResponse
 
 from streamrelay.errors import TargetError
 from streamrelay.peer import explain
@@ -21,27 +22,34 @@ from streamrelay.targets.seals import seal, unseal
 from streamrelay.targets.spots import Spot, Track
 from streamrelay.wire import CONNECT_TIME, FINISHED, Close, Refusal, Terms, ending
 
+QUERY: Final = {"stdout": 1, "stderr": 1, "timestamps": 1}
 FURTHEST: Final = 100_000
-"""Messages from a place to a log's end; who comes back after more has lost some. With this bound a log is read from its
-end on, without it from its very start."""
+"""Messages from a place to a log's end; who comes back to Docker after more has lost some. With this bound Docker reads
+a log from its end on, without it from its very start."""
+NOTHING: Final = Spot()
+"""Before the last lines."""
 BEGINNING: Final = Spot(1)
 """Before the first message of a log that has none yet."""
+
+T = TypeVar("T")
 
 
 async def follow_log(api: DockerApi, found: Found, lines: int, terms: Terms) -> Followed:
     """A container's log, or `TargetError` if it can't be read."""
+    # With a bound podman may lose what is written between its reading a log and its following it.
+    bound = {} if await api.is_podman() else {"tail": FURTHEST}
     spot, skip = read_place(terms.place, found.id)
     if spot is not None and spot.time:
-        search = await _read(api, found, {"since": spot.since, "tail": FURTHEST}, spot)
+        search = await _read(api, found, {"since": spot.since, **bound}, spot)
         if search.found:
             skip += terms.after
-            return Followed(api.reactor, ContainerLog(api, found, 0, spot, skip), skip)
-    glance = await _read(api, found, {"tail": 1}, Spot())
-    start = Spot() if lines else glance.track.spot()
-    if not glance.track.time:
-        start = BEGINNING
+            return Followed(api.reactor, ContainerLog(api, found, bound, spot, skip), skip)
     lost = bool(terms.place) and (spot is None or spot.time > 0)
-    return Followed(api.reactor, ContainerLog(api, found, lines, start, lost=lost))
+    if lines:
+        backlog = await _in_time(api, api.log(found.id, {**QUERY, "tail": lines}))
+        return Followed(api.reactor, ContainerLog(api, found, bound, backlog=backlog, lost=lost))
+    last = (await _read(api, found, {"tail": 1}, NOTHING)).track.spot()
+    return Followed(api.reactor, ContainerLog(api, found, bound, last if last.time else BEGINNING, lost=lost))
 
 
 def read_place(place: str, container: str) -> tuple[Spot | None, int]:
@@ -54,25 +62,22 @@ def read_place(place: str, container: str) -> tuple[Spot | None, int]:
 
 
 async def _read(api: DockerApi, found: Found, query: Mapping[str, object], spot: Spot) -> "Search":
-    """Let a log as it is now go by, up to a spot, in the time that there is for connecting."""
+    """Let a log as it is now go by, up to a spot."""
 
     async def read() -> Search:
         search = Search(spot)
-        await open_log(api, found, query, search)
+        deliver(await api.log(found.id, {**QUERY, **query}), found, search)
         return await search.done
 
-    work = Deferred.fromCoroutine(read())
+    return await _in_time(api, read())
+
+
+async def _in_time(api: DockerApi, work: Coroutine[Any, Any, T]) -> T:
+    """In the time that there is for connecting."""
+    done = Deferred.fromCoroutine(work)
     why = f"{api.socket}: the log was not read within {CONNECT_TIME:g} s"
-    work.addTimeout(CONNECT_TIME, api.reactor, lambda *_: Failure(TargetError(Refusal.TARGET_UNREACHABLE, why)))
-    return await work
-
-
-async def open_log(api: DockerApi, found: Found, query: Mapping[str, object], listener: "Listener") -> "LogBody":
-    """Have a listener told of a log, message by message."""
-    response = await api.log(found.id, {"stdout": 1, "stderr": 1, "timestamps": 1, **query})
-    body = LogBody(Messages() if found.config.tty else FramedMessages(), listener)
-    response.deliverBody(body)
-    return body
+    done.addTimeout(CONNECT_TIME, api.reactor, lambda *_: Failure(TargetError(Refusal.TARGET_UNREACHABLE, why)))
+    return await done
 
 
 class Listener(Protocol):
@@ -128,6 +133,13 @@ class LogBody(protocol.Protocol):
             listener.over(why)
 
 
+def deliver(response: IResponse, found: Found, listener: Listener) -> LogBody:
+    """Have a listener told of a log, message by message."""
+    body = LogBody(Messages() if found.config.tty else FramedMessages(), listener)
+    response.deliverBody(body)
+    return body
+
+
 @define(eq=False)
 class Search:
     """Looks for a spot in a log as it is now."""
@@ -152,15 +164,18 @@ class Search:
 
 @define(eq=False)
 class ContainerLog:
-    """A log that is followed."""
+    """A log that is followed: first its last lines, if they are to come, then on from behind them."""
 
     api: DockerApi
     container: Found
-    lines: int
-    """To begin with, at a spot whose time is 0."""
-    spot: Spot
+    bound: Mapping[str, object]
+    """How far back a log is read."""
+    spot: Spot = NOTHING
+    """Where to go on; time 0: with the last lines."""
     skip: int = 0
     """Bytes behind the spot."""
+    backlog: IResponse | None = None
+    """The last lines."""
     lost: bool = False
     """Whether a place was given in vain."""
     _log: Followed | None = None
@@ -174,18 +189,23 @@ class ContainerLog:
     def start(self, log: Followed) -> None:
         self._log = log
         self._tell(log, self.spot, self.lost)
-        self._request = Deferred.fromCoroutine(self._follow())
+        backlog, self.backlog = self.backlog, None
+        if backlog is not None:
+            self._deliver(backlog)
+        else:
+            self._request = Deferred.fromCoroutine(self._follow())
 
     async def _follow(self) -> None:
-        if self.spot.time:
-            query: dict[str, object] = {"since": self.spot.since, "tail": FURTHEST}
-        else:
-            query = {"tail": self.lines}
+        query = {**QUERY, "follow": 1, "since": self.spot.since, **self.bound}
         try:
-            self._body = await open_log(self.api, self.container, {"follow": 1, **query}, self)
+            response = await self.api.log(self.container.id, query)
         except TargetError as error:
             self.over(error.reason)
             return
+        self._deliver(response)
+
+    def _deliver(self, response: IResponse) -> None:
+        self._body = deliver(response, self.container, self)
         if self._log is None:
             self._body.stop()
         elif self._paused:  # only now: delivering begins with a read
@@ -215,9 +235,14 @@ class ContainerLog:
             self._tell(log, Spot(time))
 
     def place(self) -> str:
-        return "" if self._within or not self._track.time else seal(str(self._track.spot()), self.container.id)
+        return "" if self._within else seal(str(self._track.spot() if self._found else self.spot), self.container.id)
 
     def over(self, why: str) -> None:
+        if not self.spot.time and not why:  # the last lines are over
+            self.spot = self._track.spot() if self._track.time else BEGINNING
+            self._track, self._found, self._body = Track(), False, None
+            self._request = Deferred.fromCoroutine(self._follow())
+            return
         log, self._log = self._log, None
         if log is not None:
             log.ended(ending(Close.TARGET_RESET, why) if why else FINISHED)
@@ -234,7 +259,9 @@ class ContainerLog:
 
     def stop(self) -> None:
         self._log = None
-        if self._body is not None:
+        if self.backlog is not None:
+            self._deliver(self.backlog)
+        elif self._body is not None:
             self._body.stop()
         elif self._request is not None:
             self._request.cancel()

@@ -91,14 +91,14 @@ class ConsoleTest(LiveTest):
         context = self.browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **settings})
         page = context.new_page()
         page.add_init_script(WATCH)
-        page.on("console", lambda message: self._complain(message.text))
+        page.on("console", lambda message: self._complain(message.type, message.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.goto(f"{self.common.console}/{at}")
         self.opened.append(page)
         return page
 
-    def _complain(self, text: str) -> None:
-        if not text.startswith((OWN, UNOPENED)):
+    def _complain(self, kind: str, text: str) -> None:
+        if kind in ("error", "warning") and not text.startswith((OWN, UNOPENED)):
             self.complaints.append(text)
 
     def assert_content(self) -> None:
