@@ -186,10 +186,11 @@ class Terminals(ConsoleTest):
             page.wait_for_timeout(300)
             return str(panel.inner_text())
 
+        first = until(lambda: _size(told()), what="a size")
         page.set_viewport_size({"width": 700, "height": 500})
-        before = until(lambda: _size(told()), what="a size")
+        before = until(lambda: (size := _size(told())) != first and size, what="another size")
         page.set_viewport_size({"width": 1100, "height": 900})
-        after = until(lambda: (size := _size(told())) != before and size, what="another size")
+        after = until(lambda: (size := _size(told())) != before and size, what="a third size")
         self.assertTrue(after[0] > before[0] and after[1] > before[1], (before, after))
         page.keyboard.type("exit 3\n")
         self.expect(panel.locator("p.words")).to_have_text("The command ended with status 3.")
