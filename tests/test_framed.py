@@ -8,12 +8,11 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay import wire
+from streamrelay.allowance import FIRST_READ, MOST_HEADERS
 from streamrelay.channel import READ
 from streamrelay.framed import (
     CLOSE_TIME,
     FAILED_TIME,
-    FIRST_READ,
-    MOST_HEADERS,
     SERVER_CLOSES,
     FramedConnection,
     Masking,

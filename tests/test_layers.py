@@ -18,7 +18,7 @@ LEVELS = [
     {"rendezvous", "arrivals", "attempts", "sessions"},
     # L2: bytes in and out; connections and the splice that joins them
     {"channel", "pulse", "deadlines", "splice", "certificates"},
-    {"sockets"},
+    {"sockets", "allowance"},
     {"tls"},
     {"framed", "plain", "leg", "limits"},
     # L3: the seams to the world

@@ -82,9 +82,10 @@ def run(plan: Plan) -> list[Row]:
 CLICKING = Work(
     "clicking",
     "From a click to a log's first line",
-    "On the console page in Chromium, from the click on a target of kind ``log`` to the frame that shows its lines: the "
-    "API, the summons, the agent, both websockets, and the page. *The first of a page* has the viewer to load as well, in "
-    "a browser that has nothing of this page yet; *further ones* are opened in the same page, one after the other.",
+    "On the console page in Chromium, from the click on a target of kind ``log`` to the frame that shows its lines: "
+    "the API, the summons, the agent, both websockets, and the page. *The first of a page* has the viewer to load as "
+    "well, in a browser that has nothing of this page yet; *further ones* are opened in the same page, one after "
+    "the other.",
     run,
     (Table("p50", "Median, milliseconds", 0), Table("p90", "90th percentile, milliseconds", 0)),
     (),
