@@ -125,7 +125,7 @@ class ConsoleTest(LiveTest):
         """Choose a target; its panel once it is connected."""
         self.entry(page, target).click()
         panel = page.get_by_role("tabpanel")
-        self.expect(panel.locator(".state")).to_have_text("Connected")
+        self.expect(panel.locator("p.state")).to_have_text("Connected")
         return panel
 
     def opened_at(self, page: Any, listener: Listener) -> Any:
@@ -138,7 +138,7 @@ class ConsoleTest(LiveTest):
         field.fill(number)
         field.press("Enter")
         panel = page.get_by_role("tabpanel")
-        self.expect(panel.locator(".state")).to_have_text("Connected")
+        self.expect(panel.locator("p.state")).to_have_text("Connected")
         return panel, listener.accept()
 
     def act(self, page: Any, label: str) -> None:

@@ -544,7 +544,7 @@ class Browser(AuthTest):
         page.get_by_role("button", name="Sign in").click()
         page.locator("#hosts").get_by_role("button", name="log").click()
         until(lambda: "<b>two</b>" in page.evaluate(DEEP_TEXT, page.query_selector("#panels")), what="the log")
-        self.assertEqual(page.inner_text(".state"), "Connected")
+        self.assertEqual(page.inner_text("p.state"), "Connected")
         self.assertEqual(page.inner_text("#user"), "alice")
         self.assertFalse(page.is_visible("#signin"))
         self.picture(page, "signed-in")

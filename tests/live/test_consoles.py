@@ -68,7 +68,7 @@ class Machines(ConsoleTest):
     def open_screen(self, page: Any, name: str, console: str) -> Any:
         page.evaluate("(hash) => { location.hash = hash; }", f"#{HOST}/vm/{name}/{console}")
         panel = page.locator(PANEL)
-        self.expect(panel.locator(".state")).to_have_text("Connected")
+        self.expect(panel.locator("p.state")).to_have_text("Connected")
         return panel
 
     def assert_shows(self, panel: Any, machine: Machine) -> list[int]:
@@ -146,13 +146,13 @@ class Machines(ConsoleTest):
         for console in ("spice", "vnc"):
             page.get_by_role("tab", name=f"vm/a/{console}").click()
             panel = page.locator(PANEL)
-            self.expect(panel.locator(".words")).to_contain_text("The connection to the relay broke.")
+            self.expect(panel.locator("p.words")).to_contain_text("The connection to the relay broke.")
             self.assertEqual(panel.evaluate(LIT), lit_of(machine.screen()))
         self.common.relay.start()
         for console in ("vnc", "spice"):
             page.get_by_role("tab", name=f"vm/a/{console}").click()
             panel = page.locator(PANEL)
-            self.expect(panel.locator(".state")).to_have_text("Connected", timeout=LATER)
+            self.expect(panel.locator("p.state")).to_have_text("Connected", timeout=LATER)
             page.keyboard.type(console)
             until(lambda console=console: console in machine.shown, what="the keys in the machine")
             self.assert_shows(panel, machine)
@@ -165,11 +165,11 @@ class Machines(ConsoleTest):
         self.assert_shows(self.open_screen(page, "a", "vnc"), machine)
         machine.stop()
         panel = page.locator(PANEL)
-        self.expect(panel.locator(".state")).to_have_text("Ended")
+        self.expect(panel.locator("p.state")).to_have_text("Ended")
         self.machine("b", vnc=True)
         panel.get_by_role("button", name="Reconnect").click()
-        self.expect(panel.locator(".words")).to_contain_text("a.qmp")
-        self.expect(panel.locator(".state")).to_have_text("Ended")
+        self.expect(panel.locator("p.words")).to_contain_text("a.qmp")
+        self.expect(panel.locator("p.state")).to_have_text("Ended")
         self.assert_content()
 
 
@@ -186,13 +186,14 @@ class Terminals(ConsoleTest):
             page.wait_for_timeout(300)
             return str(panel.inner_text())
 
+        first = until(lambda: _size(told()), what="a size")
         page.set_viewport_size({"width": 700, "height": 500})
-        before = until(lambda: _size(told()), what="a size")
+        before = until(lambda: (size := _size(told())) != first and size, what="another size")
         page.set_viewport_size({"width": 1100, "height": 900})
-        after = until(lambda: (size := _size(told())) != before and size, what="another size")
+        after = until(lambda: (size := _size(told())) != before and size, what="a third size")
         self.assertTrue(after[0] > before[0] and after[1] > before[1], (before, after))
         page.keyboard.type("exit 3\n")
-        self.expect(panel.locator(".words")).to_have_text("The command ended with status 3.")
+        self.expect(panel.locator("p.words")).to_have_text("The command ended with status 3.")
         self.assert_content()
 
 

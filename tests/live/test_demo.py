@@ -121,7 +121,7 @@ class DemoTests(LiveTest):
 
         def choose(target):
             page.locator("#hosts").get_by_role("button", name=target).first.click()
-            until(lambda: page.inner_text(".panel:not([hidden]) .state") == "Connected", what=f"{target}, connected")
+            until(lambda: page.inner_text(".panel:not([hidden]) p.state") == "Connected", what=f"{target}, connected")
 
         def shown():
             return page.locator(".panel:not([hidden]) .screen").evaluate(DEEP_TEXT)
@@ -139,7 +139,7 @@ class DemoTests(LiveTest):
         page.keyboard.type("printf '<b>%s</b>\\n' $((6 * 7)); sleep 1; exit 3\n")
         until(lambda: "<b>42</b>" in shown(), what="what the shell says")
         self.assertEqual(page.locator(".screen b").count(), 0)
-        words = ".panel:not([hidden]) .words"
+        words = ".panel:not([hidden]) p.words"
         until(lambda: page.inner_text(words) == "The command ended with status 3.", what="the status")
 
         choose("echo")
