@@ -63,9 +63,9 @@ class Settings(SynchronousTestCase):
         load(AgentConfig, str(ETC / "agent.toml"), {})
         catalogue = Catalogue(str(ETC / "agent.toml"))
         catalogue.load()
-        names = ["ssh", "reports", "db/postgres", "syslog", "log/nginx", "vm/mail/console", "shell"]
+        names = ["ssh", "reports", "db/postgres", "syslog", "log/nginx", "vm/mail/console", "vm/mail", "shell"]
         kinds = [catalogue.find(name).kind for name in names]
-        self.assertEqual(kinds, ["tcp", "tcp", "unix", "log", "log", "unix", "pty"])
+        self.assertEqual(kinds, ["tcp", "tcp", "unix", "log", "log", "unix", "qemu", "pty"])
         self.assertEqual(len(catalogue.entries), len(names))
 
     def test_platform(self) -> None:

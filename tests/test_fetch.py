@@ -47,6 +47,22 @@ class Fetching(SynchronousTestCase):
         self.answer(b"HTTP/1.1 201 Created\r\nContent-Length: 3\r\n\r\nyes")
         self.assertEqual(self.successResultOf(asked), Fetched(201, b"yes"))
 
+    def test_names(self) -> None:
+        """A host's name may have letters beyond ASCII, a path, too; DNS and HTTP have them otherwise."""
+        asked: list[bytes] = []
+
+        class Agent:
+            def request(self, method: bytes, url: bytes, *_: object) -> "Deferred[None]":
+                asked.append(url)
+                return Deferred()
+
+        self.fetch._agent = Agent()
+        for url in ("https://b\xfccher.example:8444/\xfc?a=b", "http://[::1]:81/v1/streams/..%2Fx"):
+            Deferred.fromCoroutine(self.fetch("GET", url, 2.0))
+        self.assertEqual(
+            asked, [b"https://xn--bcher-kva.example:8444/%C3%BC?a=b", b"http://[::1]:81/v1/streams/..%2Fx"]
+        )
+
     def test_no_length(self) -> None:
         """A body may end with its connection, and may be none."""
         for head, body in ((b"HTTP/1.0 200 OK\r\n\r\n", b"yes"), (b"HTTP/1.1 204 No Content\r\n\r\n", b"")):

@@ -23,7 +23,7 @@ FIRST_LOAD = 150_000
 STATIC = re.compile(
     r"""<(?:script|link|img|use)\b[^>]*\b(?:src|href)="([^"]+)"          # tags
     | ^\s*(?:import|export)\b(?:[^'"();]*\bfrom)?\s*['"]([^'"]+)['"]     # statements of modules, not import()
-    | @import\s+(?:url\()?['"]?([^'")]+)                                 # stylesheets' own""",
+    | ^\s*@import\s+(?:url\(|['"])['"]?([^'"){}]+)                       # stylesheets' own""",
     re.MULTILINE | re.VERBOSE,
 )
 """What is loaded along with a file."""

@@ -33,6 +33,12 @@ kind = "log"
 path = "FOLDER/{name}.log"
 parts = { name = "[a-z]+" }
 """
+DEEP_TEXT = """(root) => {
+  const text = (one) => [...one.childNodes].map((child) => child.nodeType === 3 ? child.data : text(child))
+    .join('') + (one.shadowRoot ? text(one.shadowRoot) : '');
+  return text(root);
+}"""
+"""What stands in an element, also in what it hides from the page (its shadow)."""
 WATCH = """window.violations = [];
 addEventListener('securitypolicyviolation',
   ({ violatedDirective, blockedURI }) => violations.push(`${violatedDirective} ${blockedURI}`));"""
@@ -125,10 +131,12 @@ class ConsoleTest(LiveTest):
     def opened_at(self, page: Any, listener: Listener) -> Any:
         """A tab of a tcp target, which is a pattern's: its panel, and the target's connection."""
         name, number = listener.target.split("/")
-        if not page.get_by_label("number", exact=True).is_visible():
-            self.entry(page, f"{name}/{{number}}").click()
-        page.get_by_label("number", exact=True).fill(number)
-        page.get_by_label("number", exact=True).press("Enter")
+        pattern = f"{name}/{{number}}"
+        field = page.get_by_role("form", name=pattern).get_by_label("number")
+        if not field.is_visible():
+            self.entry(page, pattern).click()
+        field.fill(number)
+        field.press("Enter")
         panel = page.get_by_role("tabpanel")
         self.expect(panel.locator(".state")).to_have_text("Connected")
         return panel, listener.accept()

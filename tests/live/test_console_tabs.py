@@ -3,7 +3,7 @@
 import shlex
 from typing import Any
 
-from tests.live.chain import HOST, until
+from tests.live.chain import HOST, reset, until
 from tests.live.console import LATER, ConsoleTest
 
 
@@ -55,10 +55,9 @@ class Outcomes(ConsoleTest):
         self.expect(panel.locator(".words")).to_have_text("The command ended with status 3.")
         self.picture(page, "console-status")
         panel, connection = self.opened_at(page, self.listen())
-        connection.close()
-        self.expect(panel.locator(".state")).to_have_text("Ended")
-        self.expect(panel.locator(".words")).to_contain_text("Finished")
-        self.assertEqual(panel.get_attribute("data-tone"), "")
+        reset(connection)
+        self.expect(panel.locator(".words")).to_have_text("The target reset the connection.")
+        self.assertEqual(panel.get_attribute("data-state"), "over")
         self.assert_content()
 
     def test_relay_killed(self) -> None:

@@ -42,6 +42,13 @@ qmp = "FOLDER/{name}.qmp"
 console = "vnc"
 password = true
 parts = { name = "[a-z0-9-]+" }
+
+[targets."locked-spice/{name}"]
+kind = "qemu"
+qmp = "FOLDER/{name}.qmp"
+console = "spice"
+password = true
+parts = { name = "[a-z0-9-]+" }
 """
 NONE, VNC_AUTHENTICATION = b"\x01", b"\x02"
 
@@ -363,6 +370,13 @@ class SpiceScreens(MachineTest):
         self.machine("a", spice=True)
         refused = self.assertRaises(AssertionError, Spice, self.leg("vm/a/spice"), INPUTS, 12345)
         self.assertEqual(refused.args, (8,))  # SPICE_LINK_ERR_BAD_CONNECTION_ID
+
+    def test_password(self) -> None:
+        """A ticket that is wrong counts for nothing, unless the target says that QEMU is to ask for it."""
+        self.machine("a", spice=True)
+        Spice(self.leg("vm/a/spice"), MAIN)
+        refused = self.assertRaises(AssertionError, Spice, self.leg("locked-spice/a"), MAIN)
+        self.assertEqual(refused.args, (7,))  # SPICE_LINK_ERR_PERMISSION_DENIED
 
 
 class Looking(MachineTest):

@@ -1,9 +1,13 @@
 """The viewers, each on a bare page under the policy of the platform's pages, on real processes."""
 
 import hashlib
+import socket
+import struct
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from tests.live.chain import answers, free_port, need_program, reset, until
+from tests.live.chain import HOST, MIB, Work, answers, free_port, need_program, reset, seeded, take, until
 from tests.live.machine import PROGRAM, Machine, start_machine
 from tests.live.viewing import WEB, ViewerTest
 
@@ -297,6 +301,7 @@ class Vnc(Screen):
         self.page.get_by_label("Text", exact=True).fill("Hello: 'World' {_}?")
         self.page.keyboard.press("Enter")
         self.echoes(machine, "\nHello: 'World' {_}?")
+        self.until("() => document.activeElement.matches('#tab0 canvas')", what="the focus")
         self.type("!")
         self.echoes(machine, "?1")
         self.page.evaluate("void tabs[0].act('Ctrl-Alt-Del')")
@@ -335,7 +340,7 @@ class Vnc(Screen):
         machine.ask("set_password", protocol="vnc", password="sesame")
         self.show("vnc", target, state="")
         for password, state in (("open", "failed"), ("sesame", "connected")):
-            field = self.page.get_by_label("Password")
+            field = self.page.get_by_label("Password", exact=True)
             self.assertEqual(field.get_attribute("type"), "password")
             field.fill(password)
             self.page.keyboard.press("Enter")
@@ -366,3 +371,269 @@ class Vnc(Screen):
         reset(listener.accept())
         self.assertEqual(self.wait_state(1, "failed")["error"], "the target reset the connection")
         self.assert_quiet()
+
+
+class Spice(Screen):
+    """viewers/spice.js: spice-html5 on as many websockets as it has channels."""
+
+    def start_spice(self, *names: str, more: str = "disable-ticketing=on", **settings: Any) -> list[Machine]:
+        """Machines with SPICE on ports, each a target of its name."""
+        self.ports = {name: free_port() for name in names}
+        self.start(
+            "".join(
+                f'[targets.{name}]\nkind = "tcp"\naddress = "127.0.0.1:{port}"\nspeaks = "spice"\n\n'
+                for name, port in self.ports.items()
+            ),
+            **settings,
+        )
+        return [self.spice(name, more) for name in names]
+
+    def spice(self, name: str, more: str = "disable-ticketing=on") -> Machine:
+        return self.machine(name, spice=f"addr=127.0.0.1,port={self.ports[name]},{more}")
+
+    def test_screen_and_keys(self) -> None:
+        """The machine's screen is there pixel by pixel, and so is what is typed; of two machines at once, too."""
+        machines = self.start_spice("one", "two")
+        for number, (name, machine) in enumerate(zip(self.ports, machines, strict=True)):
+            self.show("spice", name)
+            before = self.same(machine, number)
+            self.type("hello", number)
+            self.echoes(machine, "\nhello")
+            self.assertGreater(self.same(machine, number), before)
+        self.type(" again", 0)
+        self.echoes(machines[0], "\nhello again")
+        self.assertTrue(machines[1].shown.endswith("\nhello"))
+        self.assert_quiet()
+
+    def test_actions(self) -> None:
+        """Text is typed, Ctrl-Alt-Del boots the machine again, no tab takes the focus, and a closed one is gone."""
+        machine, other = self.start_spice("one", "two")
+        for name in self.ports:
+            self.show("spice", name)
+        self.same(machine)
+        self.page.evaluate("void tabs[0].act('Type text …')")
+        self.page.get_by_label("Text", exact=True).fill("Hello: 'World' {_}?")
+        self.page.keyboard.press("Enter")
+        self.echoes(machine, "\nHello: 'World' {_}?")
+        self.until("() => document.activeElement.matches('#tab0 canvas')", what="the focus")
+        self.page.keyboard.type("!")
+        self.echoes(machine, "?1")
+        self.page.evaluate("tabs[0].act('Ctrl-Alt-Del')")
+        self.echoes(machine, "?1This is one.\n")
+        self.same(machine)
+        self.page.keyboard.type("a")  # the screens were made anew meanwhile
+        self.echoes(machine, "\na")
+        self.page.evaluate("tabs[1].act('Ctrl-Alt-Del')")
+        self.echoes(other, "This is two.\nThis is two.\n")
+        self.same(other, 1)
+        self.page.keyboard.type("b")
+        self.echoes(machine, "\nab")
+        self.page.evaluate("tabs[0].viewer.destroy()")
+        outcome = self.wait_state(0, "closed")["outcome"]
+        self.assertEqual((outcome["code"], outcome["clean"]), (1000, True))
+        self.assertEqual(self.page.evaluate("tab0.childElementCount"), 0)
+        self.type("c", 1)
+        self.echoes(other, "\nc")
+        self.assertEqual(self.page.locator("[id^=spice_surface]").count(), 0)
+        self.chain_.agent.wait_for(" to one ended: ", count=4)  # one for each channel
+        self.assert_quiet()
+
+    def seen(self, true: Callable[[], bool]) -> None:
+        """Until what the browser has sent was told."""
+        until(lambda: self.page.evaluate("true") and true(), what="what the browser sends")
+
+    def test_pointer_and_held_keys(self) -> None:
+        """The pointer's way is told in the machine's own pixels; a key that is held is released with the focus."""
+        self.start_spice("one")
+        sent: list[bytes] = []
+        self.page.on("websocket", lambda leg: leg.on("framesent", lambda frame: sent.append(frame)))
+        self.show("spice", "one")
+        until(lambda: self.lit() > 100, what="the screen")
+        box = self.page.locator("#tab0 canvas").bounding_box()
+        scale = box["width"] / 720
+        self.assertGreater(scale, 1.1)
+        self.page.mouse.move(box["x"] + 100 * scale, box["y"] + 100 * scale)
+        self.seen(lambda: any(frame[:2] == MOUSE_MOTION for frame in sent))
+        del sent[:]
+        self.page.mouse.move(box["x"] + 300 * scale, box["y"] + 150 * scale, steps=8)
+        self.page.mouse.down()
+        self.page.mouse.up()
+        self.seen(lambda: any(frame[:2] == MOUSE_RELEASE for frame in sent))
+        moves = [struct.unpack("<HIii", frame[:14]) for frame in sent if frame[:2] == MOUSE_MOTION]
+        ways = [sum(move[axis] for move in moves) for axis in (2, 3)]
+        self.assertTrue(abs(ways[0] - 200) <= 2 and abs(ways[1] - 50) <= 2, ways)
+        del sent[:]
+        self.page.keyboard.down("Shift")
+        self.seen(lambda: keys(sent) == [0x2A])
+        self.page.evaluate("document.activeElement.blur()")
+        self.seen(lambda: keys(sent) == [0x2A, 0xAA])
+        self.assert_quiet()
+
+    def test_reconnect(self) -> None:
+        """The last picture stays when machine or relay are gone; the next streams show the new one, and take keys."""
+        (machine,) = self.start_spice("one")
+        self.show("spice", "one")
+        before = self.same(machine)
+        machine.stop()
+        outcome = self.wait_state(0, "closed")["outcome"]
+        self.assertEqual((outcome["code"], outcome["clean"]), (1000, True), outcome)
+        self.assertEqual(self.lit(), before)
+        machine = self.spice("one")
+        self.page.evaluate("tabs[0].connect()")
+        self.wait_state(0, "connected")
+        self.same(machine)
+        self.chain_.relay.kill()
+        outcome = self.wait_state(0, "closed")["outcome"]
+        self.assertEqual((outcome["code"], outcome["transient"]), (1006, True))
+        self.chain_.relay.start()
+        until(lambda: answers(self.chain_.relay_port), what="the relay")
+        self.page.evaluate("tabs[0].connect()")
+        self.wait_state(0, "connected")
+        self.same(machine)
+        self.type("hello")
+        self.echoes(machine, "\nhello")
+        self.assertEqual(self.page.locator("#tab0 canvas").count(), 1)
+        self.assert_quiet(but=lambda complaint: "WebSocket" in complaint)
+
+    def test_password(self) -> None:
+        """A server that wants a password gets what was entered in a form, also the second time."""
+        (machine,) = self.start_spice("one", more="disable-ticketing=off")
+        machine.ask("set_password", protocol="spice", password="sesame")
+        self.show("spice", "one", state="")
+        for password, words in (("open", "wants a password"), ("sesame", "refused the password")):
+            self.page.get_by_text(words).wait_for()
+            field = self.page.get_by_label("Password", exact=True)
+            self.assertEqual(field.get_attribute("type"), "password")
+            field.fill(password)
+            self.page.keyboard.press("Enter")
+        self.wait_state(0, "connected")
+        self.same(machine)
+        self.page.evaluate("tabs[0].session.close()")
+        self.wait_state(0, "closed")
+        self.page.evaluate("tabs[0].connect()")
+        self.wait_state(0, "connected")  # it is remembered while the tab is there
+        self.show("spice", "one", state="")
+        self.page.get_by_role("button", name="Cancel").click()
+        tab = self.wait_state(1, "failed")
+        self.assertEqual(tab["error"], "the SPICE server was not told the password that it wants")
+        self.assert_quiet()
+
+    def test_not_spice(self) -> None:
+        """What isn't a SPICE server, and a target that ends before it has said a word, are told in words."""
+        listener = self.listen()
+        self.start(f'[targets.one]\nkind = "tcp"\naddress = "127.0.0.1:{listener.port}"\nspeaks = "spice"\n')
+        self.show("spice", "one", state="")
+        listener.accept().sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        self.assertEqual(self.wait_state(0, "failed")["error"], "what answers is no SPICE server")
+        self.show("spice", "one", state="")
+        connection = listener.accept()
+        while len(connection.recv(1, socket.MSG_PEEK)) == 0:
+            pass
+        reset(connection)
+        self.assertEqual(self.wait_state(1, "failed")["error"], "the target reset the connection")
+        self.assertEqual(self.page.locator("canvas, [id^=spice]").count(), 0)
+        self.assert_quiet()
+
+
+MOUSE_MOTION, MOUSE_RELEASE = struct.pack("<H", 111), struct.pack("<H", 114)
+KEYS = (struct.pack("<H", 101), struct.pack("<H", 102))
+"""Of the inputs channel (spice-protocol, enums.h)."""
+
+
+def keys(sent: list[bytes]) -> list[int]:
+    """The scan codes among messages of the inputs channel."""
+    return [int.from_bytes(frame[6:10], "little") for frame in sent if frame[:2] in KEYS and len(frame) == 10]
+
+
+class Raw(ViewerTest):
+    """viewers/raw.js: bytes as text and in hex."""
+
+    def output(self) -> str:
+        return str(self.page.text_content("#tab0 .raw-output"))
+
+    def shows(self, text: str) -> None:
+        until(lambda: text in self.output(), what=f"{text!r} in the output")
+
+    def test_text_and_hex(self) -> None:
+        """Whatever comes is text: HTML, controls and what isn't UTF-8; and every byte of it stands in the hex view."""
+        self.start()
+        listener = self.listen()
+        self.show("raw", listener.target)
+        target = listener.accept()
+        said = HOSTILE.encode() + b"\x00\x07\x1b[31m\xff\r\n\xe2\x82\xac\tend\n"
+        target.sendall(said[:-9])
+        target.sendall(said[-9:])  # in the midst of a letter
+        self.shows("end")
+        self.assertEqual(self.output(), HOSTILE + "␀␇␛[31m\ufffd\n€\tend\n")
+        self.assertEqual(self.page.locator("#tab0 .raw-output *").count(), 0)
+        self.page.get_by_label("Show as").select_option("hex")
+        rows = self.output().splitlines()
+        self.assertEqual(bytes.fromhex("".join(row[10:57] for row in rows)), said)
+        self.assertEqual([int(row[:8], 16) for row in rows], list(range(0, len(said), 16)))
+        self.assertEqual(rows[0][59:], HOSTILE[:16])
+        self.assert_quiet()
+
+    def test_send(self) -> None:
+        """Lines, text and hex bytes are sent as they were entered; what is no hex is told, and not sent."""
+        self.start()
+        listener = self.listen()
+        self.show("raw", listener.target)
+        target = listener.accept()
+        field, how = self.page.get_by_label("What to send"), self.page.get_by_label("Send as")
+        for way, entered, sent in (
+            ("lf", "héllo", "héllo\n".encode()),
+            ("crlf", "GET / HTTP/1.0", b"GET / HTTP/1.0\r\n"),
+            ("none", "<b>", b"<b>"),
+            ("hex", "00 ff:0x1B,0a", b"\x00\xff\x1b\n"),
+        ):
+            how.select_option(way)
+            field.fill(entered)
+            field.press("Enter")
+            self.assertEqual(take(target, len(sent)), sent)
+        for wrong in ("0", "0g", "-1"):
+            field.fill(wrong)
+            field.press("Enter")
+            self.assertIn("hex digits are expected", self.page.text_content("#tab0 .raw-said"))
+            self.assertEqual(field.input_value(), wrong)
+        how.select_option("lf")
+        field.fill("end")
+        field.press("Enter")
+        self.assertEqual(take(target, 4), b"end\n")
+        target.close()
+        self.assertTrue(self.wait_state(0, "closed")["outcome"]["clean"])
+        field.fill("more")
+        field.press("Enter")
+        self.assertEqual(self.page.text_content("#tab0 .raw-said"), "not connected")
+        self.assert_quiet()
+
+    def test_flood_and_save(self) -> None:
+        """Of 100 MiB the last 64 KiB are on the page, in bounded memory, and the last 64 MiB can be saved."""
+        self.start()
+        listener = self.listen()
+        self.show("raw", listener.target)
+        said = seeded(MIB) * 100
+        Work(listener.accept().sendall, said).result()
+        self.page.get_by_label("Show as").select_option("hex")
+        self.shows(f"{len(said) - 16:08x}  ")
+        self.assertEqual(len(self.output().splitlines()), 65536 // 16)
+        held = self.page.evaluate("performance.memory.usedJSHeapSize") / MIB
+        self.assertLess(held, 130, "MiB")
+        with self.page.expect_download() as saved:
+            self.page.evaluate("tabs[0].act('Save what came')")
+        self.assertEqual(saved.value.suggested_filename, f"{HOST}-{listener.target}.bin".replace("/", "-"))
+        kept = Path(saved.value.path()).read_bytes()
+        self.assertGreaterEqual(len(kept), 64 * MIB)
+        self.assertTrue(said.endswith(kept))
+        self.assert_quiet()
+
+    def test_view_only(self) -> None:
+        """Where one may only look there is nothing to send by."""
+        self.start('[targets.log]\nkind = "log"\npath = "FOLDER/log.txt"\n')
+        (self.chain_.folder / "log.txt").write_text("one line\n")
+        self.show("raw", "log", view=True)
+        self.shows("one line\n")
+        self.assertTrue(self.page.locator("#tab0 form").is_hidden())
+        self.assert_quiet()
+
+
+HOSTILE = "<script>document.title=1</script><img src=x onerror=alert(1)>&lt;b&gt;"

@@ -65,7 +65,11 @@ window.show = async (name, host, target, view = false) => {
     }
   };
   tab.connect();
-  tab.act = (label) => tab.viewer.actions.find((action) => action.label === label).run();
+  tab.act = (label) => {
+    const action = tab.viewer.actions.find((action) => action.label === label);
+    if (!action) throw new Error(`no ${label}: ${JSON.stringify(tab, ['state', 'outcome', 'error', 'words', 'code'])}`);
+    return action.run();
+  };
 };
 document.title = 'ready';
 """

@@ -3,7 +3,9 @@
 import { Channel } from './channel.js';
 import { askFor } from './form.js';
 import { failure, line, refusal } from './outcomes.js';
+import { dropPicture, keepPicture } from './picture.js';
 import { load, ownStyle } from './third-party.js';
+import { typeText } from './typing.js';
 
 const NAME = "the VNC viewer (noVNC)";
 const FIELDS = {
@@ -11,7 +13,6 @@ const FIELDS = {
   password: { name: 'password', label: 'Password', type: 'password' },
   target: { name: 'target', label: 'Target' },
 };
-const SHIFTED = /[A-Z~!@#$%^&*()_+{}|:"<>?]/; // what needs Shift on a keyboard of the US
 
 /** A viewer of a VNC server in `element`; `source` opens its streams (docs/architecture.rst, "Pages"). */
 export function create(element, source) {
@@ -44,7 +45,10 @@ class Vnc {
       { label: 'Ctrl-Alt-Del', run: () => rfb.sendCtrlAltDel() },
       { label: 'Type text …', run: () => this.#typeText(rfb) },
       ...looks,
-      { label: "Paste to the machine's clipboard", run: async () => rfb.clipboardPasteFrom(await navigator.clipboard.readText()) },
+      {
+        label: "Paste to the machine's clipboard",
+        run: async () => rfb.clipboardPasteFrom(await navigator.clipboard.readText()),
+      },
     ];
   }
 
@@ -77,16 +81,12 @@ class Vnc {
     this.#screen.remove();
   }
 
-  /** Text as keys, for machines that have no clipboard yet. */
   async #typeText(rfb) {
-    const fields = [{ name: 'text', label: 'Text' }];
-    const answer = await askFor(this.#element, 'Text to be typed, as by a keyboard', fields, { signal: this.#undo.signal, action: 'Type' });
-    for (const letter of answer?.text ?? '') {
-      const shift = SHIFTED.test(letter);
+    await typeText(this.#element, this.#undo.signal, (letter, shift) => {
       if (shift) rfb.sendKey(0xffe1, 'ShiftLeft', true);
       rfb.sendKey(this.#keysyms.lookup(letter.codePointAt(0)), null);
       if (shift) rfb.sendKey(0xffe1, 'ShiftLeft', false);
-    }
+    });
     rfb.focus();
   }
 }
@@ -106,9 +106,9 @@ class Session {
   constructor(RFB, stream, screen, view) {
     this.#screen = screen;
     this.#channel = new Channel(stream);
-    this.#still()?.remove();
+    dropPicture(screen);
     const rfb = this.rfb = new RFB(screen, this.#channel, { shared: true });
-    const canvas = screen.querySelector('canvas:not(.vnc-still)');
+    const canvas = screen.querySelector('canvas');
     Object.assign(rfb, { scaleViewport: true, viewOnly: view, resizeSession: !view, background: 'transparent' });
     const ended = new Promise((resolve) => rfb.addEventListener('disconnect', resolve));
     this.closed = ended.then(() => this.#end(stream, canvas));
@@ -119,7 +119,8 @@ class Session {
     rfb.addEventListener('credentialsrequired', ({ detail }) => this.#credentials(detail.types));
     rfb.addEventListener('serververification', ({ detail }) => this.#verify(detail.publickey));
     rfb.addEventListener('securityfailure', ({ detail }) => {
-      this.#said = detail.reason ? `the VNC server refused: ${line(detail.reason)}` : 'the VNC server refused the password';
+      const { reason } = detail;
+      this.#said = reason ? `the VNC server refused: ${line(reason)}` : 'the VNC server refused the password';
     });
     rfb.addEventListener('bell', () => this.#flash());
   }
@@ -127,16 +128,17 @@ class Session {
   close(said = '') {
     this.#leaving = true;
     this.#said ||= said;
-    this.#channel.readyState === 'open' && this.rfb.disconnect();
+    if (this.#channel.readyState === 'open') this.rfb.disconnect();
   }
 
   async #end(stream, canvas) {
     this.#over.abort();
-    this.#keep(canvas);
+    keepPicture(this.#screen, canvas);
     const outcome = await stream.closed;
     if (this.#said) return refusal(this.#said);
-    // noVNC gives up what it doesn't understand, and what it can't answer.
-    if (this.#channel.left && !this.#leaving) return refusal('what answers is no VNC server that this viewer understands');
+    if (this.#channel.left && !this.#leaving) { // noVNC gave up
+      return refusal('what answers is no VNC server that this viewer understands');
+    }
     return outcome;
   }
 
@@ -155,23 +157,6 @@ class Session {
     const answer = await askFor(this.#screen, words, [], { signal: this.#over.signal, action: 'Yes' });
     if (answer) this.rfb.approveServer();
     else this.close("the VNC server's key was not accepted");
-  }
-
-  // -- the picture ---------------------------------------------------------------------------------------------
-
-  #still() {
-    return this.#screen.querySelector('.vnc-still');
-  }
-
-  /** Keep the last picture: noVNC takes its own away. */
-  #keep(canvas) {
-    if (!canvas?.width || !canvas.height) return;
-    const still = document.createElement('canvas');
-    still.className = 'vnc-still';
-    still.width = canvas.width;
-    still.height = canvas.height;
-    still.getContext('2d').drawImage(canvas, 0, 0);
-    this.#screen.append(still);
   }
 
   #flash() {

@@ -1,0 +1,99 @@
+// A machine's screen by SPICE: spice-html5 on one websocket for each of its channels. The last picture stays.
+
+import { askFor } from './form.js';
+import { allowStyleAttribute } from './inline-style.js';
+import { failure, refusal } from './outcomes.js';
+import { ALT, CONTROL, DELETE, SHIFT, scancode } from './scancodes.js';
+import { SpiceSession } from './spice-session.js';
+import { load, ownStyle } from './third-party.js';
+import { typeText } from './typing.js';
+
+const NAME = 'the SPICE viewer (spice-html5)';
+const MODULES = ['main', 'spiceconn', 'inputs', 'spicemsg', 'enums', 'utils'];
+
+/** A viewer of a SPICE server in `element`; `source` asks for its streams (docs/architecture.rst, "Pages"). */
+export function create(element, source) {
+  return new Spice(element, source);
+}
+
+class Spice {
+  #element;
+  #source;
+  #frame = document.createElement('div');
+  #session = null; // while it is connected
+  #password = ''; // what the server last took
+  #undo = new AbortController();
+
+  constructor(element, source) {
+    this.#element = element;
+    this.#source = source;
+    this.#frame.className = 'spice-frame';
+    element.append(this.#frame);
+  }
+
+  get actions() {
+    const session = this.#session;
+    if (!session) return [];
+    return [
+      { label: 'Ctrl-Alt-Del', run: () => session.press(CONTROL, ALT, DELETE) },
+      { label: 'Type text …', run: () => this.#typeText(session) },
+    ];
+  }
+
+  async connect() {
+    const library = await this.#load();
+    let password = this.#password;
+    for (;;) {
+      const ticket = await this.#source.ask({ view: this.#source.view });
+      const session = new SpiceSession(library, this.#frame, ticket.url, password, this.#undo.signal);
+      try {
+        await session.connected;
+      } catch (error) {
+        if (!session.denied) throw error;
+        password = await this.#askPassword(password);
+        continue;
+      }
+      this.#password = password;
+      this.#session = session;
+      session.closed.then(() => { if (this.#session === session) this.#session = null; });
+      return { closed: session.closed, close: () => session.close() };
+    }
+  }
+
+  focus() {
+    this.#session?.focus();
+  }
+
+  destroy() {
+    this.#undo.abort();
+    this.#frame.remove();
+  }
+
+  async #load() {
+    const modules = await Promise.all([
+      ...MODULES.map((name) => load(NAME, `spice-html5/src/${name}.js`)), ownStyle(),
+    ]);
+    const library = Object.fromEntries(MODULES.map((name, at) => [name, modules[at]]));
+    allowStyleAttribute(HTMLVideoElement); // where a video is on the screen
+    const silent = () => {};
+    // What it has to say is told as the outcome; and what it says has the URL in it, which is a secret.
+    Object.assign(library.spiceconn.SpiceConn.prototype, { log_info: silent, log_warn: silent, log_err: silent });
+    return library;
+  }
+
+  async #askPassword(wrong) {
+    const words = wrong ? 'The SPICE server refused the password' : 'The SPICE server wants a password';
+    const fields = [{ name: 'password', label: 'Password', type: 'password' }];
+    const answer = await askFor(this.#frame, words, fields, { signal: this.#undo.signal });
+    if (answer) return answer.password;
+    throw failure(refusal('the SPICE server was not told the password that it wants'));
+  }
+
+  async #typeText(session) {
+    await typeText(this.#element, this.#undo.signal, (letter, shift) => {
+      const code = scancode(letter);
+      if (code) session.press(...(shift ? [SHIFT, code] : [code]));
+    });
+    session.focus();
+  }
+}
