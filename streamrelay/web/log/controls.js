@@ -28,23 +28,29 @@ export function toggle(label, title, changed) {
   return made;
 }
 
+/** A number and what is counted. */
+export const several = (value, what) => `${value.toLocaleString('en')} ${what}${value === 1 ? '' : 's'}`;
+
 const SETTLE = 150; // ms without a key until what was typed counts
 
-/** A field with toggles; `changed()` is told once what is typed or pressed has settled. */
+/** A field with toggles; `changed()` is told once what is typed has settled. */
 export class Field {
   #input;
+  #toggles;
   #count = element('span', { class: 'count', role: 'status' });
   #timer = 0;
   #changed;
 
-  /** `toggles` are elements whose pressing counts; `more` stand behind the field. */
+  /** `toggles` are buttons by name, `more` further ones. */
   constructor(label, changed, toggles, more = []) {
     this.#changed = changed;
+    this.#toggles = toggles;
     this.#input = element('input', {
-      type: 'search', placeholder: label, 'aria-label': label, autocomplete: 'off', autocapitalize: 'off', spellcheck: false,
-      oninput: () => this.#later(),
+      type: 'search', placeholder: label, 'aria-label': label, autocomplete: 'off', autocapitalize: 'off',
+      spellcheck: false, oninput: () => this.#later(),
     });
-    this.element = element('div', { class: 'group', role: 'group', 'aria-label': label }, this.#input, ...toggles, ...more, this.#count);
+    this.element = element('div', { class: 'group', role: 'group', 'aria-label': label },
+      this.#input, ...Object.values(toggles), ...more, this.#count);
   }
 
   get text() {
@@ -55,6 +61,10 @@ export class Field {
   set text(text) {
     this.#input.value = text;
     this.#now();
+  }
+
+  pressed(name) {
+    return this.#toggles[name].pressed;
   }
 
   get input() {

@@ -143,7 +143,8 @@ export class Lines {
 
   #drop() {
     let dropped = 0;
-    while (dropped < this.#blocks.length && (this.count - BLOCK >= this.#most || this.#characters > this.#mostCharacters)) {
+    while (this.#blocks.length > dropped) {
+      if (this.count - BLOCK < this.#most && this.#characters <= this.#mostCharacters) break;
       this.#characters -= this.#blocks[dropped].size;
       this.first += BLOCK;
       dropped += 1;

@@ -16,7 +16,7 @@ export function pattern({ text, expression = false, exact = false }) {
   return new RegExp(source, exact ? 'g' : 'gi');
 }
 
-/** Whether a line has a match of `searched` and is let through by `filter`, `{ expression, inverse }`; each may be null. */
+/** A test of lines: is there a match of `searched`, and does `filter` let it through? Each may be null. */
 export function tester(searched, filter) {
   const fits = (expression, text) => {
     expression.lastIndex = 0;
@@ -78,7 +78,8 @@ export class Matches {
 
   /** There are more lines, or the oldest were dropped. */
   update() {
-    if (this.#to > this.#from && this.#numbers[this.#from] < this.#lines.first) this.#from += this.rank(this.#lines.first);
+    const { first } = this.#lines;
+    if (this.#to > this.#from && this.#numbers[this.#from] < first) this.#from += this.rank(first);
     if (!this.done && !this.#timer) this.#slice();
   }
 

@@ -6,15 +6,14 @@ import { LOST, RESUMED, SKIPPED, TEXT } from './lines.js';
 const SHOWN = 2000; // characters of a line that are shown; the rest is a click away
 const MARKS = { [SKIPPED]: 'skipped', [LOST]: 'lost', [RESUMED]: 'resumed' };
 
-/** Makes the elements of lines. `highlight` is what was searched for; `current` the number of the line found last. */
+/** Makes the elements of lines. `sieve` knows what is to be highlighted, and which line was found last. */
 export class Rows {
-  highlight = null;
-  current = -1;
-
   #lines;
+  #sieve;
 
-  constructor(lines) {
+  constructor(lines, sieve) {
     this.#lines = lines;
+    this.#sieve = sieve;
   }
 
   make(number) {
@@ -25,7 +24,7 @@ export class Rows {
     row.setAttribute('aria-posinset', number + 1);
     row.setAttribute('aria-setsize', -1);
     row.dataset.number = number;
-    if (number === this.current) row.classList.add('current');
+    if (number === this.#sieve.current) row.classList.add('current');
     const text = create('span', 'text');
     if (kind === TEXT) this.#fill(text, lines.text(number));
     else text.textContent = lines.text(number);
@@ -51,9 +50,11 @@ export class Rows {
 
   /** Where the highlighted matches are: begins and ends. */
   #found(text) {
-    if (!this.highlight) return [];
-    this.highlight.lastIndex = 0;
-    return [...text.matchAll(this.highlight)].filter(([match]) => match).map((match) => [match.index, match.index + match[0].length]);
+    const { highlight } = this.#sieve;
+    if (!highlight) return [];
+    highlight.lastIndex = 0;
+    const found = [...text.matchAll(highlight)].filter(([match]) => match);
+    return found.map((match) => [match.index, match.index + match[0].length]);
   }
 }
 
@@ -75,9 +76,18 @@ function marked(text, from, found) {
 function styled(style, nodes) {
   const span = create('span', style ? style.classes.join(' ') : '');
   span.append(...nodes);
+  if (style?.background) {
+    span.style.backgroundColor = style.background;
+    if (!style.classes.some((each) => each.startsWith('front-'))) span.style.color = readable(style.background);
+  }
   if (style?.color) span.style.color = style.color;
-  if (style?.background) span.style.backgroundColor = style.background;
   return span;
+}
+
+/** Black or white, whichever can be read on `rgb(r g b)`. */
+function readable(background) {
+  const [red, green, blue] = background.match(/\d+/g).map(Number);
+  return red * 0.299 + green * 0.587 + blue * 0.114 > 128 ? '#000' : '#fff';
 }
 
 function create(name, classes, text = '') {

@@ -1,15 +1,16 @@
 // A list of any length in which only those rows exist that can be seen.
 //
 // What stands at the top is an anchor: a line's number, and how many pixels of it are above. A browser bears no element
-// of 20 million pixels, and rows that wrap have heights that nobody knows before they are there. So beyond `TALLEST`, and
-// with wrapped rows, the scroll bar says about where we are: small moves of it move the anchor by as many pixels, large
-// ones by their part of the whole, and at rest it is put where it belongs.
+// of 20 million pixels, and rows that wrap have heights that nobody knows before they are there. So beyond `TALLEST`,
+// and with wrapped rows, the scroll bar says about where we are: small moves of it move the anchor by as many pixels,
+// large ones by their part of the whole, and at rest it is put where it belongs.
+
+import { Elements } from './elements.js';
 
 const TALLEST = 8_000_000; // pixels
 const REST = 150; // ms without a move
 const AHEAD = 5; // rows beyond the edge
 const AT_ONCE = 32; // rows that are measured at once
-const MEASURED = 20_000; // heights that are remembered
 
 export class Viewport extends EventTarget {
   /** Whether the newest row is kept in sight. A "follow" event tells that it has changed. */
@@ -20,10 +21,7 @@ export class Viewport extends EventTarget {
   #layer = document.createElement('div'); // stays in sight, and cuts off what is above and below
   #list = document.createElement('div');
   #source;
-  #make; // (number) => element
-  #stamp; // (number) => what changes when the row must be made anew
-  #made = new Map(); // by number: [element, stamp]
-  #heights = new Map(); // by number, of wrapped rows
+  #elements;
   #wrap = false;
   #rowHeight = 0;
   #width = 0; // of the widest row so far
@@ -35,12 +33,14 @@ export class Viewport extends EventTarget {
   #held = false; // paused at the newest row: it is not a reason to follow until somebody has scrolled
   #frame = 0;
 
+  /**
+   * `make(number)` gives a row's element; it is made anew when its `stamp(number)` has changed. For `source` see below.
+   */
   constructor(scroller, source, make, stamp) {
     super();
     this.#scroller = scroller;
     this.#source = source;
-    this.#make = make;
-    this.#stamp = stamp;
+    this.#elements = new Elements(this.#list, make, stamp);
     this.#spacer.className = 'spacer';
     this.#spacer.setAttribute('role', 'presentation');
     this.#layer.className = 'layer';
@@ -77,9 +77,7 @@ export class Viewport extends EventTarget {
 
   /** Rows may look other than before. */
   refresh() {
-    this.#made.clear();
-    this.#heights.clear();
-    this.#list.replaceChildren();
+    this.#elements.clear();
     this.#rowHeight = this.#width = 0;
     this.#spacer.style.minWidth = '';
     this.update();
@@ -115,7 +113,7 @@ export class Viewport extends EventTarget {
 
   /** Show this line, a third from the top. */
   show(number) {
-    this.#follow(false);
+    this.pause();
     this.#anchor = { number, above: -this.#scroller.clientHeight / 3 };
     this.#restLater();
     this.update();
@@ -203,7 +201,7 @@ export class Viewport extends EventTarget {
   #draw() {
     const room = this.#scroller.clientHeight;
     if (!room) return; // hidden
-    this.#rowHeight ||= this.#measureRow();
+    this.#rowHeight ||= this.#elements.usual();
     this.#layer.style.height = `${room}px`;
     const [row, above, atEnd] = this.#top(room);
     const numbers = [];
@@ -215,7 +213,7 @@ export class Viewport extends EventTarget {
       else this.#bottom = numbers.at(-1);
       y += this.#heightOf(at, 1);
     }
-    this.#place(numbers);
+    this.#elements.place(numbers);
     this.#list.style.transform = `translateY(${-above}px)`;
     this.#spacer.style.height = `${this.#height()}px`;
     this.#anchor = { number: numbers[0] ?? 0, above };
@@ -242,64 +240,17 @@ export class Viewport extends EventTarget {
     return [row, Math.max(0, filled - room), true];
   }
 
+  /** In pixels; of wrapped rows that aren't known yet, some in this direction are measured together. */
   #heightOf(row, direction) {
     if (!this.#wrap) return this.#rowHeight;
     const number = this.#source.at(row);
-    if (!this.#heights.has(number) || this.#stale(number)) this.#measure(row, direction);
-    return this.#heights.get(number);
-  }
-
-  /** Whether it was measured when it was without its end. */
-  #stale(number) {
-    return this.#made.has(number) && this.#made.get(number)[1] !== this.#stamp(number);
-  }
-
-  /** The heights of some rows from this one on: all are put into the page first, as that costs but one layout. */
-  #measure(row, direction) {
-    if (this.#heights.size > MEASURED) this.#heights.clear();
-    const numbers = [];
-    for (let step = 0; step < AT_ONCE; step += 1) {
-      const at = row + step * direction;
-      if (at >= 0 && at < this.#source.count) numbers.push(this.#source.at(at));
+    if (!this.#elements.knows(number)) {
+      const last = Math.max(-1, Math.min(this.#source.count, row + AT_ONCE * direction));
+      const numbers = [];
+      for (let at = row; at !== last; at += direction) numbers.push(this.#source.at(at));
+      this.#elements.measure(numbers);
     }
-    const elements = numbers.map((number) => this.#element(number));
-    this.#list.append(...elements.filter((element) => !element.isConnected));
-    elements.forEach((element, index) => this.#heights.set(numbers[index], element.getBoundingClientRect().height));
-  }
-
-  #measureRow() {
-    const probe = document.createElement('div');
-    probe.className = 'row';
-    this.#list.append(probe);
-    const { height } = probe.getBoundingClientRect();
-    probe.remove();
-    return height || 20;
-  }
-
-  #element(number) {
-    const stamp = this.#stamp(number);
-    const known = this.#made.get(number);
-    if (known?.[1] === stamp) return known[0];
-    known?.[0].remove();
-    const element = this.#make(number);
-    this.#made.set(number, [element, stamp]);
-    return element;
-  }
-
-  /** Have these rows in the page, in this order, and no others; those that stay aren't touched. */
-  #place(numbers) {
-    const wanted = new Set(numbers);
-    for (const [number, [element]] of this.#made) {
-      if (wanted.has(number)) continue;
-      element.remove();
-      this.#made.delete(number);
-    }
-    let next = this.#list.firstChild;
-    for (const number of numbers) {
-      const element = this.#element(number);
-      if (element === next) next = next.nextSibling;
-      else this.#list.insertBefore(element, next);
-    }
+    return this.#elements.height(number);
   }
 
   /** What was once as wide stays so, or the view would jump sideways as rows come and go. */
