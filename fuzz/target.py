@@ -10,7 +10,7 @@ from attrs import define
 from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 
-TARGETS: Final = ("handshake", "dial", "frames", "connection", "tokens", "summonses", "config", "targets")
+TARGETS: Final = ("handshake", "dial", "frames", "connection", "tokens", "summonses", "config", "targets", "rfb")
 CORPUS: Final = Path(__file__).parent / "corpus"
 
 

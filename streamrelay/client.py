@@ -12,8 +12,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Factory
 
 from streamrelay import wire
-from streamrelay.certificates import read_certificates
 from streamrelay.dial import Dialler
+from streamrelay.fetch import Fetch, FetchError, HttpFetch
 from streamrelay.framed import FramedConnection
 from streamrelay.plain import PlainConnection, PlainProtocol
 from streamrelay.splice import Connection, Half, Splice
@@ -58,15 +58,11 @@ class PlatformApi:
     url: str
     key: str = ""
     ca: str = ""
-    _http: Any = field(init=False)
+    fetch: Fetch = field()
 
-    def __attrs_post_init__(self) -> None:
-        # treq imports the reactor, which must be installed first.
-        from treq.client import HTTPClient
-        from twisted.web.client import Agent, BrowserLikePolicyForHTTPS
-
-        policy = BrowserLikePolicyForHTTPS(read_certificates(self.ca) if self.ca else None)
-        self._http = HTTPClient(Agent(self.reactor, contextFactory=policy, connectTimeout=wire.CONNECT_TIME))
+    @fetch.default
+    def _fetch(self) -> Fetch:
+        return HttpFetch(self.reactor, self.ca, most=MAX_ANSWER)
 
     async def open(self, host: str, target: str) -> OpenedStream:
         body = msgspec.json.encode({"host": host, "target": target})
@@ -84,29 +80,13 @@ class PlatformApi:
             headers["Authorization"] = f"Bearer {self.key}"
         if body:
             headers["Content-Type"] = "application/json"
-        url = self.url.rstrip("/") + path
         try:
-            response = await self._http.request(
-                method, url, headers=headers, data=body, timeout=REQUEST_TIME, allow_redirects=False
-            )
-            chunks: list[bytes] = []
-            await response.collect(chunks.append)
-        except Exception as error:
-            raise PlatformError(0, f"the platform {self.url} can't be reached: {_words(error)}") from None
-        answer = b"".join(chunks)[:MAX_ANSWER]
-        if response.code >= 300:
-            raise PlatformError(response.code, _detail(response.code, answer))
-        return answer
-
-
-def _words(error: Exception) -> str:
-    reasons = getattr(error, "reasons", None)  # twisted.web wraps what happened
-    if reasons:
-        error = reasons[0].value
-    if type(error).__name__ == "Error" and error.args and isinstance(error.args[0], list):
-        return "TLS: " + "; ".join(str(part[-1]) for part in error.args[0])
-    lines = str(error).strip().rstrip(".").splitlines()
-    return lines[0] if lines else type(error).__name__
+            answer = await self.fetch(method, self.url.rstrip("/") + path, REQUEST_TIME, headers, body or None)
+        except FetchError as error:
+            raise PlatformError(0, f"the platform {self.url} can't be reached: {error}") from None
+        if answer.status >= 300:
+            raise PlatformError(answer.status, _detail(answer.status, answer.body))
+        return answer.body
 
 
 def _detail(status: int, answer: bytes) -> str:

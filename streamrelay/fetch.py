@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import UNIXClientEndpoint
 from twisted.internet.interfaces import IConsumer
 from twisted.python.failure import Failure
+from twisted.python.url import URL
 from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer, IResponse
 from zope.interface import implementer
 
@@ -90,7 +91,9 @@ class HttpFetch:
 
         sent = Headers({name: [value] for name, value in headers.items()})
         producer = None if body is None else _Sent(body)
-        response: IResponse = await self._agent.request(method.encode(), url.encode(), sent, producer)
+        if not url.isascii():  # a host's name, or a path (RFC 3987)
+            url = URL.fromText(url).asURI().asText()
+        response: IResponse = await self._agent.request(method.encode(), url.encode("ascii"), sent, producer)
         return response
 
     async def _fetch(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Fetched:

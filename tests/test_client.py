@@ -1,10 +1,12 @@
-"""client.py: the native client, but for its HTTP."""
+"""client.py: the native client, its streams and what it asks of the platform."""
 
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay import client
-from streamrelay.client import ClientStream, LocalPort
+from streamrelay.client import ClientStream, LocalPort, PlatformApi, PlatformError
+from streamrelay.fetch import Fetched, FetchError
 from streamrelay.wire import Close, ending
 from tests.fakes import FakeConnection, FakeTransport
 
@@ -81,9 +83,42 @@ class Words(SynchronousTestCase):
         for answer in (b"", b"<html>", b"[]", b"{}", b"\xff"):
             self.assertEqual(client._detail(502, answer), "the platform answered 502")
 
-    def test_one_line(self) -> None:
-        """Whatever went wrong with a request is told in one line."""
-        for error in (ValueError("a\nb"), ValueError(), OSError(111, "refused")):
-            words = client._words(error)
-            self.assertTrue(words)
-            self.assertNotIn("\n", words)
+
+class Asked(SynchronousTestCase):
+    """What is asked of the platform."""
+
+    def api(self, answer: Fetched | FetchError) -> PlatformApi:
+        self.asked: list = []
+
+        async def fetch(method, url, seconds, headers=None, body=None):
+            self.asked.append((method, url, headers, body))
+            if isinstance(answer, FetchError):
+                raise answer
+            return answer
+
+        return PlatformApi(Clock(), "https://platform.example/", "srk_x", fetch=fetch)
+
+    def test_open(self) -> None:
+        """A stream is asked for with the key, and its answer is understood."""
+        api = self.api(Fetched(201, b'{"stream":"s","url":"wss://r/client/t","kind":"log","new":1}'))
+        opened = self.successResultOf(Deferred.fromCoroutine(api.open("web-1", "log")))
+        self.assertEqual((opened.stream, opened.kind), ("s", "log"))
+        ((method, url, headers, body),) = self.asked
+        self.assertEqual((method, url), ("POST", "https://platform.example/v1/streams"))
+        self.assertEqual((headers["Authorization"], headers["Content-Type"]), ("Bearer srk_x", "application/json"))
+        self.assertEqual(body, b'{"host":"web-1","target":"log"}')
+
+    def test_end(self) -> None:
+        """A stream's id can't lead to another path."""
+        self.successResultOf(Deferred.fromCoroutine(self.api(Fetched(204, b"")).end("../x")))
+        self.assertEqual(self.asked[0][:2], ("DELETE", "https://platform.example/v1/streams/..%2Fx"))
+
+    def test_no_answer(self) -> None:
+        """A platform that can't be reached is told with status 0 and why; a refusal with its own."""
+        asking = Deferred.fromCoroutine(self.api(FetchError("no answer within 20 s")).hosts())
+        error = self.failureResultOf(asking, PlatformError).value
+        expected = "the platform https://platform.example/ can't be reached: no answer within 20 s"
+        self.assertEqual((error.status, str(error)), (0, expected))
+        asking = Deferred.fromCoroutine(self.api(Fetched(403, b'{"detail":"no grant"}')).hosts())
+        error = self.failureResultOf(asking, PlatformError).value
+        self.assertEqual((error.status, str(error)), (403, "no grant"))

@@ -18,7 +18,7 @@ LEVELS = [
     {"rendezvous", "arrivals", "attempts", "sessions"},
     # L2: bytes in and out; connections and the splice that joins them
     {"channel", "pulse", "deadlines", "splice", "certificates"},
-    {"sockets"},
+    {"sockets", "allowance"},
     {"tls"},
     {"framed", "plain", "leg", "limits"},
     # L3: the seams to the world
@@ -28,9 +28,12 @@ LEVELS = [
     {"websocket", "dial", "bus", "stdio", "terminal", "grants"},
     {"fetch"},
     {"targets.kind", "targets.addresses", "targets.connecting", "targets.paths", "targets.qmp", "targets.rfb"},
-    {"targets.seals", "targets.following"},
+    {"targets.seals", "targets.following", "targets.logfile", "targets.skips"},
+    {"targets.rotation"},
+    {"targets.places"},
     {"targets.messages", "targets.docker_api", "targets.entries", "targets.journalctl"},
     {"targets.spots", "targets.hijack"},
+    {"targets.log_body"},
     {"targets.log", "targets.pty", "targets.view", "targets.container_log", "targets.journal", "targets.listeners"},
     {"targets.container_exec"},
     {"targets.tcp", "targets.unix", "targets.qemu", "targets.container"},

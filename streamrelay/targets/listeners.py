@@ -21,7 +21,7 @@ from streamrelay.wire import CONNECT_TIME, Refusal
 _EVERYWHERE: Final = {"": "127.0.0.1", "*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 """How a program says that it listens at all addresses, and one of these."""
 _LISTENING: Final = re.compile(r"^ *\d+: [0-9A-F]+:([0-9A-F]{4}) [0-9A-F]+:0000 0A \S+ \S+ \S+ +(\d+) ", re.MULTILINE)
-"""A listening socket in /proc/net/tcp (proc(5)): its port and its user."""
+"""A listening socket in /proc/self/net/tcp (proc(5)): its port and its user."""
 
 
 @define(frozen=True)
@@ -59,7 +59,7 @@ def is_local(address: str) -> bool:
     return True
 
 
-def users(port: int, tables: tuple[str, ...] = ("/proc/net/tcp", "/proc/net/tcp6")) -> set[int]:
+def users(port: int, tables: tuple[str, ...] = ("/proc/self/net/tcp", "/proc/self/net/tcp6")) -> set[int]:
     """The users whose sockets listen at a port of TCP, at whatever addresses."""
     found = set()
     for table in tables:
@@ -73,8 +73,8 @@ async def connect_listener(reactor: Any, listener: Listener, owner: Owner) -> Pl
     if listener.port:
         if not is_local(listener.address):
             raise _refused(listener, "it is none of this machine")
-        if users(listener.port) - {owner.uid}:
-            raise _refused(listener, "another user listens at this port")
+        if users(listener.port) != {owner.uid}:
+            raise _refused(listener, f"the user {owner.uid} is not the only one who listens at this port")
         endpoint: Any = HostnameEndpoint(reactor, listener.address, listener.port, timeout=CONNECT_TIME)
         return await connected(endpoint.connect(plain(reactor)), f"{listener.address}:{listener.port}")
     endpoint = UNIXClientEndpoint(reactor, listener.address, timeout=CONNECT_TIME)

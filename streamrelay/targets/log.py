@@ -1,29 +1,39 @@
 """log: the last lines of a file, then what is appended to it.
 
 The file may not exist yet, may be renamed and made anew, or truncated; a last line without an end is sent as it is
-and continued. It is watched by looking (`LOOK`), which works on every file system.
+and continued. It is watched by looking (`LOOK`), which works on every file system. Control messages tell the client
+its place, what was left out, and where lines may be missing (protocol.rst, "Logs").
 """
 
-import os
-import stat
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
-from attrs import define
+from attrs import define, field
 from msgspec import Meta
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from streamrelay import wire
 from streamrelay.errors import TargetError
 from streamrelay.splice import Connection, Drain, Feed
 from streamrelay.targets.kind import Kind
-from streamrelay.wire import FINISHED, Ending, Refusal, Terms, Viewer
+from streamrelay.targets.logfile import CHUNK, LogFile, last_lines, open_log, replaced
+from streamrelay.targets.places import Place
+from streamrelay.targets.rotation import successor
+from streamrelay.targets.skips import Skip
+from streamrelay.wire import FINISHED, Control, Ending, Refusal, Terms, Viewer
 
 LOOK: Final = 0.2
 """Seconds between two looks at a file that has nothing new."""
-CHUNK: Final = 65536
-"""Bytes that are read at once."""
+WATCHED: Final = 1.0
+"""Seconds since the last look in which a file isn't thought to have been replaced twice."""
 BACKLOG: Final = 16 << 20
-"""Bytes at a file's end in which its last lines are searched."""
+"""Bytes at a file's end in which its last lines are searched, at most."""
+BURST: Final = 0.25
+"""Seconds' worth of its rate that a log which was quiet may send at once."""
+SKIP_EVERY: Final = 1.0
+"""Seconds between two skips, each of which takes two of the control messages that a leg may send (16 a second)."""
+FILE_EVERY: Final = 0.1
+"""Seconds between two places that tell of another file, or of one that was truncated."""
 
 
 class Log(Kind, frozen=True, tag="log", tag_field="kind"):
@@ -32,7 +42,11 @@ class Log(Kind, frozen=True, tag="log", tag_field="kind"):
     path: str
     """The file's absolute path."""
     lines: Annotated[int, Meta(ge=0, le=100_000)] = 100
-    """Lines that are sent before the file is followed."""
+    """Lines that are sent before the file is followed, out of half of what `behind` says."""
+    rate: Annotated[int, Meta(ge=1024, le=1 << 30)] = 8 << 20
+    """Bytes a second that are sent at most."""
+    behind: Annotated[int, Meta(ge=CHUNK, le=1 << 40)] = 32 << 20
+    """Bytes that a client may be behind; when there are more, lines are left out until it is half of that."""
     parts: dict[str, str] = {}
     """For a pattern: the regular expression that each named part must match."""
 
@@ -46,58 +60,24 @@ class Log(Kind, frozen=True, tag="log", tag_field="kind"):
 
     async def connect(self, reactor: Any, terms: Terms) -> Connection:
         try:
-            file = open_log(self.path)
+            file, lost = self._open(terms)
         except OSError as error:
             raise TargetError(Refusal.TARGET_REFUSED, f"{self.path}: {error.strerror}") from None
+        return LogConnection(reactor, self, file, lost)
+
+    def _open(self, terms: Terms) -> tuple[LogFile | None, bool]:
+        """The file at a place, or at its last lines; and whether a place was given in vain."""
+        if terms.place:
+            place = Place.unseal(terms.place, self.path)
+            try:
+                if place is not None:
+                    return place.reopen(self.path, terms.after), False
+            except FileNotFoundError:
+                pass
+        file = open_log(self.path)
         if file is not None:
-            file.offset = last_lines(file.descriptor, self.lines)
-        return LogConnection(reactor, self.path, file)
-
-
-@define(eq=False)
-class LogFile:
-    """An open log: which file it is, and how far it was read."""
-
-    descriptor: int
-    identity: tuple[int, int]
-    """Device and inode."""
-    offset: int = 0
-
-
-def open_log(path: str) -> LogFile | None:
-    """Open a regular file, or give None where there is none yet; `OSError` for what can't be read."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(descriptor)
-        raise OSError(22, "not a regular file")
-    return LogFile(descriptor, (status.st_dev, status.st_ino))
-
-
-def last_lines(descriptor: int, lines: int) -> int:
-    """Where the last `lines` lines begin; a last line without an end counts as one."""
-    size = os.fstat(descriptor).st_size
-    if lines == 0 or size == 0:
-        return size
-    ends_open = os.pread(descriptor, 1, size - 1) != b"\n"
-    missing = lines if ends_open else lines + 1  # ends of lines to find, counted from the back
-    position = size
-    while position > max(0, size - BACKLOG):
-        begin = max(0, position - CHUNK)
-        block = os.pread(descriptor, position - begin, begin)
-        found = block.count(b"\n")
-        if found < missing:
-            missing -= found
-            position = begin
-            continue
-        at = len(block)
-        for _ in range(missing):
-            at = block.rindex(b"\n", 0, at)
-        return begin + at + 1
-    return position
+            file.seek(last_lines(file.descriptor, self.lines, min(BACKLOG, self.behind // 2)))
+        return file, bool(terms.place)
 
 
 @define(eq=False)
@@ -105,15 +85,29 @@ class LogConnection:
     """A followed file. What a client sends is not taken."""
 
     clock: IReactorTime
-    path: str
+    settings: Log
     file: LogFile | None
+    lost: bool = False
+    """Whether lines may be missing before the first one; to be told."""
     unsent: int = 0
     _feed: Feed | None = None
     _paused: bool = False
     _next: IDelayedCall | None = None
+    _skip: Skip | None = None
+    _at_end: bool = False  # whether all of the file had been read by the last look, `LOOK` ago
+    _named: float = field(init=False)  # when it was last seen under its path
+    _free: float = field(init=False)  # from when on the rate allows the next chunk
+    _skipped: float = field(init=False)  # when the last skip was told
+    _told: float = field(init=False)  # when the last place was
+    _known: int = 0  # bytes of the file's head that the last place tells
+
+    def __attrs_post_init__(self) -> None:
+        now = self.clock.seconds()
+        self._named, self._free, self._skipped, self._told = now, now - BURST, now - SKIP_EVERY, now
 
     def join(self, feed: Feed, drain: Drain) -> None:
         self._feed = feed
+        self._tell_place(self.lost)
         self._read()
 
     def send(self, data: Sequence[memoryview], size: int) -> None:
@@ -127,6 +121,7 @@ class LogConnection:
 
     def pause(self) -> None:
         self._paused = True
+        self._at_end = False
         self._stop()
 
     def resume(self) -> None:
@@ -140,53 +135,102 @@ class LogConnection:
     def abort(self) -> None:
         self._stop()
         if self.file is not None:
-            os.close(self.file.descriptor)
+            self.file.close()
             self.file = None
         feed, self._feed = self._feed, None
         if feed is not None:
             feed.over(FINISHED)
             feed.gone()
 
+    # -- one turn after the other ----------------------------------------------------------------------------
+
     def _read(self) -> None:
-        """Send a chunk and come again at once, or look later if there is none."""
         self._next = None
-        chunk = self._chunk() if self.file is not None else b""
-        if not chunk and self._renewed():
-            chunk = self._chunk()
-        if chunk and self._feed is not None:
+        self._later(self._turn())
+
+    def _turn(self) -> float:
+        """Do a bit of what there is to do; seconds until the next bit."""
+        now = self.clock.seconds()
+        if self.file is None:
+            return self._go_on(None)
+        if self._skip is not None:
+            return self._count(self._skip, self.file)
+        if self._free > now:
+            return self._free - now
+        if self.file.renewed():
+            if self._told + FILE_EVERY > now:
+                return self._told + FILE_EVERY - now
+            self.file.seek(0)
+            self._tell_place(lost=not self._at_end)
+        if self.file.size - self.file.offset > self.settings.behind and now >= self._skipped + SKIP_EVERY:
+            self._begin_to_skip(self.file)
+            return 0
+        most = min(CHUNK, self.settings.rate)
+        chunk = self.file.read(most)
+        self._at_end = len(chunk) < most
+        if not chunk:
+            return self._go_on(self.file)
+        self._pass(chunk)
+        return 0
+
+    def _pass(self, chunk: bytes) -> None:
+        self._free = max(self._free, self.clock.seconds() - BURST) + len(chunk) / self.settings.rate
+        if self._feed is not None:
             self._feed.received([memoryview(chunk)], len(chunk))
-        if self._feed is not None and not self._paused:
-            self._later(0 if chunk else LOOK)
+        if self.file is not None and self._known < len(self.file.head):
+            self._tell_place()  # now it can be told better from other files
 
-    def _chunk(self) -> bytes:
-        file = self.file
-        if file is None:
-            return b""
-        chunk = os.pread(file.descriptor, CHUNK, file.offset)
-        if not chunk and os.fstat(file.descriptor).st_size < file.offset:  # truncated: from the start again
-            file.offset = 0
-            chunk = os.pread(file.descriptor, CHUNK, 0)
-        file.offset += len(chunk)
-        return chunk
+    def _go_on(self, file: LogFile | None) -> float:
+        """The file, if there is one, has been read to its end: is there another one under its path by now?"""
+        path = self.settings.path
+        if not replaced(path, None if file is None else file.identity):
+            self._named = self.clock.seconds()
+            return LOOK
+        if file is not None and (chunk := file.read(CHUNK)):  # written before the writer took the new one
+            self._pass(chunk)
+            return 0
+        now = self.clock.seconds()
+        if self._told + FILE_EVERY > now:
+            return self._told + FILE_EVERY - now
+        newer, missing = successor(path, file)
+        if newer is None:
+            return LOOK
+        if file is not None:
+            file.close()
+        self.file, self._at_end = newer, False
+        self._tell_place(lost=now > self._named + WATCHED if missing is None else missing)
+        return 0
 
-    def _renewed(self) -> bool:
-        """Whether another file stands under the path now; the one before was read to its end."""
-        try:
-            status = os.stat(self.path)
-            if self.file is not None and (status.st_dev, status.st_ino) == self.file.identity:
-                return False
-            file = open_log(self.path)
-        except OSError:
-            return False
-        if file is None:
-            return False
-        if self.file is not None:
-            os.close(self.file.descriptor)
-        self.file = file
-        return True
+    # -- too far behind --------------------------------------------------------------------------------------
+
+    def _begin_to_skip(self, file: LogFile) -> None:
+        rest = file.rest_of_line()
+        self._skip = Skip(file.descriptor, file.offset + rest, self.settings.behind // 2)
+        if rest:
+            self._pass(file.read(rest))
+
+    def _count(self, skip: Skip, file: LogFile) -> float:
+        if skip.step():
+            self._skip = None
+            file.seek(skip.position)
+            self._skipped = self.clock.seconds()
+            self._tell(Control(skipped=max(1, skip.lines)))
+            self._tell_place()
+        return 0
+
+    # -- telling ---------------------------------------------------------------------------------------------
+
+    def _tell_place(self, lost: bool = False) -> None:
+        self._known = len(self.file.head) if self.file is not None else 0
+        self._told = self.clock.seconds()
+        self._tell(Control(place=Place.of(self.file).seal(self.settings.path), lost=lost))
+
+    def _tell(self, control: Control) -> None:
+        if self._feed is not None:
+            self._feed.control(wire.encode(control))
 
     def _later(self, seconds: float) -> None:
-        if self._next is None and self._feed is not None:
+        if self._next is None and self._feed is not None and not self._paused:
             self._next = self.clock.callLater(seconds, self._read)
 
     def _stop(self) -> None:

@@ -7,7 +7,8 @@ from twisted.trial.unittest import SkipTest
 
 from streamrelay.tokens import new_id
 from tests.live.attack import AttackTest, Reply, read_reply
-from tests.live.chain import WAIT, until
+from tests.live.chain import HOST, WAIT, until
+from tests.live.console import DEEP_TEXT
 from tests.live.secrets import SUITE
 from tests.live.test_attacks_origin import CHROMIUM, FLAGS
 
@@ -23,6 +24,8 @@ HOSTILE = (
     '\x1b[2J\x1b[H\x1b[31mred\x1b[0m\x1b[6n\x1b[c\x1bP$q"p\x1b\\ \x9b31m',
 )
 END = "the last line"
+THEIRS = "script, iframe, [onerror], [onload], [srcdoc], [href*=evil], [href^=javascript], [action*=evil], [name=key]"
+"""What of it could have become elements."""
 LOG = '[targets.hostile]\nkind = "log"\npath = "FOLDER/hostile.txt"\n'
 
 
@@ -65,16 +68,20 @@ class Page(AttackTest):
         home = f"http://127.0.0.1:{self.common.platform_port}"
         page.goto(home)
         title = page.title()
-        page.get_by_role("button", name="hostile").click()
-        until(lambda: END in (page.text_content("#output") or ""), what="the log on the page")
-        shown = page.text_content("#output")
+        page.locator("#hosts").get_by_role("button", name="hostile").click()
+        shown = until(lambda: self.shown(page), what="the log on the page")
         for line in HOSTILE[:6]:
             self.assertIn(line, shown)
-        self.assertEqual(page.locator("#output *").count(), 0, "elements in the output")
-        self.assertEqual((page.title(), page.url.rstrip("/")), (title, home))
+        self.assertEqual(page.locator(f".screen :is({THEIRS})").count(), 0, "elements of theirs")
+        self.assertEqual((page.title(), page.url), (f"hostile on {HOST} · {title}", f"{home}/#{HOST}/hostile"))
+        self.assertEqual(page.evaluate("getComputedStyle(document.body).display"), "grid")
         self.assertEqual((dialogs, complaints), ([], []))
         self.assertEqual([url for url in asked if not url.startswith(home)], [])
         self.assertNotIn("\x1b", shown)
+
+    def shown(self, page: Any) -> str:
+        text = str(page.evaluate(DEEP_TEXT, page.query_selector("#panels")))
+        return text if END in text else ""
 
 
 class Paths(AttackTest):

@@ -30,6 +30,7 @@ from tests.live.chain import (
     shared,
     until,
 )
+from tests.live.console import DEEP_TEXT
 from tests.live.site import Site
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -538,12 +539,12 @@ class Browser(AuthTest):
         page.wait_for_selector("#signin:not([hidden])")
         page.fill("#key", "srk_wrong")
         page.get_by_role("button", name="Sign in").click()
-        until(lambda: "not known" in page.inner_text("#status"), what="the refusal")
+        until(lambda: "not known" in page.inner_text("#signin-error"), what="the refusal")
         page.fill("#key", self.chain_.key)
         page.get_by_role("button", name="Sign in").click()
-        page.get_by_role("button", name="log").click()
-        until(lambda: "<b>two</b>" in page.inner_text("#output"), what="the log")
-        self.assertEqual(page.inner_text("#state"), "connected")
+        page.locator("#hosts").get_by_role("button", name="log").click()
+        until(lambda: "<b>two</b>" in page.evaluate(DEEP_TEXT, page.query_selector("#panels")), what="the log")
+        self.assertEqual(page.inner_text("p.state"), "Connected")
         self.assertEqual(page.inner_text("#user"), "alice")
         self.assertFalse(page.is_visible("#signin"))
         self.picture(page, "signed-in")
@@ -555,12 +556,11 @@ class Browser(AuthTest):
         self.assertEqual(kept, '[{},{},""]')
 
         page.reload()
-        page.get_by_role("button", name="log").click()
-        until(lambda: "<b>two</b>" in page.inner_text("#output"), what="the log after a reload")
+        until(lambda: "<b>two</b>" in page.evaluate(DEEP_TEXT, page.query_selector("#panels")), what="the log again")
         page.get_by_role("button", name="Sign out").click()
         page.wait_for_selector("#signin:not([hidden])")
-        self.assertFalse(page.is_visible("#stream") or page.is_visible("#signout"))
-        self.assertEqual((page.inner_text("#hosts"), context.cookies()), ("", []))
+        self.assertFalse(page.is_visible("#work") or page.is_visible("#signout"))
+        self.assertEqual((page.inner_text("#hosts-list"), context.cookies()), ("", []))
         until(lambda: self.chain_.ask("GET", "/v1/streams").json["streams"] == [], what="the end of the stream")
         self.picture(page, "signed-out")
         again = f"{PUBLIC}={cookie['value']}"

@@ -106,7 +106,7 @@ export class Panel {
     return element('header', { class: 'panel-head' }, this.#kinds[1],
       element('h2', {}, name, ' ', element('span', { class: 'where' }, host)),
       element('p', { class: 'state' }, this.#state), this.#badge, element('span', { class: 'spring' }),
-      fullScreenButton(this.element, () => this.screen.dispatchEvent(new Event('enlarged'))),
+      fullScreenButton(() => this.screen.dispatchEvent(new Event('enlarged'))),
       more.button, more.list, iconButton('close', 'Close', close));
   }
 }

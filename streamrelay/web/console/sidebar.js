@@ -77,8 +77,8 @@ export class Sidebar {
     const { name } = target;
     const only = element('span', { class: 'only', title: 'You may look, not touch' }, icon('eye'),
       element('span', { class: 'visually-hidden' }, 'view only'));
-    const button = element('button', { type: 'button', class: 'target' }, icon(iconOf(target)),
-      element('span', { class: 'name' }, name), only, element('span', { class: 'kind' }, kindOf(target)));
+    const button = element('button', { type: 'button', class: 'target', title: name }, icon(iconOf(target)),
+      element('span', { class: 'name' }, ...broken(name)), only, element('span', { class: 'kind' }, kindOf(target)));
     const item = element('li', {}, button);
     if (parts(name).length) askParts(item, button, name, (filled) => this.#choose(host, filled, target));
     else button.addEventListener('click', () => this.#choose(host, name, target));
@@ -91,6 +91,11 @@ export class Sidebar {
     };
     return { element: item, update };
   }
+}
+
+/** A name that may be broken behind its slashes. */
+function broken(name) {
+  return name.split(/(?<=\/)/).flatMap((part, place) => (place ? [element('wbr'), part] : [part]));
 }
 
 function filtered(one, words) {

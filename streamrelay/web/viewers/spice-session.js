@@ -27,6 +27,7 @@ export class SpiceSession {
   #channels = new Set();
   #down = new Map(); // keys that are held, with the last event of each
   #focused = false; // also while the machine changes its mode
+  #before = null; // what had the focus when ours was wanted, and there was no screen yet
   #observer = new ResizeObserver(() => this.#fit());
   #resizing = 0;
   #settle;
@@ -53,8 +54,10 @@ export class SpiceSession {
     if (signal.aborted) this.close();
   }
 
+  /** Take the focus, now or as soon as there is a screen; then only if nothing else has taken it meanwhile. */
   focus() {
-    this.#canvas?.focus({ preventScroll: true });
+    if (this.#canvas) this.#canvas.focus({ preventScroll: true });
+    else this.#before = document.activeElement;
   }
 
   close() {
@@ -196,7 +199,8 @@ export class SpiceSession {
       this.#focused = !canvas.isConnected;
       this.#release();
     });
-    if (this.#focused) canvas.focus({ preventScroll: true });
+    if (this.#focused || this.#before === document.activeElement) canvas.focus({ preventScroll: true });
+    this.#before = null;
     this.#observer.observe(this.#frame);
     this.#fit();
   }

@@ -1,0 +1,108 @@
+"""One file of a log: which it is, how far it was read, and whether it still is what it was."""
+
+import os
+import stat
+from hashlib import blake2b
+from typing import Final
+
+from attrs import define
+
+CHUNK: Final = 65536
+"""Bytes that are read at once."""
+HEAD: Final = 64
+"""Bytes at a file's begin that tell it from another one: after a truncation, or with an inode that is used again."""
+
+
+@define(eq=False)
+class LogFile:
+    """An open log: which file it is, and how far it was read."""
+
+    descriptor: int
+    identity: tuple[int, int]
+    """Device and inode."""
+    offset: int = 0
+    head: bytes = b""
+    """Its first bytes, as far as they were passed, `HEAD` at most."""
+
+    @property
+    def size(self) -> int:
+        return os.fstat(self.descriptor).st_size
+
+    def seek(self, offset: int) -> None:
+        """Go on elsewhere; at 0 it begins anew."""
+        self.offset = offset
+        if len(self.head) < HEAD or not offset:
+            self.head = os.pread(self.descriptor, min(HEAD, offset), 0)
+
+    def read(self, most: int) -> bytes:
+        """What comes next, and pass it."""
+        chunk = os.pread(self.descriptor, most, self.offset)
+        self.seek(self.offset + len(chunk))
+        return chunk
+
+    def renewed(self) -> bool:
+        """Whether it was truncated or written anew, as far as its size and first bytes show."""
+        return self.size < self.offset or os.pread(self.descriptor, len(self.head), 0) != self.head
+
+    def rest_of_line(self) -> int:
+        """Bytes up to the end of a line that is passed in part; 0 if none is, or it goes on for too long."""
+        if self.offset == 0 or os.pread(self.descriptor, 1, self.offset - 1) == b"\n":
+            return 0
+        return os.pread(self.descriptor, CHUNK, self.offset).find(b"\n") + 1
+
+    def close(self) -> None:
+        os.close(self.descriptor)
+
+
+def check(head: bytes) -> int:
+    """A digest of up to `HEAD` bytes."""
+    return int.from_bytes(blake2b(head, digest_size=8).digest())
+
+
+def open_log(path: str, follow: bool = True) -> LogFile | None:
+    """Open a regular file, or give None where there is none yet; `OSError` for what can't be read.
+
+    Symbolic links are followed, unless that is said not to be wanted.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
+    try:
+        descriptor = os.open(path, flags)
+    except FileNotFoundError:
+        return None
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise OSError(22, "not a regular file")
+    return LogFile(descriptor, (status.st_dev, status.st_ino))
+
+
+def replaced(path: str, identity: tuple[int, int] | None) -> bool:
+    """Whether another file stands under the path and has something to say; one that is still empty may wait."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return False
+    return identity is None or (status.st_size > 0 and (status.st_dev, status.st_ino) != identity)
+
+
+def last_lines(descriptor: int, lines: int, within: int) -> int:
+    """Where the last lines begin, of so many bytes at the end; a last line without an end counts as one."""
+    size = os.fstat(descriptor).st_size
+    if lines == 0 or size == 0:
+        return size
+    ends_open = os.pread(descriptor, 1, size - 1) != b"\n"
+    missing = lines if ends_open else lines + 1  # ends of lines to find, counted from the back
+    position, least = size, max(0, size - within)
+    while position > least:
+        begin = max(least, position - CHUNK)
+        block = os.pread(descriptor, position - begin, begin)
+        found = block.count(b"\n")
+        if found < missing:
+            missing -= found
+            position = begin
+            continue
+        at = len(block)
+        for _ in range(missing):
+            at = block.rindex(b"\n", 0, at)
+        return begin + at + 1
+    return position

@@ -1,0 +1,205 @@
+"""Consoles of real things on the console page: machines, a terminal, logs, containers. In Chromium, on whole chains.
+
+What the page itself does is in test_console_page.py and test_console_tabs.py, what each viewer does in test_viewers.py
+and test_log_viewer.py, and viewers on pages of their own distributions in test_own_pages.py.
+"""
+
+from typing import Any
+
+from tests.live.chain import HOST, need_program, until
+from tests.live.console import LATER, ConsoleTest
+from tests.live.machine import PROGRAM, Machine, start_machine
+
+PANEL = '[role="tabpanel"]:visible'
+"""The one that is shown."""
+MACHINES = """
+[targets."vm/{name}/spice"]
+kind = "qemu"
+console = "spice"
+qmp = "FOLDER/{name}.qmp"
+parts = { name = "[a-z0-9-]+" }
+
+[targets."vm/{name}/vnc"]
+kind = "qemu"
+console = "vnc"
+qmp = "FOLDER/{name}.qmp"
+parts = { name = "[a-z0-9-]+" }
+
+[targets.shell]
+kind = "pty"
+command = ["/bin/sh"]
+"""
+LIT = """(panel) => {
+  const canvas = panel.querySelector('canvas');
+  if (!canvas || !canvas.width) return null;
+  const copy = document.createElement('canvas');
+  [copy.width, copy.height] = [canvas.width, canvas.height];
+  const context = copy.getContext('2d');
+  context.drawImage(canvas, 0, 0);
+  const { data } = context.getImageData(0, 0, copy.width, copy.height);
+  const lit = [];
+  for (let at = 0; at < data.length; at += 4) if (data[at] + data[at + 1] + data[at + 2] > 96) lit.push(at / 4);
+  return { size: [canvas.width, canvas.height], lit };
+}"""
+"""A panel's picture: its size, and which of its pixels aren't black, by their numbers."""
+
+
+def lit_of(picture: bytes) -> dict[str, Any]:
+    """The same of a PPM, as QEMU takes it of a machine's screen."""
+    _, size, _, pixels = picture.split(b"\n", 3)
+    width, height = map(int, size.split())
+    lit = [at for at in range(width * height) if sum(pixels[3 * at : 3 * at + 3]) > 96]
+    return {"size": [width, height], "lit": lit}
+
+
+class Machines(ConsoleTest):
+    """The screens of virtual machines that have no port."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        need_program(PROGRAM)
+        self.own_chain(targets=MACHINES)
+
+    def machine(self, name: str, **consoles: bool) -> Machine:
+        machine = start_machine(self.folder, name, **consoles)
+        self.addCleanup(machine.stop)
+        return machine
+
+    def open_screen(self, page: Any, name: str, console: str) -> Any:
+        page.evaluate("(hash) => { location.hash = hash; }", f"#{HOST}/vm/{name}/{console}")
+        panel = page.locator(PANEL)
+        self.expect(panel.locator("p.state")).to_have_text("Connected")
+        return panel
+
+    def assert_shows(self, panel: Any, machine: Machine) -> list[int]:
+        """The panel's picture is that of the machine, pixel by pixel; gives which of them aren't black."""
+        wanted: dict[str, Any] = {}
+
+        def same() -> bool:
+            wanted.update(lit_of(machine.screen()))
+            return bool(panel.evaluate(LIT) == wanted)
+
+        until(same, 15.0, f"the screen of {machine.qmp.stem} in the panel")
+        self.assertGreater(len(wanted["lit"]), 100)
+        return list(wanted["lit"])
+
+    def use(self, console: str) -> None:
+        machine = self.machine("a", spice=console == "spice", vnc=console == "vnc")
+        page = self.signed_in()
+        panel = self.open_screen(page, "a", console)
+        before = self.assert_shows(panel, machine)
+        page.keyboard.type("typed here")
+        until(lambda: "typed here" in machine.shown, what="the keys in the machine")
+        self.assertNotEqual(self.assert_shows(panel, machine), before)
+        self.picture(page, f"console-{console}")
+        self.assert_content()
+
+    def test_spice(self) -> None:
+        """SPICE shows the machine's own picture, pixel by pixel, and keys change it."""
+        self.use("spice")
+
+    def test_vnc(self) -> None:
+        """VNC shows the machine's own picture, pixel by pixel, and keys change it."""
+        self.use("vnc")
+
+    def test_side_by_side(self) -> None:
+        """Two machines and a terminal in three tabs: each shows its own, and gets the keys that are typed in it."""
+        one, two = self.machine("one", vnc=True), self.machine("two", spice=True)
+        page = self.signed_in()
+        panel = self.open_screen(page, "one", "vnc")
+        self.assert_shows(panel, one)
+        panel = self.open_screen(page, "two", "spice")
+        self.assert_shows(panel, two)
+        page.keyboard.type("second")
+        until(lambda: "second" in two.shown, what="the keys in the second machine")
+        self.open_target(page, "shell")
+        page.keyboard.type("echo $((6 * 7))\n")
+        self.expect(page.locator(PANEL).get_by_text("42").first).to_be_visible()
+        page.get_by_role("tab", name="vm/one/vnc").click()
+        page.keyboard.type("first")
+        until(lambda: "first" in one.shown, what="the keys in the first machine")
+        self.assert_shows(page.locator(PANEL), one)
+        self.assertEqual(("second" in one.shown, "first" in two.shown), (False, False))
+        self.assert_content()
+
+    def test_two_viewers(self) -> None:
+        """Two people look at one machine: what one types, both see."""
+        machine = self.machine("a", vnc=True)
+        panels, pages = [], []
+        for _ in range(2):
+            pages.append(self.signed_in())
+            panels.append(self.open_screen(pages[-1], "a", "vnc"))
+            self.assert_shows(panels[-1], machine)
+        pages[0].keyboard.type("both")
+        until(lambda: "both" in machine.shown, what="the keys in the machine")
+        for panel in panels:
+            self.assert_shows(panel, machine)
+        self.assert_content()
+
+    def test_relay_killed(self) -> None:
+        """The relay is killed: both screens' tabs say so, keep the picture, and go on once it is back."""
+        machine = self.machine("a", vnc=True, spice=True)
+        page = self.signed_in()
+        for console in ("spice", "vnc"):
+            self.assert_shows(self.open_screen(page, "a", console), machine)
+        self.common.relay.kill()
+        for console in ("spice", "vnc"):
+            page.get_by_role("tab", name=f"vm/a/{console}").click()
+            panel = page.locator(PANEL)
+            self.expect(panel.locator("p.words")).to_contain_text("The connection to the relay broke.")
+            self.assertEqual(panel.evaluate(LIT), lit_of(machine.screen()))
+        self.common.relay.start()
+        for console in ("vnc", "spice"):
+            page.get_by_role("tab", name=f"vm/a/{console}").click()
+            panel = page.locator(PANEL)
+            self.expect(panel.locator("p.state")).to_have_text("Connected", timeout=LATER)
+            page.keyboard.type(console)
+            until(lambda console=console: console in machine.shown, what="the keys in the machine")
+            self.assert_shows(panel, machine)
+        self.assert_content()
+
+    def test_stopped_and_reused(self) -> None:
+        """A machine that is gone is refused in words, and none that came later is shown in its place."""
+        machine = self.machine("a", vnc=True)
+        page = self.signed_in()
+        self.assert_shows(self.open_screen(page, "a", "vnc"), machine)
+        machine.stop()
+        panel = page.locator(PANEL)
+        self.expect(panel.locator("p.state")).to_have_text("Ended")
+        self.machine("b", vnc=True)
+        panel.get_by_role("button", name="Reconnect").click()
+        self.expect(panel.locator("p.words")).to_contain_text("a.qmp")
+        self.expect(panel.locator("p.state")).to_have_text("Ended")
+        self.assert_content()
+
+
+class Terminals(ConsoleTest):
+    """A terminal."""
+
+    def test_size_and_status(self) -> None:
+        """A program in it knows the size that is shown, after the window has changed, too; its status is told."""
+        page = self.signed_in()
+        panel = self.open_target(page, "shell")
+
+        def told() -> str:
+            page.keyboard.type("clear; stty size\n")
+            page.wait_for_timeout(300)
+            return str(panel.inner_text())
+
+        first = until(lambda: _size(told()), what="a size")
+        page.set_viewport_size({"width": 700, "height": 500})
+        before = until(lambda: (size := _size(told())) != first and size, what="another size")
+        page.set_viewport_size({"width": 1100, "height": 900})
+        after = until(lambda: (size := _size(told())) != before and size, what="a third size")
+        self.assertTrue(after[0] > before[0] and after[1] > before[1], (before, after))
+        page.keyboard.type("exit 3\n")
+        self.expect(panel.locator("p.words")).to_have_text("The command ended with status 3.")
+        self.assert_content()
+
+
+def _size(text: str) -> tuple[int, int] | None:
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) == 2 and all(word.isdecimal() for word in words):
+            return int(words[0]), int(words[1])
+    return None
