@@ -60,6 +60,9 @@ class ConsoleChain(Chain):
 class ConsoleTest(LiveTest):
     """A browser, and pages in it. None of them may complain or break its policy."""
 
+    kind: type[ConsoleChain] = ConsoleChain
+    """The chain that these tests share."""
+
     def setUp(self) -> None:
         super().setUp()
         if CHROMIUM is None:
@@ -70,7 +73,7 @@ class ConsoleTest(LiveTest):
             raise SkipTest("needs the package playwright") from error
         expect.set_options(timeout=15_000)
         self.expect: Any = expect
-        self.common: Any = shared(kind=ConsoleChain)
+        self.common: Any = shared(kind=self.kind)
         playwright = sync_playwright().start()
         self.addCleanup(playwright.stop)
         self.browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
@@ -90,12 +93,16 @@ class ConsoleTest(LiveTest):
         """A page of a browser of its own, nobody signed in; the cleanup sees that it has not complained."""
         context = self.browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **settings})
         page = context.new_page()
+        self.watch(page)
+        page.goto(f"{self.common.console}/{at}")
+        return page
+
+    def watch(self, page: Any) -> None:
+        """Note what a page complains of."""
         page.add_init_script(WATCH)
         page.on("console", lambda message: self._complain(message.type, message.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.goto(f"{self.common.console}/{at}")
         self.opened.append(page)
-        return page
 
     def _complain(self, kind: str, text: str) -> None:
         if kind in ("error", "warning") and not text.startswith((OWN, UNOPENED)):

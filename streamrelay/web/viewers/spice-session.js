@@ -5,7 +5,7 @@
 // the focus by itself, and whatever ends one channel ends them all, with that websocket's close code.
 
 import { outcome } from '../streamrelay.js';
-import { failure, line, refusal } from './outcomes.js';
+import { failure, line, refusal, unseen } from './outcomes.js';
 import { dropPicture, keepPicture } from './picture.js';
 import { released } from './scancodes.js';
 
@@ -47,7 +47,7 @@ export class SpiceSession {
     frame.append(this.#screen);
     this.connected = new Promise((resolve, reject) => {
       this.#begin(url, password, resolve);
-      this.closed.then((ended) => reject(failure(ended)));
+      this.closed.then((ended) => reject(failure(unseen(ended))));
     });
     this.connected.catch(() => {});
     signal.addEventListener('abort', () => this.close());
