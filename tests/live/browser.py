@@ -7,6 +7,7 @@ from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from twisted.trial.unittest import SkipTest
 
@@ -80,7 +81,7 @@ class _Answering(BaseHTTPRequestHandler):
     pages: Pages
 
     def do_GET(self) -> None:
-        found = self.pages.find(self.path)
+        found = self.pages.find(urlsplit(self.path).path)
         if found is None:
             self._answer(404 if self.path != "/favicon.ico" else 204, b"", "text/plain")
         else:

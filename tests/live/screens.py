@@ -10,39 +10,27 @@ from tests.live.viewing import ViewerTest
 class ScreenTest(ViewerTest):
     """A machine of QEMU, and what its viewer shows of it."""
 
-    def machine(self, name: str, **consoles: bool | str) -> Machine:
+    def machine(self, name: str, spice: str = "", vnc: str = "", options: tuple[str, ...] = ()) -> Machine:
         need_program(PROGRAM)
-        machine = start_machine(self.folder, name, **consoles)
+        machine = start_machine(self.folder, name, spice, vnc, options=options)
         self.addCleanup(machine.stop)
         return machine
 
     def lit(self, number: int = 0) -> int:
         """How many pixels of a tab's canvas aren't black."""
-        picture = self.view.evaluate(PIXELS, number)
-        return len(picture["lit"]) if picture else 0
+        return lit(self.view, f"#tab{number} canvas")
 
     def same(self, machine: Machine, number: int = 0) -> int:
         """Until the picture is, pixel by pixel, what QEMU itself shows; gives how many pixels are lit."""
-
-        def compare() -> bool:
-            return bool(self.view.evaluate(PIXELS, number) == read_ppm(machine.screen()))
-
-        until(compare, what="the machine's own picture")
-        lit = self.lit(number)
-        self.assertGreater(lit, 100)
-        return lit
+        return same(self.view, f"#tab{number} canvas", machine)
 
     def type(self, keys: str, number: int = 0) -> None:
         self.view.evaluate("n => tabs[n].viewer.focus()", number)
         self.view.keyboard.type(keys)
 
-    def echoes(self, machine: Machine, text: str) -> None:
-        """Until keys have reached the machine."""
-        until(lambda: machine.shown.endswith(text), what=f"{text!r} at the end of {machine.shown!r}")
 
-
-PIXELS = """n => {
-    const canvas = document.querySelector(`#tab${n} canvas`);
+PIXELS = """where => {
+    const canvas = document.querySelector(where);
     if (!canvas || !canvas.width) return null;
     const { width, height } = canvas;
     const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
@@ -52,7 +40,27 @@ PIXELS = """n => {
     for (let at = 0; at < data.length; at += 4) if ((data[at] | data[at + 1] | data[at + 2]) > 63) lit.push(at / 4);
     return { width, height, lit };
 }"""
-"""A tab's canvas: its size, and which of its pixels aren't black."""
+"""Of a canvas: its size, and which of its pixels aren't black."""
+
+
+def lit(page: Any, where: str) -> int:
+    """How many pixels of a canvas aren't black; 0 if it isn't there."""
+    picture = page.evaluate(PIXELS, where)
+    return len(picture["lit"]) if picture else 0
+
+
+def same(page: Any, where: str, machine: Machine) -> int:
+    """Until a canvas shows, pixel by pixel, what QEMU itself shows; gives how many pixels are lit."""
+    until(lambda: page.evaluate(PIXELS, where) == read_ppm(machine.screen()), what="the machine's own picture")
+    count = lit(page, where)
+    if count < 100:
+        raise AssertionError(f"only {count} pixels are lit")
+    return count
+
+
+def echoes(machine: Machine, text: str) -> None:
+    """Until keys have reached the machine."""
+    until(lambda: machine.shown.endswith(text), what=f"{text!r} at the end of {machine.shown!r}")
 
 
 def read_ppm(picture: bytes) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.live.chain import HOST, Work, until
+from tests.live.chain import Work, until
 from tests.live.viewing import ViewerTest
 
 TARGETS = """

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from tests.live.chain import answers, free_port, reset, take, until
 from tests.live.machine import Machine
-from tests.live.screens import ScreenTest
+from tests.live.screens import ScreenTest, echoes
 
 ENDS = ("the target reset the connection", "the machine closed the stream before it showed anything")
 
@@ -29,10 +29,10 @@ class Vnc(ScreenTest):
         for number, machine in enumerate(machines):
             before = self.same(machine, number)
             self.type("hello", number)
-            self.echoes(machine, "\nhello")
+            echoes(machine, "\nhello")
             self.assertGreater(self.same(machine, number), before)
         self.type(" again", 0)
-        self.echoes(machines[0], "\nhello again")
+        echoes(machines[0], "\nhello again")
         self.assertTrue(machines[1].shown.endswith("\nhello"))
         self.assert_content()
 
@@ -44,12 +44,12 @@ class Vnc(ScreenTest):
         self.view.evaluate("void tabs[0].act('Type text …')")
         self.view.get_by_label("Text", exact=True).fill("Hello: 'World' {_}?")
         self.view.keyboard.press("Enter")
-        self.echoes(machine, "\nHello: 'World' {_}?")
+        echoes(machine, "\nHello: 'World' {_}?")
         self.until("() => document.activeElement.matches('#tab0 canvas')", what="the focus")
         self.type("!")
-        self.echoes(machine, "?1")
+        echoes(machine, "?1")
         self.view.evaluate("void tabs[0].act('Ctrl-Alt-Del')")
-        self.echoes(machine, "?1This is one.\n")
+        echoes(machine, "?1This is one.\n")
         self.same(machine)
         self.view.evaluate("tabs[0].viewer.destroy()")
         outcome = self.wait_state(0, "closed")["outcome"]
@@ -72,7 +72,7 @@ class Vnc(ScreenTest):
         self.wait_state(0, "connected")
         self.same(machine)
         self.type("hello")
-        self.echoes(machine, "\nhello")
+        echoes(machine, "\nhello")
         self.assertEqual(self.view.locator("#tab0 canvas").count(), 1)
         self.assert_content()
 
@@ -109,7 +109,7 @@ class Vnc(ScreenTest):
         self.type("typed", 0)
         self.assertEqual(self.view.evaluate("tabs[0].viewer.actions.length"), 0)
         self.type("hello", 1)
-        self.echoes(machine, "This is one.\nhello")
+        echoes(machine, "This is one.\nhello")
         self.assertGreater(self.same(machine, 0), before)
         self.assert_content()
 
@@ -134,10 +134,12 @@ class Vnc(ScreenTest):
 class Spice(ScreenTest):
     """viewers/spice.js: spice-html5 on as many websockets as it has channels."""
 
-    def spice(self, name: str, more: str = "disable-ticketing=on", port: int = 0) -> tuple[Machine, str]:
+    def spice(
+        self, name: str, more: str = "disable-ticketing=on", port: int = 0, options: tuple[str, ...] = ()
+    ) -> tuple[Machine, str]:
         """A machine with SPICE on a port, and its target."""
         port = port or free_port()
-        return self.machine(name, spice=f"addr=127.0.0.1,port={port},{more}"), f"spice/{port}"
+        return self.machine(name, f"addr=127.0.0.1,port={port},{more}", options=options), f"spice/{port}"
 
     def test_screen_and_keys(self) -> None:
         """The machine's screen is there pixel by pixel, and so is what is typed; of two machines at once, too."""
@@ -148,10 +150,10 @@ class Spice(ScreenTest):
             self.show("spice", target)
             before = self.same(machine, number)
             self.type("hello", number)
-            self.echoes(machine, "\nhello")
+            echoes(machine, "\nhello")
             self.assertGreater(self.same(machine, number), before)
         self.type(" again", 0)
-        self.echoes(machines[0], "\nhello again")
+        echoes(machines[0], "\nhello again")
         self.assertTrue(machines[1].shown.endswith("\nhello"))
         self.assert_content()
 
@@ -165,26 +167,26 @@ class Spice(ScreenTest):
         self.view.evaluate("void tabs[0].act('Type text …')")
         self.view.get_by_label("Text", exact=True).fill("Hello: 'World' {_}?")
         self.view.keyboard.press("Enter")
-        self.echoes(machine, "\nHello: 'World' {_}?")
+        echoes(machine, "\nHello: 'World' {_}?")
         self.until("() => document.activeElement.matches('#tab0 canvas')", what="the focus")
         self.view.keyboard.type("!")
-        self.echoes(machine, "?1")
+        echoes(machine, "?1")
         self.view.evaluate("tabs[0].act('Ctrl-Alt-Del')")
-        self.echoes(machine, "?1This is one.\n")
+        echoes(machine, "?1This is one.\n")
         self.same(machine)
         self.view.keyboard.type("a")  # the screens were made anew meanwhile
-        self.echoes(machine, "\na")
+        echoes(machine, "\na")
         self.view.evaluate("tabs[1].act('Ctrl-Alt-Del')")
-        self.echoes(other, "This is two.\nThis is two.\n")
+        echoes(other, "This is two.\nThis is two.\n")
         self.same(other, 1)
         self.view.keyboard.type("b")
-        self.echoes(machine, "\nab")
+        echoes(machine, "\nab")
         self.view.evaluate("tabs[0].viewer.destroy()")
         outcome = self.wait_state(0, "closed")["outcome"]
         self.assertEqual((outcome["code"], outcome["clean"]), (1000, True))
         self.assertEqual(self.view.evaluate("tab0.childElementCount"), 0)
         self.type("c", 1)
-        self.echoes(other, "\nc")
+        echoes(other, "\nc")
         self.assertEqual(self.view.locator("[id^=spice_surface]").count(), 0)
         self.common.agent.wait_for(f" to {target} ended: ", count=4)  # one for each channel
         self.assert_content()
@@ -192,6 +194,22 @@ class Spice(ScreenTest):
     def seen(self, true: Callable[[], bool]) -> None:
         """Until what the browser has sent was told."""
         until(lambda: self.view.evaluate("true") and true(), what="what the browser sends")
+
+    def test_all_channels(self) -> None:
+        """A machine with sound both ways and a port: the screen shows all the same, and the end leaves none open."""
+        sound = ("-audiodev", "spice,id=sound", "-device", "AC97,audiodev=sound")
+        port = ("-chardev", "spiceport,name=org.example.port,id=port", "-device", "isa-serial,chardev=port")
+        machine, target = self.spice("one", options=(*sound, *port))
+        self.show("spice", target)
+        self.same(machine)
+        self.type("hello")
+        echoes(machine, "\nhello")
+        opened, ended = f" to {target} opened ", f" to {target} ended: "
+        self.common.agent.wait_for(opened, count=7)  # main, display, inputs, cursor, playback, record and port
+        self.assertEqual(self.common.agent.log.count(ended), 0)
+        self.view.evaluate("tabs[0].session.close()")
+        self.common.agent.wait_for(ended, count=7)
+        self.assert_content()
 
     def test_pointer_and_held_keys(self) -> None:
         """The pointer's way is told in the machine's own pixels; a key that is held is released with the focus."""
@@ -242,7 +260,7 @@ class Spice(ScreenTest):
         self.wait_state(0, "connected")
         self.same(machine)
         self.type("hello")
-        self.echoes(machine, "\nhello")
+        echoes(machine, "\nhello")
         self.assertEqual(self.view.locator("#tab0 canvas").count(), 1)
         self.assert_content()
 

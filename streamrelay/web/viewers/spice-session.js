@@ -124,7 +124,10 @@ export class SpiceSession {
     this.#channels.add(channel);
     channel.ws.addEventListener('close', ({ code, reason }) => this.#end(outcome(code, reason)));
     channel.onerror = (error) => this.#failed(channel, error);
-    if (channel.type === this.#library.enums.Constants.SPICE_CHANNEL_DISPLAY) this.#contain(channel);
+    const { SPICE_CHANNEL_DISPLAY, SPICE_CHANNEL_PORT } = this.#library.enums.Constants;
+    if (channel.type === SPICE_CHANNEL_DISPLAY) this.#contain(channel);
+    // What a port says would become events of the whole window.
+    if (channel.type === SPICE_CHANNEL_PORT) channel.process_channel_message = () => true;
   }
 
   /** What was wrong inside of a channel; a websocket's own end comes as its close. */

@@ -11,7 +11,7 @@ import { typeText } from './typing.js';
 const NAME = 'the SPICE viewer (spice-html5)';
 const MODULES = ['main', 'spiceconn', 'inputs', 'spicemsg', 'enums', 'utils', 'webm'];
 
-/** A viewer of a SPICE server in `element`; `source` asks for its streams (docs/architecture.rst, "Pages"). */
+/** A viewer of a SPICE server in `element`; `source` asks for its streams (docs/architecture.rst, "The pages' files"). */
 export function create(element, source) {
   return new Spice(element, source);
 }

@@ -13,7 +13,7 @@ const ENCODER = new TextEncoder();
 // What a program may have left behind when its stream broke: the other screen, the mouse, pasting, focus, a region.
 const AFRESH = '\x1b[?1049l\x1b[?1000;1002;1003;1004;1006;2004l\x1b[!p\x1b[0m\x1b[?25h';
 
-/** A viewer of a terminal in `element`; `source` opens its streams (docs/architecture.rst, "Pages"). */
+/** A viewer of a terminal in `element`; `source` opens its streams (docs/architecture.rst, "The pages' files"). */
 export function create(element, source) {
   return new Terminal(element, source);
 }

@@ -14,7 +14,7 @@ const FIELDS = {
   target: { name: 'target', label: 'Target' },
 };
 
-/** A viewer of a VNC server in `element`; `source` opens its streams (docs/architecture.rst, "Pages"). */
+/** A viewer of a VNC server in `element`; `source` opens its streams (docs/architecture.rst, "The pages' files"). */
 export function create(element, source) {
   return new Vnc(element, source);
 }
