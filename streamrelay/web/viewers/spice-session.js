@@ -5,7 +5,7 @@
 // the focus by itself, and whatever ends one channel ends them all, with that websocket's close code.
 
 import { outcome } from '../streamrelay.js';
-import { failure, line, refusal } from './outcomes.js';
+import { failure, line, refusal, unseen } from './outcomes.js';
 import { dropPicture, keepPicture } from './picture.js';
 import { released } from './scancodes.js';
 
@@ -47,7 +47,7 @@ export class SpiceSession {
     frame.append(this.#screen);
     this.connected = new Promise((resolve, reject) => {
       this.#begin(url, password, resolve);
-      this.closed.then((ended) => reject(failure(ended)));
+      this.closed.then((ended) => reject(failure(unseen(ended))));
     });
     this.connected.catch(() => {});
     signal.addEventListener('abort', () => this.close());
@@ -124,7 +124,10 @@ export class SpiceSession {
     this.#channels.add(channel);
     channel.ws.addEventListener('close', ({ code, reason }) => this.#end(outcome(code, reason)));
     channel.onerror = (error) => this.#failed(channel, error);
-    if (channel.type === this.#library.enums.Constants.SPICE_CHANNEL_DISPLAY) this.#contain(channel);
+    const { SPICE_CHANNEL_DISPLAY, SPICE_CHANNEL_PORT } = this.#library.enums.Constants;
+    if (channel.type === SPICE_CHANNEL_DISPLAY) this.#contain(channel);
+    // What a port says would become events of the whole window.
+    if (channel.type === SPICE_CHANNEL_PORT) channel.process_channel_message = () => true;
   }
 
   /** What was wrong inside of a channel; a websocket's own end comes as its close. */
