@@ -243,6 +243,16 @@ class Logs(Case):
         self.assertEqual([control.lost for control in self.controls()], [False, False, True])
         self.assertEqual(self.ear.codes, [1000])
 
+    def test_leaves_at_podmans_end(self) -> None:
+        """A client that leaves while it is looked whether all has come ends that, too."""
+        connection, more = self.follow(podman=True)
+        more.more(b"")
+        check = self.asked(follow=None, tail=None)
+        connection.abort()
+        check.more(line(2, "two"))
+        self.assertTrue(check.transport.disconnecting)
+        self.assertEqual((self.ear.codes, self.docker.waiting), ([1000], 0))
+
     def test_breaks_off(self) -> None:
         """A log that breaks off, or is none, is no end in order."""
         _, more = self.follow()
@@ -469,6 +479,13 @@ class Execs(Case):
             self.assertTrue(shell.transport.aborted)
             self.ends()
         self.assertEqual(self.ear.codes, [1000])
+
+    def test_nobody_ends_it(self) -> None:
+        """A command that can't be ended, as its container is gone, is no fault of ours."""
+        connection, _ = self.start()
+        connection.abort()
+        self.docker.asked(f"POST /containers/{ID}/exec").answer({"message": "no such container"}, "404 Not Found")
+        self.assertEqual((self.docker.waiting, self.flushLoggedErrors()), (0, []))
 
     def test_resize(self) -> None:
         """A size is set; of many that come at once the last one counts, and an API that isn't ready is asked again."""

@@ -64,7 +64,7 @@ class Fetching(SynchronousTestCase):
         )
 
     def test_socket(self) -> None:
-        """At a unix socket everything is asked there, whatever the URL says; the limit of an answer is its own."""
+        """At a unix socket everything is asked there, whatever the URL says, within a size of its own."""
         fetch = HttpFetch(self.reactor, socket="/run/api.sock", most=2)
         for body, good in ((b"ok", True), (b"no!", False)):
             asked = Deferred.fromCoroutine(fetch("GET", "http://anywhere/x", 2.0))

@@ -57,6 +57,17 @@ class Spots(SynchronousTestCase):
         here = data.draw(st.integers(begin + 1, len(log)))
         self.assertEqual(after(log, track(log[begin:here]).spot()), log[here:])
 
+    @examples(100)
+    @given(st.lists(st.integers(1, 3), min_size=1, max_size=30), st.data())
+    def test_before(self, times: list[int], data: st.DataObject) -> None:
+        """A spot before a message is before that one, also where its time is that of many; and there or nowhere."""
+        log = [Piece(time, b"%d\n" % number, True, True) for number, time in enumerate(sorted(times))]
+        here = data.draw(st.integers(0, len(log) - 1))
+        spot = Spot.read(str(Spot.before(log[here])))
+        self.assertEqual([each for each in log if spot.is_before(each)], [log[here]])
+        self.assertFalse(track([(piece.time, piece.text) for piece in log]).reaches(spot))
+        self.assertTrue(all(Spot(1).is_before(each) for each in log))
+
     def test_gone(self) -> None:
         """A spot in a log that is another by now isn't found."""
         log = [(SECOND, b"one\n"), (SECOND, b"two\n"), (2 * SECOND, b"three\n")]

@@ -13,9 +13,10 @@ from typing import Any, Final
 import msgspec
 from attrs import define
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from streamrelay import wire
-from streamrelay.errors import PeerError
+from streamrelay.errors import PeerError, TargetError
 from streamrelay.logs import Logger
 from streamrelay.plain import PlainConnection
 from streamrelay.splice import Connection, Drain, Feed
@@ -189,9 +190,13 @@ class ExecConnection:
         await self.api.start_exec(await self.api.create_exec(self.container, settings))
 
     def _run(self, work: Any, otherwise: str) -> None:
-        Deferred.fromCoroutine(work).addErrback(
-            lambda failure: log.info(otherwise, container=self.container[:12], error=failure.value)
-        )
+        def failed(failure: Failure) -> None:
+            if failure.check(TargetError):
+                log.info(otherwise, container=self.container[:12], error=failure.value)
+            else:
+                log.failure("a command in container {container}", failure, container=self.container[:12])
+
+        Deferred.fromCoroutine(work).addErrback(failed)
 
     def _sleep(self, seconds: float) -> "Deferred[None]":
         done: Deferred[None] = Deferred()

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from attrs import define, field
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.web.iweb import IResponse
 
 from streamrelay.errors import TargetError
@@ -121,8 +121,13 @@ class ContainerLog:
         log = self._log
         if log is None:
             return False
-        if not self._found and piece.time >= self.spot.time + bool(self.spot.count):
-            self._arrive(log, piece.time)
+        if not self._found and self.spot.is_before(piece):
+            self._found = True
+            if not self.spot.time:
+                self._tell(log, Spot.before(piece))
+        elif not self._found and piece.time > self.spot.time:  # it was there when it was looked for, and is no more
+            self._found, log.skip = True, 0
+            self._tell(log, Spot.before(piece), lost=True)
         if self.podman and self._found:
             self._count(piece)
         self._track.heard(piece)
@@ -132,15 +137,6 @@ class ContainerLog:
         else:
             self._found = piece.ends and self._track.reaches(self.spot)
         return True
-
-    def _arrive(self, log: Followed, time: int) -> None:
-        """The spot isn't ahead any more; whatever comes is for the client."""
-        self._found = True
-        if self.spot.count:  # it was there when it was looked for, and is there no more
-            log.skip = 0
-            self._tell(log, Spot(time), lost=True)
-        elif not self.spot.time:
-            self._tell(log, Spot(time))
 
     def place(self) -> str:
         return "" if self._within else seal(str(self._track.spot() if self._found else self.spot), self.container.id)
@@ -207,6 +203,7 @@ class ContainerLog:
         elif self._body is not None:
             self._body.stop()
         elif self._request is not None:
+            self._request.addErrback(lambda failure: failure.trap(CancelledError) and None)
             self._request.cancel()
 
     def _tell(self, log: Followed, spot: Spot, lost: bool = False) -> None:

@@ -118,7 +118,7 @@ class Search:
 
     def heard(self, piece: Piece) -> bool:
         self.track.heard(piece)
-        self.found = self.found or (not self.spot.count and piece.time >= self.spot.time)
+        self.found = self.found or self.spot.is_before(piece)
         if self.found:
             self.behind += piece.ends
         else:
@@ -129,6 +129,6 @@ class Search:
         return not self.done.called
 
     def over(self, why: str) -> None:
-        self.found = self.found or not self.spot.count
+        self.found = self.found or self.spot.anywhere
         if not self.done.called:
             self.done.callback(self)

@@ -1,5 +1,6 @@
 """Chromium, and a web server of somebody's own pages for it."""
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,10 +13,11 @@ from urllib.parse import urlsplit
 from twisted.trial.unittest import SkipTest
 
 from tests.live.chain import free_port
-from tests.live.test_attacks_origin import CHROMIUM, FLAGS
 
 ROOT = Path(__file__).parent.parent.parent
 WEB = ROOT / "streamrelay" / "web"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 KINDS = {".html": "text/html; charset=utf-8", ".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css"}
 
 

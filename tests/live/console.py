@@ -1,16 +1,15 @@
 """The console page in Debian's Chromium, against a chain: what its tests share."""
 
 import os
-import shutil
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from twisted.trial.unittest import SkipTest
 
+from tests.live.browser import chromium
 from tests.live.chain import Chain, Listener, LiveTest, shared
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 AXE = Path(__file__).parents[1] / "node_modules" / "axe-core" / "axe.min.js"
 PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
 OWN = "Failed to load resource: the server responded with a status of "
@@ -65,19 +64,14 @@ class ConsoleTest(LiveTest):
 
     def setUp(self) -> None:
         super().setUp()
-        if CHROMIUM is None:
-            raise SkipTest("needs chromium")
-        try:
-            from playwright.sync_api import expect, sync_playwright
-        except ImportError as error:
-            raise SkipTest("needs the package playwright") from error
+        stack = ExitStack()
+        self.addCleanup(stack.close)
+        self.browser = stack.enter_context(chromium())
+        from playwright.sync_api import expect
+
         expect.set_options(timeout=15_000)
         self.expect: Any = expect
         self.common: Any = shared(kind=self.kind)
-        playwright = sync_playwright().start()
-        self.addCleanup(playwright.stop)
-        self.browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        self.addCleanup(self.browser.close)
         self.complaints: list[str] = []
         self.opened: list[Any] = []
 

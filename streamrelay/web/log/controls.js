@@ -12,7 +12,8 @@ export function element(name, attributes = {}, ...children) {
 }
 
 export function button(label, title, onclick) {
-  return element('button', { type: 'button', title, 'aria-label': title, onclick }, label);
+  const name = /^\w{3}/.test(label) ? {} : { 'aria-label': title }; // a word names it as it stands (WCAG 2.5.3)
+  return element('button', { type: 'button', title, ...name, onclick }, label);
 }
 
 /** A button that stays pressed; `changed(pressed)`. */
