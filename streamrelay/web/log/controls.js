@@ -11,8 +11,11 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
+/** `title` says more than the label; where the label is a sign, it is the name. */
 export function button(label, title, onclick) {
-  return element('button', { type: 'button', title, 'aria-label': title, onclick }, label);
+  const made = element('button', { type: 'button', title, onclick }, label);
+  if (!/^[A-Z][a-z]{2}/.test(label)) made.setAttribute('aria-label', title);
+  return made;
 }
 
 /** A button that stays pressed; `changed(pressed)`. */
