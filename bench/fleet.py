@@ -21,7 +21,12 @@ platform_key = ["{folder}/platform.pub"]
 [targets.source]
 kind = "tcp"
 address = "127.0.0.1:{port}"
+
+[targets.log]
+kind = "log"
+path = "{folder}/source.log"
 """
+LINE = "the last line that was written"
 
 _ANONYMOUS = """\
 [anonymous]
@@ -30,7 +35,7 @@ grants = [{ host = "*", target = "*" }]
 
 
 class Fleet:
-    """Signed tokens throughout; the target `source` of `HOST` is a TCP port of the load."""
+    """Signed tokens throughout; the target `source` of `HOST` is a TCP port of the load, `log` a file of 100 lines."""
 
     relay: Program
     agent: Program
@@ -47,6 +52,7 @@ class Fleet:
         nats = f"nats://127.0.0.1:{nats_port}"
         ca = f'ca = "{self.certificate.certificate}"\n' if tls else ""
         (folder / "agent.toml").write_text(_AGENT.format(host=HOST, nats=nats, folder=folder, ca=ca, port=target_port))
+        (folder / "source.log").write_text("a line\n" * 99 + LINE + "\n")
         server = program("nats-server", str(Path(sys.executable).parent))
         self._nats = bench.start("nats-server", [server, "-a", "127.0.0.1", "-p", str(nats_port)])
         self._nats.wait_until_listening(nats_port)
@@ -55,6 +61,7 @@ class Fleet:
             f"--listen={'tls' if tls else 'tcp'}:{self.relay_port}:interface=127.0.0.1",
             *((f"--certificate={self.certificate.certificate},{self.certificate.key}",) if tls else ()),
             f"--platform-key={folder}/platform.pub",
+            f"--origin={self.url}",
         )
         self.agent = self._twistd("streamagent", f"--config={folder}/agent.toml")
         self._platform = self._twistd(

@@ -182,6 +182,8 @@ class Session(ApiResource):
     async def _answer(self, request: Request) -> Result:
         if request.method == b"POST":  # by somebody who isn't known yet
             return self._sign_in(request)
+        if request.method == b"GET" and self.gate.is_nobody(request):  # a question, not a fault
+            return 200, {"user": None, "csrf": ""}
         return await super()._answer(request)
 
     def _sign_in(self, request: Request) -> Result:

@@ -11,7 +11,8 @@ from attrs import define, field
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from streamrelay import frames, wire
-from streamrelay.channel import READ, Channel
+from streamrelay.allowance import Allowance
+from streamrelay.channel import Channel
 from streamrelay.errors import PeerError
 from streamrelay.frames import BINARY, CLOSE, PING, PONG, TEXT, Event, FrameReader, apply_mask, frame_header
 from streamrelay.logs import Logger
@@ -25,11 +26,6 @@ CLOSE_TIME: Final = 60.0
 """Seconds in which what is unsent must go out and the peer must answer our close."""
 SERVER_CLOSES: Final = 5.0
 """Seconds that a client gives the server to close TCP after the closing handshake (RFC 6455 §7.1.1)."""
-FIRST_READ: Final = 16 * 1024
-"""Bytes of a connection's first read; the next ones grow as long as it sends more than headers."""
-MOST_HEADERS: Final = 2048
-"""Bytes of a read that may be headers and control frames. Whoever sends more, as with messages of one byte, is read
-in such small pieces that no piece (341 frames at most) keeps the reactor from others for long."""
 FAILED_TIME: Final = 2.0
 """Seconds that a peer which broke the protocol gets to read why."""
 
@@ -67,6 +63,7 @@ class FramedConnection:
     peer: str = ""
     """Whom we talk to, for logs."""
     _reader: FrameReader = field(init=False)
+    _allowance: Allowance = field(init=False)
     _feed: Feed | None = None
     _drain: Drain | None = None
     _closing: bool = False  # our close frame was sent
@@ -78,14 +75,12 @@ class FramedConnection:
     _heard: bool = True  # since the last beat
     _beats: int = 0  # quiet ones
     _age: int = 0  # beats in all
-    _credit: float = wire.CONTROL_BURST
-    _dense: bool = False  # it sent little but headers, since the last beat
     _lost: bool = False
     _timer: IDelayedCall | None = None
 
     def __attrs_post_init__(self) -> None:
         self._reader = FrameReader(masked=self.masking == Masking.NONE, text_is_bytes=not self.control)
-        self.channel.read_size = FIRST_READ
+        self._allowance = Allowance(self.channel)
         self.pulse.add(self)
 
     # -- Connection ------------------------------------------------------------------------------------------
@@ -145,7 +140,7 @@ class FramedConnection:
             return
         try:
             size = self._take(self._reader.feed(data))
-            self._measure(len(data), len(data) - size)
+            self._allowance.measure(len(data), len(data) - size)
         except PeerError as error:
             self._break(error)
         except Exception:
@@ -170,15 +165,6 @@ class FramedConnection:
             feed.gone()
 
     # -- what comes in ---------------------------------------------------------------------------------------
-
-    def _measure(self, size: int, headers: int) -> None:
-        """Read less at once of a peer whose frames are tiny, and more of one that uses what is read."""
-        channel = self.channel
-        if headers > MOST_HEADERS:
-            self._dense = True
-            channel.read_size = max(MOST_HEADERS, size * MOST_HEADERS // headers)
-        elif size * 2 > channel.read_size < READ and not self._dense:
-            channel.read_size = min(READ, channel.read_size * 2)
 
     def _take(self, events: list[Event]) -> int:
         """Bytes of the stream that were among them."""
@@ -205,9 +191,8 @@ class FramedConnection:
         self._fail(error)
 
     def _frame_received(self, opcode: int, payload: bytes) -> None:
-        self._credit -= 1
-        if self._credit < 0 and opcode != CLOSE:
-            raise PeerError(Close.FLOODING, wire.EXPLAIN[Close.FLOODING])
+        if opcode != CLOSE:
+            self._allowance.spend()
         if opcode == TEXT:
             self._control_received(payload)
         elif opcode == PING:
@@ -218,11 +203,11 @@ class FramedConnection:
     def _control_received(self, message: bytes) -> None:
         control = wire.decode_control(message)
         assert self._feed is not None
+        if control.hold is not None and self.masking != Masking.NONE:  # the relay's legs pass it on
+            self._hold(control.hold)
         if control.eof:
             self._eof = True
             self._feed.eof()
-        elif control.hold is not None and self.masking != Masking.NONE:  # the relay's legs pass it on
-            self._hold(control.hold)
         elif self.masking != Masking.NONE or control.met is None:  # only a relay says "met"
             self._feed.control(message)
 
@@ -284,7 +269,7 @@ class FramedConnection:
             return
         if self._closing:
             self._set_timer(FAILED_TIME)
-        self.channel.read_size = MOST_HEADERS  # what still comes is dropped, and may not cost much
+        self._allowance.starve()
         self._close(Ending(error.code, error.reason), FAILED_TIME)
         self._end(ending(Close.LEG_LOST, error.reason))
 
@@ -321,8 +306,7 @@ class FramedConnection:
             if self._age % PING_BEATS == 0:
                 self._ping()
             return
-        self._credit = min(wire.CONTROL_BURST, self._credit + BEAT * wire.CONTROL_RATE)
-        self._dense = False
+        self._allowance.renew()
         if self._heard:
             self._heard, self._beats = False, 0
         elif self._paused or self.channel.unsent:

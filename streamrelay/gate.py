@@ -75,10 +75,19 @@ class Gate:
             return self._by_session(request, token, address)
         if self._forwards and cookies.others(request):
             return self._stranger(request, address)
-        user = self.ring.user(None)
-        if user is None or not is_local(request):
+        user = self._anonymous(request)
+        if user is None:
             raise Refused(401, "a key is needed", code="no_key")
         return Caller(user, address)
+
+    def is_nobody(self, request: Request) -> bool:
+        """Whether a request brings no credential at all, where one is needed."""
+        brings = header(request, "authorization") is not None or cookies.read(request) is not None
+        strangers = self._forwards and bool(cookies.others(request))
+        return not brings and not strangers and self._anonymous(request) is None
+
+    def _anonymous(self, request: Request) -> User | None:
+        return self.ring.user(None) if is_local(request) else None
 
     async def _by_authorization(self, request: Request, authorization: str, address: str) -> Caller:
         scheme, _, bearer = authorization.partition(" ")

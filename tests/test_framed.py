@@ -8,12 +8,11 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay import wire
+from streamrelay.allowance import FIRST_READ, MOST_HEADERS
 from streamrelay.channel import READ
 from streamrelay.framed import (
     CLOSE_TIME,
     FAILED_TIME,
-    FIRST_READ,
-    MOST_HEADERS,
     SERVER_CLOSES,
     FramedConnection,
     Masking,
@@ -352,9 +351,10 @@ class Client(Case):
         self.receive(TEXT, b'{"hold":true}')
         self.assertGreater(self.connection.unsent, HIGH)
         self.connection.drained()
-        self.assertEqual(self.ear.said, [])
-        self.receive(TEXT, b'{"hold":false}')
-        self.assertEqual((self.connection.unsent, self.ear.said), (0, [("drained",)]))
+        self.assertEqual(self.ear.named("drained"), [])
+        self.receive(TEXT, b'{"hold":false,"resize":[80,24]}')
+        self.assertEqual((self.connection.unsent, self.ear.named("drained")), (0, [("drained",)]))
+        self.assertEqual(len(self.ear.named("control")), 2)
 
     def test_relay_closes(self) -> None:
         """After the closing handshake the relay has five seconds to close TCP, which the client leaves to it."""

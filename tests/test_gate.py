@@ -162,6 +162,12 @@ class Signing(GateCase):
         self.assertEqual(self.told("GET", "/v1/hosts", **page), (401, "no_key"))
         self.assertEqual(len(self.gate.sessions), 0)
 
+    def test_nobody(self) -> None:
+        """Who isn't signed in may ask who is, and is told: nobody. Elsewhere a credential is needed."""
+        self.assertEqual(self.told("GET", "/v1/session", key=None), (200, {"user": None, "csrf": ""}))
+        self.assertEqual(self.told("DELETE", "/v1/session", key=None), (401, "no_key"))
+        self.assertEqual(self.told("GET", "/v1/session", key="srk_wrong"), (401, "no_key"))
+
     def test_no_fall(self) -> None:
         """A bad credential is refused where none would do: a bad key before a good session, that before nobody."""
         page = self.sign_in(Host="localhost")
@@ -181,7 +187,8 @@ class Signing(GateCase):
         """Over TLS a cookie without the prefix, which a neighbouring host could plant, is not looked at."""
         page = self.sign_in(Host="localhost")
         self.secure = True
-        self.assertEqual(self.told("GET", "/v1/session", Cookie=page["Cookie"]), (401, "no_key"))
+        self.assertEqual(self.told("GET", "/v1/session", Cookie=page["Cookie"])[1]["user"], None)
+        self.assertEqual(self.told("GET", "/v1/hosts", Cookie=page["Cookie"]), (401, "no_key"))
 
 
 class Floods(GateCase):

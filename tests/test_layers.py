@@ -18,7 +18,7 @@ LEVELS = [
     {"rendezvous", "arrivals", "attempts", "sessions"},
     # L2: bytes in and out; connections and the splice that joins them
     {"channel", "pulse", "deadlines", "splice", "certificates"},
-    {"sockets"},
+    {"sockets", "allowance"},
     {"tls"},
     {"framed", "plain", "leg", "limits"},
     # L3: the seams to the world
@@ -33,6 +33,7 @@ LEVELS = [
     {"targets.places"},
     {"targets.messages", "targets.docker_api", "targets.entries", "targets.journalctl"},
     {"targets.spots", "targets.hijack"},
+    {"targets.log_body"},
     {"targets.log", "targets.pty", "targets.view", "targets.container_log", "targets.journal", "targets.listeners"},
     {"targets.container_exec"},
     {"targets.tcp", "targets.unix", "targets.qemu", "targets.container"},

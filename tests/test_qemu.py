@@ -252,12 +252,20 @@ class Refused(Case):
         self.assertEqual((self.vm.open, self.vm.getDelayedCalls()), (0, []))
 
     def test_full(self) -> None:
-        """So does one at which so many wait that the kernel takes no more."""
-        self.vm.greeting = None
+        """So does one at which so many wait that the kernel takes no more; it is tried again in the meantime."""
         self.vm.listener.listen(0)
-        with socket.socket(socket.AF_UNIX) as waiting:
-            waiting.connect(str(self.path))
-            self.refused(HELD)
+        waiting = socket.socket(socket.AF_UNIX)
+        self.addCleanup(waiting.close)
+        waiting.connect(str(self.path))
+        attempt = self.attempt()
+        self.vm.pump([0.1] * 15)
+        self.assertNoResult(attempt)
+        self.vm.pump([0.1] * 6)
+        self.assertIn(HELD, self.failureResultOf(attempt, TargetError).value.reason)
+        attempt = self.attempt()
+        self.vm.listener.accept()[0].close()
+        self.vm.advance(0.1)
+        self.assertIsInstance(self.successResultOf(attempt), PlainConnection)
 
     def test_silent(self) -> None:
         """QEMU has 10 s for all of it."""

@@ -1,9 +1,10 @@
 """One module for each kind of work."""
 
 from bench.works.bulk import ACTIVE, BULK, TLS
+from bench.works.clicking import CLICKING
 from bench.works.interactive import ECHO
 from bench.works.pairs import ARRIVALS, IDLE
 from bench.works.whole import CHAIN, OPENING
 from bench.works.work import Work
 
-WORKS: tuple[Work, ...] = (BULK, ACTIVE, TLS, ECHO, ARRIVALS, IDLE, CHAIN, OPENING)
+WORKS: tuple[Work, ...] = (BULK, ACTIVE, TLS, ECHO, ARRIVALS, IDLE, CHAIN, OPENING, CLICKING)

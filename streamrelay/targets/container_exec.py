@@ -13,13 +13,14 @@ from typing import Any, Final
 import msgspec
 from attrs import define
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from streamrelay import wire
 from streamrelay.errors import PeerError, TargetError
 from streamrelay.logs import Logger
 from streamrelay.plain import PlainConnection
 from streamrelay.splice import Connection, Drain, Feed
-from streamrelay.targets.docker_api import DockerApi, exec_settings
+from streamrelay.targets.docker_api import ApiError, DockerApi, exec_settings
 from streamrelay.targets.hijack import hijack
 from streamrelay.targets.pty import END_OF_INPUT
 from streamrelay.wire import FINISHED, Close, Control, Ending, ending
@@ -51,7 +52,7 @@ async def start_exec(
     body = msgspec.json.encode({"Detach": False, "Tty": True})
     plain = await hijack(api.reactor, api.socket, f"/exec/{name}/start", body)
     connection = ExecConnection(api, container, name, user, mark, plain)
-    connection.resize(*size)
+    await connection.resize(*size)  # so that the command finds it, or nearly so
     return connection
 
 
@@ -91,7 +92,7 @@ class ExecConnection:
         except PeerError:  # it has passed the leg's own check, so only a newer peer's words get here
             return
         if control.resize is not None:
-            self.resize(*control.resize)
+            self._run(self.resize(*control.resize), "the size of a terminal in container {container}: {error}")
 
     def send_eof(self) -> None:
         """Type Ctrl-D, as for a pty: once ends an empty line's read, within a line it takes two."""
@@ -167,37 +168,35 @@ class ExecConnection:
 
     # -- what is asked of the API -----------------------------------------------------------------------------
 
-    def resize(self, columns: int, rows: int) -> None:
-        """Set the terminal's size, the last one that was asked for."""
+    async def resize(self, columns: int, rows: int) -> None:
+        """Set the terminal's size: if several are asked for, one after the other, and the last one counts."""
         self._size = (columns, rows)
-        if not self._sizing:
-            self._sizing = True
-            self._run(self._resize(), "the size of a terminal in container {container} could not be set: {error}")
-
-    async def _resize(self) -> None:
         failed = 0
-        try:
-            while self._size is not None and not self._ended and not self._left:
-                size, self._size = self._size, None
-                try:
-                    await self.api.resize_exec(self.name, *size)
-                except TargetError:  # it may not have begun yet
-                    failed += 1
-                    if failed == TRIES:
-                        raise
-                    self._size = self._size or size
-                    await self._sleep(PAUSE * failed)
-        finally:
-            self._sizing = False
+        while not self._sizing and self._size is not None and not self._ended and not self._left:
+            size, self._size, self._sizing = self._size, None, True
+            try:
+                await self.api.resize_exec(self.name, *size)
+            except ApiError:  # it may not have begun yet
+                failed += 1
+                if failed == TRIES:
+                    return
+                self._size = self._size or size
+                await self._sleep(PAUSE * failed)
+            finally:
+                self._sizing = False
 
     async def _end(self) -> None:
         settings = exec_settings(["/bin/sh", "-c", END, "sh", self.mark], self.user)
         await self.api.start_exec(await self.api.create_exec(self.container, settings))
 
     def _run(self, work: Any, otherwise: str) -> None:
-        Deferred.fromCoroutine(work).addErrback(
-            lambda failure: log.info(otherwise, container=self.container[:12], error=failure.value)
-        )
+        def failed(failure: Failure) -> None:
+            if failure.check(TargetError):
+                log.info(otherwise, container=self.container[:12], error=failure.value)
+            else:
+                log.failure("a command in container {container}", failure, container=self.container[:12])
+
+        Deferred.fromCoroutine(work).addErrback(failed)
 
     def _sleep(self, seconds: float) -> "Deferred[None]":
         done: Deferred[None] = Deferred()

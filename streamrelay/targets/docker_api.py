@@ -92,6 +92,14 @@ class DockerApi:
     def __attrs_post_init__(self) -> None:
         self._fetch = HttpFetch(self.reactor, socket=self.socket, most=MAX_ANSWER)
 
+    async def is_podman(self) -> bool:
+        """Whether podman serves it, which has an API of its own besides."""
+        try:
+            await self._ask("GET", "/libpod/_ping")
+        except ApiError:
+            return False
+        return True
+
     async def inspect(self, name: str) -> Found:
         """A container by its name or id; `ApiError` 404 if there is none."""
         return self._decode(await self._ask("GET", f"/containers/{quote(name, safe='')}/json"), Found)

@@ -6,7 +6,7 @@ Twisted's client has no way to hand its connection over, so h11 speaks for the f
 from typing import Any, Final
 
 import h11
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import UNIXClientEndpoint
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -29,7 +29,7 @@ async def hijack(reactor: Any, socket: str, path: str, body: bytes) -> PlainConn
     endpoint = UNIXClientEndpoint(reactor, socket, timeout=CONNECT_TIME)
     attempt: Deferred[Any] = endpoint.connect(factory)
     attempt.addCallback(lambda protocol: protocol.done)
-    attempt.addTimeout(CONNECT_TIME, reactor)
+    attempt.addTimeout(CONNECT_TIME, reactor, lambda *_: Failure(CancelledError()))
     return await connected(attempt, socket)
 
 

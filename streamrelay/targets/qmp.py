@@ -17,6 +17,7 @@ from attrs import define
 from msgspec import Raw, Struct
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.task import deferLater
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 
@@ -25,6 +26,8 @@ from streamrelay.wire import Refusal
 
 GREETING_TIME: Final = 2.0
 """Seconds in which QEMU must greet; it does so at once unless it serves somebody else."""
+AGAIN: Final = 0.1
+"""Seconds after which a full queue is tried again."""
 MAX_LINE: Final = 1 << 16
 """Bytes of one message of QEMU's."""
 HELD: Final = "QEMU does not answer; another program (libvirt?) may hold this QMP socket, which serves one at a time"
@@ -162,7 +165,7 @@ async def conversation(reactor: Any, path: str) -> AsyncIterator[Qmp]:
     """A VM's QMP socket, ready for commands, and closed behind them; `TargetError` says why it can't be had."""
     lock = _turns.setdefault(path, DeferredLock())
     async with lock:
-        protocol = _connect(reactor, path)
+        protocol = await _connect(reactor, path)
         try:
             qmp = Qmp(protocol)
             await _greet(reactor, protocol, path)
@@ -172,17 +175,25 @@ async def conversation(reactor: Any, path: str) -> AsyncIterator[Qmp]:
             protocol.fail("the conversation is over")
 
 
-def _connect(reactor: Any, path: str) -> QmpProtocol:
-    """A unix socket is connected at once or not at all; Twisted's own way would ask a full queue again and again."""
-    protocol = QmpProtocol()
-    with socket.socket(socket.AF_UNIX) as sock:
-        sock.setblocking(False)
-        try:
-            sock.connect(path)
-        except OSError as failure:
-            raise TargetError(Refusal.TARGET_REFUSED, f"{path}: {_why_not(failure)}") from None
-        adopt(reactor, sock, protocol)
-    return protocol
+async def _connect(reactor: Any, path: str) -> QmpProtocol:
+    """A unix socket is connected at once, or not at all while its queue is full; then it is tried again for a while.
+
+    Twisted's own way would ask a full queue without a pause.
+    """
+    end = reactor.seconds() + GREETING_TIME
+    while True:
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.setblocking(False)
+            try:
+                sock.connect(path)
+            except OSError as failure:
+                if failure.errno != errno.EAGAIN or reactor.seconds() >= end:
+                    raise TargetError(Refusal.TARGET_REFUSED, f"{path}: {_why_not(failure)}") from None
+            else:
+                protocol = QmpProtocol()
+                adopt(reactor, sock, protocol)
+                return protocol
+        await deferLater(reactor, AGAIN)
 
 
 def adopt(reactor: Any, sock: socket.socket, protocol: Protocol) -> None:

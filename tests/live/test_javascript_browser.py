@@ -2,6 +2,7 @@
 
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -187,3 +188,24 @@ class Examples(Elsewhere):
         printing = self.print(self.common, "nothing")
         out, err = printing.communicate(timeout=20)
         self.assertEqual((printing.returncode, out, err), (1, b"", b"no such target on this host\n"))
+
+    def test_print_goes_on(self) -> None:
+        """Over a relay that is killed and started again print.mjs loses and doubles no byte of a log."""
+        chain = self.chain(targets=LOG)
+        path = chain.folder / "some.log"
+        path.write_text("line 0\n")
+        printing = self.print(chain, "log")
+        assert printing.stdout is not None
+        shown = [printing.stdout.readline()]
+        for number in range(1, 2000):
+            with path.open("a") as log:
+                log.write(f"line {number}\n")
+            if number % 700 == 0:
+                time.sleep(0.5)
+                chain.relay.kill()
+                chain.relay.start()
+        shown += [printing.stdout.readline() for _ in range(1, 2000)]
+        printing.kill()
+        _, err = printing.communicate()
+        self.assertEqual(shown, [b"line %d\n" % number for number in range(2000)])
+        self.assertIn(b"the connection to the relay broke\n", err)

@@ -13,7 +13,9 @@ export class Session extends EventTarget {
 
   /** Find out who is signed in already. */
   async look() {
-    this.#in(await request('GET', 'v1/session'));
+    const found = await request('GET', 'v1/session');
+    if (found.user === null) this.over('');
+    else this.#in(found);
   }
 
   async begin(key) {

@@ -45,7 +45,7 @@ export class Sidebar {
     box.dataset.state = state;
     box.replaceChildren(...({
       none: () => [element('h3', {}, 'No host is up'),
-        element('p', {}, 'A host appears here as soon as its agent is connected, if there is something that you may open on it.')],
+        element('p', {}, 'One appears as soon as its agent is connected, if you may open something on it.')],
       filtered: () => [element('p', {}, 'Nothing here has such a name.'),
         element('button', { type: 'button', onclick: () => this.#unfilter() }, 'Show all')],
       loading: () => [element('p', { class: 'visually-hidden' }, 'Looking for hosts …'),
@@ -77,8 +77,8 @@ export class Sidebar {
     const { name } = target;
     const only = element('span', { class: 'only', title: 'You may look, not touch' }, icon('eye'),
       element('span', { class: 'visually-hidden' }, 'view only'));
-    const button = element('button', { type: 'button', class: 'target' }, icon(iconOf(target)),
-      element('span', { class: 'name' }, name), only, element('span', { class: 'kind' }, kindOf(target)));
+    const button = element('button', { type: 'button', class: 'target', title: name }, icon(iconOf(target)),
+      element('span', { class: 'name' }, ...broken(name)), only, element('span', { class: 'kind' }, kindOf(target)));
     const item = element('li', {}, button);
     if (parts(name).length) askParts(item, button, name, (filled) => this.#choose(host, filled, target));
     else button.addEventListener('click', () => this.#choose(host, name, target));
@@ -91,6 +91,11 @@ export class Sidebar {
     };
     return { element: item, update };
   }
+}
+
+/** A name that may be broken behind its slashes. */
+function broken(name) {
+  return name.split(/(?<=\/)/).flatMap((part, place) => (place ? [element('wbr'), part] : [part]));
 }
 
 function filtered(one, words) {
@@ -106,7 +111,8 @@ function count(hosts) {
 function askParts(item, button, pattern, choose) {
   const fields = parts(pattern).map((part) => element('label', {}, part,
     element('input', { name: part, required: true, autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false' })));
-  const form = element('form', { class: 'parts', 'aria-label': pattern, hidden: true }, ...fields, element('button', {}, 'Open'));
+  const form = element('form', { class: 'parts', 'aria-label': pattern, hidden: true }, ...fields,
+    element('button', {}, 'Open'));
   const toggle = (open) => {
     form.hidden = !open;
     button.setAttribute('aria-expanded', String(open));

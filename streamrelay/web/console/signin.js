@@ -1,7 +1,7 @@
 // The form to sign in by a key, and the button to sign out.
 
 import { $, sentence, write } from './dom.js';
-import { say } from './say.js';
+import { say, whisper } from './say.js';
 
 export function showSignIn(session) {
   const form = $('signin-form');
@@ -44,5 +44,8 @@ function show({ signedIn, csrf, user, why }) {
   write($('signin-error'), '');
   $('signin-why').hidden = !why;
   write($('signin-why'), why);
-  if (!signedIn) $('key').focus();
+  if (signedIn) return;
+  if (why) whisper(why);
+  // Whoever types in a console goes on typing there, and not in this field.
+  if (!$('panels').contains(document.activeElement)) $('key').focus();
 }

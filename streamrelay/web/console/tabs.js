@@ -27,7 +27,8 @@ export class Tabs extends EventTarget {
       if (event.detail) tab.focus(); // by a pointer; Enter has an arrow down for this, see #key
     });
     hosts.addEventListener('change', () => this.#hostsChanged());
-    addEventListener('online', () => this.#all.forEach((tab) => tab.hurry()));
+    addEventListener('online', () => this.#hurry());
+    document.addEventListener('visibilitychange', () => { if (!document.hidden) this.#hurry(); });
     session.addEventListener('in', ({ detail }) => this.#signedIn(detail.another));
     session.addEventListener('out', () => { if (session.left) this.closeAll(); });
   }
@@ -132,6 +133,10 @@ export class Tabs extends EventTarget {
       return;
     }
     event.preventDefault();
+  }
+
+  #hurry() {
+    for (const tab of this.#all) tab.hurry();
   }
 
   /** A host that is up again needn't be waited for. */

@@ -2,7 +2,7 @@
 
 import '../stream-log.js';
 
-/** A viewer of a log in `element`; `source` opens its streams (docs/architecture.rst, "Pages"). */
+/** A viewer of a log in `element`; `source` opens its streams (docs/architecture.rst, "The pages' files"). */
 export function create(element, source) {
   const log = document.createElement('stream-log');
   log.setAttribute('aria-label', `Log of ${source.target} on ${source.host}`);

@@ -5,7 +5,7 @@
 // the focus by itself, and whatever ends one channel ends them all, with that websocket's close code.
 
 import { outcome } from '../streamrelay.js';
-import { failure, line, refusal } from './outcomes.js';
+import { failure, line, refusal, unseen } from './outcomes.js';
 import { dropPicture, keepPicture } from './picture.js';
 import { released } from './scancodes.js';
 
@@ -27,6 +27,7 @@ export class SpiceSession {
   #channels = new Set();
   #down = new Map(); // keys that are held, with the last event of each
   #focused = false; // also while the machine changes its mode
+  #before = null; // what had the focus when ours was wanted, and there was no screen yet
   #observer = new ResizeObserver(() => this.#fit());
   #resizing = 0;
   #settle;
@@ -46,15 +47,17 @@ export class SpiceSession {
     frame.append(this.#screen);
     this.connected = new Promise((resolve, reject) => {
       this.#begin(url, password, resolve);
-      this.closed.then((ended) => reject(failure(ended)));
+      this.closed.then((ended) => reject(failure(unseen(ended))));
     });
     this.connected.catch(() => {});
     signal.addEventListener('abort', () => this.close());
     if (signal.aborted) this.close();
   }
 
+  /** Take the focus, now or as soon as there is a screen; then only if nothing else has taken it meanwhile. */
   focus() {
-    this.#canvas?.focus({ preventScroll: true });
+    if (this.#canvas) this.#canvas.focus({ preventScroll: true });
+    else this.#before = document.activeElement;
   }
 
   close() {
@@ -121,7 +124,10 @@ export class SpiceSession {
     this.#channels.add(channel);
     channel.ws.addEventListener('close', ({ code, reason }) => this.#end(outcome(code, reason)));
     channel.onerror = (error) => this.#failed(channel, error);
-    if (channel.type === this.#library.enums.Constants.SPICE_CHANNEL_DISPLAY) this.#contain(channel);
+    const { SPICE_CHANNEL_DISPLAY, SPICE_CHANNEL_PORT } = this.#library.enums.Constants;
+    if (channel.type === SPICE_CHANNEL_DISPLAY) this.#contain(channel);
+    // What a port says would become events of the whole window.
+    if (channel.type === SPICE_CHANNEL_PORT) channel.process_channel_message = () => true;
   }
 
   /** What was wrong inside of a channel; a websocket's own end comes as its close. */
@@ -196,7 +202,8 @@ export class SpiceSession {
       this.#focused = !canvas.isConnected;
       this.#release();
     });
-    if (this.#focused) canvas.focus({ preventScroll: true });
+    if (this.#focused || this.#before === document.activeElement) canvas.focus({ preventScroll: true });
+    this.#before = null;
     this.#observer.observe(this.#frame);
     this.#fit();
   }
