@@ -71,7 +71,10 @@ export class StreamLog extends HTMLElement {
   attributeChangedCallback(name, before, value) {
     if (before === value) return;
     if (name === 'src' && this.isConnected) this.#openSource();
-    if (name === 'max-lines') this.#lines.most = Math.max(1, Math.min(Number(value) || LINES, 10_000_000));
+    if (name === 'max-lines') {
+      this.#lines.most = Math.max(1, Math.min(Number(value) || LINES, 10_000_000));
+      this.#changed();
+    }
     if (name === 'wrap') this.#part.wrap.set(value !== null);
     if (name === 'times') this.#part.times.set(value !== null);
   }

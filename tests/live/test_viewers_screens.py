@@ -287,6 +287,12 @@ class Spice(ScreenTest):
         self.assertEqual(tab["error"], "the SPICE server was not told the password that it wants")
         self.assert_content()
 
+    def test_tickets(self) -> None:
+        """A password's ciphertext that begins with zeros is one that the server's key can read, as all others are."""
+        read = self.view.evaluate(TICKETS)
+        self.assertGreater(read["short"], 1)
+        self.assertEqual(read["words"], ["sesame\0"])
+
     def test_not_spice(self) -> None:
         """What isn't a SPICE server, and a target that ends before it has said a word, are told in words."""
         listener = self.listen()
@@ -304,6 +310,22 @@ class Spice(ScreenTest):
         self.assert_content()
 
 
+TICKETS = """async () => {
+    const { create_rsa_from_mb, rsa_encrypt } = await import('/third-party/spice-html5/src/ticket.js');
+    const { aligned } = await import('/viewers/spice-session.js');
+    const kind = { name: 'RSA-OAEP', modulusLength: 1024, publicExponent: new Uint8Array([1, 0, 1]), hash: 'SHA-1' };
+    const { publicKey, privateKey } = await crypto.subtle.generateKey(kind, true, ['encrypt', 'decrypt']);
+    const key = create_rsa_from_mb(await crypto.subtle.exportKey('spki', publicKey), 0);
+    const words = new Set();
+    let short = 0;
+    for (let count = 0; count < 5000 && short < 2; count += 1) {
+        const ticket = rsa_encrypt(key, 'sesame\\0');
+        short += ticket.length < 128;
+        const read = await crypto.subtle.decrypt(kind, privateKey, Uint8Array.from(aligned(ticket)));
+        words.add(new TextDecoder().decode(read));
+    }
+    return { short, words: [...words] };
+}"""
 MOUSE_MOTION, MOUSE_RELEASE = struct.pack("<H", 111), struct.pack("<H", 114)
 KEYS = (struct.pack("<H", 101), struct.pack("<H", 102))
 """Of the inputs channel (spice-protocol, enums.h)."""

@@ -29,9 +29,9 @@ export class Elements {
       element.remove();
       this.#made.delete(number);
     }
+    const elements = numbers.map((number) => this.#element(number));
     let next = this.#list.firstChild;
-    for (const number of numbers) {
-      const element = this.#element(number);
+    for (const element of elements) {
       if (element === next) next = next.nextSibling;
       else this.#list.insertBefore(element, next);
     }

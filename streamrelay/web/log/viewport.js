@@ -232,7 +232,7 @@ export class Viewport extends EventTarget {
       above = Math.max(0, above);
       while (row < count - 1 && above >= this.#heightOf(row, 1)) above -= this.#heightOf(row++, 1);
       let filled = -above;
-      for (let at = row; at < count && filled <= room; at += 1) filled += this.#heightOf(at, 1);
+      for (let at = row; at < count && filled <= room + 1; at += 1) filled += this.#heightOf(at, 1);
       if (filled > room + 1) return [row, above, false];
     }
     let [row, filled] = [count, 0];
