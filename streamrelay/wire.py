@@ -163,6 +163,8 @@ def strictest(*given: Limits) -> Limits:
 VIEWERS: Final = ("raw", "terminal", "log", "vnc", "spice")
 """What a page may show a target by; "raw" is any bytes."""
 Viewer = Literal["raw", "terminal", "log", "vnc", "spice"]
+LOOKED_AT: Final = ("terminal", "log", "vnc")
+"""Viewers of what can be opened to be looked at only."""
 SPICE_LINKS: Final = 16
 """Legs of a stream whose viewer opens a websocket for each of its channels; a VM with four screens needs twelve."""
 Place = Annotated[str, Meta(max_length=256, pattern=r"^[!-~]*\Z")]
@@ -260,14 +262,18 @@ class End(Struct, frozen=True):
     exp: float
 
 
+Word = Annotated[str, Meta(max_length=64, pattern=r"^[a-z0-9_-]*\Z")]
+"""One word for programs, such as a kind; there may be others than we know."""
+
+
 class Answer(Struct, frozen=True, omit_defaults=True):
     """An agent's answer: ready, or refused with one of `Refusal` and a reason in one line."""
 
     ready: bool = False
-    refused: str = ""
+    refused: Word = ""
     reason: str = ""
-    kind: str = ""
-    viewer: str = "raw"
+    kind: Word = ""
+    viewer: Word = "raw"
     """What the target is shown by."""
     links: Annotated[int, Meta(ge=1, le=32)] = 1
     """Legs that the agent will send."""
@@ -276,9 +282,9 @@ class Answer(Struct, frozen=True, omit_defaults=True):
 class TargetInfo(Struct, frozen=True, omit_defaults=True):
     """A target as discovery shows it; a pattern keeps its ``{parts}``."""
 
-    name: str
-    kind: str
-    viewer: str = "raw"
+    name: Annotated[str, Meta(max_length=1024, pattern=r"^[A-Za-z0-9_.:@+{}/-]+\Z")]
+    kind: Word
+    viewer: Word = "raw"
     """What it is shown by, one of `VIEWERS`; an agent may know more than we do."""
 
 
@@ -332,6 +338,8 @@ def event_subject(host: str, kind: str) -> str:
     return f"streamrelay.v1.event.{host}.{kind}"
 
 
+MOST_TARGETS: Final = 2000
+"""Targets of one host that are listed; a host that invents many would keep the pages of all users busy."""
 ALL_TARGETS: Final = "streamrelay.v1.hosts.targets"
 ALL_STREAMS: Final = "streamrelay.v1.hosts.streams"
 """What every agent is asked at once; each answers under its own name (protocol.rst, "Discovery")."""

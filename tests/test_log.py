@@ -244,6 +244,20 @@ class Followed(LogTest):
         self.follow()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_unreadable_later(self) -> None:
+        """A file that can't be read any more ends the stream, which says why, and holds no descriptor."""
+        self.append(b"one\n")
+        self.follow()
+        held = self.reader.connection.file.descriptor
+        directory = os.open(self.path.parent, os.O_RDONLY)
+        os.dup2(directory, held)
+        os.close(directory)
+        self.look()
+        over, gone = self.reader.ear.said[-2:]
+        self.assertEqual((over[1].code, over[1].reason, gone[0]), (4003, f"{self.path}: Is a directory", "gone"))
+        self.assertRaises(OSError, os.fstat, held)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_no_file(self) -> None:
         """A directory, or what may not be opened, is a refused target."""
         for path in (self.path.parent, "/dev/null"):

@@ -144,6 +144,16 @@ class Handshakes(Case):
         talk.say(V8 + bytes(EARLY))
         self.ends(talk, b"\1", "without the server's answers")
 
+    def test_server_before_its_turn(self) -> None:
+        """A server that goes on before the client's turn is over ends it, too, before much of it is held."""
+        for said in (b"", V8, V8 + b"\2"):
+            talk = Talk(FakeVncServer(types=b"\2")).say(said)
+            with self.assertRaises(PeerError) as caught:
+                for _ in range(3):
+                    talk.spectator.from_server(bytes([7]) * EARLY)
+            self.assertTrue(caught.exception.reason.startswith("view only: "))
+            self.assertLess(len(talk.spectator._early["server"]), 3 * EARLY)
+
 
 class Messages(Case):
     """Once it is let in."""

@@ -52,7 +52,7 @@ async def follow_log(api: DockerApi, found: Found, lines: int, terms: Terms) -> 
 
 def read_place(place: str, container: str) -> tuple[Spot | None, int]:
     """What a client brings: the spot, and how many bytes behind it; None if it was not made for this container."""
-    text, _, skip = unseal(place, container).partition("+")
+    text, _, skip = unseal(place, f"container {container}").partition("+")
     try:
         return Spot.read(text), int(skip or 0)
     except ValueError:
@@ -139,7 +139,7 @@ class ContainerLog:
         return True
 
     def place(self) -> str:
-        return "" if self._within else seal(str(self._track.spot() if self._found else self.spot), self.container.id)
+        return "" if self._within else self._sealed(str(self._track.spot() if self._found else self.spot))
 
     def over(self, why: str) -> None:
         if not self.spot.time and not why:  # the last lines are over
@@ -209,4 +209,7 @@ class ContainerLog:
     def _tell(self, log: Followed, spot: Spot, lost: bool = False) -> None:
         behind = f"+{self.skip}" if self.skip else ""
         self.skip = 0
-        log.place(seal(f"{spot}{behind}", self.container.id), lost)
+        log.place(self._sealed(f"{spot}{behind}"), lost)
+
+    def _sealed(self, place: str) -> str:
+        return seal(place, f"container {self.container.id}")

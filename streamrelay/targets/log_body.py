@@ -29,8 +29,11 @@ async def read_log(
 
     async def read() -> Search:
         search = Search(spot, whole)
-        deliver(await api.log(found.id, {**QUERY, **query}), found, search)
-        return await search.done
+        body = deliver(await api.log(found.id, {**QUERY, **query}), found, search)
+        try:
+            return await search.done
+        finally:
+            body.stop()  # it may take too long
 
     return await in_time(api, read())
 

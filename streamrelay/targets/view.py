@@ -12,8 +12,6 @@ from streamrelay.splice import Connection, Drain, Feed
 from streamrelay.targets.rfb import Spectator
 from streamrelay.wire import Ending, Refusal, Viewer
 
-HARMLESS: Final = ("terminal", "log", "vnc")
-"""Viewers of what can be looked at."""
 PIECE: Final = 8192
 """Bytes of a VNC client that are read in one turn of the reactor: some milliseconds of the smallest messages, so that
 a client that floods with them doesn't hold up others."""
@@ -21,7 +19,7 @@ a client that floods with them doesn't hold up others."""
 
 def check_view(viewer: Viewer) -> None:
     """Raise `TargetError` where a client can't be kept from acting; before anything is connected."""
-    if viewer not in HARMLESS:
+    if viewer not in wire.LOOKED_AT:
         raise TargetError(Refusal.NOT_ALLOWED, "this target can't be opened for looking only")
 
 
