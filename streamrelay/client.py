@@ -17,7 +17,7 @@ from streamrelay.fetch import Fetch, FetchError, HttpFetch
 from streamrelay.framed import FramedConnection
 from streamrelay.plain import PlainConnection, PlainProtocol
 from streamrelay.splice import Connection, Half, Splice
-from streamrelay.wire import Close, Ending, ending
+from streamrelay.wire import Close, Control, Ending, ending
 
 REQUEST_TIME: Final = 20.0
 """Seconds that the platform may take; it gives the host ten."""
@@ -102,13 +102,15 @@ class ClientStream:
 
     leg: FramedConnection
     local: Connection
+    say: Callable[[str], None] = lambda text: None
+    """What becomes of words for the user, about a log with less than all of its lines."""
     ended: "Deferred[Ending]" = field(factory=Deferred)
     exit_status: int | None = None
     """Of the command behind a pty, once it has ended."""
 
     def start(self) -> "Deferred[Ending]":
         splice = Splice(self.local, self.leg, self._over)
-        splice.inward = _Overhearing(splice, self.leg, self.local, heard=self._exited)
+        splice.inward = _Overhearing(splice, self.leg, self.local, heard=self._heard)
         splice.start()
         return self.ended
 
@@ -122,8 +124,13 @@ class ClientStream:
             clock.callLater(GOODBYE, left.callback, None)
         return left
 
-    def _exited(self, status: int) -> None:
-        self.exit_status = status
+    def _heard(self, control: Control) -> None:
+        if control.exit is not None:
+            self.exit_status = control.exit
+        if control.skipped:
+            self.say(f"{control.skipped} lines were left out here, as this end didn't keep up")
+        if control.lost:
+            self.say("lines may be missing here")
 
     def _over(self, splice: Splice) -> None:
         self.ended.callback(splice.ending or wire.FINISHED)
@@ -131,14 +138,12 @@ class ClientStream:
 
 @define(eq=False)
 class _Overhearing(Half):
-    """The half from the relay, which notes the exit status that passes."""
+    """The half from the relay, of whose messages notice is taken as they pass."""
 
-    heard: Callable[[int], None] = lambda status: None
+    heard: Callable[[Control], None] = lambda control: None
 
     def control(self, message: bytes) -> None:
-        status = wire.decode_control(message).exit
-        if status is not None:
-            self.heard(status)
+        self.heard(wire.decode_control(message))
         super().control(message)
 
 

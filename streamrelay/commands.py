@@ -154,7 +154,7 @@ async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
     if arguments.verbose:
         say(f"connected to {arguments.target} of {arguments.host}, stream {opened.stream}")
     terminal = Terminal(leg) if opened.kind == "pty" and sys.stdin.isatty() else None
-    stream = ClientStream(leg, StdioConnection(reactor))
+    stream = ClientStream(leg, StdioConnection(reactor), say)
     reactor.addSystemEventTrigger("before", "shutdown", stream.leave, reactor)
     if terminal is not None:
         terminal.enter(reactor)
@@ -195,7 +195,7 @@ async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
             say(str(error))
             local.abort()
             return
-        how = await ClientStream(leg, local).start()
+        how = await ClientStream(leg, local, say).start()
         if arguments.verbose or not how.clean:
             say(f"a stream ended: {how}")
 

@@ -33,6 +33,16 @@ class Streams(SynchronousTestCase):
         self.leg.feed.control(b"{}")
         self.assertEqual(self.stream.exit_status, 3)
 
+    def test_missing_lines(self) -> None:
+        """What is missing of a log is said to the user, once each time."""
+        said: list[str] = []
+        self.stream.say = said.append
+        for message in (b'{"place": "p"}', b'{"skipped": 120}', b'{"place": "q"}', b'{"place": "r", "lost": true}'):
+            self.leg.feed.control(message)
+        self.assertEqual(
+            said, ["120 lines were left out here, as this end didn't keep up", "lines may be missing here"]
+        )
+
     def test_ended(self) -> None:
         """How the stream ended is told when both ends are gone."""
         self.leg.lose(ending(Close.TARGET_RESET))
