@@ -14,7 +14,7 @@ from streamrelay.targets.container_exec import MARK
 from streamrelay.targets.following import PLACE_AFTER
 from streamrelay.wire import CONNECT_TIME, Close, Control, Refusal, Terms, decode_control, ending
 from tests.fakes import Asked, Ear, FakeDocker
-from tests.test_messages import framed
+from tests.test_container_messages import framed
 
 ID = "5" * 64
 EXEC, OTHER = "a" * 64, "b" * 64

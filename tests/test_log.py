@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamrelay.errors import TargetError
 from streamrelay.targets import log
 from streamrelay.targets.log import LOOK, WATCHED, Log
-from streamrelay.targets.logfile import CHUNK
+from streamrelay.targets.log_file import CHUNK
 from streamrelay.wire import FINISHED, Refusal, Terms
 from tests.fakes import Ear, Turns, examples, folder
 

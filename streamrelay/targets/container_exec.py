@@ -20,8 +20,8 @@ from streamrelay.errors import PeerError, TargetError
 from streamrelay.logs import Logger
 from streamrelay.plain import PlainConnection
 from streamrelay.splice import Connection, Drain, Feed
-from streamrelay.targets.docker_api import ApiError, DockerApi, exec_settings
-from streamrelay.targets.hijack import hijack
+from streamrelay.targets.container_api import ApiError, DockerApi, exec_settings
+from streamrelay.targets.container_hijack import hijack
 from streamrelay.targets.pty import END_OF_INPUT
 from streamrelay.wire import FINISHED, Close, Control, Ending, ending
 

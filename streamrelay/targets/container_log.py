@@ -12,12 +12,12 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.web.iweb import IResponse
 
 from streamrelay.errors import TargetError
-from streamrelay.targets.docker_api import DockerApi, Found
+from streamrelay.targets.container_api import DockerApi, Found
+from streamrelay.targets.container_body import QUERY, LogBody, deliver, in_time, read_log
+from streamrelay.targets.container_messages import Piece
+from streamrelay.targets.container_spots import Spot, Track
 from streamrelay.targets.following import Followed
-from streamrelay.targets.log_body import QUERY, LogBody, deliver, in_time, read_log
-from streamrelay.targets.messages import Piece
 from streamrelay.targets.seals import seal, unseal
-from streamrelay.targets.spots import Spot, Track
 from streamrelay.wire import FINISHED, Close, Ending, Terms, ending
 
 FURTHEST: Final = 100_000

@@ -16,8 +16,8 @@ from twisted.python.failure import Failure
 
 from streamrelay.errors import TargetError
 from streamrelay.splice import Connection
-from streamrelay.targets.entries import FIELDS, Entry, read_entry
 from streamrelay.targets.following import Followed
+from streamrelay.targets.journal_entries import FIELDS, Entry, read_entry
 from streamrelay.targets.journalctl import MAX_LINE, Journalctl
 from streamrelay.targets.kind import Kind
 from streamrelay.targets.seals import MACHINE_ID, seal, unseal

@@ -16,10 +16,10 @@ from streamrelay import wire
 from streamrelay.errors import TargetError
 from streamrelay.splice import Connection, Drain, Feed
 from streamrelay.targets.kind import Kind
-from streamrelay.targets.logfile import CHUNK, LogFile, last_lines, open_log, replaced
-from streamrelay.targets.places import Place
-from streamrelay.targets.rotation import successor
-from streamrelay.targets.skips import Skip
+from streamrelay.targets.log_file import CHUNK, LogFile, last_lines, open_log, replaced
+from streamrelay.targets.log_places import Place
+from streamrelay.targets.log_rotation import successor
+from streamrelay.targets.log_skips import Skip
 from streamrelay.wire import FINISHED, Close, Control, Ending, Refusal, Terms, Viewer, ending
 
 LOOK: Final = 0.2

@@ -15,7 +15,7 @@ from streamrelay.errors import TargetError
 from streamrelay.peer import explain
 from streamrelay.plain import PlainConnection, PlainProtocol
 from streamrelay.targets.connecting import connected
-from streamrelay.targets.docker_api import HOST, ApiError
+from streamrelay.targets.container_api import HOST, ApiError
 from streamrelay.wire import CONNECT_TIME, Close, Refusal, ending
 
 MAX_REFUSAL: Final = 65536

@@ -11,9 +11,9 @@ from twisted.web.iweb import IResponse
 
 from streamrelay.errors import TargetError
 from streamrelay.peer import explain
-from streamrelay.targets.docker_api import DockerApi, Found
-from streamrelay.targets.messages import FramedMessages, Messages, Piece
-from streamrelay.targets.spots import Spot, Track
+from streamrelay.targets.container_api import DockerApi, Found
+from streamrelay.targets.container_messages import FramedMessages, Messages, Piece
+from streamrelay.targets.container_spots import Spot, Track
 from streamrelay.wire import CONNECT_TIME, Refusal
 
 QUERY: Final = {"stdout": 1, "stderr": 1, "timestamps": 1}

@@ -1,10 +1,10 @@
-"""targets/messages.py: the bodies of containers' logs, however they are split."""
+"""targets/container_messages.py: the bodies of containers' logs, however they are split."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.targets.messages import CUT, LONGEST_STAMP, FramedMessages, Messages
+from streamrelay.targets.container_messages import CUT, LONGEST_STAMP, FramedMessages, Messages
 from tests.fakes import cut, examples
 
 NANO = b"2026-11-25T03:12:02.364752Z "
