@@ -6,13 +6,14 @@ from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
+from streamrelay.endings import Close, ending
 from streamrelay.errors import TargetError
 from streamrelay.splice import Connection
 from streamrelay.targets.catalogue import read_entry
 from streamrelay.targets.container import Container
 from streamrelay.targets.container_exec import MARK
 from streamrelay.targets.following import PLACE_AFTER
-from streamrelay.wire import CONNECT_TIME, Close, Control, Refusal, Terms, decode_control, ending
+from streamrelay.wire import CONNECT_TIME, Control, Refusal, Terms, decode_control
 from tests.fakes import Asked, Ear, FakeDocker
 from tests.test_container_messages import framed
 

@@ -11,7 +11,7 @@ ROOT = Path(streamrelay.__file__).parent
 LEVELS = [
     # L0: names, errors and rules, without I/O; wire and frames build upon errors
     {"errors"},
-    {"logs"},
+    {"logs", "endings"},
     {"wire", "files"},
     {"tokens", "frames", "opening"},
     # L1

@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from streamrelay import wire
+from streamrelay.endings import FINISHED, Close, Ending, ending
 from streamrelay.errors import PeerError, TargetError
 from streamrelay.logs import Logger
 from streamrelay.plain import PlainConnection
@@ -23,7 +24,7 @@ from streamrelay.splice import Connection, Drain, Feed
 from streamrelay.targets.container_api import ApiError, DockerApi, exec_settings
 from streamrelay.targets.container_hijack import hijack
 from streamrelay.targets.pty import END_OF_INPUT
-from streamrelay.wire import FINISHED, Close, Control, Ending, ending
+from streamrelay.wire import Control
 
 log = Logger()
 

@@ -11,6 +11,7 @@ from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.web.iweb import IResponse
 
+from streamrelay.endings import FINISHED, Close, Ending, ending
 from streamrelay.errors import TargetError
 from streamrelay.targets.container_api import DockerApi, Found
 from streamrelay.targets.container_body import QUERY, LogBody, deliver, in_time, read_log
@@ -18,7 +19,7 @@ from streamrelay.targets.container_messages import Piece
 from streamrelay.targets.container_spots import Spot, Track
 from streamrelay.targets.following import Followed
 from streamrelay.targets.seals import seal, unseal
-from streamrelay.wire import FINISHED, Close, Ending, Terms, ending
+from streamrelay.wire import Terms
 
 FURTHEST: Final = 100_000
 """Messages from a place to a log's end; who comes back to Docker after more has lost some. With this bound Docker reads
