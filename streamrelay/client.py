@@ -13,11 +13,12 @@ from twisted.internet.protocol import Factory
 
 from streamrelay import wire
 from streamrelay.dial import Dialler
+from streamrelay.endings import FINISHED, Close, Ending, ending
 from streamrelay.fetch import Fetch, FetchError, HttpFetch
 from streamrelay.framed import FramedConnection
 from streamrelay.plain import PlainConnection, PlainProtocol
 from streamrelay.splice import Connection, Half, Splice
-from streamrelay.wire import Close, Ending, ending
+from streamrelay.wire import Control
 
 REQUEST_TIME: Final = 20.0
 """Seconds that the platform may take; it gives the host ten."""
@@ -102,13 +103,15 @@ class ClientStream:
 
     leg: FramedConnection
     local: Connection
+    say: Callable[[str], None] = lambda text: None
+    """What becomes of words for the user, about a log with less than all of its lines."""
     ended: "Deferred[Ending]" = field(factory=Deferred)
     exit_status: int | None = None
     """Of the command behind a pty, once it has ended."""
 
     def start(self) -> "Deferred[Ending]":
         splice = Splice(self.local, self.leg, self._over)
-        splice.inward = _Overhearing(splice, self.leg, self.local, heard=self._exited)
+        splice.inward = _Overhearing(splice, self.leg, self.local, heard=self._heard)
         splice.start()
         return self.ended
 
@@ -118,27 +121,30 @@ class ClientStream:
         if self.ended.called:
             left.callback(None)
         else:
-            self.leg.close(wire.FINISHED)
+            self.leg.close(FINISHED)
             clock.callLater(GOODBYE, left.callback, None)
         return left
 
-    def _exited(self, status: int) -> None:
-        self.exit_status = status
+    def _heard(self, control: Control) -> None:
+        if control.exit is not None:
+            self.exit_status = control.exit
+        if control.skipped:
+            self.say(f"{control.skipped} lines were left out here, as this end didn't keep up")
+        if control.lost:
+            self.say("lines may be missing here")
 
     def _over(self, splice: Splice) -> None:
-        self.ended.callback(splice.ending or wire.FINISHED)
+        self.ended.callback(splice.ending or FINISHED)
 
 
 @define(eq=False)
 class _Overhearing(Half):
-    """The half from the relay, which notes the exit status that passes."""
+    """The half from the relay, of whose messages notice is taken as they pass."""
 
-    heard: Callable[[int], None] = lambda status: None
+    heard: Callable[[Control], None] = lambda control: None
 
     def control(self, message: bytes) -> None:
-        status = wire.decode_control(message).exit
-        if status is not None:
-            self.heard(status)
+        self.heard(wire.decode_control(message))
         super().control(message)
 
 

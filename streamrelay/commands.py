@@ -9,6 +9,7 @@ from collections.abc import Coroutine
 from typing import Any, Final
 
 from streamrelay import wire
+from streamrelay.endings import EXPLAIN, Close
 from streamrelay.errors import ConfigError, printable
 
 BROKE, USAGE, OFFLINE, DENIED, TARGET, UNREACHED = 1, 2, 3, 4, 5, 6
@@ -23,7 +24,7 @@ _BY_STATUS: Final = {
     503: OFFLINE,
     504: TARGET,
 }
-_BY_CODE: Final = {wire.Close.TARGET_REFUSED: TARGET, wire.Close.TARGET_UNREACHABLE: TARGET}
+_BY_CODE: Final = {Close.TARGET_REFUSED: TARGET, Close.TARGET_UNREACHABLE: TARGET}
 
 
 def say(text: str) -> None:
@@ -154,7 +155,7 @@ async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
     if arguments.verbose:
         say(f"connected to {arguments.target} of {arguments.host}, stream {opened.stream}")
     terminal = Terminal(leg) if opened.kind == "pty" and sys.stdin.isatty() else None
-    stream = ClientStream(leg, StdioConnection(reactor))
+    stream = ClientStream(leg, StdioConnection(reactor), say)
     reactor.addSystemEventTrigger("before", "shutdown", stream.leave, reactor)
     if terminal is not None:
         terminal.enter(reactor)
@@ -165,7 +166,7 @@ async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
             terminal.leave()
     if not how.clean:
         say(f"the stream ended: {how}")
-        return _BY_CODE.get(wire.Close(how.code), BROKE) if how.code in wire.EXPLAIN else BROKE
+        return _BY_CODE.get(Close(how.code), BROKE) if how.code in EXPLAIN else BROKE
     if arguments.verbose:
         say("the stream ended in order")
     return stream.exit_status or 0
@@ -195,7 +196,7 @@ async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
             say(str(error))
             local.abort()
             return
-        how = await ClientStream(leg, local).start()
+        how = await ClientStream(leg, local, say).start()
         if arguments.verbose or not how.clean:
             say(f"a stream ended: {how}")
 

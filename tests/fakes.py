@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 import os
 import sys
 from collections import deque
@@ -16,14 +17,17 @@ from twisted.internet import asyncioreactor
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.logger import formatEvent, globalLogPublisher
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay import wire
 from streamrelay.bus import Down
 from streamrelay.channel import Channel, Receiver
+from streamrelay.endings import FINISHED, Close, Ending, ending
 from streamrelay.errors import Refused
 from streamrelay.framed import FramedConnection, Masking
 from streamrelay.main import main
@@ -31,7 +35,6 @@ from streamrelay.pulse import Pulse
 from streamrelay.splice import Connection, Drain, Feed
 from streamrelay.tokens import generate
 from streamrelay.websocket import Admission, Door, Knock
-from streamrelay.wire import FINISHED, Ending
 
 STREAM = "s" * 22
 """A stream's id, and an opaque token."""
@@ -276,7 +279,7 @@ class FakeConnection:
 
     def join(self, feed: Feed, drain: Drain) -> None:
         if self.lost:
-            feed.over(wire.ending(wire.Close.LEG_LOST))
+            feed.over(ending(Close.LEG_LOST))
             feed.gone()
             return
         self.feed, self.drain_to, self.paused = feed, drain, False
@@ -700,6 +703,65 @@ class FakeFetch:
         if isinstance(self.result, Exception):
             raise self.result
         return await self.result if isinstance(self.result, Deferred) else self.result
+
+
+@define(eq=False)
+class Asked:
+    """A request at a `FakeDocker`, and the connection that it came by."""
+
+    line: str
+    """Method and path."""
+    head: str
+    body: object
+    protocol: object
+    transport: FakeTransport
+
+    def answer(self, body: object = b"", status: str = "200 OK", head: str = "", whole: bool = True) -> None:
+        """Answer with JSON, or bytes; unless it is `whole`, more may follow by `more`."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        length = f"Content-Length: {len(data)}\r\n" if whole else "Transfer-Encoding: chunked\r\n"
+        self.protocol.dataReceived(f"HTTP/1.1 {status}\r\n{length}{head}\r\n".encode())
+        if whole and data:
+            self.protocol.dataReceived(data)
+
+    def more(self, data: bytes) -> None:
+        """A chunk of an answer that isn't whole; an empty one is the last."""
+        self.transport.protocol.dataReceived(b"%x\r\n%b\r\n" % (len(data), data))
+
+    def upgrade(self, early: bytes = b"") -> None:
+        """The connection is the client's from now on."""
+        head = b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
+        self.transport.protocol.dataReceived(head + early)
+
+    def lose(self) -> None:
+        self.transport.protocol.connectionLost(Failure(ConnectionDone()))
+
+
+@define(eq=False)
+class FakeDocker:
+    """An API on a unix socket in memory: the test answers each request, in order."""
+
+    reactor: MemoryReactorClock
+    taken: int = 0
+
+    def asked(self, line: str) -> Asked:
+        """The next request, which must begin so."""
+        _, factory, *_ = self.reactor.unixClients[self.taken]
+        self.taken += 1
+        transport = FakeTransport()
+        transport.protocol = protocol = factory.buildProtocol(None)
+        protocol.makeConnection(transport)
+        head, _, body = transport.take().partition(b"\r\n\r\n")
+        first, _, rest = head.decode().partition("\r\n")
+        found = first.removesuffix(" HTTP/1.1")
+        if not found.startswith(line):
+            raise AssertionError(f"{line} was to be asked, not {found}")
+        return Asked(found, rest, json.loads(body) if body else None, protocol, transport)
+
+    @property
+    def waiting(self) -> int:
+        """Requests that are still to be taken."""
+        return len(self.reactor.unixClients) - self.taken
 
 
 def awaited(work):

@@ -6,8 +6,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay import client
 from streamrelay.client import ClientStream, LocalPort, PlatformApi, PlatformError
+from streamrelay.endings import Close, ending
 from streamrelay.fetch import Fetched, FetchError
-from streamrelay.wire import Close, ending
 from tests.fakes import FakeConnection, FakeTransport
 
 
@@ -32,6 +32,16 @@ class Streams(SynchronousTestCase):
         self.leg.feed.control(b'{"exit": 3}')
         self.leg.feed.control(b"{}")
         self.assertEqual(self.stream.exit_status, 3)
+
+    def test_missing_lines(self) -> None:
+        """What is missing of a log is said to the user, once each time."""
+        said: list[str] = []
+        self.stream.say = said.append
+        for message in (b'{"place": "p"}', b'{"skipped": 120}', b'{"place": "q"}', b'{"place": "r", "lost": true}'):
+            self.leg.feed.control(message)
+        self.assertEqual(
+            said, ["120 lines were left out here, as this end didn't keep up", "lines may be missing here"]
+        )
 
     def test_ended(self) -> None:
         """How the stream ended is told when both ends are gone."""

@@ -64,8 +64,11 @@ class Settings(SynchronousTestCase):
         catalogue = Catalogue(str(ETC / "agent.toml"))
         catalogue.load()
         names = ["ssh", "reports", "db/postgres", "syslog", "log/nginx", "vm/mail/console", "vm/mail", "shell"]
+        names += ["container/web-1/log", "container/web-1/shell", "unit/nginx"]
         kinds = [catalogue.find(name).kind for name in names]
-        self.assertEqual(kinds, ["tcp", "tcp", "unix", "log", "log", "unix", "qemu", "pty"])
+        self.assertEqual(
+            kinds, ["tcp", "tcp", "unix", "log", "log", "unix", "qemu", "pty", *["container"] * 2, "journal"]
+        )
         self.assertEqual(len(catalogue.entries), len(names))
 
     def test_platform(self) -> None:

@@ -63,6 +63,22 @@ class Fetching(SynchronousTestCase):
             asked, [b"https://xn--bcher-kva.example:8444/%C3%BC?a=b", b"http://[::1]:81/v1/streams/..%2Fx"]
         )
 
+    def test_socket(self) -> None:
+        """At a unix socket everything is asked there, whatever the URL says, within a size of its own."""
+        fetch = HttpFetch(self.reactor, socket="/run/api.sock", most=2)
+        for body, good in ((b"ok", True), (b"no!", False)):
+            asked = Deferred.fromCoroutine(fetch("GET", "http://anywhere/x", 2.0))
+            path, factory, *_ = self.reactor.unixClients[-1]
+            self.assertEqual((path, self.reactor.tcpClients), ("/run/api.sock", []))
+            protocol, transport = factory.buildProtocol(None), FakeTransport()
+            protocol.makeConnection(transport)
+            self.assertTrue(transport.value().startswith(b"GET /x HTTP/1.1\r\n"))
+            protocol.dataReceived(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+            if good:
+                self.assertEqual(self.successResultOf(asked).body, body)
+            else:
+                self.failureResultOf(asked, FetchError)
+
     def test_no_length(self) -> None:
         """A body may end with its connection, and may be none."""
         for head, body in ((b"HTTP/1.0 200 OK\r\n\r\n", b"yes"), (b"HTTP/1.1 204 No Content\r\n\r\n", b"")):

@@ -10,11 +10,12 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from streamrelay.endings import FINISHED
 from streamrelay.errors import TargetError
 from streamrelay.targets import log
 from streamrelay.targets.log import LOOK, WATCHED, Log
-from streamrelay.targets.logfile import CHUNK
-from streamrelay.wire import FINISHED, Refusal, Terms
+from streamrelay.targets.log_file import CHUNK
+from streamrelay.wire import Refusal, Terms
 from tests.fakes import Ear, Turns, examples, folder
 
 

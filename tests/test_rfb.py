@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from streamrelay.endings import Close
 from streamrelay.errors import PeerError
 from streamrelay.targets.rfb import DRAWING, EARLY, MOST_ENCODINGS, Spectator
-from streamrelay.wire import Close
 from tests.fakes import FakeVncServer, cut, examples
 
 V7, V8 = b"RFB 003.007\n", b"RFB 003.008\n"

@@ -13,16 +13,18 @@ from typing import Any, Final
 import msgspec
 from attrs import define
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from streamrelay import wire
-from streamrelay.errors import PeerError
+from streamrelay.endings import FINISHED, Close, Ending, ending
+from streamrelay.errors import PeerError, TargetError
 from streamrelay.logs import Logger
 from streamrelay.plain import PlainConnection
 from streamrelay.splice import Connection, Drain, Feed
-from streamrelay.targets.docker_api import ApiError, DockerApi, exec_settings
-from streamrelay.targets.hijack import hijack
+from streamrelay.targets.container_api import ApiError, DockerApi, exec_settings
+from streamrelay.targets.container_hijack import hijack
 from streamrelay.targets.pty import END_OF_INPUT
-from streamrelay.wire import FINISHED, Close, Control, Ending, ending
+from streamrelay.wire import Control
 
 log = Logger()
 
@@ -85,9 +87,14 @@ class Marked:
 
 def run(work: Any, container: str, otherwise: str) -> None:
     """Do what nobody waits for."""
-    Deferred.fromCoroutine(work).addErrback(
-        lambda failure: log.info(otherwise, container=container[:12], error=failure.value)
-    )
+
+    def failed(failure: Failure) -> None:
+        if failure.check(TargetError):
+            log.info(otherwise, container=container[:12], error=failure.value)
+        else:
+            log.failure("a command in container {container}", failure, container=container[:12])
+
+    Deferred.fromCoroutine(work).addErrback(failed)
 
 
 @define(eq=False)

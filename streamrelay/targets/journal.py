@@ -14,14 +14,15 @@ from msgspec import Meta
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from streamrelay.endings import Close, ending
 from streamrelay.errors import TargetError
 from streamrelay.splice import Connection
-from streamrelay.targets.entries import FIELDS, Entry, read_entry
 from streamrelay.targets.following import Followed
+from streamrelay.targets.journal_entries import FIELDS, Entry, read_entry
 from streamrelay.targets.journalctl import MAX_LINE, Journalctl
 from streamrelay.targets.kind import Kind
 from streamrelay.targets.seals import MACHINE_ID, seal, unseal
-from streamrelay.wire import CONNECT_TIME, Close, Refusal, Terms, Viewer, ending
+from streamrelay.wire import CONNECT_TIME, Refusal, Terms, Viewer
 
 _UNIT: Final = re.compile(r"[A-Za-z0-9:_.@\\*?\[\]-]{1,255}")
 TOO_LONG: Final = f"(an entry of more than {MAX_LINE} bytes was left out)\n".encode()

@@ -13,14 +13,15 @@ from msgspec import Meta
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from streamrelay import wire
+from streamrelay.endings import FINISHED, Close, Ending, ending
 from streamrelay.errors import TargetError
 from streamrelay.splice import Connection, Drain, Feed
 from streamrelay.targets.kind import Kind
-from streamrelay.targets.logfile import CHUNK, LogFile, last_lines, open_log, replaced
-from streamrelay.targets.places import Place
-from streamrelay.targets.rotation import successor
-from streamrelay.targets.skips import Skip
-from streamrelay.wire import FINISHED, Close, Control, Ending, Refusal, Terms, Viewer, ending
+from streamrelay.targets.log_file import CHUNK, LogFile, last_lines, open_log, replaced
+from streamrelay.targets.log_places import Place
+from streamrelay.targets.log_rotation import successor
+from streamrelay.targets.log_skips import Skip
+from streamrelay.wire import Control, Refusal, Terms, Viewer
 
 LOOK: Final = 0.2
 """Seconds between two looks at a file that has nothing new."""

@@ -15,8 +15,8 @@ from typing import Final
 
 from attrs import define, field
 
+from streamrelay.endings import Close
 from streamrelay.errors import PeerError
-from streamrelay.wire import Close
 
 CLIENT: Final = "client"
 SERVER: Final = "server"

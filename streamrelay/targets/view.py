@@ -7,10 +7,11 @@ from attrs import define, field
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from streamrelay import wire
+from streamrelay.endings import Close, Ending, ending
 from streamrelay.errors import PeerError, TargetError
 from streamrelay.splice import Connection, Drain, Feed
 from streamrelay.targets.rfb import Spectator
-from streamrelay.wire import Ending, Refusal, Viewer
+from streamrelay.wire import Refusal, Viewer
 
 PIECE: Final = 8192
 """Bytes of a VNC client that are read in one turn of the reactor: some milliseconds of the smallest messages, so that
@@ -145,7 +146,7 @@ class Screen(Onlooker, Feed, Drain):
 
     def _refuse(self, error: PeerError) -> None:
         self._stop()
-        self.over(wire.ending(wire.Close(error.code), error.reason))
+        self.over(ending(Close(error.code), error.reason))
         self.target.abort()
 
     def _stop(self) -> None:

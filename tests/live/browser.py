@@ -1,5 +1,6 @@
 """Chromium, and a web server of somebody's own pages for it."""
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,14 +8,16 @@ from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from twisted.trial.unittest import SkipTest
 
 from tests.live.chain import free_port
-from tests.live.test_attacks_origin import CHROMIUM, FLAGS
 
 ROOT = Path(__file__).parent.parent.parent
 WEB = ROOT / "streamrelay" / "web"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 KINDS = {".html": "text/html; charset=utf-8", ".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css"}
 
 
@@ -80,7 +83,7 @@ class _Answering(BaseHTTPRequestHandler):
     pages: Pages
 
     def do_GET(self) -> None:
-        found = self.pages.find(self.path)
+        found = self.pages.find(urlsplit(self.path).path)
         if found is None:
             self._answer(404 if self.path != "/favicon.ico" else 204, b"", "text/plain")
         else:

@@ -1,16 +1,15 @@
 """The console page in Debian's Chromium, against a chain: what its tests share."""
 
 import os
-import shutil
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from twisted.trial.unittest import SkipTest
 
+from tests.live.browser import chromium
 from tests.live.chain import Chain, Listener, LiveTest, shared
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 AXE = Path(__file__).parents[1] / "node_modules" / "axe-core" / "axe.min.js"
 PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
 OWN = "Failed to load resource: the server responded with a status of "
@@ -60,21 +59,19 @@ class ConsoleChain(Chain):
 class ConsoleTest(LiveTest):
     """A browser, and pages in it. None of them may complain or break its policy."""
 
+    kind: type[ConsoleChain] = ConsoleChain
+    """The chain that these tests share."""
+
     def setUp(self) -> None:
         super().setUp()
-        if CHROMIUM is None:
-            raise SkipTest("needs chromium")
-        try:
-            from playwright.sync_api import expect, sync_playwright
-        except ImportError as error:
-            raise SkipTest("needs the package playwright") from error
+        stack = ExitStack()
+        self.addCleanup(stack.close)
+        self.browser = stack.enter_context(chromium())
+        from playwright.sync_api import expect
+
         expect.set_options(timeout=15_000)
         self.expect: Any = expect
-        self.common: Any = shared(kind=ConsoleChain)
-        playwright = sync_playwright().start()
-        self.addCleanup(playwright.stop)
-        self.browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        self.addCleanup(self.browser.close)
+        self.common: Any = shared(kind=self.kind)
         self.complaints: list[str] = []
         self.opened: list[Any] = []
 
@@ -90,12 +87,16 @@ class ConsoleTest(LiveTest):
         """A page of a browser of its own, nobody signed in; the cleanup sees that it has not complained."""
         context = self.browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **settings})
         page = context.new_page()
+        self.watch(page)
+        page.goto(f"{self.common.console}/{at}")
+        return page
+
+    def watch(self, page: Any) -> None:
+        """Note what a page complains of."""
         page.add_init_script(WATCH)
         page.on("console", lambda message: self._complain(message.type, message.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.goto(f"{self.common.console}/{at}")
         self.opened.append(page)
-        return page
 
     def _complain(self, kind: str, text: str) -> None:
         if kind in ("error", "warning") and not text.startswith((OWN, UNOPENED)):
@@ -125,7 +126,7 @@ class ConsoleTest(LiveTest):
         """Choose a target; its panel once it is connected."""
         self.entry(page, target).click()
         panel = page.get_by_role("tabpanel")
-        self.expect(panel.locator(".state")).to_have_text("Connected")
+        self.expect(panel.locator("p.state")).to_have_text("Connected")
         return panel
 
     def opened_at(self, page: Any, listener: Listener) -> Any:
@@ -138,7 +139,7 @@ class ConsoleTest(LiveTest):
         field.fill(number)
         field.press("Enter")
         panel = page.get_by_role("tabpanel")
-        self.expect(panel.locator(".state")).to_have_text("Connected")
+        self.expect(panel.locator("p.state")).to_have_text("Connected")
         return panel, listener.accept()
 
     def act(self, page: Any, label: str) -> None:

@@ -1,15 +1,11 @@
 """Attacks by web pages: nobody's page opens a stream but those that are allowed, byte by byte."""
 
-import shutil
 from typing import Any
 
-from twisted.trial.unittest import SkipTest
-
 from tests.live.attack import PANEL, AttackTest, page_origin, pages, upgrade
+from tests.live.browser import chromium
 from tests.live.chain import answers, free_port, until
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 PAGE = "<!doctype html><title>a page</title>"
 TRY = """url => new Promise(done => {
     const socket = new WebSocket(url, ['streamrelay.v1']);
@@ -91,12 +87,6 @@ class Browser(AttackTest):
 
     def test_in_a_browser(self) -> None:
         """In Chromium a page of another port is refused and learns nothing; the same page at its own port comes in."""
-        if CHROMIUM is None:
-            raise SkipTest("needs chromium")
-        try:
-            from playwright.sync_api import sync_playwright
-        except ImportError as error:
-            raise SkipTest("needs the package playwright") from error
         foreign = f"http://127.0.0.1:{free_port()}"
         for origin in (foreign, page_origin()):
             port = int(origin.rpartition(":")[2])
@@ -104,12 +94,8 @@ class Browser(AttackTest):
             self.addCleanup(server.wait)
             self.addCleanup(server.terminate)
             until(lambda port=port: answers(port), what="the page")
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-            try:
-                self.try_pages(browser, foreign)
-            finally:
-                browser.close()
+        with chromium() as browser:
+            self.try_pages(browser, foreign)
 
     def try_pages(self, browser: Any, foreign: str) -> None:
         decoy = self.decoy()

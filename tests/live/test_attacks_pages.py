@@ -5,14 +5,12 @@ import time
 from contextlib import ExitStack
 from typing import Any
 
-from twisted.trial.unittest import SkipTest
-
 from streamrelay.tokens import new_id
 from tests.live.attack import AttackTest, Reply, read_reply
+from tests.live.browser import chromium
 from tests.live.chain import HOST, WAIT, until
 from tests.live.console import DEEP_TEXT
 from tests.live.secrets import SUITE
-from tests.live.test_attacks_origin import CHROMIUM, FLAGS
 
 ANONYMOUS = '\n[anonymous]\ngrants = [{ host = "*", target = "*" }]\n'
 HOSTILE = (
@@ -38,12 +36,6 @@ class Page(AttackTest):
 
     def test_hostile_log(self) -> None:
         """Scripts, tags and terminal escapes in a log are shown as text: nothing runs, loads, or changes the page."""
-        if CHROMIUM is None:
-            raise SkipTest("needs chromium")
-        try:
-            from playwright.sync_api import sync_playwright
-        except ImportError as error:
-            raise SkipTest("needs the package playwright") from error
         common = self.common
         (common.folder / "hostile.txt").write_bytes("\n".join((*HOSTILE, END, "")).encode("latin-1"))
         before = common.agent.log.count("targets read again")
@@ -52,12 +44,8 @@ class Page(AttackTest):
         keys = common.keys.read_bytes()
         self.addCleanup(common.keys.write_bytes, keys)
         common.keys.write_bytes(keys + ANONYMOUS.encode())
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-            try:
-                self.look(browser.new_page())
-            finally:
-                browser.close()
+        with chromium() as browser:
+            self.look(browser.new_page())
 
     def look(self, page: Any) -> None:
         asked: list[str] = []

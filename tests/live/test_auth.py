@@ -5,7 +5,6 @@ import hashlib
 import hmac
 import http.client
 import json
-import shutil
 import ssl
 import time
 from http.cookies import SimpleCookie
@@ -13,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from twisted.trial.unittest import SkipTest
 
 from tests.issuer import AUDIENCE, ISSUER, Key
+from tests.live.browser import chromium
 from tests.live.chain import (
     HOST,
     V1,
@@ -33,8 +32,6 @@ from tests.live.chain import (
 from tests.live.console import DEEP_TEXT
 from tests.live.site import Site
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 JSON = {"Content-Type": "application/json"}
 GRANTED = '\n[claims.groups.ops]\ngrants = [{ host = "*", target = "port/*" }]\n'
 LOCAL, PUBLIC = "streamrelay", "__Host-streamrelay"
@@ -484,8 +481,6 @@ class Browser(AuthTest):
 
     def setUp(self) -> None:
         super().setUp()
-        if CHROMIUM is None:
-            raise SkipTest("needs chromium")
         log = '[targets.log]\nkind = "log"\npath = "FOLDER/app.log"\n'
         (self.folder / "app.log").write_text("one\n<b>two</b>\n")
         self.chain_ = Chain(self.folder, tls=True, targets=log)
@@ -519,17 +514,9 @@ class Browser(AuthTest):
 
     def test_page(self) -> None:
         """Somebody signs in by a key, stays so after a reload, sees a log, and signs out; the page keeps no secret."""
-        try:
-            from playwright.sync_api import sync_playwright
-        except ImportError as error:
-            raise SkipTest("needs the package playwright") from error
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-            try:
-                context = browser.new_context(ignore_https_errors=True)
-                self.use(context, context.new_page())
-            finally:
-                browser.close()
+        with chromium() as browser:
+            context = browser.new_context(ignore_https_errors=True)
+            self.use(context, context.new_page())
 
     def use(self, context: Any, page: Any) -> None:
         complaints: list[str] = []
@@ -544,7 +531,7 @@ class Browser(AuthTest):
         page.get_by_role("button", name="Sign in").click()
         page.locator("#hosts").get_by_role("button", name="log").click()
         until(lambda: "<b>two</b>" in page.evaluate(DEEP_TEXT, page.query_selector("#panels")), what="the log")
-        self.assertEqual(page.inner_text(".state"), "Connected")
+        self.assertEqual(page.inner_text("p.state"), "Connected")
         self.assertEqual(page.inner_text("#user"), "alice")
         self.assertFalse(page.is_visible("#signin"))
         self.picture(page, "signed-in")

@@ -23,7 +23,7 @@ class SigningIn(ConsoleTest):
         self.expect(page.locator("#user")).to_have_text("alice")
         self.open_target(page, "app")
         page.reload()
-        self.expect(page.get_by_role("tabpanel").locator(".state")).to_have_text("Connected")
+        self.expect(page.get_by_role("tabpanel").locator("p.state")).to_have_text("Connected")
         self.assertEqual(
             page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])"), '[{},{},""]'
         )
@@ -38,9 +38,9 @@ class SigningIn(ConsoleTest):
         """A target that isn't granted isn't in the list, and its link says so; one that may be looked at says that."""
         key = self.common.add_key("carol", Grant(HOST, "shell", view=True), Grant(HOST, "port/*"))
         page = self.signed_in(f"#{HOST}/app", key=key)
-        words = page.get_by_role("tabpanel").locator(".words")
+        words = page.get_by_role("tabpanel").locator("p.words")
         self.expect(words).to_have_text("No grant for that host and target.")
-        self.expect(page.get_by_role("tabpanel").locator(".state")).to_have_text("Ended")
+        self.expect(page.get_by_role("tabpanel").locator("p.state")).to_have_text("Ended")
         self.expect(self.entry(page, "shell")).to_be_visible()
         self.assertEqual(self.entry(page, "app").count(), 0)
         self.expect(self.entry(page, "shell")).to_contain_text("view only")
@@ -64,9 +64,9 @@ class SigningIn(ConsoleTest):
             log.write("said meanwhile\n")
         self.expect(page.get_by_role("tabpanel").get_by_text("said meanwhile").first).to_be_visible()
         self.act(page, "Reconnect")
-        self.expect(page.get_by_role("tabpanel").locator(".state")).to_have_text("Ended")
+        self.expect(page.get_by_role("tabpanel").locator("p.state")).to_have_text("Ended")
         self.sign_in(page)
-        self.expect(page.get_by_role("tabpanel").locator(".state")).to_have_text("Connected")
+        self.expect(page.get_by_role("tabpanel").locator("p.state")).to_have_text("Connected")
         self.expect(self.entry(page, "shell")).to_be_visible()
         self.assert_content()
 
@@ -164,7 +164,9 @@ class Loading(ConsoleTest):
         files = {name: size for name, size in json.loads(page.evaluate(script)) if not name.startswith("/v1/")}
         total = sum(files.values())
         print(f"\nfirst load: {len(files)} files, {total} bytes on the wire")
-        self.assertIn("/streamrelay.js", files)
+        preloaded = page.evaluate("[...document.querySelectorAll('[rel=modulepreload]')].map(({ href }) => href)")
+        modules = {name for name in files if name.endswith(".js")} - {"/console.js", "/console/theme.js"}
+        self.assertEqual(modules, {href.removeprefix(self.common.console) for href in preloaded})  # all at once
         self.assertLess(total, 150_000, files)
         self.assertFalse([name for name in files if name.startswith(("/viewers/", "/third-party/"))])
         self.open_target(page, "app")

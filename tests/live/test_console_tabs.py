@@ -16,12 +16,12 @@ class Outcomes(ConsoleTest):
         listener.socket.close()
         page = self.signed_in(f"#{HOST}/{listener.target}")
         panel = page.get_by_role("tabpanel")
-        self.expect(panel.locator(".words")).to_contain_text("refused the connection")
-        self.expect(panel.locator(".state")).to_have_text("Ended")
+        self.expect(panel.locator("p.words")).to_contain_text("refused the connection")
+        self.expect(panel.locator("p.state")).to_have_text("Ended")
         self.expect(panel.get_by_role("button", name="Reconnect")).to_be_visible()
         self.picture(page, "console-refused")
         page.evaluate(f"location.hash = '#{HOST}/nothing'")
-        self.expect(panel.locator(".words")).to_contain_text("no such target", ignore_case=True)
+        self.expect(panel.locator("p.words")).to_contain_text("no such target", ignore_case=True)
         self.assert_content()
 
     def test_offline(self) -> None:
@@ -32,11 +32,11 @@ class Outcomes(ConsoleTest):
         chain.agent.stop()
         page.evaluate(f"location.hash = '#{HOST}/app'")
         panel = page.get_by_role("tabpanel")
-        self.expect(panel.locator(".words")).to_contain_text(f"Host {HOST} is offline. Next try in ")
+        self.expect(panel.locator("p.words")).to_contain_text(f"Host {HOST} is offline. Next try in ")
         self.expect(panel.get_by_role("button", name="Try now")).to_be_visible()
         self.picture(page, "console-offline")
         chain.agent.start()
-        self.expect(panel.locator(".state")).to_have_text("Connected", timeout=LATER)
+        self.expect(panel.locator("p.state")).to_have_text("Connected", timeout=LATER)
         self.expect(panel.locator(".notice")).to_be_hidden()
         self.assert_content()
 
@@ -46,17 +46,17 @@ class Outcomes(ConsoleTest):
         panel = self.open_target(page, "app")
         [stream] = self.common.ask("GET", "/v1/streams").json["streams"]
         self.assertEqual(self.common.ask("DELETE", f"/v1/streams/{stream['stream']}").status, 204)
-        self.expect(panel.locator(".words")).to_have_text("Ended by an operator.")
-        self.assertEqual(panel.locator(".state").text_content(), "Ended")
+        self.expect(panel.locator("p.words")).to_have_text("Ended by an operator.")
+        self.assertEqual(panel.locator("p.state").text_content(), "Ended")
         panel.get_by_role("button", name="Reconnect").click()
-        self.expect(panel.locator(".state")).to_have_text("Connected")
+        self.expect(panel.locator("p.state")).to_have_text("Connected")
         panel = self.open_target(page, "shell")
         page.keyboard.type("exit 3\n")
-        self.expect(panel.locator(".words")).to_have_text("The command ended with status 3.")
+        self.expect(panel.locator("p.words")).to_have_text("The command ended with status 3.")
         self.picture(page, "console-status")
         panel, connection = self.opened_at(page, self.listen())
         reset(connection)
-        self.expect(panel.locator(".words")).to_have_text("The target reset the connection.")
+        self.expect(panel.locator("p.words")).to_have_text("The target reset the connection.")
         self.assertEqual(panel.get_attribute("data-state"), "over")
         self.assert_content()
 
@@ -68,18 +68,18 @@ class Outcomes(ConsoleTest):
         panel = self.open_target(page, "app")
         self.expect(panel.get_by_text("second line").first).to_be_visible()
         chain.relay.kill()
-        self.expect(panel.locator(".words")).to_contain_text("The connection to the relay broke.")
-        self.expect(panel.locator(".words")).to_contain_text("Next try in ")
+        self.expect(panel.locator("p.words")).to_contain_text("The connection to the relay broke.")
+        self.expect(panel.locator("p.words")).to_contain_text("Next try in ")
         self.expect(panel.get_by_role("button", name="Try now")).to_be_visible()
         self.expect(panel.get_by_text("second line").first).to_be_visible()  # what was shown stays
         self.picture(page, "console-retry")
         with (chain.folder / "app.log").open("a") as log:
             log.write("meanwhile\n")
         chain.relay.start()
-        self.expect(panel.locator(".state")).to_have_text("Connected", timeout=LATER)
+        self.expect(panel.locator("p.state")).to_have_text("Connected", timeout=LATER)
         self.expect(panel.get_by_text("meanwhile").first).to_be_visible()
         page.get_by_role("tab", name="shell").click()
-        self.expect(panel.locator(".state")).to_have_text("Connected", timeout=LATER)
+        self.expect(panel.locator("p.state")).to_have_text("Connected", timeout=LATER)
         self.assert_content()
 
     def test_try_now(self) -> None:
@@ -88,11 +88,11 @@ class Outcomes(ConsoleTest):
         page = self.signed_in()
         panel = self.open_target(page, "app")
         chain.relay.kill()
-        self.expect(panel.locator(".words")).to_contain_text("Next try in 8", timeout=LATER)  # after some that failed
+        self.expect(panel.locator("p.words")).to_contain_text("Next try in 8", timeout=LATER)  # after some that failed
         chain.relay.start()
         until(lambda: "takes signed tokens" in chain.relay.log, what="the relay")
         panel.get_by_role("button", name="Try now").click()
-        self.expect(panel.locator(".state")).to_have_text("Connected", timeout=4000)
+        self.expect(panel.locator("p.state")).to_have_text("Connected", timeout=4000)
         self.assert_content()
 
 
@@ -142,6 +142,22 @@ class Tabs(ConsoleTest):
         self.expect(page.get_by_role("tab")).to_have_count(1)
         self.assert_content()
 
+    def test_names(self) -> None:
+        """Whatever a target is called, its link leads back to it, and its command is one of the shell."""
+        page = self.signed_in()
+        for name in ("log", "vm/web-1/console", "a@b:22+x", "50%", "it's", "a b", "#?&", "ü/%2F"):
+            address = page.evaluate("async (name) => (await import('/console/links.js')).fragment('h', name)", name)
+            self.assertNotIn(" ", address)
+            back = page.evaluate("async (text) => (await import('/console/links.js')).parse(text)", address)
+            self.assertEqual(back, {"host": "h", "target": name})
+            line = page.evaluate("async (name) => (await import('/console/links.js')).command('h', name)", name)
+            self.assertEqual(
+                shlex.split(line), ["streamrelay", "connect", "--platform", self.common.console, "h", name]
+            )
+        for nothing in ("", "#", "#x", "#/", "#x/", "#%/%"):
+            self.assertIsNone(page.evaluate("async (text) => (await import('/console/links.js')).parse(text)", nothing))
+        self.assert_content()
+
     def test_copy(self) -> None:
         """What is copied is a link without a secret, and a command that the native client runs as it stands."""
         page = self.signed_in()
@@ -172,11 +188,16 @@ class Tabs(ConsoleTest):
         self.assert_content()
 
     def test_full_screen(self) -> None:
-        """A panel takes the whole screen and gives it back."""
+        """A panel takes the whole screen and gives it back; meanwhile keys lead to the other tab."""
         page = self.signed_in()
+        self.open_target(page, "shell")
         panel = self.open_target(page, "app")
         panel.get_by_role("button", name="Full screen").click()
-        page.wait_for_function("document.fullscreenElement?.getAttribute('role') === 'tabpanel'")
+        page.wait_for_function("document.fullscreenElement !== null")
+        self.assertEqual(panel.bounding_box()["height"], page.evaluate("innerHeight"))
+        page.keyboard.press("Control+Alt+PageUp")
+        self.expect(panel.get_by_role("heading")).to_have_text(f"shell {HOST}")
+        self.assertEqual(panel.bounding_box()["height"], page.evaluate("innerHeight"))
         panel.get_by_role("button", name="Leave full screen").click()
         page.wait_for_function("document.fullscreenElement === null")
         self.assert_content()
@@ -199,5 +220,5 @@ class Tabs(ConsoleTest):
         page.route("**/viewers/log.js", lambda route: route.fulfill(status=404, content_type="text/plain", body="no"))
         self.entry(page, "app").click()
         panel = page.get_by_role("tabpanel")
-        self.expect(panel.locator(".words")).to_contain_text("(viewers/log.js) can't be loaded")
+        self.expect(panel.locator("p.words")).to_contain_text("(viewers/log.js) can't be loaded")
         self.assert_content()

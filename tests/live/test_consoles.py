@@ -4,11 +4,15 @@ What the page itself does is in test_console_page.py and test_console_tabs.py, w
 and test_log_viewer.py, and viewers on pages of their own distributions in test_own_pages.py.
 """
 
+import time
+from pathlib import Path
 from typing import Any
 
-from tests.live.chain import HOST, need_program, until
+from tests.live.chain import HOST, Work, need_program, until
 from tests.live.console import LATER, ConsoleTest
+from tests.live.containers import Podman, standing
 from tests.live.machine import PROGRAM, Machine, start_machine
+from tests.live.test_attacks_pages import HOSTILE
 
 PANEL = '[role="tabpanel"]:visible'
 """The one that is shown."""
@@ -28,6 +32,19 @@ parts = { name = "[a-z0-9-]+" }
 [targets.shell]
 kind = "pty"
 command = ["/bin/sh"]
+"""
+CONTAINERS = """
+[targets."web/log"]
+kind = "container"
+socket = "SOCKET"
+container = "web"
+
+[targets."web/shell"]
+kind = "container"
+socket = "SOCKET"
+container = "web"
+show = "exec"
+labels = { streamrelay = "yes" }
 """
 LIT = """(panel) => {
   const canvas = panel.querySelector('canvas');
@@ -68,7 +85,7 @@ class Machines(ConsoleTest):
     def open_screen(self, page: Any, name: str, console: str) -> Any:
         page.evaluate("(hash) => { location.hash = hash; }", f"#{HOST}/vm/{name}/{console}")
         panel = page.locator(PANEL)
-        self.expect(panel.locator(".state")).to_have_text("Connected")
+        self.expect(panel.locator("p.state")).to_have_text("Connected")
         return panel
 
     def assert_shows(self, panel: Any, machine: Machine) -> list[int]:
@@ -146,13 +163,13 @@ class Machines(ConsoleTest):
         for console in ("spice", "vnc"):
             page.get_by_role("tab", name=f"vm/a/{console}").click()
             panel = page.locator(PANEL)
-            self.expect(panel.locator(".words")).to_contain_text("The connection to the relay broke.")
+            self.expect(panel.locator("p.words")).to_contain_text("The connection to the relay broke.")
             self.assertEqual(panel.evaluate(LIT), lit_of(machine.screen()))
         self.common.relay.start()
         for console in ("vnc", "spice"):
             page.get_by_role("tab", name=f"vm/a/{console}").click()
             panel = page.locator(PANEL)
-            self.expect(panel.locator(".state")).to_have_text("Connected", timeout=LATER)
+            self.expect(panel.locator("p.state")).to_have_text("Connected", timeout=LATER)
             page.keyboard.type(console)
             until(lambda console=console: console in machine.shown, what="the keys in the machine")
             self.assert_shows(panel, machine)
@@ -165,11 +182,113 @@ class Machines(ConsoleTest):
         self.assert_shows(self.open_screen(page, "a", "vnc"), machine)
         machine.stop()
         panel = page.locator(PANEL)
-        self.expect(panel.locator(".state")).to_have_text("Ended")
+        self.expect(panel.locator("p.state")).to_have_text("Ended")
         self.machine("b", vnc=True)
         panel.get_by_role("button", name="Reconnect").click()
-        self.expect(panel.locator(".words")).to_contain_text("a.qmp")
-        self.expect(panel.locator(".state")).to_have_text("Ended")
+        self.expect(panel.locator("p.words")).to_contain_text("a.qmp")
+        self.expect(panel.locator("p.state")).to_have_text("Ended")
+        self.assert_content()
+
+
+class Logs(ConsoleTest):
+    """A log."""
+
+    def lines(self, page: Any, text: str) -> Any:
+        """The lines in sight that hold a text."""
+        return page.locator(PANEL).locator("stream-log .row").filter(has_text=text)
+
+    def test_rotation(self) -> None:
+        """It goes on through a rotation of its file: the last lines of the old one, then the new one."""
+        path = self.own_chain().folder / "app.log"
+        page = self.signed_in()
+        self.open_target(page, "app")
+        self.expect(self.lines(page, "second line")).to_have_count(1)
+        old = path.open("a")
+        path.rename(path.with_name("app.log.1"))
+        old.write("the last of the old\n")
+        old.close()
+        path.write_text("the first of the new\n")
+        for text in ("second line", "the last of the old", "the first of the new"):
+            self.expect(self.lines(page, text)).to_have_count(1)
+        shown = page.locator(PANEL).locator("stream-log .row .text").all_text_contents()
+        self.assertEqual(shown, ["first line", "second line", "the last of the old", "the first of the new"])
+        self.assert_content()
+
+    def test_flood(self) -> None:
+        """100,000 lines at 10,000 a second are all there, and no task of the page takes over 200 ms meanwhile."""
+        path = self.own_chain().folder / "app.log"
+        page = self.signed_in()
+        self.open_target(page, "app")
+        self.expect(self.lines(page, "second line")).to_have_count(1)
+        page.evaluate(
+            """() => {
+              window.tasks = [];
+              new PerformanceObserver((list) => list.getEntries().forEach(({ duration }) => tasks.push(duration)))
+                .observe({ type: 'longtask' });
+            }"""
+        )
+        writer = Work(_pour, path, 100_000, 10_000)
+        seconds = writer.result(60)
+        self.expect(self.lines(page, "line 99999 ")).to_have_count(1, timeout=LATER)
+        self.expect(page.locator(PANEL).get_by_text("100,002 lines").first).to_be_visible()
+        self.assertEqual(self.lines(page, "left out").count(), 0)
+        longest = max(page.evaluate("tasks"), default=0)
+        print(f"100,000 lines in {seconds:.1f} s: the longest task of the page over 50 ms took {longest:.0f} ms")
+        self.assertLess(longest, 200)
+        self.assertLess(page.locator("stream-log .row").count(), 500)
+        self.assert_content()
+
+    def test_text(self) -> None:
+        """Tags, scripts and terminal escapes in a line are text: nothing runs, nothing is loaded, nothing changes."""
+        path = self.own_chain().folder / "app.log"
+        path.write_bytes("\n".join((*HOSTILE, "the end", "")).encode("latin-1"))
+        page = self.signed_in()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        title = page.title()
+        self.open_target(page, "app")
+        self.expect(self.lines(page, "the end")).to_have_count(1)
+        shown = page.locator(PANEL).locator("stream-log .row .text").all_text_contents()
+        for line in HOSTILE[:6]:
+            self.assertIn(line, shown)
+        self.assertNotIn("\x1b", "".join(shown))
+        self.assertEqual(page.title(), f"app on {HOST} · {title}")
+        self.assertEqual(page.locator("stream-log .row :is(script, img, svg, iframe, a, form, input)").count(), 0)
+        self.assertEqual([url for url in asked if "evil" in url or not url.startswith(self.common.console)], [])
+        self.assert_content()
+
+
+def _pour(path: Path, count: int, rate: int) -> float:
+    """Append so many lines of 100 bytes at this rate; gives the seconds that it took."""
+    began = time.monotonic()
+    with path.open("a", buffering=1 << 20) as log:
+        for number in range(count):
+            log.write(f"line {number} ".ljust(99, "x") + "\n")
+            if number % (rate // 100) == 0:
+                log.flush()
+                time.sleep(max(0.0, began + number / rate - time.monotonic()))
+    return time.monotonic() - began
+
+
+class Containers(ConsoleTest):
+    """A container of podman."""
+
+    def test_log_and_shell(self) -> None:
+        """Its log follows, a shell in it has the window's size, and its status is told."""
+        podman = standing(Podman)
+        podman.run("web", "echo started; mkfifo /tmp/in; while :; do cat /tmp/in; done", "--label", "streamrelay=yes")
+        self.own_chain(targets=CONTAINERS.replace("SOCKET", str(podman.socket)))
+        page = self.signed_in(f"#{HOST}/web/log")
+        panel = page.locator(PANEL)
+        self.expect(panel.locator("stream-log .row").filter(has_text="started")).to_have_count(1)
+        podman.command("exec", "web", "/bin/sh", "-c", "echo said meanwhile > /tmp/in")
+        self.expect(panel.locator("stream-log .row").filter(has_text="said meanwhile")).to_have_count(1)
+        self.open_target(page, "web/shell")
+        page.keyboard.type("stty size; hostname\n")
+        rows, columns = until(lambda: _size(panel.inner_text()), what="a size")
+        self.assertGreater(columns, 80, rows)
+        page.keyboard.type("exit 3\n")
+        self.expect(panel.locator("p.words")).to_have_text("The command ended with status 3.")
         self.assert_content()
 
 
@@ -186,13 +305,14 @@ class Terminals(ConsoleTest):
             page.wait_for_timeout(300)
             return str(panel.inner_text())
 
+        first = until(lambda: _size(told()), what="a size")
         page.set_viewport_size({"width": 700, "height": 500})
-        before = until(lambda: _size(told()), what="a size")
+        before = until(lambda: (size := _size(told())) != first and size, what="another size")
         page.set_viewport_size({"width": 1100, "height": 900})
-        after = until(lambda: (size := _size(told())) != before and size, what="another size")
+        after = until(lambda: (size := _size(told())) != before and size, what="a third size")
         self.assertTrue(after[0] > before[0] and after[1] > before[1], (before, after))
         page.keyboard.type("exit 3\n")
-        self.expect(panel.locator(".words")).to_have_text("The command ended with status 3.")
+        self.expect(panel.locator("p.words")).to_have_text("The command ended with status 3.")
         self.assert_content()
 
 

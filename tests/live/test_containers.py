@@ -89,7 +89,9 @@ class Logs:
 
     def test_follows(self) -> None:
         """The last lines of both outputs come, then what is written; the first message is a place."""
-        self.containers.run("talk", "echo one; echo two >&2; echo three; echo four >&2; " + TALK)
+        # Docker reads both outputs by themselves: what is written to them at once has no order.
+        words = "echo one; sleep 0.2; echo two >&2; sleep 0.2; echo three; sleep 0.2; echo four >&2; "
+        self.containers.run("talk", words + TALK)
         until(lambda: "four" in "".join(self.logs("talk")), what="the last line")
         ear = self.hear("log/talk")
         self.assertIn("place", json.loads(ear.leg.recv(5)))
@@ -103,13 +105,18 @@ class Logs:
         return done.stdout, done.stderr
 
     def test_ends(self) -> None:
-        """The stream ends in order when the container does, after every byte; its log is still there afterwards."""
+        """The stream ends in order when the container does, after every line; its log is still there afterwards.
+
+        Podman drops lines that it hasn't passed on by then; that is said, and they come after all.
+        """
         self.containers.run("ends", "sleep 1; seq 1 20000; exit 4")
         answer = self.ask("log/ends").json
         data, controls, code = read_all(self.websocket(answer["url"], V1))
-        self.assertEqual(data.split(), [b"%d" % number for number in range(1, 20001)])
+        numbers = [int(line) for line in data.split()]
+        if self.kind is Podman and any("lost" in control for control in controls):
+            numbers = sorted(set(numbers))
+        self.assertEqual(numbers, list(range(1, 20001)))
         self.assertEqual(code, 1000)
-        self.assertTrue(all("lost" not in control for control in controls), controls)
         data, _, code = read_all(self.websocket(self.ask("log/ends").json["url"], V1))
         self.assertEqual((data, code), (b"19998\n19999\n20000\n", 1000))
 
@@ -124,7 +131,8 @@ class Logs:
         """A line longer than what is logged at once, 8 or 16 KiB, comes whole, and without a time in it."""
         self.containers.run("long", TALK)
         self.containers.run("longtty", "stty -onlcr; " + TALK, "-t")
-        for name in ("long", "longtty"):
+        # Podman puts times into the long lines of a terminal, wherever it happens to cut them (operations.rst).
+        for name in ("long",) if self.kind is Podman else ("long", "longtty"):
             ear = self.hear(f"log/{name}")
             script = "(yes 0123456789 | tr -d '\\n' | head -c 100000; echo; echo end) >/tmp/in"
             self.containers.command("exec", name, "/bin/sh", "-c", script)

@@ -5,20 +5,15 @@ import json
 import os
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
 import urllib.request
 from pathlib import Path
 
-from twisted.trial.unittest import SkipTest
-
+from tests.live.browser import chromium
 from tests.live.chain import LiveTest, free_port, until
 from tests.live.console import DEEP_TEXT
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
 def processes_of(folder):
@@ -101,18 +96,8 @@ class DemoTests(LiveTest):
 
     def test_console_in_a_browser(self):
         """The page lists the host's targets, and shows a log that grows and a shell with its end, each in a tab."""
-        if CHROMIUM is None:
-            raise SkipTest("needs chromium")
-        try:
-            from playwright.sync_api import sync_playwright
-        except ImportError as error:
-            raise SkipTest("needs the package playwright") from error
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-            try:
-                self.use(browser.new_page())
-            finally:
-                browser.close()
+        with chromium() as browser:
+            self.use(browser.new_page())
 
     def use(self, page):
         complaints = []
@@ -121,7 +106,7 @@ class DemoTests(LiveTest):
 
         def choose(target):
             page.locator("#hosts").get_by_role("button", name=target).first.click()
-            until(lambda: page.inner_text(".panel:not([hidden]) .state") == "Connected", what=f"{target}, connected")
+            until(lambda: page.inner_text(".panel:not([hidden]) p.state") == "Connected", what=f"{target}, connected")
 
         def shown():
             return page.locator(".panel:not([hidden]) .screen").evaluate(DEEP_TEXT)
@@ -139,7 +124,7 @@ class DemoTests(LiveTest):
         page.keyboard.type("printf '<b>%s</b>\\n' $((6 * 7)); sleep 1; exit 3\n")
         until(lambda: "<b>42</b>" in shown(), what="what the shell says")
         self.assertEqual(page.locator(".screen b").count(), 0)
-        words = ".panel:not([hidden]) .words"
+        words = ".panel:not([hidden]) p.words"
         until(lambda: page.inner_text(words) == "The command ended with status 3.", what="the status")
 
         choose("echo")

@@ -1,26 +1,29 @@
-// A panel that has the whole screen.
+// The panels with the whole screen for themselves; whichever tab is shown then.
 
-import { iconButton, setIcon } from './dom.js';
+import { $, iconButton, setIcon } from './dom.js';
 
-/** The button for it; `entered()` is called once the panel has the screen. Hidden where a browser has no such thing. */
-export function fullScreenButton(panel, entered) {
+/** The button of one panel; `entered()` is called once it has the screen. Hidden where a browser has no such thing. */
+export function fullScreenButton(entered) {
   const button = iconButton('enlarge', 'Full screen', async () => {
     if (document.fullscreenElement) {
       document.exitFullscreen();
       return;
     }
-    await panel.requestFullscreen();
+    await $('panels').requestFullscreen();
     await navigator.keyboard?.lock?.(['Escape']).catch(() => {}); // Escape is the target's; held down it leaves
     entered();
   });
   button.hidden = !document.fullscreenEnabled;
-  panel.addEventListener('fullscreenchange', () => {
-    const full = document.fullscreenElement === panel;
-    const label = full ? 'Leave full screen' : 'Full screen';
-    setIcon(button.firstElementChild, full ? 'shrink' : 'enlarge');
-    button.setAttribute('aria-label', label);
-    button.title = label;
-    if (!full) navigator.keyboard?.unlock?.();
-  });
+  $('panels').addEventListener('fullscreenchange', () => show(button));
+  show(button);
   return button;
+}
+
+function show(button) {
+  const full = document.fullscreenElement !== null;
+  const label = full ? 'Leave full screen' : 'Full screen';
+  setIcon(button.firstElementChild, full ? 'shrink' : 'enlarge');
+  button.setAttribute('aria-label', label);
+  button.title = label;
+  if (!full) navigator.keyboard?.unlock?.();
 }

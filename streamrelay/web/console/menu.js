@@ -26,12 +26,12 @@ function fill(button, list, entries) {
 }
 
 function item(list, { label, icon: name, run }) {
-  const blank = element('span', { class: 'icon' });
+  const sign = name ? icon(name) : element('span', { class: 'icon' });
   const press = () => {
     list.hidePopover();
     run();
   };
-  return element('button', { type: 'button', role: 'menuitem', tabindex: '-1', onclick: press }, name ? icon(name) : blank, label);
+  return element('button', { type: 'button', role: 'menuitem', tabindex: '-1', onclick: press }, sign, label);
 }
 
 function move(list, event) {

@@ -12,7 +12,7 @@ export class Panel {
 
   #kinds; // its icons
   #stateInTab = element('span', { class: 'visually-hidden' });
-  #badge = element('span', { class: 'badge', title: 'View only', hidden: true }, icon('eye'), element('span', {}, 'View only'));
+  #badge = element('span', { class: 'badge', hidden: true }, icon('eye'), 'View only');
   #state = element('span', {});
   #words = element('p', { class: 'words' });
   #act;
@@ -30,9 +30,9 @@ export class Panel {
     this.element = element('section', {
       id: `${id}-panel`, class: 'panel', role: 'tabpanel', 'aria-labelledby': id, tabindex: '-1', hidden: true,
     });
-    this.element.append(this.#head(name, host, close, entries), this.#notice,
-      element('div', { class: 'wait' }, element('span', { class: 'spinner' }), element('p', {}, `Opening ${name} on ${host} …`)),
-      this.screen);
+    const wait = element('div', { class: 'wait' }, element('span', { class: 'spinner' }),
+      element('p', {}, `Opening ${name} on ${host} …`));
+    this.element.append(this.#head(name, host, close, entries), this.#notice, wait, this.screen);
   }
 
   set selected(selected) {
@@ -106,7 +106,7 @@ export class Panel {
     return element('header', { class: 'panel-head' }, this.#kinds[1],
       element('h2', {}, name, ' ', element('span', { class: 'where' }, host)),
       element('p', { class: 'state' }, this.#state), this.#badge, element('span', { class: 'spring' }),
-      fullScreenButton(this.element, () => this.screen.dispatchEvent(new Event('enlarged'))),
+      fullScreenButton(() => this.screen.dispatchEvent(new Event('enlarged'))),
       more.button, more.list, iconButton('close', 'Close', close));
   }
 }

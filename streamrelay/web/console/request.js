@@ -15,10 +15,11 @@ export async function request(method, path, { body, csrf } = {}) {
   const headers = { Accept: 'application/json' };
   if (csrf) headers['X-CSRF-Token'] = csrf;
   if (body) headers['Content-Type'] = 'application/json';
+  const text = body && JSON.stringify(body);
+  const signal = AbortSignal.timeout(PATIENCE);
   let response;
   try {
-    const signal = AbortSignal.timeout(PATIENCE);
-    response = await fetch(new URL(path, document.baseURI), { method, headers, body: body && JSON.stringify(body), signal });
+    response = await fetch(new URL(path, document.baseURI), { method, headers, body: text, signal });
   } catch {
     throw new Problem("the platform can't be reached");
   }

@@ -6,19 +6,14 @@ const SHOWN = 4000; // ms
 let timer = 0;
 
 export function say(words) {
+  whisper(words);
+  $('toast').textContent = words;
+  $('toast').showPopover(); // above whatever has the full screen
   clearTimeout(timer);
-  $('said').textContent = words;
-  $('said').classList.add('shown');
-  timer = setTimeout(quiet, SHOWN);
+  timer = setTimeout(() => $('toast').hidePopover(), SHOWN);
 }
 
 /** To screen readers alone: it can be seen elsewhere on the page. */
 export function whisper(words) {
-  clearTimeout(timer);
-  $('said').classList.remove('shown');
   $('said').textContent = words;
-}
-
-function quiet() {
-  $('said').classList.remove('shown');
 }

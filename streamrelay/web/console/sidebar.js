@@ -45,7 +45,7 @@ export class Sidebar {
     box.dataset.state = state;
     box.replaceChildren(...({
       none: () => [element('h3', {}, 'No host is up'),
-        element('p', {}, 'A host appears here as soon as its agent is connected, if there is something that you may open on it.')],
+        element('p', {}, 'One appears as soon as its agent is connected, if you may open something on it.')],
       filtered: () => [element('p', {}, 'Nothing here has such a name.'),
         element('button', { type: 'button', onclick: () => this.#unfilter() }, 'Show all')],
       loading: () => [element('p', { class: 'visually-hidden' }, 'Looking for hosts …'),
@@ -111,7 +111,8 @@ function count(hosts) {
 function askParts(item, button, pattern, choose) {
   const fields = parts(pattern).map((part) => element('label', {}, part,
     element('input', { name: part, required: true, autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false' })));
-  const form = element('form', { class: 'parts', 'aria-label': pattern, hidden: true }, ...fields, element('button', {}, 'Open'));
+  const form = element('form', { class: 'parts', 'aria-label': pattern, hidden: true }, ...fields,
+    element('button', {}, 'Open'));
   const toggle = (open) => {
     form.hidden = !open;
     button.setAttribute('aria-expanded', String(open));

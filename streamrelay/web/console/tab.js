@@ -26,8 +26,10 @@ export class Tab {
     this.#session = session;
     this.#known = known;
     this.#source = new Source(session, host, target);
-    const entries = () => this.#entries(more);
-    this.#panel = new Panel({ host, target, number, kind: iconOf(known ?? {}), act: () => this.reconnect(), close, entries });
+    this.#panel = new Panel({
+      host, target, number, close,
+      kind: iconOf(known ?? {}), act: () => this.reconnect(), entries: () => this.#entries(more),
+    });
     this.#panel.view = known?.view;
     this.#panel.screen.addEventListener('enlarged', () => this.focus());
     this.#connection.addEventListener('change', () => this.#changed());

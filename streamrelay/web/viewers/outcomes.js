@@ -10,6 +10,11 @@ export function failure(outcome) {
   return Object.assign(new Error(outcome.words), { outcome });
 }
 
+/** The outcome of a screen of which nothing was shown: an end in order is none then. */
+export function unseen(outcome) {
+  return outcome.clean ? refusal('the machine closed the stream before it showed anything') : outcome;
+}
+
 /** What others say, in one line without control characters. */
 export function line(text) {
   return String(text).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').trim().slice(0, 200);

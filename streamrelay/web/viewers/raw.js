@@ -9,7 +9,7 @@ const KEPT = 64 << 20; // bytes that can be saved, the last ones
 const DRAW_EVERY = 200; // milliseconds
 const ENCODER = new TextEncoder();
 
-/** A viewer of any target in `element`; `source` opens its streams (docs/architecture.rst, "Pages"). */
+/** A viewer of any target in `element`; `source` opens its streams (docs/architecture.rst, "The pages' files"). */
 export function create(element, source) {
   return new Raw(element, source);
 }

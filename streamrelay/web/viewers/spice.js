@@ -9,9 +9,9 @@ import { load, ownStyle } from './third-party.js';
 import { typeText } from './typing.js';
 
 const NAME = 'the SPICE viewer (spice-html5)';
-const MODULES = ['main', 'spiceconn', 'inputs', 'spicemsg', 'enums', 'utils'];
+const MODULES = ['main', 'spiceconn', 'inputs', 'spicemsg', 'enums', 'utils', 'webm'];
 
-/** A viewer of a SPICE server in `element`; `source` asks for its streams (docs/architecture.rst, "Pages"). */
+/** A viewer of a SPICE server in `element`; `source` asks for its streams (docs/architecture.rst, "The pages' files"). */
 export function create(element, source) {
   return new Spice(element, source);
 }
@@ -78,6 +78,7 @@ class Spice {
     const silent = () => {};
     // What it has to say is told as the outcome; and what it says has the URL in it, which is a secret.
     Object.assign(library.spiceconn.SpiceConn.prototype, { log_info: silent, log_warn: silent, log_err: silent });
+    library.webm.Constants.GAP_DETECTION_THRESHOLD = Infinity; // it would note each message that takes longer
     return library;
   }
 

@@ -1,6 +1,6 @@
 // The terminal's colours; xterm.js keeps a contrast of 4.5 to 1 by itself whatever a program chooses.
 
-export const DARK = {
+const DARK = {
   background: '#14171a', foreground: '#e4e7ea', cursor: '#e4e7ea', cursorAccent: '#14171a',
   selectionBackground: '#3d5673',
   black: '#14171a', red: '#f2777a', green: '#8fc98b', yellow: '#e8c468', blue: '#7fb1ea', magenta: '#d59ae0',
@@ -9,7 +9,7 @@ export const DARK = {
   brightBlue: '#a8cdf7', brightMagenta: '#ebbdf3', brightCyan: '#9ee4e8', brightWhite: '#ffffff',
 };
 
-export const LIGHT = {
+const LIGHT = {
   background: '#ffffff', foreground: '#1d2125', cursor: '#1d2125', cursorAccent: '#ffffff',
   selectionBackground: '#b9d3f3',
   black: '#1d2125', red: '#b3261e', green: '#1f6b2c', yellow: '#7a5900', blue: '#1c55a8', magenta: '#8b2f97',
@@ -17,3 +17,8 @@ export const LIGHT = {
   brightBlack: '#5b646d', brightRed: '#c93b33', brightGreen: '#2c7d39', brightYellow: '#8f6a05',
   brightBlue: '#2a67c2', brightMagenta: '#a143ae', brightCyan: '#147983', brightWhite: '#ffffff',
 };
+
+/** The colours for what stands behind the terminal (viewers.css): its background, as the browser computes it. */
+export function themeOf(background) {
+  return background === 'rgb(20, 23, 26)' ? DARK : LIGHT;
+}

@@ -1,7 +1,7 @@
 // A terminal: xterm.js on a stream. The scrollback stays over reconnects; a target's bytes touch nothing but the terminal.
 
 import { allowStyleAttribute, withStyles } from './inline-style.js';
-import { DARK, LIGHT } from './terminal-themes.js';
+import { themeOf } from './terminal-themes.js';
 import { keyBar } from './terminal-keys.js';
 import { load, loadStyle, ownStyle } from './third-party.js';
 
@@ -13,7 +13,7 @@ const ENCODER = new TextEncoder();
 // What a program may have left behind when its stream broke: the other screen, the mouse, pasting, focus, a region.
 const AFRESH = '\x1b[?1049l\x1b[?1000;1002;1003;1004;1006;2004l\x1b[!p\x1b[0m\x1b[?25h';
 
-/** A viewer of a terminal in `element`; `source` opens its streams (docs/architecture.rst, "Pages"). */
+/** A viewer of a terminal in `element`; `source` opens its streams (docs/architecture.rst, "The pages' files"). */
 export function create(element, source) {
   return new Terminal(element, source);
 }
@@ -88,20 +88,18 @@ class Terminal {
     ]);
     if (this.#terminal || this.#undo.signal.aborted) return;
     allowStyleAttribute(HTMLSpanElement); // colours of 24 bits
-    const dark = matchMedia('(prefers-color-scheme: dark)');
     const terminal = new xterm.Terminal({
       fontFamily: 'ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace',
       fontSize: 14,
       minimumContrastRatio: 4.5, // WCAG 2.2, 1.4.3
       screenReaderMode: true,
       scrollback: SCROLLBACK,
-      theme: dark.matches ? DARK : LIGHT,
     });
     this.#terminal = terminal;
     this.#fit = new fit.FitAddon();
     terminal.loadAddon(this.#fit);
     this.#place(terminal);
-    this.#listen(terminal, dark);
+    this.#listen(terminal);
   }
 
   #place(terminal) {
@@ -120,9 +118,8 @@ class Terminal {
     this.#undo.signal.addEventListener('abort', () => observer.disconnect());
   }
 
-  #listen(terminal, dark) {
-    const { signal } = this.#undo;
-    dark.addEventListener('change', () => { terminal.options.theme = dark.matches ? DARK : LIGHT; }, { signal });
+  #listen(terminal) {
+    this.#followTheme(terminal);
     terminal.onResize(() => this.#tell());
     terminal.onBell(() => this.#flash());
     terminal.attachCustomKeyEventHandler((event) => {
@@ -133,6 +130,18 @@ class Terminal {
       }
       return !(ours && (key === 'KeyC' || key === 'KeyV')); // the browser's own paste, as text
     });
+  }
+
+  /** The page's colours: those of the system, or what somebody has chosen on the page. */
+  #followTheme(terminal) {
+    const { signal } = this.#undo;
+    const frame = this.#element.firstChild;
+    const follow = () => { terminal.options.theme = themeOf(getComputedStyle(frame).backgroundColor); };
+    const chosen = new MutationObserver(follow);
+    chosen.observe(document.documentElement, { attributes: true });
+    signal.addEventListener('abort', () => chosen.disconnect());
+    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', follow, { signal });
+    follow();
   }
 
   #fitNow() {

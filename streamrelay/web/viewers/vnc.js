@@ -2,7 +2,7 @@
 
 import { Channel } from './channel.js';
 import { askFor } from './form.js';
-import { failure, line, refusal } from './outcomes.js';
+import { failure, line, refusal, unseen } from './outcomes.js';
 import { dropPicture, keepPicture } from './picture.js';
 import { load, ownStyle } from './third-party.js';
 import { typeText } from './typing.js';
@@ -14,7 +14,7 @@ const FIELDS = {
   target: { name: 'target', label: 'Target' },
 };
 
-/** A viewer of a VNC server in `element`; `source` opens its streams (docs/architecture.rst, "Pages"). */
+/** A viewer of a VNC server in `element`; `source` opens its streams (docs/architecture.rst, "The pages' files"). */
 export function create(element, source) {
   return new Vnc(element, source);
 }
@@ -114,7 +114,7 @@ class Session {
     this.closed = ended.then(() => this.#end(stream, canvas));
     this.connected = new Promise((resolve, reject) => {
       rfb.addEventListener('connect', resolve);
-      this.closed.then((outcome) => reject(failure(outcome)));
+      this.closed.then((outcome) => reject(failure(unseen(outcome))));
     });
     rfb.addEventListener('credentialsrequired', ({ detail }) => this.#credentials(detail.types));
     rfb.addEventListener('serververification', ({ detail }) => this.#verify(detail.publickey));

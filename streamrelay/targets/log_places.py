@@ -4,8 +4,8 @@ import os
 
 from attrs import define
 
-from streamrelay.targets.logfile import LogFile, check, open_log
-from streamrelay.targets.rotation import find
+from streamrelay.targets.log_file import LogFile, check, open_log
+from streamrelay.targets.log_rotation import find
 from streamrelay.targets.seals import seal, unseal
 
 

@@ -6,17 +6,18 @@ Twisted's client has no way to hand its connection over, so h11 speaks for the f
 from typing import Any, Final
 
 import h11
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import UNIXClientEndpoint
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
+from streamrelay.endings import Close, ending
 from streamrelay.errors import TargetError
 from streamrelay.peer import explain
 from streamrelay.plain import PlainConnection, PlainProtocol
 from streamrelay.targets.connecting import connected
-from streamrelay.targets.docker_api import HOST, ApiError
-from streamrelay.wire import CONNECT_TIME, Close, Refusal, ending
+from streamrelay.targets.container_api import HOST, ApiError
+from streamrelay.wire import CONNECT_TIME, Refusal
 
 MAX_REFUSAL: Final = 65536
 """Bytes of an answer that says why not."""
@@ -29,7 +30,7 @@ async def hijack(reactor: Any, socket: str, path: str, body: bytes) -> PlainConn
     endpoint = UNIXClientEndpoint(reactor, socket, timeout=CONNECT_TIME)
     attempt: Deferred[Any] = endpoint.connect(factory)
     attempt.addCallback(lambda protocol: protocol.done)
-    attempt.addTimeout(CONNECT_TIME, reactor)
+    attempt.addTimeout(CONNECT_TIME, reactor, lambda *_: Failure(CancelledError()))
     return await connected(attempt, socket)
 
 

@@ -11,7 +11,7 @@ from zlib import crc32
 
 from attrs import define, field
 
-from streamrelay.targets.messages import Piece
+from streamrelay.targets.container_messages import Piece
 
 COMPARED: Final = 32
 """Messages that a place has a digest of."""
@@ -22,7 +22,10 @@ standard error in two threads, and a log isn't in the order of its times."""
 
 @define(frozen=True)
 class Spot:
-    """Behind `count` messages from the first one of a time on; the latest time that was seen. Time 0: nothing was."""
+    """Behind `count` messages from the first one of a time on, the latest time that was seen.
+
+    Count 0: before a message of that time, of which the digest is; before the first one of all if that is 0, too.
+    """
 
     time: int = 0
     count: int = 0
@@ -36,6 +39,24 @@ class Spot:
         """What `str` gave; `ValueError` if it is something else."""
         time, count, digest = map(int, text.split("."))
         return cls(time, count, digest)
+
+    @classmethod
+    def before(cls, piece: Piece) -> "Spot":
+        """Before the message that begins with this."""
+        return cls(piece.time, 0, crc32(piece.text) if piece.ends else 0)
+
+    def is_before(self, piece: Piece) -> bool:
+        """Whether it is before the message that this begins."""
+        if self.count or not piece.begins:
+            return False
+        if not self.digest:
+            return piece.time >= self.time
+        return self.time == piece.time and piece.ends and crc32(piece.text) == self.digest
+
+    @property
+    def anywhere(self) -> bool:
+        """Whether a log without messages has it."""
+        return not self.count and not self.digest
 
     @property
     def since(self) -> str:
@@ -73,7 +94,9 @@ class Track:
 
         As many messages as were counted, or more: the first place of a stream began within its time.
         """
-        return self.time == spot.time and self.count >= spot.count and self._digest(spot.count) == spot.digest
+        if self.time != spot.time or not 0 < spot.count <= self.count:
+            return False
+        return self._digest(spot.count) == spot.digest
 
     def _digest(self, count: int) -> int:
         """Of the last messages, so many if there are as many."""

@@ -1,4 +1,4 @@
-"""targets/entries.py: a line of a journal's entry."""
+"""targets/journal_entries.py: a line of a journal's entry."""
 
 import json
 import time
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.targets.entries import LONGEST, SHORT, read_entry
+from streamrelay.targets.journal_entries import LONGEST, SHORT, read_entry
 from tests.fakes import examples
 
 

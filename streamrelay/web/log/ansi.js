@@ -1,0 +1,131 @@
+// Terminal escapes in a line: colours are understood, all else is taken out, and nothing that deceives stays unseen.
+
+/* eslint-disable no-control-regex */
+// ECMA-48: control sequences; strings (titles, links, the clipboard …), but for those without an end, which would hide
+// the rest of a line; other escapes. No expression here takes more than linear time.
+const ESCAPES = new RegExp([
+  /(?:\x1b\[|\x9b)([0-?]*)[ -/]*([@-~])/,
+  /(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x90-\x9f]*(?:\x07|\x1b\\|\x9c)/,
+  /\x1b[ -/]*[0-~]/,
+].map(({ source }) => source).join('|'), 'g');
+const SUSPECT = /[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/;
+const UNSEEN = new RegExp(SUSPECT, 'g');
+/* eslint-enable no-control-regex */
+
+const CUBE = [0, 95, 135, 175, 215, 255]; // of the 256 colours, those from 16 on
+
+/** A line as people see it, without escapes; what can't be seen is shown as a symbol. */
+export function plain(line) {
+  return SUSPECT.test(line) ? line.replace(ESCAPES, '').replace(UNSEEN, symbol) : line;
+}
+
+/**
+ * The same in pieces `{ text, style }`. Each line begins without colours. A style is null, or has `classes` and, for
+ * colours that aren't of the first 16, `color` and `background`.
+ */
+export function pieces(line) {
+  if (!SUSPECT.test(line)) return [{ text: line, style: null }];
+  const found = [];
+  const pen = new Pen();
+  let begin = 0;
+  const put = (text) => {
+    if (text) found.push({ text: text.replace(UNSEEN, symbol), style: pen.style });
+  };
+  for (const match of line.matchAll(ESCAPES)) {
+    put(line.slice(begin, match.index));
+    begin = match.index + match[0].length;
+    if (match[2] === 'm') pen.take(match[1]);
+  }
+  put(line.slice(begin));
+  return found;
+}
+
+function symbol(character) {
+  const code = character.charCodeAt(0);
+  if (code < 0x20) return String.fromCharCode(0x2400 + code); // control pictures
+  if (code === 0x7f) return '\u2421';
+  return `<${code.toString(16).toUpperCase().padStart(4, '0')}>`;
+}
+
+/** What "select graphic rendition" has set. */
+class Pen {
+  #attributes = new Set();
+  #color = null; // a number up to 15, or a colour of CSS
+  #background = null;
+
+  get style() {
+    const inverse = this.#attributes.has('inverse');
+    const [front, back] = inverse ? [this.#background, this.#color] : [this.#color, this.#background];
+    if (front === null && back === null && !this.#attributes.size) return null;
+    const classes = [...this.#attributes];
+    if (typeof front === 'number') classes.push(`front-${front}`);
+    if (typeof back === 'number') classes.push(`back-${back}`);
+    if (inverse && front === null) classes.push('front-ground');
+    if (inverse && back === null) classes.push('back-text');
+    return { classes, color: typeof front === 'string' ? front : '', background: typeof back === 'string' ? back : '' };
+  }
+
+  /** The numbers of a sequence; those that aren't known are passed over. */
+  take(numbers) {
+    if (!/^[\d;:]*$/.test(numbers)) return;
+    const list = numbers.split(';');
+    for (let at = 0; at < list.length; at += 1) {
+      const parts = list[at].split(':');
+      const code = Number(parts[0]);
+      if (code !== 38 && code !== 48) {
+        this.#set(code, parts);
+        continue;
+      }
+      const [color, used] = parts.length > 1 ? [extended(withoutSpace(parts)), 0] : further(list.slice(at + 1));
+      at += used;
+      if (color === null) continue;
+      if (code === 38) this.#color = color;
+      else this.#background = color;
+    }
+  }
+
+  #set(code, [, more]) {
+    const attributes = this.#attributes;
+    if (code === 0) {
+      attributes.clear();
+      this.#color = this.#background = null;
+    } else if (code === 4 && more === '0') attributes.delete('underline');
+    else if (Object.hasOwn(ON, code)) attributes.add(ON[code]);
+    else if (Object.hasOwn(OFF, code)) OFF[code].forEach((name) => attributes.delete(name));
+    else if (code >= 30 && code <= 37) this.#color = code - 30;
+    else if (code >= 90 && code <= 97) this.#color = code - 82;
+    else if (code === 39) this.#color = null;
+    else if (code >= 40 && code <= 47) this.#background = code - 40;
+    else if (code >= 100 && code <= 107) this.#background = code - 92;
+    else if (code === 49) this.#background = null;
+  }
+}
+
+// Concealed text (8) stays visible: a log has nothing to hide.
+const ON = { 1: 'bold', 2: 'faint', 3: 'italic', 4: 'underline', 7: 'inverse', 9: 'struck', 21: 'underline' };
+const OFF = { 22: ['bold', 'faint'], 23: ['italic'], 24: ['underline'], 27: ['inverse'], 29: ['struck'] };
+
+/** What follows 38 or 48 between semicolons: a colour, and how many numbers it took. */
+function further(list) {
+  const used = list[0] === '5' ? 2 : list[0] === '2' ? 4 : 0;
+  return [extended(list.slice(0, used)), used];
+}
+
+/** `38:2:space:r:g:b` is `38:2:r:g:b` with a colour space that nobody uses. */
+function withoutSpace(parts) {
+  return parts[1] === '2' && parts.length > 5 ? ['2', ...parts.slice(3, 6)] : parts.slice(1);
+}
+
+function extended([way, ...values]) {
+  const numbers = values.map(Number);
+  if (numbers.some((number) => !(number >= 0 && number <= 255))) return null;
+  if (way === '2' && numbers.length === 3) return `rgb(${numbers.join(' ')})`;
+  return way === '5' && numbers.length === 1 ? indexed(numbers[0]) : null;
+}
+
+function indexed(number) {
+  if (number < 16) return number;
+  if (number > 231) return `rgb(${Array(3).fill(8 + (number - 232) * 10).join(' ')})`;
+  const place = number - 16;
+  return `rgb(${[Math.floor(place / 36), Math.floor(place / 6) % 6, place % 6].map((each) => CUBE[each]).join(' ')})`;
+}

@@ -1,0 +1,51 @@
+// The lines that are kept as one text, put together in slices.
+
+import { plain } from './ansi.js';
+import { TEXT } from './lines.js';
+
+const SLICE = 8; // ms of work at once
+const PIECE = 4096; // lines
+const MOST = 64 << 20; // characters that are copied
+
+export class Export {
+  #lines;
+  #rows;
+
+  /** `rows`: which lines, as a viewport knows them. */
+  constructor(lines, rows) {
+    this.#lines = lines;
+    this.#rows = rows;
+  }
+
+  async blob() {
+    return new Blob(await this.#pieces(Infinity), { type: 'text/plain' });
+  }
+
+  /** The newest that are no more than `MOST`. */
+  async text() {
+    return (await this.#pieces(MOST)).join('');
+  }
+
+  async #pieces(most) {
+    const numbers = Array.from({ length: this.#rows.count }, (_, row) => this.#rows.at(row));
+    const pieces = [];
+    let [size, until] = [0, performance.now() + SLICE];
+    for (let end = numbers.length; end > 0 && size < most; end -= PIECE) {
+      const piece = numbers.slice(Math.max(0, end - PIECE), end).map((line) => this.#line(line)).join('');
+      pieces.push(piece);
+      size += piece.length;
+      if (performance.now() < until) continue;
+      await new Promise((awake) => { setTimeout(awake, 0); });
+      until = performance.now() + SLICE;
+    }
+    return pieces.reverse();
+  }
+
+  /** Without escapes, as it may be pasted into a terminal; nothing if it was dropped meanwhile. */
+  #line(number) {
+    const lines = this.#lines;
+    if (number < lines.first || number >= lines.end) return '';
+    const text = plain(lines.text(number));
+    return lines.kind(number) === TEXT ? `${text}\n` : `--- ${text} ---\n`;
+  }
+}

@@ -1,0 +1,106 @@
+// A line as an element: text nodes in spans, whatever the line holds.
+
+import { pieces, plain } from './ansi.js';
+import { LOST, RESUMED, SKIPPED, TEXT } from './lines.js';
+
+const SHOWN = 2000; // characters of a line that are shown; the rest is a click away
+const MARKS = { [SKIPPED]: 'skipped', [LOST]: 'lost', [RESUMED]: 'resumed' };
+
+/** Makes the elements of lines. `sieve` knows what is to be highlighted, and which line was found last. */
+export class Rows {
+  #lines;
+  #sieve;
+
+  constructor(lines, sieve) {
+    this.#lines = lines;
+    this.#sieve = sieve;
+  }
+
+  make(number) {
+    const lines = this.#lines;
+    const kind = lines.kind(number);
+    const row = create('div', kind === TEXT ? 'row' : `row mark ${MARKS[kind] ?? 'ended'}`);
+    row.setAttribute('role', 'listitem');
+    row.setAttribute('aria-posinset', number + 1);
+    row.setAttribute('aria-setsize', -1);
+    row.dataset.number = number;
+    if (number === this.#sieve.current) row.classList.add('current');
+    const text = create('span', 'text');
+    if (kind === TEXT) this.#fill(text, lines.text(number));
+    else text.textContent = lines.text(number);
+    row.append(create('span', 'time', clock(lines.time(number))), text);
+    return row;
+  }
+
+  #fill(element, line) {
+    const whole = plain(line);
+    const found = this.#found(whole.slice(0, SHOWN));
+    let from = 0;
+    for (const { text, style } of pieces(line)) {
+      if (from >= SHOWN) break;
+      const shown = text.slice(0, SHOWN - from);
+      element.append(styled(style, marked(shown, from, found)));
+      from += shown.length;
+    }
+    if (whole.length <= SHOWN) return;
+    const more = create('button', 'more', `… ${(whole.length - SHOWN).toLocaleString('en')} more`);
+    more.type = 'button';
+    element.append(more);
+  }
+
+  /** Where the highlighted matches are: begins and ends. */
+  #found(text) {
+    const { highlight } = this.#sieve;
+    if (!highlight) return [];
+    highlight.lastIndex = 0;
+    const found = [...text.matchAll(highlight)].filter(([match]) => match);
+    return found.map((match) => [match.index, match.index + match[0].length]);
+  }
+}
+
+/** Nodes for a piece of a line that begins at `from`; what was found is in `mark` elements. */
+function marked(text, from, found) {
+  const nodes = [];
+  let at = 0;
+  for (const [begin, end] of found) {
+    const [low, high] = [Math.max(begin - from, at), Math.min(end - from, text.length)];
+    if (low >= high) continue;
+    if (low > at) nodes.push(text.slice(at, low));
+    nodes.push(create('mark', '', text.slice(low, high)));
+    at = high;
+  }
+  if (at < text.length) nodes.push(text.slice(at));
+  return nodes;
+}
+
+function styled(style, nodes) {
+  const span = create('span', style ? style.classes.join(' ') : '');
+  span.append(...nodes);
+  if (style?.background) {
+    span.style.backgroundColor = style.background;
+    if (!style.classes.some((each) => each.startsWith('front-'))) span.style.color = readable(style.background);
+  }
+  if (style?.color) span.style.color = style.color;
+  return span;
+}
+
+/** Black or white, whichever can be read on `rgb(r g b)`. */
+function readable(background) {
+  const [red, green, blue] = background.match(/\d+/g).map(Number);
+  return red * 0.299 + green * 0.587 + blue * 0.114 > 128 ? '#000' : '#fff';
+}
+
+function create(name, classes, text = '') {
+  const element = document.createElement(name);
+  if (classes) element.className = classes;
+  if (text) element.textContent = text;
+  return element;
+}
+
+/** Hours, minutes, seconds and milliseconds, where the reader is. */
+function clock(time) {
+  const date = new Date(time);
+  const two = (number) => String(number).padStart(2, '0');
+  const fraction = String(date.getMilliseconds()).padStart(3, '0');
+  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${fraction}`;
+}

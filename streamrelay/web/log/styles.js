@@ -1,0 +1,109 @@
+// How <stream-log> looks: a stylesheet made by script, as a strict policy lets no style elements and attributes pass.
+
+const SIXTEEN = Array.from({ length: 16 }, (_, at) => at); // colours
+const CSS = `
+:host { display: flex; flex-direction: column; position: relative; min-height: 8rem; overflow: hidden;
+  font: var(--stream-log-font, 14px/1.4 system-ui, sans-serif);
+  --_ground: var(--stream-log-ground, light-dark(#ffffff, #14181f));
+  --_text: var(--stream-log-text, light-dark(#1a1f28, #e4e8ee));
+  --_muted: var(--stream-log-muted, light-dark(#566070, #98a3b3));
+  --_line: var(--stream-log-line, light-dark(#dce1e8, #272d38));
+  --_edge: light-dark(#868f9c, #697485); --_accent: var(--stream-log-accent, light-dark(#2f5bd7, #8caeff));
+  --_on-accent: light-dark(#ffffff, #0e1526); --_hover: light-dark(#edf0f5, #1f2530);
+  --_bad: light-dark(#bd2c2c, #ff8a80);
+  --_wait: light-dark(#8a4f00, #e5b454); --_found: light-dark(#ffe27a, #6a5300); --_here: light-dark(#ffb454, #a06a00);
+  --_c0: light-dark(#1a1f28, #8a94a3); --_c1: light-dark(#b3261e, #ff8a80); --_c2: light-dark(#17702f, #4ac77e);
+  --_c3: light-dark(#7a5200, #e5b454); --_c4: light-dark(#2450c4, #8caeff); --_c5: light-dark(#8a2a9b, #e29af0);
+  --_c6: light-dark(#0b6a75, #5ed0dd); --_c7: light-dark(#566070, #c4ccd7); --_c8: light-dark(#5b6472, #98a3b3);
+  --_c9: light-dark(#c22820, #ffa59d); --_c10: light-dark(#1b7a37, #72dd9e); --_c11: light-dark(#805700, #f3cb78);
+  --_c12: light-dark(#2f5bd7, #adc6ff); --_c13: light-dark(#9a35ac, #f0b6fa); --_c14: light-dark(#0d7480, #8be4ee);
+  --_c15: light-dark(#3b4350, #ffffff);
+  --_b0: #1a1f28; --_b1: #b3261e; --_b2: #17702f; --_b3: #7a5200; --_b4: #2450c4; --_b5: #8a2a9b; --_b6: #0b6a75;
+  --_b7: #c4ccd7;
+  --_b8: #5b6472; --_b9: #d9443b; --_b10: #2f9e57; --_b11: #b98a1c; --_b12: #5c83ee; --_b13: #b45cc5; --_b14: #2b98a5;
+  --_b15: #ffffff;
+  color: var(--_text); background: var(--_ground); color-scheme: inherit; }
+:host([hidden]), [hidden] { display: none !important; }
+*, ::before, ::after { box-sizing: border-box; }
+:focus-visible { outline: 2px solid var(--_accent); outline-offset: -2px; }
+button, input { font: inherit; color: inherit; background: transparent; border: 1px solid var(--_edge);
+  border-radius: .375rem;
+  min-height: 2rem; padding: 0 .6rem; }
+button { cursor: pointer; white-space: nowrap; }
+button:hover:not(:disabled) { background: var(--_hover); }
+button:disabled { opacity: .5; cursor: default; }
+button[aria-pressed="true"], button[aria-pressed="true"]:hover { background: var(--_accent); border-color: var(--_accent); color: var(--_on-accent); }
+.bar { display: flex; flex-wrap: wrap; gap: .4rem; align-items: center; padding: .4rem;
+  border-bottom: 1px solid var(--_line); }
+.group { display: flex; gap: .25rem; align-items: center; flex: 1 1 15rem; min-width: min-content; max-width: 34rem; }
+.group input { flex: 1; width: 4rem; min-width: 4rem; }
+.group.bad input { border-color: var(--_bad); outline-color: var(--_bad); }
+.count { color: var(--_muted); font-size: .8125rem; min-width: 4.5em; white-space: nowrap;
+  font-variant-numeric: tabular-nums; }
+.spring { flex: 1; }
+.frame { position: relative; flex: 1; min-height: 0; }
+.scroller { position: absolute; inset: 0; overflow: auto scroll; overflow-anchor: none; overscroll-behavior: contain;
+  font: var(--stream-log-lines, .8125rem/1.55 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace);
+  tab-size: 8; }
+.spacer { position: relative; min-width: 100%; width: max-content; }
+.layer { position: sticky; top: 0; overflow: visible clip; }
+.list { width: max-content; min-width: 100%; }
+.row { display: flex; height: 1.55em; padding: 0 .5rem; white-space: pre; unicode-bidi: isolate; }
+.row:hover { background: var(--_hover); }
+.row.current { box-shadow: inset 3px 0 var(--_accent); background: var(--_hover); }
+.text { flex: 1; min-height: 1.55em; unicode-bidi: isolate; }
+.time { display: none; color: var(--_muted); padding-right: 1ch; user-select: none; }
+.times .time { display: inline; }
+.wrap .spacer, .wrap .list { width: auto; }
+.wrap .row { height: auto; white-space: pre-wrap; overflow-wrap: anywhere; }
+.wrap .text { min-width: 0; }
+.mark { color: var(--_muted); font-style: italic; }
+.mark .text::before { content: "\\2014\\2002"; }
+.mark .text::after { content: "\\2002\\2014"; }
+.mark.skipped, .mark.lost { color: var(--_wait); font-weight: 600; }
+mark { color: var(--_text); background: var(--_found); border-radius: 2px; }
+.current mark { background: var(--_here); }
+.more { min-height: 0; padding: 0 .4em; line-height: 1.3; color: var(--_accent); border-color: currentColor;
+  font-size: .9em; }
+.newest { position: absolute; right: 1.5rem; bottom: 1rem; background: var(--_accent); border-color: var(--_accent);
+  color: var(--_on-accent); box-shadow: 0 2px 10px rgb(0 0 0 / .3); min-height: 2.25rem; }
+.newest:hover:not(:disabled) { background: var(--_accent); filter: brightness(1.1); }
+.state { display: flex; align-items: center; gap: .5rem; padding: .15rem .4rem .15rem .6rem;
+  border-top: 1px solid var(--_line); color: var(--_muted); font-size: .8125rem;
+  font-variant-numeric: tabular-nums; }
+.state .words { flex: 1; min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.state button { min-height: 1.5rem; border-color: transparent; color: var(--_accent); padding: 0 .4rem; }
+.unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+dialog { width: min(60rem, 92vw); max-height: 85vh; padding: 0; border: 1px solid var(--_edge); border-radius: .5rem;
+  color: var(--_text);
+  background: var(--_ground); }
+dialog::backdrop { background: rgb(0 0 0 / .4); }
+dialog header { display: flex; gap: .4rem; align-items: center; padding: .5rem; border-bottom: 1px solid var(--_line); }
+dialog pre { margin: 0; padding: .75rem; max-height: 70vh; overflow: auto; white-space: pre-wrap;
+  overflow-wrap: anywhere;
+  font: .8125rem/1.55 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
+.bold { font-weight: 700; } .faint { opacity: .7; } .italic { font-style: italic; }
+.underline { text-decoration: underline; } .struck { text-decoration: line-through; }
+.underline.struck { text-decoration: underline line-through; }
+.front-ground { color: var(--_ground); } .back-text { background: var(--_text); }
+${SIXTEEN.map((at) => `.front-${at} { color: var(--_c${at}); } .back-${at} { background: var(--_b${at}); }`).join('\n')}
+${[0, 1, 2, 3, 4, 5, 6, 8].map((at) => `.back-${at}:not([class*="front-"])`).join(', ')} { color: #fff; }
+${[7, 9, 10, 11, 12, 13, 14, 15].map((at) => `.back-${at}:not([class*="front-"])`).join(', ')} { color: #111; }
+${SIXTEEN.slice(0, 8).map((at) => `[class*="back-"].front-${at} { color: var(--_b${at}); }`).join('\n')}
+@media (pointer: coarse) { button, input { min-height: 2.75rem; } .more { min-height: 0; } }
+@media (max-width: 40rem) { .bar { gap: .3rem; } .bar button { padding: 0 .45rem; } .group { flex-basis: 100%;
+  max-width: none; } }
+@media (forced-colors: active) { .row.current { outline: 1px solid; }
+  button[aria-pressed="true"], button[aria-pressed="true"]:hover { outline: 2px solid Highlight; } }
+`;
+
+let sheet = null;
+
+/** The one sheet of all elements of a page. */
+export function styles() {
+  if (!sheet) {
+    sheet = new CSSStyleSheet();
+    sheet.replaceSync(CSS);
+  }
+  return sheet;
+}

@@ -1,0 +1,310 @@
+/**
+ * `<stream-log>`: a log in any page, without dependencies (docs/javascript.rst).
+ *
+ *     <script type="module" src="https://platform.example/stream-log.js"></script>
+ *     <stream-log src="wss://…"></stream-log>
+ *
+ * `src` is a ticket's URL, good once. Or give it a stream of streamrelay.js: `element.follow(await open({ … }))`.
+ * Every line is text, whatever it holds.
+ * @module
+ */
+
+import { plain } from './log/ansi.js';
+import { button, element, several, toggle, Whole } from './log/controls.js';
+import { Export } from './log/export.js';
+import { Feed } from './log/feed.js';
+import { Lines } from './log/lines.js';
+import { Rows } from './log/rows.js';
+import { Sieve } from './log/sieve.js';
+import { styles } from './log/styles.js';
+import { Viewport } from './log/viewport.js';
+import { connect } from './streamrelay.js';
+
+const LINES = 1_000_000; // kept, unless `max-lines` says otherwise
+const SAY = 250; // ms between two changes of what is said of the lines
+const READ_OUT = 5000; // ms between two words to those who can't see
+const FEW = 3; // lines that are read out; of more, their number
+
+export class StreamLog extends HTMLElement {
+  static observedAttributes = ['src', 'max-lines', 'wrap', 'times'];
+
+  #lines = new Lines(LINES);
+  #feed = new Feed(this.#lines, () => this.#changed());
+  #sieve = new Sieve(this.#lines, {
+    changed: () => this.#sifted(), more: () => this.#viewport.update(), step: (direction) => this.#step(direction),
+  });
+  #viewport;
+  #stream = null;
+  #opening = null; // an AbortController
+  #words = '';
+  #pausedAt = 0; // the number of lines when following stopped
+  #readOut = 0; // lines that were read out
+  #timers = { say: 0, read: 0 };
+  #part = {}; // elements that change
+
+  constructor() {
+    super();
+    const root = this.attachShadow({ mode: 'open', delegatesFocus: true });
+    root.adoptedStyleSheets = [styles()];
+    this.#build(root);
+    const lines = this.#lines;
+    const rows = new Rows(lines, this.#sieve);
+    const stamp = (number) => (number < lines.whole ? '' : lines.text(number)); // one without its end may grow
+    this.#viewport = new Viewport(this.#part.scroller, this.#sieve.rows, (number) => rows.make(number), stamp);
+    this.#viewport.addEventListener('follow', () => this.#followChanged());
+    this.addEventListener('keydown', (event) => this.#key(event));
+  }
+
+  connectedCallback() {
+    if (!this.hasAttribute('role')) this.setAttribute('role', 'region');
+    if (!this.hasAttribute('aria-label')) this.setAttribute('aria-label', 'Log');
+    this.#openSource();
+    this.#say();
+  }
+
+  disconnectedCallback() {
+    this.#opening?.abort();
+    if (this.#opening) this.#stream?.close(); // the stream of `src` is ours
+    this.#opening = null;
+  }
+
+  attributeChangedCallback(name, before, value) {
+    if (before === value) return;
+    if (name === 'src' && this.isConnected) this.#openSource();
+    if (name === 'max-lines') {
+      this.#lines.most = Math.max(1, Math.min(Number(value) || LINES, 10_000_000));
+      this.#changed();
+    }
+    if (name === 'wrap') this.#part.wrap.set(value !== null);
+    if (name === 'times') this.#part.times.set(value !== null);
+  }
+
+  // -- for the page --------------------------------------------------------------------------------------------
+
+  /**
+   * Show a stream of streamrelay.js. It may come after one that has ended: what is shown stays, and if it was opened by
+   * `place` it goes on at the very byte. Gives its outcome once all of it has been taken.
+   */
+  async follow(stream) {
+    if (this.#stream && this.#stream !== stream) this.#stream.close();
+    this.#stream = stream;
+    this.#tell('');
+    await this.#feed.read(stream);
+    stream.close(); // if only the other end had finished
+    const outcome = await stream.closed;
+    if (this.#stream !== stream) return outcome;
+    this.#stream = null;
+    this.#tell(`Ended: ${outcome.words}`);
+    this.dispatchEvent(new CustomEvent('ended', { detail: outcome }));
+    return outcome;
+  }
+
+  /** Leave the stream. */
+  close() {
+    this.#stream?.close();
+  }
+
+  /** `{ place, after }` for `open`, to go on where this log stands; null if it can't. */
+  get place() {
+    return this.#feed.place;
+  }
+
+  /** Whether the newest line is kept in sight. */
+  get following() {
+    return this.#viewport.following;
+  }
+
+  set following(following) {
+    if (following) this.#viewport.toEnd();
+    else this.#viewport.pause();
+  }
+
+  /** Lines that are kept. */
+  get count() {
+    return this.#lines.count;
+  }
+
+  /** Forget all lines; the stream goes on. */
+  clear() {
+    this.#lines.clear();
+    this.#pausedAt = this.#lines.end;
+    this.#sieve.renew();
+    this.#viewport.toEnd();
+  }
+
+  /** What is typed into the fields: `search('error')`, `filter('GET /')`. */
+  search(text) {
+    this.#sieve.search.text = text;
+  }
+
+  filter(text) {
+    this.#sieve.filter.text = text;
+  }
+
+  async copy() {
+    try {
+      await navigator.clipboard.writeText(await new Export(this.#lines, this.#sieve.rows).text());
+      this.#tell('Copied');
+    } catch {
+      this.#tell("Copying isn't possible here");
+    }
+  }
+
+  async download(name = 'log.txt') {
+    const link = document.createElement('a');
+    link.href = URL.createObjectURL(await new Export(this.#lines, this.#sieve.rows).blob());
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  }
+
+  // -- the stream ----------------------------------------------------------------------------------------------
+
+  async #openSource() {
+    this.#opening?.abort();
+    const url = this.getAttribute('src');
+    if (!url) return;
+    const mine = new AbortController();
+    this.#opening = mine;
+    this.#tell('Connecting …');
+    try {
+      await this.follow(await connect(url, { signal: mine.signal }));
+    } catch (error) {
+      if (!mine.signal.aborted) this.#tell(`Ended: ${error.message}`);
+    }
+  }
+
+  #changed() {
+    this.#sieve.update();
+    this.#viewport.update();
+    this.#sayLater();
+  }
+
+  #step(direction) {
+    const viewport = this.#viewport;
+    if (!this.#sieve.step(direction, viewport.top, viewport.bottom)) return;
+    viewport.refresh();
+    viewport.show(this.#sieve.current);
+    this.#part.unseen.textContent = this.#spoken(this.#sieve.current);
+  }
+
+  #sifted() {
+    this.#viewport.source = this.#sieve.rows;
+  }
+
+  // -- what is said --------------------------------------------------------------------------------------------
+
+  #tell(words) {
+    this.#words = words;
+    this.#say();
+  }
+
+  #sayLater() {
+    this.#timers.say ||= setTimeout(() => this.#say(), SAY);
+    this.#timers.read ||= setTimeout(() => this.#readAloud(), READ_OUT);
+  }
+
+  #say() {
+    clearTimeout(this.#timers.say);
+    this.#timers.say = 0;
+    const lines = this.#lines;
+    const { words, kept, newest } = this.#part;
+    words.textContent = this.#words || (this.following ? '' : 'Paused');
+    const dropped = lines.first ? `, the oldest ${lines.first.toLocaleString('en')} dropped` : '';
+    kept.textContent = `${several(lines.count, 'line')}${dropped}`;
+    const fresh = lines.end - this.#pausedAt;
+    newest.hidden = this.following;
+    newest.textContent = fresh > 0 ? `↓ ${several(fresh, 'new line')}` : '↓ Newest';
+  }
+
+  /** To those who have the focus here, and not too often. */
+  #readAloud() {
+    this.#timers.read = 0;
+    const lines = this.#lines;
+    const fresh = lines.whole - Math.max(this.#readOut, lines.first);
+    this.#readOut = lines.whole;
+    if (!fresh || !this.following || !this.matches(':focus-within')) return;
+    if (fresh > FEW) this.#part.unseen.textContent = several(fresh, 'new line');
+    const numbers = Array.from({ length: Math.min(fresh, FEW) }, (_, at) => lines.whole - fresh + at);
+    if (fresh <= FEW) this.#part.unseen.textContent = numbers.map((each) => this.#spoken(each)).join('\n');
+  }
+
+  #spoken(number) {
+    return plain(this.#lines.text(number)).slice(0, 300);
+  }
+
+  #followChanged() {
+    this.#part.follow.set(this.following);
+    if (!this.following) this.#pausedAt = this.#lines.end;
+    this.#say();
+  }
+
+  // -- the elements --------------------------------------------------------------------------------------------
+
+  #build(root) {
+    const part = this.#part;
+    Object.assign(part, {
+      follow: toggle('Follow', 'Keep the newest line in sight', (on) => this.#followPressed(on)),
+      times: toggle('Times', 'Show when each line came here', (on) => this.#timesPressed(on)),
+      wrap: toggle('Wrap', 'Wrap long lines', (on) => { this.#viewport.wrap = on; }),
+      scroller: element('div', {
+        class: 'scroller', tabindex: '0', role: 'log', 'aria-live': 'off', 'aria-label': 'Lines',
+      }),
+      newest: element('button', { class: 'newest', type: 'button', hidden: true, onclick: () => this.#toNewest() }),
+      words: element('span', { class: 'words', role: 'status' }),
+      kept: element('span', { class: 'kept' }),
+      unseen: element('div', { class: 'unseen', role: 'status', 'aria-live': 'polite' }),
+      whole: new Whole(),
+    });
+    part.follow.setAttribute('aria-pressed', 'true');
+    part.scroller.addEventListener('click', ({ target }) => this.#clicked(target));
+    root.append(
+      element('div', { class: 'bar', role: 'toolbar', 'aria-label': 'Log' },
+        part.follow, part.times, part.wrap, this.#sieve.search.element, this.#sieve.filter.element),
+      element('div', { class: 'frame' }, part.scroller, part.newest),
+      element('div', { class: 'state' }, part.words, part.kept,
+        button('Copy', 'Copy the lines that are kept', () => this.copy()),
+        button('Download', 'Download the lines that are kept', () => this.download()),
+        button('Clear', 'Forget the lines that are kept', () => this.clear())),
+      part.unseen, part.whole.element,
+    );
+  }
+
+  #followPressed(on) {
+    if (on === this.following) return;
+    if (on) this.#viewport.toEnd();
+    else this.#viewport.pause();
+  }
+
+  #timesPressed(on) {
+    this.#part.scroller.classList.toggle('times', on);
+    this.#viewport.refresh();
+  }
+
+  #toNewest() {
+    this.#part.scroller.focus();
+    this.#viewport.toEnd();
+  }
+
+  #clicked(target) {
+    if (!target.classList.contains('more')) return;
+    const { number: line } = target.closest('.row').dataset;
+    if (Number(line) >= this.#lines.first) this.#part.whole.show(plain(this.#lines.text(Number(line))));
+  }
+
+  #key(event) {
+    const { key, ctrlKey, metaKey, altKey } = event;
+    const inLines = this.shadowRoot.activeElement === this.#part.scroller;
+    const command = ctrlKey || metaKey;
+    if (command && !altKey && key.toLowerCase() === 'f') this.#sieve.search.focus();
+    else if (inLines && !command && key === '/') this.#sieve.search.focus();
+    else if (inLines && key === 'End') this.#viewport.toEnd();
+    else if (inLines && key === 'Home') this.#viewport.toStart();
+    else if (key === 'F3') this.#step(event.shiftKey ? -1 : 1);
+    else if (key === 'Escape' && !inLines && !this.#part.whole.element.open) this.#part.scroller.focus();
+    else return;
+    event.preventDefault();
+  }
+}
+
+if (!customElements.get('stream-log')) customElements.define('stream-log', StreamLog);

@@ -1,0 +1,220 @@
+// The modules of <stream-log> that need no page; tests/live/test_log_viewer.py runs these.
+
+import assert from 'node:assert/strict';
+
+import { pieces, plain } from '../../streamrelay/web/log/ansi.js';
+import { Feed } from '../../streamrelay/web/log/feed.js';
+import { LOST, Lines, RESUMED, SKIPPED, TEXT } from '../../streamrelay/web/log/lines.js';
+import { Matches, pattern, tester } from '../../streamrelay/web/log/matches.js';
+
+const all = (lines) => Array.from({ length: lines.count }, (_, at) => lines.text(lines.first + at));
+const random = (seed) => () => {
+  seed = (seed * 1103515245 + 12345) % 2147483648;
+  return seed / 2147483648;
+};
+
+/** Lines come out as they went in, however the text was cut, with their times, and the last one without its end. */
+export function lines_cut() {
+  const next = random(7);
+  for (let round = 0; round < 300; round += 1) {
+    const wanted = Array.from({ length: Math.floor(next() * 40) }, () => 'x'.repeat(Math.floor(next() * 20)));
+    const text = wanted.join('\n');
+    const lines = new Lines();
+    for (let at = 0; at < text.length;) {
+      const size = 1 + Math.floor(next() * 30);
+      lines.append(text.slice(at, at + size), at);
+      at += size;
+    }
+    if (wanted.at(-1) === '') wanted.pop();
+    assert.deepEqual(all(lines), wanted);
+    assert.equal(lines.end - lines.whole, text && !text.endsWith('\n') ? 1 : 0);
+  }
+}
+
+/** The oldest go, in blocks, and the others keep their numbers; no more than was said stay, but for one block. */
+export function lines_dropped() {
+  const lines = new Lines(10_000);
+  for (let number = 0; number < 100_000; number += 1) lines.append(`line ${number}\n`, number);
+  assert(lines.count >= 10_000 && lines.count < 10_000 + 1024, String(lines.count));
+  for (let number = lines.first; number < lines.end; number += 1) {
+    assert.equal(lines.text(number), `line ${number}`);
+    assert.equal(lines.time(number), number);
+  }
+  const long = new Lines(1e6, 1 << 20);
+  for (let number = 0; number < 5000; number += 1) long.append(`${'y'.repeat(1000)}\n`, 0);
+  assert(long.count < 1024 * 3, String(long.count));
+  assert.equal(long.end, 5000);
+  lines.clear();
+  assert.equal(lines.count, 0);
+  lines.append('again\n', 1);
+  assert.deepEqual(all(lines), ['again']);
+}
+
+/** CRLF is an end of line; a line that never ends goes on in further ones, and none of it is missing. */
+export function lines_odd() {
+  const lines = new Lines();
+  lines.append('one\r\ntwo\r', 0);
+  lines.append('\nthree', 0);
+  assert.deepEqual(all(lines), ['one', 'two', 'three']);
+  const endless = new Lines();
+  for (let at = 0; at < 100; at += 1) endless.append('z'.repeat(3000), 0);
+  endless.append('end\n', 0);
+  assert.equal(all(endless).join(''), `${'z'.repeat(300_000)}end`);
+  assert(all(endless).every((line) => line.length <= 65_536));
+}
+
+/** Words of ours stand where they belong: before a line without its end, or behind it. */
+export function lines_marks() {
+  const lines = new Lines();
+  lines.append('one\ntw', 0);
+  lines.mark(RESUMED, 'again', 1, false);
+  lines.append('o\nthr', 2);
+  lines.mark(SKIPPED, '5', 3, true);
+  lines.append('six\n', 4);
+  assert.deepEqual(all(lines), ['one', 'again', 'two', 'thr', '5', 'six']);
+  assert.deepEqual(Array.from({ length: 6 }, (_, at) => lines.kind(at)), [TEXT, RESUMED, TEXT, TEXT, SKIPPED, TEXT]);
+}
+
+/** A million lines of 100 characters cost little more than their characters. */
+export function lines_memory() {
+  globalThis.gc?.();
+  const before = process.memoryUsage().heapUsed + process.memoryUsage().external;
+  const lines = new Lines();
+  const chunk = `${'m'.repeat(99)}\n`.repeat(640);
+  for (let number = 0; number < 1_000_000; number += 640) lines.append(chunk, number);
+  globalThis.gc?.();
+  const { heapUsed, external } = process.memoryUsage();
+  return { lines: lines.count, bytes: heapUsed + external - before };
+}
+
+/** Escapes go, colours don't, and what can't be seen or turns the order of letters around is shown. */
+export function ansi_plain() {
+  for (const [line, wanted] of [
+    ['plain \t text é 💡', 'plain \t text é 💡'],
+    ['\x1b[31mred\x1b[0m', 'red'],
+    ['\x9b31mred\x9b0m', 'red'],
+    ['\x1b]0;title\x07after', 'after'],
+    ['\x1b]8;;https://evil.example\x1b\\link\x1b]8;;\x1b\\', 'link'],
+    ['\x1b]52;c;b3duZWQ=\x07', ''],
+    ['\x1bP$q"p\x1b\\x', 'x'],
+    ['\x1b]0;no end, so what follows is shown', '0;no end, so what follows is shown'],
+    ['\x1b[2J\x1b[H\x1b(B\x1b=\x1bM', ''],
+    ['\x1b[31', '31'],
+    ['a\x1b', 'a␛'],
+    ['a\x00b\x07c\rd\x7f', 'a␀b␇c␍d␡'],
+    ['\x85\u202etxt.exe\u2066', '<0085><202E>txt.exe<2066>'],
+    ['<b>&amp;</b>', '<b>&amp;</b>'],
+  ]) {
+    assert.equal(plain(line), wanted, JSON.stringify(line));
+    assert.equal(pieces(line).map(({ text }) => text).join(''), wanted, JSON.stringify(line));
+  }
+}
+
+/** The 16 colours are classes, all others colours; attributes come and go; inverse turns both around. */
+export function ansi_colours() {
+  const style = (codes) => pieces(`\x1b[${codes}mx`)[0].style;
+  const of = (classes, color = '', background = '') => ({ classes, color, background });
+  for (const [codes, wanted] of [
+    ['0', null], ['', null], ['31', of(['front-1'])], ['97', of(['front-15'])], ['42', of(['back-2'])],
+    ['103', of(['back-11'])], ['1;3;4;9;2', of(['bold', 'italic', 'underline', 'struck', 'faint'])],
+    ['1;4;22;24', null], ['38;5;9', of(['front-9'])], ['38;5;16', of([], 'rgb(0 0 0)')],
+    ['38;5;208', of([], 'rgb(255 135 0)')], ['38;5;255', of([], 'rgb(238 238 238)')],
+    ['48;2;1;2;3', of([], '', 'rgb(1 2 3)')], ['38:2::1:2:3', of([], 'rgb(1 2 3)')], ['38:2:1:2:3', of([], 'rgb(1 2 3)')],
+    ['4:3', of(['underline'])], ['4:0', null], ['38;2;300;0;0', null], ['38;5', null], ['38;2;1', null],
+    ['38;5;1;1', of(['bold', 'front-1'])], ['31;39', null], ['8', null], ['999', null],
+    ['7;31', of(['inverse', 'back-1', 'front-ground'])], ['7', of(['inverse', 'front-ground', 'back-text'])], ['7;27', null],
+  ]) assert.deepEqual(style(codes), wanted, codes);
+  assert.deepEqual(pieces('a\x1b[1mb\x1b[31mc\x1b[md').map(({ text, style: each }) => [text, each?.classes ?? null]),
+    [['a', null], ['b', ['bold']], ['c', ['bold', 'front-1']], ['d', null]]);
+}
+
+/** No line takes long, whatever it is made of: half a megabyte of the worst is done in a moment. */
+export function ansi_hostile() {
+  const began = performance.now();
+  for (const bit of ['\x1b', '\x1b[', '\x1b]', '\x9d', '\x90', '\x9b', '\x1b[1;', '\x1bP\x1b', '\x1b[;:', '\x1b[0m', '\x1b ']) {
+    const line = bit.repeat(65_536 / bit.length);
+    plain(line);
+    pieces(line);
+  }
+  return performance.now() - began;
+}
+
+const settled = async (matches) => {
+  while (!matches.done) await new Promise((awake) => { setTimeout(awake, 1); });
+  return Array.from({ length: matches.count }, (_, at) => matches.at(at));
+};
+
+/** Matches are those that a plain search finds, also of lines that come later, and none that was dropped. */
+export async function matches_exact() {
+  const lines = new Lines(5000);
+  const next = random(3);
+  const found = pattern({ text: 'B.b', expression: true });
+  const matches = new Matches(lines, tester(found, { expression: pattern({ text: 'no' }), inverse: true }), () => {});
+  for (let number = 0; number < 40_000; number += 1) {
+    lines.append(`${['bab', 'BxB', '\x1b[1mb\x1b[0mob', 'no bab', 'other'][Math.floor(next() * 5)]}\n`, 0);
+    if (number % 777 === 0) matches.update();
+  }
+  lines.mark(LOST, 'bab', 0, true);
+  matches.update();
+  const numbers = await settled(matches);
+  const wanted = [];
+  for (let number = lines.first; number < lines.end; number += 1) {
+    if (lines.kind(number) === TEXT && ['bab', 'BxB', 'bob'].includes(plain(lines.text(number)))) wanted.push(number);
+  }
+  matches.update();
+  assert.deepEqual(numbers.filter((number) => number >= lines.first), wanted);
+  assert.deepEqual(wanted.slice(0, 50).map((number) => matches.rank(number)), wanted.slice(0, 50).map((_, at) => at));
+}
+
+/** What is typed is plain text unless it is said to be an expression. */
+export function matches_patterns() {
+  assert.equal(pattern({ text: '' }), null);
+  assert.throws(() => pattern({ text: '(', expression: true }), SyntaxError);
+  for (const [typed, text, fits] of [
+    [{ text: 'a.c' }, 'xA.Cx', true], [{ text: 'a.c' }, 'abc', false], [{ text: '(' }, '(', true],
+    [{ text: 'A', exact: true }, 'a', false], [{ text: '^a+$', expression: true }, 'AA', true],
+  ]) assert.equal(tester(pattern(typed), null)(text, TEXT), fits, JSON.stringify(typed));
+  const inverse = tester(null, { expression: pattern({ text: 'a' }), inverse: true });
+  assert.deepEqual([inverse('a', TEXT), inverse('b', TEXT), inverse('a', LOST)], [false, true, true]);
+}
+
+/** A million lines are searched in slices: how long all of it took, and how long nothing else had its turn at most. */
+export async function matches_million() {
+  const lines = new Lines();
+  const text = Array.from({ length: 1000 }, (_, at) => `${at} GET /some/path 200 in ${at} ms ${'-'.repeat(60)}\n`).join('');
+  for (let at = 0; at < 1000; at += 1) lines.append(text, 0);
+  const matches = new Matches(lines, tester(pattern({ text: 'in 77 ms' }), null), () => {});
+  const began = performance.now();
+  let [last, longest] = [began, 0];
+  matches.update();
+  while (!matches.done) {
+    await new Promise((awake) => { setTimeout(awake, 0); });
+    const now = performance.now();
+    longest = Math.max(longest, now - last);
+    last = now;
+  }
+  return { count: matches.count, all: last - began, longest };
+}
+
+/** Streams in a row: one that goes on at its place is one text with the first, also within a character. */
+export async function feed_places() {
+  const lines = new Lines();
+  const feed = new Feed(lines, () => {});
+  const light = new TextEncoder().encode('💡 one\ntwo');
+  const stream = (items) => ({
+    place: { place: 'p', after: 3 },
+    items: new ReadableStream({
+      start(sink) {
+        items.forEach((item) => sink.enqueue(item));
+        sink.close();
+      },
+    }),
+  });
+  await feed.read(stream([{ place: 'p' }, light.subarray(0, 2)]));
+  assert.deepEqual(feed.place, { place: 'p', after: 3 });
+  await feed.read(stream([{ place: 'p' }, light.subarray(2)]));
+  await feed.read(stream([{ place: 'q', lost: true }, new TextEncoder().encode('last\n')]));
+  await feed.read(stream([{ place: 'q' }, { skipped: 1234 }, { place: 'r' }, new TextEncoder().encode('newest')]));
+  await feed.read(stream([new TextEncoder().encode('raw\n')]));
+  return Array.from({ length: lines.count }, (_, at) => [lines.kind(at), lines.text(at)]);
+}
