@@ -112,8 +112,9 @@ def _kept() -> dict[str, list[str]]:
 
 
 def _files(folder: Path) -> dict[str, str]:
-    """The SHA-256 of every file in a folder but the list."""
-    paths = [path for path in sorted(folder.rglob("*")) if not path.is_dir() and path != folder / LIST]
+    """The SHA-256 of every file in a folder but the list; `OSError` for a link to a folder, whose files aren't seen."""
+    found = [path for path in sorted(folder.rglob("*")) if path != folder / LIST]
+    paths = [path for path in found if path.is_symlink() or not path.is_dir()]
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
@@ -150,6 +151,8 @@ def _keep(package: Path, folder: Path, patterns: list[str]) -> None:
         if not found:
             _end(f"{package.name} has no {pattern}, which streamrelay/web/package.json wants to keep")
         for path in found:
+            if path.resolve() != package.resolve() / path.relative_to(package):  # of this machine, not of the package
+                _end(f"{package.name}: {path.relative_to(package)} is a link, which is not kept")
             where = folder / path.relative_to(package)
             where.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, where)

@@ -134,6 +134,29 @@ class Placing(SynchronousTestCase):
         self.assertEqual(self.placed(), PLACED - {"two/COPYING"} | {"two/COPYING.LESSER"})
         self.assertEqual(self.calls(), 2)
 
+    def test_links(self) -> None:
+        """A package's link to a file of this machine isn't kept, and ends the build; one in place is done away with."""
+        self.backend.put_into_place()
+        for link, to in ((self.place / "one/more", self.bin), (self.place / "two/lib", "/etc")):
+            link.symlink_to(to)
+            self.assertFalse(self.backend.in_place())
+            self.backend.put_into_place()
+            self.assertEqual((self.placed(), link.exists()), (PLACED, False))
+        (self.bin / "secret").write_text("of this machine")
+        for link, to in (("@x/one/lib/a.js", self.bin / "secret"), ("two/deep/more", self.bin)):
+            path = self.bin / "packages" / link
+            path.unlink(missing_ok=True)
+            path.symlink_to(to)
+            shutil.rmtree(self.place)
+            if link.startswith("two"):
+                (self.bin / "packages/@x/one/lib/a.js").unlink()
+                (self.bin / "packages/@x/one/lib/a.js").write_text("content")
+                self.backend.put_into_place()  # a folder that is a link is not even looked into
+                self.assertNotIn("secret", str(self.placed()))
+            else:
+                self.assertIn("lib/a.js is a link, which is not kept", self.fails())
+                self.place.mkdir()
+
     def test_altered(self) -> None:
         """A file that isn't what npm brought, one too many or one too few is mended before anything is built."""
         for alter in (

@@ -19,6 +19,7 @@ const HIGH = 1 << 20; // bytes that wait for the reader, over which the agent is
 const LOW = HIGH / 4; // bytes under which it may go on
 const MOST = 64 << 20; // bytes over which the stream is given up, as its agent doesn't hold
 const OVERHEAD = 64; // bytes that a message costs us beside its own
+const CONTROL = 4096; // characters of a control message; whoever sends longer ones is no relay of ours
 const PACE = 250; // ms between two sizes, or two holds; a relay bears 16 control messages a second (protocol.rst, "Rate")
 
 /** What each close code means (protocol.rst, "Close codes"). */
@@ -188,7 +189,7 @@ export class Stream {
 
   #socket;
   #signal;
-  #queue = []; // what has come and wasn't read: bytes and control messages
+  #queue = new Queue(); // what has come and wasn't read: bytes and control messages
   #waiting = 0; // bytes in there
   /** @type {(value?: any) => void} */
   #wake = () => {}; // somebody who waits for more
@@ -248,7 +249,7 @@ export class Stream {
 
   #leave(result, error) {
     if (this.#result) return;
-    this.#queue = [];
+    this.#queue = new Queue();
     this.#eof = false;
     this.#end(result, error);
     this.#socket.close(1000);
@@ -269,9 +270,10 @@ export class Stream {
 
   #received(data) {
     if (this.#result) return;
-    if (typeof data === 'string') this.#control(data);
-    else this.#push(new Uint8Array(data), data.byteLength);
-    if (this.#waiting > MOST) this.#overrun();
+    if (typeof data !== 'string') this.#push(new Uint8Array(data), data.byteLength);
+    else if (data.length <= CONTROL) this.#control(data);
+    else this.#giveUp(1009, 'a control message of the other end is too long');
+    if (this.#waiting > MOST) this.#giveUp(1013, `more than ${MOST >> 20} MiB wait, and the agent does not hold`);
   }
 
   #control(text) {
@@ -298,8 +300,8 @@ export class Stream {
     this.#balance();
   }
 
-  #overrun() {
-    const result = outcome(1013, `more than ${MOST >> 20} MiB wait for the reader, and the agent does not hold`);
+  #giveUp(code, reason) {
+    const result = outcome(code, reason);
     this.#leave(result, failure(result));
   }
 
@@ -381,6 +383,28 @@ export class Stream {
       await new Promise((awake) => setTimeout(awake, wait));
     }
     if (this.#result) throw this.#error ?? failure(this.#result);
+  }
+}
+
+/** First in, first out. An array's own `shift` moves all that are left: with 100,000 of them a page stands still. */
+class Queue {
+  #items = [];
+  #first = 0;
+
+  get length() { return this.#items.length - this.#first; }
+
+  push(item) { this.#items.push(item); }
+
+  shift() {
+    if (!this.length) return undefined;
+    const item = this.#items[this.#first];
+    this.#items[this.#first] = undefined;
+    this.#first += 1;
+    if (this.#first > 1000 && this.#first * 2 > this.#items.length) {
+      this.#items = this.#items.slice(this.#first);
+      this.#first = 0;
+    }
+    return item;
   }
 }
 

@@ -9,11 +9,15 @@ export function fragment(host, target) {
   return `#${encode(host)}/${encode(target)}`;
 }
 
-/** The host and the target of a fragment; null if it names none. */
+const HOST = /^[\w-]{1,64}$/;
+const TARGET = /^[\w.:@+-]+(?:\/[\w.:@+-]+)*$/;
+
+/** The host and the target of a fragment; null if it names none that can be: a link's words stand on the page. */
 export function parse(text) {
   const [, host, target] = /^#?\/?([^/]+)\/(.+)$/.exec(text) ?? [];
   try {
-    return host ? { host: decodeURIComponent(host), target: decodeURIComponent(target) } : null;
+    const named = { host: decodeURIComponent(host ?? ''), target: decodeURIComponent(target ?? '') };
+    return HOST.test(named.host) && named.target.length <= 256 && TARGET.test(named.target) ? named : null;
   } catch {
     return null; // a percent sign that encodes nothing
   }

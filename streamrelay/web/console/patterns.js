@@ -14,6 +14,14 @@ export function fill(pattern, values) {
 
 /** Whether a name could be one of the pattern's; the host alone knows which of them it takes. */
 export function fits(pattern, name) {
-  const literals = pattern.split(/\{\w+\}/).map((text) => text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&'));
-  return new RegExp(`^${literals.join('.+')}$`).test(name);
+  const [first, ...literals] = pattern.split(/\{\w+\}/);
+  if (!literals.length) return name === pattern;
+  const last = literals.pop();
+  // Without an expression: one with many parts, which a host may invent, would take for ever.
+  let end = name.startsWith(first) ? first.length : Infinity;
+  for (const literal of literals) {
+    const begin = name.indexOf(literal, end + 1); // a part has a character at least
+    end = begin < 0 ? Infinity : begin + literal.length;
+  }
+  return name.endsWith(last) && end + 1 + last.length <= name.length;
 }

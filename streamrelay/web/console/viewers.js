@@ -6,12 +6,12 @@ const KINDS = {
 };
 
 export function iconOf({ viewer }) {
-  return VIEWERS[viewer] ?? VIEWERS.raw;
+  return Object.hasOwn(VIEWERS, viewer) ? VIEWERS[viewer] : VIEWERS.raw;
 }
 
 /** A target's kind in a word; what isn't known is said as it is. */
 export function kindOf({ kind }) {
-  return KINDS[kind] ?? kind;
+  return Object.hasOwn(KINDS, kind) ? KINDS[kind] : kind;
 }
 
 /** The module of a viewer. One that this page doesn't know is shown raw. */

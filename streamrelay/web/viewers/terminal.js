@@ -91,6 +91,7 @@ class Terminal {
     const terminal = new xterm.Terminal({
       fontFamily: 'ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace',
       fontSize: 14,
+      linkHandler: { activate: (event, address) => follow(address) },
       minimumContrastRatio: 4.5, // WCAG 2.2, 1.4.3
       screenReaderMode: true,
       scrollback: SCROLLBACK,
@@ -214,4 +215,11 @@ class Terminal {
       if (this.#terminal) this.#tell();
     }, RESIZE_EVERY);
   }
+}
+
+/** Follow a link of the target's (OSC 8), once somebody has read where it leads: its text says what the target likes. */
+function follow(address) {
+  const { href } = new URL(address); // http or https, as xterm.js has seen; hosts and signs as they are, none unseen
+  const words = `The target's link leads to\n\n${href.slice(0, 500)}\n\nFollow it?`;
+  if (confirm(words)) window.open(href, '_blank', 'noopener,noreferrer');
 }
