@@ -101,6 +101,31 @@ class Terminal(ViewerTest):
             )
         self.assert_content()
 
+    def test_hostile_escapes(self) -> None:
+        """A target sets no title and no clipboard; where its links lead is shown as it is before one is followed."""
+        self.show("terminal", "shell")
+        self.shows("$")
+        self.run_line("stty -echo")
+        title, said = self.view.title(), []
+        self.view.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
+        address = r"https://b\303\274cher.example/\342\200\256gpj"
+        self.run_line(
+            rf"printf '\033]0;owned\007\033]2;owned\007\033]52;c;b3duZWQ=\007\033]8;;{address}\007bank\033]8;;\007\n'"
+        )
+        self.run_line(r"printf '\033]8;;javascript:alert(1)\007script\033]8;;\007\n'")
+        self.shows("script")
+        pages = len(self.view.context.pages)
+        for text in ("script", "bank"):
+            link = self.view.locator("#tab0 .xterm-rows span", has_text=text).last
+            link.hover(force=True)  # the screen lies over its rows
+            self.view.wait_for_timeout(200)
+            link.click(force=True)
+        self.assertEqual(len(said), 1, said)
+        self.assertIn("https://xn--bcher-kva.example/%E2%80%AEgpj", said[0])
+        self.assertTrue(said[0].isascii())
+        self.assertEqual((self.view.title(), len(self.view.context.pages)), (title, pages))
+        self.assert_content()
+
     def test_view_only(self) -> None:
         """A terminal that is only looked at shows what comes, and sends neither keys, pastes nor answers of its own."""
         sent: list[str | bytes] = []
