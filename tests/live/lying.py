@@ -58,7 +58,7 @@ class LyingDocker(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         if detached:
             return told("200 OK", b"")
         if place.endswith("/start"):
-            return lambda peer: (peer.sendall(b"HTTP/1.1 101 UPGRADED\r\n\r\n"), hang(peer))[0]
+            return lambda peer: (peer.sendall(b"HTTP/1.1 101 UPGRADED\r\n\r\n# "), hang(peer))[0]
         if place.endswith("/exec"):
             return told("201 Created", {"Id": COMMAND})
         if place.startswith(f"GET /exec/{COMMAND}"):
