@@ -10,7 +10,20 @@ from attrs import define
 from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 
-TARGETS: Final = ("handshake", "dial", "frames", "connection", "tokens", "summonses", "config", "targets", "rfb")
+TARGETS: Final = (
+    "handshake",
+    "dial",
+    "frames",
+    "connection",
+    "tokens",
+    "summonses",
+    "config",
+    "targets",
+    "rfb",
+    "containers",
+    "journal",
+    "places",
+)
 CORPUS: Final = Path(__file__).parent / "corpus"
 
 

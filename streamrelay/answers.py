@@ -57,4 +57,5 @@ def secure_headers(request: Request, policy: str = "default-src 'none'") -> None
     request.setHeader("X-Content-Type-Options", "nosniff")
     request.setHeader("Referrer-Policy", "no-referrer")
     request.setHeader("Cross-Origin-Resource-Policy", "same-origin")
+    request.setHeader("Cross-Origin-Opener-Policy", "same-origin")  # whoever opened our page can't lead it elsewhere
     request.setHeader("Content-Security-Policy", f"{policy}; base-uri 'none'; frame-ancestors 'none'")

@@ -43,7 +43,7 @@ class Kept(SynchronousTestCase):
         """Each target has a corpus, and nothing else has."""
         self.assertEqual({path.name for path in targets.CORPUS.iterdir()}, set(TARGETS))
         for name in TARGETS:
-            self.assertGreaterEqual(len(find(name).corpus), 10, name)
+            self.assertGreaterEqual(len(find(name).corpus), 4, name)  # so few reach all of the smallest
 
 
 class Tried(SynchronousTestCase):

@@ -55,6 +55,7 @@ class Sending(Case):
             status, headers, body = self.get(path=path)
             self.assertEqual((status, headers["content-type"]), (200, kind), path)
             self.assertEqual((headers["cache-control"], headers["x-content-type-options"]), ("no-cache", "nosniff"))
+            self.assertEqual(headers["cross-origin-opener-policy"], "same-origin")
             self.assertEqual(int(headers["content-length"]), len(body))
 
     def test_policy(self) -> None:
