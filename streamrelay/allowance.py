@@ -6,9 +6,9 @@ from attrs import define
 
 from streamrelay import wire
 from streamrelay.channel import READ, Channel
+from streamrelay.endings import EXPLAIN, Close
 from streamrelay.errors import PeerError
 from streamrelay.pulse import BEAT
-from streamrelay.wire import Close
 
 FIRST_READ: Final = 16 * 1024
 """Bytes of a connection's first read; the next ones grow as long as it sends more than headers."""
@@ -32,7 +32,7 @@ class Allowance:
         """A control frame has come; raise `PeerError` 1008 if it was one too many."""
         self._credit -= 1
         if self._credit < 0:
-            raise PeerError(Close.FLOODING, wire.EXPLAIN[Close.FLOODING])
+            raise PeerError(Close.FLOODING, EXPLAIN[Close.FLOODING])
 
     def renew(self) -> None:
         """A beat has passed."""

@@ -123,6 +123,8 @@ class Streams(ApiResource):
                 why=refusal.reason,
             )
             raise
+        if caller.is_stranger and user.may(wanted.host, wanted.target):  # as the asked system's own grants say
+            view = view or not user.may(wanted.host, wanted.target, act=True)
         terms = Terms(view, wanted.place, wanted.after)
         opened = await as_deferred(self.platform.open(user.name, wanted.host, wanted.target, terms=terms))
         log.info(
@@ -149,14 +151,21 @@ class OneStream(ApiResource):
         self.stream = stream
 
     async def answer_delete(self, request: Request, caller: Caller) -> Result:
+        """Ended at all hosts that claim it: one that invents a stream must not keep the true one from its end."""
         user = await self.gate.listing(caller)
-        for info in await as_deferred(self.platform.streams()):
-            if info.stream == self.stream and user.may(info.host, info.target, act=True):
-                user = await self.gate.permit(caller, "end", info.host, info.target, info.stream)
+        streams = await as_deferred(self.platform.streams())
+        named = [info for info in streams if info.stream == self.stream and user.may(info.host, info.target, act=True)]
+        failures: list[Refused] = []
+        for info in {info.host: info for info in named}.values():
+            try:
+                who = await self.gate.permit(caller, "end", info.host, info.target, info.stream)
                 await as_deferred(self.platform.end(info.host, info.stream))
-                log.info("stream {stream} ended by {user}", stream=info.stream, user=user.name)
-                return 204, None
-        raise Refused(404, "no such stream", code="no_such_stream")
+                log.info("stream {stream} of {host} ended by {user}", stream=info.stream, host=info.host, user=who.name)
+            except Refused as refusal:
+                failures.append(refusal)
+        if failures or not named:
+            raise failures[0] if failures else Refused(404, "no such stream", code="no_such_stream")
+        return 204, None
 
 
 class Hosts(ApiResource):

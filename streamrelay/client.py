@@ -13,11 +13,12 @@ from twisted.internet.protocol import Factory
 
 from streamrelay import wire
 from streamrelay.dial import Dialler
+from streamrelay.endings import FINISHED, Close, Ending, ending
 from streamrelay.fetch import Fetch, FetchError, HttpFetch
 from streamrelay.framed import FramedConnection
 from streamrelay.plain import PlainConnection, PlainProtocol
 from streamrelay.splice import Connection, Half, Splice
-from streamrelay.wire import Close, Control, Ending, ending
+from streamrelay.wire import Control
 
 REQUEST_TIME: Final = 20.0
 """Seconds that the platform may take; it gives the host ten."""
@@ -120,7 +121,7 @@ class ClientStream:
         if self.ended.called:
             left.callback(None)
         else:
-            self.leg.close(wire.FINISHED)
+            self.leg.close(FINISHED)
             clock.callLater(GOODBYE, left.callback, None)
         return left
 
@@ -133,7 +134,7 @@ class ClientStream:
             self.say("lines may be missing here")
 
     def _over(self, splice: Splice) -> None:
-        self.ended.callback(splice.ending or wire.FINISHED)
+        self.ended.callback(splice.ending or FINISHED)
 
 
 @define(eq=False)

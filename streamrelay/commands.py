@@ -9,6 +9,7 @@ from collections.abc import Coroutine
 from typing import Any, Final
 
 from streamrelay import wire
+from streamrelay.endings import EXPLAIN, Close
 from streamrelay.errors import ConfigError, printable
 
 BROKE, USAGE, OFFLINE, DENIED, TARGET, UNREACHED = 1, 2, 3, 4, 5, 6
@@ -23,7 +24,7 @@ _BY_STATUS: Final = {
     503: OFFLINE,
     504: TARGET,
 }
-_BY_CODE: Final = {wire.Close.TARGET_REFUSED: TARGET, wire.Close.TARGET_UNREACHABLE: TARGET}
+_BY_CODE: Final = {Close.TARGET_REFUSED: TARGET, Close.TARGET_UNREACHABLE: TARGET}
 
 
 def say(text: str) -> None:
@@ -165,7 +166,7 @@ async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
             terminal.leave()
     if not how.clean:
         say(f"the stream ended: {how}")
-        return _BY_CODE.get(wire.Close(how.code), BROKE) if how.code in wire.EXPLAIN else BROKE
+        return _BY_CODE.get(Close(how.code), BROKE) if how.code in EXPLAIN else BROKE
     if arguments.verbose:
         say("the stream ended in order")
     return stream.exit_status or 0

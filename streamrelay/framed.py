@@ -13,12 +13,12 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from streamrelay import frames, wire
 from streamrelay.allowance import Allowance
 from streamrelay.channel import Channel
+from streamrelay.endings import EXPLAIN, FINISHED, Close, Ending, ending
 from streamrelay.errors import PeerError
 from streamrelay.frames import BINARY, CLOSE, PING, PONG, TEXT, Event, FrameReader, apply_mask, frame_header
 from streamrelay.logs import Logger
 from streamrelay.pulse import BEAT, DEAD_BEATS, PING_BEATS, Pulse
 from streamrelay.splice import HIGH, Connection, Drain, Feed
-from streamrelay.wire import Close, Ending, ending
 
 log = Logger()
 
@@ -115,7 +115,7 @@ class FramedConnection:
         if self.control:
             self.send_control(wire.EOF_MESSAGE)
         else:
-            self.close(wire.FINISHED)
+            self.close(FINISHED)
 
     def pause(self) -> None:
         if not self._closing:
@@ -145,7 +145,7 @@ class FramedConnection:
             self._break(error)
         except Exception:
             log.failure("a leg is given up: {peer}", peer=self.peer)
-            self._fail(PeerError(Close.OUR_FAULT, wire.EXPLAIN[Close.OUR_FAULT]))
+            self._fail(PeerError(Close.OUR_FAULT, EXPLAIN[Close.OUR_FAULT]))
 
     def drained(self) -> None:
         pong, self._pong = self._pong, None
@@ -240,7 +240,7 @@ class FramedConnection:
         if self.masking != Masking.NONE and code not in (1000, 1005):
             return Ending(code, reason)  # the relay's own codes are for us
         if code in (1000, 1001, 1005) or code >= 3000:
-            return wire.FINISHED
+            return FINISHED
         return ending(Close.LEG_LOST, f"the other leg closed with {code} {reason}".strip())
 
     # -- what goes out ---------------------------------------------------------------------------------------

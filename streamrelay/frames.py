@@ -12,8 +12,9 @@ from typing import Final, TypeAlias
 
 from _nvx_xormasker import ffi, lib
 
+from streamrelay.endings import Close
 from streamrelay.errors import PeerError, printable
-from streamrelay.wire import MAX_CONTROL, Close
+from streamrelay.wire import MAX_CONTROL
 
 CONTINUATION: Final = 0x0
 TEXT: Final = 0x1

@@ -13,8 +13,8 @@ from attrs import define
 from automat import TypeMachineBuilder
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from streamrelay.endings import Close, Ending, ending
 from streamrelay.splice import Connection, Drain, Feed, Splice
-from streamrelay.wire import Close, Ending, ending
 
 
 class Leg(Protocol):

@@ -11,9 +11,10 @@ from math import ceil
 from attrs import define, field
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from streamrelay.endings import Close, Ending, ending
 from streamrelay.pulse import BEAT, Pulse
 from streamrelay.splice import Half, Splice
-from streamrelay.wire import Close, Ending, Limits, ending
+from streamrelay.wire import Limits
 
 
 @define(eq=False)

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from twisted.internet.interfaces import IPushProducer
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
+from zope.interface import implementer
 
 from streamrelay.answers import secure_headers, send_problem
 from streamrelay.errors import ConfigError, Refused
@@ -50,6 +52,8 @@ THEIRS: Final = re.compile(
     r"[^.].*\.(css|m?js|json|svg|png|gif|wasm|woff2)|(LICEN[CS]E|COPYING|NOTICE|AUTHORS|README).*"
 )
 """Of others' files, those that are served: what browsers load, and licences."""
+PIECE: Final = 65536
+"""Bytes of a file that are sent at once."""
 MOST_FILES: Final = 2000
 MOST_BYTES: Final = 64 << 20
 """What a folder of viewers may hold; all of it is kept in memory."""
@@ -95,7 +99,38 @@ class Page(Resource):
         request.setHeader("Content-Length", str(len(content)))
         if zipped:
             request.setHeader("Content-Encoding", "gzip")
-        return b"" if request.method == b"HEAD" else content
+        if request.method == b"HEAD":
+            return b""
+        Sending(request, content).start()
+        return NOT_DONE_YET
+
+
+@implementer(IPushProducer)
+class Sending:
+    """A file on its way to one client, piece by piece: one that reads slowly, or not at all, holds no more of it."""
+
+    def __init__(self, request: Request, content: bytes) -> None:
+        self._request, self._rest, self._paused = request, memoryview(content), False
+
+    def start(self) -> None:
+        self._request.registerProducer(self, True)
+        self.resumeProducing()
+
+    def resumeProducing(self) -> None:
+        self._paused = False
+        while self._rest and not self._paused:
+            piece, self._rest = self._rest[:PIECE], self._rest[PIECE:]
+            self._request.write(bytes(piece))
+            if not self._rest:
+                self._request.unregisterProducer()
+                self._request.finish()
+
+    def pauseProducing(self) -> None:
+        self._paused = True
+
+    def stopProducing(self) -> None:
+        """The client has gone."""
+        self._rest = memoryview(b"")
 
 
 def takes_gzip(accepted: str) -> bool:

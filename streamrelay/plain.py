@@ -11,10 +11,10 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from streamrelay.channel import Channel, TransportChannel
+from streamrelay.endings import Close, Ending, ending
 from streamrelay.sockets import SocketChannel
 from streamrelay.splice import Connection, Drain, Feed
 from streamrelay.tls import open_channel
-from streamrelay.wire import Close, Ending, ending
 
 CLOSE_TIME: Final = 60.0
 """Seconds in which what is unsent must go out."""

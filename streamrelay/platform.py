@@ -22,7 +22,7 @@ from msgspec import Struct, structs
 
 from streamrelay import tokens, wire
 from streamrelay.bus import Bus, Down, Nobody, TooSlow, as_deferred
-from streamrelay.errors import Refused
+from streamrelay.errors import Refused, printable
 from streamrelay.tokens import Signer
 from streamrelay.wire import Answer, HostInfo, Limits, Refusal, StreamInfo, TargetInfo, Terms
 
@@ -137,6 +137,8 @@ class Platform:
             **structs.asdict(terms),
         }
         answer = await self._ask(wire.open_subject(host), host, "summons", summons)
+        if terms.view and answer.viewer not in wire.LOOKED_AT:  # an agent that knows no terms opens it for more
+            raise Refused(502, f"host {host} did not say that it is opened to be looked at only", code="bad_answer")
         client_token = agent_token
         if self._signer is not None:  # now it is known how many legs there will be
             links = min(answer.links, links or wire.SPICE_LINKS)
@@ -147,7 +149,7 @@ class Platform:
     async def hosts(self) -> list[HostInfo]:
         """The hosts that are up, with all their targets."""
         answers = await self._gather(wire.ALL_TARGETS, tuple[TargetInfo, ...])
-        return [HostInfo(host, targets) for host, targets in sorted(answers)]
+        return [HostInfo(host, targets[: wire.MOST_TARGETS]) for host, targets in sorted(answers)]
 
     async def streams(self) -> list[StreamInfo]:
         """The streams that live, as their agents tell; none tells of another host's."""
@@ -178,7 +180,7 @@ class Platform:
         except ValueError:
             raise Refused(502, f"host {host} gave an answer that is none", code="bad_answer") from None
         if not answer.ready:
-            raise Refused(_STATUS.get(answer.refused, 502), answer.reason, code=answer.refused)
+            raise Refused(_STATUS.get(answer.refused, 502), printable(answer.reason), code=answer.refused)
         return answer
 
     async def _gather(self, subject: str, kind: type[T]) -> list[tuple[str, T]]:

@@ -12,6 +12,7 @@ from twisted.internet.task import LoopingCall
 from streamrelay import tokens, wire
 from streamrelay.arrivals import Arrivals
 from streamrelay.config import RelayConfig
+from streamrelay.endings import Close, ending
 from streamrelay.errors import Refused
 from streamrelay.framed import FramedConnection
 from streamrelay.leg import Leg, LegCore, make_leg
@@ -22,7 +23,6 @@ from streamrelay.rendezvous import Rendezvous
 from streamrelay.splice import Splice
 from streamrelay.tokens import LegClaims, TokenError, Verifier, fingerprint
 from streamrelay.websocket import Admission, Door, Knock
-from streamrelay.wire import Close
 
 log = Logger()
 
@@ -120,7 +120,7 @@ class Relay(Service):
         self.stopping = True
         self._sweep.stop()
         for seat in tuple(self.seats):
-            seat.leg.dismiss(wire.ending(Close.GOING_AWAY))
+            seat.leg.dismiss(ending(Close.GOING_AWAY))
         done: Deferred[None] = Deferred()
         if self.seats:
             self._empty = done
@@ -197,7 +197,7 @@ class Relay(Service):
             client, agent = (seat, other) if seat.claims.role == "client" else (other, seat)
             self._pair(client, agent)
         elif self.stopping:
-            seat.leg.dismiss(wire.ending(Close.GOING_AWAY))
+            seat.leg.dismiss(ending(Close.GOING_AWAY))
         elif seat.claims.role == "client" and self.config.patience == 0:
             seat.leg.tire()
 

@@ -1,11 +1,12 @@
 """The platform's HTTP connections: what a stranger may send, in what time, and how many of them there may be.
 
 A connection is a stranger's from its first byte, or from the first one after an answer, until its request is whole.
+Whoever doesn't take an answer gets no other one, and is dropped in the end: answers that wait are memory.
 """
 
 from typing import Any, Final
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
@@ -23,7 +24,7 @@ MAX_BODY: Final = 16384
 REQUEST_TIME: Final = 10.0
 """Seconds in which a request must be whole, TLS' handshake included."""
 IDLE_TIME: Final = 60
-"""Seconds that a connection may be silent between requests."""
+"""Seconds that a connection may be silent between requests, or take nothing of an answer."""
 MOST: Final = 500
 """Connections at once whose request isn't whole, over which new ones are dropped."""
 MOST_FROM_ONE: Final = 50
@@ -43,11 +44,12 @@ class BoundedRequest(Request):
 
 
 class BoundedChannel(HTTPChannel):
-    """A connection that is dropped if a request takes longer than `REQUEST_TIME` to come."""
+    """A connection that is dropped if a request takes longer than `REQUEST_TIME` to come, or an answer isn't taken."""
 
     factory: "BoundedSite"
     _host: str | None = None
     _begun = False  # a request, which isn't whole yet
+    _full: IDelayedCall | None = None  # more was written than its peer has taken; until then it must go on
 
     def connectionMade(self) -> None:
         super().connectionMade()
@@ -62,10 +64,23 @@ class BoundedChannel(HTTPChannel):
 
     def allContentReceived(self) -> None:
         self._end()
+        if self._full is not None:  # Twisted would write answer upon answer
+            self.drop()
+            return
         super().allContentReceived()
+
+    def pauseProducing(self) -> None:
+        if self._full is None:
+            self._full = self.factory.clock.callLater(IDLE_TIME, self.drop)
+        super().pauseProducing()
+
+    def resumeProducing(self) -> None:
+        self._take_off()
+        super().resumeProducing()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._end()
+        self._take_off()
         super().connectionLost(reason)
 
     def _begin(self) -> None:
@@ -82,6 +97,11 @@ class BoundedChannel(HTTPChannel):
             self.factory.deadlines.end(self)
             self.factory.arrivals.leave(self.factory.proxies.place(self._host))
 
+    def _take_off(self) -> None:
+        if self._full is not None and self._full.active():
+            self._full.cancel()
+        self._full = None
+
     def drop(self) -> None:
         transport: Any = self.transport
         transport.abortConnection()
@@ -96,7 +116,7 @@ class BoundedSite(Site):
     def __init__(self, root: IResource, clock: IReactorTime, proxies: Proxies) -> None:
         super().__init__(root, requestFactory=BoundedRequest, timeout=IDLE_TIME)
         self.protocol: Any = BoundedChannel  # HTTP/1.1 alone
-        self.proxies = proxies
+        self.proxies, self.clock = proxies, clock
         self.deadlines: Deadlines[BoundedChannel] = Deadlines(clock, REQUEST_TIME, BoundedChannel.drop)
         self.arrivals = Arrivals(MOST, MOST_FROM_ONE)
 

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from attrs import define, field
 
-from streamrelay.wire import FINISHED, Ending
+from streamrelay.endings import FINISHED, Ending
 
 HIGH: Final = 65536
 """Unsent bytes in one direction above which its source is no longer read."""

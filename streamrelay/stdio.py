@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from attrs import define, field
 
+from streamrelay.endings import FINISHED, Close, Ending, ending
 from streamrelay.splice import Connection, Drain, Feed
-from streamrelay.wire import FINISHED, Close, Ending, ending
 
 CHUNK: Final = 65536
 

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from streamrelay import wire
 from streamrelay.config import AgentConfig
 from streamrelay.dial import DialError, Dialler
+from streamrelay.endings import FINISHED, Close, ending
 from streamrelay.errors import TargetError
 from streamrelay.framed import FramedConnection
 from streamrelay.limits import Bounds
@@ -18,7 +19,7 @@ from streamrelay.splice import Connection, Splice
 from streamrelay.targets.catalogue import Catalogue, Target
 from streamrelay.targets.view import check_view, view_only
 from streamrelay.vigil import Unmet, Vigil
-from streamrelay.wire import Answer, Close, Met, Refusal, StreamInfo, Summons, ending
+from streamrelay.wire import Answer, Met, Refusal, StreamInfo, Summons
 
 log = Logger()
 
@@ -234,7 +235,7 @@ class Streams:
     def _ended(self, stream: LiveStream) -> None:
         self.live.discard(stream)
         summons, info = stream.summons, stream.info(self.config.host, self.reactor.seconds())
-        how = stream.splice.ending or wire.FINISHED
+        how = stream.splice.ending or FINISHED
         log.info(
             "stream {name} to {target} ended: {how} after {seconds:.1f} s, {up} bytes up, {down} down",
             name=summons.stream,

@@ -7,10 +7,11 @@ from attrs import define, field
 from twisted.internet.defer import Deferred
 
 from streamrelay import wire
+from streamrelay.endings import Close, Ending
 from streamrelay.errors import PeerError
 from streamrelay.framed import FramedConnection
 from streamrelay.splice import Drain, Feed
-from streamrelay.wire import Close, Ending, Met
+from streamrelay.wire import Met
 
 
 class Unmet(Exception):

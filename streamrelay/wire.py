@@ -2,13 +2,13 @@
 
 import ipaddress
 import re
-from enum import IntEnum
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 
-from streamrelay.errors import PeerError, printable
+from streamrelay.endings import Close
+from streamrelay.errors import PeerError
 
 SUBPROTOCOL: Final = "streamrelay.v1"
 """Binary messages are the stream's bytes, text messages are control messages."""
@@ -43,49 +43,6 @@ Stream = Annotated[str, Meta(pattern=f"^{OPAQUE}\\Z")]
 Url = Annotated[str, Meta(pattern=r"^wss?://[!-?A-~]{1,500}\Z")]  # no user@, as logs show it
 
 
-class Close(IntEnum):
-    """Close codes after 101; `EXPLAIN` says each in words."""
-
-    FINISHED = 1000
-    GOING_AWAY = 1001
-    PROTOCOL = 1002
-    BAD_UTF8 = 1007
-    FLOODING = 1008
-    TOO_BIG = 1009
-    OUR_FAULT = 1011
-    OVERLOADED = 1013
-    TARGET_REFUSED = 4001
-    TARGET_UNREACHABLE = 4002
-    TARGET_RESET = 4003
-    NOBODY_CAME = 4004
-    LEG_LOST = 4005
-    OPERATOR = 4006
-    IDLE = 4008
-    LIFETIME = 4009
-    QUOTA = 4011
-
-
-EXPLAIN: Final = {
-    Close.FINISHED: "finished; every byte was delivered",
-    Close.GOING_AWAY: "the relay is going away",
-    Close.PROTOCOL: "protocol error",
-    Close.BAD_UTF8: "text that is not UTF-8",
-    Close.FLOODING: "too many control messages",
-    Close.TOO_BIG: "a frame or control message that is too big",
-    Close.OUR_FAULT: "an error in the relay or the agent",
-    Close.OVERLOADED: "overloaded, try again",
-    Close.TARGET_REFUSED: "the target refused the connection",
-    Close.TARGET_UNREACHABLE: "the target can't be reached",
-    Close.TARGET_RESET: "the target reset the connection",
-    Close.NOBODY_CAME: "nobody came within the relay's patience",
-    Close.LEG_LOST: "the other leg was lost",
-    Close.OPERATOR: "ended by an operator",
-    Close.IDLE: "idle too long",
-    Close.LIFETIME: "lived too long",
-    Close.QUOTA: "byte quota used up",
-}
-
-
 class Refusal:
     """Why an agent does not come: the codes of its answer to a summons."""
 
@@ -97,35 +54,6 @@ class Refusal:
     BAD_SUMMONS: Final = "bad_summons"
     BUSY: Final = "busy"
     NO_SUCH_STREAM: Final = "no_such_stream"
-
-
-class Ending(Struct, frozen=True):
-    """How a connection ended: a close code and one line that says why."""
-
-    code: int
-    reason: str = ""
-
-    @property
-    def clean(self) -> bool:
-        return self.code == Close.FINISHED
-
-    @property
-    def orderly(self) -> bool:
-        """Whether what came before is worth delivering: it finished, or reached one of its `Limits`."""
-        return self.code in (Close.FINISHED, Close.IDLE, Close.LIFETIME, Close.QUOTA)
-
-    def __str__(self) -> str:
-        text = EXPLAIN.get(Close(self.code), "") if self.code in Close._value2member_map_ else ""
-        reason = printable(self.reason) if self.reason != text else ""
-        return f"{self.code} " + ": ".join(part for part in (text, reason) if part)
-
-
-FINISHED: Final = Ending(Close.FINISHED)
-
-
-def ending(code: Close, reason: str = "") -> Ending:
-    """An ending in the code's own words, or in others that say more."""
-    return Ending(int(code), reason or EXPLAIN[code])
 
 
 # -- limits ----------------------------------------------------------------------------------------------------
@@ -163,6 +91,8 @@ def strictest(*given: Limits) -> Limits:
 VIEWERS: Final = ("raw", "terminal", "log", "vnc", "spice")
 """What a page may show a target by; "raw" is any bytes."""
 Viewer = Literal["raw", "terminal", "log", "vnc", "spice"]
+LOOKED_AT: Final = ("terminal", "log", "vnc")
+"""Viewers of what can be opened to be looked at only."""
 SPICE_LINKS: Final = 16
 """Legs of a stream whose viewer opens a websocket for each of its channels; a VM with four screens needs twelve."""
 Place = Annotated[str, Meta(max_length=256, pattern=r"^[!-~]*\Z")]
@@ -260,14 +190,18 @@ class End(Struct, frozen=True):
     exp: float
 
 
+Word = Annotated[str, Meta(max_length=64, pattern=r"^[a-z0-9_-]*\Z")]
+"""One word for programs, such as a kind; there may be others than we know."""
+
+
 class Answer(Struct, frozen=True, omit_defaults=True):
     """An agent's answer: ready, or refused with one of `Refusal` and a reason in one line."""
 
     ready: bool = False
-    refused: str = ""
+    refused: Word = ""
     reason: str = ""
-    kind: str = ""
-    viewer: str = "raw"
+    kind: Word = ""
+    viewer: Word = "raw"
     """What the target is shown by."""
     links: Annotated[int, Meta(ge=1, le=32)] = 1
     """Legs that the agent will send."""
@@ -276,9 +210,9 @@ class Answer(Struct, frozen=True, omit_defaults=True):
 class TargetInfo(Struct, frozen=True, omit_defaults=True):
     """A target as discovery shows it; a pattern keeps its ``{parts}``."""
 
-    name: str
-    kind: str
-    viewer: str = "raw"
+    name: Annotated[str, Meta(max_length=1024, pattern=r"^[A-Za-z0-9_.:@+{}/-]+\Z")]
+    kind: Word
+    viewer: Word = "raw"
     """What it is shown by, one of `VIEWERS`; an agent may know more than we do."""
 
 
@@ -332,6 +266,8 @@ def event_subject(host: str, kind: str) -> str:
     return f"streamrelay.v1.event.{host}.{kind}"
 
 
+MOST_TARGETS: Final = 2000
+"""Targets of one host that are listed; a host that invents many would keep the pages of all users busy."""
 ALL_TARGETS: Final = "streamrelay.v1.hosts.targets"
 ALL_STREAMS: Final = "streamrelay.v1.hosts.streams"
 """What every agent is asked at once; each answers under its own name (protocol.rst, "Discovery")."""

@@ -27,6 +27,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamrelay import wire
 from streamrelay.bus import Down
 from streamrelay.channel import Channel, Receiver
+from streamrelay.endings import FINISHED, Close, Ending, ending
 from streamrelay.errors import Refused
 from streamrelay.framed import FramedConnection, Masking
 from streamrelay.main import main
@@ -34,7 +35,6 @@ from streamrelay.pulse import Pulse
 from streamrelay.splice import Connection, Drain, Feed
 from streamrelay.tokens import generate
 from streamrelay.websocket import Admission, Door, Knock
-from streamrelay.wire import FINISHED, Ending
 
 STREAM = "s" * 22
 """A stream's id, and an opaque token."""
@@ -279,7 +279,7 @@ class FakeConnection:
 
     def join(self, feed: Feed, drain: Drain) -> None:
         if self.lost:
-            feed.over(wire.ending(wire.Close.LEG_LOST))
+            feed.over(ending(Close.LEG_LOST))
             feed.gone()
             return
         self.feed, self.drain_to, self.paused = feed, drain, False

@@ -12,9 +12,10 @@ from streamrelay.agent import Agent
 from streamrelay.bus import Message
 from streamrelay.config import AgentConfig
 from streamrelay.dial import DialError
+from streamrelay.endings import Close, ending
 from streamrelay.errors import PeerError, TargetError
 from streamrelay.summonses import MEMORY
-from streamrelay.wire import Answer, Close, Refusal
+from streamrelay.wire import Answer, Refusal
 from tests.fakes import STREAM, FakeBus, FakeConnection, Heard
 
 RELAY = "wss://relay.example"
@@ -211,7 +212,7 @@ class Streams(Case):
         leg, target = self.meet()
         leg.receive(b"up")
         self.reactor.advance(2)
-        target.lose(wire.ending(Close.TARGET_RESET))
+        target.lose(ending(Close.TARGET_RESET))
         leg.lose()
         [event] = self.events("ended")
         self.assertEqual((event["code"], event["seconds"], event["up"], event["down"]), (4003, 2.0, 2, 0))

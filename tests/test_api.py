@@ -245,6 +245,23 @@ class Streams(Case):
             self.assertEqual(self.problem("DELETE", f"/v1/streams/{stream}"), (404, "no_such_stream"))
         self.assertEqual(len(self.platform.ended), 1)
 
+    def test_end_of_claimed(self) -> None:
+        """A stream that a second host claims to have is ended at both, once each; what one refuses is told."""
+        claims = (("a", "web-9", 1e9), ("a", "web-1", 2.0), ("a", "web-1", 1.0), ("a", "db", 3.0), ("b", "web-1", 4.0))
+        self.platform.live = [StreamInfo(name, host, "log/x", "u", age, 2, 3) for name, host, age in claims]
+        self.assertEqual(self.ask("DELETE", "/v1/streams/a")[0], 204)
+        self.assertEqual(self.platform.ended, [("web-9", "a"), ("web-1", "a")])
+
+        async def end(host: str, stream: str) -> None:
+            ended.append(host)
+            if host == "web-9":
+                raise Refused(504, "host web-9 did not answer in time", code="host_slow")
+
+        ended: list[str] = []
+        self.patch(FakePlatform, "end", lambda _, *named: end(*named))
+        self.assertEqual(self.problem("DELETE", "/v1/streams/a"), (504, "host_slow"))
+        self.assertEqual(ended, ["web-9", "web-1"])
+
     def test_methods(self) -> None:
         """A path answers its own methods only."""
         for method, path in (

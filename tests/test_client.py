@@ -6,8 +6,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay import client
 from streamrelay.client import ClientStream, LocalPort, PlatformApi, PlatformError
+from streamrelay.endings import Close, ending
 from streamrelay.fetch import Fetched, FetchError
-from streamrelay.wire import Close, ending
 from tests.fakes import FakeConnection, FakeTransport
 
 

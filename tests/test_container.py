@@ -6,17 +6,19 @@ from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
+from streamrelay.endings import Close, ending
 from streamrelay.errors import TargetError
 from streamrelay.splice import Connection
 from streamrelay.targets.catalogue import read_entry
 from streamrelay.targets.container import Container
 from streamrelay.targets.container_exec import MARK
 from streamrelay.targets.following import PLACE_AFTER
-from streamrelay.wire import CONNECT_TIME, Close, Control, Refusal, Terms, decode_control, ending
+from streamrelay.wire import CONNECT_TIME, Control, Refusal, Terms, decode_control
 from tests.fakes import Asked, Ear, FakeDocker
-from tests.test_messages import framed
+from tests.test_container_messages import framed
 
 ID = "5" * 64
+EXEC, OTHER = "a" * 64, "b" * 64
 FRESH = Terms()
 STAMP = "2026-11-25T03:12:%02d.000000001Z "
 
@@ -402,10 +404,10 @@ class Execs(Case):
         work = self.connect(show="exec", command=("/bin/bash", "-l"), user="app", size=(91, 31))
         self.found()
         self.created = self.docker.asked(f"POST /containers/{ID}/exec")
-        self.created.answer({"Id": "abc"}, "201 Created")
-        self.started = self.docker.asked("POST /exec/abc/start")
+        self.created.answer({"Id": EXEC}, "201 Created")
+        self.started = self.docker.asked(f"POST /exec/{EXEC}/start")
         self.started.upgrade(b"early ")
-        self.docker.asked("POST /exec/abc/resize?w=91&h=31").answer()
+        self.docker.asked(f"POST /exec/{EXEC}/resize?w=91&h=31").answer()
         connection = self.successResultOf(work)
         return connection, self.started
 
@@ -438,9 +440,9 @@ class Execs(Case):
         connection.join(self.ear, self.ear)
         shell.transport.protocol.dataReceived(b"last")
         shell.transport.protocol.readConnectionLost()
-        self.docker.asked("GET /exec/abc/json").answer({"Running": True, "ExitCode": None})
+        self.docker.asked(f"GET /exec/{EXEC}/json").answer({"Running": True, "ExitCode": None})
         self.reactor.advance(1)
-        self.docker.asked("GET /exec/abc/json").answer({"Running": False, "ExitCode": 3})
+        self.docker.asked(f"GET /exec/{EXEC}/json").answer({"Running": False, "ExitCode": 3})
         names = [event[0] for event in self.ear.said]
         self.assertEqual(names, ["bytes", "control", "eof", "over", "gone"])
         self.assertEqual((self.controls()[0].exit, self.ear.codes), (3, [1000]))
@@ -452,7 +454,7 @@ class Execs(Case):
         connection.join(self.ear, self.ear)
         shell.lose()
         for _ in range(5):
-            self.docker.asked("GET /exec/abc/json").answer({"Running": True, "ExitCode": None})
+            self.docker.asked(f"GET /exec/{EXEC}/json").answer({"Running": True, "ExitCode": None})
             self.reactor.advance(1)
         self.assertEqual(self.ear.codes, [Close.TARGET_RESET])
         self.ends()
@@ -462,8 +464,8 @@ class Execs(Case):
         (mark,) = [each for each in self.created.body["Env"] if each.startswith(f"{MARK}=")]
         asked = self.docker.asked(f"POST /containers/{ID}/exec")
         self.assertEqual((asked.body["Cmd"][-1], asked.body["User"], asked.body["Tty"]), (mark, "app", False))
-        asked.answer({"Id": "def"}, "201 Created")
-        asked = self.docker.asked("POST /exec/def/start")
+        asked.answer({"Id": OTHER}, "201 Created")
+        asked = self.docker.asked(f"POST /exec/{OTHER}/start")
         self.assertEqual(asked.body, {"Detach": True, "Tty": False})
         asked.answer()
         self.assertEqual(self.docker.waiting, 0)
@@ -492,9 +494,9 @@ class Execs(Case):
         connection, _ = self.start()
         for columns in (100, 101, 102):
             connection.send_control(b'{"resize":[%d,40]}' % columns)
-        self.docker.asked("POST /exec/abc/resize?w=100&h=40").answer({"message": "not yet"}, "409 Conflict")
+        self.docker.asked(f"POST /exec/{EXEC}/resize?w=100&h=40").answer({"message": "not yet"}, "409 Conflict")
         self.reactor.advance(1)
-        self.docker.asked("POST /exec/abc/resize?w=102&h=40").answer()
+        self.docker.asked(f"POST /exec/{EXEC}/resize?w=102&h=40").answer()
         self.assertEqual(self.docker.waiting, 0)
 
     def test_end_of_file(self) -> None:
@@ -511,8 +513,8 @@ class Execs(Case):
         for body in ({"message": "no such program"}, b"no such program\n"):
             work = self.connect(show="exec")
             self.found()
-            self.docker.asked("POST /containers/").answer({"Id": "abc"}, "201 Created")
-            asked = self.docker.asked("POST /exec/abc/start")
+            self.docker.asked("POST /containers/").answer({"Id": EXEC}, "201 Created")
+            asked = self.docker.asked(f"POST /exec/{EXEC}/start")
             asked.answer(body, "400 Bad Request")
             self.refused(work, Refusal.TARGET_REFUSED, "no such program")
             self.assertTrue(asked.transport.disconnecting)
@@ -521,8 +523,8 @@ class Execs(Case):
         """An API that doesn't answer is given up, and one that closes the connection."""
         work = self.connect(show="exec")
         self.found()
-        self.docker.asked("POST /containers/").answer({"Id": "abc"}, "201 Created")
-        asked = self.docker.asked("POST /exec/abc/start")
+        self.docker.asked("POST /containers/").answer({"Id": EXEC}, "201 Created")
+        asked = self.docker.asked(f"POST /exec/{EXEC}/start")
         self.reactor.advance(CONNECT_TIME)
         self.refused(work, Refusal.TARGET_UNREACHABLE, "did not answer in time")
         self.assertTrue(asked.transport.disconnecting)

@@ -8,9 +8,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay import wire
 from streamrelay.dial import DialError, DialFactory, Dialler
+from streamrelay.endings import FINISHED
 from streamrelay.pulse import Pulse
 from streamrelay.websocket import LegFactory
-from streamrelay.wire import FINISHED, MAX_HANDSHAKE
+from streamrelay.wire import MAX_HANDSHAKE
 from tests.fakes import STREAM, Ear, Endpoint, FakeDoor, FakeTransport, connect, exchange, frame
 
 

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamrelay import wire
 from streamrelay.allowance import FIRST_READ, MOST_HEADERS
 from streamrelay.channel import READ
+from streamrelay.endings import EXPLAIN, FINISHED, Close, Ending, ending
 from streamrelay.framed import (
     CLOSE_TIME,
     FAILED_TIME,
@@ -20,7 +21,6 @@ from streamrelay.framed import (
 from streamrelay.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, FrameReader
 from streamrelay.pulse import BEAT, Pulse
 from streamrelay.splice import HIGH, Splice
-from streamrelay.wire import FINISHED, Close, Ending, ending
 from tests.fakes import Ear, FakeChannel, FakeConnection, Link, examples, frame
 
 KEY = b"\x01\x02\x03\x04"
@@ -236,7 +236,7 @@ class Closing(Case):
         self.connection.send([memoryview(b"too late")], 8)
         self.connection.send_control(b"{}")
         self.connection.close(FINISHED)
-        text = wire.EXPLAIN[Close.TARGET_REFUSED].encode()
+        text = EXPLAIN[Close.TARGET_REFUSED].encode()
         self.assertEqual(self.sent(), [(BINARY, b"last"), (CLOSE, struct.pack("!H", 4001) + text)])
         self.assertFalse(self.channel.closed)
         self.channel.receive(close_frame(4001))

@@ -395,6 +395,17 @@ class Forwarded(Asked):
         self.assertEqual([target["name"] for target in host["targets"]], ["log/nginx"])
         self.assertEqual(self.told("DELETE", "/v1/streams/a", Cookie="a=1")[0], 204)
 
+    def test_stranger_looks(self) -> None:
+        """Where a yes grants a stranger no more than to look at a target, it is opened for that alone."""
+        for grants, view in (
+            ([{"host": "web-1", "target": "log/*", "view": True}], True),
+            ([{"host": "*", "target": "*", "view": True}, {"host": "web-1", "target": "log/*"}], False),
+            ([{"host": "db", "target": "*", "view": True}], False),  # it says nothing of this one but the yes
+        ):
+            self.fetch.result = Fetched(200, json.dumps({"user": "dora", "grants": grants}).encode())
+            self.assertEqual(self.told("POST", "/v1/streams", WANTED, Cookie="a=1")[0], 201)
+            self.assertIs(self.platform.terms.pop().view, view)
+
     def test_no_secret_logged(self) -> None:
         """What is sent along appears in no log."""
         heard = Heard(self)

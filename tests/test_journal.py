@@ -1,4 +1,4 @@
-"""targets/journal*.py, targets/entries.py: systemd's journal, by a journalctl that a test speaks for."""
+"""targets/journal*.py, targets/journal_entries.py: systemd's journal, by a journalctl that a test speaks for."""
 
 import os
 
@@ -10,14 +10,15 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from streamrelay.endings import Close, ending
 from streamrelay.errors import TargetError
 from streamrelay.splice import Connection
 from streamrelay.targets.catalogue import read_entry as read_target
-from streamrelay.targets.entries import LONGEST, plain, read_entry
 from streamrelay.targets.following import PLACE_AFTER
 from streamrelay.targets.journal import TOO_LONG, Journal
+from streamrelay.targets.journal_entries import LONGEST, plain, read_entry
 from streamrelay.targets.journalctl import MAX_LINE
-from streamrelay.wire import CONNECT_TIME, Close, Control, Refusal, Terms, decode_control, encode, ending
+from streamrelay.wire import CONNECT_TIME, Control, Refusal, Terms, decode_control, encode
 from tests.fakes import Ear, folder
 
 FRESH = Terms()

@@ -3,9 +3,9 @@
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from streamrelay.endings import Close, ending
 from streamrelay.leg import LegCore, make_leg
 from streamrelay.splice import Splice
-from streamrelay.wire import Close, ending
 from tests.fakes import FakeConnection
 
 

@@ -5,10 +5,11 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from streamrelay.endings import Close, ending
 from streamrelay.limits import Bounds, first
 from streamrelay.pulse import BEAT, Pulse
 from streamrelay.splice import HIGH, Half, Splice
-from streamrelay.wire import Close, Limits, ending, strictest
+from streamrelay.wire import Limits, strictest
 from tests.fakes import FakeConnection, cut, examples
 
 

@@ -10,11 +10,12 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from streamrelay.endings import FINISHED
 from streamrelay.errors import TargetError
 from streamrelay.targets import log
 from streamrelay.targets.log import LOOK, WATCHED, Log
-from streamrelay.targets.logfile import CHUNK
-from streamrelay.wire import FINISHED, Refusal, Terms
+from streamrelay.targets.log_file import CHUNK
+from streamrelay.wire import Refusal, Terms
 from tests.fakes import Ear, Turns, examples, folder
 
 
@@ -242,6 +243,20 @@ class Followed(LogTest):
         self.append(b"1\n")
         self.on_received = lambda: self.reader.connection.abort()
         self.follow()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_unreadable_later(self) -> None:
+        """A file that can't be read any more ends the stream, which says why, and holds no descriptor."""
+        self.append(b"one\n")
+        self.follow()
+        held = self.reader.connection.file.descriptor
+        directory = os.open(self.path.parent, os.O_RDONLY)
+        os.dup2(directory, held)
+        os.close(directory)
+        self.look()
+        over, gone = self.reader.ear.said[-2:]
+        self.assertEqual((over[1].code, over[1].reason, gone[0]), (4003, f"{self.path}: Is a directory", "gone"))
+        self.assertRaises(OSError, os.fstat, held)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_no_file(self) -> None:

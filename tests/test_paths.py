@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from streamrelay.endings import Close
 from streamrelay.framed import FramedConnection, Masking
 from streamrelay.pulse import Pulse
 from streamrelay.sockets import READ
 from streamrelay.splice import HIGH, Half, Splice
-from streamrelay.wire import Close
 from tests.loopback import PATHS, StepLoop, connected, masked, unframe
 
 MIXTURES = [(near, far) for near in PATHS for far in PATHS]

@@ -6,8 +6,8 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from streamrelay.endings import FINISHED, Close, ending
 from streamrelay.plain import CLOSE_TIME, LINGER, PlainConnection, PlainProtocol
-from streamrelay.wire import FINISHED, Close, ending
 from tests.fakes import Ear, FakeChannel, FakeTransport
 
 RESET = ending(Close.TARGET_RESET)

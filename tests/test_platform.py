@@ -67,11 +67,29 @@ class Opening(Case):
 
     def test_terms(self) -> None:
         """The terms of a stream stand in its summons."""
-        self.bus.answers.append(READY)
+        self.bus.answers.append(wire.encode(Answer(ready=True, kind="log", viewer="log")))
         opened = self.open(terms=wire.Terms(True, "a-place", 5))
         claims = Verifier.load([self.public], "web-1").claims(self.bus.asked[-1][1].decode(), "summons")
         summons = wire.convert(claims, Summons)
         self.assertEqual((summons.view, summons.place, summons.after, opened.view), (True, "a-place", 5, True))
+
+    def test_looks_not_kept(self) -> None:
+        """An agent that doesn't say what can be looked at only may not know of it, so its stream isn't given out."""
+        for answer in (b'{"ready":true,"kind":"pty"}', wire.encode(Answer(ready=True, kind="qemu", viewer="spice"))):
+            self.bus.answers.append(answer)
+            refused = self.refused(self.platform.open("u", "h", "t", terms=wire.Terms(view=True)))
+            self.assertEqual((refused.status, refused.code), (502, "bad_answer"))
+
+    def test_lying_words(self) -> None:
+        """What an agent says of itself is words, and a reason in one short line without control characters."""
+        for name in ("kind", "viewer", "refused"):
+            for word in ("a b", "\x1b]0;x\x07", "a" * 65, "<script>"):
+                self.bus.answers.append(wire.encode({"ready": name != "refused", name: word}))
+                self.assertEqual(self.refused(self.platform.open("u", "h", "t")).code, "bad_answer")
+        reason = "no\n\x1b[2J\u202e" + "x" * 5000
+        self.bus.answers.append(wire.encode(Answer(refused="busy", reason=reason)))
+        refused = self.refused(self.platform.open("u", "h", "t"))
+        self.assertEqual((refused.reason[:8], len(refused.reason)), ("no??[2J?", 200))
 
     def test_limits(self) -> None:
         """Limits go into both tokens and the summons: those that are given, or the platform's own."""
@@ -164,6 +182,15 @@ class Asking(Case):
         expected = [HostInfo(host, (TargetInfo("a", "tcp"),)) for host in "ab"]
         self.assertEqual(awaited(self.platform.hosts()), [*expected, HostInfo("g", ())])
         self.assertEqual(self.bus.asked, [("streamrelay.v1.hosts.targets", b"")])
+
+    def test_lying_hosts(self) -> None:
+        """A host whose targets have names that none can have isn't listed; of one with very many, some are."""
+        lies = ("<img src=x>", "a\u202eb", "a b", "", "x" * 1025)
+        many = [{"name": f"t{number}", "kind": "tcp"} for number in range(wire.MOST_TARGETS + 1)]
+        self.bus.gathered = [("liar", json.dumps([{"name": name, "kind": "tcp"}]).encode()) for name in lies]
+        self.bus.gathered += [("liar", b'[{"name":"a","kind":"<b>"}]'), ("many", json.dumps(many).encode())]
+        [host] = awaited(self.platform.hosts())
+        self.assertEqual((host.host, len(host.targets)), ("many", wire.MOST_TARGETS))
 
     def test_streams(self) -> None:
         """Live streams are listed, the oldest first, and no host tells of another's; nonsense is left out."""

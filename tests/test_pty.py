@@ -10,10 +10,11 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from streamrelay.endings import FINISHED
 from streamrelay.errors import TargetError
 from streamrelay.targets import pty
 from streamrelay.targets.pty import KILL_AFTER, Pty, PtyConnection, PtyProtocol, exit_status
-from streamrelay.wire import FINISHED, Refusal, Terms
+from streamrelay.wire import Refusal, Terms
 from tests.fakes import Ear, FakeTransport, folder
 
 

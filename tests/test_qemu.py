@@ -1,4 +1,4 @@
-"""targets/qemu.py, targets/qmp.py, targets/listeners.py: a VM's console, by what its QEMU says."""
+"""targets/qemu.py, targets/qmp.py, targets/qemu_listeners.py: a VM's console, by what its QEMU says."""
 
 import json
 import os
@@ -16,10 +16,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.errors import TargetError
 from streamrelay.plain import PlainConnection, PlainProtocol
-from streamrelay.targets import listeners
+from streamrelay.targets import qemu_listeners
 from streamrelay.targets.catalogue import read_entry
-from streamrelay.targets.listeners import Listener, is_local, users
 from streamrelay.targets.qemu import Qemu
+from streamrelay.targets.qemu_listeners import Listener, is_local, users
 from streamrelay.targets.qmp import GREETING_TIME, HELD, MAX_LINE, Owner
 from streamrelay.wire import CONNECT_TIME, Refusal, Terms
 from tests.fakes import FakeTransport, cut, examples, folder
@@ -345,7 +345,7 @@ class ByAddress(Case):
         self.vm.answers["getfd"] = NO_DESCRIPTORS
         self.vm.answers["query-vnc-servers"] = ok([{"server": [{**VNC_AT, "websocket": True}, VNC_AT]}])
         self.users = {os.getuid()}
-        self.patch(listeners, "users", lambda port: self.users)
+        self.patch(qemu_listeners, "users", lambda port: self.users)
 
     def connect(self) -> None:
         """The port answers."""
@@ -413,7 +413,7 @@ class ByAddress(Case):
 
 
 class Listeners(SynchronousTestCase):
-    """targets/listeners.py"""
+    """targets/qemu_listeners.py"""
 
     def test_named(self) -> None:
         """Hosts, ports and paths as QEMU tells them."""

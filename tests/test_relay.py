@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay import tokens
 from streamrelay.config import RelayConfig
+from streamrelay.endings import Close
 from streamrelay.errors import Refused
 from streamrelay.framed import FramedConnection, Masking
 from streamrelay.frames import FrameReader
@@ -15,7 +16,6 @@ from streamrelay.pulse import BEAT, Pulse
 from streamrelay.relay import AGENT_PATIENCE, GOODBYE, OPAQUE_MEMORY, Relay
 from streamrelay.tokens import Signer
 from streamrelay.websocket import Knock
-from streamrelay.wire import Close
 from tests.fakes import STREAM, FakeChannel, Heard, examples, frame, key_pair
 
 KEY = b"\x01\x02\x03\x04"

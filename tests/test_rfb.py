@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from streamrelay.endings import Close
 from streamrelay.errors import PeerError
 from streamrelay.targets.rfb import DRAWING, EARLY, MOST_ENCODINGS, Spectator
-from streamrelay.wire import Close
 from tests.fakes import FakeVncServer, cut, examples
 
 V7, V8 = b"RFB 003.007\n", b"RFB 003.008\n"
@@ -143,6 +143,16 @@ class Handshakes(Case):
         talk.server.hear = lambda data: None  # it doesn't answer
         talk.say(V8 + bytes(EARLY))
         self.ends(talk, b"\1", "without the server's answers")
+
+    def test_server_before_its_turn(self) -> None:
+        """A server that goes on before the client's turn is over ends it, too, before much of it is held."""
+        for said in (b"", V8, V8 + b"\2"):
+            talk = Talk(FakeVncServer(types=b"\2")).say(said)
+            with self.assertRaises(PeerError) as caught:
+                for _ in range(3):
+                    talk.spectator.from_server(bytes([7]) * EARLY)
+            self.assertTrue(caught.exception.reason.startswith("view only: "))
+            self.assertLess(len(talk.spectator._early["server"]), 3 * EARLY)
 
 
 class Messages(Case):

@@ -7,8 +7,9 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 
+from streamrelay.pages import PIECE, Page
 from streamrelay.proxies import Proxies
-from streamrelay.site import MOST, MOST_FROM_ONE, REQUEST_TIME, BoundedSite
+from streamrelay.site import IDLE_TIME, MOST, MOST_FROM_ONE, REQUEST_TIME, BoundedSite
 from tests.fakes import FakeTransport, connect
 
 WHOLE = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -68,6 +69,65 @@ class Times(Case):
         transport.receive(b"G")
         self.clock.advance(REQUEST_TIME)
         self.assertTrue(transport.aborted)
+
+
+class Unread(Case):
+    """Answers that their client doesn't take."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.site = BoundedSite(Page(b"x" * 1_000_000, "a.js", "default-src 'none'"), self.clock, Proxies())
+
+    def test_pieces(self) -> None:
+        """Of a file a client that reads nothing holds a piece, and gets all of it once it reads."""
+        transport = self.full()
+        transport.receive(WHOLE)
+        self.assertLess(len(transport.value()), 2 * PIECE)
+        total = len(transport.take())
+        while transport.producer is not None and total < 1_000_000:
+            transport.drain()
+            self.assertLessEqual(len(transport.value()), PIECE)
+            total += len(transport.take())
+        self.assertGreater(total, 1_000_000)
+        self.clock.advance(IDLE_TIME - 1)
+        self.assertFalse(transport.aborted)
+
+    def test_many_requests(self) -> None:
+        """Requests in a row, of which no answer is read, aren't answered one upon the other; many are dropped."""
+        transport = self.full()
+        transport.receive(WHOLE * 3)
+        self.assertLess(len(transport.value()), 2 * PIECE)
+        self.site.resource = Greeting()
+        transport = self.full()
+        transport.receive(WHOLE * 5000)
+        self.assertTrue(transport.aborted)
+        self.assertLess(len(transport.value()), 2 * PIECE)
+
+    def test_never_read(self) -> None:
+        """Who takes nothing for a minute is dropped."""
+        transport = self.full()
+        transport.receive(WHOLE)
+        self.clock.advance(IDLE_TIME - 1)
+        self.assertFalse(transport.aborted)
+        transport.drain()
+        self.clock.advance(IDLE_TIME - 1)
+        self.assertFalse(transport.aborted)
+        self.clock.advance(1)
+        self.assertTrue(transport.aborted)
+
+    def full(self) -> FakeTransport:
+        """A transport that holds what is written, and says at once that it has no more room."""
+        transport = self.come()
+        write = transport.write
+
+        def hold(data: bytes) -> None:
+            write(data)
+            if len(transport.value()) >= PIECE and transport.producer is not None:
+                transport.producer.pauseProducing()
+
+        transport.write = hold
+        transport.writeSequence = lambda pieces: hold(b"".join(pieces))
+        return transport
 
 
 class Crowds(Case):

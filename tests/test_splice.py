@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from streamrelay.endings import FINISHED, Close, ending
 from streamrelay.splice import HIGH, Splice
-from streamrelay.wire import FINISHED, Close, ending
 from tests.fakes import FakeConnection, examples
 
 

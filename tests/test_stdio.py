@@ -5,8 +5,8 @@ import time
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from streamrelay.endings import FINISHED
 from streamrelay.stdio import StdioConnection
-from streamrelay.wire import FINISHED
 from tests.fakes import Ear
 
 

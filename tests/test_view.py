@@ -5,10 +5,11 @@ import struct
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from streamrelay.endings import FINISHED, Close
 from streamrelay.errors import TargetError
 from streamrelay.splice import HIGH, Splice
 from streamrelay.targets.view import PIECE, check_view, view_only
-from streamrelay.wire import FINISHED, VIEWERS, Close, Refusal
+from streamrelay.wire import VIEWERS, Refusal
 from tests.fakes import FakeConnection, FakeVncServer
 
 KEY = struct.pack(">BBxxI", 4, 1, 0x78)

@@ -2,9 +2,10 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from streamrelay.endings import Close, ending
 from streamrelay.errors import PeerError
 from streamrelay.vigil import Unmet, Vigil
-from streamrelay.wire import Close, Met, ending
+from streamrelay.wire import Met
 from tests.fakes import Ear, FakeConnection
 
 MET = b'{"met": {"mode": "v1", "from": "client:1"}}'

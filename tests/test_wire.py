@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay import wire
+from streamrelay.endings import EXPLAIN, FINISHED, Close, Ending, ending
 from streamrelay.errors import PeerError, printable
-from streamrelay.wire import Answer, Close, Control, Ending, Met, Summons
+from streamrelay.wire import Answer, Control, Met, Summons
 from tests.fakes import STREAM, examples
 
 SUMMONS = {
@@ -96,17 +97,17 @@ class Endings(SynchronousTestCase):
 
     def test_all_explained(self) -> None:
         """Every close code has its explanation, and nothing else has."""
-        self.assertEqual(set(wire.EXPLAIN), set(Close))
+        self.assertEqual(set(EXPLAIN), set(Close))
 
     def test_clean(self) -> None:
         """Only 1000 is a clean ending."""
-        self.assertTrue(wire.FINISHED.clean)
+        self.assertTrue(FINISHED.clean)
         self.assertEqual([code for code in Close if Ending(code).clean], [Close.FINISHED])
 
     def test_words(self) -> None:
         """An ending is told by its number, its meaning and its reason, each once, for unknown codes too."""
-        self.assertEqual(str(wire.ending(Close.OPERATOR)), "4006 ended by an operator")
-        self.assertEqual(str(wire.ending(Close.LEG_LOST, "why")), "4005 the other leg was lost: why")
+        self.assertEqual(str(ending(Close.OPERATOR)), "4006 ended by an operator")
+        self.assertEqual(str(ending(Close.LEG_LOST, "why")), "4005 the other leg was lost: why")
         self.assertEqual(str(Ending(4321, "why")), "4321 why")
 
 

@@ -12,9 +12,9 @@ from wsproto.frame_protocol import FrameProtocol, Opcode, ParseFailed
 from fuzz.choices import Choices
 from fuzz.targets.frames import build
 from streamrelay import wire
+from streamrelay.endings import Close, ending
 from streamrelay.framed import FramedConnection, Masking
 from streamrelay.pulse import BEAT, Pulse
-from streamrelay.wire import Close, ending
 from tests.fakes import Ear, FakeChannel, frame
 
 LONGEST: Final = 600

@@ -11,9 +11,10 @@ from attrs import define, field
 from wsproto.frame_protocol import FrameProtocol, Opcode, ParseFailed
 
 from fuzz.choices import Choices
+from streamrelay.endings import Close
 from streamrelay.errors import PeerError
 from streamrelay.frames import BINARY, CLOSE, TEXT, FrameReader, parse_close
-from streamrelay.wire import MAX_CONTROL, Close
+from streamrelay.wire import MAX_CONTROL
 from tests.fakes import frame
 
 LONGEST: Final = 600

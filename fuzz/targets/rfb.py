@@ -7,9 +7,9 @@ the spectator holds no more than a piece of a message.
 from typing import Final
 
 from fuzz.choices import Choices
+from streamrelay.endings import Close
 from streamrelay.errors import PeerError
 from streamrelay.targets.rfb import EARLY, PIECE, Spectator
-from streamrelay.wire import Close
 from tests.fakes import FakeVncServer
 
 _V7, _V8 = b"RFB 003.007\n", b"RFB 003.008\n"

@@ -12,10 +12,10 @@ from typing import Any, Final
 from fuzz.choices import Choices
 from fuzz.targets.signing import AUDIENCE, HEADER, changed, printable, signed, timed, verifier
 from streamrelay import wire
+from streamrelay.endings import Close
 from streamrelay.errors import PeerError
 from streamrelay.platform import Platform
 from streamrelay.summonses import Summonses
-from streamrelay.wire import Close
 from tests.fakes import FakeBus
 
 _OPEN = (

@@ -6,9 +6,10 @@ from twisted.internet import error
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.protocol import Factory
 
+from streamrelay.endings import Close, ending
 from streamrelay.errors import TargetError
 from streamrelay.plain import PlainConnection, PlainProtocol
-from streamrelay.wire import Close, Refusal, ending
+from streamrelay.wire import Refusal
 
 
 def plain(reactor: Any) -> "Factory[PlainProtocol]":

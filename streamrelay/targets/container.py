@@ -11,9 +11,9 @@ from msgspec import Meta
 
 from streamrelay.errors import TargetError
 from streamrelay.splice import Connection
+from streamrelay.targets.container_api import ApiError, DockerApi, Found
 from streamrelay.targets.container_exec import start_exec
 from streamrelay.targets.container_log import follow_log
-from streamrelay.targets.docker_api import ApiError, DockerApi, Found
 from streamrelay.targets.kind import Kind
 from streamrelay.wire import Refusal, Terms, Viewer
 

@@ -16,14 +16,15 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from streamrelay import wire
+from streamrelay.endings import FINISHED, Close, Ending, ending
 from streamrelay.errors import PeerError, TargetError
 from streamrelay.logs import Logger
 from streamrelay.plain import PlainConnection
 from streamrelay.splice import Connection, Drain, Feed
-from streamrelay.targets.docker_api import ApiError, DockerApi, exec_settings
-from streamrelay.targets.hijack import hijack
+from streamrelay.targets.container_api import ApiError, DockerApi, exec_settings
+from streamrelay.targets.container_hijack import hijack
 from streamrelay.targets.pty import END_OF_INPUT
-from streamrelay.wire import FINISHED, Close, Control, Ending, ending
+from streamrelay.wire import Control
 
 log = Logger()
 
@@ -50,10 +51,50 @@ async def start_exec(
     settings = exec_settings(command, user, ["TERM=xterm-256color", mark], terminal=True)
     name = await api.create_exec(container, settings)
     body = msgspec.json.encode({"Detach": False, "Tty": True})
-    plain = await hijack(api.reactor, api.socket, f"/exec/{name}/start", body)
-    connection = ExecConnection(api, container, name, user, mark, plain)
-    await connection.resize(*size)  # so that the command finds it, or nearly so
+    marked = Marked(api, container, user, mark)
+    plain = None
+    try:
+        plain = await hijack(api.reactor, api.socket, f"/exec/{name}/start", body)
+        connection = ExecConnection(api, container, name, marked, plain)
+        await connection.resize(*size)  # so that the command finds it, or nearly so
+    except ApiError:
+        raise  # it wasn't started
+    except BaseException:
+        marked.end()  # it may have been
+        if plain is not None:
+            plain.abort()
+        raise
     return connection
+
+
+@define(frozen=True)
+class Marked:
+    """All processes of one stream in a container."""
+
+    api: DockerApi
+    container: str
+    user: str
+    mark: str
+
+    def end(self) -> None:
+        """Have them ended."""
+        run(self._end(), self.container, "the command in container {container} may go on: {error}")
+
+    async def _end(self) -> None:
+        settings = exec_settings(["/bin/sh", "-c", END, "sh", self.mark], self.user)
+        await self.api.start_exec(await self.api.create_exec(self.container, settings))
+
+
+def run(work: Any, container: str, otherwise: str) -> None:
+    """Do what nobody waits for."""
+
+    def failed(failure: Failure) -> None:
+        if failure.check(TargetError):
+            log.info(otherwise, container=container[:12], error=failure.value)
+        else:
+            log.failure("a command in container {container}", failure, container=container[:12])
+
+    Deferred.fromCoroutine(work).addErrback(failed)
 
 
 @define(eq=False)
@@ -63,8 +104,7 @@ class ExecConnection:
     api: DockerApi
     container: str
     name: str
-    user: str
-    mark: str
+    marked: Marked
     plain: PlainConnection
     _feed: Feed | None = None
     _ended: bool = False  # the command's end of the connection is closed
@@ -92,7 +132,9 @@ class ExecConnection:
         except PeerError:  # it has passed the leg's own check, so only a newer peer's words get here
             return
         if control.resize is not None:
-            self._run(self.resize(*control.resize), "the size of a terminal in container {container}: {error}")
+            run(
+                self.resize(*control.resize), self.container, "the size of a terminal in container {container}: {error}"
+            )
 
     def send_eof(self) -> None:
         """Type Ctrl-D, as for a pty: once ends an empty line's read, within a line it takes two."""
@@ -114,7 +156,7 @@ class ExecConnection:
             return
         self._left = True
         if not self._ended:
-            self._run(self._end(), "the command in container {container} may go on: {error}")
+            self.marked.end()
         self.plain.abort()
         self._report(FINISHED)
 
@@ -130,7 +172,7 @@ class ExecConnection:
     def eof(self) -> None:
         if not self._ended and not self._left:
             self._ended = True
-            self._run(self._tell(), "the status of a command in container {container} isn't known: {error}")
+            run(self._tell(), self.container, "the status of a command in container {container} isn't known: {error}")
 
     def over(self, ending: Ending) -> None:
         self.eof()
@@ -184,19 +226,6 @@ class ExecConnection:
                 await self._sleep(PAUSE * failed)
             finally:
                 self._sizing = False
-
-    async def _end(self) -> None:
-        settings = exec_settings(["/bin/sh", "-c", END, "sh", self.mark], self.user)
-        await self.api.start_exec(await self.api.create_exec(self.container, settings))
-
-    def _run(self, work: Any, otherwise: str) -> None:
-        def failed(failure: Failure) -> None:
-            if failure.check(TargetError):
-                log.info(otherwise, container=self.container[:12], error=failure.value)
-            else:
-                log.failure("a command in container {container}", failure, container=self.container[:12])
-
-        Deferred.fromCoroutine(work).addErrback(failed)
 
     def _sleep(self, seconds: float) -> "Deferred[None]":
         done: Deferred[None] = Deferred()

@@ -11,14 +11,15 @@ from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.web.iweb import IResponse
 
+from streamrelay.endings import FINISHED, Close, Ending, ending
 from streamrelay.errors import TargetError
-from streamrelay.targets.docker_api import DockerApi, Found
+from streamrelay.targets.container_api import DockerApi, Found
+from streamrelay.targets.container_body import QUERY, LogBody, deliver, in_time, read_log
+from streamrelay.targets.container_messages import Piece
+from streamrelay.targets.container_spots import Spot, Track
 from streamrelay.targets.following import Followed
-from streamrelay.targets.log_body import QUERY, LogBody, deliver, in_time, read_log
-from streamrelay.targets.messages import Piece
 from streamrelay.targets.seals import seal, unseal
-from streamrelay.targets.spots import Spot, Track
-from streamrelay.wire import FINISHED, Close, Ending, Terms, ending
+from streamrelay.wire import Terms
 
 FURTHEST: Final = 100_000
 """Messages from a place to a log's end; who comes back to Docker after more has lost some. With this bound Docker reads
@@ -52,7 +53,7 @@ async def follow_log(api: DockerApi, found: Found, lines: int, terms: Terms) -> 
 
 def read_place(place: str, container: str) -> tuple[Spot | None, int]:
     """What a client brings: the spot, and how many bytes behind it; None if it was not made for this container."""
-    text, _, skip = unseal(place, container).partition("+")
+    text, _, skip = unseal(place, f"container {container}").partition("+")
     try:
         return Spot.read(text), int(skip or 0)
     except ValueError:
@@ -139,7 +140,7 @@ class ContainerLog:
         return True
 
     def place(self) -> str:
-        return "" if self._within else seal(str(self._track.spot() if self._found else self.spot), self.container.id)
+        return "" if self._within else self._sealed(str(self._track.spot() if self._found else self.spot))
 
     def over(self, why: str) -> None:
         if not self.spot.time and not why:  # the last lines are over
@@ -209,4 +210,7 @@ class ContainerLog:
     def _tell(self, log: Followed, spot: Spot, lost: bool = False) -> None:
         behind = f"+{self.skip}" if self.skip else ""
         self.skip = 0
-        log.place(seal(f"{spot}{behind}", self.container.id), lost)
+        log.place(self._sealed(f"{spot}{behind}"), lost)
+
+    def _sealed(self, place: str) -> str:
+        return seal(place, f"container {self.container.id}")

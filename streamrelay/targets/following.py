@@ -7,8 +7,9 @@ from attrs import define, field
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from streamrelay import wire
+from streamrelay.endings import FINISHED, Ending
 from streamrelay.splice import Connection, Drain, Feed
-from streamrelay.wire import FINISHED, Control, Ending
+from streamrelay.wire import Control
 
 PLACE_AFTER: Final = 0.25
 """Seconds after which text is followed by a place; a leg may send 16 control messages a second."""

@@ -14,14 +14,15 @@ from msgspec import Meta
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from streamrelay.endings import Close, ending
 from streamrelay.errors import TargetError
 from streamrelay.splice import Connection
-from streamrelay.targets.entries import FIELDS, Entry, read_entry
 from streamrelay.targets.following import Followed
+from streamrelay.targets.journal_entries import FIELDS, Entry, read_entry
 from streamrelay.targets.journalctl import MAX_LINE, Journalctl
 from streamrelay.targets.kind import Kind
 from streamrelay.targets.seals import MACHINE_ID, seal, unseal
-from streamrelay.wire import CONNECT_TIME, Close, Refusal, Terms, Viewer, ending
+from streamrelay.wire import CONNECT_TIME, Refusal, Terms, Viewer
 
 _UNIT: Final = re.compile(r"[A-Za-z0-9:_.@\\*?\[\]-]{1,255}")
 TOO_LONG: Final = f"(an entry of more than {MAX_LINE} bytes was left out)\n".encode()
@@ -96,14 +97,15 @@ class Journal(Kind, frozen=True, tag="journal", tag_field="kind"):
             return Failure(TargetError(Refusal.TARGET_UNREACHABLE, why))
 
         run = Journalctl(on_line, on_end)
-        run.spawn(reactor, [*self.arguments, *arguments])
+        # Whoever writes a very long entry must not keep others from the journal, so nothing of it is asked for.
+        run.spawn(reactor, [*self.arguments, "--output-fields=_PID", *arguments])
         done.addTimeout(CONNECT_TIME, reactor, late)
         return await done
 
     @property
     def arguments(self) -> list[str]:
         """Of every run. Without --merge a follower shows the current boot alone, with it other machines', too."""
-        common = ["--no-pager", "--output=json", "--all", f"--output-fields={FIELDS}", "--merge"]
+        common = ["--no-pager", "--output=json", "--all", "--merge"]
         return [*common, f"--directory={self.directory}" if self.directory else f"_MACHINE_ID={machine()}"]
 
     @property
@@ -155,7 +157,8 @@ class JournalSource:
         log.place(seal(f"{self.at}{behind}", self.settings.sealed_for), self.lost)
         self._run = Journalctl(self._line, self._ended)
         try:
-            self._run.spawn(self.reactor, [*self.settings.arguments, *self.settings.matching, *self._from()])
+            fields = f"--output-fields={FIELDS}"
+            self._run.spawn(self.reactor, [*self.settings.arguments, fields, *self.settings.matching, *self._from()])
         except TargetError as error:
             self._ended(error.reason)
 

@@ -13,14 +13,15 @@ from msgspec import Meta
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from streamrelay import wire
+from streamrelay.endings import FINISHED, Close, Ending, ending
 from streamrelay.errors import TargetError
 from streamrelay.splice import Connection, Drain, Feed
 from streamrelay.targets.kind import Kind
-from streamrelay.targets.logfile import CHUNK, LogFile, last_lines, open_log, replaced
-from streamrelay.targets.places import Place
-from streamrelay.targets.rotation import successor
-from streamrelay.targets.skips import Skip
-from streamrelay.wire import FINISHED, Control, Ending, Refusal, Terms, Viewer
+from streamrelay.targets.log_file import CHUNK, LogFile, last_lines, open_log, replaced
+from streamrelay.targets.log_places import Place
+from streamrelay.targets.log_rotation import successor
+from streamrelay.targets.log_skips import Skip
+from streamrelay.wire import Control, Refusal, Terms, Viewer
 
 LOOK: Final = 0.2
 """Seconds between two looks at a file that has nothing new."""
@@ -133,20 +134,26 @@ class LogConnection:
         self.abort()
 
     def abort(self) -> None:
+        self._end(FINISHED)
+
+    def _end(self, how: Ending) -> None:
         self._stop()
         if self.file is not None:
             self.file.close()
             self.file = None
         feed, self._feed = self._feed, None
         if feed is not None:
-            feed.over(FINISHED)
+            feed.over(how)
             feed.gone()
 
     # -- one turn after the other ----------------------------------------------------------------------------
 
     def _read(self) -> None:
         self._next = None
-        self._later(self._turn())
+        try:
+            self._later(self._turn())
+        except OSError as error:  # a disk that fails, a file server that has gone
+            self._end(ending(Close.TARGET_RESET, f"{self.settings.path}: {error.strerror}"))
 
     def _turn(self) -> float:
         """Do a bit of what there is to do; seconds until the next bit."""

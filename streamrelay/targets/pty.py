@@ -17,11 +17,12 @@ from twisted.python.failure import Failure
 
 from streamrelay import wire
 from streamrelay.channel import TransportChannel
+from streamrelay.endings import FINISHED, Ending
 from streamrelay.errors import PeerError, TargetError
 from streamrelay.logs import Logger
 from streamrelay.splice import Connection, Drain, Feed
 from streamrelay.targets.kind import Kind
-from streamrelay.wire import FINISHED, Ending, Refusal, Terms, Viewer
+from streamrelay.wire import Refusal, Terms, Viewer
 
 log = Logger()
 

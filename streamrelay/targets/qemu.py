@@ -17,8 +17,8 @@ from streamrelay.logs import Logger
 from streamrelay.splice import Connection
 from streamrelay.targets.connecting import plain
 from streamrelay.targets.kind import Kind
-from streamrelay.targets.listeners import Listener, connect_listener
 from streamrelay.targets.paths import check_absolute, real_path, within_of
+from streamrelay.targets.qemu_listeners import Listener, connect_listener
 from streamrelay.targets.qmp import Qmp, QmpError, adopt, conversation
 from streamrelay.wire import CONNECT_TIME, Refusal, Terms, Viewer
 

@@ -15,8 +15,8 @@ from typing import Final
 
 from attrs import define, field
 
+from streamrelay.endings import Close
 from streamrelay.errors import PeerError
-from streamrelay.wire import Close
 
 CLIENT: Final = "client"
 SERVER: Final = "server"
@@ -28,7 +28,7 @@ VERSIONS: Final = (b"RFB 003.007\n", b"RFB 003.008\n")
 NONE: Final = 1
 VNC_AUTHENTICATION: Final = 2
 EARLY: Final = 1024
-"""Bytes that a client may say before its turn in the handshake, in which it says 30."""
+"""Bytes that either side may say before its turn in the handshake, in which a client says 30 and a server 300."""
 MOST_ENCODINGS: Final = 512
 """Encodings in one message; clients know about 30."""
 PIECE: Final = 4096
@@ -127,6 +127,8 @@ class Spectator:
         if not self.following:
             self._on[SERVER] += self._early[SERVER]
             self._early[SERVER].clear()
+        elif self._turn[0] == CLIENT and len(self._early[SERVER]) > EARLY:
+            raise _end("the console goes on without the client's answers")
         return self._take(SERVER), self._take(CLIENT)
 
     def _advance(self) -> None:

@@ -17,7 +17,7 @@ a keyed hash only."""
 
 
 def seal(place: str, of: str) -> str:
-    """A place as a client gets it, good for this one log."""
+    """A place as a client gets it, good for this one log, whose kind stands first: each has places of another form."""
     return f"{place}~{_mark(place, of)}"
 
 

@@ -7,13 +7,12 @@ from attrs import define, field
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from streamrelay import wire
+from streamrelay.endings import Close, Ending, ending
 from streamrelay.errors import PeerError, TargetError
 from streamrelay.splice import Connection, Drain, Feed
 from streamrelay.targets.rfb import Spectator
-from streamrelay.wire import Ending, Refusal, Viewer
+from streamrelay.wire import Refusal, Viewer
 
-HARMLESS: Final = ("terminal", "log", "vnc")
-"""Viewers of what can be looked at."""
 PIECE: Final = 8192
 """Bytes of a VNC client that are read in one turn of the reactor: some milliseconds of the smallest messages, so that
 a client that floods with them doesn't hold up others."""
@@ -21,7 +20,7 @@ a client that floods with them doesn't hold up others."""
 
 def check_view(viewer: Viewer) -> None:
     """Raise `TargetError` where a client can't be kept from acting; before anything is connected."""
-    if viewer not in HARMLESS:
+    if viewer not in wire.LOOKED_AT:
         raise TargetError(Refusal.NOT_ALLOWED, "this target can't be opened for looking only")
 
 
@@ -147,7 +146,7 @@ class Screen(Onlooker, Feed, Drain):
 
     def _refuse(self, error: PeerError) -> None:
         self._stop()
-        self.over(wire.ending(wire.Close(error.code), error.reason))
+        self.over(ending(Close(error.code), error.reason))
         self.target.abort()
 
     def _stop(self) -> None:

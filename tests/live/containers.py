@@ -7,6 +7,7 @@ import atexit
 import io
 import os
 import shutil
+import signal
 import subprocess
 import tarfile
 import tempfile
@@ -46,6 +47,7 @@ class Containers:
 
     client: tuple[str, ...]
     options: tuple[str, ...] = ("--network=none",)
+    remove: tuple[str, ...] = ("rm", "-f")
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.socket = folder, folder / "api.sock"
@@ -84,7 +86,7 @@ class Containers:
 
     def run(self, name: str, script: str, *options: str) -> str:
         """A container that runs a shell's script; its id. One of that name that was there is removed."""
-        self.command("rm", "-f", name, check=False)
+        self.command(*self.remove, name, check=False)
         return str(
             self.command(
                 "run", "-d", f"--name={name}", *self.options, *options, "streamrelay-test:1", "/bin/sh", "-c", script
@@ -99,17 +101,22 @@ class Containers:
     def stop(self) -> None:
         names = self.command("ps", "-aq", check=False).stdout.split()
         if names:
-            self.command("rm", "-f", *names, check=False)
+            self.command(*self.remove, *names, check=False)
         if self.process is not None:
             self.process.terminate()
             self.process.wait(20)
+        self.end_rest()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def end_rest(self) -> None:
+        """Nothing is left of Docker's."""
 
 
 class Podman(Containers):
     """As root, with runc, in folders of its own."""
 
     options = ("--network=none", *LIMITS)
+    remove = ("rm", "-f", "--time=0")  # without it a shell has ten seconds for a SIGTERM that it doesn't take
 
     def start(self) -> None:
         need_root("podman's containers")
@@ -119,6 +126,15 @@ class Podman(Containers):
         self.client = (need_program("podman"), *where, *more)
         self.prepare()
         self.serve(*self.client, "system", "service", "--time=0", f"unix://{self.socket}")
+
+    def end_rest(self) -> None:
+        """A conmon stays for five minutes after a command that was run by the API, and then calls podman once more."""
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                if str(self.folder) in path.read_text(errors="replace"):
+                    os.kill(int(path.parent.name), signal.SIGKILL)
+            except OSError:
+                pass
 
 
 class Docker(Containers):

@@ -6,6 +6,9 @@ from tests.live.chain import need_program, until
 from tests.live.machine import PROGRAM, Machine, start_machine
 from tests.live.viewing import ViewerTest
 
+ENDS = ("the target reset the connection", "the machine closed the stream before it showed anything")
+"""What is told of a target that was reset, or ended, before it showed anything."""
+
 
 class ScreenTest(ViewerTest):
     """A machine of QEMU, and what its viewer shows of it."""

@@ -1,6 +1,8 @@
 """Attacks by what a page shows, and on the pages: targets that attack the browser, paths, redirects."""
 
 import socket
+import time
+from contextlib import ExitStack
 from typing import Any
 
 from streamrelay.tokens import new_id
@@ -70,6 +72,28 @@ class Page(AttackTest):
     def shown(self, page: Any) -> str:
         text = str(page.evaluate(DEEP_TEXT, page.query_selector("#panels")))
         return text if END in text else ""
+
+
+class Unread(AttackTest):
+    """Files of the pages, asked for by those who don't read them."""
+
+    def test_never_read(self) -> None:
+        """Twenty connections with 1,000 requests each, nothing of whose answers is taken: no memory, and others are
+        answered as ever."""
+        common = self.common
+        request = b"GET /streamrelay.js HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+        with ExitStack() as opened, self.memory(common.platform, most=6):
+            for _ in range(20):
+                connection = socket.create_connection(("127.0.0.1", common.platform_port), WAIT)
+                opened.enter_context(connection)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                try:
+                    connection.sendall(request * 1000)
+                except ConnectionError:  # it is dropped while it sends
+                    pass
+            for _ in range(5):
+                self.assertEqual(common.ask("GET", "/v1/hosts").status, 200)
+                time.sleep(0.2)
 
 
 class Paths(AttackTest):

@@ -89,7 +89,9 @@ class Logs:
 
     def test_follows(self) -> None:
         """The last lines of both outputs come, then what is written; the first message is a place."""
-        self.containers.run("talk", "echo one; echo two >&2; echo three; echo four >&2; " + TALK)
+        # Docker reads both outputs by themselves: what is written to them at once has no order.
+        words = "echo one; sleep 0.2; echo two >&2; sleep 0.2; echo three; sleep 0.2; echo four >&2; "
+        self.containers.run("talk", words + TALK)
         until(lambda: "four" in "".join(self.logs("talk")), what="the last line")
         ear = self.hear("log/talk")
         self.assertIn("place", json.loads(ear.leg.recv(5)))

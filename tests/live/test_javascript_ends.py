@@ -4,7 +4,7 @@ import json
 import socket
 from typing import Any
 
-from streamrelay import wire
+from streamrelay.endings import EXPLAIN, Close
 from tests.live.browser import ROOT
 from tests.live.chain import WAIT, Chain, Work, free_port, read_exactly, reset, take_all
 from tests.live.node import JavaScript, Scenario
@@ -116,9 +116,9 @@ class Ends(JavaScript):
 
     def test_words(self) -> None:
         """Every close code has the words that the other programs have for it, and another try is worth it for some."""
-        codes = [int(code) for code in wire.Close]
+        codes = [int(code) for code in Close]
         outcomes = self.scenario("outcomes", codes=[*codes, 1006, 4099]).result()
-        self.assertEqual([outcome["words"] for outcome in outcomes[:-2]], [wire.EXPLAIN[code] for code in wire.Close])
+        self.assertEqual([outcome["words"] for outcome in outcomes[:-2]], [EXPLAIN[code] for code in Close])
         table = (ROOT / "docs" / "javascript.rst").read_text()
         for outcome in outcomes[:-1]:
             row = f"{outcome['code']} {outcome['words']:<50}{' yes' if outcome['transient'] else ''}".rstrip()

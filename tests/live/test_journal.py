@@ -140,6 +140,17 @@ class Journals(LiveTest):
         self.journal.write("web", b"x" * 100_000)
         self.assertEqual(len(ear.expect(r"12\]: (x+) \(and 34464 characters more\)\n")[1]), 65536)
 
+    def test_very_long(self) -> None:
+        """An entry of more than a mebibyte, which anybody may write, is left out and said; it keeps nobody out."""
+        self.fill()
+        for number in range(3):
+            self.journal.write("web", bytes([65 + number]) * (3 << 20))
+        until(lambda: self.count("web") == 8, what="the journal")
+        ear = self.hear("unit/web")
+        ear.expect(r"\A(\(an entry of more than 1048576 bytes was left out\)\n){3}")
+        self.journal.write("web", b"the next")
+        ear.expect(r"the next\n")
+
     def test_a_unit_without_entries(self) -> None:
         """A unit that has written nothing yet is followed from its first entry on."""
         self.fill()

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tests.live.browser import need_viewers
 from tests.live.chain import HOST, WAIT, until
 from tests.live.console import ConsoleChain, ConsoleTest
 
@@ -101,6 +102,7 @@ class ViewerTest(ConsoleTest):
     kind = ViewerChain
 
     def setUp(self) -> None:
+        need_viewers()
         super().setUp()
         self.view = self.bare()
 

@@ -10,6 +10,7 @@ import { dropPicture, keepPicture } from './picture.js';
 import { released } from './scancodes.js';
 
 const SETTLED = 200; // milliseconds in which a size doesn't change before the machine is told
+const TICKET = 128; // bytes
 const TLS = 5; // SPICE_LINK_ERR_NEED_SECURED
 let count = 0;
 
@@ -30,7 +31,8 @@ export class SpiceSession {
   #before = null; // what had the focus when ours was wanted, and there was no screen yet
   #observer = new ResizeObserver(() => this.#fit());
   #resizing = 0;
-  #settle;
+  #begun; // tells that it is connected
+  #settle; // and how it ended
 
   /**
    * @param library - spice-html5's modules by name
@@ -46,7 +48,8 @@ export class SpiceSession {
     this.#screen.className = 'spice-screen';
     frame.append(this.#screen);
     this.connected = new Promise((resolve, reject) => {
-      this.#begin(url, password, resolve);
+      this.#begun = resolve;
+      this.#begin(url, password);
       this.closed.then((ended) => reject(failure(unseen(ended))));
     });
     this.connected.catch(() => {});
@@ -83,11 +86,8 @@ export class SpiceSession {
 
   // -- channels ------------------------------------------------------------------------------------------------
 
-  #begin(uri, password, connected) {
-    const main = this.#main = this.#open(uri, password, () => {
-      dropPicture(this.#frame);
-      connected();
-    });
+  #begin(uri, password) {
+    const main = this.#main = this.#open(uri, password);
     if (!main) return;
     this.#add(main);
     for (const name of ['inputs', 'cursor', 'display']) {
@@ -100,18 +100,15 @@ export class SpiceSession {
         },
       });
     }
-    const { process_channel_message: process } = main;
-    main.process_channel_message = (message) => {
-      const known = process.call(main, message);
+    after(main, () => {
       for (const other of [...main.ports, ...(main.extra_channels ?? [])]) if (other) this.#add(other);
-      return known;
-    };
+    });
   }
 
-  #open(uri, password, onsuccess) {
+  #open(uri, password) {
     const { SpiceMainConn } = this.#library.main;
     try {
-      return new SpiceMainConn({ uri, password, onsuccess, screen_id: this.#screen.id, onagent: () => this.#resize() });
+      return new SpiceMainConn({ uri, password, screen_id: this.#screen.id, onagent: () => this.#resize() });
     } catch { // its message has the URL
       this.#screen.remove();
       this.#settle(refusal('this page may open no websocket to the relay'));
@@ -124,10 +121,14 @@ export class SpiceSession {
     this.#channels.add(channel);
     channel.ws.addEventListener('close', ({ code, reason }) => this.#end(outcome(code, reason)));
     channel.onerror = (error) => this.#failed(channel, error);
-    const { SPICE_CHANNEL_DISPLAY, SPICE_CHANNEL_PORT } = this.#library.enums.Constants;
-    if (channel.type === SPICE_CHANNEL_DISPLAY) this.#contain(channel);
+    const { send_ticket: send } = channel;
+    channel.send_ticket = (ticket) => send.call(channel, aligned(ticket));
+    const { Constants } = this.#library.enums;
+    if (channel.type === Constants.SPICE_CHANNEL_DISPLAY) this.#contain(channel);
+    // The inputs say first that they are there; a key before that would be lost.
+    if (channel.type === Constants.SPICE_CHANNEL_INPUTS) after(channel, () => this.#begun());
     // What a port says would become events of the whole window.
-    if (channel.type === SPICE_CHANNEL_PORT) channel.process_channel_message = () => true;
+    if (channel.type === Constants.SPICE_CHANNEL_PORT) channel.process_channel_message = () => true;
   }
 
   /** What was wrong inside of a channel; a websocket's own end comes as its close. */
@@ -179,6 +180,7 @@ export class SpiceSession {
 
   #hook(canvas) {
     const { inputs, utils } = this.#library;
+    dropPicture(this.#frame);
     canvas.sc = this.#main;
     canvas.removeAttribute('id'); // every session has a surface 0
     canvas.tabIndex = 0;
@@ -235,4 +237,22 @@ export class SpiceSession {
     if (!this.#main?.agent_connected || !clientWidth || !clientHeight) return;
     this.#main.resize_window(0, clientWidth & ~7, clientHeight & ~7, 32, 0, 0);
   }
+}
+
+/**
+ * A password's ciphertext in its full length: 1024 bits, the first byte the highest. spice-html5 leaves out zeros at its
+ * beginning, and puts them at the end: without this the server refuses every 140th channel or so.
+ */
+export function aligned(ticket) {
+  return [...new Array(TICKET - ticket.length).fill(0), ...ticket];
+}
+
+/** Do something after each message of a channel. */
+function after(channel, act) {
+  const { process_channel_message: process } = channel;
+  channel.process_channel_message = (message) => {
+    const known = process.call(channel, message);
+    act();
+    return known;
+  };
 }

@@ -4,8 +4,8 @@ import os
 
 from attrs import define
 
-from streamrelay.targets.logfile import LogFile, check, open_log
-from streamrelay.targets.rotation import find
+from streamrelay.targets.log_file import LogFile, check, open_log
+from streamrelay.targets.log_rotation import find
 from streamrelay.targets.seals import seal, unseal
 
 
@@ -30,12 +30,12 @@ class Place:
 
     def seal(self, path: str) -> str:
         """As a client gets it, for the log of this path."""
-        return seal(f"{self.device}.{self.inode}.{self.offset}.{self.length}.{self.check}", path)
+        return seal(f"{self.device}.{self.inode}.{self.offset}.{self.length}.{self.check}", f"log {path}")
 
     @classmethod
     def unseal(cls, sealed: str, path: str) -> "Place | None":
         """What a client brings back; None if it is nothing that this machine gave out for this log."""
-        text = unseal(sealed, path)
+        text = unseal(sealed, f"log {path}")
         return cls(*map(int, text.split("."))) if text else None
 
     def reopen(self, path: str, after: int) -> LogFile | None:

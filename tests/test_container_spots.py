@@ -1,12 +1,12 @@
-"""targets/spots.py, targets/seals.py: places in a container's log, and that nobody can make one."""
+"""targets/container_spots.py, targets/seals.py: places in a container's log, and that nobody can make one."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.targets.messages import Piece
+from streamrelay.targets.container_messages import Piece
+from streamrelay.targets.container_spots import SLACK, Spot, Track
 from streamrelay.targets.seals import seal, unseal
-from streamrelay.targets.spots import SLACK, Spot, Track
 from tests.fakes import examples
 
 SECOND = 10**9

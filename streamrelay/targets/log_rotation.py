@@ -8,7 +8,7 @@ from typing import Final
 
 from attrs import define
 
-from streamrelay.targets.logfile import LogFile, open_log
+from streamrelay.targets.log_file import LogFile, open_log
 
 NEIGHBOURS: Final = 10_000
 """Files of a directory among which rotated ones are looked for."""

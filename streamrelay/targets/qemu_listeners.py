@@ -68,15 +68,25 @@ def users(port: int, tables: tuple[str, ...] = ("/proc/self/net/tcp", "/proc/sel
     return found
 
 
+def _check_users(listener: Listener, owner: Owner) -> None:
+    if users(listener.port) != {owner.uid}:
+        raise _refused(listener, f"the user {owner.uid} is not the only one who listens at this port")
+
+
 async def connect_listener(reactor: Any, listener: Listener, owner: Owner) -> PlainConnection:
     """A connection to what this owner listens at, or `TargetError`."""
     if listener.port:
         if not is_local(listener.address):
             raise _refused(listener, "it is none of this machine")
-        if users(listener.port) != {owner.uid}:
-            raise _refused(listener, f"the user {owner.uid} is not the only one who listens at this port")
+        _check_users(listener, owner)
         endpoint: Any = HostnameEndpoint(reactor, listener.address, listener.port, timeout=CONNECT_TIME)
-        return await connected(endpoint.connect(plain(reactor)), f"{listener.address}:{listener.port}")
+        connection = await connected(endpoint.connect(plain(reactor)), f"{listener.address}:{listener.port}")
+        try:
+            _check_users(listener, owner)  # it may have left the port to somebody else meanwhile
+        except TargetError:
+            connection.abort()
+            raise
+        return connection
     endpoint = UNIXClientEndpoint(reactor, listener.address, timeout=CONNECT_TIME)
     connection = await connected(endpoint.connect(plain(reactor)), listener.address)
     if Owner.of(connection.channel.transport.getHandle()) != owner:  # type: ignore[attr-defined]

@@ -13,7 +13,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 LONGEST: Final = 65536
-"""Characters of a message; of a longer one the rest is left out, which is said."""
+"""Characters of a message; of a longer one the rest is left out, which is said, and never looked at."""
+SHORT: Final = 256
+"""Characters of a name."""
 FIELDS: Final = "MESSAGE,SYSLOG_IDENTIFIER,_COMM,SYSLOG_PID,_PID,_HOSTNAME"
 """What journalctl is asked for; cursor and time come anyway."""
 _COLOUR: Final = re.compile(r"\x1b\[[0-9;:]*m")
@@ -38,12 +40,13 @@ class Entry(Struct, frozen=True):
 
     def line(self) -> bytes:
         """The line of this entry."""
-        who = plain(self.identifier) or plain(self.command) or "unknown"
-        pid = plain(self.pid) or plain(self.syslog_pid)
+        who = plain(self.identifier, SHORT) or plain(self.command, SHORT) or "unknown"
+        pid = plain(self.pid, SHORT) or plain(self.syslog_pid, SHORT)
         message = plain(self.message)
-        if len(message) > LONGEST:
-            message = f"{message[:LONGEST]} (and {len(message) - LONGEST} characters more)"
-        head = [part for part in (_stamp(int(self.time)), plain(self.host)) if part]
+        more = len(_text(self.message)) - LONGEST
+        if more > 0:
+            message += f" (and {more} characters more)"
+        head = [part for part in (_stamp(int(self.time)), plain(self.host, SHORT)) if part]
         return f"{' '.join(head)} {who}{f'[{pid}]' if pid else ''}: {message}\n".encode("utf-8", "replace")
 
 
@@ -58,9 +61,9 @@ def read_entry(line: bytes) -> Entry:
 _entry = msgspec.json.Decoder(Entry)
 
 
-def plain(field: Text) -> str:
-    """A field in one line that does nothing to a terminal."""
-    text = _text(field).rstrip("\n")
+def plain(field: Text, most: int = LONGEST) -> str:
+    """The first characters of a field, in one line that does nothing to a terminal."""
+    text = _text(field)[:most].rstrip("\n")
     if text.isprintable():
         return text
     return "".join(mark if mark.isprintable() or mark == "\t" else _escaped(mark) for mark in _COLOUR.sub("", text))
@@ -71,9 +74,11 @@ def _text(field: Text) -> str:
     if isinstance(field, list) and field and not isinstance(field[0], int):
         field = field[0]
     if isinstance(field, list):
-        octets = bytes(each for each in field if isinstance(each, int) and 0 <= each < 256)
-        return octets.decode("utf-8", "backslashreplace")
-    return field or ""
+        try:
+            return bytes(field).decode("utf-8", "backslashreplace")
+        except (TypeError, ValueError):
+            return ""
+    return field if isinstance(field, str) else ""
 
 
 def _escaped(mark: str) -> str:

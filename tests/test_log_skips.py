@@ -1,4 +1,4 @@
-"""targets/skips.py: lines that are left out, counted a bit at a time."""
+"""targets/log_skips.py: lines that are left out, counted a bit at a time."""
 
 import os
 
@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.targets import skips
-from streamrelay.targets.skips import Skip
+from streamrelay.targets import log_skips
+from streamrelay.targets.log_skips import Skip
 from tests.fakes import examples, folder
 
 
@@ -25,7 +25,7 @@ class Skipping(SynchronousTestCase):
     @given(st.lists(st.binary(max_size=9), max_size=30), st.integers(0, 60), st.integers(1, 40))
     def test_whole_lines(self, lines: list[bytes], keep: int, step: int) -> None:
         """What is kept begins with a line, is no more than wanted but for a long line's rest, and all others count."""
-        self.patch(skips, "STEP", step)
+        self.patch(log_skips, "STEP", step)
         content = b"".join(line.replace(b"\n", b"") + b"\n" for line in lines)
         skip = Skip(self.open(content), 0, keep)
         for _ in range(len(content) // step + 2):
@@ -42,7 +42,7 @@ class Skipping(SynchronousTestCase):
         """One step counts `STEP` bytes and no more."""
         skip = Skip(self.open(b"123456789\n" * 300_000), 0, 10)
         self.assertFalse(skip.step())
-        self.assertEqual(skip.position, skips.STEP)
+        self.assertEqual(skip.position, log_skips.STEP)
         self.assertFalse(skip.step())
         self.assertTrue(skip.step())
         self.assertEqual((skip.position, skip.lines), (2_999_990, 299_999))
@@ -63,4 +63,4 @@ class Skipping(SynchronousTestCase):
         skip.step()
         os.truncate(self.path, 0)
         self.assertTrue(skip.step())
-        self.assertEqual(skip.position, skips.STEP)
+        self.assertEqual(skip.position, log_skips.STEP)

@@ -1,12 +1,12 @@
-"""targets/places.py: places of a log, sealed."""
+"""targets/log_places.py: places of a log, sealed."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay import wire
-from streamrelay.targets.logfile import open_log
-from streamrelay.targets.places import Place
+from streamrelay.targets.log_file import open_log
+from streamrelay.targets.log_places import Place
 from tests.fakes import examples, folder
 
 MOST = st.integers(0, 2**64 - 1)

@@ -5,12 +5,12 @@ server takes its own, and all that is used here is as it was in version 1.25.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
 from attrs import define, field
-from msgspec import Struct
+from msgspec import Meta, Struct
 from twisted.web.iweb import IResponse
 
 from streamrelay.errors import TargetError, printable
@@ -23,6 +23,8 @@ HOST: Final = "docker"
 """What stands for a host in requests to a socket."""
 
 T = TypeVar("T")
+Id = Annotated[str, Meta(pattern=r"^[0-9a-f]{12,128}\Z")]
+"""Of a container or a command: it stands in paths as it is."""
 
 
 class State(Struct, frozen=True, rename="pascal"):
@@ -43,7 +45,7 @@ class Config(Struct, frozen=True, rename="pascal"):
 class Found(Struct, frozen=True, rename="pascal"):
     """A container."""
 
-    id: str
+    id: Id
     name: str
     """With a / before it."""
     state: State
@@ -53,7 +55,7 @@ class Found(Struct, frozen=True, rename="pascal"):
 class Created(Struct, frozen=True, rename="pascal"):
     """A command that is to run in a container."""
 
-    id: str
+    id: Id
 
 
 class Exec(Struct, frozen=True, rename="pascal"):

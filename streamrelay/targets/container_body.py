@@ -11,9 +11,9 @@ from twisted.web.iweb import IResponse
 
 from streamrelay.errors import TargetError
 from streamrelay.peer import explain
-from streamrelay.targets.docker_api import DockerApi, Found
-from streamrelay.targets.messages import FramedMessages, Messages, Piece
-from streamrelay.targets.spots import Spot, Track
+from streamrelay.targets.container_api import DockerApi, Found
+from streamrelay.targets.container_messages import FramedMessages, Messages, Piece
+from streamrelay.targets.container_spots import Spot, Track
 from streamrelay.wire import CONNECT_TIME, Refusal
 
 QUERY: Final = {"stdout": 1, "stderr": 1, "timestamps": 1}
@@ -29,8 +29,11 @@ async def read_log(
 
     async def read() -> Search:
         search = Search(spot, whole)
-        deliver(await api.log(found.id, {**QUERY, **query}), found, search)
-        return await search.done
+        body = deliver(await api.log(found.id, {**QUERY, **query}), found, search)
+        try:
+            return await search.done
+        finally:
+            body.stop()  # it may take too long
 
     return await in_time(api, read())
 

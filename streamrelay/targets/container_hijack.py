@@ -11,12 +11,13 @@ from twisted.internet.endpoints import UNIXClientEndpoint
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
+from streamrelay.endings import Close, ending
 from streamrelay.errors import TargetError
 from streamrelay.peer import explain
 from streamrelay.plain import PlainConnection, PlainProtocol
 from streamrelay.targets.connecting import connected
-from streamrelay.targets.docker_api import HOST, ApiError
-from streamrelay.wire import CONNECT_TIME, Close, Refusal, ending
+from streamrelay.targets.container_api import HOST, ApiError
+from streamrelay.wire import CONNECT_TIME, Refusal
 
 MAX_REFUSAL: Final = 65536
 """Bytes of an answer that says why not."""

@@ -1,10 +1,10 @@
-"""targets/messages.py: the bodies of containers' logs, however they are split."""
+"""targets/container_messages.py: the bodies of containers' logs, however they are split."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.targets.messages import CUT, FramedMessages, Messages
+from streamrelay.targets.container_messages import CUT, LONGEST_STAMP, FramedMessages, Messages
 from tests.fakes import cut, examples
 
 NANO = b"2026-11-25T03:12:02.364752Z "
@@ -81,3 +81,10 @@ class Bodies(SynchronousTestCase):
         for _ in range(100):
             self.assertEqual(sum(len(piece.text) for piece in messages.feed(bytes(65536))), 65536)
         self.assertEqual(len(messages._held), 0)
+
+    def test_endless_line(self) -> None:
+        """Nor of a line without an end, which is cut where Docker does it."""
+        messages = Messages()
+        pieces = [piece for _ in range(100) for piece in messages.feed(b"x" * 65536)]
+        self.assertEqual(max(len(piece.text) for piece in pieces), CUT)
+        self.assertLess(len(messages._held), LONGEST_STAMP)

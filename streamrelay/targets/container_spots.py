@@ -11,7 +11,7 @@ from zlib import crc32
 
 from attrs import define, field
 
-from streamrelay.targets.messages import Piece
+from streamrelay.targets.container_messages import Piece
 
 COMPARED: Final = 32
 """Messages that a place has a digest of."""

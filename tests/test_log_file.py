@@ -1,4 +1,4 @@
-"""targets/logfile.py: one file of a log."""
+"""targets/log_file.py: one file of a log."""
 
 import os
 
@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.targets import logfile
-from streamrelay.targets.logfile import HEAD, LogFile, last_lines, open_log, replaced
+from streamrelay.targets import log_file
+from streamrelay.targets.log_file import HEAD, LogFile, last_lines, open_log, replaced
 from tests.fakes import examples, folder
 
 WITHIN = 16 << 20
@@ -39,7 +39,7 @@ class LastLines(SynchronousTestCase):
     @given(lines_of_text, st.booleans(), st.integers(0, 12), st.sampled_from([1, 2, 3, 7, 65536]))
     def test_exact(self, lines: list[str], ended: bool, wanted: int, chunk: int) -> None:
         """Exactly the lines that were asked for are found, whatever the size of the blocks that are read."""
-        self.patch(logfile, "CHUNK", chunk)
+        self.patch(log_file, "CHUNK", chunk)
         self.check("\n".join(lines).encode() + (b"\n" if ended else b""), wanted)
 
     def test_long_lines(self) -> None:
@@ -49,7 +49,7 @@ class LastLines(SynchronousTestCase):
 
     def test_bounded(self) -> None:
         """Lines are searched only so far back; beyond it the stream begins within a line."""
-        self.patch(logfile, "CHUNK", 50)
+        self.patch(log_file, "CHUNK", 50)
         self.path.write_bytes(b"x" * 1000)
         descriptor = os.open(self.path, os.O_RDONLY)
         self.addCleanup(os.close, descriptor)
@@ -90,7 +90,7 @@ class Files(SynchronousTestCase):
 
     def test_rest_of_line(self) -> None:
         """The rest of a line counts up to and with its end; there is none at a begin, or if it goes on for too long."""
-        self.patch(logfile, "CHUNK", 10)
+        self.patch(log_file, "CHUNK", 10)
         file = self.open(b"one\ntwo\n" + b"x" * 20)
         for offset, rest in ((0, 0), (1, 3), (3, 1), (4, 0), (6, 2), (9, 0)):
             file.seek(offset)

@@ -1,12 +1,12 @@
-"""targets/rotation.py: the files that rotation has put beside a log."""
+"""targets/log_rotation.py: the files that rotation has put beside a log."""
 
 import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.targets import rotation
-from streamrelay.targets.logfile import LogFile, open_log
-from streamrelay.targets.rotation import find, rotated, successor
+from streamrelay.targets import log_rotation
+from streamrelay.targets.log_file import LogFile, open_log
+from streamrelay.targets.log_rotation import find, rotated, successor
 from tests.fakes import folder
 
 
@@ -47,7 +47,7 @@ class Rotation(SynchronousTestCase):
 
     def test_neighbours(self) -> None:
         """A huge directory isn't searched to its end."""
-        self.patch(rotation, "NEIGHBOURS", 5)
+        self.patch(log_rotation, "NEIGHBOURS", 5)
         self.make(*(f"log.{number}" for number in range(1, 10)))
         self.assertEqual(len(list(rotated(self.path))), 5)
 
