@@ -3,6 +3,7 @@
 import json
 import time
 
+from streamrelay.errors import printable
 from streamrelay.tokens import new_id
 from tests.live.attack import AttackTest, Decoy
 from tests.live.chain import HOST, NatsClient, Work, ask, until
@@ -208,7 +209,7 @@ class Liars(AttackTest):
         work = Work(answer_once)
         until(lambda: ready)
         answer = self.common.ask("POST", "/v1/streams", {"host": "liar", "target": "log"})
-        self.assertEqual((answer.status, answer.json["detail"]), (502, lie["reason"]))
+        self.assertEqual((answer.status, answer.json["detail"]), (502, printable(lie["reason"])))
         self.assertEqual(answer.headers["Content-Type"], "application/problem+json")
         self.assertEqual(answer.headers["X-Content-Type-Options"], "nosniff")
         done = self.common.streamrelay("connect", "liar", "log")
