@@ -147,9 +147,19 @@ class FakeTransport(StringTransport):
     aborted: bool = False
     half_closed: bool = False
     protocol: object = None
+    reset: bool = False
+    """Whether the kernel has no peer for it any more."""
 
     def __attrs_pre_init__(self) -> None:
         super().__init__()
+
+    def getHandle(self):
+        return self
+
+    def getpeername(self):
+        if self.reset:
+            raise OSError(107, "Transport endpoint is not connected")
+        return ("192.0.2.1", 1)
 
     def setTcpNoDelay(self, enabled: bool) -> None:
         self.no_delay = enabled

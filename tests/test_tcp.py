@@ -14,7 +14,7 @@ from streamrelay.targets.connecting import connected
 from streamrelay.targets.tcp import Tcp, split_address
 from streamrelay.targets.unix import Unix
 from streamrelay.wire import Refusal, Terms
-from tests.fakes import FakeNames, folder
+from tests.fakes import FakeConnection, FakeNames, FakeTransport, folder
 
 
 class Addresses(SynchronousTestCase):
@@ -66,16 +66,31 @@ class Attempts(SynchronousTestCase):
         self.assertNotIn("\n", refused.reason)
         return refused.code
 
-    def test_made(self) -> None:
-        """A connection that was made is given back."""
+    def attempt(self, transport: FakeTransport) -> tuple[Deferred, FakeConnection]:
+        """What comes of a connection that was made."""
 
         class Protocol:
-            connection = object()
+            connection = FakeConnection()
 
+        Protocol.transport = transport
         attempt: Deferred = Deferred()
         result = Deferred.fromCoroutine(connected(attempt, "there:1"))
         attempt.callback(Protocol)
-        self.assertIs(self.successResultOf(result), Protocol.connection)
+        return result, Protocol.connection
+
+    def test_made(self) -> None:
+        """A connection that was made is given back."""
+        result, connection = self.attempt(FakeTransport())
+        self.assertIs(self.successResultOf(result), connection)
+
+    def test_reset_at_once(self) -> None:
+        """One that was reset while it was made is refused, where a read of it would tell an end of file."""
+        result, connection = self.attempt(FakeTransport(reset=True))
+        refused = self.failureResultOf(result, TargetError).value
+        self.assertEqual(
+            (refused.code, refused.reason), (Refusal.TARGET_REFUSED, "there:1 reset the connection at once")
+        )
+        self.assertTrue(connection.aborted)
 
     def test_refused(self) -> None:
         """Who says no has refused."""

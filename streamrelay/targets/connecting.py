@@ -31,6 +31,11 @@ async def connected(attempt: "Deferred[Any]", where: str) -> PlainConnection:
         code = Refusal.TARGET_REFUSED if _refused(failure) else Refusal.TARGET_UNREACHABLE
         raise TargetError(code, f"{where}: {_first_line(failure)}") from None
     connection: PlainConnection = protocol.connection
+    try:
+        protocol.transport.getHandle().getpeername()
+    except OSError:  # the kernel's word of it was lost on Twisted, so that a read would tell an end of file
+        connection.abort()
+        raise TargetError(Refusal.TARGET_REFUSED, f"{where} reset the connection at once") from None
     return connection
 
 

@@ -10,6 +10,7 @@
  */
 
 import { plain } from './log/ansi.js';
+import { Aloud } from './log/aloud.js';
 import { button, element, several, toggle, Whole } from './log/controls.js';
 import { Export } from './log/export.js';
 import { Feed } from './log/feed.js';
@@ -22,8 +23,6 @@ import { connect } from './streamrelay.js';
 
 const LINES = 1_000_000; // kept, unless `max-lines` says otherwise
 const SAY = 250; // ms between two changes of what is said of the lines
-const READ_OUT = 5000; // ms between two words to those who can't see
-const FEW = 3; // lines that are read out; of more, their number
 
 export class StreamLog extends HTMLElement {
   static observedAttributes = ['src', 'max-lines', 'wrap', 'times'];
@@ -38,8 +37,8 @@ export class StreamLog extends HTMLElement {
   #opening = null; // an AbortController
   #words = '';
   #pausedAt = 0; // the number of lines when following stopped
-  #readOut = 0; // lines that were read out
-  #timers = { say: 0, read: 0 };
+  #aloud = new Aloud(this.#lines, () => this.following && this.matches(':focus-within'));
+  #timer = 0; // until the next word about the lines
   #part = {}; // elements that change
 
   constructor() {
@@ -185,7 +184,7 @@ export class StreamLog extends HTMLElement {
     if (!this.#sieve.step(direction, viewport.top, viewport.bottom)) return;
     viewport.refresh();
     viewport.show(this.#sieve.current);
-    this.#part.unseen.textContent = this.#spoken(this.#sieve.current);
+    this.#aloud.line(this.#sieve.current);
   }
 
   #sifted() {
@@ -200,13 +199,13 @@ export class StreamLog extends HTMLElement {
   }
 
   #sayLater() {
-    this.#timers.say ||= setTimeout(() => this.#say(), SAY);
-    this.#timers.read ||= setTimeout(() => this.#readAloud(), READ_OUT);
+    this.#timer ||= setTimeout(() => this.#say(), SAY);
+    this.#aloud.update();
   }
 
   #say() {
-    clearTimeout(this.#timers.say);
-    this.#timers.say = 0;
+    clearTimeout(this.#timer);
+    this.#timer = 0;
     const lines = this.#lines;
     const { words, kept, newest } = this.#part;
     words.textContent = this.#words || (this.following ? '' : 'Paused');
@@ -215,22 +214,6 @@ export class StreamLog extends HTMLElement {
     const fresh = lines.end - this.#pausedAt;
     newest.hidden = this.following;
     newest.textContent = fresh > 0 ? `↓ ${several(fresh, 'new line')}` : '↓ Newest';
-  }
-
-  /** To those who have the focus here, and not too often. */
-  #readAloud() {
-    this.#timers.read = 0;
-    const lines = this.#lines;
-    const fresh = lines.whole - Math.max(this.#readOut, lines.first);
-    this.#readOut = lines.whole;
-    if (!fresh || !this.following || !this.matches(':focus-within')) return;
-    if (fresh > FEW) this.#part.unseen.textContent = several(fresh, 'new line');
-    const numbers = Array.from({ length: Math.min(fresh, FEW) }, (_, at) => lines.whole - fresh + at);
-    if (fresh <= FEW) this.#part.unseen.textContent = numbers.map((each) => this.#spoken(each)).join('\n');
-  }
-
-  #spoken(number) {
-    return plain(this.#lines.text(number)).slice(0, 300);
   }
 
   #followChanged() {
@@ -253,7 +236,6 @@ export class StreamLog extends HTMLElement {
       newest: element('button', { class: 'newest', type: 'button', hidden: true, onclick: () => this.#toNewest() }),
       words: element('span', { class: 'words', role: 'status' }),
       kept: element('span', { class: 'kept' }),
-      unseen: element('div', { class: 'unseen', role: 'status', 'aria-live': 'polite' }),
       whole: new Whole(),
     });
     part.follow.setAttribute('aria-pressed', 'true');
@@ -266,7 +248,7 @@ export class StreamLog extends HTMLElement {
         button('Copy', 'Copy the lines that are kept', () => this.copy()),
         button('Download', 'Download the lines that are kept', () => this.download()),
         button('Clear', 'Forget the lines that are kept', () => this.clear())),
-      part.unseen, part.whole.element,
+      this.#aloud.element, part.whole.element,
     );
   }
 

@@ -112,7 +112,8 @@ class Stale(AttackTest):
         about = {"stream": stream, "target": "console", "relay": self.common.relay_url, "token": token, "links": links}
         bus = NatsClient(self.common.nats_port)
         summons = sign(HOST, role="summons", **about).encode()
-        self.assertEqual(bus.ask(f"streamrelay.v1.host.{HOST}.open", summons), {"ready": True, "kind": "tcp"})
+        answer = bus.ask(f"streamrelay.v1.host.{HOST}.open", summons)
+        self.assertEqual(answer, {"ready": True, "kind": "tcp", "links": links})
         bus.close()
         return "/client/" + sign("relay", role="client", sub=stream, links=links)
 

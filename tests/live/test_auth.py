@@ -273,7 +273,7 @@ class Asking(AuthTest):
         self.assertEqual(self.own()[0], 201)
         [asked] = self.panel.asked
         facts = {"action": "open", "user": "alice", "host": HOST, "target": self.listener.target}
-        self.assertEqual(json.loads(asked.body), {**facts, "stream": None, "address": "127.0.0.1"})
+        self.assertEqual(json.loads(asked.body), {**facts, "stream": None, "address": "127.0.0.1", "view": False})
         self.assertEqual((asked.method, asked.path), ("POST", "/ask"))
         self.assertNotIn("Authorization", asked.headers)
         self.assertNotIn("Cookie", asked.headers)
