@@ -159,7 +159,7 @@ class Leaks(LiveTest):
             self.assertEqual((self.settled(chain), docker.open, children(chain.agent.pid)), (before, [], []), target)
             grown = chain.agent.rss() - memory
             print(
-                f"figure: {OF_EACH} streams to {target} in {seconds:.1f} s: agent RSS {grown:+.1f} MiB, descriptors as before"
+                f"figure: {OF_EACH} streams to {target} in {seconds:.1f} s: agent RSS {grown:+.1f} MiB"
             )
 
     def test_tables(self) -> None:
