@@ -158,10 +158,7 @@ class Leaks(LiveTest):
             seconds = passed()
             self.assertEqual((self.settled(chain), docker.open, children(chain.agent.pid)), (before, [], []), target)
             grown = chain.agent.rss() - memory
-            print(
-                f"figure: {OF_EACH} streams to {target} in {seconds:.1f} s: agent RSS {grown:+.1f} MiB, "
-                "descriptors as before"
-            )
+            print(f"figure: {OF_EACH} streams to {target} in {seconds:.1f} s: agent RSS {grown:+.1f} MiB")
 
     def test_tables(self) -> None:
         """Every kind of end leaves no timer, no entry in any table, and no object behind."""
