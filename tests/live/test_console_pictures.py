@@ -70,7 +70,7 @@ class Pictures(ConsoleTest):
             page.wait_for_timeout(200)  # its prompt
         panel = self.open_target(page, "log/shop")
         self.expect(panel.get_by_text("09:01:59Z").first).to_be_visible()
-        self.expect(panel.get_by_text("120 lines").first).to_be_visible()
+        self.expect(panel.get_by_text("100 lines").first).to_be_visible()
 
     def test_desk(self) -> None:
         """A log beside a shell, light and dark."""
@@ -89,7 +89,7 @@ class Pictures(ConsoleTest):
         self.entry(page, "log/shop").tap()
         panel = page.get_by_role("tabpanel")
         self.expect(panel.get_by_text("09:01:59Z").first).to_be_visible()
-        self.expect(panel.get_by_text("120 lines").first).to_be_visible()
+        self.expect(panel.get_by_text("100 lines").first).to_be_visible()
         self.picture(page, "console-phone")
         self.assert_small("console-phone")
         self.assert_content()
