@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamrelay.endings import FINISHED
 from streamrelay.errors import TargetError
 from streamrelay.targets import log
+from streamrelay.targets.catalogue import read_entry
 from streamrelay.targets.log import LOOK, WATCHED, Log
 from streamrelay.targets.log_file import CHUNK
 from streamrelay.wire import Refusal, Terms
@@ -119,6 +120,20 @@ def rotate(path: Path, keep: int = 9) -> None:
 
 class Followed(LogTest):
     """A log that is followed."""
+
+    def test_out_of_its_directory(self) -> None:
+        """A pattern's log that leads out of the directory before its first part is refused, unless another is named."""
+        place = self.path.parent / "logs"
+        place.mkdir()
+        (place / "app.log").symlink_to(self.path)
+        table = {"kind": "log", "path": f"{place}/{{name}}.log", "parts": {"name": "[a-z]+"}}
+        for more, code in (({}, Refusal.NOT_ALLOWED), ({"within": str(self.path.parent)}, None)):
+            target = read_entry("log/{name}", {**table, **more}).match("log/app")
+            attempt = Deferred.fromCoroutine(target.connect(self.clock, Terms()))
+            if code is None:
+                self.successResultOf(attempt).abort()
+            else:
+                self.assertEqual(self.failureResultOf(attempt, TargetError).value.code, code)
 
     def test_backlog_then_new(self) -> None:
         """The last lines come first, then what is appended, without a gap and without doubles."""

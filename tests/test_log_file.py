@@ -108,6 +108,20 @@ class Files(SynchronousTestCase):
         self.path.write_bytes(b"y")
         self.assertTrue(replaced(str(self.path), file.identity))
 
+    def test_within(self) -> None:
+        """A link may lead within a directory, not out of it; what counts is the file that was opened."""
+        inner = self.path.parent / "inner"
+        inner.mkdir()
+        (inner / "log").write_text("x")
+        (inner / "own").symlink_to(inner / "log")
+        (inner / "out").symlink_to(self.path)
+        self.path.write_text("secret")
+        opened = open_log(str(inner / "own"), within=str(inner))
+        self.addCleanup(opened.close)
+        self.assertEqual(opened.read(10), b"x")
+        self.assertRaises(PermissionError, open_log, str(inner / "out"), within=str(inner))
+        self.assertIsNone(open_log(str(inner / "none"), within=str(inner)))
+
     def test_links(self) -> None:
         """A symbolic link is followed, unless that is not wanted."""
         self.path.write_bytes(b"x")

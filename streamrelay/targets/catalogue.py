@@ -91,7 +91,7 @@ def read_entry(name: str, table: object) -> Entry:
     unknown = set(_PLACE.findall(" ".join(_texts(settings)))) - set(wanted)
     if unknown:
         raise ValueError(f"{{{min(unknown)}}} is no part of the name")
-    if isinstance(settings, Tcp | Unix | Qemu):
+    if isinstance(settings, Tcp | Unix | Log | Qemu):
         settings = settings.bounded()
     if not wanted:
         settings.check()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 from attrs import define, field
-from msgspec import Meta
+from msgspec import Meta, structs
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from streamrelay import wire
@@ -21,6 +21,7 @@ from streamrelay.targets.log_file import CHUNK, LogFile, last_lines, open_log, r
 from streamrelay.targets.log_places import Place
 from streamrelay.targets.log_rotation import successor
 from streamrelay.targets.log_skips import Skip
+from streamrelay.targets.paths import check_absolute, real_path, within_of
 from streamrelay.wire import Control, Refusal, Terms, Viewer
 
 LOOK: Final = 0.2
@@ -48,6 +49,8 @@ class Log(Kind, frozen=True, tag="log", tag_field="kind"):
     """Bytes a second that are sent at most."""
     behind: Annotated[int, Meta(ge=CHUNK, le=1 << 40)] = 32 << 20
     """Bytes that a client may be behind; when there are more, lines are left out until it is half of that."""
+    within: str = ""
+    """The directory where it must be once symbolic links are followed; empty: anywhere."""
     parts: dict[str, str] = {}
     """For a pattern: the regular expression that each named part must match."""
 
@@ -56,10 +59,16 @@ class Log(Kind, frozen=True, tag="log", tag_field="kind"):
         return "log"
 
     def check(self) -> None:
-        if not self.path.startswith("/"):
-            raise ValueError(f"path {self.path!r}: expected an absolute path")
+        if not self.path:
+            raise ValueError("path: expected an absolute path")
+        check_absolute(path=self.path, within=self.within)
+
+    def bounded(self) -> "Log":
+        """As it stands in the agent's file: a pattern stays within the directory before its first part."""
+        return structs.replace(self, within=self.within or within_of(self.path)) if self.parts else self
 
     async def connect(self, reactor: Any, terms: Terms) -> Connection:
+        real_path(self.path, self.within)  # says it in words; what counts is what was opened
         try:
             file, lost = self._open(terms)
         except OSError as error:
@@ -72,10 +81,10 @@ class Log(Kind, frozen=True, tag="log", tag_field="kind"):
             place = Place.unseal(terms.place, self.path)
             try:
                 if place is not None:
-                    return place.reopen(self.path, terms.after), False
+                    return place.reopen(self.path, terms.after, self.within), False
             except FileNotFoundError:
                 pass
-        file = open_log(self.path)
+        file = open_log(self.path, within=self.within)
         if file is not None:
             file.seek(last_lines(file.descriptor, self.lines, min(BACKLOG, self.behind // 2)))
         return file, bool(terms.place)
@@ -199,7 +208,7 @@ class LogConnection:
         now = self.clock.seconds()
         if self._told + FILE_EVERY > now:
             return self._told + FILE_EVERY - now
-        newer, missing = successor(path, file)
+        newer, missing = successor(path, file, self.settings.within)
         if newer is None:
             return LOOK
         if file is not None:

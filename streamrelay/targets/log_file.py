@@ -59,10 +59,10 @@ def check(head: bytes) -> int:
     return int.from_bytes(blake2b(head, digest_size=8).digest())
 
 
-def open_log(path: str, follow: bool = True) -> LogFile | None:
+def open_log(path: str, follow: bool = True, within: str = "") -> LogFile | None:
     """Open a regular file, or give None where there is none yet; `OSError` for what can't be read.
 
-    Symbolic links are followed, unless that is said not to be wanted.
+    Symbolic links are followed, unless that is said not to be wanted, and may not lead out of the directory `within`.
     """
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
     try:
@@ -73,7 +73,16 @@ def open_log(path: str, follow: bool = True) -> LogFile | None:
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
         raise OSError(22, "not a regular file")
+    if within and not _is_within(descriptor, within):
+        os.close(descriptor)
+        raise OSError(13, f"it leads out of {within}")
     return LogFile(descriptor, (status.st_dev, status.st_ino))
+
+
+def _is_within(descriptor: int, within: str) -> bool:
+    """Whether an open file is in a directory, or below; asked of what was opened, so that no link can be swapped."""
+    real, bound = os.readlink(f"/proc/self/fd/{descriptor}"), os.path.realpath(within)
+    return os.path.commonpath([real, bound]) == bound
 
 
 def replaced(path: str, identity: tuple[int, int] | None) -> bool:

@@ -38,14 +38,14 @@ class Place:
         text = unseal(sealed, f"log {path}")
         return cls(*map(int, text.split("."))) if text else None
 
-    def reopen(self, path: str, after: int) -> LogFile | None:
+    def reopen(self, path: str, after: int, within: str = "") -> LogFile | None:
         """The file, wherever rotation has put it, at so many bytes behind this place.
 
         `FileNotFoundError` if it is gone, or isn't what it was: truncated, written anew, or its inode used again.
         """
         if not self.inode and not after:
-            return open_log(path)
-        file = find(path, (self.device, self.inode))
+            return open_log(path, within=within)
+        file = find(path, (self.device, self.inode), within)
         if file is None:
             raise FileNotFoundError
         if file.size < self.offset + after or check(os.pread(file.descriptor, self.length, 0)) != self.check:

@@ -53,10 +53,10 @@ def rotated(path: str) -> Iterator[Rotated]:
             yield Rotated(os.path.join(directory, other), order, packing is not None)
 
 
-def find(path: str, identity: tuple[int, int]) -> LogFile | None:
+def find(path: str, identity: tuple[int, int], within: str = "") -> LogFile | None:
     """The file of this identity under the path or, rotated, beside it. Nothing else is ever opened."""
     try:
-        found = open_log(path)
+        found = open_log(path, within=within)
     except OSError:
         found = None
     if found is not None and found.identity == identity:
@@ -67,7 +67,7 @@ def find(path: str, identity: tuple[int, int]) -> LogFile | None:
     return None if old is None else _same(old.open(), identity)
 
 
-def successor(path: str, file: LogFile | None) -> tuple[LogFile | None, bool | None]:
+def successor(path: str, file: LogFile | None, within: str = "") -> tuple[LogFile | None, bool | None]:
     """What came after a file that isn't under the path any more, from its begin, and whether something is missing.
 
     That is the next one by the names that rotation gives, or the log itself. Missing is what has been packed; None
@@ -85,7 +85,7 @@ def successor(path: str, file: LogFile | None) -> tuple[LogFile | None, bool | N
                 return None, missing
             missing = True
     try:
-        return open_log(path), missing
+        return open_log(path, within=within), missing
     except OSError:
         return None, missing
 

@@ -22,7 +22,7 @@ from streamrelay import agent as agents  # noqa: E402
 from streamrelay.agent import Agent  # noqa: E402
 from streamrelay.config import AgentConfig, RelayConfig  # noqa: E402
 from streamrelay.dial import Dialler  # noqa: E402
-from streamrelay.endings import FINISHED  # noqa: E402
+from streamrelay.endings import FINISHED, Ending  # noqa: E402
 from streamrelay.framed import FramedConnection  # noqa: E402
 from streamrelay.platform import Platform, Refused, as_deferred  # noqa: E402
 from streamrelay.pulse import Pulse  # noqa: E402
@@ -30,7 +30,6 @@ from streamrelay.relay import Relay  # noqa: E402
 from streamrelay.splice import Drain, Feed, Splice  # noqa: E402
 from streamrelay.targets.catalogue import Catalogue, read_targets  # noqa: E402
 from streamrelay.websocket import LegFactory  # noqa: E402
-from streamrelay.wire import Ending  # noqa: E402
 
 reactor: Any = installed
 HOST = "host-1"
