@@ -119,12 +119,8 @@ def run(arguments: argparse.Namespace, stack: ExitStack) -> None:
     nats = arguments.nats or _start_nats(children)
     generate(folder / "platform.key", folder / "platform.pub")
     write_new(folder / "keys.toml", KEYS.encode(), 0o600)
-    relay_port, echo = _free_port(), _start_echo(stack)
-    agent = AGENT.format(host=HOST, nats=nats, folder=folder, echo=echo, shell=_shell())
-    consoles = _start_machine(children, folder)
-    agent += "".join(SCREEN.format(folder=folder, console=console) for console in consoles)
-    (folder / "agent.toml").write_text(agent)
-    _start_writer(folder / "demo.log", stack)
+    relay_port = _free_port()
+    _start_targets(children, folder, nats, stack)
 
     console = f"http://127.0.0.1:{arguments.port}"
     children.twistd(
@@ -202,6 +198,15 @@ def _start_nats(children: Children) -> str:
     port = _free_port()
     children.start("nats-server", program, "-a", "127.0.0.1", "-p", str(port))
     return f"nats://127.0.0.1:{port}"
+
+
+def _start_targets(children: Children, folder: Path, nats: str, stack: ExitStack) -> None:
+    """What there is to look at, and the agent's settings, which name it."""
+    agent = AGENT.format(host=HOST, nats=nats, folder=folder, echo=_start_echo(stack), shell=_shell())
+    consoles = _start_machine(children, folder)
+    agent += "".join(SCREEN.format(folder=folder, console=console) for console in consoles)
+    (folder / "agent.toml").write_text(agent)
+    _start_writer(folder / "demo.log", stack)
 
 
 def _start_machine(children: Children, folder: Path) -> list[str]:

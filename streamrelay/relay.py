@@ -15,6 +15,7 @@ from streamrelay.config import RelayConfig
 from streamrelay.endings import Close, ending
 from streamrelay.errors import Refused
 from streamrelay.framed import FramedConnection
+from streamrelay.knock import Admission, Door, Knock
 from streamrelay.leg import Leg, LegCore, make_leg
 from streamrelay.limits import Bounds
 from streamrelay.logs import Logger
@@ -22,7 +23,6 @@ from streamrelay.proxies import Proxies
 from streamrelay.rendezvous import Rendezvous
 from streamrelay.splice import Splice
 from streamrelay.tokens import LegClaims, TokenError, Verifier, fingerprint
-from streamrelay.websocket import Admission, Door, Knock
 
 log = Logger()
 

@@ -6,7 +6,7 @@ Whoever doesn't take an answer gets no other one, and is dropped in the end: ans
 
 from typing import Any, Final
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
@@ -49,7 +49,7 @@ class BoundedChannel(HTTPChannel):
     factory: "BoundedSite"
     _host: str | None = None
     _begun = False  # a request, which isn't whole yet
-    _full: IDelayedCall | None = None  # more was written than its peer has taken; until then it must go on
+    _full = False  # more was written than its peer has taken
 
     def connectionMade(self) -> None:
         super().connectionMade()
@@ -64,14 +64,15 @@ class BoundedChannel(HTTPChannel):
 
     def allContentReceived(self) -> None:
         self._end()
-        if self._full is not None:  # Twisted would write answer upon answer
+        if self._full:  # Twisted would write answer upon answer
             self.drop()
             return
         super().allContentReceived()
 
     def pauseProducing(self) -> None:
-        if self._full is None:
-            self._full = self.factory.clock.callLater(IDLE_TIME, self.drop)
+        if not self._full:
+            self._full = True
+            self.factory.untaken.begin(self)
         super().pauseProducing()
 
     def resumeProducing(self) -> None:
@@ -98,9 +99,8 @@ class BoundedChannel(HTTPChannel):
             self.factory.arrivals.leave(self.factory.proxies.place(self._host))
 
     def _take_off(self) -> None:
-        if self._full is not None and self._full.active():
-            self._full.cancel()
-        self._full = None
+        self._full = False
+        self.factory.untaken.end(self)
 
     def drop(self) -> None:
         transport: Any = self.transport
@@ -116,8 +116,9 @@ class BoundedSite(Site):
     def __init__(self, root: IResource, clock: IReactorTime, proxies: Proxies) -> None:
         super().__init__(root, requestFactory=BoundedRequest, timeout=IDLE_TIME)
         self.protocol: Any = BoundedChannel  # HTTP/1.1 alone
-        self.proxies, self.clock = proxies, clock
+        self.proxies = proxies
         self.deadlines: Deadlines[BoundedChannel] = Deadlines(clock, REQUEST_TIME, BoundedChannel.drop)
+        self.untaken: Deadlines[BoundedChannel] = Deadlines(clock, IDLE_TIME, BoundedChannel.drop)
         self.arrivals = Arrivals(MOST, MOST_FROM_ONE)
 
     def log(self, request: HttpRequest) -> None: ...

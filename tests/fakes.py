@@ -30,11 +30,11 @@ from streamrelay.channel import Channel, Receiver
 from streamrelay.endings import FINISHED, Close, Ending, ending
 from streamrelay.errors import Refused
 from streamrelay.framed import FramedConnection, Masking
+from streamrelay.knock import Admission, Door, Knock
 from streamrelay.main import main
 from streamrelay.pulse import Pulse
 from streamrelay.splice import Connection, Drain, Feed
 from streamrelay.tokens import generate
-from streamrelay.websocket import Admission, Door, Knock
 
 STREAM = "s" * 22
 """A stream's id, and an opaque token."""

@@ -14,8 +14,8 @@ from streamrelay.certificates import read_certificates
 from streamrelay.checks import without_password
 from streamrelay.errors import ConfigError, Refused
 from streamrelay.grants import Grant, User
+from streamrelay.knock import read_request
 from streamrelay.tokens import TokenError, Verifier
-from streamrelay.websocket import read_request
 from streamrelay.wire import MAX_HANDSHAKE
 from tests.fakes import folder
 

@@ -12,10 +12,10 @@ from streamrelay.endings import Close
 from streamrelay.errors import Refused
 from streamrelay.framed import FramedConnection, Masking
 from streamrelay.frames import FrameReader
+from streamrelay.knock import Knock
 from streamrelay.pulse import BEAT, Pulse
 from streamrelay.relay import AGENT_PATIENCE, GOODBYE, OPAQUE_MEMORY, Relay
 from streamrelay.tokens import Signer
-from streamrelay.websocket import Knock
 from tests.fakes import STREAM, FakeChannel, Heard, examples, frame, key_pair
 
 KEY = b"\x01\x02\x03\x04"

@@ -17,13 +17,13 @@ from twisted.python.failure import Failure
 
 from streamrelay import wire
 from streamrelay.endings import FINISHED, Close, Ending, ending
-from streamrelay.errors import PeerError, TargetError
+from streamrelay.errors import TargetError
 from streamrelay.logs import Logger
 from streamrelay.plain import PlainConnection
 from streamrelay.splice import Connection, Drain, Feed
 from streamrelay.targets.container_api import ApiError, DockerApi, exec_settings
 from streamrelay.targets.container_hijack import hijack
-from streamrelay.targets.pty import END_OF_INPUT
+from streamrelay.targets.tty import end_of_input, told_size
 from streamrelay.wire import Control
 
 log = Logger()
@@ -127,18 +127,13 @@ class ExecConnection:
         self.plain.send(data, size)
 
     def send_control(self, message: bytes) -> None:
-        try:
-            control = wire.decode_control(message)
-        except PeerError:  # it has passed the leg's own check, so only a newer peer's words get here
-            return
-        if control.resize is not None:
-            run(
-                self.resize(*control.resize), self.container, "the size of a terminal in container {container}: {error}"
-            )
+        size = told_size(message)
+        if size is not None:
+            run(self.resize(*size), self.container, "the size of a terminal in container {container}: {error}")
 
     def send_eof(self) -> None:
-        """Type Ctrl-D, as for a pty: once ends an empty line's read, within a line it takes two."""
-        end = END_OF_INPUT if self._last == b"\n" else END_OF_INPUT * 2
+        """Type Ctrl-D, as for a pty."""
+        end = end_of_input(self._last)
         self.plain.send([memoryview(end)], len(end))
 
     def pause(self) -> None:

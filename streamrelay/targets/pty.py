@@ -18,18 +18,17 @@ from twisted.python.failure import Failure
 from streamrelay import wire
 from streamrelay.channel import TransportChannel
 from streamrelay.endings import FINISHED, Ending
-from streamrelay.errors import PeerError, TargetError
+from streamrelay.errors import TargetError
 from streamrelay.logs import Logger
 from streamrelay.splice import Connection, Drain, Feed
 from streamrelay.targets.kind import Kind
+from streamrelay.targets.tty import end_of_input, told_size
 from streamrelay.wire import Refusal, Terms, Viewer
 
 log = Logger()
 
 KILL_AFTER: Final = 3.0
 """Seconds that a process group gets between SIGHUP and SIGKILL."""
-END_OF_INPUT: Final = b"\x04"
-"""What a terminal's line discipline takes for an end of file (VEOF, Ctrl-D)."""
 
 
 class Pty(Kind, frozen=True, tag="pty", tag_field="kind"):
@@ -118,16 +117,13 @@ class PtyConnection:
         self.channel.write(data)
 
     def send_control(self, message: bytes) -> None:
-        try:
-            control = wire.decode_control(message)
-        except PeerError:  # it has passed the leg's own check, so only a newer peer's words get here
-            return
-        if control.resize is not None:
-            self.resize(*control.resize)
+        size = told_size(message)
+        if size is not None:
+            self.resize(*size)
 
     def send_eof(self) -> None:
-        """Type Ctrl-D: once ends an empty line's read, within a line it takes two."""
-        self.channel.write([END_OF_INPUT if self._last == b"\n" else END_OF_INPUT * 2])
+        """Type Ctrl-D."""
+        self.channel.write([end_of_input(self._last)])
 
     def pause(self) -> None:
         self.channel.pause()

@@ -11,6 +11,7 @@ from streamrelay.endings import Close, Ending, ending
 from streamrelay.errors import PeerError, TargetError
 from streamrelay.splice import Connection, Drain, Feed
 from streamrelay.targets.rfb import Spectator
+from streamrelay.targets.tty import told_size
 from streamrelay.wire import Refusal, Viewer
 
 PIECE: Final = 8192
@@ -48,12 +49,9 @@ class Onlooker:
 
     def send_control(self, message: bytes) -> None:
         """A window's size acts on nothing but what is shown."""
-        try:
-            resize = wire.decode_control(message).resize
-        except PeerError:
-            return
-        if resize is not None:
-            self.target.send_control(wire.encode(wire.Control(resize=resize)))
+        size = told_size(message)
+        if size is not None:
+            self.target.send_control(wire.encode(wire.Control(resize=size)))
 
     def send_eof(self) -> None:
         """Dropped: to a terminal it would be a key."""

@@ -6,6 +6,7 @@ Nothing sleeps for a process to be ready: each is asked until it answers. What a
 
 import atexit
 import base64
+import hashlib
 import http.client
 import json
 import os
@@ -746,6 +747,20 @@ def take_all(connection: socket.socket) -> bytes:
     while data := connection.recv(1 << 18):
         parts.append(data)
     return b"".join(parts)
+
+
+def sha(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def exchange(listener: "Listener", data: bytes) -> str:
+    """Be a target that sends something while it reads all that comes; the hash of that."""
+    target = listener.accept()
+    sending = Work(target.sendall, data)
+    got = take_all(target)
+    sending.result()
+    target.close()
+    return sha(got)
 
 
 def reset(connection: socket.socket) -> None:

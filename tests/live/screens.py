@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.live.chain import need_program, until
+from tests.live.chain import WAIT, need_program, until
 from tests.live.machine import PROGRAM, Machine, start_machine
 from tests.live.viewing import ViewerTest
 
@@ -21,19 +21,27 @@ class ScreenTest(ViewerTest):
 
     def lit(self, number: int = 0) -> int:
         """How many pixels of a tab's canvas aren't black."""
-        return lit(self.view, f"#tab{number} canvas")
+        return lit(self.view.locator(f"#tab{number}"))
 
     def same(self, machine: Machine, number: int = 0) -> int:
         """Until the picture is, pixel by pixel, what QEMU itself shows; gives how many pixels are lit."""
-        return same(self.view, f"#tab{number} canvas", machine)
+        return same(self.view.locator(f"#tab{number}"), machine)
+
+    def stopped(self, machine: Machine, number: int = 0) -> None:
+        """Stop a machine: its tab is told an end in order, and keeps the picture."""
+        before = self.same(machine, number)
+        machine.stop()
+        outcome = self.wait_state(number, "closed")["outcome"]
+        self.assertEqual((outcome["code"], outcome["clean"]), (1000, True), outcome)
+        self.assertEqual(self.lit(number), before)
 
     def type(self, keys: str, number: int = 0) -> None:
         self.view.evaluate("n => tabs[n].viewer.focus()", number)
         self.view.keyboard.type(keys)
 
 
-PIXELS = """where => {
-    const canvas = document.querySelector(where);
+PIXELS = """place => {
+    const canvas = place.querySelector('canvas');
     if (!canvas || !canvas.width) return null;
     const { width, height } = canvas;
     const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
@@ -43,20 +51,25 @@ PIXELS = """where => {
     for (let at = 0; at < data.length; at += 4) if ((data[at] | data[at + 1] | data[at + 2]) > 63) lit.push(at / 4);
     return { width, height, lit };
 }"""
-"""Of a canvas: its size, and which of its pixels aren't black."""
+"""Of the canvas in an element: its size, and which of its pixels aren't black."""
 
 
-def lit(page: Any, where: str) -> int:
-    """How many pixels of a canvas aren't black; 0 if it isn't there."""
-    picture = page.evaluate(PIXELS, where)
+def lit(place: Any) -> int:
+    """How many pixels of the canvas in an element aren't black; 0 if there is none."""
+    picture = place.evaluate(PIXELS)
     return len(picture["lit"]) if picture else 0
 
 
-def same(page: Any, where: str, machine: Machine) -> int:
-    """Until a canvas shows, pixel by pixel, what QEMU itself shows; gives how many pixels are lit."""
-    until(lambda: page.evaluate(PIXELS, where) == read_ppm(machine.screen()), what="the machine's own picture")
-    count = lit(page, where)
-    if count < 100:
+def shows(place: Any, machine: Machine) -> bool:
+    """Whether the canvas in an element is, pixel by pixel, what QEMU itself shows."""
+    return bool(place.evaluate(PIXELS) == read_ppm(machine.screen()))
+
+
+def same(place: Any, machine: Machine, seconds: float = WAIT) -> int:
+    """Until it is; gives how many pixels are lit."""
+    until(lambda: shows(place, machine), seconds, "the machine's own picture")
+    count = lit(place)
+    if count <= 100:
         raise AssertionError(f"only {count} pixels are lit")
     return count
 

@@ -12,6 +12,7 @@ from tests.live.chain import HOST, Work, need_program, until
 from tests.live.console import LATER, ConsoleTest
 from tests.live.containers import Podman, standing
 from tests.live.machine import PROGRAM, Machine, start_machine
+from tests.live.screens import same, shows
 from tests.live.test_attacks_pages import HOSTILE
 
 PANEL = '[role="tabpanel"]:visible'
@@ -46,27 +47,6 @@ container = "web"
 show = "exec"
 labels = { streamrelay = "yes" }
 """
-LIT = """(panel) => {
-  const canvas = panel.querySelector('canvas');
-  if (!canvas || !canvas.width) return null;
-  const copy = document.createElement('canvas');
-  [copy.width, copy.height] = [canvas.width, canvas.height];
-  const context = copy.getContext('2d');
-  context.drawImage(canvas, 0, 0);
-  const { data } = context.getImageData(0, 0, copy.width, copy.height);
-  const lit = [];
-  for (let at = 0; at < data.length; at += 4) if (data[at] + data[at + 1] + data[at + 2] > 96) lit.push(at / 4);
-  return { size: [canvas.width, canvas.height], lit };
-}"""
-"""A panel's picture: its size, and which of its pixels aren't black, by their numbers."""
-
-
-def lit_of(picture: bytes) -> dict[str, Any]:
-    """The same of a PPM, as QEMU takes it of a machine's screen."""
-    _, size, _, pixels = picture.split(b"\n", 3)
-    width, height = map(int, size.split())
-    lit = [at for at in range(width * height) if sum(pixels[3 * at : 3 * at + 3]) > 96]
-    return {"size": [width, height], "lit": lit}
 
 
 class Machines(ConsoleTest):
@@ -88,26 +68,18 @@ class Machines(ConsoleTest):
         self.expect(panel.locator("p.state")).to_have_text("Connected")
         return panel
 
-    def assert_shows(self, panel: Any, machine: Machine) -> list[int]:
-        """The panel's picture is that of the machine, pixel by pixel; gives which of them aren't black."""
-        wanted: dict[str, Any] = {}
-
-        def same() -> bool:
-            wanted.update(lit_of(machine.screen()))
-            return bool(panel.evaluate(LIT) == wanted)
-
-        until(same, 15.0, f"the screen of {machine.qmp.stem} in the panel")
-        self.assertGreater(len(wanted["lit"]), 100)
-        return list(wanted["lit"])
+    def same(self, panel: Any, machine: Machine) -> int:
+        """The panel's picture is that of the machine, pixel by pixel; gives how many of them aren't black."""
+        return same(panel, machine, 15.0)
 
     def use(self, console: str) -> None:
         machine = self.machine("a", spice=console == "spice", vnc=console == "vnc")
         page = self.signed_in()
         panel = self.open_screen(page, "a", console)
-        before = self.assert_shows(panel, machine)
+        before = self.same(panel, machine)
         page.keyboard.type("typed here")
         until(lambda: "typed here" in machine.shown, what="the keys in the machine")
-        self.assertNotEqual(self.assert_shows(panel, machine), before)
+        self.assertGreater(self.same(panel, machine), before)
         self.picture(page, f"console-{console}")
         self.assert_content()
 
@@ -124,9 +96,9 @@ class Machines(ConsoleTest):
         one, two = self.machine("one", vnc=True), self.machine("two", spice=True)
         page = self.signed_in()
         panel = self.open_screen(page, "one", "vnc")
-        self.assert_shows(panel, one)
+        self.same(panel, one)
         panel = self.open_screen(page, "two", "spice")
-        self.assert_shows(panel, two)
+        self.same(panel, two)
         page.keyboard.type("second")
         until(lambda: "second" in two.shown, what="the keys in the second machine")
         self.open_target(page, "shell")
@@ -135,7 +107,7 @@ class Machines(ConsoleTest):
         page.get_by_role("tab", name="vm/one/vnc").click()
         page.keyboard.type("first")
         until(lambda: "first" in one.shown, what="the keys in the first machine")
-        self.assert_shows(page.locator(PANEL), one)
+        self.same(page.locator(PANEL), one)
         self.assertEqual(("second" in one.shown, "first" in two.shown), (False, False))
         self.assert_content()
 
@@ -146,11 +118,11 @@ class Machines(ConsoleTest):
         for _ in range(2):
             pages.append(self.signed_in())
             panels.append(self.open_screen(pages[-1], "a", "vnc"))
-            self.assert_shows(panels[-1], machine)
+            self.same(panels[-1], machine)
         pages[0].keyboard.type("both")
         until(lambda: "both" in machine.shown, what="the keys in the machine")
         for panel in panels:
-            self.assert_shows(panel, machine)
+            self.same(panel, machine)
         self.assert_content()
 
     def test_relay_killed(self) -> None:
@@ -158,13 +130,13 @@ class Machines(ConsoleTest):
         machine = self.machine("a", vnc=True, spice=True)
         page = self.signed_in()
         for console in ("spice", "vnc"):
-            self.assert_shows(self.open_screen(page, "a", console), machine)
+            self.same(self.open_screen(page, "a", console), machine)
         self.common.relay.kill()
         for console in ("spice", "vnc"):
             page.get_by_role("tab", name=f"vm/a/{console}").click()
             panel = page.locator(PANEL)
             self.expect(panel.locator("p.words")).to_contain_text("The connection to the relay broke.")
-            self.assertEqual(panel.evaluate(LIT), lit_of(machine.screen()))
+            self.assertTrue(shows(panel, machine))
         self.common.relay.start()
         for console in ("vnc", "spice"):
             page.get_by_role("tab", name=f"vm/a/{console}").click()
@@ -172,14 +144,14 @@ class Machines(ConsoleTest):
             self.expect(panel.locator("p.state")).to_have_text("Connected", timeout=LATER)
             page.keyboard.type(console)
             until(lambda console=console: console in machine.shown, what="the keys in the machine")
-            self.assert_shows(panel, machine)
+            self.same(panel, machine)
         self.assert_content()
 
     def test_stopped_and_reused(self) -> None:
         """A machine that is gone is refused in words, and none that came later is shown in its place."""
         machine = self.machine("a", vnc=True)
         page = self.signed_in()
-        self.assert_shows(self.open_screen(page, "a", "vnc"), machine)
+        self.same(self.open_screen(page, "a", "vnc"), machine)
         machine.stop()
         panel = page.locator(PANEL)
         self.expect(panel.locator("p.state")).to_have_text("Ended")

@@ -1,6 +1,5 @@
 """The JavaScript client in Node, against the real chain: bytes, control messages, and backpressure."""
 
-import hashlib
 import json
 import socket
 import time
@@ -9,14 +8,10 @@ from typing import Any
 
 from websockets.exceptions import ConnectionClosed
 
-from tests.live.chain import MIB, WAIT, Work, seeded, take_all
+from tests.live.chain import MIB, WAIT, Work, exchange, seeded, sha, take_all
 from tests.live.node import JavaScript
 
 SIZE = 20 * MIB
-
-
-def sha(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 class Bytes(JavaScript):
@@ -27,15 +22,7 @@ class Bytes(JavaScript):
         listener = self.listen()
         down = seeded(SIZE)
 
-        def serve() -> str:
-            target = listener.accept()
-            sending = Work(target.sendall, down)
-            got = take_all(target)
-            sending.result()
-            target.close()
-            return sha(got)
-
-        serving = Work(serve)
+        serving = Work(exchange, listener, down)
         result = self.scenario("both_ways", wanted=self.wanted(listener.target), size=SIZE).result()
         self.assertEqual(result["got"], {"count": SIZE, "sum": sha(down)})
         self.assertEqual(result["sent"], serving.result())

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.live.browser import ROOT, WEB, Pages, chromium, need_viewers, origin, site_port
-from tests.live.chain import HOST, MIB, Chain, Work, environment, seeded, shared, take_all, until
+from tests.live.chain import HOST, MIB, Chain, Work, environment, exchange, seeded, sha, shared, take_all, until
 from tests.live.node import LOG, SHELL, JavaScript, need_node
 from tests.live.secrets import SUITE
-from tests.live.test_javascript import sha
 
 EXAMPLES = ROOT / "docs" / "examples"
 LET_IN = {"relay": (f"--origin={origin()}",), "platform_options": (f"--origin={origin()}",)}
@@ -55,16 +54,8 @@ class InChromium(Elsewhere):
         size, listener = 8 * MIB, self.listen()
         down = seeded(size)
 
-        def serve() -> str:
-            target = listener.accept()
-            sending = Work(target.sendall, down)
-            got = take_all(target)
-            sending.result()
-            target.close()
-            return sha(got)
-
         with self.page(self.site(site_port())) as page:
-            serving = Work(serve)
+            serving = Work(exchange, listener, down)
             arguments = [self.wanted(listener.target), size]
             result = page.evaluate("([wanted, size]) => bothWays(wanted, size)", arguments)
         self.assertEqual((result["got"], result["count"]), (sha(down), size))

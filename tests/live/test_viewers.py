@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from tests.live.chain import HOST, MIB, Work, answers, seeded, take, until
+from tests.live.chain import HOST, MIB, Work, seeded, take, until
 from tests.live.console import PHONE
 from tests.live.viewing import ViewerTest
 
@@ -146,13 +146,7 @@ class Terminal(ViewerTest):
         self.shows("$")
         self.run_line("echo one $((40+2)); printf '\\033[?1049h\\033[?1000h\\033[31moth''er screen'")
         self.shows("other screen")
-        self.common.relay.kill()
-        outcome = self.wait_state(0, "closed")["outcome"]
-        self.assertEqual((outcome["code"], outcome["transient"]), (1006, True))
-        self.common.relay.start()
-        until(lambda: answers(self.common.relay_port), what="the relay")
-        self.view.evaluate("tabs[0].connect()")
-        self.wait_state(0, "connected")
+        self.relay_killed()
         self.run_line("echo two $((40+2)); stty size")
         shown = self.shows("two 42")
         self.assertLess(shown.index("one 42"), shown.index("two 42"))

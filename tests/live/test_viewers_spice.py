@@ -4,7 +4,7 @@ import socket
 import struct
 from collections.abc import Callable
 
-from tests.live.chain import answers, free_port, reset, until
+from tests.live.chain import free_port, reset, until
 from tests.live.machine import Machine
 from tests.live.screens import ENDS, ScreenTest, echoes
 
@@ -120,22 +120,11 @@ class Spice(ScreenTest):
         """The last picture stays when machine or relay are gone; the next streams show the new one, and take keys."""
         machine, target = self.spice("one")
         self.show("spice", target)
-        before = self.same(machine)
-        machine.stop()
-        outcome = self.wait_state(0, "closed")["outcome"]
-        self.assertEqual((outcome["code"], outcome["clean"]), (1000, True), outcome)
-        self.assertEqual(self.lit(), before)
+        self.stopped(machine)
         machine, _ = self.spice("one", port=int(target.removeprefix("spice/")))
-        self.view.evaluate("tabs[0].connect()")
-        self.wait_state(0, "connected")
+        self.again()
         self.same(machine)
-        self.common.relay.kill()
-        outcome = self.wait_state(0, "closed")["outcome"]
-        self.assertEqual((outcome["code"], outcome["transient"]), (1006, True))
-        self.common.relay.start()
-        until(lambda: answers(self.common.relay_port), what="the relay")
-        self.view.evaluate("tabs[0].connect()")
-        self.wait_state(0, "connected")
+        self.relay_killed()
         self.same(machine)
         self.type("hello")
         echoes(machine, "\nhello")

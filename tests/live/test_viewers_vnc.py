@@ -57,15 +57,10 @@ class Vnc(ScreenTest):
         """The last picture stays when the machine is gone; the next stream shows the new one, and takes keys."""
         machine, target = self.vnc("one")
         self.show("vnc", target)
-        before = self.same(machine)
-        machine.stop()
-        outcome = self.wait_state(0, "closed")["outcome"]
-        self.assertEqual((outcome["code"], outcome["clean"]), (1000, True), outcome)
-        self.assertEqual(self.lit(), before)
+        self.stopped(machine)
         port = int(target.removeprefix("vnc/"))
         machine = self.machine("one", vnc=f"127.0.0.1:{port - 5900}")
-        self.view.evaluate("tabs[0].connect()")
-        self.wait_state(0, "connected")
+        self.again()
         self.same(machine)
         self.type("hello")
         echoes(machine, "\nhello")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.live.browser import need_viewers
-from tests.live.chain import HOST, WAIT, until
+from tests.live.chain import HOST, WAIT, answers, until
 from tests.live.console import ConsoleChain, ConsoleTest
 
 ANONYMOUS = '\n[anonymous]\ngrants = [{ host = "*", target = "*" }]\n'
@@ -139,6 +139,20 @@ class ViewerTest(ConsoleTest):
 
         until(there, seconds, f"the state {state} of the tab")
         return self.tab(number)
+
+    def again(self, number: int = 0) -> None:
+        """Connect a tab anew."""
+        self.view.evaluate("n => tabs[n].connect()", number)
+        self.wait_state(number, "connected")
+
+    def relay_killed(self, number: int = 0) -> None:
+        """Kill the relay: a tab says that it may be worth another try; then start it, and connect anew."""
+        self.common.relay.kill()
+        outcome = self.wait_state(number, "closed")["outcome"]
+        self.assertEqual((outcome["code"], outcome["transient"]), (1006, True))
+        self.common.relay.start()
+        until(lambda: answers(self.common.relay_port), what="the relay")
+        self.again(number)
 
     def until(self, script: str, argument: object = None, what: str = "") -> Any:
         """Until a function of the page gives something true; gives that."""
