@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.live.browser import need_viewers
-from tests.live.chain import HOST, WAIT, answers, until
+from tests.live.chain import HOST, MIB, WAIT, answers, until
 from tests.live.console import ConsoleChain, ConsoleTest
 
 ANONYMOUS = '\n[anonymous]\ngrants = [{ host = "*", target = "*" }]\n'
@@ -153,6 +153,11 @@ class ViewerTest(ConsoleTest):
         self.common.relay.start()
         until(lambda: answers(self.common.relay_port), what="the relay")
         self.again(number)
+
+    def held(self) -> float:
+        """MiB that the page's scripts hold; what waits for the garbage collector is none of it."""
+        self.view.context.new_cdp_session(self.view).send("HeapProfiler.collectGarbage")
+        return float(self.view.evaluate("performance.memory.usedJSHeapSize")) / MIB
 
     def until(self, script: str, argument: object = None, what: str = "") -> Any:
         """Until a function of the page gives something true; gives that."""
