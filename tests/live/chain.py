@@ -602,7 +602,7 @@ def hang_up(leg: ClientConnection) -> None:
         leg.socket.shutdown(socket.SHUT_RDWR)
     except OSError:
         pass
-    leg.socket.close()
+    leg.close_socket()  # and what else the library holds for it, three descriptors and a thread
 
 
 def close_code(leg: ClientConnection, seconds: float = WAIT) -> int | None:
