@@ -18,7 +18,7 @@ from streamrelay.channel import TransportChannel
 from streamrelay.errors import printable
 from streamrelay.framed import FramedConnection, Masking
 from streamrelay.logs import Silent
-from streamrelay.peer import address, explain
+from streamrelay.peer import address, explain, no_delay
 from streamrelay.pulse import Pulse
 from streamrelay.sockets import SocketChannel
 from streamrelay.tls import open_channel
@@ -37,6 +37,10 @@ class DialProtocol(WebSocketClientProtocol):  # type: ignore[misc]
     data: bytes
     _connection: FramedConnection | None = None
     _channel: SocketChannel | TransportChannel | None = None
+
+    def connectionMade(self) -> None:
+        no_delay(self.transport)  # autobahn tries, fails for want of its own option, and says nothing
+        super().connectionMade()
 
     def dataReceived(self, data: bytes) -> None:
         if self._channel is not None:
@@ -103,8 +107,9 @@ class DialFactory(WebSocketClientFactory):  # type: ignore[misc]
             serverConnectionDropTimeout=0,
             autoPingInterval=0,
             failByDrop=False,
-            tcpNoDelay=True,
         )
+        if ":" in self.host:  # as it stands in the Host header
+            self.host = f"[{self.host}]"
         self._result: Deferred[FramedConnection] | None = Deferred(self._cancel)
         self._protocol: DialProtocol | None = None
 

@@ -1,18 +1,36 @@
 """dial.py: dialling a relay."""
 
+import socket
+from typing import Any
+
+from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks
 from twisted.internet.error import ConnectError, ConnectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from streamrelay import wire
+from streamrelay.certificates import ServerTls
 from streamrelay.dial import DialError, DialFactory, Dialler
 from streamrelay.endings import FINISHED
+from streamrelay.framed import FramedConnection
 from streamrelay.pulse import Pulse
 from streamrelay.websocket import LegFactory
 from streamrelay.wire import MAX_HANDSHAKE
-from tests.fakes import STREAM, Ear, Endpoint, FakeDoor, FakeTransport, connect, exchange, frame
+from tests.authority import Authority
+from tests.fakes import (
+    STREAM,
+    Ear,
+    Endpoint,
+    FakeDoor,
+    FakeTransport,
+    connect,
+    exchange,
+    folder,
+    frame,
+)
 
 
 class Dialled(SynchronousTestCase):
@@ -46,6 +64,17 @@ class Dialled(SynchronousTestCase):
         self.assertIn(f"Authorization: Bearer {STREAM}\r\n", sent)
         self.assertIn("Sec-WebSocket-Protocol: streamrelay.v1\r\n", sent)
         self.assertNotIn("Origin", sent)
+
+    def test_host(self) -> None:
+        """The Host header holds an IPv6 address in brackets, and everything else as it is (RFC 3986 §3.2.2)."""
+        for url, host in (
+            ("ws://[::1]:8081/agent", "[::1]:8081"),
+            ("wss://[2001:db8::7]/agent", "[2001:db8::7]:443"),
+            ("ws://127.0.0.1:1/agent", "127.0.0.1:1"),
+            ("wss://my_relay.internal:8443/agent", "my_relay.internal:8443"),
+        ):
+            self.dial(url)
+            self.assertIn(f"\r\nHost: {host}\r\n", self.transport.value().decode())
 
     def test_open(self) -> None:
         """A dial that is answered 101 gives a connection over which both sides talk and close."""
@@ -171,3 +200,50 @@ class Dialled(SynchronousTestCase):
         self.assertNoResult(result)
         reactor.advance(0.2)
         self.failureResultOf(result, DialError)
+
+
+class Sockets(TestCase):
+    """Dials over real sockets of this machine."""
+
+    @inlineCallbacks
+    def test_no_delay(self) -> Any:
+        """No small write waits for an ACK of the one before (TCP_NODELAY), at either end, without TLS and with it."""
+        from twisted.internet import reactor
+
+        where = folder(self)
+        authority = Authority(where / "ca.pem")
+        tls = ServerTls((authority.issue(where / "relay.pem", "localhost"),))
+        tls.load()
+        dialler = Dialler(reactor, Pulse(reactor), str(where / "ca.pem"))
+        clock = Clock()  # so that no timer outlives the test
+        for scheme in ("ws", "wss"):
+            door = FakeDoor()
+            factory: Any = LegFactory(clock, door, Pulse(clock))
+            if scheme == "wss":
+                factory = TLSMemoryBIOFactory(tls, False, factory)
+            port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+            self.addCleanup(port.stopListening)
+            leg = yield dialler.dial(f"{scheme}://localhost:{port.getHost().port}/agent", STREAM)
+            ends = (leg, door.inside[0].connection)
+            lost = [gone(end) for end in ends]
+            for end in ends:
+                self.assertTrue(plain_socket(end).getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY), scheme)
+                end.abort()
+            yield DeferredList(lost)
+
+
+def plain_socket(leg: FramedConnection) -> socket.socket:
+    """The socket below a leg, and below its TLS."""
+    transport: Any = leg.channel.transport
+    while not isinstance(transport.getHandle(), socket.socket):
+        transport = transport.transport
+    return transport.getHandle()
+
+
+def gone(leg: FramedConnection) -> "Deferred[None]":
+    """Until nothing is left of it."""
+    done: Deferred[None] = Deferred()
+    ear = Ear()
+    ear.gone = lambda: done.callback(None)
+    leg.join(ear, ear)
+    return done
