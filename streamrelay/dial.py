@@ -6,10 +6,9 @@ from urllib.parse import urlsplit
 from attrs import define, field
 from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import connectionDone
-from twisted.internet.ssl import optionsForClientTLS, platformTrust
+from twisted.internet.ssl import platformTrust
 from twisted.python.failure import Failure
 
 from streamrelay import __version__
@@ -18,6 +17,7 @@ from streamrelay.channel import TransportChannel
 from streamrelay.errors import printable
 from streamrelay.framed import FramedConnection, Masking
 from streamrelay.logs import Silent
+from streamrelay.names import client_tls, endpoint
 from streamrelay.peer import address, explain, no_delay
 from streamrelay.pulse import Pulse
 from streamrelay.sockets import SocketChannel
@@ -90,6 +90,7 @@ class DialFactory(WebSocketClientFactory):  # type: ignore[misc]
 
     protocol = DialProtocol
     noisy = False
+    host: str
 
     def __init__(self, dialler: "Dialler", url: str, headers: dict[str, str]) -> None:
         super().__init__(
@@ -177,12 +178,11 @@ class Dialler:
             raise DialError(f"{parts.scheme}://{parts.netloc} is not encrypted; use wss:// or --insecure")
         try:
             factory = DialFactory(self, url, {"Authorization": f"Bearer {token}"} if token else {})
-            endpoint: IStreamClientEndpoint = HostnameEndpoint(self.clock, host, factory.port, timeout=CONNECT_TIME)
-            if secure:
-                mine = self._pair.read() if self._pair is not None else None
-                endpoint = wrapClientTLS(optionsForClientTLS(host, self._trust, mine), endpoint)
+            mine = self._pair.read() if self._pair is not None else None
+            tls = client_tls(host, self._trust, mine) if secure else None
+            where = endpoint(self.clock, host, factory.port, tls)
         except Exception as error:  # of many kinds, for what no relay's URL can be
             raise DialError(f"{printable(url)} can't be dialled: {printable(str(error))}") from None
-        result = factory.connect(endpoint)
+        result = factory.connect(where)
         result.addTimeout(CONNECT_TIME, self.clock, onTimeoutCancel=lambda value, _: value)
         return result

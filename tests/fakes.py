@@ -807,12 +807,12 @@ class FakeNames:
     names: dict[str, list[str]]
     asked: list[str] = field(factory=list)
 
-    def resolveHostName(self, receiver, name, port=0, types=None, transport="TCP"):
+    def resolveHostName(self, receiver, name, portNumber=0, addressTypes=None, transportSemantics="TCP"):
         self.asked.append(name)
         receiver.resolutionBegan(self)
         for address in self.names.get(name, [name] if isIPAddress(name) or isIPv6Address(name) else []):
             kind = IPv6Address if ":" in address else IPv4Address
-            receiver.addressResolved(kind("TCP", address, port))
+            receiver.addressResolved(kind("TCP", address, portNumber))
         receiver.resolutionComplete()
         return self
 

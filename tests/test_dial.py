@@ -25,6 +25,7 @@ from tests.fakes import (
     Ear,
     Endpoint,
     FakeDoor,
+    FakeNames,
     FakeTransport,
     connect,
     exchange,
@@ -134,6 +135,15 @@ class Dialled(SynchronousTestCase):
         reactor = MemoryReactorClock()
         for url in ("ws://[", "wss://127.0.0.1:99999", "ws://127.0.0.1:x", "ws://127.0.0.1#x", "ws://[::1"):
             self.assertRaises(DialError, Dialler(reactor, Pulse(reactor)).dial, url)
+
+    def test_underscore(self) -> None:
+        """A relay's name may have an underscore: it is looked up, with TLS and without."""
+        reactor = MemoryReactorClock()
+        reactor.nameResolver = names = FakeNames({"my_relay.internal": ["10.0.0.1"]})
+        for scheme in ("ws", "wss"):
+            Dialler(reactor, Pulse(reactor), insecure=True).dial(f"{scheme}://my_relay.internal:7/agent")
+            self.assertEqual(reactor.tcpClients[-1][:2], ("10.0.0.1", 7))
+        self.assertEqual(names.asked, ["my_relay.internal"] * 2)
 
     def test_endless_answer(self) -> None:
         """An answer of over 8 KiB is a `DialError`."""

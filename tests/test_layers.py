@@ -24,7 +24,7 @@ LEVELS = [
     # L3: the seams to the world
     {"proxies", "checks"},
     {"config", "credentials"},
-    {"nats_client"},
+    {"nats_client", "names"},
     {"knock"},
     {"websocket", "dial", "bus", "stdio", "terminal", "grants"},
     {"fetch"},
