@@ -101,7 +101,7 @@ class Relay(Service):
         self.proxies = Proxies.named(config.proxies, config.proxy_protocol)
         if self.config.tokens == "signed":
             self.verifier = Verifier.load(list(self.config.platform_key), self.config.id)
-        self._sweep = LoopingCall(self._forget)
+        self._sweep = LoopingCall(self._sweep_all)
         self._sweep.clock = self.clock
 
     def startService(self) -> None:
@@ -128,6 +128,12 @@ class Relay(Service):
         else:
             done.callback(None)
         return maybeDeferred(super().stopService).addCallback(lambda _: done)
+
+    def _sweep_all(self) -> None:
+        try:
+            self._forget()
+        except Exception:  # the next one may do
+            log.failure("a sweep failed")
 
     def _forget(self) -> None:
         self.rendezvous.forget(self.now())

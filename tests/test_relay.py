@@ -15,6 +15,7 @@ from streamrelay.frames import FrameReader
 from streamrelay.knock import Knock
 from streamrelay.pulse import BEAT, Pulse
 from streamrelay.relay import AGENT_PATIENCE, GOODBYE, OPAQUE_MEMORY, Relay
+from streamrelay.rendezvous import Rendezvous
 from streamrelay.tokens import Signer
 from tests.fakes import STREAM, FakeChannel, Heard, examples, frame, key_pair
 
@@ -75,6 +76,23 @@ class Case(SynchronousTestCase):
         except Refused as refusal:
             return refusal.status
         return 101
+
+
+class Sweep(Case):
+    """What a relay forgets in time."""
+
+    def test_one_that_fails(self) -> None:
+        """A sweep that fails is told of in the log, and the next one comes all the same."""
+        swept: list[float] = []
+
+        def forget(rendezvous: object, now: float) -> None:
+            swept.append(now)
+            raise RuntimeError("broken")
+
+        self.patch(Rendezvous, "forget", forget)
+        self.clock.pump([5.0] * 3)
+        self.assertEqual(len(swept), 3)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 3)
 
 
 class Pairing(Case):
