@@ -5,13 +5,14 @@ from urllib.parse import urlsplit
 
 from attrs import define, field
 from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import connectionDone
 from twisted.internet.ssl import platformTrust
 from twisted.python.failure import Failure
 
 from streamrelay import __version__
+from streamrelay.again import Turns, persist, was_dropped
 from streamrelay.certificates import ClientPair, read_certificates
 from streamrelay.channel import TransportChannel
 from streamrelay.errors import printable
@@ -27,6 +28,10 @@ from streamrelay.wire import CONNECT_TIME, MAX_HANDSHAKE, SUBPROTOCOL, is_loopba
 
 class DialError(Exception):
     """The other websocket can't be had; the text says why in one line."""
+
+
+class Dropped(DialError):
+    """The relay took the connection for one too many, as it seems: it may be open to the next."""
 
 
 class DialProtocol(WebSocketClientProtocol):  # type: ignore[misc]
@@ -75,14 +80,15 @@ class DialProtocol(WebSocketClientProtocol):  # type: ignore[misc]
         self.factory.opened(self._connection)
 
     def failHandshake(self, reason: str) -> None:
-        self.factory.failed(reason)
+        self.factory.failed(reason, self.data[9:12] in (b"429", b"503"))
         self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         super().connectionLost(reason)
         if self._connection is not None:
             self._connection.connection_lost(explain(reason))
-        self.factory.failed(explain(reason) or "the connection was closed before the websocket was open")
+        words = explain(reason) or "the connection was closed before the websocket was open"
+        self.factory.failed(words, was_dropped(reason))
 
 
 class DialFactory(WebSocketClientFactory):  # type: ignore[misc]
@@ -118,7 +124,7 @@ class DialFactory(WebSocketClientFactory):  # type: ignore[misc]
         assert self._result is not None
         result = self._result
         self._attempt = endpoint.connect(self)
-        self._attempt.addCallbacks(self._connected, lambda failure: self.failed(explain(failure)))
+        self._attempt.addCallbacks(self._connected, lambda failure: self.failed(explain(failure), was_dropped(failure)))
         return result
 
     def _connected(self, protocol: DialProtocol) -> None:
@@ -134,10 +140,11 @@ class DialFactory(WebSocketClientFactory):  # type: ignore[misc]
         if result is not None:
             result.callback(connection)
 
-    def failed(self, reason: str) -> None:
+    def failed(self, reason: str, dropped: bool = False) -> None:
         result, self._result = self._result, None
         if result is not None:
-            result.errback(DialError(printable(reason)))  # it may hold words of a stranger
+            kind = Dropped if dropped else DialError
+            result.errback(kind(printable(reason)))  # it may hold words of a stranger
 
     def _cancel(self, result: "Deferred[FramedConnection]") -> None:
         self.failed(f"no answer within {CONNECT_TIME:.0f} s")
@@ -158,6 +165,7 @@ class Dialler:
     insecure: bool = False
     """Whether ``ws://`` may leave this machine."""
     certificate: str = ""
+    _turns: Turns = field(factory=Turns)
     _trust: Any = field(init=False)
     _pair: ClientPair | None = None
 
@@ -168,7 +176,27 @@ class Dialler:
             self._pair.read()
 
     def dial(self, url: str, token: str = "") -> "Deferred[FramedConnection]":
-        """Open the websocket `url`, presenting a `token` that is not in it in a header; or fail with `DialError`."""
+        """Open the websocket `url`, presenting a `token` that is not in it in a header; or fail with `DialError`.
+
+        It has `CONNECT_TIME` for everything: until its turn comes, and as often as the relay drops it. Its token lives
+        no longer than thrice that.
+        """
+        prepared = [self._prepare(url, token)]
+
+        async def attempt() -> FramedConnection:
+            factory, where = prepared.pop() if prepared else self._prepare(url, token)
+            return await factory.connect(where)
+
+        until = self.clock.seconds() + CONNECT_TIME
+        dial = self._turns.run(
+            urlsplit(url).netloc, lambda: Deferred.fromCoroutine(persist(self.clock, until, attempt, Dropped))
+        )
+        dial.addErrback(_no_turn)
+        dial.addTimeout(CONNECT_TIME, self.clock, onTimeoutCancel=lambda value, _: value)
+        return dial
+
+    def _prepare(self, url: str, token: str) -> tuple[DialFactory, IStreamClientEndpoint]:
+        """One attempt, or `DialError` if there can be none."""
         try:
             parts = urlsplit(url)
         except ValueError as error:
@@ -180,9 +208,11 @@ class Dialler:
             factory = DialFactory(self, url, {"Authorization": f"Bearer {token}"} if token else {})
             mine = self._pair.read() if self._pair is not None else None
             tls = client_tls(host, self._trust, mine) if secure else None
-            where = endpoint(self.clock, host, factory.port, tls)
+            return factory, endpoint(self.clock, host, factory.port, tls)
         except Exception as error:  # of many kinds, for what no relay's URL can be
             raise DialError(f"{printable(url)} can't be dialled: {printable(str(error))}") from None
-        result = factory.connect(where)
-        result.addTimeout(CONNECT_TIME, self.clock, onTimeoutCancel=lambda value, _: value)
-        return result
+
+
+def _no_turn(failure: Failure) -> None:
+    failure.trap(CancelledError)
+    raise DialError("given up before its turn came")

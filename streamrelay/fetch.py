@@ -14,6 +14,7 @@ from twisted.python.url import URL
 from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer, IResponse
 from zope.interface import implementer
 
+from streamrelay.again import was_dropped
 from streamrelay.certificates import read_certificates
 from streamrelay.names import client_tls, endpoint
 from streamrelay.peer import explain
@@ -24,6 +25,10 @@ MAX_BODY: Final = 65536
 
 class FetchError(Exception):
     """There is no answer; the text is one line for our own log."""
+
+
+class FetchDropped(FetchError):
+    """The connection was closed or reset before a byte of an answer; who did that has likely heard nothing."""
 
 
 class FetchTimeout(FetchError):
@@ -80,7 +85,7 @@ class HttpFetch:
         except FetchError:
             raise
         except Exception as error:
-            raise FetchError(words(error)) from None
+            raise (FetchDropped if _dropped(error) else FetchError)(words(error)) from None
 
     async def begin(
         self, method: str, url: str, headers: Mapping[str, str] = {}, body: bytes | None = None
@@ -189,6 +194,14 @@ class _Received(protocol.Protocol):
 
 def _late(cancelled: Fetched | Failure, seconds: float) -> Failure:
     return Failure(FetchTimeout(f"no answer within {seconds:g} s"))
+
+
+def _dropped(error: Exception) -> bool:
+    from twisted.web.client import RequestTransmissionFailed, ResponseNeverReceived
+
+    if isinstance(error, (RequestTransmissionFailed, ResponseNeverReceived)):
+        return any(map(was_dropped, error.reasons))
+    return was_dropped(Failure(error))
 
 
 def words(error: Exception) -> str:

@@ -494,6 +494,11 @@ class Heard:
         case.addCleanup(globalLogPublisher.removeObserver, self.events.append)
 
     @property
+    def lines(self) -> list[str]:
+        """As they are shown."""
+        return [formatEvent(event) for event in self.events]
+
+    @property
     def text(self) -> str:
         """All of it: the lines as they are shown, and every field."""
         return "\n".join(f"{formatEvent(event)} {event!r}" for event in self.events)

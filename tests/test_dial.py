@@ -3,8 +3,9 @@
 import socket
 from typing import Any
 
+from service_identity import VerificationError
 from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks
-from twisted.internet.error import ConnectError, ConnectionDone
+from twisted.internet.error import ConnectError, ConnectionDone, ConnectionLost, ConnectionRefusedError
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.protocols.tls import TLSMemoryBIOFactory
@@ -210,6 +211,125 @@ class Dialled(SynchronousTestCase):
         self.assertNoResult(result)
         reactor.advance(0.2)
         self.failureResultOf(result, DialError)
+
+
+class Bursts(SynchronousTestCase):
+    """Many dials at once, and those that the relay drops."""
+
+    def setUp(self) -> None:
+        self.reactor = MemoryReactorClock()
+        self.dialler = Dialler(self.reactor, Pulse(self.reactor), insecure=True)
+
+    @property
+    def tried(self) -> list:
+        """The connections that were begun so far."""
+        return self.reactor.tcpClients
+
+    def dial(self, place: str = "127.0.0.1:9"):
+        return self.dialler.dial(f"ws://{place}/agent", STREAM)
+
+    def lose(self, number: int, reason: Exception | None = None, answer: bytes = b"") -> None:
+        """Connect what was tried, answer it, and drop it."""
+        transport = FakeTransport()
+        protocol = connect(self.tried[number][2], transport)
+        if answer:
+            transport.receive(answer)
+        protocol.connectionLost(Failure(reason or ConnectionDone()))
+
+    def open(self, number: int) -> None:
+        transport, relay = FakeTransport(), FakeTransport()
+        connect(self.tried[number][2], transport)
+        connect(LegFactory(Clock(), FakeDoor(), Pulse(Clock())), relay)
+        exchange(transport, relay)
+
+    def test_in_order(self) -> None:
+        """Eight dials of one relay are under way at once; each that ends lets the next begin, in order."""
+        dials = [self.dial() for _ in range(20)]
+        self.assertEqual(len(self.tried), 8)
+        for number in range(20):
+            self.open(number)
+            self.successResultOf(dials[number])
+            self.assertEqual(len(self.tried), min(20, 9 + number))
+
+    def test_another_relay(self) -> None:
+        """A relay that answers nobody keeps no dial of another one waiting."""
+        for _ in range(9):
+            self.dial("127.0.0.1:9").addErrback(lambda _: None)
+        self.dial("127.0.0.1:10").addErrback(lambda _: None)
+        self.assertEqual([client[1] for client in self.tried], [9] * 8 + [10])
+        self.reactor.advance(wire.CONNECT_TIME)
+        self.assertEqual(self.dialler._turns._places, {})
+
+    def test_leaves_the_queue(self) -> None:
+        """A dial that is given up while it waits for its turn is never tried, and the next one moves up."""
+        first, (gone, last) = [self.dial() for _ in range(8)], (self.dial(), self.dial())
+        gone.cancel()
+        self.failureResultOf(gone, DialError)
+        self.open(0)
+        self.successResultOf(first[0])
+        self.open(8)
+        self.successResultOf(last)
+        self.assertEqual(len(self.tried), 9)
+
+    def test_time_in_the_queue(self) -> None:
+        """The ten seconds of a dial hold its time in the queue, too."""
+        dials = [self.dial() for _ in range(9)]
+        self.reactor.advance(6)
+        self.open(0)
+        self.successResultOf(dials[0])
+        self.assertEqual(len(self.tried), 9)
+        self.reactor.advance(3.9)
+        self.assertNoResult(dials[8])
+        self.reactor.advance(0.1)
+        for dial in dials[1:]:
+            self.assertIn("no answer within 10 s", str(self.failureResultOf(dial, DialError).value))
+
+    def test_dropped(self) -> None:
+        """A dial that is reset, closed before the answer, or answered 429 or 503, is tried again, later and later."""
+        dial, tries = self.dial(), 0
+        for reason, answer in (
+            (None, b""),
+            (ConnectionLost(), b""),
+            (None, b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"),
+            (None, b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n"),
+        ):
+            self.lose(tries, reason, answer)
+            self.assertNoResult(dial)
+            self.reactor.advance(0.05 * 2**tries - 0.001)
+            self.assertEqual(len(self.tried), tries + 1)
+            self.reactor.advance(0.1 * 2**tries + 0.002)
+            tries += 1
+            self.assertEqual(len(self.tried), tries + 1)
+        self.open(tries)
+        self.successResultOf(dial)
+
+    def test_dropped_for_ever(self) -> None:
+        """Within ten seconds a dial that is always dropped fails, and says how it was dropped the last time."""
+        dial = self.dial()
+        dropped = 0
+        for _ in range(200):
+            while dropped < len(self.tried):
+                self.lose(dropped, ConnectionLost())
+                dropped += 1
+            self.reactor.advance(0.05)
+        self.assertIn("non-clean", str(self.failureResultOf(dial, DialError).value))
+        self.assertGreater(dropped, 5)
+        self.assertLess(dropped, 20)
+
+    def test_once(self) -> None:
+        """What will not change is not tried again: a token that isn't good, a port where nobody listens, TLS."""
+        for number, answer in enumerate((b"401 Unauthorized", b"403 Forbidden", b"404 Not Found")):
+            dial = self.dial()
+            self.lose(number, None, b"HTTP/1.1 %b\r\nContent-Length: 0\r\n\r\n" % answer)
+            self.failureResultOf(dial, DialError)
+        dial = self.dial()
+        self.tried[3][2].clientConnectionFailed(None, Failure(ConnectionRefusedError()))
+        self.reactor.advance(1)
+        self.failureResultOf(dial, DialError)
+        dial = self.dial()
+        self.lose(4, VerificationError([]))
+        self.failureResultOf(dial, DialError)
+        self.assertEqual(len(self.tried), 5)
 
 
 class Sockets(TestCase):

@@ -1,12 +1,12 @@
 """fetch.py: one bounded request, by Twisted's client on a network in memory."""
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionDone, ConnectionRefusedError
+from twisted.internet.error import ConnectionDone, ConnectionLost, ConnectionRefusedError
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.fetch import MAX_BODY, Fetched, FetchError, HttpFetch
+from streamrelay.fetch import MAX_BODY, FetchDropped, Fetched, FetchError, HttpFetch
 from tests.fakes import FakeNames, FakeTransport
 
 
@@ -165,6 +165,23 @@ class Fetching(SynchronousTestCase):
             self.assertIn("more than", self.failed(asked))
             self.assertTrue(self.transport.disconnecting)
             self.lose()
+
+    def test_dropped(self) -> None:
+        """A connection that ends before a byte of an answer was dropped; one that breaks off later has failed."""
+        for said, dropped in (
+            (b"", True),
+            (b"HTTP/1.1 200", False),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx", False),
+        ):
+            for reason in (ConnectionDone(), ConnectionLost()):
+                asked = self.ask()
+                self.connect()
+                if said:
+                    self.answer(said)
+                self.protocol.connectionLost(Failure(reason))
+                self.assertEqual(
+                    self.failureResultOf(asked, FetchError).check(FetchDropped), (dropped and FetchDropped) or None
+                )
 
     def test_broken(self) -> None:
         """An answer that is none, or breaks off, fails."""

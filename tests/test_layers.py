@@ -24,7 +24,7 @@ LEVELS = [
     # L3: the seams to the world
     {"proxies", "checks"},
     {"config", "credentials"},
-    {"nats_client", "names"},
+    {"nats_client", "names", "again"},
     {"knock"},
     {"websocket", "dial", "bus", "stdio", "terminal", "grants"},
     {"fetch"},

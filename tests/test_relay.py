@@ -261,6 +261,30 @@ class Admission(Case):
         self.relay.part("192.0.2.1")
         self.relay.greet("192.0.2.1")
 
+    def test_said(self) -> None:
+        """Whom the relay drops by a limit is said in its log, a line for each limit with its setting."""
+        self.start(max_handshakes=3, max_handshakes_per_address=2, max_connections=6)
+        heard = Heard(self)
+
+        def greet(host: str, times: int) -> None:
+            for _ in range(times):
+                try:
+                    self.relay.greet(host)
+                except Refused:
+                    self.relay.part(host)
+
+        greet("192.0.2.1", 12)
+        greet("192.0.2.2", 3)
+        self.clock.advance(1)
+        self.assertEqual(
+            [line.split(":")[0] for line in heard.lines],
+            [
+                "10 connections were dropped by max_handshakes_per_address = 2",
+                "2 connections were dropped by max_handshakes = 3",
+            ],
+        )
+        self.assertIn("10 of 192.0.2.1", heard.lines[0])
+
     def test_agents_certificate(self) -> None:
         """Where agents must show certificates, one without is refused, and one in another host's name."""
         key, public = key_pair(self)
