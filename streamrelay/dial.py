@@ -88,7 +88,7 @@ class DialProtocol(WebSocketClientProtocol):  # type: ignore[misc]
         if self._connection is not None:
             self._connection.connection_lost(explain(reason))
         words = explain(reason) or "the connection was closed before the websocket was open"
-        self.factory.failed(words, was_dropped(reason))
+        self.factory.failed(words, was_dropped(reason) and not self.data)
 
 
 class DialFactory(WebSocketClientFactory):  # type: ignore[misc]

@@ -317,10 +317,11 @@ class Bursts(SynchronousTestCase):
         self.assertLess(dropped, 20)
 
     def test_once(self) -> None:
-        """What will not change is not tried again: a token that isn't good, a port where nobody listens, TLS."""
-        for number, answer in enumerate((b"401 Unauthorized", b"403 Forbidden", b"404 Not Found")):
+        """What will not change is not tried again: a token that isn't good, half an answer, a port where nobody
+        listens, a certificate for others."""
+        for number, answer in enumerate((b" 401 Unauthorized\r\n\r\n", b" 404 Not Found\r\n\r\n", b" 101 Swi")):
             dial = self.dial()
-            self.lose(number, None, b"HTTP/1.1 %b\r\nContent-Length: 0\r\n\r\n" % answer)
+            self.lose(number, None, b"HTTP/1.1" + answer)
             self.failureResultOf(dial, DialError)
         dial = self.dial()
         self.tried[3][2].clientConnectionFailed(None, Failure(ConnectionRefusedError()))
