@@ -51,10 +51,16 @@ class ClientTls:
         if _underscored(self.host):
             connection.set_tlsext_host_name(self.host.encode("ascii"))
 
+        waiting: Any = tlsProtocol
+
         def verify(_: object, certificate: Any, error: int, depth: int, good: int) -> bool:
-            if not good or depth or self.fits(certificate):
+            nonlocal waiting
+            if good and depth:
+                return True
+            protocol, waiting = waiting, None  # OpenSSL's reference to this would keep it for ever
+            if not good or self.fits(certificate):
                 return bool(good)
-            tlsProtocol.failVerification(Failure(VerificationError([])))
+            protocol.failVerification(Failure(VerificationError([])))
             return False
 
         connection.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, verify)
