@@ -122,7 +122,7 @@ class Vanished(LiveTest):
         flood.wait_for("open")
 
     def test_client(self) -> None:
-        """A client that vanishes while its target reads nothing: relay and agent have let it go within a minute."""
+        """A client that vanishes while its target reads nothing: relay and agent let it go in time."""
         own = self.chain_to()
         self.target(7101, "reads nothing")
         before = {one: one.descriptors() for one in (own.relay, own.agent)}
@@ -133,8 +133,8 @@ class Vanished(LiveTest):
         self.given_back(before)
 
     def test_host(self) -> None:
-        """A host that vanishes, one of its clients not reading, one of its targets neither: relay and agent have let
-        both streams go within a minute."""
+        """A host that vanishes, one of its clients not reading, one of its targets neither: relay and agent let
+        both streams go in time."""
         own = self.chain_to(space=self.space)
         self.target(7102, "reads nothing", *self.space)
         self.target(7103, "floods", *self.space)
