@@ -87,9 +87,9 @@ class Agent(Service):
 
     def _watch_targets(self) -> None:
         if self.running:
+            self.reactor.callLater(2, self._watch_targets)  # whatever comes of this look
             if self.catalogue.refresh():
                 self._up()
-            self.reactor.callLater(2, self._watch_targets)
 
     # -- requests --------------------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ class Allowance:
 
     channel: Channel
     _credit: float = wire.CONTROL_BURST
+    _expected: int = 0  # control frames that we have asked for
     _dense: bool = False  # it sent little but headers, since it was last renewed
 
     def __attrs_post_init__(self) -> None:
@@ -30,9 +31,17 @@ class Allowance:
 
     def spend(self) -> None:
         """A control frame has come; raise `PeerError` 1008 if it was one too many."""
+        if self._expected:
+            self._expected -= 1
+            return
         self._credit -= 1
         if self._credit < 0:
             raise PeerError(Close.FLOODING, EXPLAIN[Close.FLOODING])
+
+    def expect(self) -> None:
+        """A peer that isn't read was pinged. Its pong, and a ping of its own, come together with many of their kind
+        once it is read again."""
+        self._expected += 2
 
     def renew(self) -> None:
         """A beat has passed."""

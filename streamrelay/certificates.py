@@ -106,6 +106,8 @@ class ServerTls:
             self.load()
         except ConfigError as error:
             log.error("the certificates stay as they were: {error}", error=error)
+        except Exception:  # who calls this again and again would stop
+            log.failure("the certificates stay as they were")
         else:
             names = ", ".join(name for one in self._shown for name in one.names)
             log.info("certificates read again: {names}", names=names)

@@ -12,9 +12,10 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Factory
 
 from streamrelay import wire
+from streamrelay.again import Turns, persist
 from streamrelay.dial import Dialler
 from streamrelay.endings import FINISHED, Close, Ending, ending
-from streamrelay.fetch import Fetch, FetchError, HttpFetch
+from streamrelay.fetch import Fetch, FetchDropped, FetchError, HttpFetch
 from streamrelay.framed import FramedConnection
 from streamrelay.plain import PlainConnection, PlainProtocol
 from streamrelay.splice import Connection, Half, Splice
@@ -51,15 +52,25 @@ class HostList(Struct, frozen=True):
     hosts: tuple[wire.HostInfo, ...]
 
 
+class PlatformBusy(PlatformError):
+    """It is worth to be asked again."""
+
+
 @define(eq=False)
 class PlatformApi:
-    """The platform's HTTP API as `protocol.rst` has it. `ca`: a file of certificates in place of the system's."""
+    """The platform's HTTP API as `protocol.rst` has it. `ca`: a file of certificates in place of the system's.
+
+    Who asks waits for one of few turns. What is dropped without an answer, as a platform does with a burst of one
+    address before it reads any of it, is asked again for `CONNECT_TIME`, and so is a host with too many streams. Had
+    a request to open a stream been heard all the same, then that stream ends by itself, as nobody comes for it.
+    """
 
     reactor: Any
     url: str
     key: str = ""
     ca: str = ""
     fetch: Fetch = field()
+    _turns: Turns = field(factory=Turns)
 
     @fetch.default
     def _fetch(self) -> Fetch:
@@ -76,6 +87,15 @@ class PlatformApi:
         await self._ask("DELETE", f"/v1/streams/{quote(stream, safe='')}")
 
     async def _ask(self, method: str, path: str, body: bytes = b"") -> bytes:
+        def ask() -> "Deferred[bytes]":
+            until = self.reactor.seconds() + wire.CONNECT_TIME
+            return Deferred.fromCoroutine(
+                persist(self.reactor, until, lambda: self._ask_once(method, path, body), PlatformBusy)
+            )
+
+        return await self._turns.run("", ask)
+
+    async def _ask_once(self, method: str, path: str, body: bytes = b"") -> bytes:
         headers = {"Accept": "application/json"}
         if self.key:
             headers["Authorization"] = f"Bearer {self.key}"
@@ -84,17 +104,21 @@ class PlatformApi:
         try:
             answer = await self.fetch(method, self.url.rstrip("/") + path, REQUEST_TIME, headers, body or None)
         except FetchError as error:
-            raise PlatformError(0, f"the platform {self.url} can't be reached: {error}") from None
+            kind = PlatformBusy if isinstance(error, FetchDropped) else PlatformError
+            raise kind(0, f"the platform {self.url} can't be reached: {error}") from None
         if answer.status >= 300:
-            raise PlatformError(answer.status, _detail(answer.status, answer.body))
+            detail, code = _problem(answer.status, answer.body)
+            raise (PlatformBusy if code == wire.Refusal.BUSY else PlatformError)(answer.status, detail)
         return answer.body
 
 
-def _detail(status: int, answer: bytes) -> str:
+def _problem(status: int, answer: bytes) -> tuple[str, str]:
+    """What a problem document says to people, and to programs."""
     try:
-        return str(msgspec.json.decode(answer, type=dict[str, Any])["detail"])
+        problem = msgspec.json.decode(answer, type=dict[str, Any])
+        return str(problem["detail"]), str(problem.get("code", ""))
     except (msgspec.DecodeError, KeyError, UnicodeDecodeError):
-        return f"the platform answered {status}"
+        return f"the platform answered {status}", ""
 
 
 @define(eq=False)

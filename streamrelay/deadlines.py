@@ -6,6 +6,9 @@ from typing import Generic, TypeVar
 from attrs import define, field
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from streamrelay.logs import Logger
+
+log = Logger()
 Thing = TypeVar("Thing")
 
 
@@ -35,5 +38,8 @@ class Deadlines(Generic[Thing]):
             if end > now:
                 self._alarm = self.clock.callLater(end - now, self._ring)
                 break
-            self.missed(thing)
+            try:
+                self.missed(thing)
+            except Exception:  # of one; the others have theirs
+                log.failure("a deadline could not be kept")
             self.end(thing)

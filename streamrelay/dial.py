@@ -5,20 +5,21 @@ from urllib.parse import urlsplit
 
 from attrs import define, field
 from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
-from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import connectionDone
-from twisted.internet.ssl import optionsForClientTLS, platformTrust
+from twisted.internet.ssl import platformTrust
 from twisted.python.failure import Failure
 
 from streamrelay import __version__
+from streamrelay.again import Turns, persist, was_dropped
 from streamrelay.certificates import ClientPair, read_certificates
 from streamrelay.channel import TransportChannel
 from streamrelay.errors import printable
 from streamrelay.framed import FramedConnection, Masking
 from streamrelay.logs import Silent
-from streamrelay.peer import address, explain
+from streamrelay.names import client_tls, endpoint
+from streamrelay.peer import address, explain, no_delay
 from streamrelay.pulse import Pulse
 from streamrelay.sockets import SocketChannel
 from streamrelay.tls import open_channel
@@ -29,6 +30,10 @@ class DialError(Exception):
     """The other websocket can't be had; the text says why in one line."""
 
 
+class Dropped(DialError):
+    """The relay took the connection for one too many, as it seems: it may be open to the next."""
+
+
 class DialProtocol(WebSocketClientProtocol):  # type: ignore[misc]
     """A client's side of one handshake."""
 
@@ -37,6 +42,10 @@ class DialProtocol(WebSocketClientProtocol):  # type: ignore[misc]
     data: bytes
     _connection: FramedConnection | None = None
     _channel: SocketChannel | TransportChannel | None = None
+
+    def connectionMade(self) -> None:
+        no_delay(self.transport)  # autobahn tries, fails for want of its own option, and says nothing
+        super().connectionMade()
 
     def dataReceived(self, data: bytes) -> None:
         if self._channel is not None:
@@ -71,14 +80,15 @@ class DialProtocol(WebSocketClientProtocol):  # type: ignore[misc]
         self.factory.opened(self._connection)
 
     def failHandshake(self, reason: str) -> None:
-        self.factory.failed(reason)
+        self.factory.failed(reason, self.data[9:12] in (b"429", b"503"))
         self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         super().connectionLost(reason)
         if self._connection is not None:
             self._connection.connection_lost(explain(reason))
-        self.factory.failed(explain(reason) or "the connection was closed before the websocket was open")
+        words = explain(reason) or "the connection was closed before the websocket was open"
+        self.factory.failed(words, was_dropped(reason) and not self.data)
 
 
 class DialFactory(WebSocketClientFactory):  # type: ignore[misc]
@@ -86,6 +96,7 @@ class DialFactory(WebSocketClientFactory):  # type: ignore[misc]
 
     protocol = DialProtocol
     noisy = False
+    host: str
 
     def __init__(self, dialler: "Dialler", url: str, headers: dict[str, str]) -> None:
         super().__init__(
@@ -103,8 +114,9 @@ class DialFactory(WebSocketClientFactory):  # type: ignore[misc]
             serverConnectionDropTimeout=0,
             autoPingInterval=0,
             failByDrop=False,
-            tcpNoDelay=True,
         )
+        if ":" in self.host:  # as it stands in the Host header
+            self.host = f"[{self.host}]"
         self._result: Deferred[FramedConnection] | None = Deferred(self._cancel)
         self._protocol: DialProtocol | None = None
 
@@ -112,7 +124,7 @@ class DialFactory(WebSocketClientFactory):  # type: ignore[misc]
         assert self._result is not None
         result = self._result
         self._attempt = endpoint.connect(self)
-        self._attempt.addCallbacks(self._connected, lambda failure: self.failed(explain(failure)))
+        self._attempt.addCallbacks(self._connected, lambda failure: self.failed(explain(failure), was_dropped(failure)))
         return result
 
     def _connected(self, protocol: DialProtocol) -> None:
@@ -128,10 +140,11 @@ class DialFactory(WebSocketClientFactory):  # type: ignore[misc]
         if result is not None:
             result.callback(connection)
 
-    def failed(self, reason: str) -> None:
+    def failed(self, reason: str, dropped: bool = False) -> None:
         result, self._result = self._result, None
         if result is not None:
-            result.errback(DialError(printable(reason)))  # it may hold words of a stranger
+            kind = Dropped if dropped else DialError
+            result.errback(kind(printable(reason)))  # it may hold words of a stranger
 
     def _cancel(self, result: "Deferred[FramedConnection]") -> None:
         self.failed(f"no answer within {CONNECT_TIME:.0f} s")
@@ -152,6 +165,7 @@ class Dialler:
     insecure: bool = False
     """Whether ``ws://`` may leave this machine."""
     certificate: str = ""
+    _turns: Turns = field(factory=Turns)
     _trust: Any = field(init=False)
     _pair: ClientPair | None = None
 
@@ -162,7 +176,27 @@ class Dialler:
             self._pair.read()
 
     def dial(self, url: str, token: str = "") -> "Deferred[FramedConnection]":
-        """Open the websocket `url`, presenting a `token` that is not in it in a header; or fail with `DialError`."""
+        """Open the websocket `url`, presenting a `token` that is not in it in a header; or fail with `DialError`.
+
+        It has `CONNECT_TIME` for everything: until its turn comes, and as often as the relay drops it. Its token lives
+        no longer than thrice that.
+        """
+        prepared = [self._prepare(url, token)]
+
+        async def attempt() -> FramedConnection:
+            factory, where = prepared.pop() if prepared else self._prepare(url, token)
+            return await factory.connect(where)
+
+        until = self.clock.seconds() + CONNECT_TIME
+        dial = self._turns.run(
+            urlsplit(url).netloc, lambda: Deferred.fromCoroutine(persist(self.clock, until, attempt, Dropped))
+        )
+        dial.addErrback(_no_turn)
+        dial.addTimeout(CONNECT_TIME, self.clock, onTimeoutCancel=lambda value, _: value)
+        return dial
+
+    def _prepare(self, url: str, token: str) -> tuple[DialFactory, IStreamClientEndpoint]:
+        """One attempt, or `DialError` if there can be none."""
         try:
             parts = urlsplit(url)
         except ValueError as error:
@@ -172,12 +206,13 @@ class Dialler:
             raise DialError(f"{parts.scheme}://{parts.netloc} is not encrypted; use wss:// or --insecure")
         try:
             factory = DialFactory(self, url, {"Authorization": f"Bearer {token}"} if token else {})
-            endpoint: IStreamClientEndpoint = HostnameEndpoint(self.clock, host, factory.port, timeout=CONNECT_TIME)
-            if secure:
-                mine = self._pair.read() if self._pair is not None else None
-                endpoint = wrapClientTLS(optionsForClientTLS(host, self._trust, mine), endpoint)
+            mine = self._pair.read() if self._pair is not None else None
+            tls = client_tls(host, self._trust, mine) if secure else None
+            return factory, endpoint(self.clock, host, factory.port, tls)
         except Exception as error:  # of many kinds, for what no relay's URL can be
             raise DialError(f"{printable(url)} can't be dialled: {printable(str(error))}") from None
-        result = factory.connect(endpoint)
-        result.addTimeout(CONNECT_TIME, self.clock, onTimeoutCancel=lambda value, _: value)
-        return result
+
+
+def _no_turn(failure: Failure) -> None:
+    failure.trap(CancelledError)
+    raise DialError("given up before its turn came")

@@ -7,13 +7,16 @@ from attrs import define, field
 from twisted.internet import protocol
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import UNIXClientEndpoint
-from twisted.internet.interfaces import IConsumer
+from twisted.internet.interfaces import IConsumer, IStreamClientEndpoint
+from twisted.internet.ssl import platformTrust
 from twisted.python.failure import Failure
 from twisted.python.url import URL
 from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer, IResponse
 from zope.interface import implementer
 
+from streamrelay.again import was_dropped
 from streamrelay.certificates import read_certificates
+from streamrelay.names import client_tls, endpoint
 from streamrelay.peer import explain
 
 MAX_BODY: Final = 65536
@@ -22,6 +25,10 @@ MAX_BODY: Final = 65536
 
 class FetchError(Exception):
     """There is no answer; the text is one line for our own log."""
+
+
+class FetchDropped(FetchError):
+    """The connection was closed or reset before a byte of an answer; who did that has likely heard nothing."""
 
 
 class FetchTimeout(FetchError):
@@ -58,13 +65,10 @@ class HttpFetch:
     _agent: Any = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        from twisted.web.client import Agent, BrowserLikePolicyForHTTPS
+        from twisted.web.client import Agent
 
-        if self.socket:
-            self._agent = Agent.usingEndpointFactory(self.reactor, _OneSocket(self.reactor, self.socket))
-            return
-        policy = BrowserLikePolicyForHTTPS(read_certificates(self.ca) if self.ca else None)
-        self._agent = Agent(self.reactor, contextFactory=policy)
+        places: Any = _OneSocket(self.reactor, self.socket) if self.socket else _Named(self.reactor, self.ca)
+        self._agent = Agent.usingEndpointFactory(self.reactor, places)
 
     async def __call__(
         self,
@@ -81,7 +85,7 @@ class HttpFetch:
         except FetchError:
             raise
         except Exception as error:
-            raise FetchError(words(error)) from None
+            raise (FetchDropped if _dropped(error) else FetchError)(words(error)) from None
 
     async def begin(
         self, method: str, url: str, headers: Mapping[str, str] = {}, body: bytes | None = None
@@ -118,6 +122,26 @@ class _OneSocket:
 
     def endpointForURI(self, uri: object) -> UNIXClientEndpoint:
         return UNIXClientEndpoint(self.reactor, self.path)
+
+
+@implementer(IAgentEndpointFactory)
+@define(frozen=True)
+class _Named:
+    """Where the host is that a URL names."""
+
+    reactor: Any
+    ca: str
+    _trust: Any = field(init=False)
+
+    @_trust.default
+    def _trusted(self) -> Any:
+        return read_certificates(self.ca) if self.ca else platformTrust()
+
+    def endpointForURI(self, uri: Any) -> IStreamClientEndpoint:
+        if uri.scheme not in (b"http", b"https"):
+            raise FetchError("a URL that begins neither with https:// nor with http://")
+        host = uri.host.decode("ascii")
+        return endpoint(self.reactor, host, uri.port, client_tls(host, self._trust) if uri.scheme == b"https" else None)
 
 
 @implementer(IBodyProducer)
@@ -170,6 +194,14 @@ class _Received(protocol.Protocol):
 
 def _late(cancelled: Fetched | Failure, seconds: float) -> Failure:
     return Failure(FetchTimeout(f"no answer within {seconds:g} s"))
+
+
+def _dropped(error: Exception) -> bool:
+    from twisted.web.client import RequestTransmissionFailed, ResponseNeverReceived
+
+    if isinstance(error, (RequestTransmissionFailed, ResponseNeverReceived)):
+        return any(map(was_dropped, error.reasons))
+    return was_dropped(Failure(error))
 
 
 def words(error: Exception) -> str:

@@ -75,6 +75,8 @@ class FramedConnection:
     _heard: bool = True  # since the last beat
     _beats: int = 0  # quiet ones
     _age: int = 0  # beats in all
+    _stuck: int = 0  # those in which the peer took nothing of what is unsent
+    _unsent: int = 0  # at the last beat
     _lost: bool = False
     _timer: IDelayedCall | None = None
 
@@ -127,7 +129,10 @@ class FramedConnection:
         self.channel.resume()
 
     def close(self, ending: Ending) -> None:
-        self._close(ending, CLOSE_TIME)
+        if self._stuck >= DEAD_BEATS - 1 and not ending.orderly:
+            self.channel.abort()  # nobody would read why
+        else:
+            self._close(ending, CLOSE_TIME)
 
     def abort(self) -> None:
         self.channel.abort()
@@ -298,10 +303,13 @@ class FramedConnection:
         """Ping a quiet peer, give up a dead one.
 
         The count stands still while we hold unsent bytes or don't read, as then no answer can be expected; TCP's
-        own silence tells a dead peer from a slow one. A client pings whatever it hears: its relay may see nothing
-        else from one who can't read for a while.
+        own silence tells a dead peer from a slow one, if something is in flight. A client pings whatever it hears: its
+        relay may see nothing else from one who can't read for a while.
         """
         self._age += 1
+        unsent = self.channel.unsent
+        self._stuck = self._stuck + 1 if unsent and unsent == self._unsent else 0
+        self._unsent = unsent
         if self._feed is None:  # it waits, unread, and its peer wants to know that we live
             if self._age % PING_BEATS == 0:
                 self._ping()
@@ -310,8 +318,7 @@ class FramedConnection:
         if self._heard:
             self._heard, self._beats = False, 0
         elif self._paused or self.channel.unsent:
-            if self.channel.peer_is_silent(BEAT * DEAD_BEATS):
-                self._dead()
+            self._beat_unread()
             return
         else:
             self._beats += 1
@@ -320,6 +327,14 @@ class FramedConnection:
         elif (self._beats and self._beats % PING_BEATS == 0) or (
             self.masking != Masking.NONE and self._age % PING_BEATS == 0
         ):
+            self._ping()
+
+    def _beat_unread(self) -> None:
+        """What is unsent is in flight, or else a ping is: its kernel must answer either, or has reset the leg."""
+        if self.channel.peer_is_silent(BEAT * DEAD_BEATS):
+            self._dead()
+        elif not self.channel.unsent:
+            self._allowance.expect()
             self._ping()
 
     def _ping(self) -> None:

@@ -12,6 +12,7 @@ from zope.interface import implementer
 
 from streamrelay.channel import Channel, TransportChannel
 from streamrelay.endings import Close, Ending, ending
+from streamrelay.peer import no_delay
 from streamrelay.sockets import SocketChannel
 from streamrelay.splice import Connection, Drain, Feed
 from streamrelay.tls import open_channel
@@ -134,8 +135,7 @@ class PlainProtocol(Protocol):
 
     def connectionMade(self) -> None:
         transport: Any = self.transport
-        if hasattr(transport, "setTcpNoDelay"):
-            transport.setTcpNoDelay(True)
+        no_delay(transport)
         if hasattr(transport, "setTcpKeepAlive"):
             transport.setTcpKeepAlive(True)
         self._channel = open_channel(transport, self._clock)

@@ -10,6 +10,10 @@ from attrs import define, field
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
+from streamrelay.logs import Logger
+
+log = Logger()
+
 BEAT: Final = 5.0
 """Seconds between two beats."""
 PING_BEATS: Final = 4
@@ -28,6 +32,7 @@ class Pulse:
 
     clock: IReactorTime
     members: set[Beating] = field(factory=set)
+    _failed: set[Beating] = field(factory=set)  # those whose failure was told
     _loop: LoopingCall = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -41,9 +46,15 @@ class Pulse:
 
     def discard(self, member: Beating) -> None:
         self.members.discard(member)
+        self._failed.discard(member)
         if not self.members and self._loop.running:
             self._loop.stop()
 
     def _beat_all(self) -> None:
         for member in tuple(self.members):
-            member.beat()
+            try:
+                member.beat()
+            except Exception:  # of one; the others' beats go on, and its own
+                if member not in self._failed:
+                    self._failed.add(member)
+                    log.failure("a beat failed")

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
 from streamrelay import tokens, wire
-from streamrelay.arrivals import Arrivals
+from streamrelay.arrivals import Arrivals, TurnedAway
 from streamrelay.config import RelayConfig
 from streamrelay.endings import Close, ending
 from streamrelay.errors import Refused
@@ -88,6 +88,8 @@ class Relay(Service):
     streams: int = 0
     """Splices that live."""
     arrivals: Arrivals = field(init=False)
+    turned_away: dict[str, TurnedAway] = field(init=False)
+    """By the setting that does it."""
     proxies: Proxies = field(init=False)
     stopping: bool = False
     bounds: dict[str, Bounds] = field(factory=dict)
@@ -98,10 +100,14 @@ class Relay(Service):
     def __attrs_post_init__(self) -> None:
         config = self.config
         self.arrivals = Arrivals(config.max_handshakes, config.max_handshakes_per_address)
+        self.turned_away = {
+            name: TurnedAway(self.clock, f"{name} = {getattr(config, name)}")
+            for name in ("max_handshakes_per_address", "max_handshakes", "max_connections")
+        }
         self.proxies = Proxies.named(config.proxies, config.proxy_protocol)
         if self.config.tokens == "signed":
             self.verifier = Verifier.load(list(self.config.platform_key), self.config.id)
-        self._sweep = LoopingCall(self._forget)
+        self._sweep = LoopingCall(self._sweep_all)
         self._sweep.clock = self.clock
 
     def startService(self) -> None:
@@ -119,6 +125,8 @@ class Relay(Service):
         """Tell every leg that the relay is going away, and give it a moment to hear it."""
         self.stopping = True
         self._sweep.stop()
+        for limit in self.turned_away.values():
+            limit.stop()
         for seat in tuple(self.seats):
             seat.leg.dismiss(ending(Close.GOING_AWAY))
         done: Deferred[None] = Deferred()
@@ -128,6 +136,12 @@ class Relay(Service):
         else:
             done.callback(None)
         return maybeDeferred(super().stopService).addCallback(lambda _: done)
+
+    def _sweep_all(self) -> None:
+        try:
+            self._forget()
+        except Exception:  # the next one may do
+            log.failure("a sweep failed")
 
     def _forget(self) -> None:
         self.rendezvous.forget(self.now())
@@ -142,8 +156,16 @@ class Relay(Service):
     # -- Door ------------------------------------------------------------------------------------------------
 
     def greet(self, host: str | None) -> None:
-        self.arrivals.enter(self.proxies.place(host))
-        if self.stopping or len(self.seats) + self.arrivals.count > self.config.max_connections:
+        place = self.proxies.place(host)
+        try:
+            self.arrivals.enter(place)
+        except Refused as refusal:
+            self.turned_away["max_handshakes_per_address" if refusal.status == 429 else "max_handshakes"].count(place)
+            raise
+        if self.stopping:
+            raise Refused(503, "going away")
+        if len(self.seats) + self.arrivals.count > self.config.max_connections:
+            self.turned_away["max_connections"].count(place)
             raise Refused(503, "full")
 
     def part(self, host: str | None) -> None:

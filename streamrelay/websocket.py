@@ -22,7 +22,7 @@ from streamrelay.errors import Refused
 from streamrelay.framed import FramedConnection, Masking
 from streamrelay.knock import Admission, Door, choose_subprotocol, read_request
 from streamrelay.logs import Logger, Silent
-from streamrelay.peer import address, explain
+from streamrelay.peer import address, explain, no_delay
 from streamrelay.pulse import Pulse
 from streamrelay.sockets import SocketChannel
 from streamrelay.tls import open_channel
@@ -59,8 +59,7 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
     def connectionMade(self) -> None:
         # Not autobahn's own method, which collects details of the transport that nobody asks for.
         self.peer = ""
-        if hasattr(self.transport, "setTcpNoDelay"):
-            self.transport.setTcpNoDelay(True)
+        no_delay(self.transport)
         self._connectionMade()
         self.host = getattr(self.transport.getPeer(), "host", None)
         self.factory.deadlines.begin(self)
@@ -221,7 +220,6 @@ class LegFactory(WebSocketServerFactory):  # type: ignore[misc]
             closeHandshakeTimeout=0,
             autoPingInterval=0,
             failByDrop=False,
-            tcpNoDelay=True,
         )
         # autobahn copies its options to each connection and prints them prettily for a debug line that nobody
         # reads: more than half of a handshake's cost. So they stand on a class of this factory's own.

@@ -494,6 +494,11 @@ class Heard:
         case.addCleanup(globalLogPublisher.removeObserver, self.events.append)
 
     @property
+    def lines(self) -> list[str]:
+        """As they are shown."""
+        return [formatEvent(event) for event in self.events]
+
+    @property
     def text(self) -> str:
         """All of it: the lines as they are shown, and every field."""
         return "\n".join(f"{formatEvent(event)} {event!r}" for event in self.events)
@@ -807,12 +812,12 @@ class FakeNames:
     names: dict[str, list[str]]
     asked: list[str] = field(factory=list)
 
-    def resolveHostName(self, receiver, name, port=0, types=None, transport="TCP"):
+    def resolveHostName(self, receiver, name, portNumber=0, addressTypes=None, transportSemantics="TCP"):
         self.asked.append(name)
         receiver.resolutionBegan(self)
         for address in self.names.get(name, [name] if isIPAddress(name) or isIPv6Address(name) else []):
             kind = IPv6Address if ":" in address else IPv4Address
-            receiver.addressResolved(kind("TCP", address, port))
+            receiver.addressResolved(kind("TCP", address, portNumber))
         receiver.resolutionComplete()
         return self
 

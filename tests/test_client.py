@@ -7,8 +7,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamrelay import client
 from streamrelay.client import ClientStream, LocalPort, PlatformApi, PlatformError
 from streamrelay.endings import Close, ending
-from streamrelay.fetch import Fetched, FetchError
-from tests.fakes import FakeConnection, FakeTransport
+from streamrelay.fetch import FetchDropped, Fetched, FetchError
+from tests.fakes import FakeConnection, FakeFetch, FakeTransport
 
 
 class Streams(SynchronousTestCase):
@@ -84,14 +84,27 @@ class Ports(SynchronousTestCase):
         self.assertFalse(any(transport.reading for transport in transports))
 
 
+class FakeFetches:
+    """Gives one answer after the other."""
+
+    def __init__(self, answers: list) -> None:
+        self.answers = answers
+
+    async def __call__(self, *asked, **more) -> Fetched:
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
 class Words(SynchronousTestCase):
     """What the platform says."""
 
     def test_detail(self) -> None:
         """A problem document's detail is told; without one, the status is."""
-        self.assertEqual(client._detail(403, b'{"detail": "no grant"}'), "no grant")
+        self.assertEqual(client._problem(403, b'{"detail": "no grant", "code": "x"}'), ("no grant", "x"))
         for answer in (b"", b"<html>", b"[]", b"{}", b"\xff"):
-            self.assertEqual(client._detail(502, answer), "the platform answered 502")
+            self.assertEqual(client._problem(502, answer), ("the platform answered 502", ""))
 
 
 class Asked(SynchronousTestCase):
@@ -117,6 +130,41 @@ class Asked(SynchronousTestCase):
         self.assertEqual((method, url), ("POST", "https://platform.example/v1/streams"))
         self.assertEqual((headers["Authorization"], headers["Content-Type"]), ("Bearer srk_x", "application/json"))
         self.assertEqual(body, b'{"host":"web-1","target":"log"}')
+
+    def test_dropped(self) -> None:
+        """What is dropped without an answer, or meets a host with too many streams, is asked again; nothing else is."""
+        opened = Fetched(201, b'{"stream":"s","url":"wss://r/client/t"}')
+        for first, again in (
+            (FetchDropped("reset"), True),
+            (Fetched(503, b'{"detail":"too many streams","code":"busy"}'), True),
+            (Fetched(503, b'{"detail":"offline","code":"host_offline"}'), False),
+            (Fetched(503, b"<html>"), False),
+            (Fetched(429, b'{"detail":"too many bad keys","code":"too_many"}'), False),
+            (Fetched(504, b'{"detail":"slow","code":"host_slow"}'), False),
+            (FetchError("refused"), False),
+        ):
+            answers, clock = [first, opened], Clock()
+            api = PlatformApi(clock, "https://platform.example/", "srk_x", fetch=FakeFetches(answers))
+            asking = Deferred.fromCoroutine(api.open("web-1", "log"))
+            clock.advance(0.2)
+            if again:
+                self.assertEqual(self.successResultOf(asking).stream, "s")
+            else:
+                self.failureResultOf(asking, PlatformError)
+                self.assertEqual(answers, [opened])
+
+    def test_turns(self) -> None:
+        """No more than eight requests are under way at once; what is asked for ever ends with the last reason."""
+        clock = Clock()
+        fetch = FakeFetch(Deferred())
+        api = PlatformApi(clock, "https://platform.example/", "srk_x", fetch=fetch)
+        for _ in range(20):
+            Deferred.fromCoroutine(api.hosts())
+        self.assertEqual(len(fetch.asked), 8)
+        api = PlatformApi(clock, "https://platform.example/", "srk_x", fetch=FakeFetch(FetchDropped("reset")))
+        asking = Deferred.fromCoroutine(api.hosts())
+        clock.pump([0.1] * 100)
+        self.assertIn("reset", str(self.failureResultOf(asking, PlatformError).value))
 
     def test_end(self) -> None:
         """A stream's id can't lead to another path."""

@@ -40,6 +40,26 @@ class Case(SynchronousTestCase):
         self.clock.advance(5)
         self.assertEqual(self.missed, [True])
 
+    def test_one_that_fails(self) -> None:
+        """Whoever raises when told is told of in the log, and the others are told all the same, each in its time."""
+
+        def missed(thing: str) -> None:
+            self.missed.append(thing)
+            if thing == "broken":
+                raise RuntimeError("broken")
+
+        self.deadlines.missed = missed
+        for thing in ("broken", "b"):
+            self.deadlines.begin(thing)
+        self.clock.advance(1)
+        self.deadlines.begin("c")
+        self.clock.advance(4)
+        self.assertEqual(self.missed, ["broken", "b"])
+        self.clock.advance(1)
+        self.assertEqual(self.missed, ["broken", "b", "c"])
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        self.assertFalse(self.deadlines.end("broken"))
+
     def test_one_timer(self) -> None:
         """However many there are, one timer runs, and none once all are through."""
         for number in range(10):

@@ -1,18 +1,38 @@
 """dial.py: dialling a relay."""
 
-from twisted.internet.error import ConnectError, ConnectionDone
+import socket
+from typing import Any
+
+from service_identity import VerificationError
+from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks
+from twisted.internet.error import ConnectError, ConnectionDone, ConnectionLost, ConnectionRefusedError
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from streamrelay import wire
+from streamrelay.certificates import ServerTls
 from streamrelay.dial import DialError, DialFactory, Dialler
 from streamrelay.endings import FINISHED
+from streamrelay.framed import FramedConnection
 from streamrelay.pulse import Pulse
 from streamrelay.websocket import LegFactory
 from streamrelay.wire import MAX_HANDSHAKE
-from tests.fakes import STREAM, Ear, Endpoint, FakeDoor, FakeTransport, connect, exchange, frame
+from tests.authority import Authority
+from tests.fakes import (
+    STREAM,
+    Ear,
+    Endpoint,
+    FakeDoor,
+    FakeNames,
+    FakeTransport,
+    connect,
+    exchange,
+    folder,
+    frame,
+)
 
 
 class Dialled(SynchronousTestCase):
@@ -46,6 +66,17 @@ class Dialled(SynchronousTestCase):
         self.assertIn(f"Authorization: Bearer {STREAM}\r\n", sent)
         self.assertIn("Sec-WebSocket-Protocol: streamrelay.v1\r\n", sent)
         self.assertNotIn("Origin", sent)
+
+    def test_host(self) -> None:
+        """The Host header holds an IPv6 address in brackets, and everything else as it is (RFC 3986 §3.2.2)."""
+        for url, host in (
+            ("ws://[::1]:8081/agent", "[::1]:8081"),
+            ("wss://[2001:db8::7]/agent", "[2001:db8::7]:443"),
+            ("ws://127.0.0.1:1/agent", "127.0.0.1:1"),
+            ("wss://my_relay.internal:8443/agent", "my_relay.internal:8443"),
+        ):
+            self.dial(url)
+            self.assertIn(f"\r\nHost: {host}\r\n", self.transport.value().decode())
 
     def test_open(self) -> None:
         """A dial that is answered 101 gives a connection over which both sides talk and close."""
@@ -105,6 +136,15 @@ class Dialled(SynchronousTestCase):
         reactor = MemoryReactorClock()
         for url in ("ws://[", "wss://127.0.0.1:99999", "ws://127.0.0.1:x", "ws://127.0.0.1#x", "ws://[::1"):
             self.assertRaises(DialError, Dialler(reactor, Pulse(reactor)).dial, url)
+
+    def test_underscore(self) -> None:
+        """A relay's name may have an underscore: it is looked up, with TLS and without."""
+        reactor = MemoryReactorClock()
+        reactor.nameResolver = names = FakeNames({"my_relay.internal": ["10.0.0.1"]})
+        for scheme in ("ws", "wss"):
+            Dialler(reactor, Pulse(reactor), insecure=True).dial(f"{scheme}://my_relay.internal:7/agent")
+            self.assertEqual(reactor.tcpClients[-1][:2], ("10.0.0.1", 7))
+        self.assertEqual(names.asked, ["my_relay.internal"] * 2)
 
     def test_endless_answer(self) -> None:
         """An answer of over 8 KiB is a `DialError`."""
@@ -171,3 +211,170 @@ class Dialled(SynchronousTestCase):
         self.assertNoResult(result)
         reactor.advance(0.2)
         self.failureResultOf(result, DialError)
+
+
+class Bursts(SynchronousTestCase):
+    """Many dials at once, and those that the relay drops."""
+
+    def setUp(self) -> None:
+        self.reactor = MemoryReactorClock()
+        self.dialler = Dialler(self.reactor, Pulse(self.reactor), insecure=True)
+
+    @property
+    def tried(self) -> list:
+        """The connections that were begun so far."""
+        return self.reactor.tcpClients
+
+    def dial(self, place: str = "127.0.0.1:9"):
+        return self.dialler.dial(f"ws://{place}/agent", STREAM)
+
+    def lose(self, number: int, reason: Exception | None = None, answer: bytes = b"") -> None:
+        """Connect what was tried, answer it, and drop it."""
+        transport = FakeTransport()
+        protocol = connect(self.tried[number][2], transport)
+        if answer:
+            transport.receive(answer)
+        protocol.connectionLost(Failure(reason or ConnectionDone()))
+
+    def open(self, number: int) -> None:
+        transport, relay = FakeTransport(), FakeTransport()
+        connect(self.tried[number][2], transport)
+        connect(LegFactory(Clock(), FakeDoor(), Pulse(Clock())), relay)
+        exchange(transport, relay)
+
+    def test_in_order(self) -> None:
+        """Eight dials of one relay are under way at once; each that ends lets the next begin, in order."""
+        dials = [self.dial() for _ in range(20)]
+        self.assertEqual(len(self.tried), 8)
+        for number in range(20):
+            self.open(number)
+            self.successResultOf(dials[number])
+            self.assertEqual(len(self.tried), min(20, 9 + number))
+
+    def test_another_relay(self) -> None:
+        """A relay that answers nobody keeps no dial of another one waiting."""
+        for _ in range(9):
+            self.dial("127.0.0.1:9").addErrback(lambda _: None)
+        self.dial("127.0.0.1:10").addErrback(lambda _: None)
+        self.assertEqual([client[1] for client in self.tried], [9] * 8 + [10])
+        self.reactor.advance(wire.CONNECT_TIME)
+        self.assertEqual(self.dialler._turns._places, {})
+
+    def test_leaves_the_queue(self) -> None:
+        """A dial that is given up while it waits for its turn is never tried, and the next one moves up."""
+        first, (gone, last) = [self.dial() for _ in range(8)], (self.dial(), self.dial())
+        gone.cancel()
+        self.failureResultOf(gone, DialError)
+        self.open(0)
+        self.successResultOf(first[0])
+        self.open(8)
+        self.successResultOf(last)
+        self.assertEqual(len(self.tried), 9)
+
+    def test_time_in_the_queue(self) -> None:
+        """The ten seconds of a dial hold its time in the queue, too."""
+        dials = [self.dial() for _ in range(9)]
+        self.reactor.advance(6)
+        self.open(0)
+        self.successResultOf(dials[0])
+        self.assertEqual(len(self.tried), 9)
+        self.reactor.advance(3.9)
+        self.assertNoResult(dials[8])
+        self.reactor.advance(0.1)
+        for dial in dials[1:]:
+            self.assertIn("no answer within 10 s", str(self.failureResultOf(dial, DialError).value))
+
+    def test_dropped(self) -> None:
+        """A dial that is reset, closed before the answer, or answered 429 or 503, is tried again, later and later."""
+        dial, tries = self.dial(), 0
+        for reason, answer in (
+            (None, b""),
+            (ConnectionLost(), b""),
+            (None, b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"),
+            (None, b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n"),
+        ):
+            self.lose(tries, reason, answer)
+            self.assertNoResult(dial)
+            self.reactor.advance(0.05 * 2**tries - 0.001)
+            self.assertEqual(len(self.tried), tries + 1)
+            self.reactor.advance(0.1 * 2**tries + 0.002)
+            tries += 1
+            self.assertEqual(len(self.tried), tries + 1)
+        self.open(tries)
+        self.successResultOf(dial)
+
+    def test_dropped_for_ever(self) -> None:
+        """Within ten seconds a dial that is always dropped fails, and says how it was dropped the last time."""
+        dial = self.dial()
+        dropped = 0
+        for _ in range(200):
+            while dropped < len(self.tried):
+                self.lose(dropped, ConnectionLost())
+                dropped += 1
+            self.reactor.advance(0.05)
+        self.assertIn("non-clean", str(self.failureResultOf(dial, DialError).value))
+        self.assertGreater(dropped, 5)
+        self.assertLess(dropped, 20)
+
+    def test_once(self) -> None:
+        """What will not change is not tried again: a token that isn't good, half an answer, a port where nobody
+        listens, a certificate for others."""
+        for number, answer in enumerate((b" 401 Unauthorized\r\n\r\n", b" 404 Not Found\r\n\r\n", b" 101 Swi")):
+            dial = self.dial()
+            self.lose(number, None, b"HTTP/1.1" + answer)
+            self.failureResultOf(dial, DialError)
+        dial = self.dial()
+        self.tried[3][2].clientConnectionFailed(None, Failure(ConnectionRefusedError()))
+        self.reactor.advance(1)
+        self.failureResultOf(dial, DialError)
+        dial = self.dial()
+        self.lose(4, VerificationError([]))
+        self.failureResultOf(dial, DialError)
+        self.assertEqual(len(self.tried), 5)
+
+
+class Sockets(TestCase):
+    """Dials over real sockets of this machine."""
+
+    @inlineCallbacks
+    def test_no_delay(self) -> Any:
+        """No small write waits for an ACK of the one before (TCP_NODELAY), at either end, without TLS and with it."""
+        from twisted.internet import reactor
+
+        where = folder(self)
+        authority = Authority(where / "ca.pem")
+        tls = ServerTls((authority.issue(where / "relay.pem", "localhost"),))
+        tls.load()
+        dialler = Dialler(reactor, Pulse(reactor), str(where / "ca.pem"))
+        clock = Clock()  # so that no timer outlives the test
+        for scheme in ("ws", "wss"):
+            door = FakeDoor()
+            factory: Any = LegFactory(clock, door, Pulse(clock))
+            if scheme == "wss":
+                factory = TLSMemoryBIOFactory(tls, False, factory)
+            port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+            self.addCleanup(port.stopListening)
+            leg = yield dialler.dial(f"{scheme}://localhost:{port.getHost().port}/agent", STREAM)
+            ends = (leg, door.inside[0].connection)
+            lost = [gone(end) for end in ends]
+            for end in ends:
+                self.assertTrue(plain_socket(end).getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY), scheme)
+                end.abort()
+            yield DeferredList(lost)
+
+
+def plain_socket(leg: FramedConnection) -> socket.socket:
+    """The socket below a leg, and below its TLS."""
+    transport: Any = leg.channel.transport
+    while not isinstance(transport.getHandle(), socket.socket):
+        transport = transport.transport
+    return transport.getHandle()
+
+
+def gone(leg: FramedConnection) -> "Deferred[None]":
+    """Until nothing is left of it."""
+    done: Deferred[None] = Deferred()
+    ear = Ear()
+    ear.gone = lambda: done.callback(None)
+    leg.join(ear, ear)
+    return done

@@ -1,13 +1,13 @@
 """fetch.py: one bounded request, by Twisted's client on a network in memory."""
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionDone, ConnectionRefusedError
+from twisted.internet.error import ConnectionDone, ConnectionLost, ConnectionRefusedError
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.fetch import MAX_BODY, Fetched, FetchError, HttpFetch
-from tests.fakes import FakeTransport
+from streamrelay.fetch import MAX_BODY, FetchDropped, Fetched, FetchError, HttpFetch
+from tests.fakes import FakeNames, FakeTransport
 
 
 class Fetching(SynchronousTestCase):
@@ -62,6 +62,27 @@ class Fetching(SynchronousTestCase):
         self.assertEqual(
             asked, [b"https://xn--bcher-kva.example:8444/%C3%BC?a=b", b"http://[::1]:81/v1/streams/..%2Fx"]
         )
+
+    def test_host(self) -> None:
+        """The Host header holds an IPv6 address in brackets (RFC 3986 §3.2.2), and an address needs no resolver."""
+        for url, host in (("http://[::1]:81/x", "[::1]:81"), ("http://[2001:db8::7]/x", "[2001:db8::7]")):
+            Deferred.fromCoroutine(self.fetch("GET", url, 2.0))
+            self.assertIn(f"\r\nHost: {host}\r\n", self.connect().value().decode())
+
+    def test_underscore(self) -> None:
+        """A name with an underscore is looked up like any other, with TLS, too."""
+        self.reactor.nameResolver = names = FakeNames({"my_host.internal": ["10.0.0.1"]})
+        for scheme, port in (("http", 80), ("https", 443)):
+            asked = Deferred.fromCoroutine(self.fetch("GET", f"{scheme}://my_host.internal/x", 2.0))
+            self.assertEqual(self.reactor.tcpClients[-1][:2], ("10.0.0.1", port))
+            self.connect()
+            self.assertNoResult(asked)
+        self.assertEqual(names.asked, ["my_host.internal"] * 2)
+
+    def test_scheme(self) -> None:
+        """Nothing is asked by a URL of another kind, in plain least of all."""
+        self.assertIn("neither", self.failed(Deferred.fromCoroutine(self.fetch("GET", "ftp://127.0.0.1/x", 2.0))))
+        self.assertEqual(self.reactor.tcpClients, [])
 
     def test_socket(self) -> None:
         """At a unix socket everything is asked there, whatever the URL says, within a size of its own."""
@@ -144,6 +165,23 @@ class Fetching(SynchronousTestCase):
             self.assertIn("more than", self.failed(asked))
             self.assertTrue(self.transport.disconnecting)
             self.lose()
+
+    def test_dropped(self) -> None:
+        """A connection that ends before a byte of an answer was dropped; one that breaks off later has failed."""
+        for said, dropped in (
+            (b"", True),
+            (b"HTTP/1.1 200", False),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx", False),
+        ):
+            for reason in (ConnectionDone(), ConnectionLost()):
+                asked = self.ask()
+                self.connect()
+                if said:
+                    self.answer(said)
+                self.protocol.connectionLost(Failure(reason))
+                self.assertEqual(
+                    self.failureResultOf(asked, FetchError).check(FetchDropped), (dropped and FetchDropped) or None
+                )
 
     def test_broken(self) -> None:
         """An answer that is none, or breaks off, fails."""

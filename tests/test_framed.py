@@ -457,11 +457,12 @@ class Liveness(Case):
         self.assertEqual(self.ear.codes, [Close.LEG_LOST])
 
     def test_stands_still_while_paused(self) -> None:
-        """While we don't read the peer nothing is counted, and it isn't pinged; then the count goes on."""
+        """While we don't read the peer nothing is counted, but each beat pings, as its kernel must answer; then the
+        count goes on."""
         self.quiet()
         self.connection.pause()
         self.beats(100)
-        self.assertEqual((self.ear.said, self.pings()), ([], 0))
+        self.assertEqual((self.ear.said, self.pings()), ([], 100))
         self.connection.resume()
         self.beats(8)
         self.assertEqual(self.ear.said, [])
@@ -491,6 +492,51 @@ class Liveness(Case):
         self.beats(1)
         self.assertEqual(self.ear.codes, [Close.LEG_LOST])
         self.assertTrue(self.channel.aborted)
+
+    def test_vanished_while_paused(self) -> None:
+        """A peer that we don't read, and to whom nothing is unsent, is dead once its kernel has left our pings
+        unanswered for forty-five seconds."""
+        self.quiet()
+        self.connection.pause()
+        pinged = False
+        for _ in range(9):
+            self.beats(1)
+            pinged = pinged or bool(self.pings())
+            self.channel.silent_for += BEAT if pinged else 0  # as nobody acknowledges it
+        self.assertEqual(self.ear.codes, [])
+        self.beats(1)
+        self.assertEqual(self.ear.codes, [Close.LEG_LOST])
+        self.assertTrue(self.channel.aborted)
+
+    def test_answers_while_paused(self) -> None:
+        """The pongs that gather while a peer isn't read, and its own pings, are no flood once it is; more are."""
+        self.connection.pause()
+        self.beats(1000)
+        self.connection.resume()
+        for _ in range(1000):
+            self.receive(PONG)
+            self.receive(PING)
+        self.assertEqual(self.sent_codes(), [])
+        for _ in range(81):
+            self.receive(PONG)
+        self.assertEqual(self.sent_codes(), [1008])
+
+    def test_stuck(self) -> None:
+        """A peer that has taken nothing for forty-five seconds when its stream breaks is cut at once: nobody reads why;
+        one that takes a little, or whose stream ends in order, has its time."""
+        for taken, why, cut in (
+            (0, ending(Close.LEG_LOST), True),
+            (1, ending(Close.LEG_LOST), False),
+            (0, FINISHED, False),
+        ):
+            self.setUp()
+            self.channel.full = True
+            self.connection.send([memoryview(b"x" * 100)], 100)
+            for _ in range(10):
+                self.channel.unsent -= taken
+                self.beats(1)
+            self.connection.close(why)
+            self.assertEqual(self.channel.aborted, cut, (taken, why))
 
     def test_no_ping_after_close(self) -> None:
         """After our close frame no ping follows."""

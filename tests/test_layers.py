@@ -17,14 +17,14 @@ LEVELS = [
     # L1
     {"rendezvous", "arrivals", "attempts", "sessions"},
     # L2: bytes in and out; connections and the splice that joins them
-    {"channel", "pulse", "deadlines", "splice", "certificates"},
+    {"channel", "pulse", "deadlines", "splice", "certificates", "peer"},
     {"sockets", "allowance"},
     {"tls"},
     {"framed", "plain", "leg", "limits"},
     # L3: the seams to the world
     {"proxies", "checks"},
     {"config", "credentials"},
-    {"peer", "nats_client"},
+    {"nats_client", "names", "again"},
     {"knock"},
     {"websocket", "dial", "bus", "stdio", "terminal", "grants"},
     {"fetch"},

@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamrelay.pulse import BEAT, Pulse
 
 
-@define(eq=False)
+@define(eq=False, slots=False)
 class Member:
     """Counts its beats, and may leave at one."""
 
@@ -48,6 +48,25 @@ class Beats(SynchronousTestCase):
         self.pulse.add(member)
         self.clock.advance(BEAT)
         self.assertEqual(member.beats, 1)
+
+    def test_one_that_fails(self) -> None:
+        """A member that raises is told of in the log, once, and stops neither the others' beats nor its own."""
+        members = [Member(self.pulse) for _ in range(9)]
+        for member in members:
+            self.pulse.add(member)
+        broken, was = members[4], members[4].beat
+
+        def beat() -> None:
+            was()
+            raise RuntimeError("broken")
+
+        broken.beat = beat
+        self.clock.pump([BEAT] * 3)
+        self.assertEqual([member.beats for member in members], [3] * 9)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        for member in members:
+            self.pulse.discard(member)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_leaving_at_a_beat(self) -> None:
         """Members may leave while they are told, themselves and others."""

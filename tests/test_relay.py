@@ -15,6 +15,7 @@ from streamrelay.frames import FrameReader
 from streamrelay.knock import Knock
 from streamrelay.pulse import BEAT, Pulse
 from streamrelay.relay import AGENT_PATIENCE, GOODBYE, OPAQUE_MEMORY, Relay
+from streamrelay.rendezvous import Rendezvous
 from streamrelay.tokens import Signer
 from tests.fakes import STREAM, FakeChannel, Heard, examples, frame, key_pair
 
@@ -75,6 +76,23 @@ class Case(SynchronousTestCase):
         except Refused as refusal:
             return refusal.status
         return 101
+
+
+class Sweep(Case):
+    """What a relay forgets in time."""
+
+    def test_one_that_fails(self) -> None:
+        """A sweep that fails is told of in the log, and the next one comes all the same."""
+        swept: list[float] = []
+
+        def forget(rendezvous: object, now: float) -> None:
+            swept.append(now)
+            raise RuntimeError("broken")
+
+        self.patch(Rendezvous, "forget", forget)
+        self.clock.pump([5.0] * 3)
+        self.assertEqual(len(swept), 3)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 3)
 
 
 class Pairing(Case):
@@ -242,6 +260,30 @@ class Admission(Case):
         self.relay.part("192.0.2.1")
         self.relay.part("192.0.2.1")
         self.relay.greet("192.0.2.1")
+
+    def test_said(self) -> None:
+        """Whom the relay drops by a limit is said in its log, a line for each limit with its setting."""
+        self.start(max_handshakes=3, max_handshakes_per_address=2, max_connections=6)
+        heard = Heard(self)
+
+        def greet(host: str, times: int) -> None:
+            for _ in range(times):
+                try:
+                    self.relay.greet(host)
+                except Refused:
+                    self.relay.part(host)
+
+        greet("192.0.2.1", 12)
+        greet("192.0.2.2", 3)
+        self.clock.advance(1)
+        self.assertEqual(
+            [line.split(":")[0] for line in heard.lines],
+            [
+                "10 connections were dropped by max_handshakes_per_address = 2",
+                "2 connections were dropped by max_handshakes = 3",
+            ],
+        )
+        self.assertIn("10 of 192.0.2.1", heard.lines[0])
 
     def test_agents_certificate(self) -> None:
         """Where agents must show certificates, one without is refused, and one in another host's name."""

@@ -128,6 +128,8 @@ class Compared(SynchronousTestCase):
         "mixed": ["127.0.0.1", "198.51.100.7", "fe80::1"],
         "mapped": ["::ffff:127.0.0.1"],
         "localhost": ["::1", "127.0.0.1"],
+        "my_host.internal": ["10.1.2.4"],
+        "_my_self": ["127.0.0.1"],
         "2130706433": ["127.0.0.1"],
         "0x7f.1": ["127.0.0.1"],
         "0177.0.0.1": ["127.0.0.1"],
@@ -213,6 +215,19 @@ class Compared(SynchronousTestCase):
         """A name is resolved once: what was compared is what is connected."""
         self.connect("x", "outside:1")
         self.assertEqual(self.names.asked, ["outside"])
+
+    def test_underscore(self) -> None:
+        """A name with an underscore is looked up like any other; what isn't allowed stays so."""
+        self.assertEqual(self.connect("x", "my_host.internal:1"), ["10.1.2.4"])
+        self.assertEqual(self.connect("x", "_my_self:1"), [Refusal.NOT_ALLOWED])
+        self.assertEqual(self.names.asked, ["_my_self"])
+
+    def test_no_name(self) -> None:
+        """What can't be a name of a host is unreachable, and nobody is asked for it."""
+        for name in ("a..b", "x" * 64, "my_" + "x" * 64, "my_host..internal", "-x", "a b", "bücher_x"):
+            self.assertEqual(self.connect("x", f"{name}:1"), [Refusal.TARGET_UNREACHABLE], name)
+            self.assertTrue(self.error.reason.isprintable())
+            self.assertEqual(self.names.asked, [])
 
     def test_no_such_name(self) -> None:
         """A name that isn't there is unreachable, not forbidden."""

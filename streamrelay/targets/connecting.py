@@ -30,6 +30,8 @@ async def connected(attempt: "Deferred[Any]", where: str) -> PlainConnection:
     except (error.ConnectError, error.DNSLookupError, OSError) as failure:
         code = Refusal.TARGET_REFUSED if _refused(failure) else Refusal.TARGET_UNREACHABLE
         raise TargetError(code, f"{where}: {_first_line(failure)}") from None
+    except ValueError as failure:  # what Twisted, or IDNA, takes for no name
+        raise TargetError(Refusal.TARGET_UNREACHABLE, f"{where}: {_first_line(failure)}") from None
     connection: PlainConnection = protocol.connection
     try:
         protocol.transport.getHandle().getpeername()

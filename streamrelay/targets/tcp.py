@@ -4,14 +4,14 @@ from ipaddress import ip_network
 from typing import Any
 
 from msgspec import structs
-from twisted.internet.endpoints import HostnameEndpoint
 
 from streamrelay.errors import TargetError
+from streamrelay.names import NamedEndpoint
 from streamrelay.splice import Connection
 from streamrelay.targets.addresses import Filtered, literal
 from streamrelay.targets.connecting import connected, plain
 from streamrelay.targets.kind import Kind
-from streamrelay.wire import CONNECT_TIME, Refusal, Terms, Viewer
+from streamrelay.wire import Refusal, Terms, Viewer
 
 
 class Tcp(Kind, frozen=True, tag="tcp", tag_field="kind"):
@@ -43,7 +43,7 @@ class Tcp(Kind, frozen=True, tag="tcp", tag_field="kind"):
     async def connect(self, reactor: Any, terms: Terms) -> Connection:
         host, port = split_address(self.address)
         filtered = Filtered(reactor, self.networks)
-        endpoint = HostnameEndpoint(filtered, host, port, timeout=CONNECT_TIME)
+        endpoint = NamedEndpoint(filtered, host, port)
         try:
             return await connected(endpoint.connect(plain(reactor)), self.address)
         except TargetError as error:

@@ -15,6 +15,8 @@ from tests.live.chain import (
     MIB,
     PROGRAMS,
     WAIT,
+    Chain,
+    Listener,
     LiveTest,
     Work,
     answers,
@@ -48,11 +50,14 @@ class Command(LiveTest):
         self.assertTrue(lines[0].startswith("streamrelay: "), lines)
         self.assertIn(words, lines[0])
 
-    def start(self, *arguments: str, **options: Any) -> "subprocess.Popen[bytes]":
+    def start(self, *arguments: str, chain: Chain | None = None, **options: Any) -> "subprocess.Popen[bytes]":
+        chain = chain or self.common
         process = subprocess.Popen(
             [str(PROGRAMS / "streamrelay"), "connect", *arguments],
             env=environment(
-                STREAMRELAY_PLATFORM=f"http://127.0.0.1:{self.common.platform_port}", STREAMRELAY_KEY=self.common.key
+                STREAMRELAY_PLATFORM=f"http://127.0.0.1:{chain.platform_port}",
+                STREAMRELAY_KEY=chain.key,
+                **({"STREAMRELAY_CA": chain.ca} if chain.ca else {}),
             ),
             **options,
         )
@@ -218,6 +223,36 @@ class Streams(Command):
         self.addCleanup(process.stderr.close)
         self.assertNotIn(b"Traceback", process.stderr.read())
 
+    def burst(self, chain: Chain, count: int) -> None:
+        """So many connections at once to one `--listen`: each is a stream whose bytes arrive, and none is reset."""
+        port, listener = free_port(), self.listen()
+        self.addCleanup(Work(echo, listener).join, 1)
+        process = self.start(
+            HOST, listener.target, "--listen", f"127.0.0.1:{port}", chain=chain, stderr=subprocess.PIPE
+        )
+        assert process.stderr is not None
+        self.addCleanup(process.stderr.close)
+        self.assertIn(b"listens on", process.stderr.readline())
+        near = [socket.create_connection(("127.0.0.1", port), 60) for _ in range(count)]
+        for number, connection in enumerate(near):
+            self.addCleanup(connection.close)
+            connection.settimeout(60)
+            connection.sendall(seeded(50_000, number))
+        for number, connection in enumerate(near):
+            self.assertTrue(take(connection, 50_000) == seeded(50_000, number), number)
+        process.terminate()
+        process.wait(WAIT)
+        self.assertEqual(process.stderr.read(), b"")
+        self.assertNotIn(" were dropped by ", chain.relay.log)
+
+    def test_burst(self) -> None:
+        """Sixty connections at once work, though a relay lets only twenty handshakes of one address be undone."""
+        self.burst(self.common, 60)
+
+    def test_burst_over_tls(self) -> None:
+        """The same over TLS, whose handshakes take longer."""
+        self.burst(shared(tls=True), 60)
+
     def test_terminal(self) -> None:
         """In a terminal, a pty target has the terminal's size, also after it changes, and the terminal is put back."""
         master, slave = os.openpty()
@@ -262,6 +297,16 @@ class Screen:
         except BlockingIOError:
             pass
         return self.text
+
+
+def echo(listener: Listener) -> None:
+    """Send back whatever comes, on each connection, until the listener is closed."""
+    while True:
+        try:
+            connection = listener.accept()
+        except OSError:
+            return
+        Work(lambda connection=connection: connection.sendall(take(connection, 50_000)))
 
 
 def rude(listener: socket.socket) -> None:
