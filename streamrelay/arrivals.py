@@ -1,4 +1,4 @@
-"""Connections whose handshake isn't done: how many there may be, in all and from one place. No I/O."""
+"""Connections whose handshake isn't done: how many there may be, in all and from one place; whom a limit drops."""
 
 from collections import Counter
 from typing import Final
@@ -11,10 +11,12 @@ from streamrelay.logs import Logger
 
 log = Logger()
 
-MINUTE: Final = 60.0
-"""Seconds between two lines about one limit."""
-MOST_NAMED: Final = 1000
-"""Addresses of which one minute's count is kept."""
+SETTLE: Final = 1.0
+"""Seconds after the first that is turned away in which others may follow, before that is said."""
+QUIET: Final = 60.0
+"""Seconds between two lines of one limit."""
+MOST_PLACES: Final = 1000
+"""Places that are counted by themselves between two lines."""
 
 
 @define(eq=False)
@@ -46,37 +48,39 @@ class Arrivals:
 
 
 @define(eq=False)
-class Dropped:
-    """Connections that came over a limit: the first is told at once, others once a minute, by a line each."""
+class TurnedAway:
+    """Says in the log whom one limit turns away: one line for all of a minute, the first within a second."""
 
     clock: IReactorTime
-    setting: str
-    limit: int
-    _count: int = 0
-    _by_address: Counter[str] = field(factory=Counter)
+    limit: str
+    """The limit as an operator knows it: a setting's name and what it is set to."""
+    _by_place: Counter[str] = field(factory=Counter)
+    _said: float | None = None  # when there was a line
     _timer: IDelayedCall | None = None
 
-    def add(self, address: str) -> None:
-        self._count += 1
-        if address in self._by_address or len(self._by_address) < MOST_NAMED:
-            self._by_address[address] += 1
+    def count(self, place: str) -> None:
+        """One from this place; an empty one is a proxy, or a unix socket."""
+        self._by_place[place if place in self._by_place or len(self._by_place) < MOST_PLACES else "others"] += 1
         if self._timer is None:
-            self._tell()
+            now = self.clock.seconds()
+            due = now + SETTLE if self._said is None else max(now + SETTLE, self._said + QUIET)
+            self._timer = self.clock.callLater(due - now, self._say)
 
-    def _tell(self) -> None:
-        self._timer = None
-        if not self._count:
-            return
-        ((address, most),) = self._by_address.most_common(1)
+    def stop(self) -> None:
+        """Say what is still to be said."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._say()
+
+    def _say(self) -> None:
+        self._timer, self._said = None, self.clock.seconds()
+        counts, self._by_place = self._by_place, Counter()
+        (place, most), *others = counts.most_common()
         log.warn(
-            "over {setting} = {limit}: {count} connections, {most} of them of {address}; idle ones were closed in "
-            "their place, or they were dropped",
-            setting=self.setting,
+            "{count} connections were dropped by {limit}: {most} of {place}{others}",
+            count=counts.total(),
             limit=self.limit,
-            count=self._count,
             most=most,
-            address=address,
+            place=place or "a proxy",
+            others=f", the others of {len(others)} more addresses" if others else "",
         )
-        self._count = 0
-        self._by_address.clear()
-        self._timer = self.clock.callLater(MINUTE, self._tell)

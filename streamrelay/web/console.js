@@ -61,7 +61,7 @@ session.addEventListener('out', () => {
 });
 addEventListener('popstate', () => {
   const another = takeKey();
-  if (another && !session.signedIn) session.enter(another).catch((problem) => session.over(sentence(problem.message)));
+  if (another && !session.signedIn) session.enter(another);
   follow();
 });
 $('skip').addEventListener('click', (event) => {

@@ -28,7 +28,7 @@ export class Session extends EventTarget {
     try {
       await this.begin(key);
     } catch (problem) {
-      if (problem.status === 0) throw problem;
+      if (problem.status === 0 && !this.known) throw problem; // the page tries again
       this.known = false; // it may have been known that nobody is signed in, but not why this link doesn't help
       this.over(sentence(problem.message));
     }
