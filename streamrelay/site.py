@@ -16,11 +16,11 @@ from twisted.web.http import Request as HttpRequest
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
-from streamrelay.arrivals import Arrivals, Dropped
+from streamrelay.arrivals import Arrivals, TurnedAway
 from streamrelay.deadlines import Deadlines
 from streamrelay.errors import Refused
 from streamrelay.logs import Logger
-from streamrelay.proxies import UNIX, Proxies
+from streamrelay.proxies import Proxies
 
 log = Logger()
 
@@ -79,7 +79,6 @@ class BoundedChannel(HTTPChannel):
 
     factory: "BoundedSite"
     place = ""
-    host: str | None = None
     _counted = False
     _begun = False  # a request, which isn't whole yet
     _full = False  # more was written than its peer has taken
@@ -88,8 +87,7 @@ class BoundedChannel(HTTPChannel):
     def connectionMade(self) -> None:
         super().connectionMade()
         assert self.transport is not None
-        self.host = getattr(self.transport.getPeer(), "host", None)
-        self.place = self.factory.proxies.place(self.host)
+        self.place = self.factory.proxies.place(getattr(self.transport.getPeer(), "host", None))
         self._counted = self.factory.admit(self)
         if self._counted:
             self._begin()
@@ -145,7 +143,7 @@ class BoundedChannel(HTTPChannel):
         self.factory.deadlines.begin(self)
         met = self.factory.handshakes.enter(self.place)
         if met is not None:
-            met.add(self.host or UNIX)
+            met.count(self.place)
             self.drop()
 
     def _end(self) -> None:
@@ -199,10 +197,10 @@ class Limit:
     def __init__(self, clock: IReactorTime, room: Room, setting: str) -> None:
         in_all, from_one = setting, f"{setting}_per_address"
         self.arrivals = Arrivals(getattr(room, in_all), getattr(room, from_one))
-        self.in_all = Dropped(clock, in_all, self.arrivals.most)
-        self.from_one = Dropped(clock, from_one, self.arrivals.most_from_one)
+        self.in_all = TurnedAway(clock, f"{in_all} = {self.arrivals.most}")
+        self.from_one = TurnedAway(clock, f"{from_one} = {self.arrivals.most_from_one}")
 
-    def enter(self, place: str) -> Dropped | None:
+    def enter(self, place: str) -> TurnedAway | None:
         """Count one in; if a limit is met, who tells it."""
         try:
             self.arrivals.enter(place)
@@ -243,12 +241,19 @@ class BoundedSite(Site):
                 allowed=allowed(),
             )
 
+    def stopFactory(self) -> None:
+        """Say what is still to be said."""
+        super().stopFactory()
+        for limit in (self.connections, self.handshakes):
+            limit.in_all.stop()
+            limit.from_one.stop()
+
     def admit(self, channel: BoundedChannel) -> bool:
         """Count a connection in, if need be in the place of one that is idle."""
         met = self.connections.enter(channel.place)
         if met is None:
             return True
-        met.add(channel.host or UNIX)
+        met.count(channel.place)
         idle = self.idle.longest(channel.place if met is self.connections.from_one else None)
         if idle is None:
             self.connections.leave(channel.place)

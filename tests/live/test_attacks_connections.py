@@ -69,9 +69,9 @@ class Crowds(LiveTest):
             )
             self.assertLess(during, max(0.1, 10 * before))
             self.assertLess(most, 200 + descriptors + 10)
-            self.assertIn(f"over {setting}_per_address", self.own.platform.log)
+            self.own.platform.wait_for(f" connections were dropped by {setting}_per_address = ")
             self.assertIn(f"of {ATTACKER}", self.own.platform.log)
-            self.assertLess(self.own.platform.log.count(f"over {setting}"), 4)
+            self.assertLess(self.own.platform.log.count(f"dropped by {setting}"), 4)
         until(lambda: len(self.own.platform.descriptors()) <= descriptors, what="the descriptors")
 
     def test_idle(self) -> None:
