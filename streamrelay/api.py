@@ -21,7 +21,7 @@ from streamrelay.origin import header, share
 from streamrelay.pages import pages
 from streamrelay.platform import Platform
 from streamrelay.sessions import csrf_of
-from streamrelay.site import MAX_BODY, BoundedSite
+from streamrelay.site import MAX_BODY, BoundedSite, Room
 from streamrelay.wire import Terms
 
 log = Logger()
@@ -249,6 +249,8 @@ class Missing(Resource):
         return NOT_DONE_YET
 
 
-def site(platform: Platform, gate: Gate, clock: IReactorTime, viewers: str = "") -> BoundedSite:
+def site(
+    platform: Platform, gate: Gate, clock: IReactorTime, viewers: str = "", room: Room | None = None
+) -> BoundedSite:
     """The factory to listen with; `viewers` as `pages` takes it."""
-    return BoundedSite(Root(platform, gate, viewers), clock, gate.proxies)
+    return BoundedSite(Root(platform, gate, viewers), clock, gate.proxies, room)

@@ -6,6 +6,7 @@ import signal
 import stat
 import sys
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, Final
 
 from streamrelay import wire
@@ -13,6 +14,8 @@ from streamrelay.endings import EXPLAIN, Close
 from streamrelay.errors import ConfigError, printable
 
 BROKE, USAGE, OFFLINE, DENIED, TARGET, UNREACHED = 1, 2, 3, 4, 5, 6
+PIPE: Final = 141
+"""What shells tell of programs that SIGPIPE has ended."""
 
 _BY_STATUS: Final = {
     0: UNREACHED,
@@ -27,9 +30,34 @@ _BY_STATUS: Final = {
 _BY_CODE: Final = {Close.TARGET_REFUSED: TARGET, Close.TARGET_UNREACHABLE: TARGET}
 
 
+class OutputError(Exception):
+    """Standard output didn't take all of what a command has to tell."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 def say(text: str) -> None:
-    """One line on standard error."""
-    print(f"streamrelay: {printable(text, None)}", file=sys.stderr, flush=True)
+    """One line on standard error, if that takes it."""
+    with suppress(OSError):
+        print(f"streamrelay: {printable(text, None)}", file=sys.stderr, flush=True)
+
+
+def tell(text: str) -> None:
+    """A line on standard output, or `OutputError`."""
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        raise OutputError(error) from None
+
+
+def untold(error: OSError) -> int:
+    """The status of a command whose output wasn't taken; the reason is said, unless it is that nobody reads it."""
+    if isinstance(error, BrokenPipeError):
+        return PIPE
+    say(f"standard output: {error.strerror}")
+    return BROKE
 
 
 def run_hosts(arguments: argparse.Namespace) -> int:
@@ -83,6 +111,8 @@ async def _told(work: Coroutine[Any, Any, int]) -> int:
     except ConfigError as error:
         say(str(error))
         return USAGE
+    except OutputError as error:
+        return untold(error.error)
     except Exception as error:  # ours; the traceback is for whoever reports it
         import traceback
 
@@ -127,13 +157,13 @@ def _key(path: str) -> str:
 async def _hosts(arguments: argparse.Namespace, reactor: Any) -> int:
     listing = await _api(arguments, reactor).hosts()
     if arguments.json:
-        print(wire.encode(listing).decode())
+        tell(wire.encode(listing).decode())
         return 0
     if not listing.hosts:
         say("no host is up with a target that this key may open")
     for host in listing.hosts:
         for target in host.targets:
-            print("\t".join(map(printable, (host.host, target.name, target.kind))))
+            tell("\t".join(map(printable, (host.host, target.name, target.kind))))
     return 0
 
 
@@ -155,7 +185,8 @@ async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
     if arguments.verbose:
         say(f"connected to {arguments.target} of {arguments.host}, stream {opened.stream}")
     terminal = Terminal(leg) if opened.kind == "pty" and sys.stdin.isatty() else None
-    stream = ClientStream(leg, StdioConnection(reactor), say)
+    local = StdioConnection(reactor)
+    stream = ClientStream(leg, local, say)
     reactor.addSystemEventTrigger("before", "shutdown", stream.leave, reactor)
     if terminal is not None:
         terminal.enter(reactor)
@@ -164,6 +195,8 @@ async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
     finally:
         if terminal is not None:
             terminal.leave()
+    if local.failure is not None:
+        return untold(local.failure)
     if not how.clean:
         say(f"the stream ended: {how}")
         return _BY_CODE.get(Close(how.code), BROKE) if how.code in EXPLAIN else BROKE

@@ -198,6 +198,14 @@ class PlatformConfig(wire.Limits, frozen=True, forbid_unknown_fields=True):
     """How long somebody stays signed in at the console page."""
     viewers: str = ""
     """A folder of third-party viewers, served in place of those that came with the package."""
+    max_connections: Annotated[int, Meta(ge=0)] = 0
+    """Connections at once, over which idle ones are closed and new ones dropped; 0: as the descriptors allow."""
+    max_connections_per_address: Annotated[int, Meta(ge=1)] = 200
+    """The same from one address (of IPv6, a /64); proxies are exempt."""
+    max_handshakes: Annotated[int, Meta(ge=1)] = 500
+    """Connections at once whose request isn't whole, TLS' handshake included, over which new ones are dropped."""
+    max_handshakes_per_address: Annotated[int, Meta(ge=1)] = 100
+    """The same from one address; proxies are exempt."""
 
     def __post_init__(self) -> None:
         for origin in self.origin:

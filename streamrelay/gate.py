@@ -18,7 +18,7 @@ from streamrelay import cookies
 from streamrelay.ask import Action, Asking, Question
 from streamrelay.attempts import Attempts
 from streamrelay.errors import Refused
-from streamrelay.grants import PREFIX, KeyRing, User, hash_key
+from streamrelay.grants import PREFIX, KeyRing, UnknownKey, User, hash_key
 from streamrelay.logs import Logger
 from streamrelay.oidc import BearerError, Issuer
 from streamrelay.origin import NO_PROXIES, client_address, header, is_local, is_own_page
@@ -138,9 +138,10 @@ class Gate:
         address = client_address(request, self.proxies)
         if not is_own_page(request):
             raise Refused(403, "this does not come from the console's own page", code="csrf")
-        user = self.ring.user(key)
-        if user is None:
-            raise self.refuse(address, "this key is not known here")
+        try:
+            user = self.ring.sign_in(key)
+        except UnknownKey as error:
+            raise self.refuse(address, str(error)) from None
         old = cookies.read(request)
         if old is not None:
             self.sessions.end(old)

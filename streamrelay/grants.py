@@ -6,6 +6,11 @@
     hash = "sha256:…"
     grants = [{ host = "web-*", target = "log/*" }]
 
+    [keys.guest]                # `once`: good for one sign-in at the console, by the link URL/#key=KEY
+    hash = "sha256:…"
+    once = true
+    grants = [{ host = "*", target = "*" }]
+
     [claims.groups.ops]         # with an issuer: what its users may open whose claim `groups` is "ops", or has it
     grants = [{ host = "*", target = "log/*" }]
 
@@ -36,6 +41,8 @@ log = Logger()
 
 PREFIX: Final = "srk_"
 """How a key begins, so that scanners find leaked ones."""
+PREFIX_ONCE: Final = f"{PREFIX}once_"
+"""How one begins that is good once: the console takes no others from a link, or anybody could sign others in."""
 NAME: Final = r"[A-Za-z0-9_.@-]{1,64}"
 """What keys may be called."""
 
@@ -61,6 +68,8 @@ class Holder(Struct, frozen=True, forbid_unknown_fields=True):
     grants: tuple[Grant, ...]
     created: date | None = None
     """The day on which it was made."""
+    once: bool = False
+    """Whether it is good for one sign-in at the console, by a link, and for nothing else."""
 
 
 class Granted(Struct, frozen=True, forbid_unknown_fields=True):
@@ -110,12 +119,17 @@ def _could_match(pattern: str, glob: str) -> bool:
     return fixed.startswith(wanted) or wanted.startswith(fixed)
 
 
+class UnknownKey(Exception):
+    """Nobody can sign in with this key; the text says why."""
+
+
 @define(eq=False)
 class KeyRing:
     """The file of keys, read again when it has changed. A file that has become wrong changes nothing."""
 
     path: str
     content: KeyFile = field(factory=KeyFile)
+    _spent: set[str] = field(factory=set)  # hashes of keys that were good once
     _seen: tuple[int, ...] = ()
 
     def load(self) -> None:
@@ -135,11 +149,27 @@ class KeyRing:
         if bearer is None:
             anonymous = self.content.anonymous
             return User("anonymous", anonymous.grants) if anonymous else None
-        digest = hash_key(bearer)
-        found = None
+        name, holder = self._find(hash_key(bearer))
+        return User(name, holder.grants) if holder is not None and not holder.once else None
+
+    def sign_in(self, key: str) -> User:
+        """Whose key this is that somebody signs in with: one that is good once no longer is. Or `UnknownKey`."""
+        self.refresh()
+        digest = hash_key(key)
+        name, holder = self._find(digest)
+        if holder is None:
+            raise UnknownKey("this key is not known here")
+        if digest in self._spent:
+            raise UnknownKey("this link was good once, and has been used; sign in with a key")
+        if holder.once:
+            self._spent.add(digest)
+        return User(name, holder.grants)
+
+    def _find(self, digest: str) -> tuple[str, Holder | None]:
+        found: tuple[str, Holder | None] = "", None
         for name, holder in self.content.keys.items():
             if hmac.compare_digest(holder.hash, digest):
-                found = User(name, holder.grants)
+                found = name, holder
         return found
 
     def holder(self, name: str, key_hash: str) -> User | None:

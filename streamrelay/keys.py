@@ -18,7 +18,7 @@ import msgspec
 
 from streamrelay.errors import ConfigError
 from streamrelay.files import write_new
-from streamrelay.grants import NAME, PREFIX, Grant, Holder, KeyRing, hash_key
+from streamrelay.grants import NAME, PREFIX, PREFIX_ONCE, Grant, Holder, KeyRing, hash_key
 
 
 def list_keys(path: Path) -> dict[str, Holder]:
@@ -28,14 +28,15 @@ def list_keys(path: Path) -> dict[str, Holder]:
     return dict(sorted(ring.content.keys.items()))
 
 
-def add_key(path: Path, name: str, grants: list[Grant], created: date | None = None) -> str:
+def add_key(path: Path, name: str, grants: list[Grant], created: date | None = None, once: bool = False) -> str:
     """Append a new key's entry to the file (made with mode 0600 if there is none) and return the key."""
     if not re.fullmatch(NAME, name):
         raise ConfigError(f"{name!r}: a key's name is 1 to 64 of A-Za-z0-9_.@-")
-    key = PREFIX + secrets.token_urlsafe(32)
+    key = (PREFIX_ONCE if once else PREFIX) + secrets.token_urlsafe(32)
     rows = ", ".join(map(_row, grants))
-    day = f"created = {created.isoformat()}\n" if created else ""
-    entry = f"\n[keys.{_toml(name)}]\nhash = {_toml(hash_key(key))}\n{day}grants = [{rows}]\n"
+    more = f"created = {created.isoformat()}\n" if created else ""
+    more += "once = true\n" if once else ""
+    entry = f"\n[keys.{_toml(name)}]\nhash = {_toml(hash_key(key))}\n{more}grants = [{rows}]\n"
     with _alone(path):
         if path.exists():
             if name in list_keys(path):

@@ -2,23 +2,24 @@
 
 import argparse
 import os
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from streamrelay import __version__
-from streamrelay.commands import USAGE, run_connect, run_hosts, say
+from streamrelay.commands import USAGE, OutputError, run_connect, run_hosts, say, tell, untold
 from streamrelay.errors import ConfigError
+from streamrelay.stdio import hold_standard_descriptors
 
 EXIT: Final = """exit status:
   0  the stream ended in order (or, with a pty, the command's own status)
-  1  the stream broke off
+  1  the stream broke off, or standard output couldn't take all of it
   2  the command line or a file is wrong
   3  the host is offline
   4  not allowed, or no such target
   5  the target refused, or can't be reached in time
-  6  the platform or the relay can't be reached"""
+  6  the platform or the relay can't be reached
+141  nobody reads standard output any more (as after SIGPIPE)"""
 
 
 RELOAD: Final = "it counts once the bus has read it: nats-server --signal reload=PIDFILE, if it runs"
@@ -26,15 +27,17 @@ RELOAD: Final = "it counts once the bus has read it: nats-server --signal reload
 
 def main(argv: list[str] | None = None) -> None:
     """The console script."""
+    hold_standard_descriptors()
     arguments = parser().parse_args(argv)
     try:
         status = arguments.run(arguments)
     except ConfigError as error:
         say(str(error))
         status = USAGE
+    except OutputError as error:
+        status = untold(error.error)
     except KeyboardInterrupt:
         status = 130
-    sys.stdout.flush()
     # Threads that wait for standard input would keep the interpreter from ending.
     os._exit(status)
 
@@ -195,8 +198,8 @@ def run_keygen(arguments: argparse.Namespace) -> int:
     from streamrelay.tokens import generate
 
     kid = generate(Path(arguments.private), Path(arguments.public))
-    print(f"{arguments.private}: the private key {kid}, for the platform alone")
-    print(f"{arguments.public}: the public key, for its relays and agents")
+    tell(f"{arguments.private}: the private key {kid}, for the platform alone")
+    tell(f"{arguments.public}: the public key, for its relays and agents")
     return 0
 
 
@@ -218,7 +221,7 @@ def run_key_add(arguments: argparse.Namespace) -> int:
     ]
     if not grants:
         raise ConfigError("what may it open? give --grant HOST:TARGET, or --view HOST:TARGET to let it look only")
-    print(add_key(Path(arguments.keys), arguments.name, grants, datetime.now(UTC).date()))
+    tell(add_key(Path(arguments.keys), arguments.name, grants, datetime.now(UTC).date()))
     say(f"this is the only time that the key is shown; {arguments.keys} holds its hash")
     return 0
 
@@ -231,7 +234,7 @@ def run_host_add(arguments: argparse.Namespace) -> int:
     enrolled = hosts.enrolment(settings, tuple(arguments.nats), arguments.at)
     users = hosts.Users(Path(arguments.users))
     for line in hosts.add(users, Path(arguments.hosts), arguments.name, enrolled):
-        print(line)
+        tell(line)
     say(RELOAD)
     return 0
 
@@ -249,7 +252,7 @@ def run_host_list(arguments: argparse.Namespace) -> int:
 
     for user in hosts.Users(Path(arguments.users)).read():
         if user.role == "host":
-            print(f"{user.name}\t{user.nkey}")
+            tell(f"{user.name}\t{user.nkey}")
     return 0
 
 
@@ -258,7 +261,7 @@ def run_key_list(arguments: argparse.Namespace) -> int:
 
     for name, holder in list_keys(Path(arguments.keys)).items():
         grants = " ".join(f"{grant.host}:{grant.target}{'(view)' if grant.view else ''}" for grant in holder.grants)
-        print(f"{name}\t{holder.created or '-'}\t{grants}")
+        tell(f"{name}\t{holder.created or '-'}\t{grants}")
     return 0
 
 

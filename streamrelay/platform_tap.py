@@ -19,6 +19,7 @@ from streamrelay.options import ConfigOptions, Looped, Ports, one_line
 from streamrelay.platform import Platform
 from streamrelay.proxies import Proxies
 from streamrelay.sessions import Sessions
+from streamrelay.site import Room
 
 
 class Options(ConfigOptions):
@@ -146,5 +147,12 @@ def makeService(options: Options) -> MultiService:
             limits=config,
         )
         PlatformService(platform, clock).setServiceParent(service)
-        Ports(config, site(platform, gate(config, clock), clock, config.viewers), clock).setServiceParent(service)
+        room = Room(
+            config.max_connections,
+            config.max_connections_per_address,
+            config.max_handshakes,
+            config.max_handshakes_per_address,
+        )
+        listener = site(platform, gate(config, clock), clock, config.viewers, room)
+        Ports(config, listener, clock).setServiceParent(service)
     return service

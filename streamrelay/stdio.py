@@ -1,13 +1,19 @@
 """Standard input and output as a connection to splice.
 
 Two threads do the reading and writing: files, pipes and terminals all work, and a terminal that is shared with a
-shell isn't switched to non-blocking under it.
+shell isn't switched to non-blocking under it. While there is nothing to write, the writer looks whether anybody still
+reads.
 """
 
+import errno
 import os
+import select
+import socket
+import sys
 import threading
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from attrs import define, field
@@ -16,6 +22,19 @@ from streamrelay.endings import FINISHED, Close, Ending, ending
 from streamrelay.splice import Connection, Drain, Feed
 
 CHUNK: Final = 65536
+
+
+def hold_standard_descriptors() -> None:
+    """Take the numbers of standard input, output and error where they are closed, so that nothing else gets them.
+
+    Input and output then fail as closed ones do; words for standard error go nowhere.
+    """
+    for number, name, mode in ((0, "stdin", os.O_WRONLY), (1, "stdout", os.O_RDONLY), (2, "stderr", os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, mode)  # the lowest free number: those below are taken
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
 
 
 @define(eq=False)
@@ -30,7 +49,9 @@ class StdioConnection:
     _drain: Drain | None = None
     _may_read: threading.Event = field(factory=threading.Event)
     _queue: deque[bytes | None] = field(factory=deque)
-    _work: threading.Semaphore = field(factory=lambda: threading.Semaphore(0))
+    _wake: tuple[socket.socket, socket.socket] = field(factory=socket.socketpair)
+    failure: OSError | None = None
+    """Why standard output didn't take all; `BrokenPipeError` if nobody reads it any more."""
     _closed: bool = False
     _ending: bool = False  # the writer was told to end
     _ended: bool = False  # and has
@@ -71,7 +92,9 @@ class StdioConnection:
 
     def _put(self, data: bytes | None) -> None:
         self._queue.append(data)
-        self._work.release()
+        if len(self._queue) == 1:  # else the writer has yet to come to the one before
+            with suppress(BlockingIOError):  # it has yet to hear of many others
+                self._wake[0].send(b"x", socket.MSG_DONTWAIT)
 
     # -- in threads ------------------------------------------------------------------------------------------
 
@@ -89,25 +112,36 @@ class StdioConnection:
             step.acquire()
 
     def _write(self) -> None:
-        while True:
-            self._work.acquire()
-            data = self._queue.popleft()
-            if data is None:
-                self._close_destination()
-                self.reactor.callFromThread(self._written_all)
-                return
-            rest = memoryview(data)
-            try:
+        try:
+            while (data := self._next()) is not None:
+                rest = memoryview(data)
                 while rest:
                     rest = rest[os.write(self.destination, rest) :]
-            except OSError as error:
-                why = ending(Close.LEG_LOST, f"standard output: {error.strerror}")
-                self.reactor.callFromThread(self._over, why)
-                return
-            self.reactor.callFromThread(self._written, len(data))
+                self.reactor.callFromThread(self._written, len(data))
+            self._close_destination()
+        except OSError as error:
+            self.failure = error
+            self.reactor.callFromThread(self._over, ending(Close.LEG_LOST, f"standard output: {error.strerror}"))
+            return
+        self.reactor.callFromThread(self._written_all)
+
+    def _next(self) -> bytes | None:
+        """Wait for what is to be written next, None at the end; raise `BrokenPipeError` if nobody reads any more."""
+        while not self._queue:
+            poll = select.poll()
+            poll.register(self._wake[1], select.POLLIN)
+            poll.register(self.destination, 0)  # errors and hang-ups alone
+            if any(descriptor == self.destination for descriptor, _ in poll.poll()):
+                raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+            self._wake[1].recv(CHUNK)
+        return self._queue.popleft()
 
     def _close_destination(self) -> None:
-        """Tell the reader of our output that this was all; the number itself stays taken."""
+        """Tell the reader of our output that this was all; the number itself stays taken.
+
+        Some file systems say only at a close that they had no room: at that of a copy, as `dup2` would swallow it.
+        """
+        os.close(os.dup(self.destination))
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.destination)
         os.close(nowhere)

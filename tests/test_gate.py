@@ -41,9 +41,9 @@ class GateCase(Case):
 class Signing(GateCase):
     """The console's sessions."""
 
-    def sign_in(self, **headers: Any) -> dict[str, str]:
+    def sign_in(self, key: str = "", **headers: Any) -> dict[str, str]:
         """Headers of the session's own page."""
-        status, named, body = self.ask("POST", "/v1/session", {"key": self.key}, key=None, **headers)
+        status, named, body = self.ask("POST", "/v1/session", {"key": key or self.key}, key=None, **headers)
         self.assertEqual(status, 201)
         self.cookie = named["set-cookie"].split(";")[0]
         # `ask` gives headers in lower case, and tokens aren't: the platform's own memory knows it.
@@ -134,6 +134,20 @@ class Signing(GateCase):
             self.assertNotIn(secret, heard.text)
         self.assertIn("alice has signed in from 127.0.0.1", heard.text)
         self.assertIn("refused a request of 127.0.0.1", heard.text)
+
+    def test_once(self) -> None:
+        """A key that is good once signs in once, whoever asks next is told so, and it opens nothing by itself."""
+        key = add_key(self.path, "guest", [Grant("*", "*")], once=True)
+        self.assertEqual(self.told("GET", "/v1/hosts", Authorization=f"Bearer {key}"), (401, "no_key"))
+        heard = Heard(self)
+        page = self.sign_in(key)
+        self.assertEqual(self.told("GET", "/v1/session", Cookie=page["Cookie"])[1]["user"], "guest")
+        status, _, body = self.ask("POST", "/v1/session", {"key": key}, key=None)
+        self.assertEqual((status, self.cookies), (401, []))
+        self.assertIn("has been used", json.loads(body)["detail"])
+        self.assertNotIn(key, heard.text)
+        self.assertEqual(self.told("GET", "/v1/hosts", Cookie=page["Cookie"])[0], 200)
+        self.sign_in()  # as somebody else
 
     def test_signed_out(self) -> None:
         """Who signs out has no session any more, and the browser forgets its cookie; the other sessions stay."""

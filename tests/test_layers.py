@@ -64,7 +64,7 @@ LEVELS = [
     {"agent"},
     {"api"},
     # L5: programs
-    {"options", "machine", "hosts"},
+    {"options", "machine", "hosts", "children"},
     {"relay_tap", "agent_tap", "platform_tap", "commands", "demo"},
     {"main"},
 ]

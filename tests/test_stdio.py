@@ -1,5 +1,6 @@
 """stdio.py: standard input and output, here two pipes."""
 
+import errno
 import os
 import time
 
@@ -152,3 +153,24 @@ class Pipes(SynchronousTestCase):
         self.reactor.run_until(lambda: self.ear.named("gone"))
         self.assertEqual(self.ear.codes, [4005])
         self.assertIn("standard output", self.ear.named("over")[0][1].reason)
+        self.assertIsInstance(self.connection.failure, BrokenPipeError)
+
+    def test_reader_leaves(self) -> None:
+        """Output that nobody can read any more ends the connection also while there is nothing to write."""
+        self.join()
+        self.send(b"x")
+        self.reactor.run_until(lambda: self.ear.named("drained"))
+        os.dup2(self.keyboard, self.screen)  # closes its only reading end
+        self.reactor.run_until(lambda: self.ear.named("gone"))
+        self.assertIsInstance(self.connection.failure, BrokenPipeError)
+
+    def test_full(self) -> None:
+        """An error that comes after the close is there when the connection is over."""
+        full = os.open("/dev/full", os.O_WRONLY)
+        self.addCleanup(os.close, full)
+        self.connection.destination = full
+        self.send(b"x")
+        self.connection.close(FINISHED)
+        self.join()
+        self.reactor.run_until(lambda: self.ear.named("gone"))
+        self.assertEqual(self.connection.failure.errno, errno.ENOSPC)

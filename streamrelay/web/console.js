@@ -8,9 +8,10 @@ import { fragment, parse } from './console/links.js';
 import { Session } from './console/session.js';
 import { listenForKeys } from './console/shortcuts.js';
 import { Sidebar } from './console/sidebar.js';
-import { showSignIn } from './console/signin.js';
+import { showSignIn, takeKey } from './console/signin.js';
 import { Tabs } from './console/tabs.js';
 
+const key = takeKey();
 const session = new Session();
 const hosts = new Hosts(session);
 const tabs = new Tabs(session, hosts);
@@ -58,7 +59,11 @@ session.addEventListener('out', () => {
   hosts.stop();
   if (session.left) history.replaceState(null, '', location.pathname);
 });
-addEventListener('popstate', follow);
+addEventListener('popstate', () => {
+  const another = takeKey();
+  if (another && !session.signedIn) session.enter(another);
+  follow();
+});
 $('skip').addEventListener('click', (event) => {
   event.preventDefault(); // the address is for targets
   (tabs.selected ?? { focus: () => $('work').focus() }).focus();
@@ -69,12 +74,8 @@ listenForKeys(tabs);
 /** Until the platform has said who is signed in. */
 async function begin() {
   try {
-    await session.look();
+    await session.look(key);
   } catch (problem) {
-    if (problem.status === 401) {
-      session.over('');
-      return;
-    }
     write($('trouble'), `${sentence(problem.message)} Trying again …`);
     setTimeout(begin, 3000);
   }

@@ -80,7 +80,13 @@ class ExitStatus(Command):
     def test_broken_off(self) -> None:
         """1: the stream broke off."""
         listener = self.listen()
-        serving = Work(lambda: (time.sleep(0.5), reset(listener.accept())))
+
+        def serve() -> None:
+            target = listener.accept()
+            time.sleep(0.5)  # reset at once it would be a refusal
+            reset(target)
+
+        serving = Work(serve)
         self.says(1, "4003", "connect", HOST, listener.target)
         serving.result()
 

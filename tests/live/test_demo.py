@@ -3,16 +3,20 @@
 import glob
 import json
 import os
+import pwd
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from pathlib import Path
 
+from tests.live.attack import upgrade
 from tests.live.browser import chromium
-from tests.live.chain import LiveTest, free_port, until
+from tests.live.chain import LiveTest, free_port, need_root, until
 from tests.live.console import DEEP_TEXT
 
 
@@ -27,6 +31,53 @@ def processes_of(folder):
         if folder in command:
             found.append(command)
     return found
+
+
+def answer_of(url, method, headers, body=None):
+    """Status and JSON of an answer."""
+    content = json.dumps(body).encode() if body is not None else None
+    request = urllib.request.Request(url, content, headers, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def handshake(port):
+    """The status by which the relay answers a leg with a token of its own making."""
+    with socket.create_connection(("127.0.0.1", port), 5) as leg:
+        leg.sendall(upgrade("/client/" + "x" * 43))
+        return int(leg.recv(100).split()[1])
+
+
+def subscribe(port):
+    """What the bus says to somebody who wants to hear all."""
+    with socket.create_connection(("127.0.0.1", port), 5) as bus, bus.makefile("rb") as lines:
+        bus.sendall(b'CONNECT {"verbose":false}\r\nSUB > 1\r\nPING\r\n')
+        return lines.read().decode().splitlines()[-1]
+
+
+def as_nobody(work):
+    """What a function returns as another user, who has no right of ours."""
+    nobody = pwd.getpwnam("nobody")
+    near, far = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setresgid(*[nobody.pw_gid] * 3)
+            os.setresuid(*[nobody.pw_uid] * 3)
+            os.write(far, json.dumps(work()).encode())
+        except BaseException as error:
+            os.write(far, json.dumps(repr(error)).encode())
+        finally:
+            os._exit(0)
+    os.close(far)
+    os.waitpid(child, 0)
+    with os.fdopen(near, "rb") as answer:
+        return json.load(answer)
 
 
 class DemoTests(LiveTest):
@@ -57,9 +108,57 @@ class DemoTests(LiveTest):
         self.demo.wait(20)
         self.demo.stdout.close()
 
+    @property
+    def link(self):
+        """The console's link, as printed."""
+        return self.said[0].removeprefix("console: ")
+
+    @property
+    def terminal_key(self):
+        command = shlex.split(self.said[1])
+        return Path(command[command.index("--key-file") + 1]).read_text().strip()
+
+    def ask(self, method, path, key="", body=None):
+        """Status and JSON of an answer of the console's platform."""
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        if body is not None:
+            headers |= {"Content-Type": "application/json", "Origin": self.console, "Sec-Fetch-Site": "same-origin"}
+        return answer_of(f"{self.console}{path}", method, headers, body)
+
+    def test_link_once(self):
+        """The link's key signs in once, and opens nothing otherwise; whoever comes next is told."""
+        key = self.link.partition("#key=")[2]
+        self.assertEqual(self.ask("GET", "/v1/hosts", key)[0], 401)
+        status, answer = self.ask("POST", "/v1/session", body={"key": key})
+        self.assertEqual((status, answer["user"]), (201, "demo"))
+        status, answer = self.ask("POST", "/v1/session", body={"key": key})
+        self.assertEqual(status, 401)
+        self.assertIn("has been used", answer["detail"])
+
+    def test_other_users(self):
+        """Another user of the machine gets 401 at every path and at the relay, nothing at the bus, and no file."""
+        need_root("another user")
+        commands = " ".join(processes_of(str(self.folder)))
+        self.assertNotIn("srk_", commands)
+        relay = re.search(r"--relay=ws://127\.0\.0\.1:(\d+)", commands)[1]
+        [settings] = self.folder.glob("streamrelay-demo-*/agent.toml")
+        bus = re.search(r'nats = \["nats://127\.0\.0\.1:(\d+)', settings.read_text())[1]
+        wanted = {"host": "demo-host", "target": "shell"}
+
+        def attack():
+            paths = ("GET /v1/hosts", "GET /v1/streams", "DELETE /v1/streams/x", "DELETE /v1/session")
+            found = [self.ask(*path.split())[0] for path in paths]
+            found += [self.ask("POST", "/v1/streams", body=wanted)[0]]
+            found += [self.ask("POST", "/v1/session", body={"key": "srk_once_guess"})[0]]
+            found += [self.ask("GET", "/v1/session")[1]["user"]]
+            found += [handshake(int(relay)), subscribe(int(bus))]
+            return [*found, os.access(settings, os.R_OK), os.access(settings.parent, os.X_OK)]
+
+        self.assertEqual(as_nobody(attack), [401] * 6 + [None, 401, "-ERR 'Authorization Violation'", False, False])
+
     def test_says_where_it_is(self):
         """It prints the console's address, and a command that shows the log in a terminal, which works as printed."""
-        self.assertEqual(self.said[0], f"console: {self.console}/")
+        self.assertRegex(self.said[0], rf"^console: {self.console}/#key=srk_once_[\w-]{{43}}$")
         command = shlex.split(self.said[1].removeprefix("terminal: "))
         viewer = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd=self.folder)
         lines = [viewer.stdout.readline() for _ in range(3)]
@@ -70,8 +169,8 @@ class DemoTests(LiveTest):
 
     def test_leaves_nothing_behind(self):
         """Stopped by Ctrl-C it ends by itself, with no process, file or directory of its own left."""
-        with urllib.request.urlopen(f"{self.console}/v1/hosts", timeout=5) as answer:
-            self.assertEqual(json.load(answer)["hosts"][0]["host"], "demo-host")
+        status, answer = self.ask("GET", "/v1/hosts", self.terminal_key)
+        self.assertEqual((status, answer["hosts"][0]["host"]), (200, "demo-host"))
         self.assertTrue(processes_of(str(self.folder)))
         self.stop()
         self.assertEqual(self.demo.returncode, 0)
@@ -99,6 +198,38 @@ class DemoTests(LiveTest):
         with chromium() as browser:
             self.use(browser.new_page())
 
+    def test_link_in_a_browser(self):
+        """The link signs in and goes from the address; in another browser it shows the sign-in page, and why."""
+        with chromium() as browser:
+            page = browser.new_page()
+            for _ in range(2):  # the second time the session counts, and the link isn't needed
+                page.goto("about:blank")
+                page.goto(self.link)
+                page.locator("#hosts").get_by_role("button", name="shell").wait_for()
+                self.assertEqual(page.url, f"{self.console}/")
+            page.goto(f"{self.console}/#demo-host/echo")  # other links are as ever
+            until(lambda: page.inner_text(".panel:not([hidden]) p.state") == "Connected", what="a linked target")
+            other = browser.new_context().new_page()
+            other.goto(self.link)
+            words = other.locator("#signin-why")
+            words.wait_for()
+            self.assertEqual(words.inner_text(), "This link was good once, and has been used; sign in with a key.")
+            self.assertEqual(other.url, f"{self.console}/")
+            self.picture(other, "used")
+            other.evaluate("location.hash = '#key=srk_once_again'")
+            until(lambda: words.inner_text() == "This key is not known here.", what="the word about another link")
+            other.evaluate("location.hash = '#key=" + self.terminal_key + "'")
+            until(lambda: other.url == f"{self.console}/", what="the address without the key")
+            other.locator("#key").fill(self.terminal_key)
+            other.get_by_role("button", name="Sign in").click()
+            other.locator("#hosts").get_by_role("button", name="shell").wait_for()
+            self.picture(other, "in")
+
+    def picture(self, page, name):
+        folder = os.environ.get("STREAMRELAY_PICTURES")
+        if folder:
+            page.screenshot(path=f"{folder}/demo-{name}.png")
+
     def use(self, page):
         complaints = []
         page.on("console", lambda message: complaints.append(message.text))
@@ -115,6 +246,12 @@ class DemoTests(LiveTest):
             return max(map(int, re.findall(r"line (\d+) of a quiet night", shown())), default=0)
 
         page.goto(self.console)
+        page.get_by_role("heading", name="Sign in").wait_for()
+        page.goto(self.link)
+        choose("log")
+        self.assertNotIn("key", page.evaluate("location.href + document.referrer"))
+        page.go_back()  # the link isn't in the history either
+        self.assertNotIn("key", page.url)
         choose("log")
         until(last_line, what="the log")
         before = last_line()

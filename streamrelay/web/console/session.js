@@ -1,5 +1,6 @@
 // Who is signed in. The session itself is in a cookie that no script can read; the page has its CSRF token alone.
 
+import { sentence } from './dom.js';
 import { request } from './request.js';
 
 /** Events: `in` when somebody has signed in (or needs not), `out` when nobody is any more; `why` says it in words. */
@@ -11,11 +12,26 @@ export class Session extends EventTarget {
   signedIn = false;
   left = false; // whether it is out because somebody here has signed out
 
-  /** Find out who is signed in already. */
-  async look() {
-    const found = await request('GET', 'v1/session');
-    if (found.user === null) this.over('');
-    else this.#in(found);
+  /** Find out who is signed in already; if nobody is, a key that a link brought signs in. */
+  async look(key) {
+    const found = await request('GET', 'v1/session').catch((problem) => {
+      if (problem.status === 401) return { user: null }; // a session that is over
+      throw problem;
+    });
+    if (found.user !== null) this.#in(found);
+    else if (key) await this.enter(key);
+    else this.over('');
+  }
+
+  /** Sign in by a link's key, or say why that can't be. */
+  async enter(key) {
+    try {
+      await this.begin(key);
+    } catch (problem) {
+      if (problem.status === 0 && !this.known) throw problem; // the page tries again
+      this.known = false; // it may have been known that nobody is signed in, but not why this link doesn't help
+      this.over(sentence(problem.message));
+    }
   }
 
   async begin(key) {

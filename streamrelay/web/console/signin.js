@@ -1,7 +1,18 @@
-// The form to sign in by a key, and the button to sign out.
+// The form to sign in by a key, a link's key in its place, and the button to sign out.
 
 import { $, sentence, write } from './dom.js';
 import { say, whisper } from './say.js';
+
+/**
+ * The key that a link brought (``#key=…``); from now on neither the address nor the history shows it. Only one that is
+ * good once is taken: by others, which people have of their own, a link could sign its reader in as somebody else.
+ */
+export function takeKey() {
+  const [, key] = /^#key=(.*)$/.exec(location.hash) ?? [];
+  if (key === undefined) return '';
+  history.replaceState(null, '', location.pathname);
+  return /^srk_once_[\w-]+$/.test(key) ? key : '';
+}
 
 export function showSignIn(session) {
   const form = $('signin-form');
