@@ -324,6 +324,9 @@ class FakeConnection:
             if self.sudden:
                 self.lose(FINISHED)
 
+    def leave(self, ending: Ending) -> None:
+        self.close(ending)
+
     def abort(self) -> None:
         self.aborted = True
 

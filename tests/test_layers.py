@@ -54,6 +54,7 @@ LEVELS = [
     {"targets.container_exec"},
     {"targets.tcp", "targets.unix", "targets.qemu", "targets.container"},
     {"targets.catalogue", "summonses", "vigil", "discovery", "keys"},
+    {"errand"},
     {"permissions"},
     # HTTP: what comes in and goes out, and those who are asked about it
     {"origin", "answers", "jwks", "ask", "site"},
