@@ -49,6 +49,8 @@ class HostList(Struct, frozen=True):
     """The answer to ``GET /v1/hosts``."""
 
     hosts: tuple[wire.HostInfo, ...]
+    complete: bool = True
+    """Whether all hosts have answered."""
 
 
 @define(eq=False)

@@ -24,7 +24,7 @@ LEVELS = [
     # L3: the seams to the world
     {"proxies", "checks"},
     {"config", "credentials"},
-    {"peer", "nats_client"},
+    {"peer", "nats_client", "shared"},
     {"knock"},
     {"websocket", "dial", "bus", "stdio", "terminal", "grants"},
     {"fetch"},
@@ -122,7 +122,7 @@ class Layers(SynchronousTestCase):
         self.assertEqual(self.users_of("autobahn"), {"websocket", "dial"})
         self.assertEqual(self.users_of("nats"), {"bus", "nats_client"})
         self.assertEqual(self.users_of("nkeys"), {"credentials"})
-        self.assertEqual(self.users_of("asyncio"), {"bus", "options", "sockets", "tls"})
+        self.assertEqual(self.users_of("asyncio"), {"bus", "nats_client", "options", "shared", "sockets", "tls"})
         taps = {"relay_tap", "agent_tap", "platform_tap"}
         self.assertEqual(self.users_of("twisted.internet.reactor"), taps | {"commands"})
 
