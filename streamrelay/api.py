@@ -139,8 +139,11 @@ class Streams(ApiResource):
 
     async def answer_get(self, request: Request, caller: Caller) -> Result:
         user = await self.gate.listing(caller)
+        if not user.grants:  # nobody needs to be asked
+            return 200, {"streams": [], "complete": True}
         streams = await as_deferred(self.platform.streams())
-        return 200, {"streams": [info for info in streams if user.may(info.host, info.target)]}
+        shown = [info for info in streams if user.may(info.host, info.target)]
+        return 200, {"streams": shown, "complete": streams.complete}
 
 
 class OneStream(ApiResource):
@@ -153,7 +156,9 @@ class OneStream(ApiResource):
     async def answer_delete(self, request: Request, caller: Caller) -> Result:
         """Ended at all hosts that claim it: one that invents a stream must not keep the true one from its end."""
         user = await self.gate.listing(caller)
-        streams = await as_deferred(self.platform.streams())
+        if all(grant.view for grant in user.grants):
+            raise Refused(404, "no such stream", code="no_such_stream")
+        streams = await as_deferred(self.platform.streams(anew=True))
         named = [info for info in streams if info.stream == self.stream and user.may(info.host, info.target, act=True)]
         failures: list[Refused] = []
         for info in {info.host: info for info in named}.values():
@@ -163,8 +168,12 @@ class OneStream(ApiResource):
                 log.info("stream {stream} of {host} ended by {user}", stream=info.stream, host=info.host, user=who.name)
             except Refused as refusal:
                 failures.append(refusal)
-        if failures or not named:
-            raise failures[0] if failures else Refused(404, "no such stream", code="no_such_stream")
+        if failures:
+            raise failures[0]
+        if not named and not streams.complete:
+            raise Refused(503, "not all hosts answered, and none of those that did has this stream", code="incomplete")
+        if not named:
+            raise Refused(404, "no such stream", code="no_such_stream")
         return 204, None
 
 
@@ -173,8 +182,11 @@ class Hosts(ApiResource):
 
     async def answer_get(self, request: Request, caller: Caller) -> Result:
         user = await self.gate.listing(caller)
+        if not user.grants:
+            return 200, {"hosts": [], "complete": True}
         hosts = []
-        for info in await as_deferred(self.platform.hosts()):
+        found = await as_deferred(self.platform.hosts())
+        for info in found:
             targets = [
                 {**structs.asdict(target), "view": not user.may_see(info.host, target.name, act=True)}
                 for target in info.targets
@@ -182,7 +194,7 @@ class Hosts(ApiResource):
             ]
             if targets:
                 hosts.append({"host": info.host, "targets": targets})
-        return 200, {"hosts": hosts}
+        return 200, {"hosts": hosts, "complete": found.complete}
 
 
 class Session(ApiResource):

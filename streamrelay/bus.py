@@ -11,27 +11,22 @@ import ssl
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
-from attrs import define, field
+from attrs import define, evolve, field
 from nats import errors as nats_errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
 from twisted.internet.defer import Deferred
 
 from streamrelay import credentials
 from streamrelay.checks import without_password
 from streamrelay.logs import Logger
-from streamrelay.nats_client import NatsClient, Withheld, place, tls_context
+from streamrelay.nats_client import Gathered, NatsClient, Withheld, forget, gather, place, tls_context
 
 log = Logger()
 T = TypeVar("T")
 
 PING: Final = 20
 """Seconds between two pings of the server; after two without an answer the connection is made anew."""
-QUIET: Final = 0.1
-"""Seconds without a further answer after which `gather` has them all."""
-GATHER: Final = 1.0
-"""Seconds that `gather` takes at the most."""
 REFUSED: Final = 10.0
 """Seconds until the next attempt when the bus doesn't let us hear what we must."""
 _INBOX = re.compile(r"_INBOX[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_:=$-]+)+\Z")
@@ -89,6 +84,9 @@ class Bus:
     _task: "asyncio.Task[None] | None" = None
     _publishing: "set[asyncio.Task[None]]" = field(factory=set)
     _closed: asyncio.Event = field(factory=asyncio.Event)  # the client of now is done for
+    _known: dict[str, frozenset[str]] = field(factory=dict)  # who answered the last time, by what was asked
+    _losses: int = 0  # of the connection
+    _dropped: int = 0  # messages that came faster than they were taken
     _deaf: bool = False  # that client may not hear what it must
     _told: str = ""  # the last complaint; once is enough
     _tls: ssl.SSLContext | None = None
@@ -142,32 +140,17 @@ class Bus:
             raise Down(str(error)) from None
         return message.data
 
-    async def gather(self, subject: str) -> list[tuple[str, bytes]]:
-        """All answers to one request, each with the name of who gave it, the last part of the subject it came on."""
-        client = self._standing()
-        coming: asyncio.Queue[Msg] = asyncio.Queue()
-        inbox = client.new_inbox()
-        answers: dict[str, bytes] = {}
-        heard = []
+    async def gather(self, subject: str) -> Gathered:
+        """The answers of all who listen; `Down` if the bus was lost meanwhile, as then nobody knows what is missing."""
+        client, losses, dropped = self._standing(), self._losses, self._dropped
         try:
-            for where in (inbox, f"{inbox}.*"):  # the first is where the server says that nobody listens
-                heard.append(await client.subscribe(where, cb=coming.put))
-            await client.publish(subject, b"", reply=inbox)
-            end = asyncio.get_running_loop().time() + GATHER
-            wait = GATHER
-            while (left := end - asyncio.get_running_loop().time()) > 0:
-                message = await asyncio.wait_for(coming.get(), min(wait, left))
-                wait = QUIET
-                if message.subject != inbox:
-                    answers.setdefault(message.subject[len(inbox) + 1 :], message.data)
-        except TimeoutError:
-            pass
+            found = await gather(client, subject, self._known.get(subject, frozenset()))
         except nats_errors.Error as error:
             raise Down(str(error)) from None
-        finally:
-            for subscription in heard:
-                await _forget(subscription)
-        return list(answers.items())
+        if self._losses != losses:
+            raise Down("the bus was lost before all had answered")
+        self._known[subject] = frozenset(name for name, _ in found.answers)
+        return evolve(found, complete=found.complete and self._dropped == dropped)
 
     def _standing(self) -> Client:
         if self._client is None or not self._client.is_connected:
@@ -208,6 +191,7 @@ class Bus:
 
     async def _connect(self, client: Client, closed: asyncio.Event) -> None:
         async def disconnected() -> None:
+            self._losses += 1
             if self._task is not None:
                 log.warn("the bus is lost; live streams go on")
 
@@ -236,7 +220,7 @@ class Bus:
         for subject, receive in self._listeners:
             await client.subscribe(subject, cb=_callback(receive))
         if self.inbox:  # so that it is known now, not at the first request, whether we may hear answers
-            await _forget(await client.subscribe(client.new_inbox()))
+            await forget(await client.subscribe(client.new_inbox()))
         # Twice, as nats-py's PING overtakes what it still holds back: the answer to the second one comes behind the
         # server's word on every subscription.
         await client.flush()
@@ -251,7 +235,10 @@ class Bus:
         """What nats-py reports: the server's refusals, and why there is no connection."""
         text = without_password(str(error)) or type(error).__name__
         lower = text.lower()
-        if "permissions violation" in lower:
+        if isinstance(error, nats_errors.SlowConsumerError):
+            self._dropped += 1
+            self._complain("the bus is faster than this program: {error}; messages were dropped", text)
+        elif "permissions violation" in lower:
             if "for subscription" in lower and "$srv" not in lower:
                 self._deaf = True
                 self._closed.set()
@@ -278,13 +265,6 @@ def _callback(receive: Callable[[Message], None]) -> Callable[[Msg], Coroutine[A
             log.failure("a message on {subject} could not be followed", subject=message.subject)
 
     return callback
-
-
-async def _forget(subscription: Subscription) -> None:
-    try:
-        await subscription.unsubscribe()
-    except nats_errors.Error:
-        pass  # with its connection
 
 
 def as_deferred(work: Coroutine[Any, Any, T]) -> "Deferred[T]":

@@ -50,6 +50,8 @@ class HostList(Struct, frozen=True):
     """The answer to ``GET /v1/hosts``."""
 
     hosts: tuple[wire.HostInfo, ...]
+    complete: bool = True
+    """Whether all hosts have answered."""
 
 
 class PlatformBusy(PlatformError):

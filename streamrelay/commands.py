@@ -156,15 +156,17 @@ def _key(path: str) -> str:
 
 async def _hosts(arguments: argparse.Namespace, reactor: Any) -> int:
     listing = await _api(arguments, reactor).hosts()
+    if not listing.complete:
+        say("not all hosts answered; this may not be the whole list")
     if arguments.json:
         tell(wire.encode(listing).decode())
-        return 0
+        return 0 if listing.complete else BROKE
     if not listing.hosts:
         say("no host is up with a target that this key may open")
     for host in listing.hosts:
         for target in host.targets:
             tell("\t".join(map(printable, (host.host, target.name, target.kind))))
-    return 0
+    return 0 if listing.complete else BROKE
 
 
 def _dialler(arguments: argparse.Namespace, reactor: Any) -> Any:

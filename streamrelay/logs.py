@@ -1,8 +1,10 @@
 """Logging: Twisted's, with debug lines only where they are wanted."""
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
+from attrs import define
 from constantly import NamedConstant
+from twisted.internet.interfaces import IReactorTime
 
 from streamrelay.errors import printable
 from twisted import logger
@@ -33,3 +35,25 @@ class Silent:
     def _nothing(self, *args: object, **kwargs: object) -> None: ...
 
     trace = debug = info = warn = error = failure = critical = _nothing
+
+
+EACH: Final = 60.0
+"""Seconds between two lines about the same limit."""
+
+
+@define(eq=False)
+class Seldom:
+    """What may happen very often, and is said once a minute at most."""
+
+    clock: IReactorTime
+    _unsaid: int = 0
+    _next: float = float("-inf")
+
+    def count(self) -> int:
+        """It has happened once more. How often since this was last said, if it is to be said now; else 0."""
+        self._unsaid += 1
+        now = self.clock.seconds()
+        if now < self._next:
+            return 0
+        count, self._unsaid, self._next = self._unsaid, 0, now + EACH
+        return count

@@ -23,10 +23,11 @@ from msgspec import Struct, structs
 from streamrelay import tokens, wire
 from streamrelay.bus import Bus, Down, Nobody, TooSlow, as_deferred
 from streamrelay.errors import Refused, printable
+from streamrelay.shared import Shared
 from streamrelay.tokens import Signer
 from streamrelay.wire import Answer, HostInfo, Limits, Refusal, StreamInfo, TargetInfo, Terms
 
-__all__ = ["Limits", "Opened", "Platform", "Refused", "Terms", "as_deferred"]
+__all__ = ["Limits", "Listing", "Opened", "Platform", "Refused", "Terms", "as_deferred"]
 
 T = TypeVar("T")
 
@@ -46,6 +47,13 @@ _STATUS: Final = {
     Refusal.BUSY: 503,
     Refusal.NO_SUCH_STREAM: 404,
 }
+
+
+class Listing(list[T]):
+    """What the hosts have answered."""
+
+    complete: bool = True
+    """Whether all hosts have: False where answers were cut off, or hosts are missing that were there just before."""
 
 
 class Opened(Struct, frozen=True):
@@ -82,8 +90,12 @@ class Platform:
     limits: Limits = field(factory=Limits)
     """Of every stream that is opened without limits of its own."""
     now: Callable[[], float] = time.time
+    clock: Callable[[], float] = time.monotonic
+    """For the age of answers."""
     bus: Bus = field(init=False)
     _signer: Signer | None = None
+    _hosts: Shared[Listing[HostInfo]] = field(init=False)
+    _streams: Shared[Listing[StreamInfo]] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         if self.key:
@@ -97,6 +109,7 @@ class Platform:
             certificate=self.nats_certificate,
             inbox=wire.PLATFORM_INBOX,
         )
+        self._hosts, self._streams = Shared(self._ask_hosts, self.clock), Shared(self._ask_streams, self.clock)
 
     def start(self) -> None:
         """Connect to the bus in the background; to be called inside the running loop."""
@@ -137,6 +150,7 @@ class Platform:
             **structs.asdict(terms),
         }
         answer = await self._ask(wire.open_subject(host), host, "summons", summons)
+        self._streams.forget()
         if terms.view and answer.viewer not in wire.LOOKED_AT:  # an agent that knows no terms opens it for more
             raise Refused(502, f"host {host} did not say that it is opened to be looked at only", code="bad_answer")
         client_token = agent_token
@@ -146,20 +160,41 @@ class Platform:
         url = f"{self.relay.rstrip('/')}/client/{client_token}"
         return Opened(stream, url, answer.kind, self.now() + wire.SUMMONS_LIFE, answer.viewer, links, terms.view)
 
-    async def hosts(self) -> list[HostInfo]:
-        """The hosts that are up, with all their targets."""
-        answers = await self._gather(wire.ALL_TARGETS, tuple[TargetInfo, ...])
-        return [HostInfo(host, targets[: wire.MOST_TARGETS]) for host, targets in sorted(answers)]
+    async def hosts(self) -> Listing[HostInfo]:
+        """The hosts that are up, with all their targets. The list may be two seconds old, as all who ask share it."""
+        return await self._known(self._hosts).answer()
 
-    async def streams(self) -> list[StreamInfo]:
-        """The streams that live, as their agents tell; none tells of another host's."""
-        answers = await self._gather(wire.ALL_STREAMS, tuple[StreamInfo, ...])
-        streams = [info for host, infos in answers for info in infos if info.host == host]
-        return sorted(streams, key=lambda info: -info.seconds)
+    async def streams(self, anew: bool = False) -> Listing[StreamInfo]:
+        """The streams of all hosts, as their agents tell; none tells of another host's.
+
+        The list may be two seconds old, but for what was opened and ended here; with `anew` it isn't.
+        """
+        streams = self._known(self._streams)
+        return await (streams.anew() if anew else streams.answer())
 
     async def end(self, host: str, stream: str) -> None:
         """End a stream of `host`; `Refused` 404 if there is none."""
         await self._ask(wire.end_subject(host), host, "end", {"stream": stream})
+        self._streams.forget()
+
+    def _known(self, shared: Shared[T]) -> Shared[T]:
+        """Without a bus nothing is known, however new it is."""
+        if not self.bus.connected:
+            shared.forget()
+        return shared
+
+    async def _ask_hosts(self) -> Listing[HostInfo]:
+        answers = await self._gather(wire.ALL_TARGETS, tuple[TargetInfo, ...])
+        hosts = Listing(HostInfo(host, targets[: wire.MOST_TARGETS]) for host, targets in sorted(answers))
+        hosts.complete = answers.complete
+        return hosts
+
+    async def _ask_streams(self) -> Listing[StreamInfo]:
+        answers = await self._gather(wire.ALL_STREAMS, tuple[StreamInfo, ...])
+        told = (info for host, infos in answers for info in infos if info.host == host)
+        streams = Listing(sorted(told, key=lambda info: -info.seconds))
+        streams.complete = answers.complete
+        return streams
 
     def _envelope(self, host: str, role: str, message: dict[str, Any]) -> bytes:
         if self._signer is not None:
@@ -183,14 +218,15 @@ class Platform:
             raise Refused(_STATUS.get(answer.refused, 502), printable(answer.reason), code=answer.refused)
         return answer
 
-    async def _gather(self, subject: str, kind: type[T]) -> list[tuple[str, T]]:
+    async def _gather(self, subject: str, kind: type[T]) -> Listing[tuple[str, T]]:
         """What all agents answer, each by the name of its host, for which the bus vouches; nonsense is left out."""
         try:
-            answers = await self.bus.gather(subject)
+            gathered = await self.bus.gather(subject)
         except Down:
             raise Refused(503, "the platform has no connection to its bus", code="bus_down") from None
-        found = []
-        for host, answer in answers:
+        found: Listing[tuple[str, T]] = Listing()
+        found.complete = gathered.complete
+        for host, answer in gathered.answers:
             try:
                 if wire.is_host(host):
                     found.append((host, wire.decode(answer, kind)))

@@ -10,14 +10,14 @@ from streamrelay import wire
 from streamrelay.config import AgentConfig
 from streamrelay.dial import DialError, Dialler
 from streamrelay.endings import FINISHED, Close, ending
+from streamrelay.errand import Errand, let_go
 from streamrelay.errors import TargetError
 from streamrelay.framed import FramedConnection
 from streamrelay.limits import Bounds
-from streamrelay.logs import Logger
+from streamrelay.logs import Logger, Seldom
 from streamrelay.pulse import Pulse
 from streamrelay.splice import Connection, Splice
-from streamrelay.targets.catalogue import Catalogue, Target
-from streamrelay.targets.view import check_view, view_only
+from streamrelay.targets.catalogue import Catalogue
 from streamrelay.vigil import Unmet, Vigil
 from streamrelay.wire import Answer, Met, Refusal, StreamInfo, Summons
 
@@ -33,47 +33,6 @@ _CLOSES: Final = {
 
 
 @define(eq=False)
-class LiveStream:
-    """A stream of this host."""
-
-    summons: Summons
-    splice: Splice
-    began: float
-
-    def info(self, host: str, now: float) -> StreamInfo:
-        outward, inward = self.splice.outward.count, self.splice.inward.count
-        summons = self.summons
-        return StreamInfo(summons.stream, host, summons.target, summons.user, now - self.began, outward, inward)
-
-
-@define(eq=False)
-class Errand:
-    """What one summons asks for: a target of the list, within bounds that all legs of the stream share."""
-
-    summons: Summons
-    target: Target
-    bounds: Bounds
-
-    @property
-    def links(self) -> int:
-        """Legs that this stream needs."""
-        return self.summons.links or (wire.SPICE_LINKS if self.target.viewer == "spice" else 1)
-
-    async def connect(self, reactor: Any) -> Connection:
-        """A connection to the target, or `TargetError`; what only this host's log may say is said there."""
-        summons, viewer = self.summons, self.target.viewer
-        try:
-            if summons.view:
-                check_view(viewer)
-            connection = await self.target.connect(reactor, summons.terms)
-            return view_only(connection, viewer, self.bounds.clock) if summons.view else connection
-        except TargetError as error:
-            if error.detail:
-                log.warn("stream {name}: {detail}", name=self.summons.stream, detail=error.detail)
-            raise
-
-
-@define(eq=False)
 class Streams:
     """All of them. `publish` tells the bus of an event: its kind, and the event."""
 
@@ -82,26 +41,25 @@ class Streams:
     reactor: Any
     publish: Callable[[str, object], None]
     dialler: Dialler = field(init=False)
-    live: set[LiveStream] = field(factory=set)
+    errands: set[Errand] = field(factory=set)
+    """Every stream that is being opened, waits for its client, lives, or still holds something."""
     pulse: Pulse = field(init=False)
-    _opening: int = 0
+    _stopping: bool = False
+    _full: Seldom = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         config = self.config
-        self.pulse = Pulse(self.reactor)
+        self.pulse, self._full = Pulse(self.reactor), Seldom(self.reactor)
         always = config.mask == "always"
         self.dialler = Dialler(self.reactor, self.pulse, config.ca or None, always, config.insecure, config.certificate)
 
     async def open(self, summons: Summons, nobody_asks: bool) -> Answer:
         """Begin what a summons asks for, and answer it. If `nobody_asks` the client is told at the relay why not."""
-        self._opening += 1
         try:
-            answer = await self._open(summons, nobody_asks)
+            answer = await self._begin(summons, nobody_asks)
         except Exception:
             log.failure("stream {stream} could not be opened", stream=summons.stream)
             answer = Answer(refused=Refusal.BUSY, reason="an error in the agent; see its log")
-        finally:
-            self._opening -= 1
         if answer.refused:
             log.info(
                 "stream {stream} to {target} refused: {reason}",
@@ -112,49 +70,69 @@ class Streams:
         return answer
 
     def infos(self) -> list[StreamInfo]:
-        """Those that live."""
-        now = self.reactor.seconds()
-        return [stream.info(self.config.host, now) for stream in self.live]
+        """All of them."""
+        return [errand.info(self.config.host) for errand in self.errands]
 
     def end(self, stream: str) -> bool:
-        """End all splices of a stream; whether there were any."""
-        ended = [each for each in self.live if each.summons.stream == stream]
-        for each in ended:
-            each.splice.end(ending(Close.OPERATOR))
-        return bool(ended)
+        """End a stream, whatever it is at; whether there was one."""
+        named = [errand for errand in self.errands if errand.summons.stream == stream]
+        for errand in named:
+            errand.end(ending(Close.OPERATOR))
+        return bool(named)
 
     async def stop(self) -> None:
         """End all streams, in order if they take no longer than `GOODBYE`."""
-        for stream in tuple(self.live):
-            stream.splice.end(ending(Close.LEG_LOST, "the agent is going away"))
+        self._stopping = True
+        for errand in tuple(self.errands):
+            errand.end(ending(Close.LEG_LOST, "the agent is going away"))
         end = self.reactor.seconds() + GOODBYE
-        while self.live and self.reactor.seconds() < end:
+        while self.errands and self.reactor.seconds() < end:
             await _sleep(self.reactor, 0.05)
-        for stream in tuple(self.live):
-            stream.splice.abort()
+        for errand in tuple(self.errands):
+            errand.abort()
 
-    async def _open(self, summons: Summons, nobody_asks: bool) -> Answer:
+    async def _begin(self, summons: Summons, nobody_asks: bool) -> Answer:
+        if self._stopping:
+            return Answer(refused=Refusal.BUSY, reason="the agent is going away")
+        if not self._may_dial(summons.relay):
+            return Answer(refused=Refusal.DIAL_FAILED, reason=f"{summons.relay} is not in this agent's relays")
+        if len(self.errands) >= self.config.max_streams:
+            self._say_full()
+            return Answer(refused=Refusal.BUSY, reason="too many streams on this host")
+        bounds = Bounds(wire.strictest(summons, self.config), self.reactor, self.pulse)
+        errand = Errand(summons, self.reactor, bounds, self.errands.discard)
+        self.errands.add(errand)
+        return await errand.hold(self._open(errand, nobody_asks))
+
+    def _say_full(self) -> None:
+        if count := self._full.count():
+            log.warn(
+                "{here} streams are open, or wait for their clients: max_streams = {most} allows no more; "
+                "summonses refused as busy since this was last said: {count}",
+                here=len(self.errands),
+                most=self.config.max_streams,
+                count=count,
+            )
+
+    async def _open(self, errand: Errand, nobody_asks: bool) -> Answer:
         """Connect the target, send a leg to the relay, and answer; the stream itself goes on by itself."""
         try:
-            if not self._may_dial(summons.relay):
-                return Answer(refused=Refusal.DIAL_FAILED, reason=f"{summons.relay} is not in this agent's relays")
-            if len(self.live) + self._opening > self.config.max_streams:
-                return Answer(refused=Refusal.BUSY, reason="too many streams on this host")
-            target = self.catalogue.find(summons.target)
-            bounds = Bounds(wire.strictest(summons, self.config), self.reactor, self.pulse)
-            errand = Errand(summons, target, bounds)
-            connection = await errand.connect(self.reactor)
+            target = self.catalogue.find(errand.summons.target)
+            connection = await errand.connect(target)
         except TargetError as error:
             if nobody_asks:  # then the client, who may wait at the relay, is to be told there
-                Deferred.fromCoroutine(self._excuse(summons, error))
+                errand.begin(self._excuse(errand, error))
             return Answer(refused=error.code, reason=error.reason)
         try:
-            leg = await self._dial(summons)
-        except DialError as error:
-            connection.abort()
+            leg = await self._dial(errand.summons)
+        except BaseException as error:
+            errand.begin(let_go(connection))
+            if not isinstance(error, DialError):
+                raise
             return Answer(refused=Refusal.DIAL_FAILED, reason=f"the relay can't be reached: {error}")
-        self._attend(errand, leg, connection, errand.links)
-        return Answer(ready=True, kind=target.kind, viewer=target.viewer, links=errand.links)
+        links = errand.summons.links or (wire.SPICE_LINKS if target.viewer == "spice" else 1)
+        errand.begin(self._link(errand, leg, connection, links))
+        return Answer(ready=True, kind=target.kind, viewer=target.viewer, links=links)
 
     def _may_dial(self, relay: str) -> bool:
         return not self.config.relays or relay.rstrip("/") in {url.rstrip("/") for url in self.config.relays}
@@ -166,43 +144,64 @@ class Streams:
             raise DialError(f"the relay does not speak {wire.SUBPROTOCOL}")
         return leg
 
-    async def _excuse(self, summons: Summons, error: TargetError) -> None:
+    async def _excuse(self, errand: Errand, error: TargetError) -> None:
         try:
-            leg = await self._dial(summons)
-            await Vigil(leg).begin()
-            leg.close(ending(_CLOSES.get(error.code, Close.TARGET_REFUSED), error.reason))
+            vigil = Vigil(await self._dial(errand.summons))
+            await self._meet(errand, vigil)
         except (DialError, Unmet) as failure:
             log.info("nobody could be told: {failure}", failure=failure)
-
-    def _attend(self, errand: Errand, leg: FramedConnection, connection: Connection | None, links: int) -> None:
-        Deferred.fromCoroutine(self._stream(errand, leg, connection, links)).addErrback(
-            lambda failure: log.failure("stream {stream} failed", failure, stream=errand.summons.stream)
-        )
-
-    async def _stream(self, errand: Errand, leg: FramedConnection, connection: Connection | None, links: int) -> None:
-        """Wait for the client, then splice; a stream of several links sends its next leg as soon as this is met."""
-        vigil = Vigil(leg)
-        timeout = self.reactor.callLater(self.config.patience, leg.close, ending(Close.NOBODY_CAME))
-        try:
-            met = await vigil.begin()
-        except Unmet as unmet:
-            if connection is not None:
-                connection.abort()
-            log.info("stream {name} was not met: {why}", name=errand.summons.stream, why=unmet)
             return
+        await self._dismiss(errand, vigil, error)
+
+    async def _dismiss(self, errand: Errand, vigil: Vigil, error: TargetError) -> None:
+        """Tell a client who has come that the target can't be had."""
+        vigil.leg.close(errand.ending or ending(_CLOSES.get(error.code, Close.TARGET_REFUSED), error.reason))
+        await vigil.left
+        errand.vigils.discard(vigil)
+
+    async def _meet(self, errand: Errand, vigil: Vigil) -> Met:
+        """Wait for the client at the relay, or `Unmet`, once the leg is gone."""
+        timeout = self.reactor.callLater(self.config.patience, vigil.leave, ending(Close.NOBODY_CAME))
+        met = vigil.begin()
+        errand.watch(vigil)
+        try:
+            return await met
+        except Unmet:
+            errand.vigils.discard(vigil)
+            raise
         finally:
             if timeout.active():
                 timeout.cancel()
+
+    async def _link(self, errand: Errand, leg: FramedConnection, connection: Connection | None, links: int) -> None:
+        """One leg, and its connection to the target, from now until both hold nothing any more."""
+        try:
+            await self._attend(errand, Vigil(leg), connection, links)
+        except Exception:
+            leg.abort()
+            if connection is not None:
+                connection.abort()
+            raise
+
+    async def _attend(self, errand: Errand, vigil: Vigil, connection: Connection | None, links: int) -> None:
+        """Wait for the client, then splice; a stream of several links sends its next leg as soon as this is met."""
+        try:
+            met = await self._meet(errand, vigil)
+        except Unmet as unmet:
+            log.info("stream {name} was not met: {why}", name=errand.summons.stream, why=unmet)
+            if connection is not None:
+                await let_go(connection)
+            await vigil.left
+            return
         if links > 1:
-            Deferred.fromCoroutine(self._next_link(errand, links - 1))
+            errand.begin(self._next_link(errand, links - 1))
         if connection is None:
             try:  # by its name again, as the list may have changed since the summons
-                errand.target = self.catalogue.find(errand.summons.target)
-                connection = await errand.connect(self.reactor)
+                connection = await errand.connect(self.catalogue.find(errand.summons.target))
             except TargetError as error:
-                leg.close(ending(_CLOSES.get(error.code, Close.TARGET_REFUSED), error.reason))
+                await self._dismiss(errand, vigil, error)
                 return
-        self._splice(errand, met, vigil, connection)
+        await self._splice(errand, met, vigil, connection)
 
     async def _next_link(self, errand: Errand, links: int) -> None:
         try:
@@ -210,14 +209,23 @@ class Streams:
         except DialError as error:
             log.info("stream {name}: no further leg: {error}", name=errand.summons.stream, error=error)
             return
-        self._attend(errand, leg, None, links)
+        await self._link(errand, leg, None, links)
 
-    def _splice(self, errand: Errand, met: Met, vigil: Vigil, connection: Connection) -> None:
-        summons = errand.summons
-        splice = Splice(vigil.leg, connection, lambda splice: self._ended(stream))
+    async def _splice(self, errand: Errand, met: Met, vigil: Vigil, connection: Connection) -> None:
+        """Join both; until both hold nothing any more."""
+        over: Deferred[Splice] = Deferred()
+        began = self.reactor.seconds()
+        splice = Splice(vigil.leg, connection, over.callback)
         errand.bounds.hold(splice)
-        stream = LiveStream(summons, splice, self.reactor.seconds())
-        self.live.add(stream)
+        errand.spliced(vigil, splice)
+        self._say_opened(errand.summons, met)
+        splice.start()
+        vigil.hand_over(splice.outward)
+        await over
+        errand.parted(splice)
+        self._say_ended(errand.summons, splice, self.reactor.seconds() - began)
+
+    def _say_opened(self, summons: Summons, met: Met) -> None:
         log.info(
             "stream {name} to {target} opened for {user} from {client} ({mode}{only})",
             only=", to look at" if summons.view else "",
@@ -229,34 +237,21 @@ class Streams:
         )
         event = {"stream": summons.stream, "target": summons.target, "user": summons.user}
         self.publish("opened", event)
-        splice.start()
-        vigil.hand_over(splice.outward)
 
-    def _ended(self, stream: LiveStream) -> None:
-        self.live.discard(stream)
-        summons, info = stream.summons, stream.info(self.config.host, self.reactor.seconds())
-        how = stream.splice.ending or FINISHED
+    def _say_ended(self, summons: Summons, splice: Splice, seconds: float) -> None:
+        how, up, down = splice.ending or FINISHED, splice.outward.count, splice.inward.count
         log.info(
             "stream {name} to {target} ended: {how} after {seconds:.1f} s, {up} bytes up, {down} down",
             name=summons.stream,
             target=summons.target,
             how=str(how),
-            seconds=info.seconds,
-            up=info.up,
-            down=info.down,
+            seconds=seconds,
+            up=up,
+            down=down,
         )
         self.publish(
             "ended",
-            wire.Ended(
-                summons.stream,
-                summons.target,
-                summons.user,
-                how.code,
-                how.reason,
-                round(info.seconds, 3),
-                info.up,
-                info.down,
-            ),
+            wire.Ended(summons.stream, summons.target, summons.user, how.code, how.reason, round(seconds, 3), up, down),
         )
 
 

@@ -28,11 +28,22 @@ class Vigil(Feed, Drain):
 
     leg: FramedConnection
     met: "Deferred[Met]" = field(factory=Deferred)
+    left: "Deferred[None]" = field(factory=Deferred)
+    """The leg, which no splice has taken over, holds nothing any more."""
+    _why: Ending | None = None  # it was left from here
     _later: list[tuple[str, Any]] = field(factory=list)
 
     def begin(self) -> "Deferred[Met]":
         self.leg.join(self, self)
         return self.met
+
+    def leave(self, why: Ending) -> None:
+        """Close the leg. A relay doesn't read it before its client comes, and then passes on what it finds there."""
+        if self.met.called:
+            self.leg.close(why)
+            return
+        self._why = self._why or why
+        self.leg.leave(self._why)
 
     def received(self, data: Sequence[memoryview], size: int) -> None:
         self._expect_met()
@@ -41,7 +52,7 @@ class Vigil(Feed, Drain):
     def control(self, message: bytes) -> None:
         if self.met.called:
             self._later.append(("control", message))
-        elif (met := wire.decode_control(message).met) is not None:
+        elif self._why is None and (met := wire.decode_control(message).met) is not None:
             self.leg.pause()
             self.met.callback(met)
 
@@ -53,10 +64,11 @@ class Vigil(Feed, Drain):
         if self.met.called:
             self._later.append(("over", ending))
         else:
-            self.met.errback(Unmet(ending))
+            self.met.errback(Unmet(self._why or ending))
 
     def gone(self) -> None:
         self._later.append(("gone", None))
+        self.left.callback(None)
 
     def _expect_met(self) -> None:
         """No byte comes before the news (protocol.rst, "Control messages"); kept, they would have no bound."""

@@ -224,17 +224,20 @@ class HostInfo(Struct, frozen=True):
 
 
 class StreamInfo(Struct, frozen=True):
-    """A live stream, as its agent tells it."""
+    """A stream, as its agent tells it, from the summons on."""
 
     stream: str
     host: str
     target: str
     user: str
     seconds: float
+    """Since its client has come; while it waits, since its summons."""
     up: int
     """Bytes from the client to the target."""
     down: int
     """Bytes from the target to the client."""
+    waiting: bool = False
+    """Whether no client has come yet."""
 
 
 class Ended(Struct, frozen=True):

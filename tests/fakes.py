@@ -32,6 +32,8 @@ from streamrelay.errors import Refused
 from streamrelay.framed import FramedConnection, Masking
 from streamrelay.knock import Admission, Door, Knock
 from streamrelay.main import main
+from streamrelay.nats_client import Gathered
+from streamrelay.platform import Listing
 from streamrelay.pulse import Pulse
 from streamrelay.splice import Connection, Drain, Feed
 from streamrelay.tokens import generate
@@ -323,6 +325,9 @@ class FakeConnection:
             self.order.append("close")
             if self.sudden:
                 self.lose(FINISHED)
+
+    def leave(self, ending: Ending) -> None:
+        self.close(ending)
 
     def abort(self) -> None:
         self.aborted = True
@@ -642,9 +647,14 @@ class FakeBus:
     asked: list[tuple[str, bytes]] = field(factory=list)
     published: list[tuple[str, bytes]] = field(factory=list)
     gathered: list[tuple[str, bytes]] = field(factory=list)
+    complete: bool = True
     listeners: dict = field(factory=dict)
     down: bool = False
     stopped: bool = False
+
+    @property
+    def connected(self) -> bool:
+        return not self.down
 
     def start(self) -> None: ...
 
@@ -664,11 +674,11 @@ class FakeBus:
     def listen(self, subject: str, receive) -> None:
         self.listeners[subject] = receive
 
-    async def gather(self, subject: str) -> list[tuple[str, bytes]]:
+    async def gather(self, subject: str) -> Gathered:
         self.asked.append((subject, b""))
         if self.down:
             raise Down("down")
-        return self.gathered
+        return Gathered(self.gathered, self.complete)
 
 
 TERMS = wire.Terms()
@@ -682,6 +692,9 @@ class FakePlatform:
     result: object = None
     up: list[wire.HostInfo] = field(factory=list)
     live: list[wire.StreamInfo] = field(factory=list)
+    complete: bool = True
+    asked: int = 0
+    """How often for a list."""
     opened: list[tuple] = field(factory=list)
     terms: list[wire.Terms] = field(factory=list)
     ended: list[tuple] = field(factory=list)
@@ -691,11 +704,17 @@ class FakePlatform:
         self.terms.append(terms)
         return self._give()
 
-    async def hosts(self) -> list[wire.HostInfo]:
-        return self.up
+    async def hosts(self) -> Listing[wire.HostInfo]:
+        return self._listed(self.up)
 
-    async def streams(self) -> list[wire.StreamInfo]:
-        return self.live
+    async def streams(self, anew: bool = False) -> Listing[wire.StreamInfo]:
+        return self._listed(self.live)
+
+    def _listed(self, what: list) -> Listing:
+        self.asked += 1
+        listing = Listing(what)
+        listing.complete = self.complete
+        return listing
 
     async def end(self, host: str, stream: str) -> None:
         self.ended.append((host, stream))

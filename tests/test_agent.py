@@ -31,9 +31,13 @@ class FakeTarget:
     terms: list[wire.Terms] = field(factory=list)
     kind: str = "log"
     viewer: str = "log"
+    connecting: Deferred | None = None
+    """What is waited for first."""
 
     async def connect(self, reactor: object, terms: wire.Terms) -> FakeConnection:
         self.terms.append(terms)
+        if self.connecting is not None:
+            await self.connecting
         if self.error is not None:
             raise self.error
         self.made.append(FakeConnection())
@@ -63,9 +67,12 @@ class FakeDialler:
     error: Exception | None = None
     legs: list[FakeConnection] = field(factory=list)
     dialled: list[tuple[str, str]] = field(factory=list)
+    dialling: Deferred | None = None
 
     def dial(self, url: str, token: str) -> Deferred:
         self.dialled.append((url, token))
+        if self.dialling is not None:
+            return self.dialling
         if self.error is not None:
             return fail(self.error)
         self.legs.append(FakeConnection())
@@ -216,7 +223,7 @@ class Streams(Case):
         leg.lose()
         [event] = self.events("ended")
         self.assertEqual((event["code"], event["seconds"], event["up"], event["down"]), (4003, 2.0, 2, 0))
-        self.assertEqual(self.agent.streams.live, set())
+        self.assertEqual(self.agent.streams.errands, set())
 
     def test_limits(self) -> None:
         """The agent holds a stream to its summons' limits and to its own, whatever the relay does."""
@@ -267,7 +274,8 @@ class Streams(Case):
         self.meet()
         self.assertEqual((len(self.dialler.legs), len(self.target.made)), (2, 1))
         self.meet()
-        self.assertEqual((len(self.dialler.legs), len(self.target.made), len(self.agent.streams.live)), (2, 2, 2))
+        [errand] = self.agent.streams.errands
+        self.assertEqual((len(self.dialler.legs), len(self.target.made), len(errand.splices)), (2, 2, 2))
 
     def test_as_many_links_as_needed(self) -> None:
         """Where the summons leaves it to the target, its viewer says how many legs there are, and the answer tells."""
@@ -317,15 +325,131 @@ class Streams(Case):
         """A stream is ended by the platform's request with 4006; one that isn't there is refused."""
         self.summon()
         leg, target = self.meet()
-
-        def end(stream: str) -> Answer:
-            order = {"stream": stream, "jti": "e" * 22, "exp": 1020.0}
-            self.agent._told_to_end(Message(wire.encode(order), "_INBOX.e"))
-            return self.answers()[-1]
-
-        self.assertEqual(end("x" * 22).refused, Refusal.NO_SUCH_STREAM)
-        self.assertTrue(end(STREAM).ready)
+        self.assertEqual(self.end("x" * 22).refused, Refusal.NO_SUCH_STREAM)
+        self.assertTrue(self.end().ready)
         self.assertEqual((leg.closed.code, target.closed.code), (Close.OPERATOR, Close.OPERATOR))
+
+    def end(self, stream: str = STREAM) -> Answer:
+        order = {"stream": stream, "jti": "e" * 22, "exp": 1020.0}
+        self.agent._told_to_end(Message(wire.encode(order), "_INBOX.e"))
+        return self.answers()[-1]
+
+    def test_waiting_counts(self) -> None:
+        """What waits for its client counts, in one line of the log a minute, until nothing of it is left."""
+        heard = Heard(self)
+        for number in range(7):
+            self.summon(f"number-{number}")
+        self.assertEqual([answer.refused for answer in self.answers()], ["", "", *[Refusal.BUSY] * 5])
+        self.assertEqual((len(self.target.made), heard.text.count("max_streams = 2")), (2, 1))
+        self.assertEqual([info.waiting for info in self.agent.streams.infos()], [True, True])
+        self.assertTrue(self.end().ready)
+        legs, targets = self.dialler.legs, self.target.made
+        self.assertEqual({leg.closed.code for leg in legs}, {Close.OPERATOR})
+        for leg in legs:
+            leg.lose()
+        self.assertEqual([target.aborted for target in targets], [True, True])
+        self.summon("while-targets-hold")
+        self.assertEqual(self.answers()[-1].refused, Refusal.BUSY)
+        for target in targets:
+            target.lose()
+        self.assertEqual(self.agent.streams.infos(), [])
+        self.reactor.advance(60)
+        for number in range(3):
+            self.summon(f"much-later-{number}")
+        self.assertEqual([answer.refused for answer in self.answers()[-3:]], ["", "", Refusal.BUSY])
+        self.assertEqual(heard.text.count("this was last said: 6"), 1)
+
+    def test_opening_counts(self) -> None:
+        """A target that isn't connected yet counts, is listed, and is given up when the stream is ended."""
+        self.target.connecting = Deferred()
+        self.summon()
+        [info] = self.agent.streams.infos()
+        self.assertEqual((info.stream, info.waiting, self.answers()), (STREAM, True, []))
+        self.assertTrue(self.end().ready)
+        self.assertEqual(self.answers()[0], Answer(refused=Refusal.NOT_ALLOWED, reason="ended by an operator"))
+        self.assertEqual((self.agent.streams.errands, self.dialler.dialled), (set(), []))
+
+    def test_connected_after_the_end(self) -> None:
+        """A target that is connected all the same, after its stream was ended, is let go before it counts no more."""
+        self.target.connecting = Deferred(lambda waited: waited.callback(None))
+        self.summon()
+        self.end()
+        [late] = self.target.made
+        self.assertEqual((late.aborted, len(self.agent.streams.errands)), (True, 1))
+        late.lose()
+        self.assertEqual(self.agent.streams.errands, set())
+
+    def test_dialling_counts(self) -> None:
+        """A leg that isn't open yet counts; when its stream was ended meanwhile it is left as soon as it is."""
+        self.dialler.dialling = Deferred()
+        self.summon()
+        self.assertEqual(len(self.agent.streams.infos()), 1)
+        self.end()
+        leg = FakeConnection()
+        self.dialler.dialling.callback(leg)
+        self.assertEqual(leg.closed.code, Close.OPERATOR)
+        leg.lose()
+        self.target.made[-1].lose()
+        self.assertEqual(self.agent.streams.errands, set())
+
+    def test_no_longer_met(self) -> None:
+        """A client who comes while its leg is being left isn't met: no byte of it reaches the target."""
+        self.summon()
+        self.end()
+        leg, target = self.meet()
+        self.assertEqual((self.events("opened"), target.feed), ([], None))
+        leg.lose()
+        target.lose()
+        self.assertEqual(self.agent.streams.errands, set())
+
+    def test_excuses_count(self) -> None:
+        """A leg that only tells a client why there is no stream counts, and waits no longer than the patience."""
+        self.target.error = TargetError(Refusal.TARGET_UNREACHABLE, "no answer")
+        self.summon(reply="")
+        self.assertEqual(len(self.agent.streams.infos()), 1)
+        self.reactor.advance(self.agent.config.patience)
+        [leg] = self.dialler.legs
+        self.assertEqual(leg.closed.code, Close.NOBODY_CAME)
+        leg.lose()
+        self.assertEqual(self.agent.streams.errands, set())
+
+    def test_links_count(self) -> None:
+        """All links of a stream count once, and are listed once; the one that waits is ended with the others."""
+        self.summon(links=3)
+        self.meet()
+        self.meet()
+        self.dialler.legs[0].receive(b"12")
+        self.dialler.legs[1].receive(b"345")
+        [info] = self.agent.streams.infos()
+        self.assertEqual((info.up, info.waiting, len(self.dialler.legs)), (5, False, 3))
+        self.dialler.legs[0].lose()
+        self.target.made[0].lose()
+        self.assertEqual(self.agent.streams.infos()[0].up, 5)
+        self.end()
+        self.assertEqual([leg.closed.code for leg in self.dialler.legs[1:]], [Close.OPERATOR] * 2)
+        for end in (*self.dialler.legs[1:], self.target.made[1]):
+            end.lose()
+        self.assertEqual(self.agent.streams.errands, set())
+
+    def test_errors_leave_no_count(self) -> None:
+        """An error of ours, wherever it comes, leaves no stream counted and nothing open."""
+        for where in ("connect", "dial", "publish"):
+            self.setUp()
+            error = ZeroDivisionError()
+            if where == "connect":
+                self.target.error = error
+            elif where == "dial":
+                self.dialler.error = error
+            else:
+                self.agent.streams.publish = lambda kind, event: 1 // 0
+            self.summon()
+            if where == "publish":
+                self.meet()
+            for end in (*self.dialler.legs, *self.target.made):
+                self.assertTrue(end.aborted, where)
+                end.lose()
+            self.assertEqual(self.agent.streams.errands, set(), where)
+            self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1, where)
 
     def test_listed(self) -> None:
         """Live streams are told with their age and bytes."""
@@ -335,6 +459,20 @@ class Streams(Case):
         self.reactor.advance(5)
         [info] = self.agent.streams.infos()
         self.assertEqual((info.stream, info.user, info.seconds, info.up), (STREAM, "alice", 5, 3))
+
+    def test_stop_of_waiting(self) -> None:
+        """A stop ends what waits for its client, too, and opens nothing more."""
+        self.summon()
+        stopped = self.agent.stopService()
+        self.summon("too-late")
+        self.assertEqual(self.answers()[-1], Answer(refused=Refusal.BUSY, reason="the agent is going away"))
+        [leg], [target] = self.dialler.legs, self.target.made
+        self.assertEqual(leg.closed.code, Close.LEG_LOST)
+        leg.lose()
+        self.assertTrue(target.aborted)
+        target.lose()
+        self.reactor.advance(0.05)
+        self.successResultOf(stopped)
 
     def test_stop(self) -> None:
         """A stop ends every stream with 4005, says that the host is down, and doesn't wait for ever."""

@@ -245,6 +245,24 @@ class Streams(Case):
             self.assertEqual(self.problem("DELETE", f"/v1/streams/{stream}"), (404, "no_such_stream"))
         self.assertEqual(len(self.platform.ended), 1)
 
+    def test_incomplete(self) -> None:
+        """Where not all hosts have answered the lists say so, and a stream that isn't found may yet be there."""
+        for complete in (True, False):
+            self.platform.complete = complete
+            for path in ("/v1/hosts", "/v1/streams"):
+                self.assertEqual(json.loads(self.ask("GET", path)[2])["complete"], complete)
+        self.assertEqual(self.problem("DELETE", "/v1/streams/a"), (503, "incomplete"))
+
+    def test_nothing_granted(self) -> None:
+        """For a key that may see nothing, or end nothing, nobody is asked."""
+        text = self.path.read_text()
+        self.path.write_text(text.replace('target = "log/*"', 'target = "log/*", view = true'))
+        self.assertEqual(self.problem("DELETE", "/v1/streams/a"), (404, "no_such_stream"))
+        key = add_key(self.path, "nobody", [])
+        for path, name in (("/v1/hosts", "hosts"), ("/v1/streams", "streams")):
+            self.assertEqual(json.loads(self.ask("GET", path, key=key)[2]), {name: [], "complete": True})
+        self.assertEqual(self.platform.asked, 0)
+
     def test_end_of_claimed(self) -> None:
         """A stream that a second host claims to have is ended at both, once each; what one refuses is told."""
         claims = (("a", "web-9", 1e9), ("a", "web-1", 2.0), ("a", "web-1", 1.0), ("a", "db", 3.0), ("b", "web-1", 4.0))

@@ -1,11 +1,15 @@
 """commands.py: asking a platform, up to what needs a network."""
 
+import io
+import json
 import os
+from contextlib import redirect_stderr, redirect_stdout
+from types import SimpleNamespace
 
 from twisted.internet.defer import Deferred
 
-from streamrelay import commands, main
-from streamrelay.client import PlatformError
+from streamrelay import commands, main, wire
+from streamrelay.client import HostList, PlatformError
 from streamrelay.dial import DialError
 from streamrelay.errors import ConfigError
 from tests.fakes import CommandCase
@@ -35,6 +39,34 @@ class Lines(CommandCase):
         for address in ("0.0.0.0:1", "192.168.0.1:1", "1", "localhost", "localhost:x"):
             arguments = main.parser().parse_args(["connect", "h", "t", "--listen", address])
             self.failureResultOf(Deferred.fromCoroutine(commands._listen(arguments, None)), ConfigError)
+
+
+class Listing(CommandCase):
+    """What ``streamrelay hosts`` prints."""
+
+    def hosts(self, complete: bool, *options: str) -> tuple[int, str, str]:
+        """The exit status, what is printed, and what is said about it."""
+
+        async def hosts() -> HostList:
+            return HostList((wire.HostInfo("web-1", (wire.TargetInfo("log", "log"),)),), complete)
+
+        out, said = io.StringIO(), io.StringIO()
+        self.patch(commands, "_api", lambda *_: SimpleNamespace(hosts=hosts))
+        with redirect_stdout(out), redirect_stderr(said):
+            arguments = main.parser().parse_args(["hosts", *options])
+            status = self.successResultOf(Deferred.fromCoroutine(commands._hosts(arguments, None)))
+        return status, out.getvalue(), said.getvalue()
+
+    def test_complete(self) -> None:
+        """A line for each target, and nothing else."""
+        self.assertEqual(self.hosts(True), (0, "web-1\tlog\tlog\n", ""))
+
+    def test_incomplete(self) -> None:
+        """A list that may lack hosts is printed all the same, with a word about it, and isn't a success."""
+        for options in ((), ("--json",)):
+            status, out, said = self.hosts(False, *options)
+            self.assertEqual((status, "web-1" in out, "not all hosts answered" in said), (1, True, True))
+        self.assertIs(json.loads(out)["complete"], False)
 
 
 class Keys(CommandCase):

@@ -256,7 +256,7 @@ class Tokens(GateCase):
         self.assertEqual(self.told("POST", "/v1/streams", {**WANTED, "target": "ssh"}, key=ops), (403, "not_granted"))
         for token in (dev, self.signer.sign()):
             self.assertEqual(self.told("POST", "/v1/streams", WANTED, key=token), (403, "not_granted"))
-            self.assertEqual(self.told("GET", "/v1/hosts", key=token), (200, {"hosts": []}))
+            self.assertEqual(self.told("GET", "/v1/hosts", key=token), (200, {"hosts": [], "complete": True}))
         self.assertEqual(self.told("GET", "/v1/hosts", key="")[0], 200)
 
     def test_refused(self) -> None:
@@ -402,7 +402,7 @@ class Forwarded(Asked):
 
     def test_stranger_lists(self) -> None:
         """A stranger is shown what the yes grants, by default nothing, and ends only what they are shown."""
-        self.assertEqual(self.told("GET", "/v1/hosts", Cookie="a=1"), (200, {"hosts": []}))
+        self.assertEqual(self.told("GET", "/v1/hosts", Cookie="a=1"), (200, {"hosts": [], "complete": True}))
         self.assertEqual(self.told("DELETE", "/v1/streams/a", Cookie="a=1"), (404, "no_such_stream"))
         self.fetch.result = Fetched(200, b'{"user":"dora","grants":[{"host":"web-1","target":"log/*"}]}')
         [host] = self.told("GET", "/v1/hosts", Cookie="a=1")[1]["hosts"]

@@ -24,7 +24,7 @@ LEVELS = [
     # L3: the seams to the world
     {"proxies", "checks"},
     {"config", "credentials"},
-    {"nats_client", "names", "again"},
+    {"nats_client", "shared", "names", "again"},
     {"knock"},
     {"websocket", "dial", "bus", "stdio", "terminal", "grants"},
     {"fetch"},
@@ -54,6 +54,7 @@ LEVELS = [
     {"targets.container_exec"},
     {"targets.tcp", "targets.unix", "targets.qemu", "targets.container"},
     {"targets.catalogue", "summonses", "vigil", "discovery", "keys"},
+    {"errand"},
     {"permissions"},
     # HTTP: what comes in and goes out, and those who are asked about it
     {"origin", "answers", "jwks", "ask", "site"},
@@ -121,7 +122,7 @@ class Layers(SynchronousTestCase):
         self.assertEqual(self.users_of("autobahn"), {"websocket", "dial"})
         self.assertEqual(self.users_of("nats"), {"bus", "nats_client"})
         self.assertEqual(self.users_of("nkeys"), {"credentials"})
-        self.assertEqual(self.users_of("asyncio"), {"bus", "options", "sockets", "tls"})
+        self.assertEqual(self.users_of("asyncio"), {"bus", "nats_client", "options", "shared", "sockets", "tls"})
         taps = {"relay_tap", "agent_tap", "platform_tap"}
         self.assertEqual(self.users_of("twisted.internet.reactor"), taps | {"commands"})
 

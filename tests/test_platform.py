@@ -183,6 +183,37 @@ class Asking(Case):
         self.assertEqual(awaited(self.platform.hosts()), [*expected, HostInfo("g", ())])
         self.assertEqual(self.bus.asked, [("streamrelay.v1.hosts.targets", b"")])
 
+    def test_incomplete(self) -> None:
+        """Lists say whether all hosts have answered."""
+        for complete in (True, False):
+            self.bus.complete = complete
+            for work in (self.platform._ask_hosts, self.platform._ask_streams):
+                self.assertEqual(awaited(work()).complete, complete)
+
+    def test_once(self) -> None:
+        """Within two seconds all who ask get the same list; after an opening or an end streams are asked anew."""
+
+        async def work() -> list[int]:
+            counts = []
+            for step in (
+                self.platform.hosts,
+                self.platform.hosts,
+                self.platform.streams,
+                self.platform.streams,
+                lambda: self.platform.open("alice", "web-1", "log"),
+                self.platform.streams,
+                lambda: self.platform.end("web-1", "s" * 22),
+                self.platform.streams,
+                lambda: self.platform.streams(anew=True),
+                self.platform.hosts,
+            ):
+                await step()
+                counts.append(len([subject for subject, _ in self.bus.asked if ".hosts." in subject]))
+            return counts
+
+        self.bus.answers += [READY, READY]
+        self.assertEqual(awaited(work()), [1, 1, 2, 2, 2, 3, 3, 4, 5, 5])
+
     def test_lying_hosts(self) -> None:
         """A host whose targets have names that none can have isn't listed; of one with very many, some are."""
         lies = ("<img src=x>", "a\u202eb", "a b", "", "x" * 1025)
@@ -208,7 +239,9 @@ class Asking(Case):
         self.assertEqual(self.bus.asked, [("streamrelay.v1.hosts.streams", b"")])
 
     def test_down(self) -> None:
-        """Without a bus the lists are refused with 503."""
+        """Without a bus the lists are refused with 503, though they were told a moment ago."""
+        for work in (self.platform.hosts, self.platform.streams):
+            awaited(work())
         self.bus.down = True
         for work in (self.platform.hosts, self.platform.streams):
             self.assertEqual(self.refused(work()).code, "bus_down")

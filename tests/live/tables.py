@@ -147,7 +147,7 @@ async def main(nats: str, key: str, public: str, count: int) -> dict[str, object
         "seats": len(relay.seats),
         "splices": relay.streams,
         "handshakes": relay.arrivals.count,
-        "streams": len(agent.streams.live),
+        "streams": len(agent.streams.errands),
         "heard": len(agent.summonses.heard),
         "relay_pulse": len(relay_pulse.members),
         "agent_pulse": len(agent.streams.pulse.members),

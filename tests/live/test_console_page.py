@@ -48,6 +48,22 @@ class SigningIn(ConsoleTest):
         self.expect(panel.get_by_text("View only").first).to_be_visible()
         self.assert_content()
 
+    def test_not_all_hosts(self) -> None:
+        """Where not all hosts have answered a line says so, and those that did before stay."""
+        page = self.signed_in()
+        self.expect(self.entry(page, "app")).to_be_visible()
+        page.route("**/v1/hosts", lambda route: route.fulfill(json={"hosts": [], "complete": False}))
+        for _ in range(3):
+            with page.expect_response("**/v1/hosts"):
+                pass
+        self.expect(page.locator("#trouble")).to_have_text("Not all hosts answered. Trying again …")
+        self.expect(self.entry(page, "app")).to_be_visible()
+        self.expect(page.locator("#hosts-list .tag")).to_have_text("no answer")
+        page.unroute("**/v1/hosts")
+        self.expect(page.locator("#trouble")).to_be_empty()
+        self.expect(page.locator("#hosts-list .tag")).to_be_hidden()
+        self.assert_content()
+
     def test_session_over(self) -> None:
         """A session that has ended elsewhere brings the form back; what is open stays, and works; then all goes on."""
         page = self.signed_in()

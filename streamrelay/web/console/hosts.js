@@ -55,10 +55,10 @@ export class Hosts extends EventTarget {
   async #ask(round) {
     let wait = EACH;
     try {
-      const { hosts } = await request('GET', 'v1/hosts');
+      const { hosts, complete } = await request('GET', 'v1/hosts');
       if (round !== this.#round) return;
       this.#failures = 0;
-      this.#show(merge(this.list ?? [], hosts), '');
+      this.#show(merge(this.list ?? [], hosts, complete), complete === false ? 'not all hosts answered.' : '');
     } catch (problem) {
       if (round !== this.#round) return;
       if (problem.status === 401) {
@@ -77,10 +77,11 @@ export class Hosts extends EventTarget {
   }
 }
 
-/** One that doesn't answer for the first time is kept: a busy host may only have been slow. */
-function merge(before, hosts) {
+/** One that doesn't answer for the first time is kept: a busy host may only have been slow. So are all where it is known
+    that not all have answered. */
+function merge(before, hosts, complete) {
   const up = new Set(hosts.map(({ host }) => host));
-  const missed = before.filter(({ host, away }) => !away && !up.has(host));
+  const missed = before.filter(({ host, away }) => (!away || complete === false) && !up.has(host));
   const all = [...hosts.map((one) => ({ ...one, away: false })), ...missed.map((one) => ({ ...one, away: true }))];
   const order = new Intl.Collator('en', { numeric: true }).compare;
   return all.sort((one, other) => order(one.host, other.host));

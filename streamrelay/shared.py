@@ -1,0 +1,63 @@
+"""One question for all who ask it at about the same time."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, Generic, TypeVar
+
+from attrs import define
+
+T = TypeVar("T")
+
+FRESH: Final = 2.0
+"""Seconds for which an answer is good, from its question on."""
+
+
+@define(eq=False)
+class Shared(Generic[T]):
+    """Asks, and gives all the same answer. Who leaves takes it from nobody; a failure is told to those who wait for it,
+    and to nobody later."""
+
+    ask: Callable[[], Coroutine[Any, Any, T]]
+    clock: Callable[[], float]
+    _now: "asyncio.Task[T] | None" = None
+    _next: "asyncio.Task[T] | None" = None
+    _asked: float = 0.0
+
+    async def answer(self) -> T:
+        """One that is `FRESH`."""
+        task = self._now
+        if task is None or self.clock() - self._asked >= FRESH or _failed(task):
+            task = self._begin()
+        return await asyncio.shield(task)
+
+    async def anew(self) -> T:
+        """One to a question that is asked from now on; all who come before that share it."""
+        if self._next is None:
+            self._next = _started(self._after(self._now))
+        return await asyncio.shield(self._next)
+
+    def forget(self) -> None:
+        """What is known, or being asked, is old."""
+        self._now = None
+
+    async def _after(self, now: "asyncio.Task[T] | None") -> T:
+        if now is not None:
+            await asyncio.wait([now])
+        self._next = None
+        return await asyncio.shield(self._begin())
+
+    def _begin(self) -> "asyncio.Task[T]":
+        self._asked = self.clock()
+        self._now = _started(self.ask())
+        return self._now
+
+
+def _started(work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+    """A task whose failure is nobody's if all who waited for it have left."""
+    task = asyncio.get_running_loop().create_task(work)
+    task.add_done_callback(_failed)
+    return task
+
+
+def _failed(task: "asyncio.Task[Any]") -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)
