@@ -68,5 +68,7 @@ def makeService(options: Options) -> MultiService:
         config = options.config(AgentConfig)
         catalogue = Catalogue(options["config"] or "", config.drop_in)
         catalogue.load()
-        Agent(config, catalogue, clock).setServiceParent(service)
+        agent = Agent(config, catalogue, clock)
+        agent.setServiceParent(service)
+        service.watch(catalogue.files, agent.bus.files, *agent.streams.dialler.files)
     return service

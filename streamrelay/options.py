@@ -10,17 +10,18 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from msgspec import Struct
 from twisted.application import strports
-from twisted.application.internet import TimerService
 from twisted.application.service import MultiService
 from twisted.internet import asyncioreactor
 from twisted.internet.error import CannotListenError
+from twisted.internet.task import LoopingCall
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python import usage
 
 from streamrelay.certificates import ServerTls
 from streamrelay.config import PlatformConfig, RelayConfig, load
 from streamrelay.errors import ConfigError
-from streamrelay.logs import Logger
+from streamrelay.files import Watched
+from streamrelay.logs import Logger, steadily
 from streamrelay.proxies import BehindProxies, Proxies
 
 LOOK: Final = 2.0
@@ -115,6 +116,13 @@ class Looped(MultiService):
     def __init__(self, reactor: Any) -> None:
         super().__init__()
         self._reactor = reactor
+        self._watched: list[Watched] = []
+        self._looks = LoopingCall(steadily(self._look))
+        self._looks.clock = reactor
+
+    def watch(self, *files: Watched) -> None:
+        """Look at these files every two seconds from the start on, and read them at SIGHUP."""
+        self._watched += files
 
     def privilegedStartService(self) -> None:
         try:
@@ -127,12 +135,21 @@ class Looped(MultiService):
         # It would kill a program that others tell to reload by it.
         signal.signal(signal.SIGHUP, lambda number, frame: self._reactor.callFromThread(self.reload))
         super().startService()
+        self._looks.start(LOOK, now=False)
+
+    def stopService(self) -> Any:
+        if self._looks.running:
+            self._looks.stop()
+        return super().stopService()
 
     def reload(self) -> None:
-        """SIGHUP: read again what isn't looked at anyway."""
-        for service in self:
-            if isinstance(service, Ports) and service.tls.pairs:
-                service.tls.refresh(force=True)
+        """SIGHUP: read all files again."""
+        for files in self._watched:
+            files.refresh(force=True)
+
+    def _look(self) -> None:
+        for files in self._watched:
+            files.refresh()
 
 
 class Ports(MultiService):
@@ -141,9 +158,11 @@ class Ports(MultiService):
     def __init__(self, config: RelayConfig | PlatformConfig, factory: Any, clock: Any, client_ca: str = "") -> None:
         super().__init__()
         self.tls = ServerTls(config.certificates, client_ca)
+        self.files: list[Watched] = []
+        """Those that are read again when they change."""
         if config.certificates:
             self.tls.load()
-            TimerService(LOOK, self.tls.refresh).setServiceParent(self)
+            self.files.append(self.tls.files)
         proxies = Proxies.named(config.proxies, config.proxy_protocol)
         for endpoint in config.listen:
             kind, _, where = endpoint.partition(":")

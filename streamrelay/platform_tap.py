@@ -103,7 +103,7 @@ class PlatformService(Service):
         return as_deferred(self._platform.stop())
 
 
-def gate(config: PlatformConfig, reactor: Any) -> Gate:
+def make_gate(config: PlatformConfig, reactor: Any) -> Gate:
     """Who may use the API, by the settings; or `ConfigError`."""
     ring = KeyRing(config.keys)
     ring.load()
@@ -146,5 +146,10 @@ def makeService(options: Options) -> MultiService:
             limits=config,
         )
         PlatformService(platform, clock).setServiceParent(service)
-        Ports(config, site(platform, gate(config, clock), clock, config.viewers), clock).setServiceParent(service)
+        gate = make_gate(config, clock)
+        ports = Ports(config, site(platform, gate, clock, config.viewers), clock)
+        ports.setServiceParent(service)
+        service.watch(*ports.files, gate.ring.files, platform.bus.files)
+        if gate.issuer is not None and isinstance(gate.issuer.keys, FileKeys):
+            service.watch(gate.issuer.keys.files)
     return service

@@ -18,7 +18,7 @@ from streamrelay.framed import FramedConnection
 from streamrelay.knock import Admission, Door, Knock
 from streamrelay.leg import Leg, LegCore, make_leg
 from streamrelay.limits import Bounds
-from streamrelay.logs import Logger
+from streamrelay.logs import Logger, steadily
 from streamrelay.proxies import Proxies
 from streamrelay.rendezvous import Rendezvous
 from streamrelay.splice import Splice
@@ -101,7 +101,7 @@ class Relay(Service):
         self.proxies = Proxies.named(config.proxies, config.proxy_protocol)
         if self.config.tokens == "signed":
             self.verifier = Verifier.load(list(self.config.platform_key), self.config.id)
-        self._sweep = LoopingCall(self._forget)
+        self._sweep = LoopingCall(steadily(self._forget))
         self._sweep.clock = self.clock
 
     def startService(self) -> None:

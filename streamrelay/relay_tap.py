@@ -74,6 +74,8 @@ def makeService(options: Options) -> MultiService:
         relay = Relay(config, clock)
         relay.setServiceParent(service)
         factory = LegFactory(clock, relay, Pulse(clock))
-        Ports(config, factory, clock, config.agent_ca).setServiceParent(service)
+        ports = Ports(config, factory, clock, config.agent_ca)
+        ports.setServiceParent(service)
+        service.watch(*ports.files)
     gc.freeze()  # what was loaded stays: it needn't be looked at again at every collection
     return service
