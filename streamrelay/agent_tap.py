@@ -63,7 +63,7 @@ def makeService(options: Options) -> MultiService:
     from twisted.internet import reactor
 
     clock: Any = reactor
-    service = Looped(clock)
+    service = Looped(clock, options)
     with one_line():
         config = options.config(AgentConfig)
         catalogue = Catalogue(options["config"] or "", config.drop_in)

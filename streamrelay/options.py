@@ -23,6 +23,7 @@ from streamrelay.errors import ConfigError
 from streamrelay.files import Watched
 from streamrelay.logs import Logger, steadily
 from streamrelay.proxies import BehindProxies, Proxies
+from streamrelay.starting import Start
 
 LOOK: Final = 2.0
 """Seconds between two looks at files that may change."""
@@ -113,9 +114,10 @@ def adopt_loop(reactor: Any) -> None:
 class Looped(MultiService):
     """The services of one program, whose loop is asyncio's current one from their start on."""
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self, reactor: Any, options: usage.Options | None = None) -> None:
         super().__init__()
         self._reactor = reactor
+        self._start = Start((options and options.parent) or {})
         self._watched: list[Watched] = []
         self._looks = LoopingCall(steadily(self._look))
         self._looks.clock = reactor
@@ -125,10 +127,11 @@ class Looped(MultiService):
         self._watched += files
 
     def privilegedStartService(self) -> None:
+        self._start.begin()
         try:
             super().privilegedStartService()
-        except (CannotListenError, OverflowError, OSError) as error:
-            raise SystemExit(f"streamrelay: can't listen: {error}") from None
+        except (CannotListenError, OverflowError, OSError, ValueError) as error:
+            self._start.fail(f"can't listen: {error}")
 
     def startService(self) -> None:
         adopt_loop(self._reactor)
@@ -136,6 +139,7 @@ class Looped(MultiService):
         signal.signal(signal.SIGHUP, lambda number, frame: self._reactor.callFromThread(self.reload))
         super().startService()
         self._looks.start(LOOK, now=False)
+        self._start.succeed()
 
     def stopService(self) -> Any:
         if self._looks.running:

@@ -130,7 +130,7 @@ def makeService(options: Options) -> MultiService:
     from twisted.internet import reactor
 
     clock: Any = reactor
-    service = Looped(clock)
+    service = Looped(clock, options)
     with one_line():
         config = options.config(PlatformConfig)
         key = config.key if config.tokens == "signed" else ""

@@ -68,7 +68,7 @@ def makeService(options: Options) -> MultiService:
     from twisted.internet import reactor
 
     clock: Any = reactor
-    service = Looped(clock)
+    service = Looped(clock, options)
     with one_line():
         config = options.config(RelayConfig)
         relay = Relay(config, clock)
