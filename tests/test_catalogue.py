@@ -4,11 +4,13 @@ import time
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
+from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.errors import ConfigError, TargetError
 from streamrelay.targets.catalogue import Catalogue, Entry, read_entry
-from streamrelay.wire import Refusal
+from streamrelay.wire import Refusal, Terms
 from tests.fakes import examples, folder
 
 CONSOLE = {"kind": "unix", "path": "/vm/{name}.sock", "parts": {"name": "[a-z]+"}}
@@ -212,6 +214,27 @@ class Files(SynchronousTestCase):
         """A dropped-in file holds targets and nothing else."""
         (self.drop_in / "b.toml").write_text('host = "other"\n')
         self.assertIn("host", str(self.assertRaises(ConfigError, self.catalogue.load)))
+
+    def test_long_sockets(self) -> None:
+        """A path that no unix socket can have is refused when it is read, by its setting, length and limit; one that
+        becomes too long by what is filled in is refused in words when it is connected."""
+        long = "/" + "é" * 54
+        for kind, setting, more in (
+            ("unix", "path", ""),
+            ("qemu", "qmp", 'console = "vnc"\n'),
+            ("container", "socket", 'container = "c"\n'),
+        ):
+            for name, path, parts in (("x", long, ""), ("{n}", "/{n}" + long, 'parts = { n = ".*" }\n')):
+                text = f'kind = "{kind}"\n{setting} = "{path}"\n{more}{parts}'
+                self.write(self.path, name, text)
+                size = 109 if name == "x" else 110
+                why = f"{setting}: a unix socket's path has at most 107 bytes, this one {size}"
+                self.assertIn(why, str(self.assertRaises(ConfigError, self.catalogue.load)))
+            self.write(self.path, "{n}", f'kind = "{kind}"\n{setting} = "/{{n}}"\n{more}parts = {{ n = ".*" }}\n')
+            self.catalogue.load()
+            connecting = self.catalogue.find("a" * 107).connect(MemoryReactorClock(), Terms())
+            error = self.failureResultOf(Deferred.fromCoroutine(connecting), TargetError).value
+            self.assertIn("has at most 107 bytes, this one 108", error.reason)
 
     def test_refreshed(self) -> None:
         """Changed, new and removed files are read again; unchanged ones are not."""

@@ -15,6 +15,7 @@ from attrs import define, field
 from msgspec import structs
 
 from streamrelay import wire
+from streamrelay.checks import check_socket
 from streamrelay.config import read_toml
 from streamrelay.errors import ConfigError, TargetError
 from streamrelay.files import Watched
@@ -33,6 +34,8 @@ log = Logger()
 
 Settings = Tcp | Unix | Log | Pty | Qemu | Container | Journal
 
+_SOCKETS: Final = {Unix: "path", Qemu: "qmp", Container: "socket"}
+"""The settings that are paths of unix sockets."""
 _PLACE: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _OPTIONS: Final = re2.Options()
 _OPTIONS.log_errors = False  # they are told by the exception
@@ -93,6 +96,9 @@ def read_entry(name: str, table: object) -> Entry:
         raise ValueError(f"{{{min(unknown)}}} is no part of the name")
     if isinstance(settings, Tcp | Unix | Log | Qemu):
         settings = settings.bounded()
+    setting = _SOCKETS.get(type(settings))
+    if setting is not None:
+        check_socket(setting, _PLACE.sub("", getattr(settings, setting)))
     if not wanted:
         settings.check()
     return Entry(name, settings, _pattern(name, settings.parts))
