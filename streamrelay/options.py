@@ -1,6 +1,7 @@
 """What the three taps share: options that lie over a TOML file, and the reactor that all of them need."""
 
 import asyncio
+import re
 import signal
 import sys
 import time
@@ -137,9 +138,24 @@ class Looped(MultiService):
         adopt_loop(self._reactor)
         # It would kill a program that others tell to reload by it.
         signal.signal(signal.SIGHUP, lambda number, frame: self._reactor.callFromThread(self.reload))
+        self._reactor.callWhenRunning(self._heed_once)
         super().startService()
         self._looks.start(LOOK, now=False)
         self._start.succeed()
+
+    def _heed_once(self) -> None:
+        """Let the first signal that ends us count, and no other: the reactor can't be stopped twice."""
+        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+        def heed(number: int, frame: Any) -> None:
+            for ignored in before:
+                signal.signal(ignored, lambda *_: None)
+            first = before[signal.Signals(number)]
+            if callable(first):
+                first(number, frame)
+
+        for number in before:
+            signal.signal(number, heed)
 
     def stopService(self) -> Any:
         if self._looks.running:
@@ -173,9 +189,16 @@ class Ports(MultiService):
             inner = TLSMemoryBIOFactory(self.tls, False, factory, clock) if kind == "tls" else factory
             outer = BehindProxies(inner, proxies, clock) if proxies.speak_first else inner
             try:
-                strports.service(f"tcp:{where}" if kind == "tls" else endpoint, outer).setServiceParent(self)
+                strports.service(_spelt_out(kind, where), outer).setServiceParent(self)
             except Exception as error:
                 raise ConfigError(f"--listen {endpoint}: {error}") from None
+
+
+def _spelt_out(kind: str, where: str) -> str:
+    """An endpoint as Twisted knows it. Its unix sockets are open to everybody, whatever the umask, unless told."""
+    if kind == "unix" and not re.search(r"(?<!\\):mode=", where):
+        where += ":mode=660"
+    return f"{'tcp' if kind == 'tls' else kind}:{where}"
 
 
 @contextmanager
