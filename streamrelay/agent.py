@@ -37,6 +37,7 @@ class Agent(Service):
 
     def __attrs_post_init__(self) -> None:
         config = self.config
+        self.catalogue.changed = self._up
         self.streams = Streams(config, self.catalogue, self.reactor, self._publish)
         signed = config.tokens == "signed"
         verifier = Verifier.load(list(config.platform_key), config.host) if signed else None
@@ -66,7 +67,6 @@ class Agent(Service):
         )
         # Not before the loop runs: a task made earlier never runs in a daemon on Python 3.12 (hazard of fork).
         self.reactor.callLater(0, self.bus.start)
-        self.reactor.callLater(2, self._watch_targets)
 
     async def _stop(self) -> None:
         await self.streams.stop()
@@ -84,12 +84,6 @@ class Agent(Service):
 
     def _publish(self, kind: str, event: object) -> None:
         self.bus.publish(wire.event_subject(self.config.host, kind), wire.encode(event))
-
-    def _watch_targets(self) -> None:
-        if self.running:
-            self.reactor.callLater(2, self._watch_targets)  # whatever comes of this look
-            if self.catalogue.refresh():
-                self._up()
 
     # -- requests --------------------------------------------------------------------------------------------
 

@@ -63,10 +63,12 @@ def makeService(options: Options) -> MultiService:
     from twisted.internet import reactor
 
     clock: Any = reactor
-    service = Looped(clock)
+    service = Looped(clock, options)
     with one_line():
         config = options.config(AgentConfig)
         catalogue = Catalogue(options["config"] or "", config.drop_in)
         catalogue.load()
-        Agent(config, catalogue, clock).setServiceParent(service)
+        agent = Agent(config, catalogue, clock)
+        agent.setServiceParent(service)
+        service.watch(catalogue.files, agent.bus.files, *agent.streams.dialler.files)
     return service

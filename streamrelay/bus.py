@@ -18,7 +18,9 @@ from nats.aio.msg import Msg
 from twisted.internet.defer import Deferred
 
 from streamrelay import credentials
+from streamrelay.certificates import split_pair
 from streamrelay.checks import without_password
+from streamrelay.files import Watched
 from streamrelay.logs import Logger
 from streamrelay.nats_client import Gathered, NatsClient, Withheld, forget, gather, place, tls_context
 
@@ -89,10 +91,18 @@ class Bus:
     _dropped: int = 0  # messages that came faster than they were taken
     _deaf: bool = False  # that client may not hear what it must
     _told: str = ""  # the last complaint; once is enough
+    files: Watched = field(init=False)
     _tls: ssl.SSLContext | None = None
 
     def __attrs_post_init__(self) -> None:
         credentials.load(self.nkey, self.creds)
+        self.files = Watched("the certificates for the bus", self._paths, self._read)
+        self.files.load()
+
+    def _paths(self) -> list[str]:
+        return [path for path in {self.ca, *split_pair(self.certificate)} if path]
+
+    def _read(self) -> None:
         if self.ca or self.certificate or any(url.startswith("tls:") for url in self.urls):
             self._tls = tls_context(self.ca, self.certificate)
 
@@ -167,9 +177,8 @@ class Bus:
         """Connect, listen, and begin anew with fresh credentials when the connection closes for good."""
         while True:
             self._closed, self._deaf = asyncio.Event(), False
-            client = NatsClient(
-                frozenset(place(url) for url in self.urls if url.startswith("nats:")), self._credentials
-            )
+            plain = frozenset(place(url) for url in self.urls if url.startswith("nats:"))
+            client = NatsClient(plain, self._credentials, lambda: self._tls)
             try:
                 await self._connect(client, self._closed)
                 if not self._deaf:

@@ -16,7 +16,7 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from streamrelay.errors import ConfigError
-from streamrelay.files import look, read, read_secret
+from streamrelay.files import Watched, read, read_secret
 from streamrelay.logs import Logger
 
 log = Logger()
@@ -76,18 +76,23 @@ class ServerTls:
     """TLS of listening ports: at least 1.2, by the certificate that fits the name which the client asks for (SNI).
 
     The first of the `pairs` is shown where none fits. `client_ca`: a file of certificates; who shows one that they
-    have not signed is turned away, who shows none is not (yet). Files are read again by `refresh`, for new handshakes
+    have not signed is turned away, who shows none is not (yet). Files that are read again count for new handshakes
     only.
     """
 
     pairs: tuple[str, ...]
     client_ca: str = ""
+    files: Watched = field(init=False)
     _shown: list[Shown] = field(factory=list)
-    _seen: tuple[object, ...] = ()
+
+    def __attrs_post_init__(self) -> None:
+        self.files = Watched("the certificates", self._paths, self._read_all, self._read_again)
 
     def load(self) -> None:
-        """Read all files, or raise `ConfigError`; then what was read before stays in force."""
-        self._seen = self._look()  # first, so that a change while they are read is seen later
+        """Read all files, or raise `ConfigError`."""
+        self.files.load()
+
+    def _read_all(self) -> None:
         shown = [self._read(*split_pair(pair)) for pair in self.pairs]
 
         def choose(connection: SSL.Connection) -> None:
@@ -98,19 +103,9 @@ class ServerTls:
         shown[0].context.set_tlsext_servername_callback(choose)
         self._shown = shown
 
-    def refresh(self, force: bool = False) -> None:
-        """Read the files again if they have changed; what is broken changes nothing, and the log says so."""
-        if not force and self._look() == self._seen:
-            return
-        try:
-            self.load()
-        except ConfigError as error:
-            log.error("the certificates stay as they were: {error}", error=error)
-        except Exception:  # who calls this again and again would stop
-            log.failure("the certificates stay as they were")
-        else:
-            names = ", ".join(name for one in self._shown for name in one.names)
-            log.info("certificates read again: {names}", names=names)
+    def _read_again(self) -> None:
+        names = ", ".join(name for one in self._shown for name in one.names)
+        log.info("certificates read again: {names}", names=names)
 
     def serverConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:
         """IOpenSSLServerConnectionCreator"""
@@ -129,15 +124,22 @@ class ServerTls:
                 f"{certificate}: expected a certificate in PEM form, with its private key in {key}"
             ) from None
         if self.client_ca:
-            read_certificates(self.client_ca)
-            context.load_verify_locations(self.client_ca)
-            context.load_client_ca(self.client_ca.encode())  # so that browsers don't offer what can't fit
-            context.set_verify(SSL.VERIFY_PEER, lambda connection, shown, error, depth, good: bool(good))
+            _demand(context, self.client_ca)
         return Shown(names, context)
 
-    def _look(self) -> tuple[object, ...]:
-        files = {file for pair in self.pairs for file in split_pair(pair)} | ({self.client_ca} - {""})
-        return tuple((file, look(file)) for file in sorted(files))
+    def _paths(self) -> list[str]:
+        return sorted({file for pair in self.pairs for file in split_pair(pair)} | ({self.client_ca} - {""}))
+
+
+def _demand(context: SSL.Context, ca: str) -> None:
+    """Turn away who shows a certificate that those of a file have not signed; or `ConfigError`."""
+    read_certificates(ca)
+    try:
+        context.load_verify_locations(ca)
+        context.load_client_ca(ca.encode())  # so that browsers don't offer what can't fit
+    except SSL.Error:
+        raise ConfigError(f"{ca}: not certificates in PEM form") from None
+    context.set_verify(SSL.VERIFY_PEER, lambda connection, shown, error, depth, good: bool(good))
 
 
 def _context() -> SSL.Context:
@@ -165,25 +167,26 @@ class ClientPair:
     """What a dialler shows of itself: a pair, read again when its files have changed (short-lived ones do)."""
 
     pair: str
+    files: Watched = field(init=False)
     _certificate: Any = None
-    _seen: tuple[object, ...] = ()
+
+    def __attrs_post_init__(self) -> None:
+        self.files = Watched("the certificates", lambda: split_pair(self.pair), self._read)
 
     def read(self) -> Any:
         """A `PrivateCertificate`; `ConfigError` if there never was a good one."""
-        files = split_pair(self.pair)
-        seen = tuple(look(file) for file in files)
-        if seen == self._seen:
-            return self._certificate
-        self._seen = seen
-        try:
-            pem, key = read(files[0]), read_secret(files[1], "private key")
-            self._certificate = PrivateCertificate.loadPEM(key + b"\n" + pem)
-        except Exception as error:
-            reason = str(error) if isinstance(error, ConfigError) else f"{self.pair}: not a certificate and its key"
-            if self._certificate is None:
-                raise ConfigError(reason) from None
-            log.error("the certificate stays as it was: {reason}", reason=reason)
+        if self._certificate is None:
+            self.files.load()
+        self.files.glance()
         return self._certificate
+
+    def _read(self) -> None:
+        certificate, key = split_pair(self.pair)
+        pem, secret = read(certificate), read_secret(key, "private key")
+        try:
+            self._certificate = PrivateCertificate.loadPEM(secret + b"\n" + pem)
+        except Exception:  # of many kinds
+            raise ConfigError(f"{self.pair}: not a certificate and its key") from None
 
 
 def read_certificates(path: str) -> Any:

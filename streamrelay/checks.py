@@ -9,7 +9,17 @@ from urllib.parse import urlsplit
 
 from streamrelay import wire
 
-_LISTENING: Final = re.compile(r"(?P<kind>tls|tcp|tcp6|unix):(?:[^:\\]|\\.)+(?::(?:[^:\\]|\\.)+)*\Z")
+_LISTENING: Final = re.compile(r"(?P<kind>tls|tcp|tcp6|unix):(?P<first>(?:[^:\\]|\\.)+)(?::(?:[^:\\]|\\.)+)*\Z")
+
+LONGEST_SOCKET: Final = 107
+"""Bytes of a unix socket's path: Linux takes no more."""
+
+
+def check_socket(what: str, path: str) -> None:
+    """Raise `ValueError` if no unix socket can have this path."""
+    size = len(path.encode("utf-8", "surrogateescape"))
+    if size > LONGEST_SOCKET:
+        raise ValueError(f"{what}: a unix socket's path has at most {LONGEST_SOCKET} bytes, this one {size}")
 
 
 def check_listening(listen: tuple[str, ...], certificates: tuple[str, ...], insecure: bool) -> None:
@@ -22,6 +32,9 @@ def check_listening(listen: tuple[str, ...], certificates: tuple[str, ...], inse
             raise ValueError(f"listen {endpoint!r}: expected tls:PORT, tcp:PORT:interface=ADDRESS or unix:PATH")
         if match["kind"] == "tls" and not certificates:
             raise ValueError(f"listen {endpoint!r}: TLS needs a certificate; give --certificate CERTIFICATE,KEY")
+        if match["kind"] == "unix":
+            path = re.sub(r"\\(.)", r"\1", match["first"]).removeprefix("address=")
+            check_socket(f"listen 'unix:{path[:20]}…'", path)
         interfaces = re.findall(r":interface=((?:[^:\\]|\\.)+)", endpoint)
         host = interfaces[-1].replace("\\", "") if interfaces else ""
         if match["kind"] in ("tcp", "tcp6") and not wire.is_loopback(host) and not insecure:

@@ -16,6 +16,7 @@ from streamrelay.again import Turns, persist, was_dropped
 from streamrelay.certificates import ClientPair, read_certificates
 from streamrelay.channel import TransportChannel
 from streamrelay.errors import printable
+from streamrelay.files import Watched
 from streamrelay.framed import FramedConnection, Masking
 from streamrelay.logs import Silent
 from streamrelay.names import client_tls, endpoint
@@ -174,6 +175,11 @@ class Dialler:
         if self.certificate:
             self._pair = ClientPair(self.certificate)
             self._pair.read()
+
+    @property
+    def files(self) -> list[Watched]:
+        """Those that are read again when they change."""
+        return [] if self._pair is None else [self._pair.files]
 
     def dial(self, url: str, token: str = "") -> "Deferred[FramedConnection]":
         """Open the websocket `url`, presenting a `token` that is not in it in a header; or fail with `DialError`.

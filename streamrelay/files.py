@@ -2,22 +2,89 @@
 
 import os
 import stat
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Final
+
+from attrs import define
 
 from streamrelay.errors import ConfigError
+from streamrelay.logs import Logger
 
-NOTHING: Final = (0, 0, 0, 0)
-"""How a file looks that isn't there."""
+log = Logger()
 
 
-def look(path: str) -> tuple[int, int, int, int]:
-    """What changes when a file does, its permissions last: to be compared with an earlier look."""
+def look(path: str) -> tuple[int, ...]:
+    """What changes when a file does, or who may read it: to be compared with an earlier look."""
     try:
-        status = os.stat(path)
+        found = os.stat(path)
     except OSError:
-        return NOTHING
-    return (status.st_mtime_ns, status.st_size, status.st_ino, stat.S_IMODE(status.st_mode))
+        return ()
+    times = found.st_mtime_ns, found.st_ctime_ns
+    return (*times, found.st_size, found.st_dev, found.st_ino, found.st_mode, found.st_uid, found.st_gid)
+
+
+@define(eq=False)
+class Watched:
+    """Files that are read again when they have changed. What was read before counts until all of it is read anew.
+
+    Seen is only what was read: what fails is tried again at every look, and told once until it fails otherwise.
+    """
+
+    what: str
+    """How the log calls what they hold."""
+    paths: Callable[[], Iterable[str]]
+    read: Callable[[], None]
+    """Reads all of them; what it raises has changed nothing."""
+    news: Callable[[], None] = lambda: None
+    """Called once they were read again."""
+    _seen: object = None
+    _tried: object = None
+    _told: str = ""
+
+    def load(self) -> None:
+        """Read them, or raise what `read` does."""
+        self._load(self._look())
+
+    def refresh(self, force: bool = False) -> None:
+        """Read what has changed or has failed before; `force`: in any case. To be called every few seconds."""
+        self._refresh(None if force else self._seen)
+
+    def glance(self) -> None:
+        """Read what has changed since it was last tried. For who asks at every request, so failing must cost little."""
+        self._refresh(self._tried)
+
+    def _look(self) -> object:
+        return [(path, look(path)) for path in self.paths()]
+
+    def _load(self, looks: object) -> None:
+        self._tried = looks  # from before, so that a change while they are read is seen later
+        self.read()
+        self._seen, self._told = looks, ""
+
+    def _refresh(self, known: object) -> None:
+        try:
+            looks = self._look()
+            if looks == self._seen:
+                self._told = ""
+            if looks == known:
+                return
+            self._load(looks)
+        except Exception as error:  # whatever it is, the next look may go well
+            self._complain(error)
+        else:
+            self.news()
+
+    def _complain(self, error: Exception) -> None:
+        text = _reason(error)
+        if text != self._told:
+            self._told = text
+            log.error("{what} stay as they were: {error}", what=self.what, error=text)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error) if isinstance(error, ConfigError) else f"{type(error).__name__}: {error}"
 
 
 def read(path: str, most: int = 1 << 20) -> bytes:

@@ -22,11 +22,12 @@ A key holds 256 random bits, so one round of SHA-256 guards it as well as a slow
 
 import hashlib
 import hmac
+import os
 import re
 from collections.abc import Mapping
 from datetime import date
 from fnmatch import fnmatchcase
-from typing import Annotated, Final, TypeGuard
+from typing import Annotated, Any, Final, TypeGuard
 
 import msgspec
 from attrs import define, field
@@ -34,7 +35,7 @@ from msgspec import Meta, Struct
 
 from streamrelay.config import read_toml
 from streamrelay.errors import ConfigError
-from streamrelay.files import look
+from streamrelay.files import Watched
 from streamrelay.logs import Logger
 
 log = Logger()
@@ -130,22 +131,28 @@ class KeyRing:
     path: str
     content: KeyFile = field(factory=KeyFile)
     _spent: set[str] = field(factory=set)  # hashes of keys that were good once
-    _seen: tuple[int, ...] = ()
+    files: Watched = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.files = Watched("the keys", lambda: (self.path,), self._read, self._read_again)
 
     def load(self) -> None:
-        """Read the file, or raise `ConfigError`. Whoever may write to it makes keys, so only its owner may."""
-        self._seen = look(self.path)  # first, so that a change while it is read is seen later
-        if self._seen[-1] & 0o022:
-            raise ConfigError(f"{self.path}: others may write to this file of keys; run: chmod go-w {self.path}")
-        table = read_toml(self.path)
+        """Read the file, or raise `ConfigError`."""
+        self.files.load()
+
+    def _read(self) -> None:
+        table = _read_own(self.path)
         try:
             self.content = msgspec.convert(table, type=KeyFile, strict=True)
         except msgspec.ValidationError as error:
             raise ConfigError(f"{self.path}: {error}") from None
 
+    def _read_again(self) -> None:
+        log.info("keys read again: {count}", count=len(self.content.keys))
+
     def user(self, bearer: str | None) -> User | None:
         """Whose key this is; without a key the anonymous user, if the file has one."""
-        self.refresh()
+        self.files.glance()
         if bearer is None:
             anonymous = self.content.anonymous
             return User("anonymous", anonymous.grants) if anonymous else None
@@ -154,7 +161,7 @@ class KeyRing:
 
     def sign_in(self, key: str) -> User:
         """Whose key this is that somebody signs in with: one that is good once no longer is. Or `UnknownKey`."""
-        self.refresh()
+        self.files.glance()
         digest = hash_key(key)
         name, holder = self._find(digest)
         if holder is None:
@@ -174,13 +181,13 @@ class KeyRing:
 
     def holder(self, name: str, key_hash: str) -> User | None:
         """The holder of the key of this name, while it is the one with this hash."""
-        self.refresh()
+        self.files.glance()
         holder = self.content.keys.get(name)
         return User(name, holder.grants) if holder is not None and holder.hash == key_hash else None
 
     def claimed(self, claims: Mapping[str, object]) -> tuple[Grant, ...]:
         """What an issuer's user may open: a claim counts if it is a text of the file, or a list that has it."""
-        self.refresh()
+        self.files.glance()
         found: list[Grant] = []
         for name, values in self.content.claims.items():
             claim = claims.get(name)
@@ -188,15 +195,13 @@ class KeyRing:
             found += [grant for value, granted in values.items() if value in texts for grant in granted.grants]
         return tuple(found)
 
-    def refresh(self) -> None:
-        """Look at the file, and read it if it has changed."""
-        if (seen := look(self.path)) == self._seen:
-            return
-        try:
-            self.load()
-        except ConfigError as error:
-            self._seen = seen
-            log.error("the keys stay as they were: {error}", error=error)
+
+def _read_own(path: str) -> dict[str, Any]:
+    """The table of a file that only its owner may write to, as whoever may write to it makes keys."""
+    table = read_toml(path)
+    if os.stat(path).st_mode & 0o022:
+        raise ConfigError(f"{path}: others may write to this file of keys; run: chmod go-w {path}")
+    return table
 
 
 def hash_key(key: str) -> str:

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from streamrelay.errors import ConfigError, Refused
 from streamrelay.fetch import MAX_BODY, Fetch, FetchError
-from streamrelay.files import NOTHING, look
+from streamrelay.files import Watched, read
 from streamrelay.logs import Logger
 
 log = Logger()
@@ -94,27 +94,25 @@ class FileKeys:
     """Keys in a file, read again when it has changed. A file that has become wrong changes nothing."""
 
     path: str
+    files: Watched = field(init=False)
     _keys: dict[str, PublicKey] = field(factory=dict)
-    _seen: tuple[int, ...] = NOTHING
+
+    def __attrs_post_init__(self) -> None:
+        self.files = Watched("the issuer's keys", lambda: (self.path,), self._read)
 
     def load(self) -> None:
         """Read the file, or raise `ConfigError`."""
-        self._seen = look(self.path)  # first, so that a change while it is read is seen later
-        try:
-            with open(self.path, "rb") as file:
-                self._keys = read_keys(file.read(MAX_BODY))
-        except OSError as error:
-            raise ConfigError(f"{self.path}: can't be read: {error.strerror}") from None
-        except ValueError as error:
-            raise ConfigError(f"{self.path}: {error}") from None
+        self.files.load()
 
     async def find(self, kid: str) -> PublicKey | None:
-        if look(self.path) != self._seen:
-            try:
-                self.load()
-            except ConfigError as error:
-                log.error("the issuer's keys stay as they were: {error}", error=error)
+        self.files.glance()
         return self._keys.get(kid)
+
+    def _read(self) -> None:
+        try:
+            self._keys = read_keys(read(self.path, MAX_BODY))
+        except ValueError as error:
+            raise ConfigError(f"{self.path}: {error}") from None
 
 
 @define(eq=False)

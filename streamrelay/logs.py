@@ -1,5 +1,6 @@
 """Logging: Twisted's, with debug lines only where they are wanted."""
 
+from collections.abc import Callable
 from typing import ClassVar, Final
 
 from attrs import define
@@ -27,6 +28,18 @@ def _shown(value: object) -> object:
     if isinstance(value, Exception):
         value = str(value)
     return printable(value, None) if isinstance(value, str) else value
+
+
+def steadily(work: Callable[[], None]) -> Callable[[], None]:
+    """Work that a timer repeats: as an error would end the timer for good, it is logged and the next turn comes."""
+
+    def guarded() -> None:
+        try:
+            work()
+        except Exception:
+            Logger().failure("what is done again and again has failed once; it goes on")
+
+    return guarded
 
 
 class Silent:

@@ -33,15 +33,25 @@ class Withheld(nats_errors.Error):
 
 
 class NatsClient(Client):
-    """nats-py's client, which shows its credentials as their file holds them now, and nothing at all in plain.
+    """nats-py's client, which shows its credentials and certificate as their files hold them now, and nothing in plain.
 
     nats-py by itself keeps the public key that it read first, hangs on a credentials file without a JWT, and goes on in
     plain where a server, or who poses as one, doesn't ask for TLS. `plain` are the places where that is allowed.
     """
 
-    def __init__(self, plain: frozenset[tuple[str | None, int]], load: Callable[[], Credentials | None]) -> None:
+    def __init__(
+        self,
+        plain: frozenset[tuple[str | None, int]],
+        load: Callable[[], Credentials | None],
+        tls: Callable[[], ssl.SSLContext | None] = lambda: None,
+    ) -> None:
         super().__init__()
-        self._plain_places, self._load_credentials = plain, load
+        self._plain_places, self._load_credentials, self._load_tls = plain, load, tls
+
+    @property
+    def ssl_context(self) -> ssl.SSLContext:
+        """Asked for at every connection."""
+        return self._load_tls() or super().ssl_context
 
     def _connect_command(self) -> bytes:
         """The first that a server hears of us."""

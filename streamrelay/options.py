@@ -1,6 +1,7 @@
 """What the three taps share: options that lie over a TOML file, and the reactor that all of them need."""
 
 import asyncio
+import re
 import signal
 import sys
 import time
@@ -10,18 +11,20 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from msgspec import Struct
 from twisted.application import strports
-from twisted.application.internet import TimerService
 from twisted.application.service import MultiService
 from twisted.internet import asyncioreactor
 from twisted.internet.error import CannotListenError
+from twisted.internet.task import LoopingCall
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python import usage
 
 from streamrelay.certificates import ServerTls
 from streamrelay.config import PlatformConfig, RelayConfig, load
 from streamrelay.errors import ConfigError
-from streamrelay.logs import Logger
+from streamrelay.files import Watched
+from streamrelay.logs import Logger, steadily
 from streamrelay.proxies import BehindProxies, Proxies
+from streamrelay.starting import Start
 
 LOOK: Final = 2.0
 """Seconds between two looks at files that may change."""
@@ -112,27 +115,61 @@ def adopt_loop(reactor: Any) -> None:
 class Looped(MultiService):
     """The services of one program, whose loop is asyncio's current one from their start on."""
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self, reactor: Any, options: usage.Options | None = None) -> None:
         super().__init__()
         self._reactor = reactor
+        self._start = Start((options and options.parent) or {})
+        self._watched: list[Watched] = []
+        self._looks = LoopingCall(steadily(self._look))
+        self._looks.clock = reactor
+
+    def watch(self, *files: Watched) -> None:
+        """Look at these files every two seconds from the start on, and read them at SIGHUP."""
+        self._watched += files
 
     def privilegedStartService(self) -> None:
+        self._start.begin()
         try:
             super().privilegedStartService()
-        except (CannotListenError, OverflowError, OSError) as error:
-            raise SystemExit(f"streamrelay: can't listen: {error}") from None
+        except (CannotListenError, OverflowError, OSError, ValueError) as error:
+            self._start.fail(f"can't listen: {error}")
 
     def startService(self) -> None:
         adopt_loop(self._reactor)
         # It would kill a program that others tell to reload by it.
         signal.signal(signal.SIGHUP, lambda number, frame: self._reactor.callFromThread(self.reload))
+        self._reactor.callWhenRunning(self._heed_once)
         super().startService()
+        self._looks.start(LOOK, now=False)
+        self._start.succeed()
+
+    def _heed_once(self) -> None:
+        """Let the first signal that ends us count, and no other: the reactor can't be stopped twice."""
+        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+        def heed(number: int, frame: Any) -> None:
+            for ignored in before:
+                signal.signal(ignored, lambda *_: None)
+            first = before[signal.Signals(number)]
+            if callable(first):
+                first(number, frame)
+
+        for number in before:
+            signal.signal(number, heed)
+
+    def stopService(self) -> Any:
+        if self._looks.running:
+            self._looks.stop()
+        return super().stopService()
 
     def reload(self) -> None:
-        """SIGHUP: read again what isn't looked at anyway."""
-        for service in self:
-            if isinstance(service, Ports) and service.tls.pairs:
-                service.tls.refresh(force=True)
+        """SIGHUP: read all files again."""
+        for files in self._watched:
+            files.refresh(force=True)
+
+    def _look(self) -> None:
+        for files in self._watched:
+            files.refresh()
 
 
 class Ports(MultiService):
@@ -141,18 +178,27 @@ class Ports(MultiService):
     def __init__(self, config: RelayConfig | PlatformConfig, factory: Any, clock: Any, client_ca: str = "") -> None:
         super().__init__()
         self.tls = ServerTls(config.certificates, client_ca)
+        self.files: list[Watched] = []
+        """Those that are read again when they change."""
         if config.certificates:
             self.tls.load()
-            TimerService(LOOK, self.tls.refresh).setServiceParent(self)
+            self.files.append(self.tls.files)
         proxies = Proxies.named(config.proxies, config.proxy_protocol)
         for endpoint in config.listen:
             kind, _, where = endpoint.partition(":")
             inner = TLSMemoryBIOFactory(self.tls, False, factory, clock) if kind == "tls" else factory
             outer = BehindProxies(inner, proxies, clock) if proxies.speak_first else inner
             try:
-                strports.service(f"tcp:{where}" if kind == "tls" else endpoint, outer).setServiceParent(self)
+                strports.service(_spelt_out(kind, where), outer).setServiceParent(self)
             except Exception as error:
                 raise ConfigError(f"--listen {endpoint}: {error}") from None
+
+
+def _spelt_out(kind: str, where: str) -> str:
+    """An endpoint as Twisted knows it. Its unix sockets are open to everybody, whatever the umask, unless told."""
+    if kind == "unix" and not re.search(r"(?<!\\):mode=", where):
+        where += ":mode=660"
+    return f"{'tcp' if kind == 'tls' else kind}:{where}"
 
 
 @contextmanager

@@ -104,7 +104,7 @@ class PlatformService(Service):
         return as_deferred(self._platform.stop())
 
 
-def gate(config: PlatformConfig, reactor: Any) -> Gate:
+def make_gate(config: PlatformConfig, reactor: Any) -> Gate:
     """Who may use the API, by the settings; or `ConfigError`."""
     ring = KeyRing(config.keys)
     ring.load()
@@ -131,7 +131,7 @@ def makeService(options: Options) -> MultiService:
     from twisted.internet import reactor
 
     clock: Any = reactor
-    service = Looped(clock)
+    service = Looped(clock, options)
     with one_line():
         config = options.config(PlatformConfig)
         key = config.key if config.tokens == "signed" else ""
@@ -153,6 +153,10 @@ def makeService(options: Options) -> MultiService:
             config.max_handshakes,
             config.max_handshakes_per_address,
         )
-        listener = site(platform, gate(config, clock), clock, config.viewers, room)
-        Ports(config, listener, clock).setServiceParent(service)
+        gate = make_gate(config, clock)
+        ports = Ports(config, site(platform, gate, clock, config.viewers, room), clock)
+        ports.setServiceParent(service)
+        service.watch(*ports.files, gate.ring.files, platform.bus.files)
+        if gate.issuer is not None and isinstance(gate.issuer.keys, FileKeys):
+            service.watch(gate.issuer.keys.files)
     return service

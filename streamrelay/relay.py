@@ -18,7 +18,7 @@ from streamrelay.framed import FramedConnection
 from streamrelay.knock import Admission, Door, Knock
 from streamrelay.leg import Leg, LegCore, make_leg
 from streamrelay.limits import Bounds
-from streamrelay.logs import Logger
+from streamrelay.logs import Logger, steadily
 from streamrelay.proxies import Proxies
 from streamrelay.rendezvous import Rendezvous
 from streamrelay.splice import Splice
@@ -107,7 +107,7 @@ class Relay(Service):
         self.proxies = Proxies.named(config.proxies, config.proxy_protocol)
         if self.config.tokens == "signed":
             self.verifier = Verifier.load(list(self.config.platform_key), self.config.id)
-        self._sweep = LoopingCall(self._sweep_all)
+        self._sweep = LoopingCall(steadily(self._forget))
         self._sweep.clock = self.clock
 
     def startService(self) -> None:
@@ -136,12 +136,6 @@ class Relay(Service):
         else:
             done.callback(None)
         return maybeDeferred(super().stopService).addCallback(lambda _: done)
-
-    def _sweep_all(self) -> None:
-        try:
-            self._forget()
-        except Exception:  # the next one may do
-            log.failure("a sweep failed")
 
     def _forget(self) -> None:
         self.rendezvous.forget(self.now())

@@ -68,12 +68,14 @@ def makeService(options: Options) -> MultiService:
     from twisted.internet import reactor
 
     clock: Any = reactor
-    service = Looped(clock)
+    service = Looped(clock, options)
     with one_line():
         config = options.config(RelayConfig)
         relay = Relay(config, clock)
         relay.setServiceParent(service)
         factory = LegFactory(clock, relay, Pulse(clock))
-        Ports(config, factory, clock, config.agent_ca).setServiceParent(service)
+        ports = Ports(config, factory, clock, config.agent_ca)
+        ports.setServiceParent(service)
+        service.watch(*ports.files)
     gc.freeze()  # what was loaded stays: it needn't be looked at again at every collection
     return service

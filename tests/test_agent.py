@@ -50,6 +50,7 @@ class FakeCatalogue:
 
     target: FakeTarget = field(factory=FakeTarget)
     entries: dict = field(factory=dict)
+    changed: object = None
 
     def infos(self) -> tuple:
         return (wire.TargetInfo("log", "log"),)

@@ -4,11 +4,13 @@ import time
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
+from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.errors import ConfigError, TargetError
 from streamrelay.targets.catalogue import Catalogue, Entry, read_entry
-from streamrelay.wire import Refusal
+from streamrelay.wire import Refusal, Terms
 from tests.fakes import examples, folder
 
 CONSOLE = {"kind": "unix", "path": "/vm/{name}.sock", "parts": {"name": "[a-z]+"}}
@@ -160,6 +162,13 @@ class Files(SynchronousTestCase):
     def write(self, path, name: str, table: str = 'kind = "tcp"\naddress = "127.0.0.1:22"') -> None:
         path.write_text(f'[targets."{name}"]\n{table}\n')
 
+    def changes(self) -> bool:
+        """Whether another look brings a new list."""
+        told: list[None] = []
+        self.catalogue.changed = lambda: told.append(None)
+        self.catalogue.files.refresh()
+        return bool(told)
+
     def names(self) -> list[str]:
         return [info.name for info in self.catalogue.infos()]
 
@@ -206,18 +215,39 @@ class Files(SynchronousTestCase):
         (self.drop_in / "b.toml").write_text('host = "other"\n')
         self.assertIn("host", str(self.assertRaises(ConfigError, self.catalogue.load)))
 
+    def test_long_sockets(self) -> None:
+        """A path that no unix socket can have is refused when it is read, by its setting, length and limit; one that
+        becomes too long by what is filled in is refused in words when it is connected."""
+        long = "/" + "é" * 54
+        for kind, setting, more in (
+            ("unix", "path", ""),
+            ("qemu", "qmp", 'console = "vnc"\n'),
+            ("container", "socket", 'container = "c"\n'),
+        ):
+            for name, path, parts in (("x", long, ""), ("{n}", "/{n}" + long, 'parts = { n = ".*" }\n')):
+                text = f'kind = "{kind}"\n{setting} = "{path}"\n{more}{parts}'
+                self.write(self.path, name, text)
+                size = 109 if name == "x" else 110
+                why = f"{setting}: a unix socket's path has at most 107 bytes, this one {size}"
+                self.assertIn(why, str(self.assertRaises(ConfigError, self.catalogue.load)))
+            self.write(self.path, "{n}", f'kind = "{kind}"\n{setting} = "/{{n}}"\n{more}parts = {{ n = ".*" }}\n')
+            self.catalogue.load()
+            connecting = self.catalogue.find("a" * 107).connect(MemoryReactorClock(), Terms())
+            error = self.failureResultOf(Deferred.fromCoroutine(connecting), TargetError).value
+            self.assertIn("has at most 107 bytes, this one 108", error.reason)
+
     def test_refreshed(self) -> None:
         """Changed, new and removed files are read again; unchanged ones are not."""
         self.catalogue.load()
-        self.assertFalse(self.catalogue.refresh())
+        self.assertFalse(self.changes())
         self.write(self.path, "ssh-2")
-        self.assertTrue(self.catalogue.refresh())
+        self.assertTrue(self.changes())
         self.assertEqual(self.names(), ["ssh-2"])
         self.write(self.drop_in / "b.toml", "db")
-        self.assertTrue(self.catalogue.refresh())
+        self.assertTrue(self.changes())
         self.assertEqual(self.names(), ["ssh-2", "db"])
         (self.drop_in / "b.toml").unlink()
-        self.assertTrue(self.catalogue.refresh())
+        self.assertTrue(self.changes())
         self.assertEqual(self.names(), ["ssh-2"])
 
     def test_broken_keeps_the_old(self) -> None:
@@ -229,13 +259,13 @@ class Files(SynchronousTestCase):
             '[targets.x]\nkind = "tcp"\naddress = "a:1"\nmore = 1\n',
         ):
             self.path.write_text(text)
-            self.assertFalse(self.catalogue.refresh())
+            self.assertFalse(self.changes())
             self.assertEqual(self.names(), ["ssh"])
         self.path.unlink()
-        self.assertFalse(self.catalogue.refresh())
+        self.assertFalse(self.changes())
         self.assertEqual(self.names(), ["ssh"])
         self.write(self.path, "new")
-        self.assertTrue(self.catalogue.refresh())
+        self.assertTrue(self.changes())
         self.assertEqual(self.names(), ["new"])
 
 

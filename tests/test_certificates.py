@@ -106,7 +106,7 @@ class Showing(Case):
         old = tls.serverConnectionForTLS(None)
         self.pair("a", "new.example")
         self.assertEqual(self.shown(tls), "old.example")
-        tls.refresh()
+        tls.files.refresh()
         self.assertEqual(self.shown(tls), "new.example")
         self.assertIsNot(old.get_context(), tls.serverConnectionForTLS(None).get_context())
 
@@ -115,14 +115,14 @@ class Showing(Case):
         tls = self.serving(self.pair("a", "old.example"))
         (self.where / "a.pem").write_text("broken")
         heard = Heard(self)
-        tls.refresh()
-        tls.refresh()
+        tls.files.refresh()
+        tls.files.refresh()
         self.assertEqual(len(heard.events), 1)
         self.assertIn("the certificates stay as they were", heard.text)
         self.assertIn("a.pem", heard.text)
         self.assertEqual(self.shown(tls), "old.example")
         self.pair("a", "new.example")
-        tls.refresh()
+        tls.files.refresh()
         self.assertEqual(self.shown(tls), "new.example")
 
     def test_half_new(self) -> None:
@@ -132,7 +132,7 @@ class Showing(Case):
         self.pair("a", "new.example")
         (self.where / "a.key").write_bytes(key)
         heard = Heard(self)
-        tls.refresh(force=True)
+        tls.files.refresh(force=True)
         self.assertIn("stay as they were", heard.text)
         self.assertEqual(self.shown(tls), "old.example")
 
@@ -187,5 +187,5 @@ class Trusting(Case):
         (self.where / "host.pem").write_text("broken")
         heard = Heard(self)
         self.assertEqual(pair.read().getSubject().commonName, b"web-1b")
-        self.assertIn("stays as it was", heard.text)
+        self.assertIn("the certificates stay as they were", heard.text)
         self.assertRaises(ConfigError, ClientPair("missing.pem,missing.key").read)

@@ -89,6 +89,8 @@ class Checks(SynchronousTestCase):
             {"listen": ("tls:1",)},
             {"listen": ("ssl:1:privateKey=k",)},
             {"listen": ("haproxy:tcp:1",)},
+            {"listen": (f"unix:/{'a' * 107}",)},
+            {"listen": (f"unix:address=/{'a' * 107}:mode=600",)},
             {"listen": ("systemd:domain=INET:index=0",)},
             {"listen": ("unix",)},
             {"agent_ca": "ca.pem"},

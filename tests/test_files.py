@@ -1,12 +1,13 @@
 """files.py: what has changed, and what is secret."""
 
 import os
+from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.errors import ConfigError
-from streamrelay.files import look, read, read_secret
-from tests.fakes import folder
+from streamrelay.files import Watched, look, read, read_secret
+from tests.fakes import Heard, folder
 
 
 class Files(SynchronousTestCase):
@@ -32,6 +33,18 @@ class Files(SynchronousTestCase):
         self.assertEqual(len(seen), 3)
         self.assertIn(look(self.path), seen)
 
+    def test_owner(self) -> None:
+        """A look differs once who may read the file differs: its mode, its owner, its group."""
+        self.write("a")
+        seen = [look(self.path)]
+        os.chmod(self.path, 0o640)
+        seen.append(look(self.path)[2:])
+        if os.geteuid() == 0:
+            for owner in ((1, 0), (1, 1)):
+                os.chown(self.path, *owner)
+                seen.append(look(self.path)[2:])
+        self.assertEqual(len(set(seen)), len(seen))
+
     def test_missing(self) -> None:
         """A file that can't be read is refused by its name."""
         for reader in (read, lambda path: read_secret(path, "key")):
@@ -54,3 +67,90 @@ class Files(SynchronousTestCase):
         self.assertEqual(read_secret(self.path, "key"), b"secret")
         self.patch(os, "environ", {**os.environ, "CREDENTIALS_DIRECTORY": "/elsewhere"})
         self.assertRaises(ConfigError, read_secret, self.path, "key")
+
+
+class Watching(SynchronousTestCase):
+    """Files that change."""
+
+    def setUp(self) -> None:
+        self.path = folder(self) / "file"
+        self.path.write_text("old")
+        self.error: Exception | None = None
+        self.held, self.tries, self.news = "", 0, []
+        self.files = Watched("the words", lambda: [str(self.path)], self.read, lambda: self.news.append(self.held))
+        self.files.load()
+        self.heard = Heard(self)
+
+    def read(self) -> None:
+        self.tries += 1
+        if self.error is not None:
+            raise self.error
+        self.held = self.path.read_text()
+
+    def told(self) -> list[str]:
+        """The errors that were logged."""
+        return [str(event["error"]) for event in self.heard.events]
+
+    def test_changed(self) -> None:
+        """What has changed is read once, and told; what has not isn't read, but by force."""
+        self.files.refresh()
+        self.assertEqual((self.tries, self.news), (1, []))
+        self.path.write_text("new words")
+        for again in (self.files.refresh, self.files.glance, self.files.refresh):
+            again()
+        self.assertEqual((self.tries, self.news), (2, ["new words"]))
+        self.files.refresh(force=True)
+        self.assertEqual(self.news, ["new words"] * 2)
+
+    def test_failed(self) -> None:
+        """What couldn't be read is tried again at every look though nothing else changes, whatever was raised: what was
+        read before stays, and each error is told once until there is another or it was read."""
+        self.path.write_text("newer")
+        for error, text in (
+            (ConfigError("half of it"), "half of it"),
+            (OSError(24, "Too many open files", "/x"), "/x: Too many open files"),
+            (MemoryError("of a kind that nobody expects"), "MemoryError: of a kind that nobody expects"),
+        ):
+            self.error = error
+            for _ in range(3):
+                self.files.refresh()
+            self.assertEqual((self.told()[-1], self.held), (text, "old"))
+        self.assertEqual((len(self.told()), self.tries), (3, 10))
+        self.error = None
+        self.files.refresh()
+        self.assertEqual((self.held, self.news), ("newer", ["newer"]))
+        self.path.write_text("newest")
+        self.error = error
+        self.files.refresh()
+        self.assertEqual(len(self.told()), 4)
+
+    def test_glance(self) -> None:
+        """Who asks often doesn't try again what has failed: a change is tried, and the next look."""
+        self.path.write_text("newer")
+        self.error = ConfigError("half of it")
+        for _ in range(9):
+            self.files.glance()
+        self.assertEqual(self.tries, 2)
+        self.error = None
+        self.files.glance()
+        self.assertEqual(self.held, "old")
+        self.files.refresh()
+        self.assertEqual(self.held, "newer")
+
+    def test_unseen(self) -> None:
+        """Files that can't even be looked for are an error, told once; found again unchanged they aren't read."""
+        paths: list[Path] = []
+
+        def find() -> list[str]:
+            if not paths:
+                raise OSError(24, "Too many open files", "/x")
+            return [str(self.path)]
+
+        self.files.paths = find
+        for _ in range(2):
+            self.files.refresh()
+            self.files.refresh()
+            paths.append(self.path)
+            self.files.refresh()
+            paths.clear()
+        self.assertEqual((self.told(), self.tries), (["/x: Too many open files"] * 2, 1))

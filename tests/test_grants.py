@@ -156,6 +156,29 @@ class Ring(SynchronousTestCase):
         self.assertIsNone(self.ring.user(key))
 
 
+class Installed(SynchronousTestCase):
+    """A file that can't be read at first."""
+
+    def test_revoked(self) -> None:
+        """A key is revoked though the first reading of its file fails for a reason that passes: at the next look."""
+        self.addCleanup(os.umask, os.umask(0o022))
+        path = folder(self) / "keys.toml"
+        key = add_key(path, "alice", [Grant()])
+        ring = KeyRing(str(path))
+        ring.load()
+
+        def fail(*arguments: object) -> dict:
+            raise ConfigError("can't be read: Permission denied")
+
+        read = grants.read_toml
+        self.patch(grants, "read_toml", fail)
+        path.write_text("")
+        self.assertEqual(ring.user(key).name, "alice")
+        self.patch(grants, "read_toml", read)
+        ring.files.refresh()
+        self.assertIsNone(ring.user(key))
+
+
 class Changing(SynchronousTestCase):
     """Files that change."""
 

@@ -12,7 +12,7 @@ LEVELS = [
     # L0: names, errors and rules, without I/O; wire and frames build upon errors
     {"errors"},
     {"logs", "endings"},
-    {"wire", "files"},
+    {"wire", "files", "starting"},
     {"tokens", "frames", "opening"},
     # L1
     {"rendezvous", "arrivals", "attempts", "sessions"},

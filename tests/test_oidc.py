@@ -87,6 +87,11 @@ class Verifying(SynchronousTestCase):
             self.refused(self.ec.sign(**claims))
         self.claims(self.ec.sign(exp=now - 3, iat=now + 3, nbf=now + 3))
 
+    def test_part_of_the_issuer(self) -> None:
+        """An issuer that is a part of the right one is another."""
+        for part in (ISSUER[:-1], ISSUER[1:], "https://issuer", "issuer.example", "/", "https", ""):
+            self.refused(self.ec.sign(iss=part))
+
     def test_unsigned(self) -> None:
         """A JWT without a signature, or with another's, is refused."""
         head, body, signature = self.ec.sign().split(".")

@@ -11,6 +11,7 @@ from streamrelay import agent_tap, options, platform_tap, relay_tap
 from streamrelay.agent import Agent
 from streamrelay.config import AgentConfig, PlatformConfig, RelayConfig
 from streamrelay.errors import ConfigError
+from streamrelay.files import Watched
 from streamrelay.grants import Grant
 from streamrelay.keys import add_key
 from streamrelay.logs import Logger
@@ -18,7 +19,7 @@ from streamrelay.options import Looped, Ports, install_reactor, one_line
 from streamrelay.platform_tap import PlatformService
 from streamrelay.relay import Relay
 from tests.authority import Authority
-from tests.fakes import Heard, folder, install, key_pair
+from tests.fakes import FakeBus, Heard, folder, install, key_pair
 
 
 class Plugins(SynchronousTestCase):
@@ -257,6 +258,39 @@ class Services(Case):
         options = ("--tokens", "opaque", "--listen", "tls:1", "--certificate", pair)
         relay_tap.makeService(self.parse(relay_tap, *options)).reload()
         self.assertIn("certificates read again: a.example", heard.text)
+
+    def test_all_read_again(self) -> None:
+        """SIGHUP reads keys, an issuer's keys and targets again, though they have not changed."""
+        heard = Heard(self)
+        path = self.where / "agent.toml"
+        path.write_text(f'host = "h"\nplatform_key = ["{self.public}"]\n[targets.log]\nkind = "log"\npath = "/x"\n')
+        agent = agent_tap.makeService(self.parse(agent_tap, "--config", str(path)))
+        for each in agent:
+            each.bus = FakeBus()
+        agent.reload()
+        self.assertIn("targets read again: 1", heard.text)
+        platform_tap.makeService(
+            self.parse(platform_tap, "--relay", "wss://r", "--key", str(self.private), "--keys", str(self.keys))
+        ).reload()
+        self.assertIn("keys read again: 1", heard.text)
+
+    def test_looks(self) -> None:
+        """Files are looked at every two seconds from the start to the end, whatever a look raises."""
+        looks = []
+
+        def news() -> None:
+            looks.append(self.reactor.seconds())
+            raise ZeroDivisionError
+
+        service = Looped(self.reactor)
+        service.watch(Watched("the words", lambda: [str(len(looks))], lambda: None, news))
+        service.startService()
+        for _ in range(3):
+            self.reactor.advance(2)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 3)
+        service.stopService()
+        self.reactor.advance(2)
+        self.assertEqual(looks, [2, 4, 6])
 
     def test_ports(self) -> None:
         """An endpoint that can't be is a `ConfigError`."""

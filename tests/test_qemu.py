@@ -231,7 +231,7 @@ class Refused(Case):
         self.path.mkdir()
         self.refused(str(self.path))
         self.path = Path("/" + "x" * 200)
-        self.refused("too long")
+        self.refused("at most 107 bytes")
         self.path = self.short() / "a.qmp"
 
         def connect(sock: socket.socket, path: str) -> None:

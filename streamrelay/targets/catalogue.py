@@ -4,9 +4,9 @@ A name may be a pattern with named parts (``vm/{name}/console``). Each part must
 full and is filled into the settings; whatever isn't matched exactly is no target.
 """
 
+import os
 import re
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -15,9 +15,10 @@ from attrs import define, field
 from msgspec import structs
 
 from streamrelay import wire
+from streamrelay.checks import check_socket
 from streamrelay.config import read_toml
 from streamrelay.errors import ConfigError, TargetError
-from streamrelay.files import look
+from streamrelay.files import Watched
 from streamrelay.logs import Logger
 from streamrelay.splice import Connection
 from streamrelay.targets.container import Container
@@ -33,6 +34,8 @@ log = Logger()
 
 Settings = Tcp | Unix | Log | Pty | Qemu | Container | Journal
 
+_SOCKETS: Final = {Unix: "path", Qemu: "qmp", Container: "socket"}
+"""The settings that are paths of unix sockets."""
 _PLACE: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _OPTIONS: Final = re2.Options()
 _OPTIONS.log_errors = False  # they are told by the exception
@@ -93,6 +96,9 @@ def read_entry(name: str, table: object) -> Entry:
         raise ValueError(f"{{{min(unknown)}}} is no part of the name")
     if isinstance(settings, Tcp | Unix | Log | Qemu):
         settings = settings.bounded()
+    setting = _SOCKETS.get(type(settings))
+    if setting is not None:
+        check_socket(setting, _PLACE.sub("", getattr(settings, setting)))
     if not wanted:
         settings.check()
     return Entry(name, settings, _pattern(name, settings.parts))
@@ -179,7 +185,7 @@ def read_targets(tables: Mapping[str, Any], where: str) -> dict[str, Entry]:
     return entries
 
 
-def _table(value: object, path: Path) -> dict[str, Any]:
+def _table(value: object, path: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ConfigError(f"{path}: targets: expected a table for each target: [targets.NAME]")
     return value
@@ -197,36 +203,33 @@ class Catalogue:
     drop_in: str = ""
     """A directory with more."""
     entries: dict[str, Entry] = field(factory=dict)
-    _seen: tuple[Any, ...] = ()
+    changed: Callable[[], None] = lambda: None
+    """Called when there is a new list."""
+    files: Watched = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.files = Watched("the targets", self._paths, self._read, self._read_again)
 
     def load(self) -> None:
         """Read all files, or raise `ConfigError`."""
-        if self.drop_in and not Path(self.drop_in).is_dir():
-            raise ConfigError(f"{self.drop_in}: no such directory")
-        self._seen = self._look()
+        self.files.load()
+
+    def _read(self) -> None:
         entries: dict[str, Entry] = {}
         for path in self._paths():
-            table = read_toml(str(path))
-            own = str(path) == self.path
+            table = read_toml(path)
+            own = path == self.path
             if not own and (extra := set(table) - {"targets"}):
                 raise ConfigError(f"{path}: {min(extra)}: only [targets] may stand in a drop-in file")
-            found = read_targets(_table(table.get("targets", {}), path), str(path))
+            found = read_targets(_table(table.get("targets", {}), path), path)
             if twice := set(found) & set(entries):
                 raise ConfigError(f"{path}: targets.{min(twice)!r} stands in another file already")
             entries |= found
         self.entries = entries
 
-    def refresh(self) -> bool:
-        """Read the files again if they have changed; whether there is a new list now."""
-        if self._look() == self._seen:
-            return False
-        try:
-            self.load()
-        except ConfigError as error:
-            log.error("the targets stay as they were: {error}", error=error)
-            return False
+    def _read_again(self) -> None:
         log.info("targets read again: {count}", count=len(self.entries))
-        return True
+        self.changed()
 
     def find(self, name: str) -> Target:
         """The target of this name, or `TargetError`."""
@@ -242,9 +245,16 @@ class Catalogue:
             TargetInfo(entry.name, entry.settings.kind, entry.settings.viewer) for entry in self.entries.values()
         )
 
-    def _paths(self) -> list[Path]:
-        own = [Path(self.path)] if self.path else []
-        return own + (sorted(Path(self.drop_in).glob("*.toml")) if self.drop_in else [])
+    def _paths(self) -> list[str]:
+        own = [self.path] if self.path else []
+        return own + (_files_in(self.drop_in) if self.drop_in else [])
 
-    def _look(self) -> tuple[Any, ...]:
-        return tuple((path, look(str(path))) for path in self._paths())
+
+def _files_in(folder: str) -> list[str]:
+    """The `*.toml` of a directory; one that can't be listed is an error, not an empty one."""
+    try:
+        names = os.listdir(folder)
+    except OSError as error:
+        why = "no such directory" if isinstance(error, FileNotFoundError) else f"can't be listed: {error.strerror}"
+        raise ConfigError(f"{folder}: {why}") from None
+    return [os.path.join(folder, name) for name in sorted(names) if name.endswith(".toml")]

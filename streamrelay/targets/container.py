@@ -15,6 +15,7 @@ from streamrelay.targets.container_api import ApiError, DockerApi, Found
 from streamrelay.targets.container_exec import start_exec
 from streamrelay.targets.container_log import follow_log
 from streamrelay.targets.kind import Kind
+from streamrelay.targets.paths import socket_path
 from streamrelay.wire import Refusal, Terms, Viewer
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
@@ -55,7 +56,7 @@ class Container(Kind, frozen=True, tag="container", tag_field="kind"):
             raise ValueError("command: expected a program and its arguments")
 
     async def connect(self, reactor: Any, terms: Terms) -> Connection:
-        api = DockerApi(reactor, self.socket)
+        api = DockerApi(reactor, socket_path(self.socket))
         try:
             found = await api.inspect(self.container)
         except ApiError as error:

@@ -2,6 +2,7 @@
 
 import os
 
+from streamrelay.checks import check_socket
 from streamrelay.errors import TargetError
 from streamrelay.wire import Refusal
 
@@ -26,4 +27,14 @@ def real_path(path: str, within: str) -> str:
     if os.path.commonpath([real, bound]) != bound:
         why = f"{path} is not allowed: it leads to {real}, which is not within {within}"
         raise TargetError(Refusal.NOT_ALLOWED, "the target's path is not allowed", detail=why)
+    return real
+
+
+def socket_path(path: str, within: str = "") -> str:
+    """The same for a unix socket's path, which may have become too long by what was filled in or by a link."""
+    real = real_path(path, within)
+    try:
+        check_socket("the target's path", real)
+    except ValueError as error:
+        raise TargetError(Refusal.TARGET_REFUSED, str(error), detail=f"{real}: {error}") from None
     return real

@@ -17,7 +17,7 @@ from streamrelay.logs import Logger
 from streamrelay.splice import Connection
 from streamrelay.targets.connecting import plain
 from streamrelay.targets.kind import Kind
-from streamrelay.targets.paths import check_absolute, real_path, within_of
+from streamrelay.targets.paths import check_absolute, socket_path, within_of
 from streamrelay.targets.qemu_listeners import Listener, connect_listener
 from streamrelay.targets.qmp import Qmp, QmpError, adopt, conversation
 from streamrelay.wire import CONNECT_TIME, Refusal, Terms, Viewer
@@ -87,7 +87,7 @@ class Qemu(Kind, frozen=True, tag="qemu", tag_field="kind"):
         return structs.replace(self, within=self.within or within_of(self.qmp)) if self.parts else self
 
     async def connect(self, reactor: Any, terms: Terms) -> Connection:
-        attempt = Deferred.fromCoroutine(self._connect(reactor, real_path(self.qmp, self.within)))
+        attempt = Deferred.fromCoroutine(self._connect(reactor, socket_path(self.qmp, self.within)))
         try:
             return await attempt.addTimeout(CONNECT_TIME, reactor, lambda result, _: result)
         except CancelledError:

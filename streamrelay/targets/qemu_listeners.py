@@ -15,6 +15,7 @@ from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
 from streamrelay.errors import TargetError
 from streamrelay.plain import PlainConnection
 from streamrelay.targets.connecting import connected, plain
+from streamrelay.targets.paths import socket_path
 from streamrelay.targets.qmp import Owner
 from streamrelay.wire import CONNECT_TIME, Refusal
 
@@ -87,7 +88,7 @@ async def connect_listener(reactor: Any, listener: Listener, owner: Owner) -> Pl
             connection.abort()
             raise
         return connection
-    endpoint = UNIXClientEndpoint(reactor, listener.address, timeout=CONNECT_TIME)
+    endpoint = UNIXClientEndpoint(reactor, socket_path(listener.address), timeout=CONNECT_TIME)
     connection = await connected(endpoint.connect(plain(reactor)), listener.address)
     if Owner.of(connection.channel.transport.getHandle()) != owner:  # type: ignore[attr-defined]
         connection.abort()

@@ -8,7 +8,7 @@ from twisted.internet.endpoints import UNIXClientEndpoint
 from streamrelay.splice import Connection
 from streamrelay.targets.connecting import connected, plain
 from streamrelay.targets.kind import Kind
-from streamrelay.targets.paths import check_absolute, real_path, within_of
+from streamrelay.targets.paths import check_absolute, socket_path, within_of
 from streamrelay.wire import CONNECT_TIME, Terms, Viewer
 
 
@@ -39,7 +39,7 @@ class Unix(Kind, frozen=True, tag="unix", tag_field="kind"):
 
     def real_path(self) -> str:
         """Where symbolic links lead, or `TargetError` if that is not `within`."""
-        return real_path(self.path, self.within)
+        return socket_path(self.path, self.within)
 
     async def connect(self, reactor: Any, terms: Terms) -> Connection:
         endpoint = UNIXClientEndpoint(reactor, self.real_path(), timeout=CONNECT_TIME)

@@ -1,6 +1,7 @@
 """The three programs as daemons, as `twistd` without `-n` makes them, on this Python and on later ones."""
 
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -12,17 +13,22 @@ from twisted.trial.unittest import SkipTest
 
 from tests.live.chain import (
     MIB,
+    PROGRAMS,
+    WAIT,
     Chain,
     LiveTest,
     Work,
     alive,
     environment,
+    generate,
+    need_root,
     read_exactly,
     run,
     seeded,
     signal_pid,
     until,
 )
+from tests.live.test_privileges import low_port
 
 TREE = Path(__file__).parents[2]
 NEEDED = ("streamrelay", "twisted", "setup.cfg", "pyproject.toml", "build_backend.py", "README.rst", "LICENSE")
@@ -128,6 +134,74 @@ class DaemonTest(LiveTest):
         chain = Daemons(self.folder, targets=SHELL)
         chain.python = venv / "bin/python"
         self.passes(chain)
+
+
+class Unstarted(LiveTest):
+    """A program that can't start, as a daemon and in the foreground."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.folder.chmod(0o777)
+        generate(self.folder / "platform.key", self.folder / "platform.pub")
+        (self.folder / "keys.toml").write_text("")
+        for path in self.folder.iterdir():
+            os.chown(path, pwd.getpwnam("nobody").pw_uid, -1)
+        self.taken = self.listen().port
+
+    def says(self, words: str, *arguments: str, before: tuple[str, ...] = (), pidfile: str = "twistd.pid") -> None:
+        """Both ways it ends with status 1, soon, and with one line on the terminal that holds these words; nothing
+        runs, and no pidfile is left."""
+        for way in ((), ("-n",)):
+            command = (*before, str(PROGRAMS / "twistd"), *way, f"--pidfile={pidfile}", *arguments)
+            (self.folder / "twistd.log").unlink(missing_ok=True)  # another user's
+            done = run(*command, cwd=self.folder, seconds=WAIT)
+            told = done.stderr.decode()
+            self.assertEqual((done.returncode, told.count("\n")), (1, 1), f"{command}: {told}")
+            self.assertTrue(told.startswith("streamrelay: "), told)
+            self.assertIn(words, told)
+            self.assertFalse((self.folder / pidfile).exists())
+
+    def relay(self, endpoint: str) -> tuple[str, ...]:
+        return ("streamrelay", "--tokens=opaque", f"--listen={endpoint}")
+
+    def platform(self, endpoint: str) -> tuple[str, ...]:
+        files = ("--key=platform.key", "--keys=keys.toml")
+        return ("streamplatform", "--relay=ws://127.0.0.1:1", *files, f"--listen={endpoint}")
+
+    def agent(self) -> tuple[str, ...]:
+        return ("streamagent", "--host=h", "--platform-key=platform.pub")
+
+    def test_taken(self) -> None:
+        """A port that another has: the line names it."""
+        for program in (self.relay, self.platform):
+            self.says(
+                f"can't listen: Couldn't listen on 127.0.0.1:{self.taken}: [Errno 98] Address already in use",
+                *program(f"tcp:{self.taken}:interface=127.0.0.1"),
+            )
+
+    def test_not_allowed(self) -> None:
+        """A port that only root may have, a socket in no directory, and one whose path another file has."""
+        need_root("another user")
+        (self.folder / "file").write_text("")
+        nobody = ("setpriv", "--reuid=nobody", "--clear-groups")
+        port = f"tcp:{low_port()}:interface=127.0.0.1"
+        self.says("Permission denied", *self.relay(port), before=nobody)
+        self.says("No such file or directory", *self.platform(f"unix:{self.folder}/none/x.sock"))
+        self.says("Address already in use", *self.relay(f"unix:{self.folder}/file"))
+
+    def test_other_errors(self) -> None:
+        """A pidfile that can't be written, and a user that can't be become."""
+        need_root("another user")
+        nobody = ("setpriv", "--reuid=nobody", "--clear-groups")
+        uid = ("--uid=1", "--gid=1")
+        port = "tcp:0:interface=127.0.0.1"
+        for program in (
+            self.relay(port),
+            self.platform(port),
+            self.agent(),
+        ):
+            self.says("No such file or directory", *program, pidfile="none/x.pid")
+            self.says("ended before it had started", *uid, *program, before=nobody)
 
 
 def left_out(folder: str, names: list[str]) -> list[str]:

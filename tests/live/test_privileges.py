@@ -1,11 +1,14 @@
 """A relay that is started by root for its low port, and gives root up."""
 
 import pwd
+import signal
 import socket
+import sys
+import tempfile
 from pathlib import Path
 
 from streamrelay.tokens import new_id
-from tests.live.chain import LiveTest, answers, need_root, twistd, until
+from tests.live.chain import PROGRAMS, Chain, LiveTest, answers, need_root, twistd, until
 
 
 def low_port() -> int:
@@ -44,3 +47,38 @@ class Dropped(LiveTest):
         self.assertIn("met", agent.recv(5))
         client.send(b"hello")
         self.assertEqual(agent.recv(5), b"hello")
+
+
+class Sockets(LiveTest):
+    """Ports that are unix sockets."""
+
+    def test_mode(self) -> None:
+        """A unix socket is for its owner and group whatever the umask, unless its mode is given."""
+        for number, (more, mode) in enumerate((("", 0o660), (":mode=666", 0o666), (":mode=600", 0o600))):
+            path = self.folder / f"{number}.sock"
+            command = (sys.executable, str(PROGRAMS / "twistd"), "-n", "--pidfile=", "--umask=0")
+            relay = self.program(
+                f"relay-{number}", *command, "streamrelay", "--tokens=opaque", f"--listen=unix:{path}{more}"
+            )
+            relay.wait_for("takes opaque tokens")
+            self.assertEqual(path.stat().st_mode & 0o777, mode)
+
+
+class Signals(LiveTest):
+    """Signals that end a program."""
+
+    def test_two(self) -> None:
+        """Two in a row end each program soon, as the first one alone does, and without a traceback."""
+        for first, second in ((signal.SIGTERM, signal.SIGTERM), (signal.SIGINT, signal.SIGTERM)):
+            chain = Chain(Path(tempfile.mkdtemp(dir=self.folder)))
+            self.addCleanup(chain.stop)
+            chain.start()
+            for program in (chain.platform, chain.agent, chain.relay):
+                program.process.send_signal(first)
+                program.process.send_signal(second)
+                program.process.send_signal(second)
+            for program in (chain.platform, chain.agent, chain.relay):
+                until(lambda program=program: not program.alive, what=f"the end of {program.name}")
+                self.assertIn(program.process.returncode, (-first, -second), program.log)
+                self.assertNotIn("Traceback", program.log)
+            chain.stop()

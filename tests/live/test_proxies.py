@@ -1,9 +1,10 @@
 """Real proxies in front of a relay: whose address it sees."""
 
 import socket
+from pathlib import Path
 
 from streamrelay.tokens import new_id
-from tests.live.chain import LiveTest, free_port, need_program, until, websocket
+from tests.live.chain import LiveTest, RelayAlone, answers, free_port, need_program, until, websocket
 
 HAPROXY = """\
 defaults
@@ -121,3 +122,46 @@ class Proxied(LiveTest):
             return False
         except ConnectionError:
             return True
+
+
+class Sample(LiveTest):
+    """The sample of HAProxy's settings in etc/."""
+
+    def test_slow_bodies(self) -> None:
+        """A request whose body comes slowly takes no slot of the platform: only whole requests reach it, while
+        websockets pass as ever."""
+        haproxy, port = need_program("haproxy"), free_port()
+        platform, relay = self.listen(), RelayAlone(self.folder, tokens="opaque")
+        self.addCleanup(relay.stop)
+        relay.start()
+        text = (Path(__file__).parents[2] / "etc/haproxy.cfg").read_text()
+        for old, new in (
+            ("bind :443 ssl crt /etc/streamrelay/haproxy/ alpn http/1.1", f"bind 127.0.0.1:{port}"),
+            ("maxconn 20000", "maxconn 100\n    nbthread 1"),  # few descriptors; one after the other
+            ("127.0.0.1:8780", f"127.0.0.1:{relay.relay_port}"),
+            ("127.0.0.1:8800", f"127.0.0.1:{platform.port}"),
+        ):
+            self.assertIn(old, text)
+            text = text.replace(old, new)
+        (self.folder / "haproxy.cfg").write_text(text)
+        self.program("haproxy", haproxy, "-db", "-f", str(self.folder / "haproxy.cfg"))
+        until(lambda: answers(port), what="haproxy")
+        sent = [self.send(port, path) for path in ("slow", "whole")]
+        sent[1].sendall(b"34")
+        self.assertTrue(platform.accept().recv(1000).startswith(b"POST /whole "))
+        sent[0].sendall(b"34")
+        self.assertTrue(platform.accept().recv(1000).startswith(b"POST /slow "))
+        token = new_id()
+        client = self.websocket(f"ws://127.0.0.1:{port}/client/{token}")
+        agent = self.websocket(f"ws://127.0.0.1:{port}/agent/{token}")
+        self.assertIn("met", agent.recv(5))
+        client.send(b"hello")
+        self.assertEqual(agent.recv(5), b"hello")
+
+    def send(self, port: int, path: str) -> socket.socket:
+        """A request with half of its body."""
+        connection = socket.create_connection(("127.0.0.1", port), 5)
+        self.addCleanup(connection.close)
+        head = f"POST /{path} HTTP/1.1\r\nHost: platform.example\r\nContent-Length: 4\r\n\r\n"
+        connection.sendall(head.encode() + b"12")
+        return connection
