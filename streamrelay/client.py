@@ -15,7 +15,6 @@ from streamrelay import wire
 from streamrelay.dial import Dialler
 from streamrelay.endings import FINISHED, Close, Ending, ending
 from streamrelay.fetch import Fetch, FetchError, HttpFetch
-from streamrelay.framed import FramedConnection
 from streamrelay.plain import PlainConnection, PlainProtocol
 from streamrelay.splice import Connection, Half, Splice
 from streamrelay.wire import Control
@@ -101,7 +100,7 @@ def _detail(status: int, answer: bytes) -> str:
 class ClientStream:
     """One stream of the native client, from the websocket's opening to its end."""
 
-    leg: FramedConnection
+    leg: Connection
     local: Connection
     say: Callable[[str], None] = lambda text: None
     """What becomes of words for the user, about a log with less than all of its lines."""

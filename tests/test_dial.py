@@ -1,5 +1,6 @@
 """dial.py: dialling a relay."""
 
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectError, ConnectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
@@ -9,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamrelay import wire
 from streamrelay.dial import DialError, DialFactory, Dialler
 from streamrelay.endings import FINISHED
+from streamrelay.framed import FramedConnection
 from streamrelay.pulse import Pulse
 from streamrelay.websocket import LegFactory
 from streamrelay.wire import MAX_HANDSHAKE
@@ -24,7 +26,9 @@ class Dialled(SynchronousTestCase):
         self.endpoint = Endpoint()
         self.transport = self.endpoint.transport
 
-    def dial(self, url: str = "ws://127.0.0.1:1/agent", headers: dict | None = None, later: bool = False):
+    def dial(
+        self, url: str = "ws://127.0.0.1:1/agent", headers: dict[str, str] | None = None, later: bool = False
+    ) -> "Deferred[FramedConnection]":
         self.factory = DialFactory(self.dialler, url, headers or {})
         self.endpoint = Endpoint(later)
         self.transport = self.endpoint.transport
@@ -52,6 +56,7 @@ class Dialled(SynchronousTestCase):
         result = self.dial(headers={"Authorization": f"Bearer {STREAM}"})
         door = self.serve()
         client, server = self.successResultOf(result), door.inside[0].connection
+        assert server is not None
         ears = [Ear(), Ear()]
         client.join(ears[0], ears[0])
         server.join(ears[1], ears[1])

@@ -6,6 +6,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
+from twisted.web.server import Request
 
 from streamrelay.pages import PIECE, Page
 from streamrelay.proxies import Proxies
@@ -20,7 +21,7 @@ class Greeting(Resource):
 
     isLeaf = True
 
-    def render_GET(self, request) -> bytes:
+    def render_GET(self, request: Request) -> bytes:
         return b"hello"
 
 
@@ -33,7 +34,7 @@ class Case(SynchronousTestCase):
 
     def come(self, host: str = "192.0.2.1") -> FakeTransport:
         transport = FakeTransport()
-        transport.getPeer = lambda: IPv4Address("TCP", host, 1)
+        transport.peerAddr = IPv4Address("TCP", host, 1)
         transport.protocol = connect(self.site, transport)
         self.addCleanup(transport.protocol.connectionLost, Failure(ConnectionDone()))
         return transport
@@ -125,8 +126,8 @@ class Unread(Case):
             if len(transport.value()) >= PIECE and transport.producer is not None:
                 transport.producer.pauseProducing()
 
-        transport.write = hold
-        transport.writeSequence = lambda pieces: hold(b"".join(pieces))
+        self.patch(transport, "write", hold)
+        self.patch(transport, "writeSequence", lambda pieces: hold(b"".join(pieces)))
         return transport
 
 

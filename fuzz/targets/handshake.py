@@ -174,7 +174,7 @@ def _knock(pieces: list[bytes]) -> bytes:
     else:
         assert b"\r\n\r\n" not in b"".join(pieces)[:MAX_HANDSHAKE] or transport.aborted, "no answer"
         assert len(protocol.data or b"") <= MAX_HANDSHAKE, "too much is held"
-    protocol.connectionLost(Failure(ConnectionDone()))
+    transport.protocol.connectionLost(Failure(ConnectionDone()))
     _clock.advance(_relay.config.patience)  # a leg that waits isn't read, so its end is seen only then
     _relay.rendezvous.forget(1e9)
     left = (_relay.seats, _relay.arrivals.count, _relay.rendezvous.meetings, _pulse.members, _clock.getDelayedCalls())
