@@ -67,7 +67,12 @@ class ExitStatus(Command):
     def test_in_order(self) -> None:
         """0: the stream ended in order; nothing is said."""
         listener = self.listen()
-        serving = Work(lambda: listener.accept().sendall(b"hello") or listener.accepted[0].close())
+
+        def greet() -> None:
+            listener.accept().sendall(b"hello")
+            listener.accepted[0].close()
+
+        serving = Work(greet)
         done = self.common.streamrelay("connect", HOST, listener.target, input=b"")
         serving.result()
         self.assertEqual((done.returncode, done.stdout, done.stderr), (0, b"hello", b""))
@@ -75,7 +80,12 @@ class ExitStatus(Command):
     def test_broken_off(self) -> None:
         """1: the stream broke off."""
         listener = self.listen()
-        serving = Work(lambda: (time.sleep(0.5), reset(listener.accept())))
+
+        def break_off() -> None:
+            time.sleep(0.5)
+            reset(listener.accept())
+
+        serving = Work(break_off)
         self.says(1, "4003", "connect", HOST, listener.target)
         serving.result()
 
@@ -135,7 +145,12 @@ class Untrusted(LiveTest):
         self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
         self.assertIn(b"TLS: certificate verify failed", done.stderr)
         listener.accept()
-        serving = Work(lambda: listener.accept().sendall(b"trusted") or listener.accepted[1].close())
+
+        def greet() -> None:
+            listener.accept().sendall(b"trusted")
+            listener.accepted[1].close()
+
+        serving = Work(greet)
         done = common.streamrelay("connect", HOST, listener.target, input=b"")
         self.assertEqual((done.returncode, done.stdout), (0, b"trusted"), done.stderr)
         serving.result()

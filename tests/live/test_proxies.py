@@ -2,8 +2,10 @@
 
 import socket
 
+from websockets.sync.client import ClientConnection
+
 from streamrelay.tokens import new_id
-from tests.live.chain import LiveTest, free_port, need_program, until, websocket
+from tests.live.chain import LiveTest, Program, free_port, need_program, until, websocket
 
 HAPROXY = """\
 defaults
@@ -44,7 +46,7 @@ class Proxied(LiveTest):
         for name in self.ports:
             until(lambda name=name: self.listens(self.ports[name]), what=name)
 
-    def relay(self, port: str, *more: str):
+    def relay(self, port: str, *more: str) -> Program:
         return self.program(
             f"relay-{port}",
             *self.command("streamrelay"),
@@ -64,7 +66,9 @@ class Proxied(LiveTest):
             return False
         return True
 
-    def leg(self, way: str, role: str, token: str, source: str, headers: dict[str, str] | None = None):
+    def leg(
+        self, way: str, role: str, token: str, source: str, headers: dict[str, str] | None = None
+    ) -> ClientConnection:
         """A leg through HAProxy from an address of this machine."""
         sock = socket.create_connection(("127.0.0.1", self.ports[way]), 5, (source, 0))
         leg = websocket(f"ws://127.0.0.1:{self.ports[way]}/{role}/{token}", sock=sock, headers=headers)
