@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from twisted.python import usage
-from twisted.scripts._twistd_unix import ServerOptions
+from twisted.scripts.twistd import ServerOptions  # type: ignore[attr-defined]
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from streamrelay import agent_tap, options, platform_tap, relay_tap
