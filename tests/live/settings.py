@@ -24,7 +24,7 @@ class SettingsTest(LiveTest):
     def end(self, arguments: tuple[str, ...]) -> tuple[int, str, str]:
         """How twistd ends with these arguments, and what it says on standard output and error."""
         try:
-            done = run(str(PROGRAMS / "twistd"), *arguments, cwd=self.folder, seconds=6)
+            done = run(str(PROGRAMS / "twistd"), *arguments, cwd=self.folder, seconds=60)
         except subprocess.TimeoutExpired:
             return 0, "", "it runs\n"
         return done.returncode, done.stdout.decode(), done.stderr.decode()
