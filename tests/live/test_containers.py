@@ -237,7 +237,7 @@ class Shells(Mixin):
         self.containers.run("shell", TALK, self.LABEL)
         ear = self.hear("shell/shell")
         ear.leg.send(b"stty -onlcr; seq 1 1000000 | md5sum; seq 1 1000000; echo d''one\n")
-        ear.expect(r"[0-9a-f]{32}  -\n")
+        ear.expect(r"[0-9a-f]{32}  -\n", 60)  # a million lines first, on a machine that may be busy
         time.sleep(1)
         data = ear.text.encode()
         while b"done" not in data[-100:]:
