@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from attrs import define
 
-from bench.legs import Pair
+from bench.legs import Pair, Socket
 from bench.processes import machine_busy
 from bench.relays import Relay
 
@@ -38,7 +38,9 @@ class Echo:
     def __init__(self, relay: Relay, pairs: Sequence[Pair], size: int = 64, rate: float = 0.0) -> None:
         self.relay, self.pairs, self.rate = relay, pairs, rate
         self._poll = select.epoll()
-        self._agents, self._clients, self._began = {}, {}, {}
+        self._agents: dict[int, tuple[Socket, bytes, int]] = {}
+        self._clients: dict[int, tuple[Socket, bytes, int]] = {}
+        self._began: dict[int, float] = {}
         payload = b"e" * size
         for pair in pairs:
             for end, role in ((pair.agent, self._agents), (pair.client, self._clients)):

@@ -3,8 +3,9 @@
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from statistics import median
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from attrs import define, field
 from msgspec import Struct
@@ -76,15 +77,18 @@ class Named(Protocol):
     def name(self) -> str: ...
 
 
+N = TypeVar("N", bound=Named)
+
+
 def interleave(
-    plan: Plan, case: str, subjects: Sequence[Named], measure: Callable[[Named], Sample], repetitions: int = 0
+    plan: Plan, case: str, subjects: Sequence[N], measure: Callable[[N], Sample], repetitions: int = 0
 ) -> list[Row]:
     """Measure A, B, …, A, B, …"""
     rows = [Row(case, subject.name, {}, []) for subject in subjects]
     for _ in range(repetitions or plan.repetitions):
         for row, subject in zip(rows, subjects, strict=True):
             try:
-                sample = _quiet(lambda subject=subject: measure(subject))
+                sample = _quiet(partial(measure, subject))
             except OSError as error:
                 say(f"  {case}: {row.relay} failed: {error}")
                 plan.skipped[f"{case}: {row.relay}"] = f"a repetition of {case} with {row.relay} ({error})"

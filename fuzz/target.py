@@ -4,11 +4,12 @@ import hashlib
 import importlib
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final
+from typing import Final
 
 from attrs import define
-from twisted.logger import globalLogPublisher
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 TARGETS: Final = (
     "handshake",
@@ -51,19 +52,23 @@ class Target:
 
     def run(self, source: bytes) -> None:
         """Try one input; raise if it breaks the target's invariant."""
-        failures: list[Failure] = []
-
-        def listen(event: dict[str, Any]) -> None:
-            if "log_failure" in event:
-                failures.append(event["log_failure"])
-
-        globalLogPublisher.addObserver(listen)
+        failures = _Failures()
+        globalLogPublisher.addObserver(failures)
         try:
             self.module.fuzz(source)
         finally:
-            globalLogPublisher.removeObserver(listen)
+            globalLogPublisher.removeObserver(failures)
         if failures:  # what the code itself has caught and logged with a traceback is a bug all the same
             raise AssertionError("logged with a traceback") from failures[0].value
+
+
+@implementer(ILogObserver)
+class _Failures(list[Failure]):
+    """The tracebacks that are logged."""
+
+    def __call__(self, event: LogEvent) -> None:
+        if "log_failure" in event:
+            self.append(event["log_failure"])
 
 
 def find(name: str) -> Target:

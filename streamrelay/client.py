@@ -16,7 +16,6 @@ from streamrelay.again import Turns, persist
 from streamrelay.dial import Dialler
 from streamrelay.endings import FINISHED, Close, Ending, ending
 from streamrelay.fetch import Fetch, FetchDropped, FetchError, HttpFetch
-from streamrelay.framed import FramedConnection
 from streamrelay.plain import PlainConnection, PlainProtocol
 from streamrelay.splice import Connection, Half, Splice
 from streamrelay.wire import Control
@@ -127,7 +126,7 @@ def _problem(status: int, answer: bytes) -> tuple[str, str]:
 class ClientStream:
     """One stream of the native client, from the websocket's opening to its end."""
 
-    leg: FramedConnection
+    leg: Connection
     local: Connection
     say: Callable[[str], None] = lambda text: None
     """What becomes of words for the user, about a log with less than all of its lines."""

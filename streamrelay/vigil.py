@@ -9,8 +9,7 @@ from twisted.internet.defer import Deferred
 from streamrelay import wire
 from streamrelay.endings import Close, Ending
 from streamrelay.errors import PeerError
-from streamrelay.framed import FramedConnection
-from streamrelay.splice import Drain, Feed
+from streamrelay.splice import Connection, Drain, Feed
 from streamrelay.wire import Met
 
 
@@ -26,7 +25,7 @@ class Unmet(Exception):
 class Vigil(Feed, Drain):
     """A leg at the relay that waits to be met; whatever follows right behind the news is kept for the splice."""
 
-    leg: FramedConnection
+    leg: Connection
     met: "Deferred[Met]" = field(factory=Deferred)
     left: "Deferred[None]" = field(factory=Deferred)
     """The leg, which no splice has taken over, holds nothing any more."""

@@ -6,9 +6,10 @@ import json
 import os
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any, TypeVar
 
 import twisted.internet
 from attrs import define, field
@@ -18,28 +19,47 @@ from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import (
+    IAddress,
+    IHostnameResolver,
+    IHostResolution,
+    IProtocolFactory,
+    IResolutionReceiver,
+    IStreamClientEndpoint,
+)
+from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock, StringTransport
-from twisted.logger import formatEvent, globalLogPublisher
+from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
 from streamrelay import wire
-from streamrelay.bus import Down
+from streamrelay.bus import Bus, Down, Message
 from streamrelay.channel import Channel, Receiver
 from streamrelay.endings import FINISHED, Close, Ending, ending
 from streamrelay.errors import Refused
+from streamrelay.fetch import Fetch, Fetched
 from streamrelay.framed import FramedConnection, Masking
 from streamrelay.knock import Admission, Door, Knock
 from streamrelay.main import main
 from streamrelay.nats_client import Gathered
-from streamrelay.platform import Listing
+from streamrelay.platform import TERMS, Limits, Listing, Opened, Platform
 from streamrelay.pulse import Pulse
-from streamrelay.splice import Connection, Drain, Feed
+from streamrelay.splice import Connection, Drain, Feed, Splice
 from streamrelay.tokens import generate
+
+T = TypeVar("T")
 
 STREAM = "s" * 22
 """A stream's id, and an opaque token."""
+
+
+def there(thing: T | None) -> T:
+    """A thing that must be there."""
+    assert thing is not None
+    return thing
 
 
 def examples(most: int) -> settings:
@@ -100,7 +120,7 @@ class FakeChannel:
     def start(self, receiver: Receiver) -> None:
         self.receiver = receiver
 
-    def write(self, buffers) -> None:
+    def write(self, buffers: Sequence[bytes | memoryview]) -> None:
         data = b"".join(buffers)
         self.sent += data
         if self.full:
@@ -127,9 +147,11 @@ class FakeChannel:
     def drain(self) -> None:
         """The kernel took all."""
         self.unsent, self.full = 0, False
+        assert self.receiver is not None
         self.receiver.drained()
 
     def receive(self, data: bytes) -> None:
+        assert self.receiver is not None
         self.receiver.data_received(memoryview(bytearray(data)))
 
     def take(self) -> bytes:
@@ -148,17 +170,18 @@ class FakeTransport(StringTransport):
 
     aborted: bool = False
     half_closed: bool = False
-    protocol: object = None
+    protocol: Any = None
+    """Of any class; whoever made it knows which."""
     reset: bool = False
     """Whether the kernel has no peer for it any more."""
 
     def __attrs_pre_init__(self) -> None:
         super().__init__()
 
-    def getHandle(self):
+    def getHandle(self) -> object:
         return self
 
-    def getpeername(self):
+    def getpeername(self) -> tuple[str, int]:
         if self.reset:
             raise OSError(107, "Transport endpoint is not connected")
         return ("192.0.2.1", 1)
@@ -186,7 +209,7 @@ class FakeTransport(StringTransport):
 
     def take(self) -> bytes:
         """What was written since the last time."""
-        data = self.value()
+        data: bytes = self.value()
         self.clear()
         return data
 
@@ -196,6 +219,7 @@ class FakeTransport(StringTransport):
 
     def drain(self) -> None:
         """The kernel took all that was written: the pull producer is asked for more."""
+        assert self.producer is not None
         self.producer.resumeProducing()
 
 
@@ -206,10 +230,10 @@ class FakeTransport(StringTransport):
 class Ear(Feed, Drain):
     """A feed and a drain that write down what they are told."""
 
-    said: list[tuple] = field(factory=list)
+    said: list[tuple[Any, ...]] = field(factory=list)
     on_received: Callable[[], None] = lambda: None
 
-    def received(self, data, size: int) -> None:
+    def received(self, data: Sequence[bytes | memoryview], size: int) -> None:
         joined = b"".join(data)
         if len(joined) != size:
             raise AssertionError(f"{size} bytes were announced and {len(joined)} came")
@@ -233,7 +257,7 @@ class Ear(Feed, Drain):
     def drained(self) -> None:
         self.said.append(("drained",))
 
-    def named(self, name: str) -> list[tuple]:
+    def named(self, name: str) -> list[tuple[Any, ...]]:
         return [event for event in self.said if event[0] == name]
 
     @property
@@ -280,7 +304,7 @@ class FakeConnection:
     aborted: bool = False
     paused: bool = True
     eof_sent: bool = False
-    feed: Feed | None = None
+    joined: Feed | None = None
     drain_to: Drain | None = None
     over: bool = False
     lost: bool = False
@@ -289,14 +313,26 @@ class FakeConnection:
     def unsent(self) -> int:
         return len(self.queue)
 
+    @property
+    def feed(self) -> Feed:
+        """Whom it was joined to."""
+        assert self.joined is not None, "it was not joined"
+        return self.joined
+
+    @property
+    def closing(self) -> Ending:
+        """How it was closed."""
+        assert self.closed is not None, "it was not closed"
+        return self.closed
+
     def join(self, feed: Feed, drain: Drain) -> None:
         if self.lost:
             feed.over(ending(Close.LEG_LOST))
             feed.gone()
             return
-        self.feed, self.drain_to, self.paused = feed, drain, False
+        self.joined, self.drain_to, self.paused = feed, drain, False
 
-    def send(self, data, size: int) -> None:
+    def send(self, data: Sequence[bytes | memoryview], size: int) -> None:
         joined = b"".join(data)
         if len(joined) != size:
             raise AssertionError(f"{size} bytes were announced and {len(joined)} came")
@@ -352,13 +388,20 @@ class FakeConnection:
 
     def lose(self, ending: Ending = FINISHED) -> None:
         self.lost = True
-        if self.feed is not None:
+        if self.joined is not None:
             self.end(ending)
-            feed, self.feed = self.feed, None
+            feed, self.joined = self.joined, None
             feed.gone()
 
 
 _connection: type[Connection] = FakeConnection
+
+
+class FakeSplice(Splice):
+    """A splice of two fakes."""
+
+    near: FakeConnection
+    far: FakeConnection
 
 
 @define(eq=False)
@@ -379,7 +422,7 @@ class MemoryChannel:
     def start(self, receiver: Receiver) -> None:
         self.receiver, self.paused = receiver, False
 
-    def write(self, buffers) -> None:
+    def write(self, buffers: Sequence[bytes | memoryview]) -> None:
         if not self.closing:
             self.outbox += b"".join(buffers)
 
@@ -433,6 +476,7 @@ class Link:
         source, sink = self.channels[origin], self.channels[1 - origin]
         if sink.paused or not source.outbox:
             return
+        assert source.receiver is not None and sink.receiver is not None
         piece = source.outbox[:most]
         del source.outbox[:most]
         sink.receiver.data_received(memoryview(piece))
@@ -457,24 +501,25 @@ class Link:
                 end.connection_lost("")
 
 
+@implementer(IStreamClientEndpoint)
 class Endpoint:
     """An endpoint that connects at once, or when the test says so, to a transport in memory."""
 
     def __init__(self, later: bool = False) -> None:
         self.transport = FakeTransport()
-        self.attempt: Deferred = Deferred(lambda _: None)
+        self.attempt: Deferred[Any] = Deferred(lambda _: None)
         self._later = later
 
-    def connect(self, factory) -> Deferred:
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[Any]:
         if not self._later:
-            self.protocol = connect(factory, self.transport)
+            self.protocol = connect(protocolFactory, self.transport)
             self.attempt.callback(self.protocol)
         return self.attempt
 
 
-def connect(factory, transport: FakeTransport):
-    """Build a factory's protocol on a transport."""
-    protocol = factory.buildProtocol(transport.getPeer())
+def connect(factory: IProtocolFactory, transport: FakeTransport) -> Any:
+    """Build a factory's protocol, of whatever class, on a transport."""
+    protocol: Any = factory.buildProtocol(transport.getPeer())
     transport.protocol = protocol
     protocol.makeConnection(transport)
     return protocol
@@ -490,13 +535,17 @@ def exchange(one: FakeTransport, other: FakeTransport) -> None:
                 transport.receive(sent)
 
 
+@implementer(ILogObserver)
 class Heard:
     """What is logged during a test."""
 
     def __init__(self, case: SynchronousTestCase) -> None:
-        self.events: list[dict] = []
-        globalLogPublisher.addObserver(self.events.append)
-        case.addCleanup(globalLogPublisher.removeObserver, self.events.append)
+        self.events: list[LogEvent] = []
+        globalLogPublisher.addObserver(self)
+        case.addCleanup(globalLogPublisher.removeObserver, self)
+
+    def __call__(self, event: LogEvent) -> None:
+        self.events.append(event)
 
     @property
     def lines(self) -> list[str]:
@@ -543,7 +592,7 @@ class FakeVncServer:
         """Whether it has heard the beginning of a message and not all of it."""
         return bool(self._bytes) or self.stage == "within"
 
-    def _listen(self):
+    def _listen(self) -> Generator[int, bytes, None]:
         version = yield 12
         assert version in (b"RFB 003.007\n", b"RFB 003.008\n") and version <= self.version, version
         self.said += bytes([len(self.types)]) + self.types
@@ -639,16 +688,18 @@ _door: type[Door] = FakeDoor
 
 
 @define(eq=False)
-class FakeBus:
+class FakeBus(Bus):
     """A bus without NATS: requests are answered by the test, what is published is kept."""
 
-    answers: deque = field(factory=deque)
+    urls: tuple[str, ...] = ()
+    name: str = ""
+    answers: deque[bytes | Exception] = field(factory=deque)
     """What the next requests bring: bytes, or an exception."""
     asked: list[tuple[str, bytes]] = field(factory=list)
     published: list[tuple[str, bytes]] = field(factory=list)
     gathered: list[tuple[str, bytes]] = field(factory=list)
     complete: bool = True
-    listeners: dict = field(factory=dict)
+    listeners: dict[str, Callable[[Message], None]] = field(init=False, factory=dict)
     down: bool = False
     stopped: bool = False
 
@@ -671,7 +722,7 @@ class FakeBus:
             raise answer
         return answer
 
-    def listen(self, subject: str, receive) -> None:
+    def listen(self, subject: str, receive: Callable[[Message], None]) -> None:
         self.listeners[subject] = receive
 
     async def gather(self, subject: str) -> Gathered:
@@ -681,25 +732,24 @@ class FakeBus:
         return Gathered(self.gathered, self.complete)
 
 
-TERMS = wire.Terms()
-
-
 @define(eq=False)
-class FakePlatform:
+class FakePlatform(Platform):
     """A platform that opens what the test says."""
 
     relay: str = "wss://relay.example"
-    result: object = None
+    result: Opened | Exception | None = None
     up: list[wire.HostInfo] = field(factory=list)
     live: list[wire.StreamInfo] = field(factory=list)
     complete: bool = True
     asked: int = 0
     """How often for a list."""
-    opened: list[tuple] = field(factory=list)
+    opened: list[tuple[str, str, str]] = field(factory=list)
     terms: list[wire.Terms] = field(factory=list)
-    ended: list[tuple] = field(factory=list)
+    ended: list[tuple[str, str]] = field(factory=list)
 
-    async def open(self, user: str, host: str, target: str, terms: wire.Terms = TERMS) -> object:
+    async def open(
+        self, user: str, host: str, target: str, links: int = 0, limits: Limits | None = None, terms: wire.Terms = TERMS
+    ) -> Opened:
         self.opened.append((user, host, target))
         self.terms.append(terms)
         return self._give()
@@ -719,9 +769,10 @@ class FakePlatform:
     async def end(self, host: str, stream: str) -> None:
         self.ended.append((host, stream))
 
-    def _give(self) -> object:
+    def _give(self) -> Opened:
         if isinstance(self.result, Exception):
             raise self.result
+        assert self.result is not None, "a stream was opened and none was to be"
         return self.result
 
 
@@ -729,14 +780,20 @@ class FakePlatform:
 class FakeFetch:
     """Asks nobody: the answer, the failure, or the Deferred of one is what the test says."""
 
-    result: object = None
-    asked: list[tuple] = field(factory=list)
+    result: "Fetched | Exception | Deferred[Fetched] | None" = None
+    asked: list[tuple[str, str, float, dict[str, str], bytes | None]] = field(factory=list)
 
-    async def __call__(self, method: str, url: str, seconds: float, headers=(), body: bytes | None = None) -> object:
+    async def __call__(
+        self, method: str, url: str, seconds: float, headers: Mapping[str, str] = {}, body: bytes | None = None
+    ) -> Fetched:
         self.asked.append((method, url, seconds, dict(headers), body))
         if isinstance(self.result, Exception):
             raise self.result
+        assert self.result is not None, "something was asked and nothing was to be"
         return await self.result if isinstance(self.result, Deferred) else self.result
+
+
+_fetch: type[Fetch] = FakeFetch
 
 
 @define(eq=False)
@@ -746,8 +803,9 @@ class Asked:
     line: str
     """Method and path."""
     head: str
-    body: object
-    protocol: object
+    body: Any
+    """Decoded."""
+    protocol: Protocol
     transport: FakeTransport
 
     def answer(self, body: object = b"", status: str = "200 OK", head: str = "", whole: bool = True) -> None:
@@ -798,7 +856,7 @@ class FakeDocker:
         return len(self.reactor.unixClients) - self.taken
 
 
-def awaited(work):
+def awaited(work: Coroutine[Any, Any, T]) -> T:
     """The result of an asyncio coroutine, on a loop of its own."""
     loop = asyncio.new_event_loop()
     try:
@@ -810,57 +868,72 @@ def awaited(work):
 # -- reactors, files, keys -------------------------------------------------------------------------------------
 
 
-class FakeReactor(MemoryReactorClock, asyncioreactor.AsyncioSelectorReactor):
+class FakeReactor(MemoryReactorClock, asyncioreactor.AsyncioSelectorReactor):  # type: ignore[misc]
     """A memory reactor that passes for Twisted's asyncio reactor."""
 
-    nameResolver = None
+    nameResolver: Any = None
 
     def __init__(self) -> None:
         MemoryReactorClock.__init__(self)
         self._asyncioEventloop = asyncio.new_event_loop()
-        self.from_threads: list[Callable] = []
+        self.from_threads: list[Callable[[], object]] = []
 
-    def callFromThread(self, call, *arguments) -> None:
-        self.from_threads.append(lambda: call(*arguments))
+    def callFromThread(self, *arguments: Any, **named: Any) -> None:  # Twisted's own are not of one mind on names
+        self.from_threads.append(lambda: arguments[0](*arguments[1:], **named))
 
 
+@implementer(IHostnameResolver, IHostResolution)
 @define(eq=False)
 class FakeNames:
     """A resolver with a list of its own, which notes what it was asked."""
 
     names: dict[str, list[str]]
     asked: list[str] = field(factory=list)
+    name: str = "all that was asked"
 
-    def resolveHostName(self, receiver, name, portNumber=0, addressTypes=None, transportSemantics="TCP"):
-        self.asked.append(name)
-        receiver.resolutionBegan(self)
-        for address in self.names.get(name, [name] if isIPAddress(name) or isIPv6Address(name) else []):
+    def resolveHostName(
+        self,
+        resolutionReceiver: IResolutionReceiver,
+        hostName: str,
+        portNumber: int = 0,
+        addressTypes: Sequence[type[IAddress]] | None = None,
+        transportSemantics: str = "TCP",
+    ) -> IHostResolution:
+        self.asked.append(hostName)
+        resolutionReceiver.resolutionBegan(self)
+        itself = [hostName] if isIPAddress(hostName) or isIPv6Address(hostName) else []
+        for address in self.names.get(hostName, itself):
             kind = IPv6Address if ":" in address else IPv4Address
-            receiver.addressResolved(kind("TCP", address, portNumber))
-        receiver.resolutionComplete()
+            resolutionReceiver.addressResolved(kind("TCP", address, portNumber))
+        resolutionReceiver.resolutionComplete()
         return self
+
+    def cancel(self) -> None:
+        raise AssertionError("it has ended before it can be cancelled")
 
 
 def install(case: SynchronousTestCase) -> FakeReactor:
     """Make a fake reactor the global one for the time of a test."""
     reactor = FakeReactor()
     missing = object()
-    before = sys.modules.get("twisted.internet.reactor", missing)
-    sys.modules["twisted.internet.reactor"] = reactor
-    attribute = getattr(twisted.internet, "reactor", missing)
-    twisted.internet.reactor = reactor
+    modules: dict[str, Any] = sys.modules
+    package: Any = twisted.internet
+    before = modules.get("twisted.internet.reactor", missing)
+    modules["twisted.internet.reactor"] = reactor
+    attribute = getattr(package, "reactor", missing)
+    package.reactor = reactor
 
     def restore() -> None:
         reactor._asyncioEventloop.close()
         asyncio.set_event_loop(None)
         if before is missing:
-            del sys.modules["twisted.internet.reactor"]
+            del modules["twisted.internet.reactor"]
         else:
-            sys.modules["twisted.internet.reactor"] = before
+            modules["twisted.internet.reactor"] = before
         if attribute is missing:
-            del twisted.internet.reactor
+            del package.reactor
         else:
-            twisted.internet.reactor = attribute
+            package.reactor = attribute
 
     case.addCleanup(restore)
     return reactor
@@ -906,7 +979,7 @@ class CommandCase(SynchronousTestCase):
         try:
             main(list(arguments))
         except Left as left:
-            return left.args[0]
+            return int(left.args[0])
         except SystemExit as left:
             return int(left.code or 0)
         raise AssertionError("it did not end")

@@ -4,31 +4,45 @@
 `Peer` is the other end, with or without TLS, which speaks websocket frames in its own few lines.
 """
 
+import asyncio
 import os
 import selectors
 import socket
 import struct
+from collections.abc import Callable
+from typing import Any, Protocol, cast
 
 from OpenSSL import SSL, crypto
 from twisted.internet.error import ConnectionAborted, ConnectionDone
-from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.interfaces import IHalfCloseableProtocol, IPullProducer
+from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from streamrelay.channel import TransportChannel
 from streamrelay.sockets import SocketChannel
 from streamrelay.tls import TlsChannel
 
+Callback = Callable[[], object]
+
+
+class Owner(Protocol):
+    """What is told of a transport: Twisted's protocol."""
+
+    dataReceived: Callable[[bytes], None]
+
+    def connectionLost(self, reason: Failure) -> None: ...
+
 
 class StepLoop:
     """asyncio's add_reader and its like, run by hand."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
-        self._soon = []
+        self._soon: list[tuple[Callable[..., object], tuple[object, ...]]] = []
         self.registrations = 0
         """Calls that changed what is waited for; each is a system call."""
 
-    def _change(self, sock, event, callback):
+    def _change(self, sock: socket.socket, event: int, callback: Callback | None) -> None:
         self.registrations += 1
         try:
             key = self._selector.get_key(sock)
@@ -43,22 +57,22 @@ class StepLoop:
         else:
             self._selector.unregister(sock)
 
-    def add_reader(self, sock, callback):
+    def add_reader(self, sock: socket.socket, callback: Callback) -> None:
         self._change(sock, selectors.EVENT_READ, callback)
 
-    def remove_reader(self, sock):
+    def remove_reader(self, sock: socket.socket) -> None:
         self._change(sock, selectors.EVENT_READ, None)
 
-    def add_writer(self, sock, callback):
+    def add_writer(self, sock: socket.socket, callback: Callback) -> None:
         self._change(sock, selectors.EVENT_WRITE, callback)
 
-    def remove_writer(self, sock):
+    def remove_writer(self, sock: socket.socket) -> None:
         self._change(sock, selectors.EVENT_WRITE, None)
 
-    def call_soon(self, callback, *arguments):
+    def call_soon(self, callback: Callable[..., object], *arguments: object) -> None:
         self._soon.append((callback, arguments))
 
-    def step(self):
+    def step(self) -> None:
         """Run what is ready now, once."""
         soon, self._soon = self._soon, []
         for callback, arguments in soon:
@@ -69,62 +83,63 @@ class StepLoop:
                 if mask & event and callback is not None and self._still(key.fileobj, event):
                     callback()
 
-    def _still(self, sock, event):
+    def _still(self, sock: Any, event: int) -> bool:
         try:
             return self._selector.get_key(sock).data.get(event) is not None
         except (KeyError, ValueError):
             return False
 
     @property
-    def watched(self):
+    def watched(self) -> int:
         return len(self._selector.get_map())
 
 
 class Descriptor:
     """What a channel uses of Twisted's transport: it closes the socket, and tells the protocol."""
 
-    handshake = None
+    handshake: Callable[[], bytes] | None = None
     """What it has still to write, once it is told to."""
 
-    def __init__(self, sock, loop, protocol):
+    def __init__(self, sock: socket.socket, loop: StepLoop, protocol: Owner) -> None:
         self.sock, self.loop, self.protocol = sock, loop, protocol
         self.connected = True
-        self._producer = None
+        self._producer: IPullProducer | None = None
 
-    def getHandle(self):
+    def getHandle(self) -> socket.socket:
         return self.sock
 
-    def pauseProducing(self):
+    def pauseProducing(self) -> None:
         pass
 
-    def registerProducer(self, producer, streaming):
+    def registerProducer(self, producer: IPullProducer, streaming: bool) -> None:
         self._producer = producer
         producer.resumeProducing()
 
-    def unregisterProducer(self):
+    def unregisterProducer(self) -> None:
         self._producer = None
 
-    def doWrite(self):
+    def doWrite(self) -> None:
         if self.handshake is not None:
             self.sock.send(self.handshake())
             self.handshake = None
+        assert self._producer is not None
         self._producer.resumeProducing()
 
-    def loseConnection(self):
+    def loseConnection(self) -> None:
         self.loop.call_soon(self.connectionLost, Failure(ConnectionDone()))
 
-    def abortConnection(self):
+    def abortConnection(self) -> None:
         if not self.connected:
             return
         self.loop.call_soon(self.connectionLost, Failure(ConnectionAborted()))
 
-    def readConnectionLost(self, reason):
+    def readConnectionLost(self, reason: Failure) -> None:
         if IHalfCloseableProtocol.providedBy(self.protocol):
             self.protocol.readConnectionLost()
         else:
             self.connectionLost(reason)
 
-    def connectionLost(self, reason):
+    def connectionLost(self, reason: Failure) -> None:
         if self.connected:
             self.connected = False
             self.sock.close()
@@ -134,51 +149,51 @@ class Descriptor:
 class GenericTransport(Descriptor):
     """The same as a Twisted transport that does its own reading and writing: the generic path."""
 
-    def __init__(self, sock, loop, protocol):
+    def __init__(self, sock: socket.socket, loop: StepLoop, protocol: Owner) -> None:
         super().__init__(sock, loop, protocol)
         self._buffer = b""
         self._closing = False
         self._reading = False
 
-    def pauseProducing(self):
+    def pauseProducing(self) -> None:
         if self._reading:
             self._reading = False
             self.loop.remove_reader(self.sock)
 
-    def resumeProducing(self):
+    def resumeProducing(self) -> None:
         if not self._reading and self.connected:
             self._reading = True
             self.loop.add_reader(self.sock, self._read)
 
-    def write(self, data):
+    def write(self, data: bytes) -> None:
         if self.connected and data:
             if not self._buffer:
                 self.loop.add_writer(self.sock, self._write)
             self._buffer += data
 
-    def loseConnection(self):
+    def loseConnection(self) -> None:
         self.pauseProducing()
         self._closing = True
         if not self._buffer:
             super().loseConnection()
 
-    def abortConnection(self):
+    def abortConnection(self) -> None:
         self.pauseProducing()
         self._drop()
         super().abortConnection()
 
-    def _drop(self):
+    def _drop(self) -> None:
         if self._buffer:
             self._buffer = b""
             self.loop.remove_writer(self.sock)
 
-    def connectionLost(self, reason):
+    def connectionLost(self, reason: Failure) -> None:
         if self.connected:
             self.pauseProducing()
             self._drop()
         super().connectionLost(reason)
 
-    def _read(self):
+    def _read(self) -> None:
         try:
             data = self.sock.recv(65536)
         except OSError as error:
@@ -190,7 +205,7 @@ class GenericTransport(Descriptor):
             self.pauseProducing()
             self.readConnectionLost(Failure(ConnectionDone()))
 
-    def _write(self):
+    def _write(self) -> None:
         try:
             sent = self.sock.send(self._buffer)
         except OSError as error:
@@ -205,13 +220,13 @@ class GenericTransport(Descriptor):
                 super().loseConnection()
 
 
-def _context(method):
+def _context(method: int) -> SSL.Context:
     context = SSL.Context(method)
     context.set_verify(SSL.VERIFY_NONE, lambda *_: True)
     return context
 
 
-def _certificate():
+def _certificate() -> tuple[crypto.PKey, crypto.X509]:
     from cryptography.hazmat.primitives.asymmetric import ec
 
     key = crypto.PKey.from_cryptography_key(ec.generate_private_key(ec.SECP256R1()))
@@ -226,10 +241,10 @@ def _certificate():
     return key, certificate
 
 
-_server = None
+_server: SSL.Context | None = None
 
 
-def tls_pair():
+def tls_pair() -> tuple[SSL.Connection, SSL.Connection]:
     """Two ends of a TLS connection that have shaken hands in memory."""
     global _server
     if _server is None:
@@ -252,7 +267,7 @@ def tls_pair():
     return near, far
 
 
-def drain(end):
+def drain(end: SSL.Connection) -> bytes:
     """What one end's OpenSSL wants to send."""
     sealed = b""
     while True:
@@ -265,7 +280,7 @@ def drain(end):
 class Peer:
     """The other end of a channel: sends what it is given, as the kernel takes it, and reads only when told."""
 
-    def __init__(self, sock, tls=None):
+    def __init__(self, sock: socket.socket, tls: SSL.Connection | None = None) -> None:
         sock.setblocking(False)
         self.sock, self.tls = sock, tls
         self.received = bytearray()
@@ -273,7 +288,7 @@ class Peer:
         self.reset = False
         self._unsent = b""
 
-    def send(self, data):
+    def send(self, data: bytes) -> None:
         if self.tls is None:
             self._unsent += data
         else:
@@ -283,7 +298,7 @@ class Peer:
             self._unsent += drain(self.tls)
         self.push()
 
-    def push(self):
+    def push(self) -> None:
         while self._unsent and not self.reset:
             try:
                 sent = self.sock.send(self._unsent)
@@ -294,7 +309,7 @@ class Peer:
                 return
             self._unsent = self._unsent[sent:]
 
-    def read(self, most=65536):
+    def read(self, most: int = 65536) -> None:
         if self.closed or self.reset:
             return
         try:
@@ -318,7 +333,7 @@ class Peer:
             except SSL.ZeroReturnError:
                 self.closed = True
 
-    def break_off(self):
+    def break_off(self) -> None:
         """End without a word, whatever is under way."""
         self.sock.close()
         self.reset = True
@@ -327,7 +342,9 @@ class Peer:
 PATHS = ("plain", "tls", "generic")
 
 
-def connected(path, loop, clock, protocol, small=True, settled=True):
+def connected(
+    path: str, loop: StepLoop, clock: Clock, protocol: Owner, small: bool = True, settled: bool = True
+) -> tuple[TransportChannel | SocketChannel, Peer]:
     """A channel of this path, and the peer at its other end. `protocol` is told the end of the channel's side.
 
     Without `settled` the transport has still to write what its handshake has left, until the clock's next turn.
@@ -337,28 +354,28 @@ def connected(path, loop, clock, protocol, small=True, settled=True):
     if small:  # so that writes come short
         near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     if path == "generic":
-        transport = GenericTransport(near, loop, protocol)
-        channel = TransportChannel(transport)
-        protocol.dataReceived = channel.dataReceived
-        return channel, Peer(far)
+        generic = TransportChannel(GenericTransport(near, loop, protocol))
+        protocol.dataReceived = generic.dataReceived
+        return generic, Peer(far)
     transport = Descriptor(near, loop, protocol)
+    passed = cast(asyncio.AbstractEventLoop, loop)  # it has what channels call
     if path == "plain":
-        return SocketChannel(transport, loop), Peer(far)
+        return SocketChannel(transport, passed), Peer(far)
     tls, other = tls_pair()
     if not settled:
 
-        def handshake():
+        def handshake() -> bytes:
             tls.send(b"101")
             return drain(tls)
 
         transport.handshake = handshake
-    channel = TlsChannel(transport, loop, tls=tls, clock=clock)
+    channel = TlsChannel(transport, passed, tls=tls, clock=clock)
     if settled:
         clock.advance(0)
     return channel, Peer(far, other)
 
 
-def masked(opcode, payload, key=None):
+def masked(opcode: int, payload: bytes, key: bytes | None = None) -> bytes:
     """A client's frame, by RFC 6455 §5.2 and one byte at a time."""
     key = os.urandom(4) if key is None else key
     length = len(payload)
@@ -372,7 +389,7 @@ def masked(opcode, payload, key=None):
     return head + key + (int.from_bytes(payload, "big") ^ int.from_bytes(pad, "big")).to_bytes(length, "big")
 
 
-def unframe(data):
+def unframe(data: bytes | bytearray) -> list[tuple[int, bytes]]:
     """What a server's frames say: (opcode, payload) each; the last may be cut short, and is given as far as it goes."""
     frames, at = [], 0
     while at + 2 <= len(data):

@@ -1,5 +1,7 @@
 """agent.py: from a summons to a splice, without a bus or a relay."""
 
+from typing import Any
+
 from attrs import define, field
 from msgspec import structs
 from twisted.internet.defer import Deferred, fail, succeed
@@ -11,10 +13,12 @@ from streamrelay import wire
 from streamrelay.agent import Agent
 from streamrelay.bus import Message
 from streamrelay.config import AgentConfig
-from streamrelay.dial import DialError
+from streamrelay.dial import DialError, Dialler
 from streamrelay.endings import Close, ending
 from streamrelay.errors import PeerError, TargetError
+from streamrelay.pulse import Pulse
 from streamrelay.summonses import MEMORY
+from streamrelay.targets.catalogue import Catalogue
 from streamrelay.wire import Answer, Refusal
 from tests.fakes import STREAM, FakeBus, FakeConnection, Heard
 
@@ -26,13 +30,15 @@ MET = b'{"met": {"mode": "v1", "from": "client:1"}}'
 class FakeTarget:
     """A target that connects, or not."""
 
-    error: TargetError | None = None
+    error: Exception | None = None
     made: list[FakeConnection] = field(factory=list)
     terms: list[wire.Terms] = field(factory=list)
     kind: str = "log"
-    viewer: str = "log"
-    connecting: Deferred | None = None
+    viewer: wire.Viewer = "log"
+    connecting: Deferred[None] | None = None
     """What is waited for first."""
+
+    def check(self) -> None: ...
 
     async def connect(self, reactor: object, terms: wire.Terms) -> FakeConnection:
         self.terms.append(terms)
@@ -45,24 +51,24 @@ class FakeTarget:
 
 
 @define(eq=False)
-class FakeCatalogue:
+class FakeCatalogue(Catalogue):
     """A list of one target."""
 
     target: FakeTarget = field(factory=FakeTarget)
     entries: dict = field(factory=dict)
     changed: object = None
 
-    def infos(self) -> tuple:
+    def infos(self) -> tuple[wire.TargetInfo, ...]:
         return (wire.TargetInfo("log", "log"),)
 
-    def find(self, name: str):
+    def find(self, name: str) -> FakeTarget:
         if name != "log":
             raise TargetError(Refusal.NO_SUCH_TARGET, "no such target on this host")
         return self.target
 
 
 @define(eq=False)
-class FakeDialler:
+class FakeDialler(Dialler):
     """Dials that succeed with a fake leg, or not."""
 
     error: Exception | None = None
@@ -70,7 +76,7 @@ class FakeDialler:
     dialled: list[tuple[str, str]] = field(factory=list)
     dialling: Deferred | None = None
 
-    def dial(self, url: str, token: str) -> Deferred:
+    def dial(self, url: str, token: str = "") -> Deferred[Any]:
         self.dialled.append((url, token))
         if self.dialling is not None:
             return self.dialling
@@ -88,18 +94,18 @@ class Case(SynchronousTestCase):
         config = AgentConfig("web-1", tokens="opaque", relays=(RELAY,), max_streams=2)
         self.agent = Agent(config, self.catalogue, self.reactor, lambda: 1000.0)
         self.agent.bus = self.bus = FakeBus()
-        self.agent.streams.dialler = self.dialler = FakeDialler()
+        self.agent.streams.dialler = self.dialler = FakeDialler(self.reactor, Pulse(self.reactor))
         self.target = self.catalogue.target
         self.patch(module, "as_deferred", Deferred.fromCoroutine)
 
-    def summon(self, jti: str = "j" * 22, reply: str = "_INBOX.a", **changes) -> None:
+    def summon(self, jti: str = "j" * 22, reply: str = "_INBOX.a", **changes: Any) -> None:
         order = {"stream": STREAM, "target": "log", "relay": RELAY, "token": "t", "jti": jti, "exp": 1020.0, **changes}
         self.agent._summoned(Message(wire.encode(order), reply))
 
     def answers(self) -> list[Answer]:
         return [wire.decode(data, Answer) for subject, data in self.bus.published if subject.startswith("_INBOX")]
 
-    def events(self, kind: str) -> list[dict]:
+    def events(self, kind: str) -> list[dict[str, Any]]:
         subject = f"streamrelay.v1.event.web-1.{kind}"
         return [wire.decode(data, dict) for told, data in self.bus.published if told == subject]
 
@@ -164,7 +170,7 @@ class Summoned(Case):
         self.summon(reply="")
         leg, _ = self.dialler.legs[-1], None
         leg.feed.control(MET)
-        self.assertEqual((leg.closed.code, leg.closed.reason), (Close.TARGET_UNREACHABLE, "no answer"))
+        self.assertEqual((leg.closing.code, leg.closing.reason), (Close.TARGET_UNREACHABLE, "no answer"))
 
     def test_dial_failed(self) -> None:
         """A relay that can't be reached is told, and the target is let go."""
@@ -212,7 +218,7 @@ class Streams(Case):
         self.summon()
         self.assertRaises(PeerError, self.dialler.legs[-1].receive, b"early")
         self.assertEqual(bytes(self.target.made[-1].sent), b"")
-        self.assertIsNone(self.target.made[-1].feed)
+        self.assertIsNone(self.target.made[-1].joined)
 
     def test_ended(self) -> None:
         """The end of a stream is an event with its outcome and its bytes each way, and nothing of it stays."""
@@ -228,25 +234,26 @@ class Streams(Case):
 
     def test_limits(self) -> None:
         """The agent holds a stream to its summons' limits and to its own, whatever the relay does."""
-        for own, limits, code in (
+        cases: tuple[tuple[dict[str, Any], dict[str, Any], int], ...] = (
             ({}, {"quota": 3}, Close.QUOTA),
             ({"quota": 3}, {"quota": 4}, Close.QUOTA),
             ({}, {"lifetime": 4}, Close.LIFETIME),
             ({"idle": 4}, {}, Close.IDLE),
-        ):
+        )
+        for own, limits, code in cases:
             self.setUp()
             self.agent.streams.config = structs.replace(self.agent.config, **own)
             self.summon(**limits)
             leg, target = self.meet()
             leg.receive(b"1234")
             self.reactor.pump([5.0] * 3)
-            self.assertEqual((leg.closed.code, target.closed.code), (code, code))
+            self.assertEqual((leg.closing.code, target.closing.code), (code, code))
             self.assertEqual(bytes(target.sent), b"1234"[: 3 if code == Close.QUOTA else 4])
             leg.lose()
             target.lose()
             [event] = self.events("ended")
             self.assertEqual((event["code"], event["up"]), (code, len(target.sent)))
-            self.assertEqual(event["reason"], leg.closed.reason)
+            self.assertEqual(event["reason"], leg.closing.reason)
 
     def test_limits_of_links(self) -> None:
         """All links of a stream use up one quota."""
@@ -257,14 +264,14 @@ class Streams(Case):
         legs[0].receive(b"1234")
         legs[1].receive(b"5678")
         self.assertEqual([bytes(target.sent) for target in targets], [b"1234", b"5"])
-        self.assertEqual({end.closed.code for end in (*legs, *targets)}, {Close.QUOTA})
+        self.assertEqual({end.closing.code for end in (*legs, *targets)}, {Close.QUOTA})
 
     def test_unmet(self) -> None:
         """A leg whose client never comes is closed after the patience, and its target let go."""
         self.summon()
         self.reactor.advance(self.agent.config.patience)
         leg = self.dialler.legs[-1]
-        self.assertEqual(leg.closed.code, Close.NOBODY_CAME)
+        self.assertEqual(leg.closing.code, Close.NOBODY_CAME)
         leg.lose()
         self.assertTrue(self.target.made[-1].aborted)
 
@@ -480,7 +487,7 @@ class Streams(Case):
         self.summon()
         leg, target = self.meet()
         stopped = self.agent.stopService()
-        self.assertEqual(target.closed.code, Close.LEG_LOST)
+        self.assertEqual(target.closing.code, Close.LEG_LOST)
         self.reactor.pump([0.1] * 30)
         self.successResultOf(stopped)
         self.assertTrue(leg.aborted and target.aborted)

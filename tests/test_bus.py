@@ -1,13 +1,13 @@
 """bus.py: what needs no server."""
 
 from nats import errors as nats_errors
-from twisted.logger import formatEvent, globalLogPublisher
+from twisted.logger import formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.bus import Bus, Down, Message
 from streamrelay.errors import ConfigError
 from streamrelay.nats_client import Withheld
-from tests.fakes import awaited, folder
+from tests.fakes import Heard, awaited, folder
 
 
 class Messages(SynchronousTestCase):
@@ -87,14 +87,10 @@ class Disconnected(SynchronousTestCase):
 
     def said(self, *errors: Exception) -> list[tuple[str, str]]:
         """What the log says of these."""
-        events: list = []
-        globalLogPublisher.addObserver(events.append)
-        try:
-            for error in errors:
-                awaited(self.bus._failed(error))
-        finally:
-            globalLogPublisher.removeObserver(events.append)
-        return [(event["log_level"].name, formatEvent(event)) for event in events]
+        heard = Heard(self)
+        for error in errors:
+            awaited(self.bus._failed(error))
+        return [(event["log_level"].name, formatEvent(event)) for event in heard.events]
 
     def test_certificates(self) -> None:
         """A file of certificates that can't be used is refused by its name."""

@@ -1,6 +1,8 @@
 """targets/catalogue.py: a host's own list, and nothing beside it."""
 
 import time
+from pathlib import Path
+from typing import Any
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -14,6 +16,11 @@ from streamrelay.wire import Refusal, Terms
 from tests.fakes import examples, folder
 
 CONSOLE = {"kind": "unix", "path": "/vm/{name}.sock", "parts": {"name": "[a-z]+"}}
+
+
+def matched(entry: Entry, name: str) -> Any:
+    """The target of this name, with the settings of its kind."""
+    return entry.match(name)
 
 
 class Entries(SynchronousTestCase):
@@ -69,12 +76,12 @@ class Entries(SynchronousTestCase):
     def test_filled_in(self) -> None:
         """The parts of a name are filled into its settings, at each place."""
         entry = self.entry("{app}/{name}", "/{app}/{name}/{app}.log", app="[a-z]+", name="[0-9]+")
-        self.assertEqual(entry.match("web/12").path, "/web/12/web.log")
+        self.assertEqual(matched(entry, "web/12").path, "/web/12/web.log")
 
     def test_anchored(self) -> None:
         """A part must match in full, alternatives too, and nothing may stand before or behind the name."""
         entry = self.entry("vm/{name}", "/{name}", name="ab|cd")
-        self.assertEqual(entry.match("vm/cd").path, "/cd")
+        self.assertEqual(matched(entry, "vm/cd").path, "/cd")
         for name in ("vm/abx", "vm/xcd", "xvm/ab", "vm/ab/x", "vm/", "vm/ab\n", "VM/ab", "vm/abcd"):
             self.assertIsNone(entry.match(name), name)
 
@@ -96,12 +103,12 @@ class Entries(SynchronousTestCase):
         entry = self.entry("f/{name}", "/logs/{name}", name=".+")
         for name in ("..", ".", "../x", "a/..", "a/../b", "./a"):
             self.assertIsNone(entry.match(f"f/{name}"), name)
-        self.assertEqual(entry.match("f/a..b").path, "/logs/a..b")
+        self.assertEqual(matched(entry, "f/a..b").path, "/logs/a..b")
 
     def test_no_way_up_by_the_operators_dots(self) -> None:
         """What is left out between an operator's own dots makes no step upwards of them."""
         self.assertIsNone(self.entry("f{a}.{b}", "/logs/.{a}.{b}", a="x?", b="y?").match("f."))
-        self.assertEqual(self.entry("f{a}", "/logs/./{a}", a="x?").match("fx").path, "/logs/./x")
+        self.assertEqual(matched(self.entry("f{a}", "/logs/./{a}", a="x?"), "fx").path, "/logs/./x")
 
     def test_linear(self) -> None:
         """No expression and no name makes matching slow, as one thread serves all streams of a host."""
@@ -123,27 +130,27 @@ class Entries(SynchronousTestCase):
         """A part never turns an argument into an option; within one, or behind a given dash, it may have dashes."""
         table = {"kind": "pty", "command": ["/bin/show", "{name}", "--unit={name}"], "parts": {"name": ".+"}}
         entry = read_entry("u/{name}", table)
-        self.assertEqual(entry.match("u/a-b").command, ("/bin/show", "a-b", "--unit=a-b"))
+        self.assertEqual(matched(entry, "u/a-b").command, ("/bin/show", "a-b", "--unit=a-b"))
         for name in ("-x", "--help"):
             self.assertIsNone(entry.match(f"u/{name}"))
 
     def test_checked_when_filled(self) -> None:
         """Settings that the parts make impossible are no target."""
         entry = read_entry("p/{port}", {"kind": "tcp", "address": "127.0.0.1:{port}", "parts": {"port": "[0-9]+"}})
-        self.assertEqual(entry.match("p/80").address, "127.0.0.1:80")
+        self.assertEqual(matched(entry, "p/80").address, "127.0.0.1:80")
         for port in ("0", "65536", "99999999"):
             self.assertIsNone(entry.match(f"p/{port}"))
 
     def test_parts_are_not_filled_again(self) -> None:
         """What is filled in isn't looked at for further parts."""
         entry = self.entry("{a}/{b}", "/{a}/{b}", a=r"[{}b]+", b="x")
-        self.assertEqual(entry.match("{b}/x").path, "/{b}/x")
+        self.assertEqual(matched(entry, "{b}/x").path, "/{b}/x")
 
     @examples(200)
     @given(st.text(alphabet="ab./-{}\n", max_size=12))
     def test_any_name(self, name: str) -> None:
         """Whatever name is asked for, a path that is filled in stays below its directory."""
-        target = self.entry("{name}", "/logs/{name}", name="(?:.|\n)*").match(name)
+        target: Any = self.entry("{name}", "/logs/{name}", name="(?:.|\n)*").match(name)
         assume(target is not None)
         self.assertTrue(target.path.startswith("/logs/"))
         self.assertNotIn("..", target.path.split("/"))
@@ -159,7 +166,7 @@ class Files(SynchronousTestCase):
         self.write(self.path, "ssh")
         self.catalogue = Catalogue(str(self.path), str(self.drop_in))
 
-    def write(self, path, name: str, table: str = 'kind = "tcp"\naddress = "127.0.0.1:22"') -> None:
+    def write(self, path: Path, name: str, table: str = 'kind = "tcp"\naddress = "127.0.0.1:22"') -> None:
         path.write_text(f'[targets."{name}"]\n{table}\n')
 
     def changes(self) -> bool:
@@ -193,7 +200,8 @@ class Files(SynchronousTestCase):
         self.write(self.path, "vm/{name}", 'kind = "log"\npath = "/{name}"\nparts = { name = ".+" }')
         self.catalogue.load()
         self.assertRaises(TargetError, self.catalogue.find, "vm/{name}")
-        self.assertEqual(self.catalogue.find("vm/a").path, "/a")
+        found: Any = self.catalogue.find("vm/a")
+        self.assertEqual(found.path, "/a")
 
     def test_exact_first(self) -> None:
         """A name that stands in the list means that entry, though a pattern would match it."""
@@ -286,4 +294,4 @@ class OddFiles(SynchronousTestCase):
             entry = read_entry("{name}", table)
         except ValueError:
             return
-        self.assertEqual(entry.match("b").path, "/b")
+        self.assertEqual(matched(entry, "b").path, "/b")

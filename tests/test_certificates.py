@@ -45,8 +45,8 @@ class Case(SynchronousTestCase):
         """A new certificate for these names, as CERTIFICATE,KEY."""
         return self.authority.issue(self.where / f"{file}.pem", *names)
 
-    def serving(self, *pairs: str, **more: str) -> ServerTls:
-        tls = ServerTls(pairs, **more)
+    def serving(self, *pairs: str, client_ca: str = "") -> ServerTls:
+        tls = ServerTls(pairs, client_ca)
         tls.load()
         return tls
 
@@ -64,7 +64,9 @@ class Case(SynchronousTestCase):
             client.set_tlsext_host_name(name.encode())
         shake(server, client)
         self.server = server
-        return str(client.get_peer_certificate().get_subject().CN)
+        certificate_shown = client.get_peer_certificate()
+        assert certificate_shown is not None
+        return str(certificate_shown.get_subject().CN)
 
 
 class Showing(Case):

@@ -1,6 +1,7 @@
 """channel.py: Twisted transports as channels."""
 
 import socket
+from collections.abc import Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -31,7 +32,7 @@ class Tls:
         self.transport = below
         self.calls: list[str] = []
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *arguments: self.calls.append(name)
 
 
@@ -184,7 +185,7 @@ class Silence(SynchronousTestCase):
         class Asked(socket.socket):
             answer = b""
 
-            def getsockopt(self, *arguments):
+            def getsockopt(self, *arguments: int) -> bytes:  # type: ignore[override]
                 return self.answer
 
         def answer(retransmits: int, probes: int, milliseconds: int) -> bytes:

@@ -1,13 +1,16 @@
 """client.py: the native client, its streams and what it asks of the platform."""
 
+from collections.abc import Mapping
+
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay import client
+from streamrelay import client, wire
 from streamrelay.client import ClientStream, LocalPort, PlatformApi, PlatformError
 from streamrelay.endings import Close, ending
 from streamrelay.fetch import FetchDropped, Fetched, FetchError
+from streamrelay.plain import PlainConnection
 from tests.fakes import FakeConnection, FakeFetch, FakeTransport
 
 
@@ -64,7 +67,7 @@ class Streams(SynchronousTestCase):
     def test_overheard_still_bounds(self) -> None:
         """What is overheard has its backpressure like any half."""
         self.local.slow = True
-        self.leg.receive(bytes(client.wire.MAX_CONTROL * 20))
+        self.leg.receive(bytes(wire.MAX_CONTROL * 20))
         self.assertTrue(self.leg.paused)
         self.local.drain()
         self.assertFalse(self.leg.paused)
@@ -75,7 +78,7 @@ class Ports(SynchronousTestCase):
 
     def test_each_connection(self) -> None:
         """Every connection to the port is told by itself, and isn't read before its stream is there."""
-        opened: list = []
+        opened: list[PlainConnection] = []
         factory = LocalPort(Clock(), opened.append)
         transports = [FakeTransport(), FakeTransport()]
         for transport in transports:
@@ -111,9 +114,11 @@ class Asked(SynchronousTestCase):
     """What is asked of the platform."""
 
     def api(self, answer: Fetched | FetchError) -> PlatformApi:
-        self.asked: list = []
+        self.asked: list[tuple[str, str, Mapping[str, str], bytes | None]] = []
 
-        async def fetch(method, url, seconds, headers=None, body=None):
+        async def fetch(
+            method: str, url: str, seconds: float, headers: Mapping[str, str] = {}, body: bytes | None = None
+        ) -> Fetched:
             self.asked.append((method, url, headers, body))
             if isinstance(answer, FetchError):
                 raise answer

@@ -1,5 +1,7 @@
 """config.py: settings, checked once."""
 
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.checks import without_password
@@ -7,9 +9,11 @@ from streamrelay.config import AgentConfig, PlatformConfig, RelayConfig, load, r
 from streamrelay.errors import ConfigError
 from tests.fakes import folder
 
-RELAY = {"platform_key": ("k",)}
-AGENT = {"host": "h", "platform_key": ("k",)}
-PLATFORM = {"relay": "wss://relay.example", "keys": "k", "key": "k"}
+Program = RelayConfig | AgentConfig | PlatformConfig
+
+RELAY: dict[str, Any] = {"platform_key": ("k",)}
+AGENT: dict[str, Any] = {"host": "h", "platform_key": ("k",)}
+PLATFORM: dict[str, Any] = {"relay": "wss://relay.example", "keys": "k", "key": "k"}
 
 
 class Files(SynchronousTestCase):
@@ -18,7 +22,7 @@ class Files(SynchronousTestCase):
     def setUp(self) -> None:
         self.path = folder(self) / "config.toml"
 
-    def load(self, text: str, kind=RelayConfig, **overrides):
+    def load(self, text: str, kind: type[Program] = RelayConfig, **overrides: object) -> Any:
         self.path.write_text(text)
         return load(kind, str(self.path), overrides)
 
@@ -59,8 +63,9 @@ class Files(SynchronousTestCase):
 class Checks(SynchronousTestCase):
     """What no program starts with."""
 
-    def refused(self, kind, *changes: dict) -> None:
-        base = {RelayConfig: RELAY, AgentConfig: AGENT, PlatformConfig: PLATFORM}[kind]
+    def refused(self, kind: type[Program], *changes: dict[str, Any]) -> None:
+        bases: dict[type[Program], dict[str, Any]] = {RelayConfig: RELAY, AgentConfig: AGENT, PlatformConfig: PLATFORM}
+        base = bases[kind]
         load(kind, None, base)
         for change in changes:
             error = self.assertRaises(ConfigError, load, kind, None, {**base, **change})
@@ -187,7 +192,7 @@ class Checks(SynchronousTestCase):
     def test_issuer(self) -> None:
         """An issuer needs its name, an audience and keys that nobody can alter on their way; no secret verifies."""
         oidc = {"issuer": "https://i", "audience": "a", "jwks": "/etc/jwks.json"}
-        wrong = [{name: text} for name in oidc for text in ("", None)]
+        wrong: list[dict[str, object]] = [{name: text} for name in oidc for text in ("", None)]
         wrong += [
             {"jwks": url} for url in ("http://i.example/k", "ftp://i/k", "https://", "https://u:p@i/k", "file:///k")
         ]
@@ -203,7 +208,7 @@ class Checks(SynchronousTestCase):
     def test_ask(self) -> None:
         """Questions go out encrypted or stay on this machine, and wait for a bounded time."""
         url = "https://panel.example/ask"
-        wrong = [
+        wrong: list[dict[str, object]] = [
             {},
             {"url": ""},
             {"url": "panel"},

@@ -1,5 +1,6 @@
 """targets/container*.py: containers' logs and commands, by an API in memory."""
 
+from typing import Any
 from urllib.parse import parse_qs
 
 from twisted.internet.defer import Deferred
@@ -34,8 +35,9 @@ class Case(SynchronousTestCase):
         self.reactor, self.ear = MemoryReactorClock(), Ear()
         self.docker = FakeDocker(self.reactor)
 
-    def connect(self, terms: Terms = FRESH, **settings: object) -> "Deferred[Connection]":
-        target = Container(container="web", **{"socket": "/run/api.sock", **settings})
+    def connect(self, terms: Terms = FRESH, **settings: Any) -> "Deferred[Connection]":
+        chosen: dict[str, Any] = {"socket": "/run/api.sock", **settings}
+        target = Container(container="web", **chosen)
         target.check()
         return Deferred.fromCoroutine(target.connect(self.reactor, terms))
 
@@ -47,7 +49,7 @@ class Case(SynchronousTestCase):
         )
 
     def refused(self, work: "Deferred[Connection]", code: str, words: str) -> TargetError:
-        error = self.failureResultOf(work, TargetError).value
+        error: TargetError = self.failureResultOf(work, TargetError).value
         self.assertEqual(error.code, code)
         self.assertIn(words, error.reason)
         return error
@@ -69,7 +71,7 @@ class Settings(SynchronousTestCase):
 
     def test_wrong(self) -> None:
         """Impossible settings are told."""
-        for wrong in (
+        settings: tuple[dict[str, object], ...] = (
             {"container": "../json"},
             {"container": ""},
             {"container": "a/b"},
@@ -80,7 +82,8 @@ class Settings(SynchronousTestCase):
             {"lines": -1},
             {"labels": {"a": 1}},
             {"labels": {"a": "{part}"}},
-        ):
+        )
+        for wrong in settings:
             self.assertRaises(ValueError, read_entry, "a", self.table(**wrong))
 
     def test_parts(self) -> None:
@@ -88,7 +91,7 @@ class Settings(SynchronousTestCase):
         parts = {"name": ".+", "tenant": "[a-z]+"}
         table = self.table(container="{name}", labels={"of": "{tenant}"}, user="{tenant}", command=["run", "{tenant}"])
         entry = read_entry("{tenant}/{name}", {**table, "parts": parts})
-        found = entry.match("blue/web-1")
+        found: Any = entry.match("blue/web-1")
         self.assertEqual((found.container, found.labels, found.user), ("web-1", {"of": "blue"}, "blue"))
         self.assertEqual(found.command, ("run", "blue"))
         for name in ("blue/web/json", "blue/web@1", "blue/..", "blue/-x"):
@@ -156,7 +159,7 @@ class Logs(Case):
         asked.answer(whole=False)
         return asked
 
-    def follow(self, **settings: object) -> tuple[Connection, Asked]:
+    def follow(self, **settings: Any) -> tuple[Connection, Asked]:
         """A log with two last lines, that is followed from there."""
         work = self.open(**settings)
         backlog = self.asked(tail="100", follow=None, stdout="1", stderr="1", timestamps="1")
@@ -239,6 +242,7 @@ class Logs(Case):
         """Where podman dropped lines as its container ended that is said, and they come, behind what surely came."""
         rest = self.end_of_podman(line(3, "four"), line(3, "three") + line(3, "four"))
         self.assertEqual(self.ear.codes, [])
+        assert rest is not None
         rest.more(line(2, "two") + line(3, "three") + line(3, "four"))
         rest.more(b"")
         self.assertEqual(self.ear.data, b"one\ntwo\nfour\nthree\nfour\n")

@@ -48,6 +48,7 @@ class Nkeys(Case):
     def test_signs(self) -> None:
         """What a seed signs is verified by its public half, and by no other."""
         shown = credentials.load(self.write(self.seed + b"\n"), "")
+        assert shown is not None
         self.assertEqual((shown.public, shown.jwt), (self.public, ""))
         signature = base64.b64decode(shown.sign("nonce"))
         self.assertTrue(nkeys.from_seed(bytearray(self.seed)).verify(b"nonce", signature))
@@ -93,13 +94,16 @@ class Files(Case):
     def test_whole(self) -> None:
         """A credentials file brings its JWT, and its seed signs."""
         shown = credentials.load("", self.write(CREDS.format(jwt=JWT, seed=self.seed.decode())))
+        assert shown is not None
         self.assertEqual((shown.jwt, shown.public), (JWT, self.public))
         self.assertNotIn(JWT, repr(shown))
 
     def test_windows(self) -> None:
         """The ends of its lines may be those of Windows."""
         text = CREDS.format(jwt=JWT, seed=self.seed.decode()).replace("\n", "\r\n")
-        self.assertEqual(credentials.load("", self.write(text)).jwt, JWT)
+        shown = credentials.load("", self.write(text))
+        assert shown is not None
+        self.assertEqual(shown.jwt, JWT)
 
     def test_wrong(self) -> None:
         """A file that is empty, cut off, or of something else is refused at once."""

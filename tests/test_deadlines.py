@@ -8,7 +8,8 @@ from streamrelay.deadlines import Deadlines
 
 class Case(SynchronousTestCase):
     def setUp(self) -> None:
-        self.clock, self.missed = Clock(), []
+        self.clock = Clock()
+        self.missed: list[str | bool] = []
         self.deadlines: Deadlines[str] = Deadlines(self.clock, 5.0, self.missed.append)
 
     def test_missed(self) -> None:

@@ -44,7 +44,9 @@ class Dialled(SynchronousTestCase):
         self.endpoint = Endpoint()
         self.transport = self.endpoint.transport
 
-    def dial(self, url: str = "ws://127.0.0.1:1/agent", headers: dict | None = None, later: bool = False):
+    def dial(
+        self, url: str = "ws://127.0.0.1:1/agent", headers: dict[str, str] | None = None, later: bool = False
+    ) -> "Deferred[FramedConnection]":
         self.factory = DialFactory(self.dialler, url, headers or {})
         self.endpoint = Endpoint(later)
         self.transport = self.endpoint.transport
@@ -83,6 +85,7 @@ class Dialled(SynchronousTestCase):
         result = self.dial(headers={"Authorization": f"Bearer {STREAM}"})
         door = self.serve()
         client, server = self.successResultOf(result), door.inside[0].connection
+        assert server is not None
         ears = [Ear(), Ear()]
         client.join(ears[0], ears[0])
         server.join(ears[1], ears[1])

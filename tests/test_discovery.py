@@ -1,6 +1,7 @@
 """discovery.py: what an agent tells whoever asks."""
 
 import json
+from typing import Any
 
 from nats.micro.service import ServiceInfo, ServicePing, ServiceStats
 from twisted.trial.unittest import SynchronousTestCase
@@ -21,7 +22,7 @@ class Answers(SynchronousTestCase):
         self.bus = FakeBus()
         Discovery(self.bus, "web-1", "1.2.3", "2026-01-01T00:00:00.000000Z", lambda: TARGETS, lambda: STREAMS).listen()
 
-    def ask(self, subject: str, reply: str = "_INBOX.a") -> list:
+    def ask(self, subject: str, reply: str = "_INBOX.a") -> list[tuple[str, Any]]:
         self.bus.published.clear()
         self.bus.listeners[subject](Message(b"", reply))
         return [(where, json.loads(answer)) for where, answer in self.bus.published]
@@ -46,7 +47,11 @@ class Answers(SynchronousTestCase):
 
     def test_nats(self) -> None:
         """NATS' own library understands the answers to its service discovery, which know the host by its name."""
-        kinds = {"PING": ServicePing, "INFO": ServiceInfo, "STATS": ServiceStats}
+        kinds: dict[str, type[ServicePing | ServiceInfo | ServiceStats]] = {
+            "PING": ServicePing,
+            "INFO": ServiceInfo,
+            "STATS": ServiceStats,
+        }
         asked = [subject for subject in self.bus.listeners if subject.startswith("$SRV.")]
         self.assertEqual(len(asked), 9)
         for subject in asked:

@@ -9,15 +9,15 @@ import sys
 from pathlib import Path
 
 from twisted.python import usage
-from twisted.scripts.twistd import ServerOptions
+from twisted.scripts.twistd import ServerOptions  # type: ignore[attr-defined]
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from streamrelay import agent_tap, options, platform_tap, relay_tap
 from streamrelay.config import AgentConfig, PlatformConfig, RelayConfig, SessionsConfig, load
+from streamrelay.files import write_new
 from streamrelay.grants import KeyRing
 from streamrelay.permissions import parse, render
 from streamrelay.targets.catalogue import Catalogue
-from streamrelay.tokens import write_new
 from tests.fakes import folder
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -86,6 +86,7 @@ class Settings(SynchronousTestCase):
             text = re.sub(r"^# (?=\[|\w+ = )", "", (ETC / name).read_text(), flags=re.MULTILINE)
             write_new(where / name, text.encode(), 0o600)
         config = load(PlatformConfig, str(where / "platform.toml"), {})
+        assert config.oidc is not None and config.ask is not None
         self.assertEqual((config.oidc.issuer, config.ask.timeout), ("https://login.example/", 2))
         self.assertEqual(config.sessions, SessionsConfig())
         ring = KeyRing(str(where / "keys.toml"))

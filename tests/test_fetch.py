@@ -1,5 +1,7 @@
 """fetch.py: one bounded request, by Twisted's client on a network in memory."""
 
+from typing import Any
+
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone, ConnectionLost, ConnectionRefusedError
 from twisted.internet.testing import MemoryReactorClock
@@ -7,7 +9,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.fetch import MAX_BODY, FetchDropped, Fetched, FetchError, HttpFetch
-from tests.fakes import FakeNames, FakeTransport
+from tests.fakes import FakeNames, FakeTransport, connect
 
 
 class Fetching(SynchronousTestCase):
@@ -17,15 +19,15 @@ class Fetching(SynchronousTestCase):
         self.reactor = MemoryReactorClock()
         self.fetch = HttpFetch(self.reactor)
 
-    def ask(self, **more) -> "Deferred[Fetched]":
+    def ask(self, **more: Any) -> "Deferred[Fetched]":
         work = self.fetch("POST", "http://127.0.0.1:81/ask?a=b", 2.0, **more)
         return Deferred.fromCoroutine(work)
 
     def connect(self) -> FakeTransport:
         """The last connection that was tried, made."""
         *_, factory, _, _ = self.reactor.tcpClients[-1]
-        self.protocol, self.transport = factory.buildProtocol(None), FakeTransport()
-        self.protocol.makeConnection(self.transport)
+        self.transport = FakeTransport()
+        self.protocol = connect(factory, self.transport)
         return self.transport
 
     def answer(self, text: bytes) -> None:
@@ -125,7 +127,9 @@ class Fetching(SynchronousTestCase):
     def test_refused(self) -> None:
         """A connection that can't be made fails in one line."""
         asked = self.ask()
-        self.reactor.tcpClients[-1][2].clientConnectionFailed(None, Failure(ConnectionRefusedError()))
+        self.reactor.tcpClients[-1][2].clientConnectionFailed(
+            self.reactor.connectors[-1], Failure(ConnectionRefusedError())
+        )
         self.reactor.advance(0.5)  # in which another address would be tried
         self.assertIn("refused", self.failed(asked))
 

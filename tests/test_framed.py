@@ -1,6 +1,7 @@
 """framed.py: a websocket as a connection to splice."""
 
 import struct
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,8 +43,8 @@ class Case(SynchronousTestCase):
         self.connection.join(self.ear, self.ear)
         self.key = KEY if self.masking == Masking.NONE else b""
 
-    def receive(self, opcode: int, payload: bytes = b"", **more) -> None:
-        self.channel.receive(frame(opcode, payload, self.key, **more))
+    def receive(self, opcode: int, payload: bytes = b"", final: bool = True, reserved: int = 0) -> None:
+        self.channel.receive(frame(opcode, payload, self.key, final, reserved))
 
     def sent(self) -> list[tuple[int, bytes]]:
         """The frames that were sent since the last time."""
@@ -583,7 +584,7 @@ class Pairs(SynchronousTestCase):
 
     @examples(120)
     @given(actions, st.sampled_from([Masking.RANDOM, Masking.ZERO]), st.integers(0, 1))
-    def test_in_order(self, actions: list, masking: str, closes: int) -> None:
+    def test_in_order(self, actions: list[tuple[int, tuple[str, Any]]], masking: str, closes: int) -> None:
         """Bytes and control messages arrive in order however they are cut, and a close arrives behind all of them."""
         link = Link(masking=masking)
         expected = [Ear(), Ear()]

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -121,8 +123,9 @@ class Deciding(SynchronousTestCase):
     def test_logged_failure(self) -> None:
         """An error that the code has caught and logged fails an input as well."""
         target = find("dial")
-        failing = Target("dial", type(sys)("failing"))
-        failing.module.fuzz = lambda source: Logger().failure("oh", Failure(KeyError("x")))
+        module: Any = ModuleType("failing")
+        module.fuzz = lambda source: Logger().failure("oh", Failure(KeyError("x")))
+        failing = Target("dial", module)
         self.assertRaises(AssertionError, failing.run, b"")
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
         target.run(b"")

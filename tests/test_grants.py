@@ -1,10 +1,12 @@
 """grants.py: who may open what."""
 
 import os
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay import grants
+from streamrelay.config import read_toml
 from streamrelay.errors import ConfigError
 from streamrelay.grants import Grant, KeyRing, User, hash_key
 from streamrelay.keys import add_key
@@ -62,14 +64,19 @@ class Ring(SynchronousTestCase):
         self.path = folder(self) / "keys.toml"
         self.ring = KeyRing(str(self.path))
 
+    def user(self, key: str | None) -> User:
+        user = self.ring.user(key)
+        assert user is not None
+        return user
+
     def test_added(self) -> None:
         """A key that was added is known, by its holder's name and grants; no other is."""
         key = add_key(self.path, "alice", [Grant("web-*", "log/*"), Grant("db", "*")])
         other = add_key(self.path, "bob@x", [Grant()])
         self.ring.load()
-        alice = self.ring.user(key)
+        alice = self.user(key)
         self.assertEqual((alice.name, alice.grants), ("alice", (Grant("web-*", "log/*"), Grant("db", "*"))))
-        self.assertEqual(self.ring.user(other).name, "bob@x")
+        self.assertEqual(self.user(other).name, "bob@x")
         for wrong in ("", key[:-1], key + " ", key.upper(), hash_key(key), "é\ud800"):
             self.assertIsNone(self.ring.user(wrong), wrong)
         self.assertIsNone(self.ring.user(None))
@@ -97,7 +104,7 @@ class Ring(SynchronousTestCase):
         """Who has no key is somebody only if the file says so, and a wrong key never is."""
         self.path.write_text('[anonymous]\ngrants = [{ target = "log" }]\n')
         self.ring.load()
-        self.assertTrue(self.ring.user(None).may("any", "log"))
+        self.assertTrue(self.user(None).may("any", "log"))
         self.assertIsNone(self.ring.user("wrong"))
 
     def test_claims(self) -> None:
@@ -131,7 +138,7 @@ class Ring(SynchronousTestCase):
         self.ring.load()
         self.path.write_text("")
         self.path.chmod(0o666)
-        self.assertEqual(self.ring.user(key).name, "alice")
+        self.assertEqual(self.user(key).name, "alice")
         self.path.chmod(0o600)
         self.assertIsNone(self.ring.user(key))
 
@@ -148,10 +155,10 @@ class Ring(SynchronousTestCase):
         key = add_key(self.path, "alice", [Grant()])
         self.ring.load()
         later = add_key(self.path, "bob", [Grant()])
-        self.assertEqual(self.ring.user(later).name, "bob")
+        self.assertEqual(self.user(later).name, "bob")
         for change in (lambda: self.path.write_text("[broken"), self.path.unlink):
             change()
-            self.assertEqual(self.ring.user(key).name, "alice")
+            self.assertEqual(self.user(key).name, "alice")
         self.path.write_text("")
         self.assertIsNone(self.ring.user(key))
 
@@ -189,13 +196,12 @@ class Changing(SynchronousTestCase):
         key = add_key(path, "alice", [Grant()])
         ring = KeyRing(str(path))
 
-        def change(*arguments: object) -> dict:
-            table = read(*arguments)
+        def change(name: str) -> dict[str, Any]:
+            table = read_toml(name)
             path.write_text("")  # the key is revoked now
-            self.patch(grants, "read_toml", read)
+            self.patch(grants, "read_toml", read_toml)
             return table
 
-        read = grants.read_toml
         self.patch(grants, "read_toml", change)
         ring.load()
         self.assertIsNone(ring.user(key))

@@ -1,6 +1,8 @@
 """targets/journal*.py, targets/journal_entries.py: systemd's journal, by a journalctl that a test speaks for."""
 
 import os
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
@@ -22,7 +24,7 @@ from streamrelay.wire import CONNECT_TIME, Control, Refusal, Terms, decode_contr
 from tests.fakes import Ear, folder
 
 FRESH = Terms()
-EMPTY = {"lines": 0}
+EMPTY: dict[str, Any] = {"lines": 0}
 
 
 def cursor(number: int) -> str:
@@ -79,7 +81,14 @@ class FakeSpawner(MemoryReactorClock):
     def __attrs_pre_init__(self) -> None:
         super().__init__()
 
-    def spawnProcess(self, protocol, executable, args, env, path) -> None:
+    def spawnProcess(
+        self,
+        protocol: ProcessProtocol,
+        executable: str,
+        args: Sequence[str],
+        env: Mapping[str, str],
+        path: str | None,
+    ) -> None:
         self.runs.append(FakeRun(protocol, list(args), dict(env)))
         protocol.makeConnection(self.runs[-1])
 
@@ -93,8 +102,9 @@ class Case(SynchronousTestCase):
         (here / "journalctl").touch(0o755)
         self.patch(os, "environ", {"PATH": str(here), "SECRET": "x"})
 
-    def connect(self, terms: Terms = FRESH, **settings: object) -> "Deferred[Connection]":
-        target = Journal(**{"unit": "web.service", "directory": "/journal", **settings})
+    def connect(self, terms: Terms = FRESH, **settings: Any) -> "Deferred[Connection]":
+        chosen: dict[str, Any] = {"unit": "web.service", "directory": "/journal", **settings}
+        target = Journal(**chosen)
         target.check()
         return Deferred.fromCoroutine(target.connect(self.reactor, terms))
 
@@ -132,7 +142,8 @@ class Settings(SynchronousTestCase):
         table = {"kind": "journal", "unit": "{name}.service", "parts": {"name": ".+"}}
         target = read_target("unit/{name}", table)
         self.assertEqual(target.settings.viewer, "log")
-        self.assertEqual(target.match("unit/ssh@1").unit, "ssh@1.service")
+        found: Any = target.match("unit/ssh@1")
+        self.assertEqual(found.unit, "ssh@1.service")
         for name in ("unit/*", "unit/a/b", "unit/..", "unit/-M", "unit/a b"):
             found = target.match(name)
             self.assertTrue(found is None or name == "unit/*", name)
@@ -162,7 +173,7 @@ class Following(Case):
     def test_no_entries(self) -> None:
         """Where there are none it is followed from behind the journal's last one, or from the beginning of an empty
         journal; without lines to begin with it isn't even looked."""
-        for settings, looks in (({}, 2), (EMPTY, 1)):
+        for settings, looks in ((dict[str, Any](), 2), (EMPTY, 1)):
             self.reactor.runs.clear()
             work = self.connect(**settings)
             if looks == 2:

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.errors import ConfigError, Refused
 from streamrelay.fetch import Fetched, FetchError
-from streamrelay.jwks import FETCH_TIME, MAX_KEYS, RETRY, FetchedKeys, FileKeys, read_keys
+from streamrelay.jwks import FETCH_TIME, MAX_KEYS, RETRY, FetchedKeys, FileKeys, PublicKey, read_keys
 from tests.fakes import FakeFetch, folder
 from tests.issuer import Key
 
@@ -85,7 +85,7 @@ class Files(SynchronousTestCase):
         self.path = folder(self) / "jwks.json"
         self.keys = FileKeys(str(self.path))
 
-    def find(self, kid: str):
+    def find(self, kid: str) -> PublicKey | None:
         return self.successResultOf(Deferred.fromCoroutine(self.keys.find(kid)))
 
     def test_rotated(self) -> None:

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay import keys
 from streamrelay.errors import ConfigError
 from streamrelay.grants import PREFIX, Grant, KeyRing, hash_key
 from streamrelay.keys import add_key, list_keys, revoke_key
-from tests.fakes import folder
+from tests.fakes import folder, there
 
 SAMPLE = """\
 # Who may open what.
@@ -85,7 +84,7 @@ class Adding(Case):
         wanted = [Grant('a"b\\', "x'\n]é"), Grant("*", "{}"), Grant("*", "*", view=True)]
         key = add_key(self.path, "alice", wanted)
         self.ring.load()
-        self.assertEqual(self.ring.user(key).grants, tuple(wanted))
+        self.assertEqual(there(self.ring.user(key)).grants, tuple(wanted))
 
     def test_created(self) -> None:
         """The day on which a key was made is recorded."""
@@ -122,7 +121,7 @@ class Revoking(Case):
         text = sample(self.path)
         key = add_key(self.path, "dave", [Grant()])
         self.ring.load()
-        self.assertEqual(self.ring.user(key).name, "dave")
+        self.assertEqual(there(self.ring.user(key)).name, "dave")
         revoke_key(self.path, "dave")
         self.assertEqual(self.path.read_text(), text)
         self.assertIsNone(self.ring.user(key))
@@ -181,7 +180,7 @@ class Revoking(Case):
         def fail(descriptor: int) -> None:
             raise OSError(28, "No space left on device")
 
-        self.patch(keys.os, "fsync", fail)
+        self.patch(os, "fsync", fail)
         self.assertIn("No space", str(self.assertRaises(ConfigError, revoke_key, self.path, "alice")))
         self.assertEqual(self.path.read_text(), text)
         self.assertEqual([path.name for path in self.where.iterdir()], ["keys.toml"])

@@ -5,8 +5,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.endings import Close, ending
 from streamrelay.leg import LegCore, make_leg
-from streamrelay.splice import Splice
-from tests.fakes import FakeConnection
+from tests.fakes import FakeConnection, FakeSplice, there
 
 
 class Life(SynchronousTestCase):
@@ -23,8 +22,8 @@ class Life(SynchronousTestCase):
     def no_timers(self) -> None:
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def meet(self) -> Splice:
-        splice = Splice(self.connection, FakeConnection(), lambda splice: None)
+    def meet(self) -> FakeSplice:
+        splice = FakeSplice(self.connection, FakeConnection(), lambda splice: None)
         self.leg.meet(splice)
         splice.start()
         return splice
@@ -40,7 +39,7 @@ class Life(SynchronousTestCase):
         """A leg that waits isn't read: nobody has joined its connection."""
         self.leg.open(self.connection)
         self.clock.advance(9.9)
-        self.assertIsNone(self.connection.feed)
+        self.assertIsNone(self.connection.joined)
         self.assertIsNone(self.connection.closed)
         self.assertEqual(self.said, [])
 
@@ -48,7 +47,7 @@ class Life(SynchronousTestCase):
         """When its patience is over a leg withdraws, is closed with 4004, and leaves when its connection is gone."""
         self.leg.open(self.connection)
         self.clock.advance(10.0)
-        self.assertEqual(self.connection.closed.code, Close.NOBODY_CAME)
+        self.assertEqual(self.connection.closing.code, Close.NOBODY_CAME)
         self.assertEqual(self.said, ["withdrawn"])
         self.connection.lose()
         self.assertEqual(self.said, ["withdrawn", "left"])
@@ -77,7 +76,7 @@ class Life(SynchronousTestCase):
         """A waiting leg that the relay ends withdraws and is closed for that reason."""
         self.leg.open(self.connection)
         self.leg.dismiss(ending(Close.GOING_AWAY))
-        self.assertEqual(self.connection.closed.code, Close.GOING_AWAY)
+        self.assertEqual(self.connection.closing.code, Close.GOING_AWAY)
         self.assertEqual(self.said, ["withdrawn"])
         self.no_timers()
 
@@ -86,9 +85,9 @@ class Life(SynchronousTestCase):
         self.leg.open(self.connection)
         splice = self.meet()
         self.leg.dismiss(ending(Close.OPERATOR))
-        self.assertEqual(splice.ending.code, Close.OPERATOR)
-        self.assertEqual(self.connection.closed.code, Close.OPERATOR)
-        self.assertEqual(splice.far.closed.code, Close.OPERATOR)
+        self.assertEqual(there(splice.ending).code, Close.OPERATOR)
+        self.assertEqual(self.connection.closing.code, Close.OPERATOR)
+        self.assertEqual(splice.far.closing.code, Close.OPERATOR)
 
     def test_lost_while_waiting(self) -> None:
         """A leg that is lost while it waits leaves, and no timer stays."""

@@ -1,5 +1,7 @@
 """limits.py: a stream held to its idle time, its lifetime and its quota."""
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
@@ -10,7 +12,7 @@ from streamrelay.limits import Bounds, first
 from streamrelay.pulse import BEAT, Pulse
 from streamrelay.splice import HIGH, Half, Splice
 from streamrelay.wire import Limits, strictest
-from tests.fakes import FakeConnection, cut, examples
+from tests.fakes import FakeConnection, FakeSplice, cut, examples, there
 
 
 class Case(SynchronousTestCase):
@@ -21,20 +23,20 @@ class Case(SynchronousTestCase):
         self.pulse = Pulse(self.clock)
         self.ends: list[Splice] = []
 
-    def bounds(self, **limits) -> Bounds:
+    def bounds(self, **limits: Any) -> Bounds:
         return Bounds(Limits(**limits), self.clock, self.pulse)
 
-    def held(self, bounds: Bounds) -> Splice:
-        splice = Splice(FakeConnection(), FakeConnection(), self.ends.append)
+    def held(self, bounds: Bounds) -> FakeSplice:
+        splice = FakeSplice(FakeConnection(), FakeConnection(), self.ends.append)
         bounds.hold(splice)
         splice.start()
         return splice
 
-    def assert_ended(self, splice: Splice, code: int) -> None:
+    def assert_ended(self, splice: FakeSplice, code: int) -> None:
         """Both ends were closed with this code, once, and the same reason."""
         self.assertEqual({splice.near.closed, splice.far.closed}, {splice.ending})
-        self.assertEqual((splice.ending.code, splice.near.closes, splice.far.closes), (code, 1, 1))
-        self.assertTrue(splice.ending.reason)
+        self.assertEqual((there(splice.ending).code, splice.near.closes, splice.far.closes), (code, 1, 1))
+        self.assertTrue(there(splice.ending).reason)
 
 
 class Strictest(SynchronousTestCase):
@@ -205,9 +207,9 @@ class Quota(Case):
 
     @examples(200)
     @given(st.integers(1, 120), pieces)
-    def test_whatever_the_splits(self, quota: int, history: list) -> None:
+    def test_whatever_the_splits(self, quota: int, history: list[tuple[int, bytes, list[int]]]) -> None:
         """Bytes out are exactly the first min(quota, in), each way in order, whatever the reads and views."""
-        splice = Splice(FakeConnection(), FakeConnection(), lambda splice: None)
+        splice = FakeSplice(FakeConnection(), FakeConnection(), lambda splice: None)
         Bounds(Limits(quota=quota), Clock(), Pulse(Clock())).hold(splice)
         splice.start()
         ends = (splice.near, splice.far)

@@ -2,7 +2,9 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,12 +14,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.endings import FINISHED
 from streamrelay.errors import TargetError
-from streamrelay.targets import log
 from streamrelay.targets.catalogue import read_entry
-from streamrelay.targets.log import LOOK, WATCHED, Log
+from streamrelay.targets.log import LOOK, WATCHED, Log, LogConnection
 from streamrelay.targets.log_file import CHUNK
 from streamrelay.wire import Refusal, Terms
-from tests.fakes import Ear, Turns, examples, folder
+from tests.fakes import Ear, Turns, examples, folder, there
 
 
 class Reader:
@@ -26,8 +27,8 @@ class Reader:
     def __init__(self, settings: Log, clock: Clock) -> None:
         self.settings, self.clock = settings, clock
         self.ears: list[Ear] = []
-        self.connection = None
-        self.on_received = lambda: None
+        self.connection: LogConnection
+        self.on_received: Callable[[], None] = lambda: None
 
     def connect(self, terms: Terms | None = None) -> None:
         self.ear = Ear(on_received=lambda: self.on_received())
@@ -54,9 +55,9 @@ class Reader:
         return Terms(place=place, after=after)
 
     @property
-    def events(self) -> list[object]:
+    def events(self) -> list[Any]:
         """What all connections have said: bytes, numbers of skipped lines, and "lost"; places aren't seen."""
-        events: list[object] = []
+        events: list[Any] = []
         for ear in self.ears:
             for kind, *rest in ear.said:
                 if kind == "control" and (told := json.loads(rest[0]).keys() & {"skipped", "lost"}):
@@ -83,15 +84,14 @@ class LogTest(SynchronousTestCase):
     def setUp(self) -> None:
         self.path = folder(self) / "log"
         self.clock = Turns()
+        self.upon_bytes: Callable[[], None] = lambda: None
+        """What a test does upon bytes."""
 
-    def follow(self, lines: int = 2, **more: int) -> None:
+    def follow(self, lines: int = 2, **more: Any) -> None:
         self.reader = Reader(Log(str(self.path), lines, **more), self.clock)
         self.addCleanup(lambda: self.reader.connection.abort())
-        self.reader.on_received = lambda: self.on_received()
+        self.reader.on_received = lambda: self.upon_bytes()
         self.reader.connect()
-
-    def on_received(self) -> None:
-        """What a test does upon bytes."""
 
     def append(self, data: bytes, path: Path | None = None) -> None:
         with (path or self.path).open("ab") as file:
@@ -128,7 +128,7 @@ class Followed(LogTest):
         (place / "app.log").symlink_to(self.path)
         table = {"kind": "log", "path": f"{place}/{{name}}.log", "parts": {"name": "[a-z]+"}}
         for more, code in (({}, Refusal.NOT_ALLOWED), ({"within": str(self.path.parent)}, None)):
-            target = read_entry("log/{name}", {**table, **more}).match("log/app")
+            target = there(read_entry("log/{name}", {**table, **more}).match("log/app"))
             attempt = Deferred.fromCoroutine(target.connect(self.clock, Terms()))
             if code is None:
                 self.successResultOf(attempt).abort()
@@ -152,7 +152,7 @@ class Followed(LogTest):
         content = b"x" * 99 + b"\n"
         self.append(content * 2000)
         self.follow(lines=2000)
-        self.assertEqual(len(self.reader.data), log.CHUNK)
+        self.assertEqual(len(self.reader.data), CHUNK)
         self.look()
         self.assertEqual(self.reader.data, content * 2000)
 
@@ -225,10 +225,10 @@ class Followed(LogTest):
     def test_paused_by_the_first_chunk(self) -> None:
         """A sink that is full after a chunk gets no further one until it has drained."""
         self.append(b"x" * 99_999 + b"\n")
-        self.on_received = lambda: self.reader.connection.pause()
+        self.upon_bytes = lambda: self.reader.connection.pause()
         self.follow()
         self.look()
-        self.assertEqual(len(self.reader.data), log.CHUNK)
+        self.assertEqual(len(self.reader.data), CHUNK)
 
     def test_takes_nothing(self) -> None:
         """What a client sends, says or ends changes neither the file nor the stream."""
@@ -245,7 +245,7 @@ class Followed(LogTest):
         """A log that is closed says so once, lets go of its file, and looks no more."""
         self.append(b"1\n")
         self.follow()
-        descriptor = self.reader.connection.file.descriptor
+        descriptor = there(self.reader.connection.file).descriptor
         self.reader.connection.close(FINISHED)
         self.reader.connection.close(FINISHED)
         self.reader.connection.resume()
@@ -256,7 +256,7 @@ class Followed(LogTest):
     def test_closed_while_told(self) -> None:
         """A stream that ends upon a chunk leaves nothing behind."""
         self.append(b"1\n")
-        self.on_received = lambda: self.reader.connection.abort()
+        self.upon_bytes = lambda: self.reader.connection.abort()
         self.follow()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
@@ -264,7 +264,7 @@ class Followed(LogTest):
         """A file that can't be read any more ends the stream, which says why, and holds no descriptor."""
         self.append(b"one\n")
         self.follow()
-        held = self.reader.connection.file.descriptor
+        held = there(self.reader.connection.file).descriptor
         directory = os.open(self.path.parent, os.O_RDONLY)
         os.dup2(directory, held)
         os.close(directory)
@@ -536,10 +536,10 @@ class Skips(LogTest):
     def test_backlog(self) -> None:
         """The last lines that were asked for are never too much, and what comes then is no reason to skip them."""
         self.append(self.lines(0, 5000))
-        self.on_received = lambda: self.reader.connection.pause()
+        self.upon_bytes = lambda: self.reader.connection.pause()
         self.follow(lines=5000, behind=CHUNK * 2)
         self.append(b"more\n")
-        self.on_received = lambda: None
+        self.upon_bytes = lambda: None
         self.reader.connection.resume()
         self.look()
         self.assertEqual(len(self.reader.events), 1)
@@ -573,7 +573,7 @@ class Skips(LogTest):
         for _ in range(5):
             self.clock.advance(0)
         self.assertEqual(self.reader.data, b"")
-        descriptor = self.reader.connection.file.descriptor
+        descriptor = there(self.reader.connection.file).descriptor
         self.reader.connection.abort()
         self.assertRaises(OSError, os.fstat, descriptor)
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -670,7 +670,7 @@ class Histories(SynchronousTestCase):
         reader.connection.abort()
         self.compare(reader.events, written, any(step == "truncate" for step, _ in steps))
 
-    def compare(self, events: list[object], written: list[bytes], truncated: bool) -> None:
+    def compare(self, events: list[Any], written: list[bytes], truncated: bool) -> None:
         """Go through what came; after "lost" it may go on at any later line, and only if there was a truncation."""
         expected, gap = 0, False
         text = b""

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.targets import log_file
 from streamrelay.targets.log_file import HEAD, LogFile, last_lines, open_log, replaced
-from tests.fakes import examples, folder
+from tests.fakes import examples, folder, there
 
 WITHIN = 16 << 20
 
@@ -64,7 +64,7 @@ class Files(SynchronousTestCase):
 
     def open(self, content: bytes) -> LogFile:
         self.path.write_bytes(content)
-        file = open_log(str(self.path))
+        file = there(open_log(str(self.path)))
         self.addCleanup(file.close)
         return file
 
@@ -116,7 +116,7 @@ class Files(SynchronousTestCase):
         (inner / "own").symlink_to(inner / "log")
         (inner / "out").symlink_to(self.path)
         self.path.write_text("secret")
-        opened = open_log(str(inner / "own"), within=str(inner))
+        opened = there(open_log(str(inner / "own"), within=str(inner)))
         self.addCleanup(opened.close)
         self.assertEqual(opened.read(10), b"x")
         self.assertRaises(PermissionError, open_log, str(inner / "out"), within=str(inner))
@@ -127,6 +127,6 @@ class Files(SynchronousTestCase):
         self.path.write_bytes(b"x")
         link = self.path.with_name("link")
         link.symlink_to(self.path)
-        followed = open_log(str(link))
+        followed = there(open_log(str(link)))
         followed.close()
         self.assertRaises(OSError, open_log, str(link), False)

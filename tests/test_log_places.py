@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamrelay import wire
 from streamrelay.targets.log_file import open_log
 from streamrelay.targets.log_places import Place
-from tests.fakes import examples, folder
+from tests.fakes import examples, folder, there
 
 MOST = st.integers(0, 2**64 - 1)
 
@@ -42,11 +42,11 @@ class Places(SynchronousTestCase):
         """An inode that now holds something that begins otherwise is another file."""
         path = folder(self) / "log"
         path.write_bytes(b"one\n")
-        file = open_log(str(path))
+        file = there(open_log(str(path)))
         self.addCleanup(file.close)
         file.seek(4)
         place = Place.of(file)
-        found = place.reopen(str(path), 0)
+        found = there(place.reopen(str(path), 0))
         self.assertEqual(found.offset, 4)
         found.close()
         path.write_bytes(b"two\nthree\n")

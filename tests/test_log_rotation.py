@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamrelay.targets import log_rotation
 from streamrelay.targets.log_file import LogFile, open_log
 from streamrelay.targets.log_rotation import find, rotated, successor
-from tests.fakes import folder
+from tests.fakes import folder, there
 
 
 class Rotation(SynchronousTestCase):
@@ -34,7 +34,7 @@ class Rotation(SynchronousTestCase):
         return status.st_dev, status.st_ino
 
     def after(self, name: str) -> tuple[str | None, bool | None]:
-        file = open_log(str(self.folder / name))
+        file = there(open_log(str(self.folder / name)))
         self.addCleanup(file.close)
         found, missing = successor(self.path, file)
         return self.take(found), missing

@@ -6,6 +6,7 @@ import stat
 from streamrelay import main
 from streamrelay.grants import KeyRing
 from tests.fakes import CommandCase as Case
+from tests.fakes import there
 
 
 class Files(Case):
@@ -33,7 +34,7 @@ class Files(Case):
         key = self.out.getvalue().strip()
         ring = KeyRing(str(keys))
         ring.load()
-        user = ring.user(key)
+        user = there(ring.user(key))
         self.assertTrue(user.may("web-1", "log/x") and user.may("a", "b:c"))
         self.assertFalse(user.may("a", "b"))
         self.assertEqual(stat.S_IMODE(keys.stat().st_mode), 0o600)
@@ -61,7 +62,7 @@ class Files(Case):
         self.assertEqual(self.run_command("key", "add", "carol", "--keys", str(keys), "--view", "*:vm/*"), 0)
         ring = KeyRing(str(keys))
         ring.load()
-        user = ring.user(self.out.getvalue().strip())
+        user = there(ring.user(self.out.getvalue().strip()))
         self.assertTrue(user.may("web-1", "vm/a"))
         self.assertFalse(user.may("web-1", "vm/a", act=True))
         self.assertEqual(self.run_command("key", "list", "--keys", str(keys)), 0)

@@ -5,16 +5,20 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay import credentials
 from streamrelay.errors import ConfigError
 from streamrelay.nats_client import NatsClient, tls_context
-from tests.fakes import awaited, folder
+from tests.fakes import awaited, folder, there
 from tests.test_credentials import CREDS, JWT
 
 INFO = {"server_id": "x", "version": "2.10.0", "max_payload": 1 << 20, "headers": True, "nonce": "abc"}
+
+
+Load = Callable[[], credentials.Credentials | None]
 
 
 class Given(Exception):
@@ -35,11 +39,11 @@ class Server:
                 writer.write(b"PONG\r\n")
         writer.close()
 
-    def connect(self, scheme: str, plain: bool, load: Callable = lambda: None) -> dict:
+    def connect(self, scheme: str, plain: bool, load: Load = lambda: None) -> dict[str, Any]:
         """What a client says first, as a table."""
         return awaited(self._connect(scheme, plain, load))
 
-    async def _connect(self, scheme: str, plain: bool, load: Callable) -> dict:
+    async def _connect(self, scheme: str, plain: bool, load: Load) -> dict[str, Any]:
         server = await asyncio.start_server(self.meet, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         client = NatsClient(frozenset([("127.0.0.1", port)] if plain else []), load)
@@ -53,7 +57,8 @@ class Server:
             await client.close()
             server.close()
             await asyncio.sleep(0.02)
-        return json.loads(self.heard.split(b"\r\n")[0].removeprefix(b"CONNECT "))
+        said: dict[str, Any] = json.loads(self.heard.split(b"\r\n")[0].removeprefix(b"CONNECT "))
+        return said
 
 
 class First(SynchronousTestCase):
@@ -85,7 +90,7 @@ class First(SynchronousTestCase):
         self.write(self.seed.decode())
         said = self.server.connect("nats", True, self.load)
         self.assertEqual((said["nkey"], "pass" in said, "jwt" in said), (self.public, False, False))
-        self.assertEqual(said["sig"], self.load().sign("abc").decode())
+        self.assertEqual(said["sig"], there(self.load()).sign("abc").decode())
         self.assertNotIn(self.seed, self.server.heard)
 
     def test_jwt(self) -> None:

@@ -5,13 +5,14 @@ import hashlib
 import hmac
 import json
 import time
+from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.config import OidcConfig
-from streamrelay.jwks import read_keys
+from streamrelay.jwks import PublicKey, read_keys
 from streamrelay.oidc import BearerError, Issuer
 from tests.issuer import AUDIENCE, ISSUER, Key
 
@@ -27,7 +28,7 @@ class Known:
     def __init__(self, *keys: Key) -> None:
         self.keys = read_keys(json.dumps({"keys": [key.public() for key in keys]}).encode())
 
-    async def find(self, kid: str):
+    async def find(self, kid: str) -> PublicKey | None:
         return self.keys.get(kid)
 
 
@@ -38,7 +39,7 @@ class Verifying(SynchronousTestCase):
         self.rsa, self.ec, self.ed = Key("rsa", "RSA"), Key("ec", "P-256"), Key("ed", "Ed25519")
         self.issuer = Issuer(OidcConfig(ISSUER, AUDIENCE, "x"), Known(self.rsa, self.ec, self.ed))
 
-    def claims(self, token: str) -> dict:
+    def claims(self, token: str) -> dict[str, Any]:
         return self.successResultOf(Deferred.fromCoroutine(self.issuer.claims(token)))
 
     def refused(self, token: str) -> str:
@@ -61,7 +62,7 @@ class Verifying(SynchronousTestCase):
     def test_claims(self) -> None:
         """Whoever else it is from or for, and whenever else it holds, it is refused."""
         now = time.time()
-        for claims in (
+        wrong: tuple[dict[str, Any], ...] = (
             {"iss": None},
             {"iss": ISSUER.rstrip("/")},
             {"iss": ISSUER.upper()},
@@ -83,7 +84,8 @@ class Verifying(SynchronousTestCase):
             {"nbf": now + 100},
             {"nbf": "x"},
             {"iat": now + 100},
-        ):
+        )
+        for claims in wrong:
             self.refused(self.ec.sign(**claims))
         self.claims(self.ec.sign(exp=now - 3, iat=now + 3, nbf=now + 3))
 
@@ -149,7 +151,8 @@ class Verifying(SynchronousTestCase):
             self.refused(stranger.sign(headers=headers))
         self.refused(self.ec.sign(headers={"crit": ["exp"]}))
         _, body, signature = self.ec.sign().split(".")
-        for kid in (None, 7, ["ec"], {}):
+        kids: tuple[object, ...] = (None, 7, ["ec"], {})
+        for kid in kids:
             self.refused(f"{encoded({'alg': 'ES256', 'kid': kid})}.{body}.{signature}")
         self.refused(f"{encoded({'alg': 'ES256'})}.{body}.{signature}")
 
@@ -170,6 +173,6 @@ class Verifying(SynchronousTestCase):
             self.refused(f"{encoded(head)}.{body}.{signature}")
         for token in ("", "..", "a.b.", "a.b.c.d", f"a.{'b' * 9000}.c", "a b.c.d", self.ec.sign() + "\n", "é.é.é"):
             self.refused(token)
-        head = encoded({"alg": "ES256", "kid": "ec"})
+        good = encoded({"alg": "ES256", "kid": "ec"})
         for part in (b"", b"[]", b"7", b"\xff", b"[" * 5000):
-            self.refused(f"{head}.{encoded(part)}.{signature}")
+            self.refused(f"{good}.{encoded(part)}.{signature}")

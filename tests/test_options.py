@@ -1,13 +1,19 @@
 """options.py and the taps: twistd's command lines."""
 
+import asyncio
+import time
+from types import ModuleType
+from typing import Any
+
 from twisted.application.service import IServiceMaker
 from twisted.internet import reactor as installed
 from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort
 from twisted.plugin import getPlugins
 from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay import agent_tap, options, platform_tap, relay_tap
+from streamrelay import agent_tap, platform_tap, relay_tap
 from streamrelay.agent import Agent
 from streamrelay.config import AgentConfig, PlatformConfig, RelayConfig
 from streamrelay.errors import ConfigError
@@ -45,12 +51,12 @@ class Case(SynchronousTestCase):
         add_key(self.keys, "alice", [Grant()])
         self.addCleanup(setattr, Logger, "debugging", False)
 
-    def parse(self, module, *arguments: str):
+    def parse(self, module: ModuleType, *arguments: str) -> Any:
         parsed = module.Options()
         parsed.parseOptions(arguments)
         return parsed
 
-    def leaves(self, module, *arguments: str) -> str:
+    def leaves(self, module: ModuleType, *arguments: str) -> str:
         """The line with which a program doesn't start."""
         error = self.assertRaises(SystemExit, module.makeService, self.parse(module, *arguments))
         self.assertNotIn("\n", str(error))
@@ -233,10 +239,10 @@ class Services(Case):
     def test_taken_port(self) -> None:
         """A port that is taken ends the program with one line."""
 
-        def refuse(*arguments, **more):
+        def refuse(*arguments: object, **more: object) -> IListeningPort:
             raise CannotListenError("", 1, OSError(98, "in use"))
 
-        self.reactor.listenTCP = refuse
+        self.patch(self.reactor, "listenTCP", refuse)
         service = relay_tap.makeService(
             self.parse(relay_tap, "--tokens", "opaque", "--listen", "tcp:1:interface=127.0.0.1")
         )
@@ -246,17 +252,18 @@ class Services(Case):
         """A started program's loop is asyncio's current one."""
         service = Looped(self.reactor)
         service.startService()
-        self.assertIs(options.asyncio.get_event_loop_policy().get_event_loop(), self.reactor._asyncioEventloop)
+        self.assertIs(asyncio.get_event_loop_policy().get_event_loop(), self.reactor._asyncioEventloop)
 
     def test_reload(self) -> None:
         """SIGHUP reads certificates again, and does nothing to a program that has none."""
         heard = Heard(self)
-        service = relay_tap.makeService(self.parse(relay_tap, "--tokens", "opaque"))
+        service: Any = relay_tap.makeService(self.parse(relay_tap, "--tokens", "opaque"))
         service.reload()
         self.assertEqual(heard.events, [])
         pair = Authority(self.where / "ca.pem").issue(self.where / "a.pem", "a.example")
         options = ("--tokens", "opaque", "--listen", "tls:1", "--certificate", pair)
-        relay_tap.makeService(self.parse(relay_tap, *options)).reload()
+        service = relay_tap.makeService(self.parse(relay_tap, *options))
+        service.reload()
         self.assertIn("certificates read again: a.example", heard.text)
 
     def test_all_read_again(self) -> None:
@@ -321,4 +328,4 @@ class Reactors(SynchronousTestCase):
         """Timers follow a clock that nobody can set."""
         reactor = install(self)
         install_reactor()
-        self.assertIs(reactor.seconds, options.time.monotonic)
+        self.assertIs(reactor.seconds, time.monotonic)

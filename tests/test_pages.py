@@ -3,16 +3,22 @@
 import gzip
 import json
 import re
+from importlib import resources
 from pathlib import Path
 from urllib.parse import urldefrag, urljoin
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 import streamrelay
 from streamrelay import api
 from streamrelay import pages as module
+from streamrelay.attempts import Attempts
 from streamrelay.errors import ConfigError
+from streamrelay.gate import Gate
+from streamrelay.grants import KeyRing
 from streamrelay.pages import has_already, pages, takes_gzip
+from streamrelay.sessions import Sessions
 from tests.fakes import FakePlatform, folder
 from tests.test_api import Case
 
@@ -40,7 +46,7 @@ class Sending(Case):
         super().setUp()
         self.plain = (WEB / "console.js").read_bytes()
 
-    def get(self, method: str = "GET", path: str = "/console.js", **headers: str):
+    def get(self, method: str = "GET", path: str = "/console.js", **headers: str) -> tuple[int, dict[str, str], bytes]:
         status, named, body = self.ask(method, path, key=None, **headers)
         return status, named, body.encode("latin-1")
 
@@ -216,7 +222,7 @@ class Listed(SynchronousTestCase):
         """Without third-party files the rest is served, and the log names what is missing."""
         where = folder(self)
         (where / "console.html").write_text("the console")
-        self.patch(module.resources, "files", lambda name: where)
+        self.patch(resources, "files", lambda name: where)
         told: list[str] = []
         self.patch(module.log, "warn", lambda text, **named: told.append(text.format(**named)))
         self.assertEqual(list(pages(RELAY)), [(b"",)])
@@ -266,7 +272,8 @@ class Chosen(SynchronousTestCase):
 
     def test_fixed(self) -> None:
         """What is changed or added in it after the start isn't seen."""
-        site = api.Root(FakePlatform(), None, str(self.where))
+        gate = Gate(KeyRing(""), Sessions(Clock(), 1, 1), Attempts(Clock()))
+        site = api.Root(FakePlatform(), gate, str(self.where))
         self.put("novnc/core/rfb.js", "export default 2;")
         self.put("novnc/core/new.js")
         page = site.pages[named("third-party/novnc/core/rfb.js")]

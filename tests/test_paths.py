@@ -1,21 +1,30 @@
 """The splice over every path that bytes can take: plain sockets, TLS, Twisted's own transports, and their mixtures."""
 
+import socket
 import struct
+from collections.abc import Callable, Sequence
 from functools import wraps
+from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from streamrelay.channel import READ
 from streamrelay.endings import Close
 from streamrelay.framed import FramedConnection, Masking
 from streamrelay.pulse import Pulse
-from streamrelay.sockets import READ
 from streamrelay.splice import HIGH, Half, Splice
-from tests.loopback import PATHS, StepLoop, connected, masked, unframe
+from tests.loopback import PATHS, Peer, StepLoop, connected, masked, unframe
 
-MIXTURES = [(near, far) for near in PATHS for far in PATHS]
+T = TypeVar("T")
+Case = TypeVar("Case", bound=SynchronousTestCase)
+Paths = tuple[str, str]
+
+MIXTURES: list[Paths] = [(near, far) for near in PATHS for far in PATHS]
 STEPS = 20_000
 """Turns of the loop within which anything must be done."""
 
@@ -23,31 +32,33 @@ STEPS = 20_000
 class Side:
     """Stands for Twisted's protocol: it tells the connection that its transport is gone."""
 
-    connection = None
+    connection: "FramedConnection | Gone"
+    dataReceived: Callable[[bytes], None]
 
-    def connectionLost(self, reason):
-        self.connection.connection_lost("" if reason.type.__name__ == "ConnectionDone" else "reset")
+    def connectionLost(self, reason: Failure) -> None:
+        self.connection.connection_lost("" if reason.check(ConnectionDone) else "reset")
 
 
 class Relay:
     """Two legs at a relay, spliced, and the peers at their other ends."""
 
-    def __init__(self, paths, control=(True, True), small=True):
+    def __init__(self, paths: Paths, control: tuple[bool, bool] = (True, True), small: bool = True) -> None:
         self.loop, self.clock = StepLoop(), Clock()
         pulse = Pulse(self.clock)
-        self.ended = []
-        self.peers, self.legs = [], []
+        self.ended: list[Splice] = []
+        self.peers: list[Peer] = []
+        self.legs: list[FramedConnection] = []
         for path, v1 in zip(paths, control, strict=True):
             side = Side()
             channel, peer = connected(path, self.loop, self.clock, side, small)
-            side.connection = FramedConnection(channel, self.clock, pulse, Masking.NONE, v1)
-            self.legs.append(side.connection)
+            leg = side.connection = FramedConnection(channel, self.clock, pulse, Masking.NONE, v1)
+            self.legs.append(leg)
             self.peers.append(peer)
         self.client, self.agent = self.peers
         self.splice = Splice(self.legs[0], self.legs[1], self.ended.append)
         self.splice.start()
 
-    def run(self, done, reading=(True, True)):
+    def run(self, done: Callable[..., T], reading: tuple[bool, bool] = (True, True)) -> T | bool:
         """Turn the loop until it is done; the peers push, and read if they may."""
         for _ in range(STEPS):
             if done():
@@ -55,24 +66,26 @@ class Relay:
             self.turn(reading)
         return done()
 
-    def turn(self, reading=(True, True)):
+    def turn(self, reading: tuple[bool, bool] = (True, True)) -> None:
         self.loop.step()
         for peer, may in zip(self.peers, reading, strict=True):
             peer.push()
             if may:
                 peer.read()
 
-    def got(self, peer):
+    def got(self, peer: Peer) -> bytes:
         return b"".join(payload for opcode, payload in unframe(peer.received) if opcode == 2)
 
-    def controls(self, peer):
+    def controls(self, peer: Peer) -> list[bytes]:
         return [payload for opcode, payload in unframe(peer.received) if opcode == 1]
 
-    def close_code(self, peer):
-        codes = [struct.unpack("!H", payload[:2])[0] for opcode, payload in unframe(peer.received) if opcode == 8]
+    def close_code(self, peer: Peer) -> int | None:
+        codes: list[int] = [
+            struct.unpack("!H", payload[:2])[0] for opcode, payload in unframe(peer.received) if opcode == 8
+        ]
         return codes[0] if codes else None
 
-    def stop(self):
+    def stop(self) -> None:
         for peer in self.peers:
             if not peer.reset:
                 peer.break_off()
@@ -86,18 +99,20 @@ EOF = masked(1, b'{"eof":true}')
 BYE = masked(8, struct.pack("!H", 1000))
 
 
-def pattern(size, seed=0):
+def pattern(size: int, seed: int = 0) -> bytes:
     return bytes((seed + at * 7 + at // 251) & 255 for at in range(size))
 
 
-def on_every_path(**more):
+def on_every_path(
+    control: tuple[bool, bool] = (True, True),
+) -> Callable[[Callable[[Case, Relay, Paths], None]], Callable[[Case], None]]:
     """Run a test once for each pair of paths, with a relay of its own."""
 
-    def decorate(test):
+    def decorate(test: Callable[[Case, Relay, Paths], None]) -> Callable[[Case], None]:
         @wraps(test)
-        def run(self):
+        def run(self: Case) -> None:
             for paths in MIXTURES:
-                relay = Relay(paths, **more)
+                relay = Relay(paths, control)
                 self.addCleanup(relay.stop)
                 test(self, relay, paths)
 
@@ -112,7 +127,7 @@ class EveryPathTests(SynchronousTestCase):
     """Each rule on each pair of paths."""
 
     @on_every_path()
-    def test_both_directions_at_once(self, relay, paths):
+    def test_both_directions_at_once(self, relay: Relay, paths: Paths) -> None:
         """Half a megabyte each way at the same time arrives whole and in order, and then both legs close with 1000."""
         up, down = pattern(500_000, 1), pattern(500_000, 2)
         relay.client.send(masked(2, up) + EOF)
@@ -130,7 +145,7 @@ class EveryPathTests(SynchronousTestCase):
         self.assertEqual(relay.loop.watched, 0, paths)
 
     @on_every_path()
-    def test_half_close(self, relay, paths):
+    def test_half_close(self, relay: Relay, paths: Paths) -> None:
         """A client's end of file is passed on behind its bytes, and the other direction goes on to its own end."""
         relay.client.send(masked(2, b"question") + EOF)
         self.assertTrue(relay.run(lambda: relay.controls(relay.agent)), paths)
@@ -140,7 +155,7 @@ class EveryPathTests(SynchronousTestCase):
         self.assertEqual(relay.controls(relay.client), [b'{"eof":true}'], paths)
 
     @on_every_path(control=(False, True))
-    def test_raw_client(self, relay, paths):
+    def test_raw_client(self, relay: Relay, paths: Paths) -> None:
         """A raw client gets all that was sent before the end of file, then 1000, and no control message."""
         relay.agent.send(masked(2, pattern(300_000)) + masked(1, b'{"exit":3}') + EOF)
         self.assertTrue(relay.run(lambda: relay.close_code(relay.client)), paths)
@@ -148,7 +163,7 @@ class EveryPathTests(SynchronousTestCase):
         self.assertEqual((relay.close_code(relay.client), relay.controls(relay.client)), (1000, []), paths)
 
     @on_every_path()
-    def test_close_with_bytes_in_flight(self, relay, paths):
+    def test_close_with_bytes_in_flight(self, relay: Relay, paths: Paths) -> None:
         """A leg that closes right behind its bytes has them all delivered before the other is closed."""
         relay.agent.send(masked(2, pattern(400_000)) + BYE)
         self.assertTrue(relay.run(lambda: relay.close_code(relay.client)), paths)
@@ -156,7 +171,7 @@ class EveryPathTests(SynchronousTestCase):
         self.assertEqual(relay.close_code(relay.client), 1000, paths)
 
     @on_every_path()
-    def test_reset_in_mid_frame(self, relay, paths):
+    def test_reset_in_mid_frame(self, relay: Relay, paths: Paths) -> None:
         """When a leg is reset within a frame, the other gets what came before it and is closed with 4005."""
         relay.agent.send(masked(2, b"whole") + masked(2, pattern(5000))[:2000])
         self.assertTrue(relay.run(lambda: len(relay.got(relay.client)) > 1900), paths)
@@ -167,7 +182,7 @@ class EveryPathTests(SynchronousTestCase):
         self.assertEqual(relay.got(relay.client), whole[: len(relay.got(relay.client))], paths)
 
     @on_every_path()
-    def test_a_reader_that_stops_bounds_what_waits(self, relay, paths):
+    def test_a_reader_that_stops_bounds_what_waits(self, relay: Relay, paths: Paths) -> None:
         """While a client does not read, at most 256 KiB wait for it, and its agent isn't read; then all arrives."""
         sent = pattern(3_000_000)
         relay.agent.send(masked(2, sent) + EOF)
@@ -181,7 +196,7 @@ class EveryPathTests(SynchronousTestCase):
         self.assertEqual(relay.got(relay.client), sent, paths)
 
     @on_every_path()
-    def test_protocol_error(self, relay, paths):
+    def test_protocol_error(self, relay: Relay, paths: Paths) -> None:
         """A leg that breaks the protocol is told so by its close code, and the other gets what came before it."""
         relay.agent.send(masked(2, b"fine") + b"\xf2\x80\0\0\0\0")
         self.assertTrue(relay.run(lambda: relay.close_code(relay.client) and relay.close_code(relay.agent)), paths)
@@ -194,7 +209,7 @@ class OurFaultTests(SynchronousTestCase):
     """Errors of ours."""
 
     @on_every_path()
-    def test_only_that_stream_dies(self, relay, paths):
+    def test_only_that_stream_dies(self, relay: Relay, paths: Paths) -> None:
         """An error in what takes the bytes closes that leg with 1011 and the other with 4005, and is logged once."""
         self.patch(Half, "received", lambda *_: 1 / 0)
         relay.agent.send(masked(2, b"x") + masked(2, b"y"))
@@ -202,7 +217,7 @@ class OurFaultTests(SynchronousTestCase):
         self.assertEqual((relay.close_code(relay.agent), relay.close_code(relay.client)), (1011, 4005), paths)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
-    def test_of_another_receiver(self):
+    def test_of_another_receiver(self) -> None:
         """An error in what takes a channel's bytes ends that channel's connection, and is logged once."""
         for path in ("plain", "tls"):
             loop, clock, side = StepLoop(), Clock(), Side()
@@ -220,13 +235,14 @@ class OurFaultTests(SynchronousTestCase):
 class Broken:
     """A receiver with an error."""
 
-    def data_received(self, data):
+    def data_received(self, data: memoryview) -> None:
         raise ZeroDivisionError
 
-    def drained(self):
+    def drained(self) -> None:
         pass
 
 
+Actions = list[tuple[str, int, int]]
 ACTIONS = st.one_of(
     st.tuples(st.just("send"), st.integers(0, 1), st.integers(1, 70_000)),
     st.tuples(st.just("small"), st.integers(0, 1), st.integers(1, 300)),
@@ -243,7 +259,7 @@ class HistoryTests(SynchronousTestCase):
 
     @settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.sampled_from(MIXTURES), st.lists(ACTIONS, max_size=25), LAST, st.integers(0, 1))
-    def test_histories(self, paths, actions, last, who):
+    def test_histories(self, paths: Paths, actions: Actions, last: str, who: int) -> None:
         """Whatever is sent, split, held up, pinged, ended or reset, no byte is lost, doubled or out of order."""
         relay = Relay(paths)
         try:
@@ -251,7 +267,7 @@ class HistoryTests(SynchronousTestCase):
         finally:
             relay.stop()
 
-    def play(self, relay, actions, last, who):
+    def play(self, relay: Relay, actions: Actions, last: str, who: int) -> None:
         sent, ended, reading = [bytearray(), bytearray()], [False, False], (True, True)
         for action, number, size in actions:
             if action in ("send", "small") and not ended[number]:
@@ -283,7 +299,7 @@ class HistoryTests(SynchronousTestCase):
             if last in ("eof", "nothing") or (last == "bye" and number == who):
                 self.assertEqual(len(out), len(sent[number]))
 
-    def settled(self, relay, sent, last, who):
+    def settled(self, relay: Relay, sent: list[bytearray], last: str, who: int) -> bool:
         if last in ("reset", "bye"):
             other = relay.peers[1 - who]
             return relay.close_code(other) is not None or other.reset
@@ -294,18 +310,18 @@ class HistoryTests(SynchronousTestCase):
 class UnsettledTests(SynchronousTestCase):
     """TLS, while Twisted has still to write what the handshake has left."""
 
-    def setUp(self):
+    def setUp(self) -> None:
         self.loop, self.clock, self.side = StepLoop(), Clock(), Side()
         self.channel, self.peer = connected("tls", self.loop, self.clock, self.side, settled=False)
         self.addCleanup(self.peer.break_off)
 
-    def settle(self):
+    def settle(self) -> None:
         self.clock.advance(0)
         for _ in range(5):
             self.loop.step()
             self.peer.read()
 
-    def test_in_order(self):
+    def test_in_order(self) -> None:
         """What is written meanwhile is sealed and sent behind it, as TLS numbers its records."""
         self.channel.write([b"met ", b"and more"])
         self.assertEqual(self.channel.unsent, 12)
@@ -315,7 +331,7 @@ class UnsettledTests(SynchronousTestCase):
         self.assertEqual(bytes(self.peer.received), b"101met and more")
         self.assertEqual(self.channel.unsent, 0)
 
-    def test_tells_that_it_has_drained(self):
+    def test_tells_that_it_has_drained(self) -> None:
         """Who was told that bytes were unsent is told when they are out, or a source would be paused for ever."""
         told = Told()
         self.channel.start(told)
@@ -325,7 +341,7 @@ class UnsettledTests(SynchronousTestCase):
             self.settle()
         self.assertEqual((told.drains > 0, self.channel.unsent), (True, 0))
 
-    def test_closed(self):
+    def test_closed(self) -> None:
         """A close meanwhile is done behind it, with or without bytes before it."""
         self.side.connection = Gone()
         self.channel.write([b"bye"])
@@ -334,7 +350,7 @@ class UnsettledTests(SynchronousTestCase):
         self.assertEqual(bytes(self.peer.received), b"101bye")
         self.assertTrue(self.peer.closed and self.side.connection.gone)
 
-    def test_closed_at_once(self):
+    def test_closed_at_once(self) -> None:
         """The same where nothing was written."""
         self.side.connection = Gone()
         self.channel.close()
@@ -348,10 +364,10 @@ class Told:
 
     drains = 0
 
-    def data_received(self, data):
+    def data_received(self, data: memoryview) -> None:
         pass
 
-    def drained(self):
+    def drained(self) -> None:
         self.drains += 1
 
 
@@ -360,14 +376,14 @@ class Gone:
 
     gone = False
 
-    def connection_lost(self, reason):
+    def connection_lost(self, reason: str) -> None:
         self.gone = True
 
 
 class CostTests(SynchronousTestCase):
     """What a chunk costs, counted in calls, so that a slower path is noticed on any machine."""
 
-    def test_a_chunk_changes_no_registration(self):
+    def test_a_chunk_changes_no_registration(self) -> None:
         """While both peers keep up, no descriptor is registered or unregistered, whatever flows."""
         for path in ("plain", "tls"):
             relay = Relay((path, path), small=False)
@@ -378,7 +394,7 @@ class CostTests(SynchronousTestCase):
                 self.assertTrue(relay.run(lambda at=at, relay=relay: len(relay.got(relay.client)) == 8000 * (at + 1)))
             self.assertEqual(relay.loop.registrations, before, path)
 
-    def test_small_frames_are_merged(self):
+    def test_small_frames_are_merged(self) -> None:
         """Frames that come in one read go out as one frame, in one write."""
         relay = Relay(("plain", "plain"), small=False)
         self.addCleanup(relay.stop)
@@ -408,17 +424,18 @@ class CostTests(SynchronousTestCase):
 class Counted:
     """A channel's socket, with its calls counted."""
 
-    def __init__(self, channel) -> None:
+    def __init__(self, channel: Any) -> None:
         self.reads = self.writes = 0
-        self._socket, channel._socket = channel._socket, self
+        self._socket: socket.socket = channel._socket
+        channel._socket = self
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._socket, name)
 
-    def recv_into(self, buffer, most) -> int:
+    def recv_into(self, buffer: bytearray, most: int) -> int:
         self.reads += 1
         return self._socket.recv_into(buffer, most)
 
-    def sendmsg(self, buffers) -> int:
+    def sendmsg(self, buffers: Sequence[memoryview]) -> int:
         self.writes += 1
         return self._socket.sendmsg(buffers)

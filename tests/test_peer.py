@@ -25,7 +25,7 @@ class Words(SynchronousTestCase):
             def __init__(self, host: str | None) -> None:
                 self.host, self.port = host, 7
 
-            def getPeer(self):
+            def getPeer(self) -> "Peer":
                 return self
 
         self.assertEqual(address(Peer("10.0.0.1")), "10.0.0.1:7")

@@ -4,10 +4,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay import credentials
 from streamrelay.errors import ConfigError
-from streamrelay.permissions import BusUser, parse, render
+from streamrelay.permissions import BusUser, Role, parse, render
 
 
-def user(role: str, name: str = "") -> BusUser:
+def user(role: Role, name: str = "") -> BusUser:
     return BusUser(role, credentials.generate()[1], name)
 
 

@@ -1,13 +1,15 @@
 """platform.py: minting, summoning, asking who is up."""
 
 import json
+from collections.abc import Coroutine
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay import wire
 from streamrelay.bus import Down, Nobody, TooSlow
 from streamrelay.errors import Refused
-from streamrelay.platform import Platform
+from streamrelay.platform import Opened, Platform
 from streamrelay.tokens import Verifier
 from streamrelay.wire import Answer, HostInfo, Limits, Refusal, Summons, TargetInfo
 from tests.fakes import FakeBus, awaited, key_pair
@@ -24,11 +26,12 @@ class Case(SynchronousTestCase):
         self.platform.bus = self.bus = FakeBus()
         self.public = str(public)
 
-    def open(self, host: str = "web-1", target: str = "log/nginx", **more):
+    def open(self, host: str = "web-1", target: str = "log/nginx", **more: Any) -> Opened:
         return awaited(self.platform.open("alice", host, target, **more))
 
-    def refused(self, work) -> Refused:
-        return self.assertRaises(Refused, awaited, work)
+    def refused(self, work: Coroutine[Any, Any, object]) -> Refused:
+        refusal: Refused = self.assertRaises(Refused, awaited, work)
+        return refusal
 
 
 class Opening(Case):
@@ -226,7 +229,7 @@ class Asking(Case):
     def test_streams(self) -> None:
         """Live streams are listed, the oldest first, and no host tells of another's; nonsense is left out."""
 
-        def told(host: str, name: str, age: float) -> dict:
+        def told(host: str, name: str, age: float) -> dict[str, object]:
             return {"stream": name, "host": host, "target": "t", "user": "u", "seconds": age, "up": 1, "down": 2}
 
         self.bus.gathered = [

@@ -2,6 +2,7 @@
 
 import struct
 from ipaddress import ip_address
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +22,7 @@ from streamrelay.proxies import (
     parse_header,
 )
 from streamrelay.wire import HANDSHAKE_TIME
-from tests.fakes import FakeTransport, examples
+from tests.fakes import FakeTransport, examples, there
 
 PROXY = "10.0.0.9"
 
@@ -90,8 +91,7 @@ class Headers(SynchronousTestCase):
         for source in ("192.0.2.7", "2001:db8::7"):
             for more in (b"", b"\x04\x00\x01x" * 20):
                 found = parse_header(header(source, more=more) + b"GET")
-                self.assertIsNotNone(found)
-                length, address = found
+                length, address = there(found)
                 self.assertEqual((address.host, address.port), (source, 4711))
                 self.assertEqual(length, len(header(source, more=more)))
 
@@ -134,12 +134,13 @@ class Greeter(Protocol):
     """Remembers whom it met, and what it was told."""
 
     def connectionMade(self) -> None:
-        self.met, self.heard, self.gone = self.transport.getPeer().host, b"", False
+        peer: Any = there(self.transport).getPeer()
+        self.met, self.heard, self.gone = peer.host, b"", False
 
     def dataReceived(self, data: bytes) -> None:
         self.heard += data
 
-    def connectionLost(self, reason) -> None:
+    def connectionLost(self, reason: object = None) -> None:
         self.gone = True
 
 
@@ -154,7 +155,7 @@ class Connections(SynchronousTestCase):
     def connect(self, host: str) -> FakeTransport:
         transport = FakeTransport()
         address = IPv4Address("TCP", host, 1)
-        transport.getPeer = lambda: address
+        transport.peerAddr = address
         transport.protocol = self.factory.buildProtocol(address)
         transport.protocol.makeConnection(transport)
         return transport

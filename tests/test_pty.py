@@ -1,7 +1,9 @@
 """targets/pty.py: a command in a pseudo-terminal; here without one."""
 
+import fcntl
 import os
 import signal
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessDone, ProcessTerminated
@@ -12,7 +14,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.endings import FINISHED
 from streamrelay.errors import TargetError
-from streamrelay.targets import pty
 from streamrelay.targets.pty import KILL_AFTER, Pty, PtyConnection, PtyProtocol, exit_status
 from streamrelay.wire import Refusal, Terms
 from tests.fakes import Ear, FakeTransport, folder
@@ -23,6 +24,9 @@ class FakeProcess(FakeTransport):
 
     pid = 4711
 
+    def fileno(self) -> int:
+        return 99
+
 
 class Case(SynchronousTestCase):
     """A connection to a process that a test speaks for."""
@@ -30,7 +34,7 @@ class Case(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock, self.ear, self.process = Clock(), Ear(), FakeProcess()
         self.signals: list[tuple[int, int]] = []
-        self.patch(pty.os, "killpg", lambda group, number: self.signals.append((group, number)))
+        self.patch(os, "killpg", lambda group, number: self.signals.append((group, number)))
         self.connection = PtyConnection(self.clock)
         self.protocol = PtyProtocol(self.connection)
         self.protocol.makeConnection(self.process)
@@ -108,8 +112,7 @@ class Processes(Case):
     def test_resize(self) -> None:
         """A resize is told to the terminal; other control messages, and broken ones, change nothing."""
         sizes: list[bytes] = []
-        self.patch(pty.fcntl, "ioctl", lambda descriptor, what, size: sizes.append(size))
-        self.process.fileno = lambda: 99
+        self.patch(fcntl, "ioctl", lambda descriptor, what, size: sizes.append(size))
         self.join()
         for message in (b'{"resize": [100, 40]}', b"{}", b'{"exit": 0}', b'{"resize": [0, 0]}', b"\xff"):
             self.connection.send_control(message)
@@ -125,7 +128,7 @@ class Processes(Case):
             def fail(group: int, number: int, error: OSError = error) -> None:
                 raise error
 
-            self.patch(pty.os, "killpg", fail)
+            self.patch(os, "killpg", fail)
             self.join()
             self.connection.close(FINISHED)
 
@@ -135,7 +138,7 @@ class Settings(SynchronousTestCase):
 
     def refused(self, settings: Pty) -> str:
         work = Deferred.fromCoroutine(settings.connect(MemoryReactorClock(), Terms()))
-        error = self.failureResultOf(work, TargetError).value
+        error: TargetError = self.failureResultOf(work, TargetError).value
         self.assertEqual(error.code, Refusal.TARGET_REFUSED)
         return error.reason
 
@@ -152,14 +155,13 @@ class Settings(SynchronousTestCase):
 
     def test_started(self) -> None:
         """The command is started as it stands, without a shell, in its directory, in a terminal of its size."""
-        started: list[tuple] = []
+        started: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
         sizes: list[bytes] = []
         process = FakeProcess()
-        process.fileno = lambda: 99
-        self.patch(pty.fcntl, "ioctl", lambda descriptor, what, size: sizes.append(size))
+        self.patch(fcntl, "ioctl", lambda descriptor, what, size: sizes.append(size))
 
         class Reactor(Clock):
-            def spawnProcess(self, protocol, *arguments, **options) -> None:
+            def spawnProcess(self, protocol: PtyProtocol, *arguments: Any, **options: Any) -> None:
                 started.append((arguments, options))
                 protocol.makeConnection(process)
 

@@ -4,7 +4,7 @@ from attrs import define
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.pulse import BEAT, Pulse
+from streamrelay.pulse import BEAT, Beating, Pulse
 
 
 @define(eq=False, slots=False)
@@ -13,7 +13,7 @@ class Member:
 
     pulse: Pulse
     beats: int = 0
-    leaves: object = None
+    leaves: Beating | None = None
 
     def beat(self) -> None:
         self.beats += 1

@@ -6,7 +6,7 @@ import shutil
 import socket
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +22,7 @@ from streamrelay.targets.qemu import Qemu
 from streamrelay.targets.qemu_listeners import Listener, is_local, users
 from streamrelay.targets.qmp import GREETING_TIME, HELD, MAX_LINE, Owner
 from streamrelay.wire import CONNECT_TIME, Refusal, Terms
-from tests.fakes import FakeTransport, cut, examples, folder
+from tests.fakes import FakeTransport, connect, cut, examples, folder, there
 
 GREETING = {"QMP": {"version": {"qemu": {"major": 7, "minor": 2, "micro": 22}}, "capabilities": ["oob"]}}
 EVENT = {"event": "RESUME", "timestamp": {"seconds": 1, "microseconds": 2}, "data": {}}
@@ -39,7 +39,8 @@ class VmTransport(FakeTransport):
 
     def __init__(self, vm: "Vm", sock: socket.socket) -> None:
         super().__init__()
-        self.vm, self.sock, self.descriptors = vm, sock, []
+        self.vm, self.sock = vm, sock
+        self.descriptors: list[int] = []
 
     def getHandle(self) -> socket.socket:
         return self.sock
@@ -78,7 +79,7 @@ class Vm(MemoryReactorClock):
         self.places: list[int] = []
         self.open = 0
         self.most = 0
-        self.console: socket.socket | None = None
+        self.console: socket.socket
         """The end of the console's socket that QEMU was given."""
         self.silent_at = ""
 
@@ -87,12 +88,13 @@ class Vm(MemoryReactorClock):
         sock = socket.socket(fileno=os.dup(number))
         protocol = factory.buildProtocol(None)
         is_console = isinstance(protocol, PlainProtocol)
-        transport = FakeTransport() if is_console else VmTransport(self, sock)
-        transport.sock, transport.protocol = sock, protocol
-        protocol.makeConnection(transport)
         if is_console:
+            protocol.makeConnection(FakeTransport())
             self.ours = sock
             return
+        transport = VmTransport(self, sock)
+        transport.protocol = protocol
+        protocol.makeConnection(transport)
         self.listener.accept()[0].close()
         self.open += 1
         self.most = max(self.most, self.open)
@@ -122,7 +124,7 @@ class Vm(MemoryReactorClock):
             self.say(transport, b"".join(json.dumps(one).encode() + b"\r\n" for one in (EVENT, answer, EVENT)))
 
     def close(self) -> None:
-        for sock in (self.listener, self.console, getattr(self, "ours", None)):
+        for sock in (self.listener, getattr(self, "console", None), getattr(self, "ours", None)):
             if sock is not None:
                 sock.close()
 
@@ -141,14 +143,17 @@ class Case(SynchronousTestCase):
         self.addCleanup(shutil.rmtree, path)
         return path
 
-    def attempt(self, console: str = "vnc", **settings: Any) -> "Deferred[Any]":
+    def attempt(self, console: Literal["spice", "vnc"] = "vnc", **settings: Any) -> "Deferred[Any]":
         target = Qemu(str(self.path), console, **settings)
         return Deferred.fromCoroutine(target.connect(self.vm, Terms()))
 
-    def opened(self, console: str = "vnc", **settings: Any) -> PlainConnection:
-        return self.successResultOf(self.attempt(console, **settings))
+    def opened(self, console: Literal["spice", "vnc"] = "vnc", **settings: Any) -> PlainConnection:
+        connection: PlainConnection = self.successResultOf(self.attempt(console, **settings))
+        return connection
 
-    def refused(self, words: str, code: str = Refusal.TARGET_REFUSED, console: str = "vnc", **settings: Any) -> Any:
+    def refused(
+        self, words: str, code: str = Refusal.TARGET_REFUSED, console: Literal["spice", "vnc"] = "vnc", **settings: Any
+    ) -> Any:
         error = self.failureResultOf(self.attempt(console, **settings), TargetError).value
         self.assertIn(words, error.reason)
         self.assertNotIn("\n", error.reason)
@@ -165,7 +170,8 @@ class HandedOver(Case):
 
     def test_joined(self) -> None:
         """The connection is one end of a socket pair, and QEMU has the other; the QMP socket is closed."""
-        for console in ("vnc", "spice"):
+        consoles: tuple[Literal["vnc", "spice"], ...] = ("vnc", "spice")
+        for console in consoles:
             self.opened(console)
             self.vm.console.sendall(b"RFB")
             self.assertEqual(self.vm.ours.recv(9), b"RFB")
@@ -351,10 +357,8 @@ class ByAddress(Case):
         """The port answers."""
         host, port, factory, *_ = self.vm.tcpClients[-1]
         self.tried = (host, port)
-        protocol = factory.buildProtocol(None)
         self.transport = FakeTransport()
-        self.transport.protocol = protocol
-        protocol.makeConnection(self.transport)
+        connect(factory, self.transport)
 
     def test_port(self) -> None:
         """Its port is connected while the QMP socket is ours, and asked for once more behind it."""
@@ -474,7 +478,7 @@ class Settings(SynchronousTestCase):
     def test_pattern(self) -> None:
         """A part is filled into path and name, and the socket must stay within the directory before it."""
         table = {"kind": "qemu", "qmp": "/run/vms/{vm}.qmp", "name": "{vm}", "console": "spice", "parts": {"vm": ".+"}}
-        target = read_entry("vm/{vm}", table).match("vm/a")
+        target: Any = read_entry("vm/{vm}", table).match("vm/a")
         self.assertEqual((target.qmp, target.name, target.within), ("/run/vms/a.qmp", "a", "/run/vms"))
         self.assertEqual((target.kind, target.viewer), ("qemu", "spice"))
 
@@ -483,7 +487,7 @@ class Settings(SynchronousTestCase):
         where = folder(self)
         os.symlink("/run/docker.sock", where / "a.qmp")
         table = {"kind": "qemu", "qmp": f"{where}/{{vm}}.qmp", "console": "vnc", "parts": {"vm": ".+"}}
-        target = read_entry("vm/{vm}", table).match("vm/a")
+        target = there(read_entry("vm/{vm}", table).match("vm/a"))
         attempt = Deferred.fromCoroutine(target.connect(MemoryReactorClock(), Terms()))
         self.assertEqual(self.failureResultOf(attempt, TargetError).value.code, Refusal.NOT_ALLOWED)
 

@@ -1,5 +1,8 @@
 """relay.py: admission and pairing."""
 
+import time
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
@@ -59,10 +62,11 @@ class Case(SynchronousTestCase):
     def setUp(self) -> None:
         self.start()
 
-    def start(self, **settings) -> None:
+    def start(self, **settings: Any) -> None:
         self.clock = Clock()
         self.clock.advance(1_000_000)
-        config = RelayConfig(**{"tokens": "opaque", "origin": (ORIGIN,), **settings})
+        chosen: dict[str, Any] = {"tokens": "opaque", "origin": (ORIGIN,), **settings}
+        config = RelayConfig(**chosen)
         self.relay = Relay(config, self.clock, self.clock.seconds)
         self.relay.startService()
 
@@ -288,11 +292,11 @@ class Admission(Case):
     def test_agents_certificate(self) -> None:
         """Where agents must show certificates, one without is refused, and one in another host's name."""
         key, public = key_pair(self)
-        self.start(tokens="signed", platform_key=(public,), certificates=("c",), agent_ca="ca")
-        signer = Signer.load(key)
+        self.start(tokens="signed", platform_key=(str(public),), certificates=("c",), agent_ca="ca")
+        signer = Signer.load(str(key))
 
         def knock(role: str, host: str, names: tuple[str, ...] | None) -> int:
-            claims = {"sub": tokens.new_id(), "host": host} if host else {"sub": tokens.new_id()}
+            claims: dict[str, Any] = {"sub": tokens.new_id(), "host": host} if host else {"sub": tokens.new_id()}
             token = signer.mint("relay", role=role, **claims)
             try:
                 self.relay.admit(Knock(role, token, None, "x:1", names))
@@ -331,10 +335,10 @@ class SignedCase(Case):
     def setUp(self) -> None:
         private, public = key_pair(self)
         self.start(tokens="signed", platform_key=(str(public),), id="relay-1")
-        self.relay.now = tokens.time.time
+        self.relay.now = time.time
         self.signer = Signer.load(str(private))
 
-    def mint(self, role: str = "client", audience: str = "relay-1", **claims) -> str:
+    def mint(self, role: str = "client", audience: str = "relay-1", **claims: Any) -> str:
         return self.signer.mint(audience, role=role, **{"sub": STREAM, **claims})
 
 
@@ -372,7 +376,7 @@ class Signed(SignedCase):
 class Limited(SignedCase):
     """Streams that end by a limit."""
 
-    def pair(self, client: dict, agent: dict) -> tuple[Leg, Leg]:
+    def pair(self, client: dict[str, Any], agent: dict[str, Any]) -> tuple[Leg, Leg]:
         legs = self.leg("client", self.mint("client", **client)), self.leg("agent", self.mint("agent", **agent))
         legs[1].frames()
         return legs
@@ -420,7 +424,7 @@ class Limited(SignedCase):
         client.lose()
         agent.lose()
         self.assertEqual(len(self.relay.bounds), 1)
-        self.relay.now = lambda: tokens.time.time() + 60
+        self.relay.now = lambda: time.time() + 60
         self.clock.advance(BEAT)
         self.assertEqual((self.relay.rendezvous.meetings, self.relay.bounds), ({}, {}))
 

@@ -8,18 +8,21 @@ from streamrelay.errors import Refused
 from streamrelay.rendezvous import OTHER, Rendezvous
 from tests.fakes import examples
 
+Leg = tuple[str, int]
+
 
 class Matching(SynchronousTestCase):
     """Legs of one stream."""
 
     def setUp(self) -> None:
-        self.here = Rendezvous(most=3)
+        self.here: Rendezvous[str] = Rendezvous(most=3)
 
     def admit(self, stream: str, role: str, links: int = 1, until: float = 30.0) -> None:
         self.here.admit(stream, role, links, until)
 
     def status(self, stream: str, role: str, links: int = 1) -> int:
-        return self.assertRaises(Refused, self.admit, stream, role, links).status
+        refusal: Refused = self.assertRaises(Refused, self.admit, stream, role, links)
+        return refusal.status
 
     def test_second_meets_first(self) -> None:
         """Whichever leg is first waits, and the other one meets it; then nobody waits."""
@@ -118,9 +121,9 @@ class Matching(SynchronousTestCase):
     @given(st.lists(st.tuples(st.sampled_from(["client", "agent"]), st.booleans()), max_size=12), st.integers(1, 3))
     def test_any_order(self, arrivals: list[tuple[str, bool]], links: int) -> None:
         """In every order of arrivals and departures a leg is paired at most once, with the other role, N at most."""
-        here: Rendezvous = Rendezvous()
-        pairs: list[tuple] = []
-        waiting: dict[str, list] = {"client": [], "agent": []}
+        here: Rendezvous[Leg] = Rendezvous()
+        pairs: list[tuple[Leg, Leg]] = []
+        waiting: dict[str, list[Leg]] = {"client": [], "agent": []}
         for number, (role, leaves) in enumerate(arrivals):
             leg = (role, number)
             try:

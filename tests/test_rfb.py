@@ -140,7 +140,7 @@ class Handshakes(Case):
         talk = Talk(FakeVncServer()).say(V8).say(b"\2")
         talk.server.take()
         talk = Talk()
-        talk.server.hear = lambda data: None  # it doesn't answer
+        self.patch(talk.server, "hear", lambda data: None)  # it doesn't answer
         talk.say(V8 + bytes(EARLY))
         self.ends(talk, b"\1", "without the server's answers")
 

@@ -9,7 +9,7 @@ from twisted.logger import LogLevel, formatEvent
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET
+from twisted.web.server import NOT_DONE_YET, Request
 
 from streamrelay.pages import PIECE, Page
 from streamrelay.proxies import Proxies
@@ -24,7 +24,7 @@ class Greeting(Resource):
 
     isLeaf = True
 
-    def render_GET(self, request) -> bytes:
+    def render_GET(self, request: Request) -> bytes:
         return b"hello"
 
     def answer_all(self) -> None:
@@ -59,7 +59,7 @@ class Case(SynchronousTestCase):
 
     def come(self, host: str = "192.0.2.1") -> FakeTransport:
         transport = FakeTransport()
-        transport.getPeer = lambda: IPv4Address("TCP", host, 1)
+        transport.peerAddr = IPv4Address("TCP", host, 1)
         transport.protocol = connect(self.site, transport)
         self.addCleanup(transport.protocol.connectionLost, Failure(ConnectionDone()))
         return transport
@@ -175,8 +175,8 @@ class Unread(Case):
             if len(transport.value()) >= PIECE and transport.producer is not None:
                 transport.producer.pauseProducing()
 
-        transport.write = hold
-        transport.writeSequence = lambda pieces: hold(b"".join(pieces))
+        self.patch(transport, "write", hold)
+        self.patch(transport, "writeSequence", lambda pieces: hold(b"".join(pieces)))
         return transport
 
 

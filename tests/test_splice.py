@@ -1,12 +1,14 @@
 """splice.py: two connections joined."""
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.endings import FINISHED, Close, ending
 from streamrelay.splice import HIGH, Splice
-from tests.fakes import FakeConnection, examples
+from tests.fakes import FakeConnection, examples, there
 
 
 class Joined(SynchronousTestCase):
@@ -68,7 +70,7 @@ class Joined(SynchronousTestCase):
         """The first reason of an end stays the outcome."""
         self.far.end(ending(Close.TARGET_RESET))
         self.near.end(ending(Close.LEG_LOST))
-        self.assertEqual(self.splice.ending.code, Close.TARGET_RESET)
+        self.assertEqual(there(self.splice.ending).code, Close.TARGET_RESET)
 
     def test_told_to_end(self) -> None:
         """A splice that is ended from outside closes both connections with that ending."""
@@ -88,7 +90,7 @@ class Joined(SynchronousTestCase):
         self.far.sudden = True
         self.near.lose(ending(Close.LEG_LOST))
         self.assertEqual(self.ends, [self.splice])
-        self.assertEqual(self.splice.ending.code, Close.LEG_LOST)
+        self.assertEqual(there(self.splice.ending).code, Close.LEG_LOST)
 
     def test_end_lifts_backpressure(self) -> None:
         """A source that was paused for its sink is read again when the sink ends, so that its own end is noticed."""
@@ -110,18 +112,18 @@ class LostBefore(SynchronousTestCase):
     def test_either(self) -> None:
         """A connection that was lost before ends the splice as it starts, and the other one is closed."""
         for lost in (0, 1):
-            pair = [FakeConnection(), FakeConnection()]
+            pair = (FakeConnection(), FakeConnection())
             pair[lost].lose()
             ends: list[Splice] = []
             splice = Splice(*pair, ends.append)
             splice.start()
-            self.assertEqual(pair[1 - lost].closed.code, Close.LEG_LOST)
+            self.assertEqual(pair[1 - lost].closing.code, Close.LEG_LOST)
             pair[1 - lost].lose()
             self.assertEqual(ends, [splice])
 
     def test_both(self) -> None:
         """When both were lost before, the splice is over as soon as it starts."""
-        pair = [FakeConnection(lost=True), FakeConnection(lost=True)]
+        pair = (FakeConnection(lost=True), FakeConnection(lost=True))
         ends: list[Splice] = []
         Splice(*pair, ends.append).start()
         self.assertEqual(len(ends), 1)
@@ -143,9 +145,9 @@ class Histories(SynchronousTestCase):
 
     @examples(200)
     @given(st.lists(steps, max_size=40), last_steps)
-    def test_any(self, history: list, last: tuple[int, str]) -> None:
+    def test_any(self, history: list[tuple[int, tuple[Any, ...]]], last: tuple[int, str]) -> None:
         """Bytes out are a prefix of bytes in, bounded while the source honours a pause, and all in the end."""
-        pair = [FakeConnection(), FakeConnection()]
+        pair = (FakeConnection(), FakeConnection())
         ends: list[Splice] = []
         splice = Splice(*pair, ends.append)
         splice.start()

@@ -3,6 +3,7 @@
 import errno
 import os
 import time
+from collections.abc import Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -15,12 +16,12 @@ class Threads:
     """A reactor that only takes calls from threads, run by the test."""
 
     def __init__(self) -> None:
-        self.calls: list[tuple] = []
+        self.calls: list[tuple[Callable[..., object], tuple[object, ...]]] = []
 
-    def callFromThread(self, call, *arguments) -> None:
+    def callFromThread(self, call: Callable[..., object], *arguments: object) -> None:
         self.calls.append((call, arguments))
 
-    def run_until(self, done) -> None:
+    def run_until(self, done: Callable[[], object]) -> None:
         """Run what threads asked for until `done()`, five seconds at most."""
         end = time.monotonic() + 5
         while not done():

@@ -1,6 +1,7 @@
 """summonses.py: what the platform asks of a host."""
 
 import time
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -19,9 +20,9 @@ class Signed(SynchronousTestCase):
     def setUp(self) -> None:
         private, public = key_pair(self)
         self.signer = Signer.load(str(private))
-        self.here: Summonses = Summonses(Verifier.load([str(public)], "web-1"))
+        self.here: Summonses[str] = Summonses(Verifier.load([str(public)], "web-1"))
 
-    def mint(self, audience: str = "web-1", role: str = "summons", **more) -> bytes:
+    def mint(self, audience: str = "web-1", role: str = "summons", **more: Any) -> bytes:
         return self.signer.mint(audience, role=role, **{**ORDER, **more}).encode()
 
     def test_good(self) -> None:
@@ -55,7 +56,7 @@ class Plain(SynchronousTestCase):
 
     def test_expiry(self) -> None:
         """A plain summons is good until its expiry and can't live longer than thirty seconds, give or take five."""
-        here: Summonses = Summonses(None, lambda: 1000.0)
+        here: Summonses[str] = Summonses(None, lambda: 1000.0)
         for left, good in ((20, True), (30, True), (35, True), (36, False), (-5, True), (-6, False), (1e9, False)):
             data = wire.encode({**ORDER, "jti": "j" * 22, "exp": 1000.0 + left})
             if good:
@@ -65,7 +66,7 @@ class Plain(SynchronousTestCase):
 
     def test_remembered(self) -> None:
         """A copy of a summons waits for the same answer, or gets it; it is never new again until it is forgotten."""
-        here: Summonses = Summonses(None)
+        here: Summonses[str] = Summonses(None)
         pending, new = here.hear("j", "one")
         self.assertTrue(new)
         again, new = here.hear("j", "two")

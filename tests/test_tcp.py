@@ -1,6 +1,7 @@
 """targets/tcp.py, targets/unix.py, targets/connecting.py: addresses, and what went wrong."""
 
 import os
+from typing import Any
 
 from twisted.internet import error
 from twisted.internet.defer import CancelledError, Deferred
@@ -9,12 +10,13 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.errors import TargetError
+from streamrelay.plain import PlainConnection
 from streamrelay.targets.catalogue import read_entry
 from streamrelay.targets.connecting import connected
 from streamrelay.targets.tcp import Tcp, split_address
 from streamrelay.targets.unix import Unix
 from streamrelay.wire import Refusal, Terms
-from tests.fakes import FakeConnection, FakeNames, FakeTransport, folder
+from tests.fakes import FakeConnection, FakeNames, FakeTransport, folder, there
 
 
 class Addresses(SynchronousTestCase):
@@ -58,24 +60,26 @@ class Attempts(SynchronousTestCase):
     """What an attempt came to."""
 
     def code(self, failure: Exception) -> str:
-        attempt: Deferred = Deferred()
+        attempt: Deferred[Any] = Deferred()
         result = Deferred.fromCoroutine(connected(attempt, "there:1"))
         attempt.errback(failure)
-        refused = self.failureResultOf(result, TargetError).value
+        refused: TargetError = self.failureResultOf(result, TargetError).value
         self.assertTrue(refused.reason.startswith("there:1"))
         self.assertNotIn("\n", refused.reason)
         return refused.code
 
-    def attempt(self, transport: FakeTransport) -> tuple[Deferred, FakeConnection]:
+    def attempt(self, transport: FakeTransport) -> tuple[Deferred[PlainConnection], FakeConnection]:
         """What comes of a connection that was made."""
 
         class Protocol:
             connection = FakeConnection()
 
-        Protocol.transport = transport
-        attempt: Deferred = Deferred()
+            def __init__(self) -> None:
+                self.transport = transport
+
+        attempt: Deferred[Any] = Deferred()
         result = Deferred.fromCoroutine(connected(attempt, "there:1"))
-        attempt.callback(Protocol)
+        attempt.callback(Protocol())
         return result, Protocol.connection
 
     def test_made(self) -> None:
@@ -141,13 +145,16 @@ class Compared(SynchronousTestCase):
         self.reactor.nameResolver = self.names = FakeNames(self.NAMES)
         pattern = "/".join(f"{{{part}}}" for part in parts) or "x"
         table = {"kind": "tcp", "address": address, "networks": networks, "parts": dict.fromkeys(parts, ".+")}
-        target = read_entry(pattern, table).match("/".join(parts.values()) or "x")
+        target = there(read_entry(pattern, table).match("/".join(parts.values()) or "x"))
         attempt = Deferred.fromCoroutine(target.connect(self.reactor, Terms()))
-        tried = []
+        tried: list[str] = []
         for _ in range(9):
-            for host, _, factory, *_ in self.reactor.tcpClients[len(tried) :]:
+            at = len(tried)
+            for (host, _, factory, *_), connector in zip(
+                self.reactor.tcpClients[at:], self.reactor.connectors[at:], strict=True
+            ):
                 tried.append(host)
-                factory.clientConnectionFailed(None, Failure(error.ConnectionRefusedError()))
+                factory.clientConnectionFailed(connector, Failure(error.ConnectionRefusedError()))
             self.reactor.advance(1)
         self.error = self.failureResultOf(attempt, TargetError).value
         return tried or [self.error.code]
@@ -248,8 +255,8 @@ class Within(SynchronousTestCase):
     def path(self, name: str, path: str, **more: str) -> str:
         """Where a target leads, below this directory."""
         table = {"kind": "unix", "path": f"{self.where}/{path}", "parts": {"name": ".+"}, **more}
-        real = read_entry("{name}", table).match(name).real_path()
-        return real.removeprefix(f"{os.path.realpath(self.where)}/")
+        target: Any = read_entry("{name}", table).match(name)
+        return str(target.real_path()).removeprefix(f"{os.path.realpath(self.where)}/")
 
     def test_inside(self) -> None:
         """A pattern's path may have symbolic links before its first part, and those that stay inside."""

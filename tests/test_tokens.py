@@ -6,6 +6,7 @@ import hmac
 import json
 import stat
 import time
+from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives import serialization
@@ -27,18 +28,18 @@ KID = tokens.key_id(KEY.public_key())
 VERIFIER = Verifier({KID: KEY.public_key()}, "relay")
 
 
-def claims(**changes) -> dict:
+def claims(**changes: object) -> dict[str, Any]:
     """The claims of a good client's token."""
     now = int(time.time())
     good = {"sub": STREAM, "role": "client", "aud": "relay", "iat": now, "exp": now + 30, "jti": "j" * 22}
     return {name: value for name, value in {**good, **changes}.items() if value is not None}
 
 
-def sign(payload: dict, key=KEY, kid: str = KID) -> str:
+def sign(payload: dict[str, Any], key: Ed25519PrivateKey = KEY, kid: str = KID) -> str:
     return jwt.encode(payload, key, algorithm="EdDSA", headers={"kid": kid})
 
 
-def by_hand(header: dict, payload: dict, signature: bytes) -> str:
+def by_hand(header: dict[str, Any], payload: dict[str, Any], signature: bytes) -> str:
     """A JWT that no library would make."""
     parts = (json.dumps(header).encode(), json.dumps(payload).encode(), signature)
     return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
@@ -248,7 +249,8 @@ class Files(SynchronousTestCase):
         for name in ("missing", "empty", "other"):
             path = str(where / name)
             self.assertIn(path, str(self.assertRaises(ConfigError, Verifier.load, [path], "relay")))
-            (where / name).exists() and (where / name).chmod(0o600)
+            if (where / name).exists():
+                (where / name).chmod(0o600)
             self.assertIn(path, str(self.assertRaises(ConfigError, Signer.load, path)))
 
 

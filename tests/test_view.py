@@ -9,7 +9,7 @@ from streamrelay.endings import FINISHED, Close
 from streamrelay.errors import TargetError
 from streamrelay.splice import HIGH, Splice
 from streamrelay.targets.view import PIECE, check_view, view_only
-from streamrelay.wire import VIEWERS, Refusal
+from streamrelay.wire import VIEWERS, Refusal, Viewer
 from tests.fakes import FakeConnection, FakeVncServer
 
 KEY = struct.pack(">BBxxI", 4, 1, 0x78)
@@ -32,7 +32,7 @@ class Checks(SynchronousTestCase):
 class Case(SynchronousTestCase):
     """A client's leg, spliced with a target that may only be looked at."""
 
-    viewer = "terminal"
+    viewer: Viewer = "terminal"
 
     def setUp(self) -> None:
         self.leg, self.target, self.clock = FakeConnection(), FakeConnection(), Clock()
@@ -123,8 +123,8 @@ class Screens(Case):
         """A message that can't be followed ends the stream with 4001 and the reason, and cuts the target."""
         self.begin()
         self.say(b"\xc8")
-        self.assertEqual(self.leg.closed.code, Close.TARGET_REFUSED)
-        self.assertIn("view only: a message of the unknown type 200", self.leg.closed.reason)
+        self.assertEqual(self.leg.closing.code, Close.TARGET_REFUSED)
+        self.assertIn("view only: a message of the unknown type 200", self.leg.closing.reason)
         self.assertTrue(self.target.aborted)
         self.leg.receive(UPDATE)
         self.target.receive(b"late")
@@ -137,7 +137,7 @@ class Screens(Case):
     def test_server(self) -> None:
         """A server that can't be followed ends it, too."""
         self.target.receive(b"RFB 003.003\n")
-        self.assertEqual(self.leg.closed.code, Close.TARGET_REFUSED)
+        self.assertEqual(self.leg.closing.code, Close.TARGET_REFUSED)
         self.assertTrue(self.target.aborted)
 
     def test_flood(self) -> None:

@@ -11,7 +11,7 @@ from streamrelay.peer import address
 from streamrelay.pulse import Pulse
 from streamrelay.websocket import REFUSALS, LegFactory
 from streamrelay.wire import HANDSHAKE_TIME, MAX_HANDSHAKE
-from tests.fakes import STREAM, Ear, FakeDoor, FakeTransport, Heard, connect, frame
+from tests.fakes import STREAM, Ear, FakeDoor, FakeTransport, Heard, connect, frame, there
 
 KEY = b"\x01\x02\x03\x04"
 GOOD = {
@@ -23,7 +23,9 @@ GOOD = {
 }
 
 
-def request(path: str = f"/client/{STREAM}", method: str = "GET", version: str = "HTTP/1.1", **changes) -> bytes:
+def request(
+    path: str = f"/client/{STREAM}", method: str = "GET", version: str = "HTTP/1.1", **changes: str | None
+) -> bytes:
     """An opening request; a header that is None is left out."""
     headers = {**GOOD, **{name.replace("_", "-"): value for name, value in changes.items()}}
     lines = [f"{method} {path} {version}"] + [
@@ -101,7 +103,7 @@ class Admitted(Case):
             answer = self.answer(request(Sec_WebSocket_Protocol=offered)).lower()
             lines = [line for line in answer.split("\r\n") if line.startswith("sec-websocket-protocol")]
             self.assertEqual(lines, [f"sec-websocket-protocol: {chosen}"] if chosen else [], offered)
-            self.assertEqual(self.door.inside[-1].connection.control, chosen == "streamrelay.v1")
+            self.assertEqual(there(self.door.inside[-1].connection).control, chosen == "streamrelay.v1")
 
     def test_no_extensions(self) -> None:
         """Compression is never agreed to."""
@@ -119,7 +121,7 @@ class Admitted(Case):
         """After its 101 a leg isn't read until somebody joins it; then its bytes come through."""
         self.answer(request(Sec_WebSocket_Protocol="streamrelay.v1"))
         self.assertFalse(self.transport.reading)
-        connection, ear = self.door.inside[0].connection, Ear()
+        connection, ear = there(self.door.inside[0].connection), Ear()
         connection.join(ear, ear)
         self.assertTrue(self.transport.reading)
         self.transport.receive(frame(2, b"hello", KEY))

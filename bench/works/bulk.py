@@ -1,5 +1,6 @@
 """Bulk: bytes through one pair, by size of frame, direction and mask; many pairs; TLS."""
 
+from functools import partial
 from typing import Any
 
 from bench.pump import Flow, flow
@@ -41,22 +42,20 @@ def run_bulk(plan: Plan) -> list[Row]:
     websockets = [relay for relay in relays if relay.pairs_websockets]
     sizes = {name: SIZES[name] for name in ("1 KiB", "64 KiB")} if plan.quick else SIZES
     for name, size in sizes.items():
-        rows += interleave(
-            plan, f"{name}, one way, random masks", relays, lambda relay, size=size: _measure(relay, plan, size)
-        )
+        rows += interleave(plan, f"{name}, one way, random masks", relays, partial(_measure, plan=plan, size=size))
     for name, size in sizes.items():
         rows += interleave(
             plan,
             f"{name}, one way, zero masks",
             websockets,
-            lambda relay, size=size: _measure(relay, plan, size, zero_mask=True),
+            partial(_measure, plan=plan, size=size, zero_mask=True),
         )
     for name, size in sizes.items():
         rows += interleave(
             plan,
             f"{name}, both ways, random masks",
             relays,
-            lambda relay, size=size: _measure(relay, plan, size, both=True),
+            partial(_measure, plan=plan, size=size, both=True),
         )
     for relay in relays:
         relay.stop()
@@ -68,7 +67,7 @@ def run_active(plan: Plan) -> list[Row]:
     relays = plan.started(kind for kind in ALL if kind.name != "websockify")
     for pairs in (1, 50) if plan.quick else (1, 50, 500):
         case = f"{pairs} pair{'s' * (pairs > 1)}"
-        rows += interleave(plan, case, relays, lambda relay, pairs=pairs: _measure(relay, plan, 65536, pairs))
+        rows += interleave(plan, case, relays, partial(_measure, plan=plan, size=65536, pairs=pairs))
     for relay in relays:
         relay.stop()
     return rows
@@ -84,9 +83,7 @@ def run_tls(plan: Plan) -> list[Row]:
         "the sending agent's leg plain, TLS on the client's, random masks": ((False, True), False),
     }
     for case, (tls, zero) in cases.items():
-        rows += interleave(
-            plan, case, relays, lambda relay, tls=tls, zero=zero: _measure(relay, plan, 65536, tls=tls, zero_mask=zero)
-        )
+        rows += interleave(plan, case, relays, partial(_measure, plan=plan, size=65536, tls=tls, zero_mask=zero))
     for relay in relays:
         relay.stop()
     return rows

@@ -1,5 +1,7 @@
 """Echo: small messages there and back."""
 
+from functools import partial
+
 from bench.echoes import Echo
 from bench.relays import ALL, Relay
 from bench.sampling import Plan, Row, Sample, interleave
@@ -46,7 +48,7 @@ def run(plan: Plan) -> list[Row]:
     for case, (pairs, rate) in CASES.items():
         # websockify has a process for each connection.
         able = [relay for relay in relays if pairs <= 50 or relay.name != "websockify"]
-        rows += interleave(plan, case, able, lambda relay, pairs=pairs, rate=rate: _measure(relay, plan, pairs, rate))
+        rows += interleave(plan, case, able, partial(_measure, plan=plan, pairs=pairs, rate=rate))
     for relay in relays:
         relay.stop()
     return rows

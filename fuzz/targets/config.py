@@ -14,7 +14,7 @@ from fuzz.choices import Choices
 from streamrelay import wire
 from streamrelay.config import AgentConfig, PlatformConfig, RelayConfig, load
 from streamrelay.errors import ConfigError, TargetError
-from streamrelay.grants import KeyRing, User
+from streamrelay.grants import Granted, Holder, KeyRing, User
 from streamrelay.targets.catalogue import Catalogue
 
 SEEDS: Final = [
@@ -139,7 +139,8 @@ def _check_keys(ring: KeyRing) -> None:
     content = ring.content
     assert ring.user("srk_" + "x" * 43) is None, "an unknown key"
     assert (ring.user(None) is None) is (content.anonymous is None)
-    for holder in [*content.keys.values(), *([content.anonymous] if content.anonymous else [])]:
+    holders: list[Holder | Granted] = [*content.keys.values(), *([content.anonymous] if content.anonymous else [])]
+    for holder in holders:
         user = User("somebody", holder.grants)
         for target in ("log", "vm/a", "vm/{name}"):
             assert holder.grants or not user.may("web-1", target), "granted by nothing"

@@ -13,7 +13,12 @@ from autobahn.websocket import protocol
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IReactorPluggableNameResolver
+from twisted.internet.interfaces import (
+    IHostnameResolver,
+    IHostResolution,
+    IReactorPluggableNameResolver,
+    IResolutionReceiver,
+)
 from twisted.internet.ssl import trustRootFromCertificates
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
@@ -70,14 +75,22 @@ WORDS: Final = [
 _MAGIC: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
+@implementer(IHostnameResolver, IHostResolution)
 class _Names:
     """A resolver that knows every name."""
 
-    def resolveHostName(self, receiver: Any, name: str, port: int = 0, *_: object, **__: object) -> Any:
-        receiver.resolutionBegan(None)
-        receiver.addressResolved(IPv4Address("TCP", "127.0.0.1", port))
-        receiver.resolutionComplete()
-        return receiver
+    name = "every name"
+
+    def resolveHostName(
+        self, resolutionReceiver: IResolutionReceiver, hostName: str, portNumber: int = 0, *_: object, **__: object
+    ) -> IHostResolution:
+        resolutionReceiver.resolutionBegan(self)
+        resolutionReceiver.addressResolved(IPv4Address("TCP", "127.0.0.1", portNumber))
+        resolutionReceiver.resolutionComplete()
+        return self
+
+    def cancel(self) -> None:
+        """It has ended."""
 
 
 @implementer(IReactorPluggableNameResolver)

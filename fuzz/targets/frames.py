@@ -106,10 +106,10 @@ def ours_of(pieces: list[bytes], masked: bool, text_is_bytes: bool) -> Reading:
         view = memoryview(piece if index & 1 else bytearray(piece))
         try:
             for opcode, payload in reader.feed(view):
-                reading.add(opcode, b"".join(payload) if opcode == BINARY else bytes(payload))
+                reading.add(opcode, b"".join(payload) if isinstance(payload, list) else payload)
         except PeerError as error:
             for opcode, payload in error.before:
-                reading.add(opcode, b"".join(payload) if opcode == BINARY else bytes(payload))
+                reading.add(opcode, b"".join(payload) if isinstance(payload, list) else payload)
             reading.fault = error.code
             break
         assert len(reader._text) <= MAX_CONTROL and len(reader._held) <= 125 and len(reader._header) < 14

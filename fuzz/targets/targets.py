@@ -84,7 +84,8 @@ def fuzz(source: bytes) -> None:
     if odd == 31:
         places = [*places, "other"][choices.number(2) :]
     table: dict[str, Any] = {"kind": kind, "parts": {place: choices.phrase(_EXPRESSIONS, 6) for place in places}}
-    texts = {"tcp": {"address": setting}, "pty": {"command": ["/bin/show", setting]}}.get(kind, {"path": setting})
+    kinds: dict[str, dict[str, Any]] = {"tcp": {"address": setting}, "pty": {"command": ["/bin/show", setting]}}
+    texts = kinds.get(kind, {"path": setting})
     try:
         entry = read_entry(name, table | texts)
     except (ValueError, msgspec.ValidationError):

@@ -12,7 +12,7 @@ from typing import Any, Final
 from fuzz.choices import Choices
 from fuzz.targets.signing import AUDIENCE, HEADER, KID, changed, printable, signed, timed, verifier
 from streamrelay import wire
-from streamrelay.tokens import LONGEST_LIFE, TokenError
+from streamrelay.tokens import LONGEST_LIFE, Role, TokenError
 
 _CLAIMS = (
     b'{"aud":"relay","iat":$NOW,"exp":$SOON,"jti":"0123456789abcdef","role":"client","sub":"ssssssssssssssssssssss",'
@@ -43,7 +43,7 @@ WORDS: Final = [
     *rb"agent \ud800 \n".split(),
 ]
 
-_ROLES: Final = ("client", "agent")
+_ROLES: Final[tuple[Role, ...]] = ("client", "agent")
 
 
 def fuzz(source: bytes) -> None:

@@ -26,6 +26,7 @@ from tests.live.chain import (
     Chain,
     Listener,
     LiveTest,
+    Program,
     certificates,
     environment,
     free_port,
@@ -143,9 +144,10 @@ class AttackedChain(Chain):
         self.agent_settings = f'relays = ["{self.relay_url}"]\n'
         super().write_agent(targets)
 
-    def start_agent(self) -> None:
+    def start_agent(self) -> Program:
         command = (*self.space, *twistd(), "streamagent", f"--config={self.folder}/agent.toml", "--debug")
         self.agent = self.add("streamagent", *command)
+        return self.agent
 
     def platform_arguments(self) -> tuple[str, ...]:
         return (*super().platform_arguments(), "--debug")

@@ -31,6 +31,7 @@ from typing import Any
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin, Subprotocol
 
 from streamrelay.grants import Grant
 from streamrelay.keys import add_key
@@ -50,7 +51,7 @@ Offer = str | tuple[str, ...] | None
 """Subprotocols that a websocket offers."""
 
 
-def until(true: Callable[[], Any], seconds: float = WAIT, what: str = "it") -> Any:
+def until(true: Callable[..., Any], seconds: float = WAIT, what: str = "it") -> Any:
     """Ask until the answer is true, and give it back; `AssertionError` if it isn't in time."""
     end = time.monotonic() + seconds
     while True:
@@ -137,7 +138,8 @@ class LiveTest(SynchronousTestCase):
 
     def refused(self, url: str, **more: Any) -> int:
         """The status by which a websocket is refused before its 101."""
-        return self.assertRaises(InvalidStatus, websocket, url, **more).response.status_code
+        refusal: InvalidStatus = self.assertRaises(InvalidStatus, websocket, url, **more)
+        return refusal.response.status_code
 
     def open(self, chain: "Chain", target: str, **more: Any) -> str:
         """Open a stream by the API, and give its URL."""
@@ -349,10 +351,11 @@ class Chain:
         listen = f"--listen={'tls' if self.tls else 'tcp'}:{where}"
         return (listen, *shown, *plain, *tokens, *self.relay_options)
 
-    def start_agent(self) -> None:
+    def start_agent(self) -> Program:
         self.agent = self.add(
             "streamagent", *self.space, *twistd(), "streamagent", f"--config={self.folder}/agent.toml"
         )
+        return self.agent
 
     def start_platform(self) -> None:
         self.platform = self.add("streamplatform", *twistd(), "streamplatform", *self.platform_arguments())
@@ -522,11 +525,12 @@ def websocket(
         parts = urllib.parse.urlsplit(url)
         sock = over_tls(str(parts.hostname), int(parts.port or 443), ca)
         url = "ws:" + url.removeprefix("wss:")
+    offered = (subprotocol,) if isinstance(subprotocol, str) else subprotocol
     try:
         leg = connect(
             url,
-            subprotocols=[subprotocol] if isinstance(subprotocol, str) else subprotocol,
-            origin=origin,
+            subprotocols=None if offered is None else [Subprotocol(name) for name in offered],
+            origin=None if origin is None else Origin(origin),
             additional_headers=headers,
             sock=sock,
             compression=None,
@@ -538,7 +542,9 @@ def websocket(
         )
     except InvalidStatus as refusal:
         response = refusal.response
-        SUITE.answer("websocket refused", response.status_code, response.headers.raw_items(), response.body or b"")
+        SUITE.answer(
+            "websocket refused", response.status_code, response.headers.raw_items(), bytes(response.body or b"")
+        )
         raise
     return leg.__enter__()
 

@@ -11,7 +11,12 @@ from tests.live.browser import chromium
 from tests.live.chain import Chain, Listener, LiveTest, shared
 
 AXE = Path(__file__).parents[1] / "node_modules" / "axe-core" / "axe.min.js"
-PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 844},
+    "device_scale_factor": 2,
+    "is_mobile": True,
+    "has_touch": True,
+}
 OWN = "Failed to load resource: the server responded with a status of "
 """How the browser itself notes an answer that is no success. The page shows those in words."""
 UNOPENED = "WebSocket connection to "

@@ -10,6 +10,7 @@ import websockets.asyncio.client
 import wsproto
 import wsproto.events
 from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
 
 from tests.live.chain import WAIT
 
@@ -50,7 +51,12 @@ class Websockets:
 
     async def open(self, url: str, protocols: Sequence[str]) -> str | None:
         self.leg = await websockets.asyncio.client.connect(
-            url, subprotocols=list(protocols) or None, compression=None, max_size=None, proxy=None, ping_interval=None
+            url,
+            subprotocols=[Subprotocol(name) for name in protocols] or None,
+            compression=None,
+            max_size=None,
+            proxy=None,
+            ping_interval=None,
         )
         return self.leg.subprotocol
 
@@ -65,7 +71,7 @@ class Websockets:
             return await self.leg.recv()
         except ConnectionClosed as closed:
             how = closed.rcvd
-            raise Closed(how and how.code, how and how.reason) from None
+            raise Closed(how.code if how else None, how.reason if how else None) from None
 
     async def ping(self, payload: bytes) -> None:
         await asyncio.wait_for(await self.leg.ping(payload), WAIT)
@@ -142,8 +148,10 @@ class Wsproto:
             await self._say(event.response())
 
     async def send(self, message: str | bytes) -> None:
-        kind = wsproto.events.TextMessage if isinstance(message, str) else wsproto.events.BytesMessage
-        await self._say(kind(message))
+        if isinstance(message, str):
+            await self._say(wsproto.events.TextMessage(message))
+        else:
+            await self._say(wsproto.events.BytesMessage(message))
 
     async def send_pieces(self, pieces: Sequence[bytes]) -> None:
         for number, piece in enumerate(pieces, 1):

@@ -1,6 +1,6 @@
 """Opening requests and the status that answers each (RFC 6455 §4.2, RFC 9112; protocol.rst, "Refused before 101")."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tests.live.raw import HEADERS, NONCE, TOKEN, frame, request
 
@@ -24,6 +24,12 @@ def line(text: str) -> bytes:
 
 def path(text: str) -> bytes:
     return request(f"GET {text} HTTP/1.1")
+
+
+def changed(changes: dict[str, str | None], more: bytes = b"") -> bytes:
+    """A good request with other headers; None: without."""
+    named: dict[str, Any] = {**changes}
+    return request(more=more, **named)
 
 
 def extra(text: bytes) -> bytes:
@@ -99,16 +105,16 @@ TOKENS = [
 ]  # fmt: skip
 
 HEADER_ROWS = [
-    *(Row(f"without {name}", request(**{name: None}), 426 if name == "Upgrade" else 400) for name in HEADERS),
-    *(Row(f"empty {name}", request(**{name: ""}), 101 if name == "Host" else 400) for name in HEADERS),
-    *(Row(f"{name} in capitals", request(**{name: None, name.upper(): HEADERS[name]}), 101) for name in HEADERS),
-    *(Row(f"{name} in small letters", request(**{name: None, name.lower(): HEADERS[name]}), 101) for name in HEADERS),
-    *(Row(f"{name} without a blank", request(more=f"{name}:{HEADERS[name]}\r\n".encode(), **{name: None}), 101)
+    *(Row(f"without {name}", changed({name: None}), 426 if name == "Upgrade" else 400) for name in HEADERS),
+    *(Row(f"empty {name}", changed({name: ""}), 101 if name == "Host" else 400) for name in HEADERS),
+    *(Row(f"{name} in capitals", changed({name: None, name.upper(): HEADERS[name]}), 101) for name in HEADERS),
+    *(Row(f"{name} in small letters", changed({name: None, name.lower(): HEADERS[name]}), 101) for name in HEADERS),
+    *(Row(f"{name} without a blank", changed({name: None}, f"{name}:{HEADERS[name]}\r\n".encode()), 101)
       for name in HEADERS),
-    *(Row(f"{name} among blanks", request(**{name: f"\t  {HEADERS[name]} \t"}), 101) for name in HEADERS),
+    *(Row(f"{name} among blanks", changed({name: f"\t  {HEADERS[name]} \t"}), 101) for name in HEADERS),
     *(Row(f"{name} with a blank before its colon",
-          request(more=f"{name} : {HEADERS[name]}\r\n".encode(), **{name: None}), 400) for name in HEADERS),
-    *(Row(f"{name} folded", request(**{name: f"\r\n {HEADERS[name]}"}), 400) for name in HEADERS),
+          changed({name: None}, f"{name} : {HEADERS[name]}\r\n".encode()), 400) for name in HEADERS),
+    *(Row(f"{name} folded", changed({name: f"\r\n {HEADERS[name]}"}), 400) for name in HEADERS),
     *(Row(f"{name} twice", extra(f"{name}: {HEADERS[name]}".encode()), 101 if name in ("Upgrade",
         "Connection") else 400)
       for name in HEADERS),

@@ -37,6 +37,12 @@ def hang(peer: socket.socket) -> None:
         pass
 
 
+def upgrade(peer: socket.socket) -> None:
+    """Let a command begin that never ends."""
+    peer.sendall(b"HTTP/1.1 101 UPGRADED\r\n\r\n# ")
+    hang(peer)
+
+
 class LyingDocker(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     """A server at a unix socket that answers as a test says."""
 
@@ -58,7 +64,7 @@ class LyingDocker(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         if detached:
             return told("200 OK", b"")
         if place.endswith("/start"):
-            return lambda peer: (peer.sendall(b"HTTP/1.1 101 UPGRADED\r\n\r\n# "), hang(peer))[0]
+            return upgrade
         if place.endswith("/exec"):
             return told("201 Created", {"Id": COMMAND})
         if place.startswith(f"GET /exec/{COMMAND}"):

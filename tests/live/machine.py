@@ -5,7 +5,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from streamrelay.machine import PROGRAM as PROGRAM
 from streamrelay.machine import command
@@ -30,7 +30,7 @@ class Machine(NamedTuple):
         self.process.kill()
         self.process.wait()
 
-    def ask(self, command: str, **arguments: object) -> object:
+    def ask(self, command: str, **arguments: object) -> Any:
         """What QEMU answers to a QMP command, on a connection that ends with it."""
         with socket.socket(socket.AF_UNIX) as sock:
             sock.settimeout(WAIT)

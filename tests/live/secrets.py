@@ -263,7 +263,7 @@ def watch_minting(search: Search) -> None:
     def watched(self: Signer, *arguments: Any, **claims: Any) -> str:
         return search.secret("token", mint(self, *arguments, **claims))
 
-    Signer.mint = watched  # type: ignore[method-assign, assignment]
+    Signer.mint = watched  # type: ignore[method-assign]
 
 
 watch_minting(SUITE)

@@ -3,7 +3,8 @@
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.live.chain import PROGRAMS, LiveTest, generate, run
+from streamrelay.tokens import generate
+from tests.live.chain import PROGRAMS, LiveTest, run
 
 
 class SettingsTest(LiveTest):
@@ -23,12 +24,12 @@ class SettingsTest(LiveTest):
     def end(self, arguments: tuple[str, ...]) -> tuple[int, str, str]:
         """How twistd ends with these arguments, and what it says on standard output and error."""
         try:
-            done = run(str(PROGRAMS / "twistd"), *arguments, cwd=self.folder, seconds=6)
+            done = run(str(PROGRAMS / "twistd"), *arguments, cwd=self.folder, seconds=60)
         except subprocess.TimeoutExpired:
             return 0, "", "it runs\n"
         return done.returncode, done.stdout.decode(), done.stderr.decode()
 
-    def refused(self, program: str, *cases: tuple[tuple[str, ...], str]) -> None:
+    def refuses(self, program: str, *cases: tuple[tuple[str, ...], str]) -> None:
         """Each case ends with one line that holds these words; two at a time, as they take a while to start."""
         commands = [("-n", "--pidfile=", program, *options) for options, _ in cases]
         with ThreadPoolExecutor(2) as pool:

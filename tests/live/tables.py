@@ -8,6 +8,8 @@ import json
 import sys
 from typing import Any
 
+from zope.interface import implementer
+
 from streamrelay.options import install_reactor
 
 install_reactor()
@@ -16,7 +18,7 @@ from attrs import define, field  # noqa: E402
 from twisted.internet import reactor as installed  # noqa: E402
 from twisted.internet.defer import Deferred  # noqa: E402
 from twisted.internet.protocol import Factory, Protocol  # noqa: E402
-from twisted.logger import LogLevel, formatEvent, globalLogBeginner  # noqa: E402
+from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent, globalLogBeginner  # noqa: E402
 
 from streamrelay import agent as agents  # noqa: E402
 from streamrelay.agent import Agent  # noqa: E402
@@ -103,7 +105,7 @@ async def one(platform: Platform, dialler: Dialler, target: str, kind: int) -> N
 
 
 async def main(nats: str, key: str, public: str, count: int) -> dict[str, object]:
-    agents.MEMORY = 1.0  # instead of 70 s, so that the run sees it end
+    vars(agents)["MEMORY"] = 1.0  # instead of 70 s, so that the run sees it end
     echo = reactor.listenTCP(0, Factory.forProtocol(Target), interface="127.0.0.1").getHost().port
     relay = Relay(RelayConfig(platform_key=(public,), patience=1.0), reactor)
     relay_pulse = Pulse(reactor)
@@ -167,17 +169,20 @@ def timers() -> list[str]:
     return sorted(names)
 
 
-errors: list[str] = []
+@implementer(ILogObserver)
+class Errors(list[str]):
+    """What is logged as an error; and nothing else, as events hold objects."""
+
+    def __call__(self, event: LogEvent) -> None:
+        if event["log_level"] in (LogLevel.error, LogLevel.critical):
+            self.append(formatEvent(event))
 
 
-def observe(event: dict[str, Any]) -> None:
-    """Keep what is logged as an error; and nothing else, as events hold objects."""
-    if event["log_level"] in (LogLevel.error, LogLevel.critical):
-        errors.append(formatEvent(event))
+errors = Errors()
 
 
 def run(arguments: list[str]) -> None:
-    globalLogBeginner.beginLoggingTo([observe], redirectStandardIO=False, discardBuffer=True)
+    globalLogBeginner.beginLoggingTo([errors], redirectStandardIO=False, discardBuffer=True)
 
     def done(result: Any) -> None:
         print(json.dumps(result) if isinstance(result, dict) else result, flush=True)

@@ -5,7 +5,8 @@ import json
 import socket
 from typing import Any
 
-from tests.live.chain import HOST, MIB, WAIT, LiveTest, ask, new_id, shared, until
+from streamrelay.tokens import new_id
+from tests.live.chain import HOST, MIB, WAIT, LiveTest, ask, shared, until
 
 ANONYMOUS = '\n[anonymous]\ngrants = [{ host = "*", target = "port/*" }]\n'
 

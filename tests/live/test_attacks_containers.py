@@ -46,7 +46,7 @@ class Liars(AttackTest):
     def ask(self, target: str, **more: object) -> Any:
         return self.common.ask("POST", "/v1/streams", {"host": HOST, "target": target, **more})
 
-    def refused(self, target: str) -> str:
+    def refusal(self, target: str) -> str:
         answer = self.ask(target)
         self.assertGreaterEqual(answer.status, 400, answer.text)
         return str(answer.json["detail"])
@@ -69,9 +69,9 @@ class Liars(AttackTest):
         ):
             container = {"Id": lie, "Name": "/c", "State": {"Running": True}, "Config": {}}
             self.docker.answers = {"GET /containers/c/json": told("200 OK", container)}
-            self.assertIn("does not speak Docker's API", self.refused("lying/shell"))
+            self.assertIn("does not speak Docker's API", self.refusal("lying/shell"))
             self.docker.answers = {f"POST /containers/{ID}/exec": told("201 Created", {"Id": lie})}
-            self.assertIn("does not speak Docker's API", self.refused("lying/shell"))
+            self.assertIn("does not speak Docker's API", self.refusal("lying/shell"))
         paths = {line.split()[1] for line in self.docker.asked}
         self.assertEqual(paths, {"/containers/c/json", f"/containers/{ID}/exec"})
 
@@ -80,7 +80,7 @@ class Liars(AttackTest):
         other = {"Id": ID, "Name": "/other", "State": {"Running": True}, "Config": {}}
         self.docker.answers = {"GET /containers/c/json": told("200 OK", other)}
         for target in ("lying/log", "lying/shell"):
-            self.assertIn("there is no container c", self.refused(target))
+            self.assertIn("there is no container c", self.refusal(target))
 
     def test_endless_answers(self) -> None:
         """Answers without end, in the head or in the body, cost no memory, and at most the time that there is."""
@@ -91,13 +91,13 @@ class Liars(AttackTest):
                 (f"POST /containers/{ID}/exec", "lying/shell"),
             ):
                 self.docker.answers = {place: endless(head, b"x" * 65536)}
-                self.assertIn("an answer of more than 1048576 bytes", self.refused(target))
+                self.assertIn("an answer of more than 1048576 bytes", self.refusal(target))
             self.docker.answers = {f"POST /exec/{COMMAND}/start": endless(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 65536)}
-            self.refused("lying/shell")
+            self.refusal("lying/shell")
             self.docker.answers = {
                 f"POST /exec/{COMMAND}/start": endless(b"", b"HTTP/1.1 102 Processing\r\n\r\n" * 999)
             }
-            self.refused("lying/shell")
+            self.refusal("lying/shell")
         self.let_go()
 
     def test_log_without_form(self) -> None:
@@ -121,7 +121,7 @@ class Liars(AttackTest):
         until(lambda: self.made() == 2, WAIT + 5, "the command that ends the other one")
         self.assertRegex(self.docker.asked[-2] + self.docker.asked[-1], r"kill -\$signal")
         self.docker.answers = {f"GET /containers/{ID}/logs": hang}
-        self.assertIn("was not read within", self.refused("lying/log"))
+        self.assertIn("was not read within", self.refusal("lying/log"))
         self.let_go(12)
         self.settled(before)
 

@@ -17,7 +17,7 @@ class WrongSettings(SettingsTest):
         public, key = f"--platform-key={self.folder}/platform.pub", f"--key={self.folder}/platform.key"
         relay, users = "--relay=ws://127.0.0.1:8780", f"--keys={self.folder}/keys.toml"
         agent = f'host = "host-1"\nplatform_key = ["{self.folder}/platform.pub"]\n'
-        self.refused(
+        self.refuses(
             "streamrelay",
             ((self.settings("platform_key = []"),), "signed tokens need --platform-key"),
             ((self.settings("platform_keys = []"), public), "platform_keys"),
@@ -27,13 +27,13 @@ class WrongSettings(SettingsTest):
             ((public, f"--platform-key={self.folder}/missing.pub"), "can't be read"),
             ((public, "--origin="), "expected scheme://host"),
         )
-        self.refused(
+        self.refuses(
             "streamagent",
             ((self.settings('host = "host-1"\nplatform_key = []'),), "signed summonses need"),
             ((self.settings(agent + 'nats = ["nats://192.0.2.1:4222"]'),), "not encrypted"),
             ((self.settings(agent + 'relays = ["http://127.0.0.1"]'),), "expected ws://"),
         )
-        self.refused(
+        self.refuses(
             "streamplatform",
             ((relay, key), "give --keys FILE"),
             ((relay, key, self.settings("[anonymouse]\ngrants = []", "keys")), "anonymouse"),

@@ -2,6 +2,7 @@
 
 import json
 import time
+from typing import Any
 
 from streamrelay.errors import printable
 from streamrelay.tokens import new_id
@@ -109,7 +110,13 @@ class Stale(AttackTest):
         stream = new_id()
         sign = self.common.signer.mint
         token = sign("relay", role="agent", sub=stream, links=links)
-        about = {"stream": stream, "target": "console", "relay": self.common.relay_url, "token": token, "links": links}
+        about: dict[str, Any] = {
+            "stream": stream,
+            "target": "console",
+            "relay": self.common.relay_url,
+            "token": token,
+            "links": links,
+        }
         bus = NatsClient(self.common.nats_port)
         summons = sign(HOST, role="summons", **about).encode()
         answer = bus.ask(f"streamrelay.v1.host.{HOST}.open", summons)

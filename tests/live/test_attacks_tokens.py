@@ -248,5 +248,5 @@ class ThreeChecks(AttackTest):
     def summons(self, target: str) -> bytes:
         stream = new_id()
         token = self.common.signer.mint("relay", role="agent", sub=stream)
-        about = {"stream": stream, "target": target, "relay": self.common.relay_url, "token": token}
+        about: dict[str, Any] = {"stream": stream, "target": target, "relay": self.common.relay_url, "token": token}
         return self.common.signer.mint(HOST, role="summons", **about).encode()

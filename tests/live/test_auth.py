@@ -403,7 +403,8 @@ class Sessions(AuthTest):
 
     def test_foreign_sign_in(self) -> None:
         """A page of another site can't sign anybody in."""
-        for more in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+        foreign: tuple[dict[str, Any], ...] = ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"})
+        for more in foreign:
             answer = self.sign_in(**more)
             self.assertEqual((answer.status, answer.headers["Set-Cookie"]), (403, None))
 

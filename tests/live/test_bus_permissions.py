@@ -217,7 +217,12 @@ class Whole(LockedTest):
         """A host's seed summons nobody, not even by the platform's own key; a summons to that host opens nothing."""
         thief, listener = self.user(HOST), self.listen()
         signer = Signer.load(str(self.folder / "platform.key"))
-        about = {"role": "summons", "stream": new_id(), "target": listener.target, "relay": self.own.relay_url}
+        about: dict[str, Any] = {
+            "role": "summons",
+            "stream": new_id(),
+            "target": listener.target,
+            "relay": self.own.relay_url,
+        }
         for host in (HOST, OTHER):
             token = signer.mint("relay", role="agent", sub=about["stream"])
             summons = signer.mint(host, token=token, **about)

@@ -19,7 +19,7 @@ class WrongSettings(SettingsTest):
         certificates(self.folder)
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
-            self.refused(
+            self.refuses(
                 "streamrelay",
                 ((), "signed tokens need --platform-key"),
                 ((f"--platform-key={self.folder}/missing",), "missing: can't be read: No such file"),
@@ -60,7 +60,7 @@ class WrongSettings(SettingsTest):
         def given(number: int, text: str) -> tuple[str, ...]:
             return (f"--config={self.file(f'agent-{number}.toml', base + text)}",)
 
-        self.refused(
+        self.refuses(
             "streamagent",
             ((), "host"),
             (("--host=a b",), "host"),
@@ -104,7 +104,7 @@ class WrongSettings(SettingsTest):
         key, keys = f"--key={self.folder}/platform.key", f"--keys={self.folder}/keys.toml"
         relay = "--relay=ws://127.0.0.1:8780"
         hashes = '[keys.a]\nhash = "sha256:1"\ngrants = []\n'
-        self.refused(
+        self.refuses(
             "streamplatform",
             ((), "relay"),
             ((relay,), "give --keys FILE"),

@@ -72,7 +72,12 @@ class ExitStatus(Command):
     def test_in_order(self) -> None:
         """0: the stream ended in order; nothing is said."""
         listener = self.listen()
-        serving = Work(lambda: listener.accept().sendall(b"hello") or listener.accepted[0].close())
+
+        def greet() -> None:
+            listener.accept().sendall(b"hello")
+            listener.accepted[0].close()
+
+        serving = Work(greet)
         done = self.common.streamrelay("connect", HOST, listener.target, input=b"")
         serving.result()
         self.assertEqual((done.returncode, done.stdout, done.stderr), (0, b"hello", b""))
@@ -81,12 +86,12 @@ class ExitStatus(Command):
         """1: the stream broke off."""
         listener = self.listen()
 
-        def serve() -> None:
+        def break_off() -> None:
             target = listener.accept()
             time.sleep(0.5)  # reset at once it would be a refusal
             reset(target)
 
-        serving = Work(serve)
+        serving = Work(break_off)
         self.says(1, "4003", "connect", HOST, listener.target)
         serving.result()
 
@@ -146,7 +151,12 @@ class Untrusted(LiveTest):
         self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
         self.assertIn(b"TLS: certificate verify failed", done.stderr)
         listener.accept()
-        serving = Work(lambda: listener.accept().sendall(b"trusted") or listener.accepted[1].close())
+
+        def greet() -> None:
+            listener.accept().sendall(b"trusted")
+            listener.accepted[1].close()
+
+        serving = Work(greet)
         done = common.streamrelay("connect", HOST, listener.target, input=b"")
         self.assertEqual((done.returncode, done.stdout), (0, b"trusted"), done.stderr)
         serving.result()

@@ -57,7 +57,7 @@ class Machines(ConsoleTest):
         need_program(PROGRAM)
         self.own_chain(targets=MACHINES)
 
-    def machine(self, name: str, **consoles: bool) -> Machine:
+    def machine(self, name: str, **consoles: Any) -> Machine:
         machine = start_machine(self.folder, name, **consoles)
         self.addCleanup(machine.stop)
         return machine

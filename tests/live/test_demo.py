@@ -13,14 +13,16 @@ import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
+from tests.fakes import there
 from tests.live.attack import upgrade
 from tests.live.browser import chromium
 from tests.live.chain import LiveTest, free_port, need_root, until
 from tests.live.console import DEEP_TEXT
 
 
-def processes_of(folder):
+def processes_of(folder: str) -> list[str]:
     """Command lines of processes that have something to do with a folder."""
     found = []
     for path in glob.glob("/proc/[0-9]*/cmdline"):
@@ -83,7 +85,7 @@ def as_nobody(work):
 class DemoTests(LiveTest):
     """One demo for each test, in a temporary directory of its own."""
 
-    def setUp(self):
+    def setUp(self) -> None:
         super().setUp()
         self.console = f"http://127.0.0.1:{free_port()}"
         port = self.console.rsplit(":", 1)[1]
@@ -96,17 +98,17 @@ class DemoTests(LiveTest):
             env={**os.environ, "TMPDIR": str(self.folder)},
         )
         self.addCleanup(self.stop)
-        self.said = []
-        for line in self.demo.stdout:
+        self.said: list[str] = []
+        for line in there(self.demo.stdout):
             self.said.append(line.rstrip())
             if line.startswith("stop with"):
                 break
 
-    def stop(self, number=signal.SIGINT):
+    def stop(self, number: int = signal.SIGINT) -> None:
         if self.demo.poll() is None:
             self.demo.send_signal(number)
         self.demo.wait(20)
-        self.demo.stdout.close()
+        there(self.demo.stdout).close()
 
     @property
     def link(self):
@@ -156,18 +158,19 @@ class DemoTests(LiveTest):
 
         self.assertEqual(as_nobody(attack), [401] * 6 + [None, 401, "-ERR 'Authorization Violation'", False, False])
 
-    def test_says_where_it_is(self):
+    def test_says_where_it_is(self) -> None:
         """It prints the console's address, and a command that shows the log in a terminal, which works as printed."""
         self.assertRegex(self.said[0], rf"^console: {self.console}/#key=srk_once_[\w-]{{43}}$")
         command = shlex.split(self.said[1].removeprefix("terminal: "))
         viewer = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd=self.folder)
-        lines = [viewer.stdout.readline() for _ in range(3)]
+        said = there(viewer.stdout)
+        lines = [said.readline() for _ in range(3)]
         viewer.terminate()
         viewer.wait(5)
-        viewer.stdout.close()
+        said.close()
         self.assertTrue(all(b"of a quiet night" in line for line in lines), lines)
 
-    def test_leaves_nothing_behind(self):
+    def test_leaves_nothing_behind(self) -> None:
         """Stopped by Ctrl-C it ends by itself, with no process, file or directory of its own left."""
         status, answer = self.ask("GET", "/v1/hosts", self.terminal_key)
         self.assertEqual((status, answer["hosts"][0]["host"]), (200, "demo-host"))
@@ -177,13 +180,13 @@ class DemoTests(LiveTest):
         self.assertEqual(processes_of(str(self.folder)), [])
         self.assertEqual(os.listdir(self.folder), [])
 
-    def test_leaves_nothing_behind_when_it_is_terminated(self):
+    def test_leaves_nothing_behind_when_it_is_terminated(self) -> None:
         """SIGTERM is as good as Ctrl-C."""
         self.stop(signal.SIGTERM)
         self.assertEqual(processes_of(str(self.folder)), [])
         self.assertEqual(os.listdir(self.folder), [])
 
-    def test_says_that_its_port_is_taken(self):
+    def test_says_that_its_port_is_taken(self) -> None:
         """A port that is taken is told in one line that names the way out."""
         port = self.console.rsplit(":", 1)[1]
         second = subprocess.run(
@@ -193,7 +196,7 @@ class DemoTests(LiveTest):
         self.assertEqual(second.stderr.count("\n"), 1, second.stderr)
         self.assertIn("--port", second.stderr)
 
-    def test_console_in_a_browser(self):
+    def test_console_in_a_browser(self) -> None:
         """The page lists the host's targets, and shows a log that grows and a shell with its end, each in a tab."""
         with chromium() as browser:
             self.use(browser.new_page())
@@ -230,19 +233,19 @@ class DemoTests(LiveTest):
         if folder:
             page.screenshot(path=f"{folder}/demo-{name}.png")
 
-    def use(self, page):
-        complaints = []
+    def use(self, page: Any) -> None:
+        complaints: list[str] = []
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
 
-        def choose(target):
+        def choose(target: str) -> None:
             page.locator("#hosts").get_by_role("button", name=target).first.click()
             until(lambda: page.inner_text(".panel:not([hidden]) p.state") == "Connected", what=f"{target}, connected")
 
-        def shown():
-            return page.locator(".panel:not([hidden]) .screen").evaluate(DEEP_TEXT)
+        def shown() -> str:
+            return str(page.locator(".panel:not([hidden]) .screen").evaluate(DEEP_TEXT))
 
-        def last_line():
+        def last_line() -> int:
             return max(map(int, re.findall(r"line (\d+) of a quiet night", shown())), default=0)
 
         page.goto(self.console)

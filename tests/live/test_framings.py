@@ -3,8 +3,9 @@
 import time
 from itertools import product
 
+from streamrelay.tokens import new_id
 from tests.live import framings, messages
-from tests.live.chain import LiveTest, new_id, shared
+from tests.live.chain import LiveTest, shared
 from tests.live.framings import Row
 from tests.live.raw import BINARY, CLOSE, PING, TEXT, RawLeg, close, frame
 

@@ -2,7 +2,8 @@
 
 import time
 
-from tests.live.chain import LiveTest, new_id, shared
+from streamrelay.tokens import new_id
+from tests.live.chain import LiveTest, shared
 from tests.live.handshakes import ORIGIN, SLOW, TABLES, Row
 from tests.live.raw import NONCE, TOKEN, RawLeg, RawSocket, accept, close, frame, request
 

@@ -5,6 +5,7 @@ import socket
 import subprocess
 from typing import Any
 
+from streamrelay.tokens import new_id
 from tests.live.chain import (
     HOST,
     PROGRAMS,
@@ -14,7 +15,6 @@ from tests.live.chain import (
     Work,
     environment,
     free_port,
-    new_id,
     shared,
     take_all,
     until,
@@ -59,7 +59,13 @@ class Agents(Dialled):
 
     def summon(self, relay: str, stream: str) -> Any:
         """Ask the agent to come there; its answer."""
-        claims = {"role": "summons", "stream": stream, "sub": stream, "target": self.listener.target, "relay": relay}
+        claims: dict[str, Any] = {
+            "role": "summons",
+            "stream": stream,
+            "sub": stream,
+            "target": self.listener.target,
+            "relay": relay,
+        }
         summons = self.common.signer.mint(HOST, token=new_id(), user="mallory", **claims)
         return self.bus.ask(OPEN, summons.encode(), 15)
 

@@ -73,7 +73,12 @@ class InChromium(Elsewhere):
             flooding = Work(target.sendall, data)
             page.wait_for_timeout(3000)
             self.assertTrue(flooding.is_alive(), "the target wasn't held back")
-            reading = Work(lambda: (flooding.result(), target.close()))
+
+            def finish() -> None:
+                flooding.result()
+                target.close()
+
+            reading = Work(finish)
             result = page.evaluate("readOn()")
             reading.result()
         self.assertEqual(result, {"got": sha(data), "count": len(data)})

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import streamrelay
+from streamrelay.tokens import generate
 from tests.live.chain import (
     RAW,
     V1,
@@ -16,7 +17,6 @@ from tests.live.chain import (
     LiveTest,
     answers,
     free_port,
-    generate,
     hang_up,
     nats_command,
     run,

@@ -120,7 +120,7 @@ class Legs(LiveTest):
     def test_links(self) -> None:
         """All links of a stream use up one quota, and end together."""
         chain, stream = shared(alone=True), new_id()
-        claims = {"sub": stream, "links": 2, "quota": 10}
+        claims: dict[str, Any] = {"sub": stream, "links": 2, "quota": 10}
         tokens = {role: chain.signer.mint("relay", role=role, **claims) for role in ("client", "agent")}
         pairs = []
         for _ in range(2):

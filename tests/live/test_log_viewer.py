@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 from twisted.trial.unittest import SkipTest
 
@@ -106,12 +107,18 @@ class LogChain(ConsoleChain):
 class LogViewerTest(ViewerTest):
     """The viewer of a log, on a page."""
 
-    kind = LogChain
-    path: Path | None = None
+    kind: type[ConsoleChain] = LogChain
+    own: Path | None = None
+
+    @property
+    def path(self) -> Path:
+        """The log, where there is a chain."""
+        assert self.own is not None
+        return self.own
 
     def begin(self, text: str = "", target: str = "log") -> None:
         """With a file, on the chain."""
-        self.path = self.common.folder / "app.log"
+        self.own = self.common.folder / "app.log"
         for old in self.common.folder.glob("app.log*"):
             old.unlink()
         self.path.write_text(text)
@@ -126,7 +133,7 @@ class LogViewerTest(ViewerTest):
         self.append(text)
 
     def append(self, text: str, path: Path | None = None) -> None:
-        if self.path is None:
+        if self.own is None:
             self.view.evaluate("(text) => pour(text, 1)", text)
             return
         with (path or self.path).open("a") as file:
@@ -264,7 +271,12 @@ class Text(LogViewerTest):
         asked: list[str] = []
         self.begin()
         self.view.on("request", lambda request: asked.append(request.url))
-        self.view.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+
+        def dismiss(dialog: Any) -> None:
+            asked.append(dialog.message)
+            dialog.dismiss()
+
+        self.view.on("dialog", dismiss)
         with self.path.open("wb") as file:
             file.write("\n".join((*HOSTILE, "the last line", "")).encode("latin-1"))
         rows = self.shows("the last line")

@@ -5,22 +5,8 @@ import socket
 import time
 from typing import Any
 
-from tests.live.chain import (
-    HOST,
-    MIB,
-    Chain,
-    LiveTest,
-    NatsClient,
-    Signer,
-    Work,
-    generate,
-    new_id,
-    read_exactly,
-    seeded,
-    shared,
-    timed,
-    until,
-)
+from streamrelay.tokens import Signer, generate, new_id
+from tests.live.chain import HOST, MIB, Chain, LiveTest, NatsClient, Work, read_exactly, seeded, shared, timed, until
 
 OPEN = f"streamrelay.v1.host.{HOST}.open"
 END = f"streamrelay.v1.host.{HOST}.end"

@@ -56,7 +56,7 @@ class OwnPages(LiveTest):
         self.asked.append(dialog.message)
         dialog.dismiss()
 
-    def machine(self, **console: str) -> Machine:
+    def machine(self, **console: Any) -> Machine:
         need_program(PROGRAM)
         machine = start_machine(self.folder, "one", **console)
         self.addCleanup(machine.stop)

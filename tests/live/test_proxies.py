@@ -3,8 +3,10 @@
 import socket
 from pathlib import Path
 
+from websockets.sync.client import ClientConnection
+
 from streamrelay.tokens import new_id
-from tests.live.chain import LiveTest, RelayAlone, answers, free_port, need_program, until, websocket
+from tests.live.chain import LiveTest, Program, RelayAlone, answers, free_port, need_program, until, websocket
 
 HAPROXY = """\
 defaults
@@ -45,7 +47,7 @@ class Proxied(LiveTest):
         for name in self.ports:
             until(lambda name=name: self.listens(self.ports[name]), what=name)
 
-    def relay(self, port: str, *more: str):
+    def relay(self, port: str, *more: str) -> Program:
         return self.program(
             f"relay-{port}",
             *self.command("streamrelay"),
@@ -65,7 +67,9 @@ class Proxied(LiveTest):
             return False
         return True
 
-    def leg(self, way: str, role: str, token: str, source: str, headers: dict[str, str] | None = None):
+    def leg(
+        self, way: str, role: str, token: str, source: str, headers: dict[str, str] | None = None
+    ) -> ClientConnection:
         """A leg through HAProxy from an address of this machine."""
         sock = socket.create_connection(("127.0.0.1", self.ports[way]), 5, (source, 0))
         leg = websocket(f"ws://127.0.0.1:{self.ports[way]}/{role}/{token}", sock=sock, headers=headers)

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from random import Random
 
-from tests.live.chain import HOST, Chain, LiveTest, new_id, shared
+from streamrelay.tokens import new_id
+from tests.live.chain import HOST, Chain, LiveTest, shared
 from tests.live.raw import BINARY, CLOSE, TEXT, RawSocket, frame, request
 
 RACERS = 8

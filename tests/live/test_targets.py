@@ -48,7 +48,8 @@ class Ear:
     """What a client hears, kept."""
 
     def __init__(self, leg: ClientConnection) -> None:
-        self.leg, self.text, self.controls = leg, "", []
+        self.leg, self.text = leg, ""
+        self.controls: list[Any] = []
 
     def expect(self, pattern: str, seconds: float = 5.0) -> Any:
         """Read until this pattern is there, and forget all up to its end."""

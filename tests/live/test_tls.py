@@ -5,9 +5,11 @@ import socket
 import ssl
 from pathlib import Path
 
+from websockets.sync.client import ClientConnection
+
 from streamrelay.tokens import new_id
 from tests.authority import Authority
-from tests.live.chain import HOST, LiveTest, RelayAlone, free_port, run, take, twistd, until, websocket
+from tests.live.chain import HOST, Answer, LiveTest, RelayAlone, free_port, run, take, twistd, until, websocket
 
 
 def shown(port: int, name: str, ca: Path) -> str:
@@ -39,15 +41,16 @@ class Rotation(LiveTest):
         self.relay.wait_for("takes opaque tokens")
 
     def names(self) -> tuple[str, str]:
-        return tuple(shown(self.port, name, self.folder / "ca.pem") for name in ("localhost", "x.b.example"))
+        localhost, other = (shown(self.port, name, self.folder / "ca.pem") for name in ("localhost", "x.b.example"))
+        return localhost, other
 
-    def pair(self):
+    def pair(self) -> list[ClientConnection]:
         token, ca = new_id(), str(self.folder / "ca.pem")
         legs = [self.websocket(f"wss://localhost:{self.port}/{role}/{token}", ca=ca) for role in ("client", "agent")]
         self.assertIn("met", legs[1].recv(5))
         return legs
 
-    def echo(self, legs, data: bytes) -> None:
+    def echo(self, legs: list[ClientConnection], data: bytes) -> None:
         for sender, receiver in (legs, reversed(legs)):
             sender.send(data)
             self.assertEqual(receiver.recv(5), data)
@@ -104,7 +107,7 @@ class AgentCertificates(LiveTest):
         )
         self.listener = self.listen()
 
-    def ask(self):
+    def ask(self) -> Answer:
         return self.started.ask("POST", "/v1/streams", {"host": HOST, "target": self.listener.target})
 
     def test_its_own(self) -> None:
@@ -117,7 +120,7 @@ class AgentCertificates(LiveTest):
         leg.send(b"hello")
         self.assertEqual(take(target, 5), b"hello")
 
-    def refused(self, why: str) -> None:
+    def dial_fails(self, why: str) -> None:
         answer = self.ask()
         self.assertEqual((answer.status, answer.json["code"]), (502, "dial_failed"), answer.text)
         self.started.relay.wait_for(why)
@@ -126,12 +129,12 @@ class AgentCertificates(LiveTest):
     def test_none(self) -> None:
         """An agent without one is refused at once, and the API says that it can't reach the relay."""
         self.begin(())
-        self.refused("it has shown no certificate")
+        self.dial_fails("it has shown no certificate")
 
     def test_of_another(self) -> None:
         """A certificate in another host's name doesn't serve, though its CA is the right one."""
         self.begin(("host-2",))
-        self.refused("its certificate is for host-2, not for host-1")
+        self.dial_fails("its certificate is for host-2, not for host-1")
 
     def test_of_a_stranger(self) -> None:
         """A certificate of another CA ends the handshake."""

@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 from tests.live.chain import HOST, MIB, Work, seeded, take, until
 from tests.live.console import PHONE
@@ -106,8 +107,14 @@ class Terminal(ViewerTest):
         self.show("terminal", "shell")
         self.shows("$")
         self.run_line("stty -echo")
-        title, said = self.view.title(), []
-        self.view.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
+        title = self.view.title()
+        said: list[str] = []
+
+        def dismiss(dialog: Any) -> None:
+            said.append(dialog.message)
+            dialog.dismiss()
+
+        self.view.on("dialog", dismiss)
         address = r"https://b\303\274cher.example/\342\200\256gpj"
         self.run_line(
             rf"printf '\033]0;owned\007\033]2;owned\007\033]52;c;b3duZWQ=\007\033]8;;{address}\007bank\033]8;;\007\n'"

@@ -7,7 +7,8 @@ and saw (tests.live.secrets), and a small chain of its own, so that it has somet
 import base64
 import urllib.parse
 
-from tests.live.chain import HOST, Chain, LiveTest, NatsClient, close_code, hang_up, new_id, stop_shared, until
+from streamrelay.tokens import new_id
+from tests.live.chain import HOST, Chain, LiveTest, NatsClient, close_code, hang_up, stop_shared, until
 from tests.live.secrets import CHUNK, SUITE, Find, Search
 
 
@@ -140,7 +141,12 @@ class TheSearch(LiveTest):
         sleeper = self.program("sleeper", "sh", "-c", f"sleep 5 # {self.TOKEN[1:]}")
         other = self.program("other", "sleep", "5")
         search.secret("token", self.TOKEN[1:])
-        until(lambda: search.sample() or search.find(), 5, "the command line")
+
+        def seen() -> object:
+            search.sample()
+            return search.find()
+
+        until(seen, 5, "the command line")
         for program in (sleeper, other):
             program.kill()
         self.assertEqual({find.source for find in search.find()}, {"command line"})

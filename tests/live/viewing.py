@@ -99,7 +99,7 @@ class ViewerChain(ConsoleChain):
 class ViewerTest(ConsoleTest):
     """Viewers on a bare page of the platform's own origin."""
 
-    kind = ViewerChain
+    kind: type[ConsoleChain] = ViewerChain
 
     def setUp(self) -> None:
         need_viewers()
