@@ -91,9 +91,8 @@ class Spice {
   }
 
   async #typeText(session) {
-    await typeText(this.#element, this.#undo.signal, (letter, shift) => {
-      const code = scancode(letter);
-      if (code) session.press(...(shift ? [SHIFT, code] : [code]));
+    await typeText(this.#element, this.#undo.signal, (letter) => scancode(letter) > 0, (letter, shift) => {
+      session.press(...(shift ? [SHIFT] : []), scancode(letter));
     });
     session.focus();
   }
