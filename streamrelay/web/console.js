@@ -59,6 +59,7 @@ session.addEventListener('out', () => {
   if (session.left) history.replaceState(null, '', location.pathname);
 });
 addEventListener('popstate', follow);
+addEventListener('beforeunload', (event) => { if (tabs.living) event.preventDefault(); });
 $('skip').addEventListener('click', (event) => {
   event.preventDefault(); // the address is for targets
   (tabs.selected ?? { focus: () => $('work').focus() }).focus();

@@ -39,6 +39,11 @@ class Terminal {
     this.#source = source;
   }
 
+  /** Whether leaving ends what runs here, which takes keys. */
+  get living() {
+    return this.#writer !== null;
+  }
+
   get actions() {
     const terminal = this.#terminal;
     if (!terminal) return [];
