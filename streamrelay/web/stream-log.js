@@ -59,6 +59,7 @@ export class StreamLog extends HTMLElement {
     if (!this.hasAttribute('aria-label')) this.setAttribute('aria-label', 'Log');
     this.#openSource();
     this.#say();
+    if (this.autofocus && document.activeElement === document.body) this.focus(); // browsers would take a button
   }
 
   disconnectedCallback() {
@@ -96,6 +97,11 @@ export class StreamLog extends HTMLElement {
     this.#tell(`Ended: ${outcome.words}`);
     this.dispatchEvent(new CustomEvent('ended', { detail: outcome }));
     return outcome;
+  }
+
+  /** The focus to the lines, where the keys are that scroll and search. */
+  focus(options) {
+    this.#part.scroller.focus(options);
   }
 
   /** Leave the stream. */

@@ -218,3 +218,23 @@ export async function feed_places() {
   await feed.read(stream([new TextEncoder().encode('raw\n')]));
   return Array.from({ length: lines.count }, (_, at) => [lines.kind(at), lines.text(at)]);
 }
+
+/** On a page in the background, whose timers come once a second or a minute, a log waits for none of them. */
+export async function feed_unseen() {
+  const lines = new Lines();
+  const feed = new Feed(lines, () => {});
+  const { setTimeout: prompt } = globalThis;
+  Object.assign(globalThis, { document: { hidden: true }, setTimeout: () => {} });
+  const began = performance.now();
+  let [number, late] = [0, 0];
+  const pull = (sink) => {
+    sink.enqueue(new TextEncoder().encode(`line ${number++}\n`));
+    if (performance.now() - began < 50) return; // longer than several of its slices
+    late = number;
+    sink.close();
+  };
+  await feed.read({ place: null, items: new ReadableStream({ pull }) });
+  Object.assign(globalThis, { document: undefined, setTimeout: prompt });
+  assert.equal(lines.count, late);
+  return late;
+}

@@ -94,6 +94,10 @@ class Modules(LiveTest):
         self.assertEqual(sum("may be missing" in line for line in lines), 2)
         self.assertEqual(sum("nothing is missing" in line for line in lines), 2)
 
+    def test_unseen(self) -> None:
+        """A log on a page in the background takes what comes without waiting for the page's timers."""
+        self.assertGreater(Scenario("feed_unseen", {}, "log.mjs").result(), 10)
+
 
 class LogChain(ConsoleChain):
     """One whose platform anybody on this machine may ask for these logs."""

@@ -6,28 +6,14 @@ from typing import Any
 
 from tests.live.chain import HOST, MIB, Work, seeded, take, until
 from tests.live.console import PHONE
-from tests.live.viewing import ViewerTest
+from tests.live.viewing import TerminalTest, ViewerTest
 
 DARK, LIGHT = "rgb(20, 23, 26)", "rgb(255, 255, 255)"
 """What stands behind the terminal's text."""
 
 
-class Terminal(ViewerTest):
+class Terminal(TerminalTest):
     """viewers/terminal.js: xterm.js on a stream."""
-
-    def lines(self, number: int = 0) -> str:
-        """What a terminal shows, without blanks at the ends."""
-        rows = self.view.locator(f"#tab{number} .xterm-rows > div").all_inner_texts()
-        return "\n".join(row.replace("\xa0", " ").rstrip() for row in rows)
-
-    def shows(self, text: str, number: int = 0) -> str:
-        until(lambda: text in self.lines(number), what=f"{text!r} on the terminal")
-        return self.lines(number)
-
-    def run_line(self, line: str, number: int = 0) -> None:
-        self.view.evaluate("n => tabs[n].viewer.focus()", number)
-        self.view.keyboard.type(line)
-        self.view.keyboard.press("Enter")
 
     def test_size_and_status(self) -> None:
         """The host knows the size that is shown, also after it has changed, and the status of `exit 3` is told."""

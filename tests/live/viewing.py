@@ -164,5 +164,23 @@ class ViewerTest(ConsoleTest):
         return until(lambda: self.view.evaluate(script, argument), what=what or script)
 
 
+class TerminalTest(ViewerTest):
+    """Terminals among them."""
+
+    def lines(self, number: int = 0) -> str:
+        """What a terminal shows, without blanks at the ends."""
+        rows = self.view.locator(f"#tab{number} .xterm-rows > div").all_inner_texts()
+        return "\n".join(row.replace("\xa0", " ").rstrip() for row in rows)
+
+    def shows(self, text: str, number: int = 0) -> str:
+        until(lambda: text in self.lines(number), what=f"{text!r} on the terminal")
+        return self.lines(number)
+
+    def run_line(self, line: str, number: int = 0) -> None:
+        self.view.evaluate("n => tabs[n].viewer.focus()", number)
+        self.view.keyboard.type(line)
+        self.view.keyboard.press("Enter")
+
+
 def _answer(kind: str, text: str, route: Any, _: object) -> None:
     route.fulfill(content_type=kind, body=text)

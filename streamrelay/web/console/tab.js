@@ -59,6 +59,11 @@ export class Tab {
     return ['waiting', 'over'].includes(this.#connection.state);
   }
 
+  /** Whether something ends for good when it is left. */
+  get living() {
+    return Boolean(this.#viewer?.living);
+  }
+
   /** Whether nothing but its host's agent is missed. */
   get waitsForHost() {
     return this.#connection.error?.code === 'host_offline';

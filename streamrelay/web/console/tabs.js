@@ -33,6 +33,11 @@ export class Tabs extends EventTarget {
     session.addEventListener('out', () => { if (session.left) this.closeAll(); });
   }
 
+  /** Whether something ends for good when the page is left. */
+  get living() {
+    return this.#all.some((tab) => tab.living);
+  }
+
   find(host, target) {
     return this.#all.find((tab) => tab.host === host && tab.target === target);
   }

@@ -27,7 +27,7 @@ export class Feed {
     let [until, first] = [0, true];
     try {
       for (;;) {
-        if (performance.now() > until) {
+        if (performance.now() > until && !globalThis.document?.hidden) { // there timers come once a second or minute
           await pause();
           until = performance.now() + SLICE;
         }

@@ -5,7 +5,7 @@
  *
  * @param {HTMLElement} element - the viewer's
  * @param {string} words - what is asked, shown as text
- * @param {{name: string, label: string, type?: string}[]} fields
+ * @param {{name: string, label: string, type?: string, value?: string}[]} fields
  * @param {{signal: AbortSignal, action?: string}} more - a signal that takes the form away; the button's label
  */
 export function askFor(element, words, fields, { signal, action = 'Send' }) {
@@ -47,10 +47,10 @@ export function askFor(element, words, fields, { signal, action = 'Send' }) {
   });
 }
 
-function entry({ name, label, type = 'text' }) {
+function entry({ name, label, type = 'text', value = '' }) {
   const around = document.createElement('label');
   const input = document.createElement('input');
-  Object.assign(input, { name, type, autocomplete: 'off', spellcheck: false, autocapitalize: 'off' });
+  Object.assign(input, { name, type, value, autocomplete: 'off', spellcheck: false, autocapitalize: 'off' });
   around.append(label, ' ', input);
   return around;
 }

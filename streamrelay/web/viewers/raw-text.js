@@ -9,12 +9,15 @@ export function plain(bytes) {
   return new TextDecoder().decode(bytes).replace(/\r\n/g, '\n').replace(
     // eslint-disable-next-line no-control-regex
     /[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g,
-    (letter) => {
-      const code = letter.charCodeAt(0);
-      if (code < 0x20) return String.fromCharCode(CONTROL_PICTURES + code);
-      return code === 0x7f ? '\u2421' : '\ufffd';
-    },
+    pictured,
   );
+}
+
+/** A control character's picture; U+FFFD for what has none. */
+export function pictured(letter) {
+  const code = letter.charCodeAt(0);
+  if (code < 0x20) return String.fromCharCode(CONTROL_PICTURES + code);
+  return code === 0x7f ? '\u2421' : '\ufffd';
 }
 
 /**

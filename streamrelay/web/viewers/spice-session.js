@@ -8,6 +8,7 @@ import { outcome } from '../streamrelay.js';
 import { failure, line, refusal, unseen } from './outcomes.js';
 import { dropPicture, keepPicture } from './picture.js';
 import { released } from './scancodes.js';
+import { Keys } from './spice-keys.js';
 
 const SETTLED = 200; // milliseconds in which a size doesn't change before the machine is told
 const TICKET = 128; // bytes
@@ -26,7 +27,7 @@ export class SpiceSession {
   #screen = document.createElement('div');
   #main;
   #channels = new Set();
-  #down = new Map(); // keys that are held, with the last event of each
+  #keys = new Keys((way, code) => this.#send(way, code));
   #focused = false; // also while the machine changes its mode
   #before = null; // what had the focus when ours was wanted, and there was no screen yet
   #observer = new ResizeObserver(() => this.#fit());
@@ -167,7 +168,7 @@ export class SpiceSession {
   /** Let the display find its surfaces by itself, and the pointer and keys by us. */
   #contain(display) {
     display.hook_events = () => this.#hook(this.#canvas);
-    display.unhook_events = () => this.#release();
+    display.unhook_events = () => this.#keys.release();
     display.delete_surface = (id) => {
       if (display.primary_surface === id) {
         display.unhook_events();
@@ -179,43 +180,29 @@ export class SpiceSession {
   }
 
   #hook(canvas) {
-    const { inputs, utils } = this.#library;
+    const { inputs } = this.#library;
     dropPicture(this.#frame);
     canvas.sc = this.#main;
     canvas.removeAttribute('id'); // every session has a surface 0
     canvas.tabIndex = 0;
     canvas.setAttribute('role', 'application');
     canvas.setAttribute('aria-label', "The machine's screen");
-    const known = (act) => (event) => { // spice-html5 stops the page with an alert for others
-      if (!utils.keycode_to_end_scan(event.keyCode)) return;
-      if (event.type === 'keydown') this.#down.set(event.keyCode, event);
-      else this.#down.delete(event.keyCode);
-      act.call(canvas, event);
-    };
     const events = {
       mousemove: inputs.handle_mousemove, mouseup: inputs.handle_mouseup, wheel: inputs.handle_mousewheel,
       mousedown: inputs.handle_mousedown, contextmenu: inputs.handle_contextmenu,
-      keydown: known(inputs.handle_keydown), keyup: known(inputs.handle_keyup),
+      keydown: (event) => this.#keys.take(event), keyup: (event) => this.#keys.take(event),
     };
     for (const [type, act] of Object.entries(events)) canvas.addEventListener(type, act);
     canvas.addEventListener('mousedown', () => canvas.focus({ preventScroll: true }));
     canvas.addEventListener('focus', () => { this.#focused = true; });
     canvas.addEventListener('blur', () => {
       this.#focused = !canvas.isConnected;
-      this.#release();
+      this.#keys.release();
     });
     if (this.#focused || this.#before === document.activeElement) canvas.focus({ preventScroll: true });
     this.#before = null;
     this.#observer.observe(this.#frame);
     this.#fit();
-  }
-
-  /** Release what is held, as nobody is told of a key that is released elsewhere. */
-  #release() {
-    const canvas = this.#canvas;
-    const none = { shiftKey: false, ctrlKey: false, altKey: false, metaKey: false, preventDefault() {} };
-    for (const keyCode of this.#down.keys()) this.#library.inputs.handle_keyup.call(canvas, { keyCode, ...none });
-    this.#down.clear();
   }
 
   /** Scale the screen to its frame. A transform leaves the pointer's coordinates those of the machine. */

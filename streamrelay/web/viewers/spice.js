@@ -9,7 +9,7 @@ import { load, ownStyle } from './third-party.js';
 import { typeText } from './typing.js';
 
 const NAME = 'the SPICE viewer (spice-html5)';
-const MODULES = ['main', 'spiceconn', 'inputs', 'spicemsg', 'enums', 'utils', 'webm'];
+const MODULES = ['main', 'spiceconn', 'inputs', 'spicemsg', 'enums', 'webm'];
 
 /** A viewer of a SPICE server in `element`; `source` asks for its streams (docs/architecture.rst, "The pages' files"). */
 export function create(element, source) {
@@ -91,9 +91,8 @@ class Spice {
   }
 
   async #typeText(session) {
-    await typeText(this.#element, this.#undo.signal, (letter, shift) => {
-      const code = scancode(letter);
-      if (code) session.press(...(shift ? [SHIFT, code] : [code]));
+    await typeText(this.#element, this.#undo.signal, (letter) => scancode(letter) > 0, (letter, shift) => {
+      session.press(...(shift ? [SHIFT] : []), scancode(letter));
     });
     session.focus();
   }

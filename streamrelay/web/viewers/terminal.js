@@ -1,8 +1,11 @@
 // A terminal: xterm.js on a stream. The scrollback stays over reconnects; a target's bytes touch nothing but the terminal.
 
 import { allowStyleAttribute, withStyles } from './inline-style.js';
-import { themeOf } from './terminal-themes.js';
 import { keyBar } from './terminal-keys.js';
+import { Output } from './terminal-output.js';
+import { guardPastes, harmless } from './terminal-paste.js';
+import { keepReader, wantsReader } from './terminal-reader.js';
+import { themeOf } from './terminal-themes.js';
 import { load, loadStyle, ownStyle } from './third-party.js';
 
 const NAME = "the terminal's viewer (xterm.js)";
@@ -10,8 +13,8 @@ const SCROLLBACK = 10_000; // lines
 const RESIZE_EVERY = 250; // milliseconds between two sizes that the host is told
 const SIZES = [8, 32]; // of the text, in pixels
 const ENCODER = new TextEncoder();
-// What a program may have left behind when its stream broke: the other screen, the mouse, pasting, focus, a region.
-const AFRESH = '\x1b[?1049l\x1b[?1000;1002;1003;1004;1006;2004l\x1b[!p\x1b[0m\x1b[?25h';
+// Keys that go to the target, and would do something to the page where xterm.js lets the browser have them, too.
+const PAGES_OWN = /^(F\d+|Tab|Escape)$/;
 
 /** A viewer of a terminal in `element`; `source` opens its streams (docs/architecture.rst, "The pages' files"). */
 export function create(element, source) {
@@ -22,6 +25,7 @@ class Terminal {
   #element;
   #source;
   #terminal = null;
+  #output = null;
   #fit = null;
   #stream = null; // the one whose bytes are shown
   #writer = null; // null while nothing may be sent
@@ -35,19 +39,27 @@ class Terminal {
     this.#source = source;
   }
 
+  /** Whether leaving ends what runs here, which takes keys. */
+  get living() {
+    return this.#writer !== null;
+  }
+
   get actions() {
     const terminal = this.#terminal;
     if (!terminal) return [];
     const reader = terminal.options.screenReaderMode;
     return [
       { label: 'Copy selection', run: () => navigator.clipboard.writeText(terminal.getSelection()) },
-      { label: 'Paste', run: async () => terminal.paste(await navigator.clipboard.readText()) },
+      { label: 'Paste', run: async () => terminal.paste(harmless(await navigator.clipboard.readText())) },
       { label: 'Clear scrollback', run: () => terminal.clear() },
       { label: 'Larger text', run: () => this.#zoom(2) },
       { label: 'Smaller text', run: () => this.#zoom(-2) },
       {
         label: reader ? 'Screen reader support off' : 'Screen reader support on',
-        run: () => { terminal.options.screenReaderMode = !reader; },
+        run: () => {
+          terminal.options.screenReaderMode = !reader;
+          keepReader(!reader);
+        },
       },
     ];
   }
@@ -55,6 +67,7 @@ class Terminal {
   async connect() {
     await this.#prepare();
     const stream = await this.#source.open({ view: this.#source.view });
+    if (this.#stream) await Promise.race([this.#output.afresh(), this.#gone.promise]);
     if (this.#undo.signal.aborted) stream.close();
     else this.#begin(stream);
     const closed = Promise.race([this.#show(stream), this.#gone.promise]).then(() => stream.closed);
@@ -91,12 +104,14 @@ class Terminal {
     const terminal = new xterm.Terminal({
       fontFamily: 'ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace',
       fontSize: 14,
+      lineHeight: 1.1, // at 1 some sizes of DejaVu Sans Mono have no underscores; much more would cut frames apart
       linkHandler: { activate: (event, address) => follow(address) },
       minimumContrastRatio: 4.5, // WCAG 2.2, 1.4.3
-      screenReaderMode: true,
+      screenReaderMode: wantsReader(),
       scrollback: SCROLLBACK,
     });
     this.#terminal = terminal;
+    this.#output = new Output(terminal);
     this.#fit = new fit.FitAddon();
     terminal.loadAddon(this.#fit);
     this.#place(terminal);
@@ -112,6 +127,7 @@ class Terminal {
     frame.append(screen, keys.element);
     this.#element.replaceChildren(frame);
     withStyles(() => terminal.open(screen));
+    guardPastes(screen, terminal);
     terminal.onData((text) => this.#send(ENCODER.encode(keys.apply(text))));
     terminal.onBinary((text) => this.#send(Uint8Array.from(text, (letter) => letter.charCodeAt(0))));
     const observer = new ResizeObserver(() => this.#fitNow());
@@ -123,6 +139,7 @@ class Terminal {
     this.#followTheme(terminal);
     terminal.onResize(() => this.#tell());
     terminal.onBell(() => this.#flash());
+    terminal.onKey(({ domEvent }) => { if (PAGES_OWN.test(domEvent.key)) domEvent.preventDefault(); });
     terminal.attachCustomKeyEventHandler((event) => {
       const [ours, key] = [event.ctrlKey && event.shiftKey && !event.altKey, event.code];
       if (ours && key === 'KeyC' && event.type === 'keydown' && terminal.hasSelection()) {
@@ -167,7 +184,6 @@ class Terminal {
   #begin(stream) {
     const view = this.#source.view || Boolean(stream.ticket?.view);
     const terminal = this.#terminal;
-    if (this.#stream) terminal.write(`${AFRESH}\r\n`);
     terminal.options.disableStdin = view;
     this.#element.firstChild.classList.toggle('view-only', view);
     this.#stream = stream;
@@ -177,15 +193,15 @@ class Terminal {
     if (!this.#tellLater) this.#tell();
   }
 
-  /** Show what comes until nothing more does: the next piece is only read once the terminal has taken the last one. */
+  /** Show what comes until nothing more does; what the terminal can't take stays with the host. */
   async #show(stream) {
     const reader = stream.items.getReader();
     try {
       for (;;) {
         const { done, value } = await reader.read();
         if (done || stream !== this.#stream) break;
-        if (value instanceof Uint8Array) await this.#write(value);
-        else if (value.exit !== undefined) await this.#write(`\r\n\x1b[0mthe command ended with status ${value.exit}\r\n`);
+        if (value instanceof Uint8Array) await this.#output.write(value);
+        else if (value.exit !== undefined) await this.#output.write(`\r\n\x1b[0mthe command ended with status ${value.exit}\r\n`);
       }
     } catch {
       // a stream that broke; its outcome says how
@@ -194,10 +210,6 @@ class Terminal {
     this.#writer?.close().catch(() => {});
     this.#writer = null;
     this.#terminal.options.disableStdin = true; // until the next stream
-  }
-
-  #write(piece) {
-    return new Promise((taken) => this.#terminal.write(piece, taken));
   }
 
   #send(bytes) {

@@ -82,7 +82,7 @@ class Vnc {
   }
 
   async #typeText(rfb) {
-    await typeText(this.#element, this.#undo.signal, (letter, shift) => {
+    await typeText(this.#element, this.#undo.signal, () => true, (letter, shift) => {
       if (shift) rfb.sendKey(0xffe1, 'ShiftLeft', true);
       rfb.sendKey(this.#keysyms.lookup(letter.codePointAt(0)), null);
       if (shift) rfb.sendKey(0xffe1, 'ShiftLeft', false);

@@ -1,0 +1,100 @@
+// The modules of the terminal's viewer that need no page; tests/live/test_viewers_terminal.py runs these.
+
+import assert from 'node:assert/strict';
+
+import { AHEAD, AHEAD_UNSEEN, Output } from '../../streamrelay/web/viewers/terminal-output.js';
+import { harmless } from '../../streamrelay/web/viewers/terminal-paste.js';
+
+/** An xterm.js that takes one piece in each turn, and turns only when it is told to. */
+class Slow {
+  buffer = { active: { type: 'normal', baseY: 0, cursorY: 0, getLine: () => ({ translateToString: () => '' }) } };
+  rows = 24;
+  writes = [];
+  text = '';
+
+  write(piece, taken) {
+    this.writes.push([piece, taken]);
+  }
+
+  turn() {
+    const [piece, taken] = this.writes.shift();
+    this.text += new TextDecoder().decode(piece);
+    taken();
+  }
+}
+
+const soon = () => new Promise((awake) => { setTimeout(awake, 0); });
+const line = (number) => new TextEncoder().encode(`line ${number}`.padEnd(79) + '\n');
+
+/** A thousand pieces between two turns don't wait for each other; all is there, in order, after few more turns. */
+export async function output_keeps_up() {
+  const terminal = new Slow();
+  const output = new Output(terminal, () => false);
+  let wanted = '';
+  for (let number = 0; number < 1000; number += 1) {
+    wanted += new TextDecoder().decode(line(number));
+    await output.write(line(number));
+  }
+  let turns = 0;
+  for (; terminal.writes.length; turns += 1) terminal.turn();
+  assert.equal(terminal.text, wanted);
+  assert(turns <= 3, String(turns));
+}
+
+/** What waits is bounded by bytes; a page that isn't seen takes more, so that nothing waits for its slow timers. */
+export async function output_is_bounded() {
+  for (const [unseen, bound] of [[false, AHEAD], [true, AHEAD_UNSEEN]]) {
+    const terminal = new Slow();
+    const output = new Output(terminal, () => unseen);
+    const piece = new Uint8Array(65536);
+    let taken = 0;
+    let held = false;
+    while (!held) {
+      held = await Promise.race([output.write(piece).then(() => false), soon().then(() => true)]);
+      taken += piece.length;
+    }
+    assert(taken > bound && taken <= bound + piece.length, `${taken} of ${bound}`);
+  }
+}
+
+/** A page that isn't seen for a minute takes that minute's 60,000 lines in three turns, not in one for each piece. */
+export async function output_unseen() {
+  const terminal = new Slow();
+  const output = new Output(terminal, () => true);
+  for (let number = 0; number < 60_000; number += 1) {
+    const held = await Promise.race([output.write(line(number)).then(() => false), soon().then(() => true)]);
+    assert(!held, `held at line ${number}`);
+  }
+  let turns = 0;
+  for (; terminal.writes.length; turns += 1) terminal.turn();
+  assert(turns <= 3, String(turns));
+  assert.equal(terminal.text.length, 60_000 * 80);
+}
+
+/** Who waits for the terminal waits until all that was written has been taken. */
+export async function output_parsed() {
+  const terminal = new Slow();
+  const output = new Output(terminal, () => false);
+  output.write('one');
+  output.write('two');
+  let parsed = false;
+  output.parsed().then(() => { parsed = true; });
+  terminal.turn();
+  await soon();
+  assert(!parsed);
+  terminal.turn();
+  await soon();
+  assert(parsed);
+}
+
+/** Of a paste only tabs and line ends act: all other controls are seen as signs. */
+export function paste_harmless({ paste }) {
+  assert.equal(harmless(paste), 'safe␛[201~\necho INJECTED\n');
+  for (let code = 0; code < 0x10000; code += 1) {
+    const [letter, made] = [String.fromCharCode(code), harmless(String.fromCharCode(code))];
+    const acts = (code < 0x20 && !'\t\n\r'.includes(letter)) || (code >= 0x7f && code < 0xa0);
+    assert.equal(made === letter, !acts, code.toString(16));
+    assert.equal(made.length, 1);
+    assert(made === letter || made.charCodeAt(0) > 0x2000);
+  }
+}
