@@ -4,7 +4,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, TypeVar
 
 from attrs import define, field
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 
 from streamrelay.endings import Close, Ending
 from streamrelay.errors import TargetError
@@ -90,7 +90,7 @@ class Errand:
         self._connecting = Deferred.fromCoroutine(target.connect(self.reactor, self.summons.terms))
         try:
             connection = await self._connecting
-        except (TargetError, CancelledError):
+        except Exception:  # of many kinds, where it was cancelled
             if self.ending is None:
                 raise
             raise self._ended(self.ending) from None

@@ -1,6 +1,7 @@
 """What counts against an agent's `max_streams`: a stream from its summons until nothing of it is left."""
 
 import re
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -9,8 +10,6 @@ from tests.live.test_leaks import children
 
 MOST = 5
 OPENS = 30
-SLOW = '[targets.slow]\nkind = "qemu"\nqmp = "FOLDER/silent"\nconsole = "vnc"\n'
-"""A virtual machine whose QEMU lets one connect, and doesn't say a word."""
 SHELL = '[targets.shell]\nkind = "pty"\ncommand = ["/bin/sh"]\n'
 
 
@@ -95,14 +94,25 @@ class Most(LiveTest):
 
     def test_slow_target(self) -> None:
         """A stream whose target doesn't answer yet counts, is listed, and can be ended before it is opened."""
-        self.listen(f"{self.folder}/silent")
-        chain = self.chain(agent="max_streams = 1\n", targets=SLOW)
-        opening = Work(chain.ask, "POST", "/v1/streams", {"host": HOST, "target": "slow"})
+        chain = self.chain(agent="max_streams = 1\n")
+        slow = self.full_port()
+        opening = Work(chain.ask, "POST", "/v1/streams", {"host": HOST, "target": slow})
         (stream,) = until(lambda: self.streams(chain), what="the stream that is being opened")
         self.assertTrue(stream["waiting"])
-        self.assertEqual(self.many(chain, 1, "slow")[0].json["code"], "busy")
+        self.assertEqual(self.many(chain, 1, slow)[0].json["code"], "busy")
         self.assertEqual(chain.ask("DELETE", f"/v1/streams/{stream['stream']}").status, 204)
         answer = opening.result()
         self.assertEqual((answer.status, answer.json["code"]), (403, "not_allowed"))
         self.assertIn("operator", answer.json["detail"])
         until(lambda: not self.streams(chain), what="its end")
+
+    def full_port(self) -> str:
+        """A target that doesn't answer for as long as one may try: nobody accepts there, and no more can wait."""
+        listener = self.listen()
+        listener.socket.listen(0)
+        for _ in range(4):
+            waiting = socket.socket()
+            self.addCleanup(waiting.close)
+            waiting.setblocking(False)
+            waiting.connect_ex(("127.0.0.1", listener.port))
+        return listener.target
