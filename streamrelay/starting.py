@@ -69,8 +69,9 @@ class Start:
             os.write(2, word + b"\n")
             return
         os.write(self._ends[1], word)
-        for end in self._ends:
-            os.close(end)
+        if word == STARTED:
+            for end in self._ends:
+                os.close(end)
 
     def _uncaught(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         """What nobody has caught; a traceback on the terminal only if it is a bug of ours."""
@@ -99,5 +100,6 @@ class Start:
         os.close(self._ends[1])
         word = os.read(self._ends[0], 4096)
         if word != STARTED:
+            os.read(self._ends[0], 1)  # nothing, once the daemon is gone: it can be started anew
             os.write(2, (word or SILENT.encode()) + b"\n")
             os._exit(1)
