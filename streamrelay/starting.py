@@ -8,6 +8,7 @@ import atexit
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, NoReturn
@@ -90,8 +91,9 @@ class Start:
 
     def _drop_pidfile(self) -> None:
         pidfile = Path(str(self.twistd.get("pidfile") or os.devnull))
-        if pidfile.is_file() and pidfile.read_text() == str(os.getpid()):
-            pidfile.unlink()
+        with suppress(OSError):  # the reason why there is no start is worth more
+            if pidfile.is_file() and pidfile.read_text() == str(os.getpid()):
+                pidfile.unlink()
 
     def _wait(self) -> None:
         """In whoever has forked: if that is the caller, wait for the daemon's word, or for its end without one."""
