@@ -178,7 +178,7 @@ class Bus:
         while True:
             self._closed, self._deaf = asyncio.Event(), False
             plain = frozenset(place(url) for url in self.urls if url.startswith("nats:"))
-            client = NatsClient(plain, self._credentials, lambda: self._tls)
+            client = NatsClient(plain, lambda: credentials.load(self.nkey, self.creds), lambda: self._tls)
             try:
                 await self._connect(client, self._closed)
                 if not self._deaf:
@@ -194,9 +194,6 @@ class Bus:
             self._client = None
             await client.close()
             await asyncio.sleep(REFUSED if self._deaf else 1 + random.random())
-
-    def _credentials(self) -> credentials.Credentials | None:
-        return credentials.load(self.nkey, self.creds)
 
     async def _connect(self, client: Client, closed: asyncio.Event) -> None:
         async def disconnected() -> None:

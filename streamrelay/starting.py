@@ -8,6 +8,7 @@ import atexit
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, NoReturn
@@ -69,8 +70,9 @@ class Start:
             os.write(2, word + b"\n")
             return
         os.write(self._ends[1], word)
-        for end in self._ends:
-            os.close(end)
+        if word == STARTED:
+            for end in self._ends:
+                os.close(end)
 
     def _uncaught(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         """What nobody has caught; a traceback on the terminal only if it is a bug of ours."""
@@ -89,8 +91,9 @@ class Start:
 
     def _drop_pidfile(self) -> None:
         pidfile = Path(str(self.twistd.get("pidfile") or os.devnull))
-        if pidfile.is_file() and pidfile.read_text() == str(os.getpid()):
-            pidfile.unlink()
+        with suppress(OSError):  # the reason why there is no start is worth more
+            if pidfile.is_file() and pidfile.read_text() == str(os.getpid()):
+                pidfile.unlink()
 
     def _wait(self) -> None:
         """In whoever has forked: if that is the caller, wait for the daemon's word, or for its end without one."""
@@ -99,5 +102,6 @@ class Start:
         os.close(self._ends[1])
         word = os.read(self._ends[0], 4096)
         if word != STARTED:
+            os.read(self._ends[0], 1)  # nothing, once the daemon is gone: it can be started anew
             os.write(2, (word or SILENT.encode()) + b"\n")
             os._exit(1)

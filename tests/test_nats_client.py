@@ -10,6 +10,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay import credentials
+from streamrelay.bus import Bus
 from streamrelay.errors import ConfigError
 from streamrelay.nats_client import NatsClient, tls_context
 from tests.fakes import awaited, folder, there
@@ -115,6 +116,23 @@ class First(SynchronousTestCase):
 
 class Certificates(SynchronousTestCase):
     """TLS of our own."""
+
+    def test_renewed(self) -> None:
+        """A renewed certificate counts from the next connection on; a broken one leaves the one before in force."""
+        where = folder(self)
+        cert, key = self.pair(where, "a")
+        bus = Bus(("tls://127.0.0.1:1",), "test", ca=cert, certificate=f"{cert},{key}")
+        client = NatsClient(frozenset(), lambda: None, lambda: bus._tls)
+        first = client.ssl_context
+        bus.files.refresh()
+        self.assertIs(client.ssl_context, first)
+        Path(cert).write_text("broken")
+        bus.files.refresh()
+        self.assertIs(client.ssl_context, first)
+        self.pair(where, "a")
+        bus.files.refresh()
+        self.assertIsNot(client.ssl_context, first)
+        self.assertNotEqual(client.ssl_context.get_ca_certs(), first.get_ca_certs())
 
     def pair(self, where: Path, name: str) -> tuple[str, str]:
         cert, key = where / f"{name}.pem", where / f"{name}.key"

@@ -187,7 +187,9 @@ class Unstarted(LiveTest):
         port = f"tcp:{low_port()}:interface=127.0.0.1"
         self.says("Permission denied", *self.relay(port), before=nobody)
         self.says("No such file or directory", *self.platform(f"unix:{self.folder}/none/x.sock"))
-        self.says("Address already in use", *self.relay(f"unix:{self.folder}/file"))
+        self.says(
+            f"can't listen: Couldn't listen on any:b'{self.folder}/file': ", *self.relay(f"unix:{self.folder}/file")
+        )
 
     def test_other_errors(self) -> None:
         """A pidfile that can't be written, and a user that can't be become."""
