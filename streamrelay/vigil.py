@@ -1,7 +1,7 @@
 """An agent's leg while it waits at the relay for its client."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
@@ -21,11 +21,18 @@ class Unmet(Exception):
         self.ending = ending
 
 
+class Leg(Connection, Protocol):
+    """A connection to a relay."""
+
+    def leave(self, ending: Ending) -> None:
+        """Close at once, without an answer."""
+
+
 @define(eq=False)
 class Vigil(Feed, Drain):
     """A leg at the relay that waits to be met; whatever follows right behind the news is kept for the splice."""
 
-    leg: Connection
+    leg: Leg
     met: "Deferred[Met]" = field(factory=Deferred)
     left: "Deferred[None]" = field(factory=Deferred)
     """The leg, which no splice has taken over, holds nothing any more."""

@@ -760,7 +760,7 @@ class FakePlatform(Platform):
     async def streams(self, anew: bool = False) -> Listing[wire.StreamInfo]:
         return self._listed(self.live)
 
-    def _listed(self, what: list) -> Listing:
+    def _listed(self, what: list[T]) -> Listing[T]:
         self.asked += 1
         listing = Listing(what)
         listing.complete = self.complete

@@ -1,5 +1,6 @@
 """agent.py: from a summons to a splice, without a bus or a relay."""
 
+from collections.abc import Callable
 from typing import Any
 
 from attrs import define, field
@@ -18,7 +19,7 @@ from streamrelay.endings import Close, ending
 from streamrelay.errors import PeerError, TargetError
 from streamrelay.pulse import Pulse
 from streamrelay.summonses import MEMORY
-from streamrelay.targets.catalogue import Catalogue
+from streamrelay.targets.catalogue import Catalogue, Entry
 from streamrelay.wire import Answer, Refusal
 from tests.fakes import STREAM, FakeBus, FakeConnection, Heard
 
@@ -55,8 +56,8 @@ class FakeCatalogue(Catalogue):
     """A list of one target."""
 
     target: FakeTarget = field(factory=FakeTarget)
-    entries: dict = field(factory=dict)
-    changed: object = None
+    entries: dict[str, Entry] = field(factory=dict)
+    changed: Callable[[], None] = lambda: None
 
     def infos(self) -> tuple[wire.TargetInfo, ...]:
         return (wire.TargetInfo("log", "log"),)
@@ -74,7 +75,7 @@ class FakeDialler(Dialler):
     error: Exception | None = None
     legs: list[FakeConnection] = field(factory=list)
     dialled: list[tuple[str, str]] = field(factory=list)
-    dialling: Deferred | None = None
+    dialling: Deferred[Any] | None = None
 
     def dial(self, url: str, token: str = "") -> Deferred[Any]:
         self.dialled.append((url, token))
@@ -335,7 +336,7 @@ class Streams(Case):
         leg, target = self.meet()
         self.assertEqual(self.end("x" * 22).refused, Refusal.NO_SUCH_STREAM)
         self.assertTrue(self.end().ready)
-        self.assertEqual((leg.closed.code, target.closed.code), (Close.OPERATOR, Close.OPERATOR))
+        self.assertEqual((leg.closing.code, target.closing.code), (Close.OPERATOR, Close.OPERATOR))
 
     def end(self, stream: str = STREAM) -> Answer:
         order = {"stream": stream, "jti": "e" * 22, "exp": 1020.0}
@@ -352,7 +353,7 @@ class Streams(Case):
         self.assertEqual([info.waiting for info in self.agent.streams.infos()], [True, True])
         self.assertTrue(self.end().ready)
         legs, targets = self.dialler.legs, self.target.made
-        self.assertEqual({leg.closed.code for leg in legs}, {Close.OPERATOR})
+        self.assertEqual({leg.closing.code for leg in legs}, {Close.OPERATOR})
         for leg in legs:
             leg.lose()
         self.assertEqual([target.aborted for target in targets], [True, True])
@@ -395,7 +396,7 @@ class Streams(Case):
         self.end()
         leg = FakeConnection()
         self.dialler.dialling.callback(leg)
-        self.assertEqual(leg.closed.code, Close.OPERATOR)
+        self.assertEqual(leg.closing.code, Close.OPERATOR)
         leg.lose()
         self.target.made[-1].lose()
         self.assertEqual(self.agent.streams.errands, set())
@@ -405,7 +406,7 @@ class Streams(Case):
         self.summon()
         self.end()
         leg, target = self.meet()
-        self.assertEqual((self.events("opened"), target.feed), ([], None))
+        self.assertEqual((self.events("opened"), target.joined), ([], None))
         leg.lose()
         target.lose()
         self.assertEqual(self.agent.streams.errands, set())
@@ -417,7 +418,7 @@ class Streams(Case):
         self.assertEqual(len(self.agent.streams.infos()), 1)
         self.reactor.advance(self.agent.config.patience)
         [leg] = self.dialler.legs
-        self.assertEqual(leg.closed.code, Close.NOBODY_CAME)
+        self.assertEqual(leg.closing.code, Close.NOBODY_CAME)
         leg.lose()
         self.assertEqual(self.agent.streams.errands, set())
 
@@ -434,10 +435,13 @@ class Streams(Case):
         self.target.made[0].lose()
         self.assertEqual(self.agent.streams.infos()[0].up, 5)
         self.end()
-        self.assertEqual([leg.closed.code for leg in self.dialler.legs[1:]], [Close.OPERATOR] * 2)
+        self.assertEqual([leg.closing.code for leg in self.dialler.legs[1:]], [Close.OPERATOR] * 2)
         for end in (*self.dialler.legs[1:], self.target.made[1]):
             end.lose()
         self.assertEqual(self.agent.streams.errands, set())
+
+    def broken(self, kind: str, event: object) -> None:
+        raise ZeroDivisionError
 
     def test_errors_leave_no_count(self) -> None:
         """An error of ours, wherever it comes, leaves no stream counted and nothing open."""
@@ -449,7 +453,7 @@ class Streams(Case):
             elif where == "dial":
                 self.dialler.error = error
             else:
-                self.agent.streams.publish = lambda kind, event: 1 // 0
+                self.agent.streams.publish = self.broken
             self.summon()
             if where == "publish":
                 self.meet()
@@ -475,7 +479,7 @@ class Streams(Case):
         self.summon("too-late")
         self.assertEqual(self.answers()[-1], Answer(refused=Refusal.BUSY, reason="the agent is going away"))
         [leg], [target] = self.dialler.legs, self.target.made
-        self.assertEqual(leg.closed.code, Close.LEG_LOST)
+        self.assertEqual(leg.closing.code, Close.LEG_LOST)
         leg.lose()
         self.assertTrue(target.aborted)
         target.lose()

@@ -90,10 +90,10 @@ class Ports(SynchronousTestCase):
 class FakeFetches:
     """Gives one answer after the other."""
 
-    def __init__(self, answers: list) -> None:
+    def __init__(self, answers: list[Fetched | Exception]) -> None:
         self.answers = answers
 
-    async def __call__(self, *asked, **more) -> Fetched:
+    async def __call__(self, *asked: object, **more: object) -> Fetched:
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -148,7 +148,8 @@ class Asked(SynchronousTestCase):
             (Fetched(504, b'{"detail":"slow","code":"host_slow"}'), False),
             (FetchError("refused"), False),
         ):
-            answers, clock = [first, opened], Clock()
+            clock = Clock()
+            answers: list[Fetched | Exception] = [first, opened]
             api = PlatformApi(clock, "https://platform.example/", "srk_x", fetch=FakeFetches(answers))
             asking = Deferred.fromCoroutine(api.open("web-1", "log"))
             clock.advance(0.2)

@@ -32,6 +32,7 @@ from tests.fakes import (
     exchange,
     folder,
     frame,
+    there,
 )
 
 
@@ -224,11 +225,11 @@ class Bursts(SynchronousTestCase):
         self.dialler = Dialler(self.reactor, Pulse(self.reactor), insecure=True)
 
     @property
-    def tried(self) -> list:
+    def tried(self) -> list[Any]:
         """The connections that were begun so far."""
         return self.reactor.tcpClients
 
-    def dial(self, place: str = "127.0.0.1:9"):
+    def dial(self, place: str = "127.0.0.1:9") -> "Deferred[FramedConnection]":
         return self.dialler.dial(f"ws://{place}/agent", STREAM)
 
     def lose(self, number: int, reason: Exception | None = None, answer: bytes = b"") -> None:
@@ -355,10 +356,10 @@ class Sockets(TestCase):
             factory: Any = LegFactory(clock, door, Pulse(clock))
             if scheme == "wss":
                 factory = TLSMemoryBIOFactory(tls, False, factory)
-            port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+            port: Any = reactor.listenTCP(0, factory, interface="127.0.0.1")
             self.addCleanup(port.stopListening)
             leg = yield dialler.dial(f"{scheme}://localhost:{port.getHost().port}/agent", STREAM)
-            ends = (leg, door.inside[0].connection)
+            ends = (leg, there(door.inside[0].connection))
             lost = [gone(end) for end in ends]
             for end in ends:
                 self.assertTrue(plain_socket(end).getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY), scheme)
@@ -366,18 +367,29 @@ class Sockets(TestCase):
             yield DeferredList(lost)
 
 
+class Leaving(Ear):
+    """An ear that tells when all is gone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left: Deferred[None] = Deferred()
+
+    def gone(self) -> None:
+        super().gone()
+        self.left.callback(None)
+
+
 def plain_socket(leg: FramedConnection) -> socket.socket:
     """The socket below a leg, and below its TLS."""
-    transport: Any = leg.channel.transport
-    while not isinstance(transport.getHandle(), socket.socket):
+    channel: Any = leg.channel
+    transport = channel.transport
+    while not isinstance(found := transport.getHandle(), socket.socket):
         transport = transport.transport
-    return transport.getHandle()
+    return found
 
 
 def gone(leg: FramedConnection) -> "Deferred[None]":
     """Until nothing is left of it."""
-    done: Deferred[None] = Deferred()
-    ear = Ear()
-    ear.gone = lambda: done.callback(None)
+    ear = Leaving()
     leg.join(ear, ear)
-    return done
+    return ear.left

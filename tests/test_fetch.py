@@ -183,9 +183,7 @@ class Fetching(SynchronousTestCase):
                 if said:
                     self.answer(said)
                 self.protocol.connectionLost(Failure(reason))
-                self.assertEqual(
-                    self.failureResultOf(asked, FetchError).check(FetchDropped), (dropped and FetchDropped) or None
-                )
+                self.assertEqual(isinstance(self.failureResultOf(asked, FetchError).value, FetchDropped), dropped)
 
     def test_broken(self) -> None:
         """An answer that is none, or breaks off, fails."""

@@ -76,7 +76,8 @@ class Watching(SynchronousTestCase):
         self.path = folder(self) / "file"
         self.path.write_text("old")
         self.error: Exception | None = None
-        self.held, self.tries, self.news = "", 0, []
+        self.held, self.tries = "", 0
+        self.news: list[str] = []
         self.files = Watched("the words", lambda: [str(self.path)], self.read, lambda: self.news.append(self.held))
         self.files.load()
         self.heard = Heard(self)

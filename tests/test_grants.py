@@ -1,7 +1,7 @@
 """grants.py: who may open what."""
 
 import os
-from typing import Any
+from typing import Any, Never
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -10,7 +10,7 @@ from streamrelay.config import read_toml
 from streamrelay.errors import ConfigError
 from streamrelay.grants import Grant, KeyRing, User, hash_key
 from streamrelay.keys import add_key
-from tests.fakes import folder
+from tests.fakes import folder, there
 
 
 class Grants(SynchronousTestCase):
@@ -174,14 +174,13 @@ class Installed(SynchronousTestCase):
         ring = KeyRing(str(path))
         ring.load()
 
-        def fail(*arguments: object) -> dict:
+        def fail(*arguments: object) -> Never:
             raise ConfigError("can't be read: Permission denied")
 
-        read = grants.read_toml
-        self.patch(grants, "read_toml", fail)
+        broken = self.patch(grants, "read_toml", fail)
         path.write_text("")
-        self.assertEqual(ring.user(key).name, "alice")
-        self.patch(grants, "read_toml", read)
+        self.assertEqual(there(ring.user(key)).name, "alice")
+        broken.restore()
         ring.files.refresh()
         self.assertIsNone(ring.user(key))
 

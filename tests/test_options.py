@@ -271,14 +271,15 @@ class Services(Case):
         heard = Heard(self)
         path = self.where / "agent.toml"
         path.write_text(f'host = "h"\nplatform_key = ["{self.public}"]\n[targets.log]\nkind = "log"\npath = "/x"\n')
-        agent = agent_tap.makeService(self.parse(agent_tap, "--config", str(path)))
+        agent: Any = agent_tap.makeService(self.parse(agent_tap, "--config", str(path)))
         for each in agent:
             each.bus = FakeBus()
         agent.reload()
         self.assertIn("targets read again: 1", heard.text)
-        platform_tap.makeService(
+        platform: Any = platform_tap.makeService(
             self.parse(platform_tap, "--relay", "wss://r", "--key", str(self.private), "--keys", str(self.keys))
-        ).reload()
+        )
+        platform.reload()
         self.assertIn("keys read again: 1", heard.text)
 
     def test_looks(self) -> None:

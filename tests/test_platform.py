@@ -190,8 +190,8 @@ class Asking(Case):
         """Lists say whether all hosts have answered."""
         for complete in (True, False):
             self.bus.complete = complete
-            for work in (self.platform._ask_hosts, self.platform._ask_streams):
-                self.assertEqual(awaited(work()).complete, complete)
+            self.assertEqual(awaited(self.platform._ask_hosts()).complete, complete)
+            self.assertEqual(awaited(self.platform._ask_streams()).complete, complete)
 
     def test_once(self) -> None:
         """Within two seconds all who ask get the same list; after an opening or an end streams are asked anew."""

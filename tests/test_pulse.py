@@ -60,7 +60,7 @@ class Beats(SynchronousTestCase):
             was()
             raise RuntimeError("broken")
 
-        broken.beat = beat
+        self.patch(broken, "beat", beat)
         self.clock.pump([BEAT] * 3)
         self.assertEqual([member.beats for member in members], [3] * 9)
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)

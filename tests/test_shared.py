@@ -1,6 +1,8 @@
 """shared.py: one question for all who ask."""
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -14,7 +16,7 @@ class Case(SynchronousTestCase):
     def setUp(self) -> None:
         self.asked, self.time = 0, 0.0
         self.gates: list[asyncio.Event] = []
-        self.fail = False
+        self.failing = False
         self.shared = Shared(self.question, lambda: self.time)
 
     async def question(self) -> int:
@@ -22,11 +24,11 @@ class Case(SynchronousTestCase):
         number, gate = self.asked, asyncio.Event()
         self.gates.append(gate)
         await gate.wait()
-        if self.fail:
+        if self.failing:
             raise ValueError(number)
         return number
 
-    async def asking(self, *askers) -> list[asyncio.Task]:
+    async def asking(self, *askers: Coroutine[Any, Any, int]) -> list[asyncio.Task[int]]:
         """Tasks that have come as far as they can."""
         tasks = [asyncio.ensure_future(asker) for asker in askers]
         await self.settle()
@@ -78,11 +80,11 @@ class Answers(Case):
         """A failure is told to all who wait for that answer, and the next one asks again."""
 
         async def work() -> None:
-            self.fail = True
+            self.failing = True
             tasks = await self.asking(self.shared.answer(), self.shared.answer())
             await self.give(1)
             self.assertEqual([str(task.exception()) for task in tasks], ["1", "1"])
-            self.fail = False
+            self.failing = False
             (task,) = await self.asking(self.shared.answer())
             await self.give(2)
             self.assertEqual(task.result(), 2)
@@ -106,10 +108,10 @@ class Answers(Case):
         """The failure of an older question isn't that of a newer one."""
 
         async def work() -> None:
-            self.fail = True
+            self.failing = True
             old, new = await self.asking(self.shared.answer(), self.shared.anew())
             await self.give(1)
-            self.fail = False
+            self.failing = False
             await self.give(2)
             self.assertEqual((str(old.exception()), new.result()), ("1", 2))
 

@@ -14,7 +14,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 from streamrelay.pages import PIECE, Page
 from streamrelay.proxies import Proxies
 from streamrelay.site import IDLE_TIME, REQUEST_TIME, BoundedSite, Room
-from tests.fakes import FakeTransport, Heard, connect
+from tests.fakes import FakeTransport, Heard, connect, there
 
 WHOLE = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -38,9 +38,9 @@ class Later(Resource):
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked = []
+        self.asked: list[Request] = []
 
-    def render_GET(self, request) -> int:
+    def render_GET(self, request: Request) -> int:
         self.asked.append(request)
         return NOT_DONE_YET
 
@@ -173,7 +173,7 @@ class Unread(Case):
         def hold(data: bytes) -> None:
             write(data)
             if len(transport.value()) >= PIECE and transport.producer is not None:
-                transport.producer.pauseProducing()
+                there(transport.producer).pauseProducing()
 
         self.patch(transport, "write", hold)
         self.patch(transport, "writeSequence", lambda pieces: hold(b"".join(pieces)))
@@ -264,7 +264,7 @@ class Crowds(Case):
         self.site.resource = Page(b"x" * 1_000_000, "a.js", "default-src 'none'")
         crowd = [self.idle() for _ in range(5)]
         for transport in crowd:
-            transport.producer.pauseProducing()
+            there(transport.producer).pauseProducing()
         self.assertTrue(self.come().aborted)
         self.assertFalse(any(transport.aborted for transport in crowd))
 

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.endings import FINISHED
 from streamrelay.stdio import StdioConnection
-from tests.fakes import Ear
+from tests.fakes import Ear, there
 
 
 class Threads:
@@ -174,4 +174,4 @@ class Pipes(SynchronousTestCase):
         self.connection.close(FINISHED)
         self.join()
         self.reactor.run_until(lambda: self.ear.named("gone"))
-        self.assertEqual(self.connection.failure.errno, errno.ENOSPC)
+        self.assertEqual(there(self.connection.failure).errno, errno.ENOSPC)

@@ -98,7 +98,12 @@ class Leaving(ConsoleTest):
     def asked(self, page: Any) -> list[str]:
         """What a page asks before it is left; it stays if it asks."""
         said: list[str] = []
-        page.on("dialog", lambda dialog: (said.append(dialog.type), dialog.dismiss()))
+
+        def stay(dialog: Any) -> None:
+            said.append(dialog.type)
+            dialog.dismiss()
+
+        page.on("dialog", stay)
         with contextlib.suppress(self.aborted):
             page.goto("about:blank")
         self.assertEqual(page.url == "about:blank", not said)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SkipTest
 
+from streamrelay.tokens import generate
 from tests.live.chain import (
     MIB,
     PROGRAMS,
@@ -20,7 +21,6 @@ from tests.live.chain import (
     Work,
     alive,
     environment,
-    generate,
     need_root,
     read_exactly,
     run,

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def processes_of(folder: str) -> list[str]:
     return found
 
 
-def answer_of(url, method, headers, body=None):
+def answer_of(url: str, method: str, headers: dict[str, str], body: object = None) -> tuple[int, Any]:
     """Status and JSON of an answer."""
     content = json.dumps(body).encode() if body is not None else None
     request = urllib.request.Request(url, content, headers, method=method)
@@ -47,21 +48,21 @@ def answer_of(url, method, headers, body=None):
             return error.code, json.load(error)
 
 
-def handshake(port):
+def handshake(port: int) -> int:
     """The status by which the relay answers a leg with a token of its own making."""
     with socket.create_connection(("127.0.0.1", port), 5) as leg:
         leg.sendall(upgrade("/client/" + "x" * 43))
         return int(leg.recv(100).split()[1])
 
 
-def subscribe(port):
+def subscribe(port: int) -> str:
     """What the bus says to somebody who wants to hear all."""
     with socket.create_connection(("127.0.0.1", port), 5) as bus, bus.makefile("rb") as lines:
         bus.sendall(b'CONNECT {"verbose":false}\r\nSUB > 1\r\nPING\r\n')
         return lines.read().decode().splitlines()[-1]
 
 
-def as_nobody(work):
+def as_nobody(work: Callable[[], object]) -> Any:
     """What a function returns as another user, who has no right of ours."""
     nobody = pwd.getpwnam("nobody")
     near, far = os.pipe()
@@ -111,23 +112,23 @@ class DemoTests(LiveTest):
         there(self.demo.stdout).close()
 
     @property
-    def link(self):
+    def link(self) -> str:
         """The console's link, as printed."""
         return self.said[0].removeprefix("console: ")
 
     @property
-    def terminal_key(self):
+    def terminal_key(self) -> str:
         command = shlex.split(self.said[1])
         return Path(command[command.index("--key-file") + 1]).read_text().strip()
 
-    def ask(self, method, path, key="", body=None):
+    def ask(self, method: str, path: str, key: str = "", body: object = None) -> tuple[int, Any]:
         """Status and JSON of an answer of the console's platform."""
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         if body is not None:
             headers |= {"Content-Type": "application/json", "Origin": self.console, "Sec-Fetch-Site": "same-origin"}
         return answer_of(f"{self.console}{path}", method, headers, body)
 
-    def test_link_once(self):
+    def test_link_once(self) -> None:
         """The link's key signs in once, and opens nothing otherwise; whoever comes next is told."""
         key = self.link.partition("#key=")[2]
         self.assertEqual(self.ask("GET", "/v1/hosts", key)[0], 401)
@@ -137,19 +138,19 @@ class DemoTests(LiveTest):
         self.assertEqual(status, 401)
         self.assertIn("has been used", answer["detail"])
 
-    def test_other_users(self):
+    def test_other_users(self) -> None:
         """Another user of the machine gets 401 at every path and at the relay, nothing at the bus, and no file."""
         need_root("another user")
         commands = " ".join(processes_of(str(self.folder)))
         self.assertNotIn("srk_", commands)
-        relay = re.search(r"--relay=ws://127\.0\.0\.1:(\d+)", commands)[1]
+        relay = there(re.search(r"--relay=ws://127\.0\.0\.1:(\d+)", commands))[1]
         [settings] = self.folder.glob("streamrelay-demo-*/agent.toml")
-        bus = re.search(r'nats = \["nats://127\.0\.0\.1:(\d+)', settings.read_text())[1]
+        bus = there(re.search(r'nats = \["nats://127\.0\.0\.1:(\d+)', settings.read_text()))[1]
         wanted = {"host": "demo-host", "target": "shell"}
 
-        def attack():
+        def attack() -> list[object]:
             paths = ("GET /v1/hosts", "GET /v1/streams", "DELETE /v1/streams/x", "DELETE /v1/session")
-            found = [self.ask(*path.split())[0] for path in paths]
+            found: list[object] = [self.ask(*path.split())[0] for path in paths]
             found += [self.ask("POST", "/v1/streams", body=wanted)[0]]
             found += [self.ask("POST", "/v1/session", body={"key": "srk_once_guess"})[0]]
             found += [self.ask("GET", "/v1/session")[1]["user"]]
@@ -201,7 +202,7 @@ class DemoTests(LiveTest):
         with chromium() as browser:
             self.use(browser.new_page())
 
-    def test_link_in_a_browser(self):
+    def test_link_in_a_browser(self) -> None:
         """The link signs in and goes from the address; in another browser it shows the sign-in page, and why."""
         with chromium() as browser:
             page = browser.new_page()
@@ -228,7 +229,7 @@ class DemoTests(LiveTest):
             other.locator("#hosts").get_by_role("button", name="shell").wait_for()
             self.picture(other, "in")
 
-    def picture(self, page, name):
+    def picture(self, page: Any, name: str) -> None:
         folder = os.environ.get("STREAMRELAY_PICTURES")
         if folder:
             page.screenshot(path=f"{folder}/demo-{name}.png")

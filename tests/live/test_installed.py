@@ -63,14 +63,25 @@ class InstalledTest(LiveTest):
             own(new)
             rename()
 
+        def finish() -> None:
+            path.write_bytes(content)
+
+        def make_readable() -> None:
+            path.chmod(0o600)
+
+        def install() -> None:
+            write()
+            own(new)
+            rename()
+
         def half() -> None:
             path.write_bytes(content[: len(content) // 2] + b"\n[")
 
         return {
             "write, rename, chown": [write, rename, own],
-            "chown, rename, chmod": [shut, lambda: path.chmod(0o600)],
-            "in two halves": [half, lambda: path.write_bytes(content)],
-            "removed, then there": [path.unlink, lambda: (write(), own(new), rename())],
+            "chown, rename, chmod": [shut, make_readable],
+            "in two halves": [half, finish],
+            "removed, then there": [path.unlink, install],
         }
 
     def own(self, *paths: Path) -> None:
