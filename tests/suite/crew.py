@@ -13,8 +13,9 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field
+from attrs import define
 
+from tests.suite.deal import ROOT
 from tests.suite.report import Report
 
 GRACE = 90.0
@@ -35,6 +36,7 @@ class Worker:
     folder: Path
     command: tuple[str, ...]
     report: Report
+    grace: float = GRACE
     test: str = ""
     """The test that runs."""
     _process: Any = None
@@ -55,6 +57,7 @@ class Worker:
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,
+                cwd=ROOT,
                 env={**os.environ, "STREAMRELAY_WORKER": str(self.number)},
                 pass_fds=(writer,),
                 text=True,
@@ -91,7 +94,7 @@ class Worker:
 
     def tell(self, event: dict[str, Any]) -> None:
         if "begun" in event:
-            self.test, self._until = event["begun"], time.monotonic() + event["limit"] + GRACE
+            self.test, self._until = event["begun"], time.monotonic() + event["limit"] + self.grace
         else:
             self._until = 0.0
             self.report.ended(event["ended"], event["outcome"], event["texts"], event["seconds"], event["cpu"])
@@ -147,14 +150,15 @@ class Crew:
     folder: Path
     command: tuple[str, ...]
     report: Report
-    workers: list[Worker] = field(factory=list)
+    grace: float = GRACE
 
     def run(self, modules: list[str]) -> None:
         waiting = deque(modules)
-        self.workers = [
-            Worker(number, self.folder, self.command, self.report) for number in range(min(self.count, len(modules)))
+        workers = [
+            Worker(number, self.folder, self.command, self.report, self.grace)
+            for number in range(min(self.count, len(modules)))
         ]
-        threads = [threading.Thread(target=worker.run, args=(waiting,), daemon=True) for worker in self.workers]
+        threads = [threading.Thread(target=worker.run, args=(waiting,), daemon=True) for worker in workers]
         for thread in threads:
             thread.start()
         for thread in threads:

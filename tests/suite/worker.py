@@ -1,6 +1,6 @@
 """A worker: runs the modules whose names it reads, one a line, and tells what happens as lines of JSON on a pipe.
 
-Each test has a time limit, `limit` of its class or module or `LIMIT`: an alarm raises `TimeLimit` in it, whatever it
+Each test has a time limit, its class' `limit` or else `LIMIT`: an alarm raises `TimeLimit` in it, whatever it
 waits for. Where even that doesn't end it, the crew does, by a signal that makes this process show all its stacks.
 """
 
@@ -17,7 +17,6 @@ from typing import Any
 from twisted.python.failure import Failure
 from twisted.trial.reporter import Reporter
 from twisted.trial.runner import ErrorHolder, TestLoader, TrialRunner
-from twisted.trial.util import acquireAttribute
 
 from tests.suite import guard
 
@@ -47,7 +46,7 @@ class Teller(Reporter):
         super().startTest(test)
         self.runs, self.outcome, self.texts = True, "passed", list[str]()
         self.began, self.spent = time.monotonic(), cpu()
-        self.limit = float(acquireAttribute(getattr(test, "_parents", []), "limit", LIMIT))
+        self.limit = float(getattr(getattr(test, "_originalTest", test), "limit", LIMIT))  # trial may wrap a test
         self.tell(begun=test.id(), limit=self.limit)
         signal.setitimer(signal.ITIMER_REAL, self.limit, AGAIN)
 
