@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -149,12 +150,42 @@ class Guarded(SynchronousTestCase):
         with started.stdout as lines:
             pids = [int(word) for line in (lines.readline(), lines.readline()) for word in line.split()]
         self.assertEqual(len(pids), 3)
+        self.end(started, pids)
+
+    def test_run_killed(self) -> None:
+        """When a whole run is killed its workers end, and what their tests have started."""
+        folder = Path(tempfile.mkdtemp())
+        (folder / "planted.py").write_text(
+            f"{HEAD}class A(SynchronousTestCase):\n"
+            "    def test_sleeps(self):\n"
+            "        child = subprocess.Popen(['sleep', '1000'], start_new_session=True)\n"
+            f"        with open('{folder}/new', 'w') as file: file.write(f'{{os.getpid()}} {{child.pid}}')\n"
+            f"        os.rename('{folder}/new', '{folder}/pids')\n"
+            "        child.wait()\n"
+        )
+        started = subprocess.Popen(
+            (sys.executable, "-m", "tests.suite", "--folder", str(folder / "trial"), "planted"),
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(folder)},
+            stdout=subprocess.DEVNULL,
+        )
+        wait_until((folder / "pids").exists, "the test didn't begin")
+        self.end(started, [int(word) for word in (folder / "pids").read_text().split()])
+
+    def end(self, started: "subprocess.Popen[bytes]", pids: list[int]) -> None:
+        """Kill a process; those others end."""
+        self.assertTrue(all(map(lives, pids)))
         started.kill()
         started.wait()
-        end = time.monotonic() + 60
-        while any(lives(pid) for pid in pids):
-            self.assertLess(time.monotonic(), end, "they live on")
-            time.sleep(0.02)
+        wait_until(lambda: not any(map(lives, pids)), "they live on")
+
+
+def wait_until(true: Callable[[], bool], else_: str) -> None:
+    end = time.monotonic() + 60
+    while not true():
+        if time.monotonic() > end:
+            raise AssertionError(else_)
+        time.sleep(0.02)
 
 
 def lives(pid: int) -> bool:

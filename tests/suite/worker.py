@@ -4,6 +4,7 @@ Each test has a time limit, its class' `limit` or else `LIMIT`: an alarm raises 
 waits for. Where even that doesn't end it, the crew does, by a signal that makes this process show all its stacks.
 """
 
+import ctypes
 import faulthandler
 import json
 import os
@@ -22,6 +23,7 @@ from tests.suite import guard
 
 LIMIT = 300.0
 """Seconds that a test may take, on the busiest machine."""
+PR_SET_PDEATHSIG = 1
 AGAIN = 30.0
 """Seconds until the alarm comes again, for a test that swallowed it."""
 
@@ -105,6 +107,7 @@ def load(name: str) -> Any:
 
 def main(folder: str, pipe: int) -> None:
     """Run what standard input names; what tests write goes to a folder for each module."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # when the run is killed
     os.set_inheritable(pipe, False)
     faulthandler.enable()
     guard.watch()
