@@ -53,6 +53,7 @@ class Files(SynchronousTestCase):
     def test_secret(self) -> None:
         """What others may read or write is no secret: refused, with the command that mends it."""
         for mode, good in ((0o600, True), (0o400, True), (0o640, False), (0o604, False), (0o620, False)):
+            self.path = str(self.where / f"{mode:o}")  # each its own, as one of mode 0400 can't be written to
             self.write("secret", mode)
             if good:
                 self.assertEqual(read_secret(self.path, "key"), b"secret")

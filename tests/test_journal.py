@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamrelay.endings import Close, ending
 from streamrelay.errors import TargetError
 from streamrelay.splice import Connection
+from streamrelay.targets import journal
 from streamrelay.targets.catalogue import read_entry as read_target
 from streamrelay.targets.following import PLACE_AFTER
 from streamrelay.targets.journal import TOO_LONG, Journal
@@ -194,9 +195,12 @@ class Following(Case):
 
     def test_this_machine(self) -> None:
         """Without a directory the journal is this machine's alone, and all of its boots."""
+        known = folder(self) / "machine-id"
+        known.write_text("0123456789abcdef0123456789abcdef\n")
+        self.patch(journal, "MACHINE_ID", str(known))
         work = self.connect(directory="")
         self.assertIn("--merge", self.last.arguments)
-        self.assertTrue(self.last.arguments[-3].startswith("_MACHINE_ID=") or "_MACHINE_ID" in str(self.last.arguments))
+        self.assertIn("_MACHINE_ID=0123456789abcdef0123456789abcdef", self.last.arguments)
         self.last.says(entry(1))
         self.successResultOf(work).abort()
 

@@ -194,10 +194,13 @@ export async function aborted({ wanted, silent }) {
   await assert.rejects(connect(`ws://127.0.0.1:${silent}/client/x`, { signal: before }), reason);
   await assert.rejects(open({ ...wanted, platform: `http://127.0.0.1:${silent}`, signal: soon() }), reason);
   await assert.rejects(connect(`ws://127.0.0.1:${silent}/client/x`, { signal: soon() }), reason);
-  const stream = await open({ ...wanted, signal: soon() });
-  const writer = stream.writable.getWriter();
+  const stopping = new AbortController();
+  const stream = await open({ ...wanted, signal: stopping.signal });
+  const [writer, reader] = [stream.writable.getWriter(), stream.readable.getReader()];
   await writer.write('here');
-  await assert.rejects(new Response(stream.readable).text(), reason);
+  await reader.read(); // the target has it
+  stopping.abort(reason);
+  await assert.rejects(reader.read(), reason);
   await assert.rejects(writer.write('more'), reason);
   return stream.closed;
 }

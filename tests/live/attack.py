@@ -47,6 +47,9 @@ FLOOR = 0.010
 """Seconds below which a neighbour's p99 is as good as its baseline. At rest it is 1 to 3 ms; a process that has to
 wait its turn on a machine of two busy cores loses a slice of the scheduler, 3 to 4 ms, at each of the four programs
 of a round trip. The attack that this suite began with (an endless header) took a p99 to 119 ms."""
+HOPS = 6
+"""How many times a bystander's p99 a neighbour's may be on a busy machine: it waits its turn at each of our programs,
+twice, and a bystander at one process, once."""
 TRIES = 3
 """Windows until a neighbour is taken to have noticed: other programs of the machine may take the cores for a while."""
 
@@ -59,10 +62,13 @@ class Window:
     median: float
     p99: float
     worst: float
+    bystander: float
+    """The p99 of a process that only echoes, beside it."""
 
     def __str__(self) -> str:
-        median, p99, worst = (f"{seconds * 1000:.2f}" for seconds in (self.median, self.p99, self.worst))
-        return f"{self.count} round trips, median {median} ms, p99 {p99}, worst {worst}"
+        times = (self.median, self.p99, self.worst, self.bystander)
+        median, p99, worst, beside = (f"{seconds * 1000:.2f}" for seconds in times)
+        return f"{self.count} round trips, median {median} ms, p99 {p99}, worst {worst}, a bystander's p99 {beside}"
 
 
 class Neighbour:
@@ -272,11 +278,11 @@ class AttackTest(LiveTest):
             setattr(self, self._testMethodName, partial(self.unnoticed, getattr(self, self._testMethodName)))
 
     def unnoticed(self, attack: Callable[[], object]) -> None:
-        """The attack's own assertions hold, and the neighbour's p99 stays under twice its baseline."""
+        """The attack's own assertions hold, and the neighbour's p99 stays near its baseline, or a bystander's."""
         neighbour = self.common.neighbour
         for _ in range(TRIES):
             window = neighbour.watch(attack)
-            bound = max(2 * neighbour.baseline.p99, FLOOR)
+            bound = max(2 * neighbour.baseline.p99, FLOOR, HOPS * window.bystander)
             if window.p99 < bound:
                 return
             neighbour.baseline = neighbour.rest()
@@ -289,7 +295,7 @@ class AttackTest(LiveTest):
 
     def assert_reached(self, decoy: Decoy, connections: int, data: bytes = b"") -> None:
         """So many connections and just these bytes have reached a target, also a moment later."""
-        until(lambda: decoy.connections >= connections and len(decoy.data) >= len(data), 5, "what is to come")
+        until(lambda: decoy.connections >= connections and len(decoy.data) >= len(data), what="what is to come")
         time.sleep(0.05)
         self.assertEqual((decoy.connections, decoy.data), (connections, data))
 

@@ -1,7 +1,8 @@
 """The harness: the installed programs as processes of their own, on free ports of loopback, in a directory that goes.
 
 Nothing sleeps for a process to be ready: each is asked until it answers. What a test starts ends with the test; a
-`shared` chain ends when one of other settings is wanted, or with the run.
+`shared` chain ends when `STANDING` of other settings were wanted since, or with the run. If the run is killed, a guard
+ends all of them.
 """
 
 import atexit
@@ -23,7 +24,6 @@ import threading
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from random import Random, sample
 from typing import Any
@@ -38,12 +38,13 @@ from streamrelay.keys import add_key
 from streamrelay.tokens import Signer, generate, new_id
 from tests.authority import Authority
 from tests.live.secrets import SUITE
+from tests.suite import guard
 
 HOST = "host-1"
 V1 = "streamrelay.v1"
 RAW = "binary"
-WAIT = 20.0
-"""Seconds in which anything that is waited for must come."""
+WAIT = 60.0
+"""Seconds in which anything that is waited for must come, on a machine with ten times as much to do as it can."""
 MIB = 1 << 20
 PROGRAMS = Path(sys.executable).parent
 
@@ -68,11 +69,15 @@ def seeded(size: int, seed: int = 1) -> bytes:
     return Random(seed).randbytes(size)
 
 
-_ports = iter(sample(range(20_000, 32_000), 12_000))
+_own = int(os.environ.get("STREAMRELAY_WORKER", "0")) % 4
+_ports = iter(sample(range(20_000 + 3000 * _own, 23_000 + 3000 * _own), 3000))
 
 
 def free_port(address: str = "127.0.0.1") -> int:
-    """A port that nobody listens on: each is given once, and none that the kernel gives to outgoing connections."""
+    """A port that nobody listens on: each is given once, and none that the kernel gives to outgoing connections.
+
+    Workers of a run have ranges of their own, so that none takes what another was just given.
+    """
     for port in _ports:
         with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -244,8 +249,9 @@ def rss(pid: int) -> float:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """What programs inherit: nothing of ours beside the path, and no proxy."""
-    kept = {name: os.environ[name] for name in ("HOME", "LANG", "USER", "SHELL") if name in os.environ}
+    """What programs inherit: nothing of ours beside the path and the guard's mark, and no proxy."""
+    guard.watch()
+    kept = {name: os.environ[name] for name in ("HOME", "LANG", "USER", "SHELL", guard.MARK) if name in os.environ}
     return {"PATH": f"{PROGRAMS}:{os.environ.get('PATH', '/usr/bin:/bin')}", **kept, **more}
 
 
@@ -441,15 +447,23 @@ class RelayAlone(Chain):
         until(lambda: answers(self.relay_port, self.address), what="the relay")
 
 
+STANDING = 4
+"""Shared chains that stand at a time, of different settings."""
 _standing: dict[str, Chain] = {}
+"""The one that was wanted last is the last."""
 
 
 def shared(**settings: Any) -> Chain:
-    """A chain for several tests: the last one if it has the same settings and is well."""
+    """A chain for several tests: one that stands if it has the same settings and is well."""
     name = repr(sorted(settings.items()))
-    if name in _standing and _standing[name].alive:
-        return _standing[name]
-    stop_shared()
+    chain = _standing.pop(name, None)
+    if chain is not None and chain.alive:
+        _standing[name] = chain
+        return chain
+    if chain is not None:
+        stop_chain(chain)
+    while len(_standing) >= STANDING:
+        stop_chain(_standing.pop(next(iter(_standing))))
     kind = settings.pop("kind", None) or (RelayAlone if settings.pop("alone", False) else Chain)
     chain = kind(Path(tempfile.mkdtemp(prefix="streamrelay-test-")), **settings)
     _standing[name] = chain
@@ -459,11 +473,14 @@ def shared(**settings: Any) -> Chain:
 
 @atexit.register
 def stop_shared() -> None:
-    for chain in _standing.values():
-        chain.stop()
-        SUITE.collect(chain.folder)
-        shutil.rmtree(chain.folder, ignore_errors=True)
-    _standing.clear()
+    while _standing:
+        stop_chain(_standing.popitem()[1])
+
+
+def stop_chain(chain: Chain) -> None:
+    chain.stop()
+    SUITE.collect(chain.folder)
+    shutil.rmtree(chain.folder, ignore_errors=True)
 
 
 def nats_command(port: int, address: str = "127.0.0.1") -> tuple[str, ...]:
@@ -798,13 +815,6 @@ class Work(threading.Thread):
         if self._error is not None:
             raise self._error
         return self._value
-
-
-@contextmanager
-def timed() -> Iterator[Callable[[], float]]:
-    """Seconds since the block began."""
-    began = time.monotonic()
-    yield lambda: time.monotonic() - began
 
 
 # -- NATS ------------------------------------------------------------------------------------------------------

@@ -3,7 +3,8 @@
 Run as `python -m tests.live.neighbour DESCRIPTOR`: the listening socket of its target. The first line of standard
 input is the stream's URL (a secret, so it isn't an argument). Then ``begin`` starts a window, and ``end N`` ends it
 once it has N round trips; the answer is a line of JSON. Each round trip is a message of its own number, compared byte
-by byte at both ends: an exception ends the process.
+by byte at both ends: an exception ends the process. Beside each, a bystander is timed: a round trip to a process that
+does nothing but echo, through no program of ours. It tells what the machine takes, and what the attack.
 """
 
 import gc
@@ -44,7 +45,15 @@ class Echo:
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.target.settimeout(WAIT)
         self.messages = self.leg.messages()
+        self.bystander = bystander()
         self.number = 0
+
+    def bystander_trip(self) -> float:
+        """Seconds to a process that only echoes, and back."""
+        began = time.perf_counter()
+        self.bystander.sendall(bytes(SIZE))
+        take(self.bystander, SIZE)
+        return time.perf_counter() - began
 
     def round_trip(self) -> float:
         """Seconds from the client to the target and back."""
@@ -63,12 +72,30 @@ class Echo:
         return time.perf_counter() - began
 
 
+def bystander() -> socket.socket:
+    """The near end of a child that sends back what it reads, until there is no more."""
+    near, far = socket.socketpair()
+    if os.fork():
+        far.close()
+        return near
+    near.close()
+    while data := far.recv(SIZE):
+        far.sendall(data)
+    os._exit(0)
+
+
+def p99(times: list[float]) -> float:
+    """The 99th of a hundred, in order."""
+    return times[int(len(times) * 0.99)]
+
+
 def main() -> None:
     listening = socket.socket(fileno=int(sys.argv[1]))
     lines = os.fdopen(0, "rb", buffering=0)
     echo = Echo(lines.readline().decode().strip(), listening)
     gc.disable()
     times: list[float] = []
+    beside: list[float] = []
     wanted = 0
     while True:
         if select.select([lines], [], [], 0)[0]:
@@ -76,17 +103,18 @@ def main() -> None:
             if not words:
                 return
             if words[0] == b"begin":
-                times = []
+                times, beside = [], []
             else:
                 wanted = int(words[1])
         times.append(echo.round_trip())
+        beside.append(echo.bystander_trip())
         if wanted and len(times) >= wanted:
             every = spread(times)
-            median, p99 = (every[int(len(every) * share)] for share in (0.5, 0.99))
-            print(json.dumps({"count": len(times), "median": median, "p99": p99, "worst": every[-1]}), flush=True)
+            window = {"count": len(times), "median": every[len(every) // 2], "p99": p99(every), "worst": every[-1]}
+            print(json.dumps({**window, "bystander": p99(spread(beside))}), flush=True)
             wanted = 0
         if len(times) > 1_000_000:
-            times = []
+            times, beside = [], []
         time.sleep(PAUSE)
 
 

@@ -42,7 +42,8 @@ class Scenario:
         SUITE.command("\0".join(command).encode())
         SUITE.watch_processes()
         pipe = subprocess.PIPE
-        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment())
+        # Unbuffered: what `hear` read beyond its line would be lost to `result`.
+        self.process = subprocess.Popen(command, bufsize=0, stdin=pipe, stdout=pipe, stderr=pipe, env=environment())
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps(given).encode() + b"\n")
         self.process.stdin.flush()

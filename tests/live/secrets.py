@@ -2,8 +2,8 @@
 
 Secrets are tokens, keys, passwords and cookies. The harness hands over each that it makes or sees (`Search.secret`),
 and the bytes where none of them may stand (`Search.seen`): programs' whole output and log files, the command lines
-of all processes, bodies and headers of HTTP answers, refusals of websockets, close reasons. Both last until the end
-of the run, in a file without a name of at most `MOST` bytes, and are searched then, by tests.live.test_zz_secrets.
+of all processes, bodies and headers of HTTP answers, refusals of websockets, close reasons. Each process of a run puts
+both into a file (tests.live.collection); tests.live.nothing_leaked searches all of them, at most `MOST` bytes, at last.
 
 What counts as a find: any 31 characters in a row of a secret, or its last 16, as they are, percent-encoded or in
 base64 at any alignment; and whatever has the shape of a token, key or password, even if nobody handed it over.
@@ -25,6 +25,7 @@ from typing import Any, Final
 from attrs import define, field, frozen
 
 from streamrelay.tokens import Signer
+from tests.live.collection import Collection, of_this_run, replay
 
 MOST: Final = 256 << 20
 """Bytes that are kept for the search; what comes beyond is counted as left out, and the search fails."""
@@ -74,6 +75,8 @@ class Search:
     sources: "Counter[str]" = field(factory=Counter)
     """Bytes to search, by the kind of their source."""
     left_out: int = 0
+    collection: Collection | None = None
+    """Where bytes go instead, and secrets as well, for a search that is made later."""
     _secrets: set[str] = field(factory=set)
     _pieces: dict[bytes, str] = field(factory=dict)
     _commands: set[bytes] = field(factory=set)
@@ -90,6 +93,8 @@ class Search:
         with self._lock:
             if text not in self._secrets:
                 self._secrets.add(text)
+                if self.collection is not None:
+                    self.collection.secret(kind, text)
                 found = list(pieces(text))
                 self._pieces.update(dict.fromkeys(found, kind))
                 self.counts[kind] += bool(found)
@@ -117,6 +122,9 @@ class Search:
         """Hand over bytes that anybody may see. A source is ``kind: more``."""
         raw = data.encode("utf-8", "replace") if isinstance(data, str) else data
         with self._lock:
+            if self.collection is not None:
+                self.collection.seen(source, raw)
+                return
             end = self._spool.seek(0, os.SEEK_END)
             kept = raw[: max(0, self.most - end)]
             self.left_out += len(raw) - len(kept)
@@ -252,8 +260,17 @@ def pieces(text: str) -> Iterator[bytes]:
             yield base64.urlsafe_b64encode(aligned)[:LENGTH]
 
 
-SUITE: Final = Search()
+SUITE: Final = Search(collection=of_this_run())
 """The live suite's own."""
+
+
+def gathered() -> Search:
+    """The search with what all processes of the run have handed over."""
+    if SUITE.collection is None:
+        return SUITE
+    search = Search()
+    replay(SUITE.collection.folder, search.secret, search.seen)
+    return search
 
 
 def watch_minting(search: Search) -> None:

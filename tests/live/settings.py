@@ -4,7 +4,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 from streamrelay.tokens import generate
-from tests.live.chain import PROGRAMS, LiveTest, run
+from tests.live.chain import PROGRAMS, WAIT, LiveTest, run
 
 
 class SettingsTest(LiveTest):
@@ -24,7 +24,7 @@ class SettingsTest(LiveTest):
     def end(self, arguments: tuple[str, ...]) -> tuple[int, str, str]:
         """How twistd ends with these arguments, and what it says on standard output and error."""
         try:
-            done = run(str(PROGRAMS / "twistd"), *arguments, cwd=self.folder, seconds=60)
+            done = run(str(PROGRAMS / "twistd"), *arguments, cwd=self.folder, seconds=WAIT)
         except subprocess.TimeoutExpired:
             return 0, "", "it runs\n"
         return done.returncode, done.stdout.decode(), done.stderr.decode()

@@ -23,7 +23,7 @@ class ApiTest(LiveTest):
         listener = self.listen()
         answer = self.common.ask("POST", "/v1/streams", {"host": HOST, "target": listener.target})
         leg = self.websocket(answer.json["url"])
-        until(lambda: self.find(answer.json["stream"]), 5, "the stream")
+        until(lambda: self.find(answer.json["stream"]), what="the stream")
         return leg, listener.accept(), answer.json["stream"]
 
     def find(self, stream: str, key: str = "") -> Any:
@@ -64,7 +64,7 @@ class Lists(ApiTest):
         six = self.listen("::1")
         hidden = self.common.ask("POST", "/v1/streams", {"host": HOST, "target": six.target}).json
         self.websocket(hidden["url"])
-        until(lambda: self.find(hidden["stream"]), 5, "the stream")
+        until(lambda: self.find(hidden["stream"]), what="the stream")
         self.assertIs(self.find(hidden["stream"], self.common.weak_key), None)
 
     def test_end(self) -> None:
@@ -74,7 +74,7 @@ class Lists(ApiTest):
         self.assertEqual((answer.status, answer.text), (204, ""))
         self.assert_closed(leg, 4006)
         self.assertRaises(ConnectionResetError, target.recv, 1)
-        until(lambda: not self.find(stream), 5, "the end of the stream")
+        until(lambda: not self.find(stream), what="the end of the stream")
         self.assertEqual(self.common.ask("DELETE", f"/v1/streams/{stream}").status, 404)
 
     def test_end_of_others(self) -> None:
@@ -82,7 +82,7 @@ class Lists(ApiTest):
         six = self.listen("::1")
         opened = self.common.ask("POST", "/v1/streams", {"host": HOST, "target": six.target}).json
         leg = self.websocket(opened["url"])
-        until(lambda: self.find(opened["stream"]), 5, "the stream")
+        until(lambda: self.find(opened["stream"]), what="the stream")
         hidden = self.common.ask("DELETE", f"/v1/streams/{opened['stream']}", key=self.common.weak_key)
         missing = self.common.ask("DELETE", f"/v1/streams/{new_id()}", key=self.common.weak_key)
         self.assertEqual((hidden.status, hidden.text), (404, missing.text))

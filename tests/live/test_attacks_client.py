@@ -4,6 +4,7 @@ from typing import Any
 
 from tests.live.chain import LiveTest
 from tests.live.node import Scenario
+from tests.live.pace import timed
 
 
 class Client(LiveTest):
@@ -16,10 +17,13 @@ class Client(LiveTest):
 
     def test_tiny_messages(self) -> None:
         """400,000 small messages that wait for their reader are read in seconds, and the agent was asked to hold."""
-        result = self.scenario("tiny", messages=400_000)
+        with timed() as passed:
+            result = self.scenario("tiny", messages=400_000)
         self.assertEqual((result["count"], result["control"]), (300_000, 100_000))
         self.assertEqual(result["held"], '{"hold":true}')
-        self.assertLess(result["took"], 8)  # 200 s and more while each was taken off the front of an array
+        self.assertLess(
+            passed.fairly(result["took"]), 8
+        )  # 200 s and more while each was taken off the front of an array
 
     def test_control_messages(self) -> None:
         """Those that are none change nothing; one that is too long ends the stream."""
@@ -33,8 +37,9 @@ class Client(LiveTest):
             *("#web-1/Your%20session%20is%20over", "#web-1/a%E2%80%AEb", "#a.b/log", "#web-1/%0a", "#web-1/", "#/log"),
             *("#web-1/<img src=x>", "#web-1/a//b", "#web-1/%", f"#web-1/{'a' * 257}", f"#{'h' * 65}/log", "#web-1/a\n"),
         ]
-        result = self.scenario("names", links=good + bad)
-        self.assertLess(result["took"], 0.5)
+        with timed() as passed:
+            result = self.scenario("names", links=good + bad)
+        self.assertLess(passed.fairly(result["took"]), 0.5)
         self.assertEqual(result["fitting"], [False, False, True])
         self.assertEqual(result["some"], [True, False, False, True, False, True, True, False, True, True])
         self.assertEqual(result["words"], [["raw", word] for word in ("constructor", "__proto__", "toString")])

@@ -16,8 +16,9 @@ import nkeys
 
 from streamrelay.shared import FRESH
 from streamrelay.tokens import Signer, new_id
-from tests.live.chain import HOST, WAIT, Work, take, timed, until
+from tests.live.chain import HOST, WAIT, Work, take, until
 from tests.live.locked import INBOX, OTHER, LockedTest, User
+from tests.live.pace import timed
 
 
 class Permissions(LockedTest):
@@ -235,7 +236,7 @@ class Whole(LockedTest):
         self.own.host("remove", HOST)
         self.own.reload()
         with timed() as passed:
-            until(lambda: self.own.hosts() == [OTHER], 5, "the list without the host")
+            until(lambda: self.own.hosts() == [OTHER], what="the list without the host")
             answer = self.own.ask("POST", "/v1/streams", {"host": HOST, "target": "port/1"})
         self.assertEqual((answer.status, answer.json["code"]), (503, "host_offline"))
         print(f"figure: a removed host is offline {passed():.2f} s after the reload")

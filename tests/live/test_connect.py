@@ -61,7 +61,7 @@ class Command(LiveTest):
             ),
             **options,
         )
-        self.addCleanup(process.wait, 5)
+        self.addCleanup(process.wait, WAIT)
         self.addCleanup(process.kill)
         return process
 
@@ -88,7 +88,7 @@ class ExitStatus(Command):
 
         def break_off() -> None:
             target = listener.accept()
-            time.sleep(0.5)  # reset at once it would be a refusal
+            take_all(target)  # the end of the client's input: the stream stands
             reset(target)
 
         serving = Work(break_off)
@@ -234,7 +234,7 @@ class Streams(Command):
             near.close()
             self.assertEqual(take_all(far), b"and after")
         process.send_signal(signal.SIGINT)
-        self.assertEqual(process.wait(5), 130)
+        self.assertEqual(process.wait(WAIT), 130)
         assert process.stderr is not None
         self.addCleanup(process.stderr.close)
         self.assertNotIn(b"Traceback", process.stderr.read())
@@ -285,7 +285,7 @@ class Streams(Command):
         time.sleep(0.3)
         os.write(master, b"stty size; exit 5\r")
         screen.expect(b"44 122")
-        self.assertEqual(process.wait(5), 5)
+        self.assertEqual(process.wait(WAIT), 5)
         self.assertEqual(termios.tcgetattr(slave), before)
         os.close(slave)
 
@@ -304,7 +304,7 @@ class Screen:
         os.set_blocking(descriptor, False)
 
     def expect(self, text: bytes) -> None:
-        until(lambda: text in self.read(), 10, f"{text!r} on the screen")
+        until(lambda: text in self.read(), what=f"{text!r} on the screen")
         self.text = self.text[self.text.index(text) + len(text) :]
 
     def read(self) -> bytes:

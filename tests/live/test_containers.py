@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.trial.unittest import SkipTest
 
-from tests.live.chain import HOST, V1, Chain, LiveTest, read_all, shared, until
+from tests.live.chain import HOST, V1, WAIT, Chain, LiveTest, read_all, shared, until
 from tests.live.containers import Containers, Docker, Podman, standing
 from tests.live.test_targets import Ear
 
@@ -100,7 +100,7 @@ class Logs(Mixin):
         self.containers.run("talk", words + TALK)
         until(lambda: "four" in "".join(self.logs("talk")), what="the last line")
         ear = self.hear("log/talk")
-        self.assertIn("place", json.loads(ear.leg.recv(5)))
+        self.assertIn("place", json.loads(ear.leg.recv(WAIT)))
         lines = ear.expect(r"(?s)(\w+\n){3}")[0].split()
         self.assertEqual(set(lines), {"two", "three", "four"})
         self.tell("talk", "five\n")
@@ -199,7 +199,7 @@ class Logs(Mixin):
         self.assertLess(self.common.agent.rss() - before, 8)
         size, end = 0, time.monotonic() + 60
         while size < 41_000_000 and time.monotonic() < end:
-            message = ear.leg.recv(20)
+            message = ear.leg.recv(WAIT)
             size += len(message) if isinstance(message, bytes) else 0
         self.assertEqual(size, 41_000_000)
 
@@ -241,7 +241,7 @@ class Shells(Mixin):
         time.sleep(1)
         data = ear.text.encode()
         while b"done" not in data[-100:]:
-            more = ear.leg.recv(20)
+            more = ear.leg.recv(WAIT)
             assert isinstance(more, bytes)
             data += more
         self.assertEqual(data.split()[:1_000_000], [b"%d" % number for number in range(1, 1_000_001)])

@@ -5,7 +5,8 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from tests.live.chain import HOST, Answer, Chain, LiveTest, Work, timed, until
+from tests.live.chain import HOST, Answer, Chain, LiveTest, Work, until
+from tests.live.pace import timed
 from tests.live.test_leaks import children
 
 MOST = 5

@@ -76,7 +76,7 @@ class Daemons(Chain):
         for pid in pids:
             signal_pid(pid)
         try:
-            until(lambda: not any(map(alive, pids)), 8, "the end of all daemons")
+            until(lambda: not any(map(alive, pids)), what="the end of all daemons")
         finally:
             for pid in pids:
                 signal_pid(pid, signal.SIGKILL)

@@ -19,7 +19,7 @@ from typing import Any
 from tests.fakes import there
 from tests.live.attack import upgrade
 from tests.live.browser import chromium
-from tests.live.chain import LiveTest, free_port, need_root, until
+from tests.live.chain import WAIT, LiveTest, free_port, need_root, until
 from tests.live.console import DEEP_TEXT
 
 
@@ -108,7 +108,7 @@ class DemoTests(LiveTest):
     def stop(self, number: int = signal.SIGINT) -> None:
         if self.demo.poll() is None:
             self.demo.send_signal(number)
-        self.demo.wait(20)
+        self.demo.wait(WAIT)
         there(self.demo.stdout).close()
 
     @property
@@ -167,7 +167,7 @@ class DemoTests(LiveTest):
         said = there(viewer.stdout)
         lines = [said.readline() for _ in range(3)]
         viewer.terminate()
-        viewer.wait(5)
+        viewer.wait(WAIT)
         said.close()
         self.assertTrue(all(b"of a quiet night" in line for line in lines), lines)
 
@@ -191,7 +191,7 @@ class DemoTests(LiveTest):
         """A port that is taken is told in one line that names the way out."""
         port = self.console.rsplit(":", 1)[1]
         second = subprocess.run(
-            [sys.executable, "-m", "streamrelay.demo", "--port", port], capture_output=True, text=True, timeout=20
+            [sys.executable, "-m", "streamrelay.demo", "--port", port], capture_output=True, text=True, timeout=WAIT
         )
         self.assertEqual(second.returncode, 1)
         self.assertEqual(second.stderr.count("\n"), 1, second.stderr)
@@ -259,7 +259,7 @@ class DemoTests(LiveTest):
         choose("log")
         until(last_line, what="the log")
         before = last_line()
-        until(lambda: last_line() > before + 2, 10, "the log's growth")
+        until(lambda: last_line() > before + 2, what="the log's growth")
 
         choose("shell")
         page.keyboard.type("printf '<b>%s</b>\\n' $((6 * 7)); sleep 1; exit 3\n")

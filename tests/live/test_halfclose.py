@@ -12,6 +12,7 @@ from tests.live.chain import (
     MIB,
     RAW,
     V1,
+    WAIT,
     Chain,
     LiveTest,
     Work,
@@ -25,9 +26,9 @@ from tests.live.chain import (
     shared,
     take,
     take_all,
-    timed,
     until,
 )
+from tests.live.pace import timed
 
 EOF = '{"eof":true}'
 STOPPED = (0, -signal.SIGTERM)
@@ -152,7 +153,7 @@ class InFlight(LiveTest):
         with timed() as passed:
             reset_leg(leg)
             gone(target)
-        self.assertLess(passed(), 0.5)
+        self.assertLess(passed.fair, 0.5)
 
     def test_target_resets(self) -> None:
         """A target that resets its connection: the client is closed with 4003 at once."""
@@ -162,7 +163,7 @@ class InFlight(LiveTest):
         with timed() as passed:
             reset(target)
             self.assert_closed(leg, 4003)
-        self.assertLess(passed(), 0.5)
+        self.assertLess(passed.fair, 0.5)
 
 
 class Deaths(LiveTest):
@@ -184,8 +185,8 @@ class Deaths(LiveTest):
             self.assertEqual(close_code(self.leg), 1006)
             gone(self.target)
         print(f"figure: relay killed, both ends know after {passed() * 1000:.0f} ms")
-        self.assertLess(passed(), 1)
-        until(lambda: self.own.ask("GET", "/v1/streams").json["streams"] == [], 5, "the agent's end of the stream")
+        self.assertLess(passed.fair, 1)
+        until(lambda: self.own.ask("GET", "/v1/streams").json["streams"] == [], what="the agent's end of the stream")
 
     def test_agent_killed(self) -> None:
         """The agent is killed: the client is closed with 4005 within 1 s, and the target knows."""
@@ -195,22 +196,22 @@ class Deaths(LiveTest):
             self.assert_closed(self.leg, 4005)
             gone(self.target)
         print(f"figure: agent killed, the client has its 4005 after {passed() * 1000:.0f} ms")
-        self.assertLess(passed(), 1)
+        self.assertLess(passed.fair, 1)
 
     def test_agent_stopped(self) -> None:
         """The agent is stopped: the client is closed with 4005, and the agent ends in order."""
         self.start_flood()
         self.own.agent.process.terminate()
-        self.assert_closed(self.leg, 4005, 3)
-        self.assertIn(self.own.agent.process.wait(5), STOPPED)
+        self.assert_closed(self.leg, 4005)
+        self.assertIn(self.own.agent.process.wait(WAIT), STOPPED)
 
     def test_relay_stopped(self) -> None:
         """The relay is stopped: the client is closed with 1001, the target is closed, and the relay ends in order."""
         self.start_flood()
         self.own.relay.process.terminate()
-        self.assert_closed(self.leg, 1001, 3)
+        self.assert_closed(self.leg, 1001)
         gone(self.target)
-        self.assertIn(self.own.relay.process.wait(5), STOPPED)
+        self.assertIn(self.own.relay.process.wait(WAIT), STOPPED)
 
     def test_platform_and_bus_killed(self) -> None:
         """Platform and bus are killed: a stream that lives goes on."""

@@ -3,8 +3,9 @@
 import time
 
 from streamrelay.tokens import new_id
-from tests.live.chain import LiveTest, shared
+from tests.live.chain import WAIT, LiveTest, shared
 from tests.live.handshakes import ORIGIN, SLOW, TABLES, Row
+from tests.live.pace import Stopwatch
 from tests.live.raw import NONCE, TOKEN, RawLeg, RawSocket, accept, close, frame, request
 
 SETTINGS = {"alone": True, "tokens": "opaque", "relay": (f"--origin={ORIGIN}",)}
@@ -153,14 +154,14 @@ class Pieces(Handshake):
 
     def test_slow(self) -> None:
         """What is no whole request after 5 s is cut, without an answer."""
-        began = time.monotonic()
+        passed = Stopwatch()
         strangers = {name: self.knock() for name in SLOW}
         for name, stranger in strangers.items():
             stranger.send(SLOW[name])
         self.assert_well("slow")
         for name, stranger in strangers.items():
             self.assertEqual(stranger.answer(), (0, ""), name)
-            self.assertTrue(4.5 < time.monotonic() - began < 6.5, name)
+            self.assertTrue(passed() > 4.5 and passed.fair < 6.5, name)
         self.assert_well("cut")
 
 
@@ -186,7 +187,7 @@ class Unread(Handshake):
             for name, (leg, token) in waiting.items():
                 leg.socket.setblocking(False)
                 self.assertRaises(BlockingIOError, leg.socket.recv, 1)
-                leg.socket.settimeout(10)
+                leg.socket.settimeout(WAIT)
                 self.leg(other, token)
                 code = rows[name][1]
                 if code is not None:

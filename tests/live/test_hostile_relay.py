@@ -234,13 +234,13 @@ class Clients(Dialled):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
-        self.addCleanup(process.wait, 5)
+        self.addCleanup(process.wait, WAIT)
         self.addCleanup(process.kill)
         return process
 
     def assert_says(self, process: "subprocess.Popen[bytes]", misdeed: Misdeed, status: int) -> None:
         """It ends with this status and one line, in which nothing controls the terminal."""
-        out, err = process.communicate(timeout=40)
+        out, err = process.communicate(timeout=WAIT)
         self.assertEqual((process.returncode, out), (status, b""), f"{misdeed.name}: {err!r}")
         text = err.decode()
         self.assertEqual(len(text.splitlines()), 1, text)

@@ -6,7 +6,7 @@ from typing import Any
 
 from streamrelay.endings import EXPLAIN, Close
 from tests.live.browser import ROOT
-from tests.live.chain import WAIT, Chain, Work, free_port, read_exactly, reset, take_all
+from tests.live.chain import WAIT, Chain, Work, free_port, read_exactly, reset, take, take_all
 from tests.live.node import JavaScript, Scenario
 
 
@@ -91,7 +91,14 @@ class Ends(JavaScript):
     def test_aborted(self) -> None:
         """A signal ends the asking, the opening, and the stream, whose target reads the end."""
         listener = self.listen()
-        serving = Work(lambda: take_all(listener.accept()))
+
+        def serve() -> bytes:
+            target = listener.accept()
+            read = take(target, len(b"here"))
+            target.sendall(b"it is read")
+            return read + take_all(target)
+
+        serving = Work(serve)
         with socket.create_server(("127.0.0.1", 0)) as silent:
             port = silent.getsockname()[1]
             outcome = self.scenario("aborted", wanted=self.wanted(listener.target), silent=port).result()

@@ -16,7 +16,7 @@ from typing import Any
 
 from twisted.trial.unittest import SkipTest
 
-from tests.live.chain import HOST, V1, LiveTest, need_program, shared, until
+from tests.live.chain import HOST, V1, WAIT, LiveTest, need_program, shared, until
 from tests.live.test_targets import Ear
 
 REMOTE = "/lib/systemd/systemd-journal-remote"
@@ -117,7 +117,7 @@ class Journals(LiveTest):
         """The last entries of a unit come, then what it adds, a line for each with its time, host, name and number."""
         self.fill()
         ear = self.hear("unit/web")
-        self.assertIn("place", json.loads(ear.leg.recv(10)))
+        self.assertIn("place", json.loads(ear.leg.recv(WAIT)))
         text = ear.expect(r"(?s).*entry 4\n")[0]
         stamp = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}[+-]\d{4}"
         self.assertRegex(text, rf"\A({stamp} box web\[12\]: entry [234]\n){{3}}\Z")
@@ -155,7 +155,7 @@ class Journals(LiveTest):
         """A unit that has written nothing yet is followed from its first entry on."""
         self.fill()
         ear = self.hear("unit/fresh")
-        place = json.loads(ear.leg.recv(10))["place"]
+        place = json.loads(ear.leg.recv(WAIT))["place"]
         self.journal.write("fresh", b"first")
         ear.expect(r"first\n")
         ear = self.hear("unit/fresh", place=place, after=0)
@@ -167,7 +167,7 @@ class Journals(LiveTest):
         self.fill()
         ear = self.hear("unit/web")
         ear.expect(r"entry 4\n")
-        place = json.loads(ear.leg.recv(10))["place"]
+        place = json.loads(ear.leg.recv(WAIT))["place"]
         ear.leg.close()
         self.journal.write("web", b"missed")
         self.journal.rotate()
@@ -185,7 +185,7 @@ class Journals(LiveTest):
         self.fill()
         ear = self.hear("unit/web")
         ear.expect(r"entry 4\n")
-        place = json.loads(ear.leg.recv(10))["place"]
+        place = json.loads(ear.leg.recv(WAIT))["place"]
         self.journal.rotate(forget=True)
         self.journal.write("web", b"all that is left")
         until(lambda: self.count("web") == 1, what="the journal")
@@ -234,7 +234,7 @@ class Journals(LiveTest):
         self.assertLess(self.common.agent.rss() - before, 8)
         data, end = b"", time.monotonic() + 60
         while not data.endswith(b"3999" + b"." * 4000 + b"\n") and time.monotonic() < end:
-            message = ear.leg.recv(20)
+            message = ear.leg.recv(WAIT)
             data += message if isinstance(message, bytes) else b""
         numbers = [line.split(b"12]: ")[1][:4] for line in data.splitlines()]
         self.assertEqual(numbers, [b"%04d" % number for number in range(4000)])

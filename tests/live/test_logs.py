@@ -7,7 +7,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from twisted.trial.unittest import SkipTest
+
+from streamrelay.targets.seals import MACHINE_ID
 from tests.live.chain import HOST, Chain, LiveTest, shared
+from tests.live.pace import timed
 
 TARGETS = r"""
 [targets.log]
@@ -105,6 +109,8 @@ class Resumed(LogTest):
 
     def test_agent_anew(self) -> None:
         """A place is still good when the agent has been started again."""
+        if not Path(MACHINE_ID).exists():
+            raise SkipTest(f"needs {MACHINE_ID}, by which an agent knows its own places again")
         self.append(b"one\n")
         reader = Reader(self, "log")
         reader.read(b"one\n")
@@ -188,10 +194,10 @@ class Behind(LogTest):
             for _ in range(100):
                 file.write(block * 100_000)
         self.assertEqual(os.path.getsize(self.path), 6 + 1_000_000_000)
-        began = time.monotonic()
-        waiter = Reader(self, "log")
-        waiter.read(block * 5)
-        self.assertLess(time.monotonic() - began, 1.5)
+        with timed() as passed:
+            waiter = Reader(self, "log")
+            waiter.read(block * 5)
+        self.assertLess(passed.fair, 1.5)
         self.append(b"end\n")
         reader.read(b"end\n", 60)
         self.assertGreater(sum(reader.events), 9_000_000)

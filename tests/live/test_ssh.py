@@ -15,9 +15,9 @@ from tests.live.chain import (
     need_root,
     run,
     seeded,
-    timed,
     until,
 )
+from tests.live.pace import timed
 
 RUN_FOLDER = Path("/run/sshd")
 

@@ -1,0 +1,52 @@
+"""Runs the tests, or those modules that are named; see tests.suite."""
+
+import argparse
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from tests.suite.crew import Crew
+from tests.suite.deal import LAST, ROOT, modules
+from tests.suite.report import Report
+from tests.suite.skips import Skips
+
+
+def options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.suite", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="without the live tests")
+    parser.add_argument("--strict", action="store_true", help="fail for skips that tests/suite/skips.toml doesn't name")
+    parser.add_argument("--workers", type=int, default=2, help="processes at a time; 2 unless said otherwise")
+    parser.add_argument("--coverage", action="store_true", help="measure it, for `coverage combine`")
+    parser.add_argument("--folder", type=Path, default=ROOT / ".check" / "trial", help="where tests write")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="modules, classes or tests; else all of them")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str]) -> int:
+    chosen = options(arguments)
+    shutil.rmtree(chosen.folder, ignore_errors=True)
+    chosen.folder.mkdir(parents=True)
+    seen = chosen.folder / "seen"
+    seen.mkdir(mode=0o700)
+    os.environ["STREAMRELAY_SEEN"] = str(seen)
+    names = chosen.names or modules(chosen.quick)
+    last = [] if chosen.names or chosen.quick else [LAST]
+    report = Report(len(names) + len(last), chosen.folder / "trial.log", Skips.read() if chosen.strict else None)
+    command = ("-m", *(("coverage", "run", "--parallel-mode", "-m") if chosen.coverage else ()))
+    for step in (names, last):
+        Crew(chosen.workers, chosen.folder, command, report).run(step)
+    well = report.end(figures(chosen.folder))
+    shutil.rmtree(seen)  # secrets of tests, which nobody needs any more
+    return 0 if well else 1
+
+
+def figures(folder: Path) -> list[str]:
+    """Return the lines by which tests told what they measured."""
+    texts = [path.read_text(errors="replace") for path in sorted(folder.glob("worker-*.out"))]
+    return [line for text in texts for line in re.findall(r"figure: .*$", text, re.MULTILINE)]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
