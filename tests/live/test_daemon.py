@@ -160,6 +160,8 @@ class Unstarted(LiveTest):
             self.assertTrue(told.startswith("streamrelay: "), told)
             self.assertIn(words, told)
             self.assertFalse((self.folder / pidfile).exists())
+            for lock in self.folder.glob("*.lock"):  # it holds until init has reaped the daemon
+                until(lambda lock=lock: not Path("/proc", os.readlink(lock)).exists(), what=f"the end of {lock}")
 
     def relay(self, endpoint: str) -> tuple[str, ...]:
         return ("streamrelay", "--tokens=opaque", f"--listen={endpoint}")
