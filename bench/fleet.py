@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.certificate import Certificate
 from bench.processes import UP_TIME, Bench, Program, Unusable, free_port, program
-from streamrelay.tokens import generate
+from streamrelay.protocol.tokens import generate
 
 HOST = "bench-host"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from streamrelay import __version__
-from streamrelay.commands import USAGE, OutputError, run_connect, run_hosts, say, tell, untold
+from streamrelay.client.commands import USAGE, OutputError, run_connect, run_hosts, say, tell, untold
+from streamrelay.client.stdio import hold_standard_descriptors
 from streamrelay.errors import ConfigError
-from streamrelay.stdio import hold_standard_descriptors
 
 EXIT: Final = """exit status:
   0  the stream ended in order (or, with a pty, the command's own status)
@@ -195,7 +195,7 @@ def _reaching(command: argparse.ArgumentParser) -> None:
 
 
 def run_keygen(arguments: argparse.Namespace) -> int:
-    from streamrelay.tokens import generate
+    from streamrelay.protocol.tokens import generate
 
     kid = generate(Path(arguments.private), Path(arguments.public))
     tell(f"{arguments.private}: the private key {kid}, for the platform alone")
@@ -211,8 +211,8 @@ def _globs(option: str, text: str) -> tuple[str, str]:
 
 
 def run_key_add(arguments: argparse.Namespace) -> int:
-    from streamrelay.grants import Grant
-    from streamrelay.keys import add_key
+    from streamrelay.platform.auth.grants import Grant
+    from streamrelay.platform.auth.key_file import add_key
 
     grants = [
         Grant(*_globs(option, text), view=option == "--view")
@@ -227,37 +227,38 @@ def run_key_add(arguments: argparse.Namespace) -> int:
 
 
 def run_host_add(arguments: argparse.Namespace) -> int:
-    from streamrelay import hosts
-    from streamrelay.config import PlatformConfig, load
+    from streamrelay.platform import enrolment
+    from streamrelay.platform.config import PlatformConfig
+    from streamrelay.program.settings import load
 
     settings = load(PlatformConfig, arguments.config, {})
-    enrolled = hosts.enrolment(settings, tuple(arguments.nats), arguments.at)
-    users = hosts.Users(Path(arguments.users))
-    for line in hosts.add(users, Path(arguments.hosts), arguments.name, enrolled):
+    enrolled = enrolment.enrolment(settings, tuple(arguments.nats), arguments.at)
+    users = enrolment.Users(Path(arguments.users))
+    for line in enrolment.add(users, Path(arguments.hosts), arguments.name, enrolled):
         tell(line)
     say(RELOAD)
     return 0
 
 
 def run_host_remove(arguments: argparse.Namespace) -> int:
-    from streamrelay import hosts
+    from streamrelay.platform import enrolment
 
-    hosts.remove(hosts.Users(Path(arguments.users)), arguments.name)
+    enrolment.remove(enrolment.Users(Path(arguments.users)), arguments.name)
     say(RELOAD)
     return 0
 
 
 def run_host_list(arguments: argparse.Namespace) -> int:
-    from streamrelay import hosts
+    from streamrelay.platform import enrolment
 
-    for user in hosts.Users(Path(arguments.users)).read():
+    for user in enrolment.Users(Path(arguments.users)).read():
         if user.role == "host":
             tell(f"{user.name}\t{user.nkey}")
     return 0
 
 
 def run_key_list(arguments: argparse.Namespace) -> int:
-    from streamrelay.keys import list_keys
+    from streamrelay.platform.auth.key_file import list_keys
 
     for name, holder in list_keys(Path(arguments.keys)).items():
         grants = " ".join(f"{grant.host}:{grant.target}{'(view)' if grant.view else ''}" for grant in holder.grants)
@@ -266,7 +267,7 @@ def run_key_list(arguments: argparse.Namespace) -> int:
 
 
 def run_key_revoke(arguments: argparse.Namespace) -> int:
-    from streamrelay.keys import revoke_key
+    from streamrelay.platform.auth.key_file import revoke_key
 
     revoke_key(Path(arguments.keys), arguments.name)
     say(f"the key of {arguments.name} is no longer in {arguments.keys}")

@@ -7,7 +7,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.errors import ConfigError
 from streamrelay.files import Watched, look, read, read_secret
-from tests.fakes import Heard, folder
+from tests.fakes.files import folder
+from tests.fakes.logs import Heard
 
 
 class Files(SynchronousTestCase):

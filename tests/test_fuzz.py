@@ -19,7 +19,7 @@ from fuzz import target as targets
 from fuzz.choices import Choices
 from fuzz.running import BLOCKS, Sample, grown
 from fuzz.target import TARGETS, Target, find
-from tests.fakes import examples
+from tests.examples import examples
 
 ROOT = Path(targets.__file__).parent.parent
 

@@ -1,6 +1,7 @@
-"""Who imports whom: down only. The table is the architecture."""
+"""Who imports whom: the table of the packages is the architecture, and docs/architecture.rst shows the same."""
 
 import ast
+import re
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -8,67 +9,25 @@ from twisted.trial.unittest import SynchronousTestCase
 import streamrelay
 
 ROOT = Path(streamrelay.__file__).parent
-LEVELS = [
-    # L0: names, errors and rules, without I/O; wire and frames build upon errors
-    {"errors"},
-    {"logs", "endings"},
-    {"wire", "files", "starting"},
-    {"tokens", "frames", "opening"},
-    # L1
-    {"rendezvous", "arrivals", "attempts", "sessions"},
-    # L2: bytes in and out; connections and the splice that joins them
-    {"channel", "pulse", "deadlines", "splice", "certificates", "peer"},
-    {"sockets", "allowance"},
-    {"tls"},
-    {"framed", "plain", "leg", "limits"},
-    # L3: the seams to the world
-    {"proxies", "checks"},
-    {"config", "credentials"},
-    {"nats_client", "shared", "names", "again"},
-    {"knock"},
-    {"websocket", "dial", "bus", "stdio", "terminal", "grants"},
-    {"fetch"},
-    {
-        "targets.kind",
-        "targets.tty",
-        "targets.addresses",
-        "targets.connecting",
-        "targets.paths",
-        "targets.qmp",
-        "targets.rfb",
-    },
-    {"targets.seals", "targets.following", "targets.log_file", "targets.log_skips"},
-    {"targets.log_rotation"},
-    {"targets.log_places"},
-    {"targets.container_messages", "targets.container_api", "targets.journal_entries", "targets.journalctl"},
-    {"targets.container_spots", "targets.container_hijack"},
-    {"targets.container_body"},
-    {
-        "targets.log",
-        "targets.pty",
-        "targets.view",
-        "targets.container_log",
-        "targets.journal",
-        "targets.qemu_listeners",
-    },
-    {"targets.container_exec"},
-    {"targets.tcp", "targets.unix", "targets.qemu", "targets.container"},
-    {"targets.catalogue", "summonses", "vigil", "discovery", "keys"},
-    {"errand"},
-    {"permissions"},
-    # HTTP: what comes in and goes out, and those who are asked about it
-    {"origin", "answers", "jwks", "ask", "site"},
-    {"cookies", "oidc", "pages"},
-    {"gate"},
-    # L4: services, and the HTTP interface of one of them
-    {"relay", "streams", "platform", "client"},
-    {"agent"},
-    {"api"},
-    # L5: programs
-    {"options", "machine", "hosts", "children"},
-    {"relay_tap", "agent_tap", "platform_tap", "commands", "demo"},
-    {"main"},
-]
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+PARTS = {"websocket", "bus", "program", "datapath", "net", "protocol"}
+"""What the four programs share."""
+RULES = {
+    "protocol": set(),
+    "net": {"protocol"},
+    "datapath": {"protocol"},
+    "bus": {"net", "protocol"},
+    "program": {"net", "protocol"},
+    "websocket": {"datapath", "net", "protocol"},
+    "relay": PARTS,
+    "agent": PARTS,
+    "platform": PARTS,
+    "client": PARTS,
+    "demo": {"bus", "platform", "protocol"},
+    "main": {"client", "platform", "program", "protocol"},
+}
+"""Which other packages the modules of each may import."""
+EVERYBODYS = {"errors", "logs", "files"}
 
 
 def imports(path: Path) -> set[str]:
@@ -82,17 +41,49 @@ def imports(path: Path) -> set[str]:
     return found
 
 
-def modules() -> dict[str, set[str]]:
-    """What each of our modules imports."""
-    paths = [path for path in ROOT.rglob("*.py") if path.name != "__init__.py"]
-    return {".".join(path.relative_to(ROOT).with_suffix("").parts): imports(path) for path in paths}
+def modules(root: Path = ROOT) -> dict[str, set[str]]:
+    """What each of our modules imports; a package is a module too."""
+    found = {}
+    for path in root.rglob("*.py"):
+        parts = path.relative_to(root).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = imports(path)
+    del found[""]
+    return found
 
 
-class Layers(SynchronousTestCase):
+def ours(found: dict[str, set[str]]) -> dict[str, set[str]]:
+    """The arrows between our modules."""
+    prefix = "streamrelay."
+    return {
+        module: {name.removeprefix(prefix) for name in names if name.removeprefix(prefix) in found} - {module}
+        for module, names in found.items()
+    }
+
+
+def wrong(found: dict[str, set[str]]) -> list[str]:
+    """The arrows that no rule allows."""
+    return [
+        f"{module} imports {name}"
+        for module, names in ours(found).items()
+        for name in sorted(names)
+        if (mine := module.partition(".")[0]) != (package := name.partition(".")[0])
+        and package not in EVERYBODYS | RULES.get(mine, set())
+    ]
+
+
+def circles(arrows: dict[str, set[str]]) -> set[str]:
+    """The modules that are left when whoever imports nothing that is left is taken away, again and again."""
+    left = dict(arrows)
+    while free := [module for module, names in left.items() if not names & set(left)]:
+        for module in free:
+            del left[module]
+    return set(left)
+
+
+class House(SynchronousTestCase):
     """The imports of every module of the package, late ones too."""
 
     def setUp(self) -> None:
-        self.level = {name: index for index, names in enumerate(LEVELS) for name in names}
         self.modules = modules()
 
     def users_of(self, *names: str) -> set[str]:
@@ -102,32 +93,78 @@ class Layers(SynchronousTestCase):
             module for module, found in self.modules.items() if any(f"{name}.".startswith(wanted) for name in found)
         }
 
-    def test_all_stand_in_the_table(self) -> None:
-        """Every module has one level, and the table names no others."""
-        self.assertEqual(set(self.modules), set(self.level))
-        self.assertEqual(len(self.level), sum(len(names) for names in LEVELS))
+    def test_packages(self) -> None:
+        """Every package has a rule, and no rule is for one that there isn't."""
+        packages = {module.partition(".")[0] for module in self.modules}
+        self.assertEqual(packages - EVERYBODYS - {"web"}, set(RULES))
 
-    def test_down_only(self) -> None:
-        """A module imports only from levels below its own."""
-        wrong = [
-            f"{module} imports {name}"
-            for module, found in self.modules.items()
-            for name in self.level
-            if f"streamrelay.{name}" in found and self.level[name] >= self.level[module]
-        ]
-        self.assertEqual(wrong, [])
+    def test_rules(self) -> None:
+        """A module imports from its own package, and from those that the table names."""
+        self.assertEqual(wrong(self.modules), [])
+
+    def test_planted(self) -> None:
+        """An import from the relay to the agent would be found, and so would one that closes a circle."""
+        self.modules["relay.leg"] |= {"streamrelay.agent.service"}
+        self.assertEqual(wrong(self.modules), ["relay.leg imports agent.service"])
+        self.modules["protocol.codec"] |= {"streamrelay.protocol.summons"}
+        self.modules["protocol.summons"] |= {"streamrelay.protocol.codec"}
+        self.assertLessEqual({"protocol.codec", "protocol.summons"}, circles(ours(self.modules)))
+
+    def test_no_circles(self) -> None:
+        """No module imports itself, by whatever way."""
+        self.assertEqual(circles(ours(self.modules)), set())
+
+    def test_documented(self) -> None:
+        """docs/architecture.rst has the same packages with the same rules."""
+        text = (DOCS / "architecture.rst").read_text()
+        section = text[text.index("\nThe house\n===") : text.index("\nWhere is")]
+        rows = re.findall(
+            r"^   \* - ``(\w+)``\n     - [^\n]+(?:\n       [^\n]+)*\n     - ([^\n]+)$", section, re.MULTILINE
+        )
+        told = {package: set(re.findall(r"``(\w+)``", names)) for package, names in rows}
+        all_parts = "the six parts"
+        told |= {package: PARTS for package, names in rows if names == all_parts}
+        self.assertEqual(told, RULES)
+
+    def test_where(self) -> None:
+        """Every file that docs/architecture.rst names is there."""
+        text = (DOCS / "architecture.rst").read_text()
+        named = re.findall(r"``((?:[a-z_0-9]+/)+[a-z_0-9]+\.(?:py|js))``", text)
+        self.assertGreater(len(named), 20)
+        self.assertEqual(
+            [name for name in named if not any((at / name).exists() for at in (ROOT, ROOT.parent, DOCS.parent))], []
+        )
 
     def test_one_file_knows(self) -> None:
         """autobahn, nats, asyncio and the reactor are each known only where they must be."""
-        self.assertEqual(self.users_of("autobahn"), {"websocket", "dial"})
-        self.assertEqual(self.users_of("nats"), {"bus", "nats_client"})
-        self.assertEqual(self.users_of("nkeys"), {"credentials"})
-        self.assertEqual(self.users_of("asyncio"), {"bus", "nats_client", "options", "shared", "sockets", "tls"})
-        taps = {"relay_tap", "agent_tap", "platform_tap"}
-        self.assertEqual(self.users_of("twisted.internet.reactor"), taps | {"commands"})
+        self.assertEqual(self.users_of("autobahn"), {"websocket.client", "websocket.server"})
+        self.assertEqual(self.users_of("nats"), {"bus.connection", "bus.nats_client"})
+        self.assertEqual(self.users_of("nkeys"), {"bus.credentials"})
+        self.assertEqual(
+            self.users_of("asyncio"),
+            {
+                "bus.connection",
+                "bus.nats_client",
+                "datapath.socket_channel",
+                "datapath.tls_channel",
+                "platform.shared_answer",
+                "program.reactor",
+            },
+        )
+        taps = {"relay.tap", "agent.tap", "platform.tap"}
+        self.assertEqual(self.users_of("twisted.internet.reactor"), taps | {"client.commands"})
 
     def test_no_clocks_below(self) -> None:
         """Only who signs, or asks for the date of what is signed, knows the wall clock; below, a clock is given."""
         self.assertEqual(
-            self.users_of("time"), {"tokens", "relay", "agent", "platform", "summonses", "options", "demo"}
+            self.users_of("time"),
+            {
+                "agent.service",
+                "agent.summonses",
+                "demo.__main__",
+                "platform.platform",
+                "program.reactor",
+                "protocol.tokens",
+                "relay.service",
+            },
         )

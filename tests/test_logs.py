@@ -4,7 +4,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.errors import printable
 from streamrelay.logs import Logger
-from tests.fakes import Heard
+from tests.fakes.logs import Heard
 
 
 class Debugging(SynchronousTestCase):

@@ -4,9 +4,9 @@ import os
 import stat
 
 from streamrelay import main
-from streamrelay.grants import KeyRing
-from tests.fakes import CommandCase as Case
-from tests.fakes import there
+from streamrelay.platform.auth.grants import KeyRing
+from tests.examples import there
+from tests.fakes.commands import CommandCase as Case
 
 
 class Files(Case):

@@ -11,11 +11,14 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from fuzz.choices import Choices
-from streamrelay import wire
-from streamrelay.config import AgentConfig, PlatformConfig, RelayConfig, load
+from streamrelay.agent.catalogue import Catalogue
+from streamrelay.agent.config import AgentConfig
 from streamrelay.errors import ConfigError, TargetError
-from streamrelay.grants import Granted, Holder, KeyRing, User
-from streamrelay.targets.catalogue import Catalogue
+from streamrelay.platform.auth.grants import Granted, Holder, KeyRing, User
+from streamrelay.platform.config import PlatformConfig
+from streamrelay.program.settings import load
+from streamrelay.protocol.names import is_host
+from streamrelay.relay.config import RelayConfig
 
 SEEDS: Final = [
     b'\0\0id = "relay"\nlisten = ["tcp:8780"]\nplatform_key = ["a.pub"]\npatience = 3\norigin = ["https://a.example:8"]\n',
@@ -120,7 +123,7 @@ def _check_settings(settings: Any) -> None:
         assert settings.listen and (settings.platform_key or not signed)
         assert "null" not in settings.origin and "*" not in settings.origin
     elif isinstance(settings, AgentConfig):
-        assert wire.is_host(settings.host) and (settings.platform_key if signed else settings.relays)
+        assert is_host(settings.host) and (settings.platform_key if signed else settings.relays)
     else:
         assert settings.listen and settings.keys and (settings.key or not signed)
         assert settings.insecure or _is_safe(settings.relay)

@@ -11,11 +11,14 @@ from wsproto.frame_protocol import FrameProtocol, Opcode, ParseFailed
 
 from fuzz.choices import Choices
 from fuzz.targets.frames import build
-from streamrelay import wire
-from streamrelay.endings import Close, ending
-from streamrelay.framed import FramedConnection, Masking
-from streamrelay.pulse import BEAT, Pulse
-from tests.fakes import Ear, FakeChannel, frame
+from streamrelay.datapath.heartbeat import BEAT, Heartbeat
+from streamrelay.protocol import codec
+from streamrelay.protocol.close import CloseCode, outcome
+from streamrelay.protocol.control import CONTROL_BURST, CONTROL_RATE, MAX_CONTROL, Control, decode_control
+from streamrelay.websocket.connection import FramedConnection, Masking
+from tests.fakes.channels import FakeChannel
+from tests.fakes.connections import Ear
+from tests.fakes.frames import frame
 
 LONGEST: Final = 600
 """Bytes of an input: as much as says something new in little time."""
@@ -48,8 +51,8 @@ class Play:
 
     def __init__(self, masking: str, control: bool) -> None:
         self.clock, self.channel, self.ear = Clock(), FakeChannel(), Ear()
-        self.pulse = Pulse(self.clock)
-        self.connection = FramedConnection(self.channel, self.clock, self.pulse, masking, control)
+        self.heartbeat = Heartbeat(self.clock)
+        self.connection = FramedConnection(self.channel, self.clock, self.heartbeat, masking, control)
         self.served = masking == Masking.NONE
         self.control = control
         self.received = self.beats = 0
@@ -61,11 +64,11 @@ class Play:
             lambda: self.receive(frame(9, choices.take(4), b"\1\2\3\4" if self.served else b"")),
             self.fill,
             lambda: self.send(choices.block()),
-            lambda: self.connection.send_control(wire.encode(wire.Control(resize=(80, 24)))),
+            lambda: self.connection.send_control(codec.encode(Control(resize=(80, 24)))),
             self.connection.send_eof,
             self.connection.pause,
             self.connection.resume,
-            lambda: self.connection.close(ending(choices.pick(list(Close)), choices.text())),
+            lambda: self.connection.close(outcome(choices.pick(list(CloseCode)), choices.text())),
             self.beat,
             self.drain,
             lambda: self.talk(choices.number(100), choices.pick(_CONTROLS)),
@@ -115,11 +118,11 @@ class Play:
             assert "bytes" not in said[said.index("eof") :], said
         assert len(self.ear.data) <= self.received
         messages = self.ear.named("control")
-        assert len(messages) <= wire.CONTROL_BURST + self.beats * BEAT * wire.CONTROL_RATE, "a flood came through"
+        assert len(messages) <= CONTROL_BURST + self.beats * BEAT * CONTROL_RATE, "a flood came through"
         for _, message in messages:
-            assert self.control and len(message) <= wire.MAX_CONTROL
-            assert not self.served or wire.decode_control(message).met is None, "a client has met itself"
-        left = (self.pulse.members, self.clock.getDelayedCalls())
+            assert self.control and len(message) <= MAX_CONTROL
+            assert not self.served or decode_control(message).met is None, "a client has met itself"
+        left = (self.heartbeat.members, self.clock.getDelayedCalls())
         assert not any(left), f"something is left: {left}"
 
     def check_sent(self) -> None:

@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import Final
 
 from fuzz.choices import Choices
-from streamrelay.targets.container_messages import HEADER, LONGEST_STAMP, FramedMessages, Messages, Piece
-from streamrelay.targets.container_spots import Spot, Track
+from streamrelay.agent.targets.container.messages import HEADER, LONGEST_STAMP, FramedMessages, Messages, Piece
+from streamrelay.agent.targets.container.places import Position, Track
 
 _STAMP: Final = b"2026-11-25T03:12:02.364783938Z "
 
@@ -84,16 +84,16 @@ def _go_on(told: Told) -> None:
     """Where the times grow, as those of a log do, a place leads back to where it was told."""
     if any(earlier > later for (earlier, _), (later, _) in pairwise(told)):
         return
-    track, spots = Track(), []
+    track, positions = Track(), []
     for time, text in told:
         track.heard(Piece(time, text, True, True))
-        spots.append(Spot.read(str(track.spot())))
-    for count, spot in enumerate(spots[:8], 1):
+        positions.append(Position.read(str(track.position())))
+    for count, position in enumerate(positions[:8], 1):
         again = Track()
         for at, (time, text) in enumerate(told, 1):
             again.heard(Piece(time, text, True, True))
-            if again.reaches(spot):
-                assert at == count or not spot.time, f"the place behind {count} messages is found behind {at}"
+            if again.reaches(position):
+                assert at == count or not position.time, f"the place behind {count} messages is found behind {at}"
                 break
         else:
             raise AssertionError("a place is not found again")

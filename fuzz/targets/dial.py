@@ -26,11 +26,12 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from fuzz.choices import Choices
-from streamrelay import wire
-from streamrelay.dial import DialError, DialFactory, Dialler
-from streamrelay.framed import FramedConnection
-from streamrelay.pulse import Pulse
-from tests.fakes import Ear, Endpoint
+from streamrelay.datapath.heartbeat import Heartbeat
+from streamrelay.protocol.limits import CONNECT_TIME, MAX_HANDSHAKE
+from streamrelay.websocket.client import DialError, DialFactory, Dialler
+from streamrelay.websocket.connection import FramedConnection
+from tests.fakes.connections import Ear
+from tests.fakes.endpoints import Endpoint
 
 LONGEST: Final = 9000
 """Bytes of an input: more than an answer may have."""
@@ -103,9 +104,9 @@ class _Reactor(MemoryReactorClock):
 protocol.pformat = repr  # autobahn prints its options prettily for a debug line: half of the time of a dial
 
 _clock = Clock()
-_pulse = Pulse(_clock)
-_dialler = Dialler(_clock, _pulse)
-_caller = Dialler(_clock, _pulse, insecure=True)
+_heartbeat = Heartbeat(_clock)
+_dialler = Dialler(_clock, _heartbeat)
+_caller = Dialler(_clock, _heartbeat, insecure=True)
 _caller._trust = trustRootFromCertificates([])  # to read the system's each time would take a millisecond
 
 
@@ -128,7 +129,7 @@ def _address(url: str) -> None:
     except DialError as error:
         _check_reason(str(error))
         return
-    reactor.advance(wire.CONNECT_TIME + 1)
+    reactor.advance(CONNECT_TIME + 1)
     assert failed and failed[0].check(DialError), failed
     _check_reason(str(failed[0].value))
 
@@ -152,13 +153,13 @@ def _answer(cuts: Choices, answer: bytes) -> None:
     elif outcome:
         assert transport.aborted, "failed, and not dropped"
     else:
-        assert len(endpoint.protocol.data) <= wire.MAX_HANDSHAKE, "too much is held"
+        assert len(endpoint.protocol.data) <= MAX_HANDSHAKE, "too much is held"
     endpoint.protocol.connectionLost(Failure(ConnectionDone()))
     assert len(outcome) == 1, "no outcome"
     if isinstance(outcome[0], Failure):
         assert outcome[0].check(DialError), outcome
         _check_reason(str(outcome[0].value))
-    left = (_pulse.members, _clock.getDelayedCalls())
+    left = (_heartbeat.members, _clock.getDelayedCalls())
     assert not any(left), f"something is left: {left}"
 
 

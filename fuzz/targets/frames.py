@@ -11,11 +11,11 @@ from attrs import define, field
 from wsproto.frame_protocol import FrameProtocol, Opcode, ParseFailed
 
 from fuzz.choices import Choices
-from streamrelay.endings import Close
 from streamrelay.errors import PeerError
-from streamrelay.frames import BINARY, CLOSE, TEXT, FrameReader, parse_close
-from streamrelay.wire import MAX_CONTROL
-from tests.fakes import frame
+from streamrelay.protocol.close import CloseCode
+from streamrelay.protocol.control import MAX_CONTROL
+from streamrelay.websocket.frames import BINARY, CLOSE, TEXT, FrameReader, parse_close
+from tests.fakes.frames import frame
 
 LONGEST: Final = 600
 """Bytes of an input: as much as says something new in little time."""
@@ -73,7 +73,7 @@ def fuzz(source: bytes) -> None:
         sent = b"".join(build(Choices(sent), masked))
     ours = ours_of([sent], masked, text_is_bytes)
     split = ours_of(cuts.pieces(sent), masked, text_is_bytes)
-    if ours.fault != Close.BAD_UTF8:
+    if ours.fault != CloseCode.BAD_UTF8:
         assert split == ours, f"it matters how the bytes were split: {split} {ours}"
     assert split.fault == ours.fault
     # Each looks at some headers before the last byte of them is there: more bytes make up for that.
@@ -144,16 +144,16 @@ def theirs_of(sent: bytes, masked: bool, text_is_bytes: bool) -> Reading:
 def compare(ours: Reading, theirs: Reading, text_is_bytes: bool) -> None:
     """Both mean the same, but for what we refuse beyond the RFC and what we leave to others to check."""
     read = up_to_close(ours)
-    if theirs.fault == Close.BAD_UTF8 and not text_is_bytes:
+    if theirs.fault == CloseCode.BAD_UTF8 and not text_is_bytes:
         return  # they look at every piece of a text, we at the whole
-    if read.fault == Close.TOO_BIG:
+    if read.fault == CloseCode.TOO_BIG:
         assert theirs.messages[: len(read.messages)] == read.messages
         return
     assert read.fault == theirs.fault, f"{read.fault} {theirs.fault}"
     assert read.messages == theirs.messages, f"{read.messages} {theirs.messages}"
     longer, shorter = sorted((bytes(read.stream), bytes(theirs.stream)), key=len, reverse=True)
     # They hold back what may be the beginning of a character.
-    most = len(longer) if read.fault == Close.BAD_UTF8 else 3 if text_is_bytes else 0
+    most = len(longer) if read.fault == CloseCode.BAD_UTF8 else 3 if text_is_bytes else 0
     assert longer.startswith(shorter) and len(longer) - len(shorter) <= most, f"{longer!r} {shorter!r}"
 
 
@@ -164,7 +164,7 @@ def up_to_close(ours: Reading) -> Reading:
         try:
             if opcode == CLOSE:
                 if payload[:2] == b"\x03\xf6":
-                    raise PeerError(Close.PROTOCOL, "1014 is registered, but wsproto doesn't know it")
+                    raise PeerError(CloseCode.PROTOCOL, "1014 is registered, but wsproto doesn't know it")
                 parse_close(payload)
                 read.add(CLOSE, b"")
                 read.fault = 0
@@ -175,7 +175,7 @@ def up_to_close(ours: Reading) -> Reading:
             read.fault = error.code
             break
         except UnicodeDecodeError:
-            read.fault = Close.BAD_UTF8
+            read.fault = CloseCode.BAD_UTF8
             break
         read.add(opcode, payload)
     return read

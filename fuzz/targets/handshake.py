@@ -12,12 +12,15 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from fuzz.choices import Choices
-from streamrelay.config import RelayConfig
-from streamrelay.pulse import Pulse
-from streamrelay.relay import Relay
-from streamrelay.websocket import LegFactory
-from streamrelay.wire import MAX_HANDSHAKE, is_opaque
-from tests.fakes import STREAM, FakeTransport, connect
+from streamrelay.datapath.heartbeat import Heartbeat
+from streamrelay.protocol.limits import MAX_HANDSHAKE
+from streamrelay.protocol.names import is_opaque
+from streamrelay.relay.config import RelayConfig
+from streamrelay.relay.service import Relay
+from streamrelay.websocket.server import LegFactory
+from tests.examples import STREAM
+from tests.fakes.channels import FakeTransport
+from tests.fakes.endpoints import connect
 
 ORIGIN: Final = "https://panel.example"
 
@@ -141,9 +144,9 @@ def request_of(choices: Choices) -> bytes:
 
 
 _clock = Clock()
-_pulse = Pulse(_clock)
+_heartbeat = Heartbeat(_clock)
 _relay = Relay(RelayConfig(tokens="opaque", origin=(ORIGIN,)), _clock, lambda: 0.0)
-_factory = LegFactory(_clock, _relay, _pulse)
+_factory = LegFactory(_clock, _relay, _heartbeat)
 
 
 def fuzz(source: bytes) -> None:
@@ -165,8 +168,10 @@ def _knock(pieces: list[bytes]) -> bytes:
     answer = transport.take()
     if answer.startswith(b"HTTP/1.1 101"):
         assert _OPEN.fullmatch(answer), answer
-        [seat] = _relay.seats
-        assert is_opaque(seat.claims.sub) and seat.claims.sub.encode() in b"".join(pieces), "let in without a token"
+        [admitted] = _relay.legs
+        assert is_opaque(admitted.claims.sub) and admitted.claims.sub.encode() in b"".join(pieces), (
+            "let in without a token"
+        )
         assert not transport.reading or transport.aborted, "a leg that waits is read"
     elif answer:
         assert _REFUSAL.fullmatch(answer), answer
@@ -177,6 +182,12 @@ def _knock(pieces: list[bytes]) -> bytes:
     transport.protocol.connectionLost(Failure(ConnectionDone()))
     _clock.advance(_relay.config.patience)  # a leg that waits isn't read, so its end is seen only then
     _relay.rendezvous.forget(1e9)
-    left = (_relay.seats, _relay.arrivals.count, _relay.rendezvous.meetings, _pulse.members, _clock.getDelayedCalls())
+    left = (
+        _relay.legs,
+        _relay.handshakes.count,
+        _relay.rendezvous.meetings,
+        _heartbeat.members,
+        _clock.getDelayedCalls(),
+    )
     assert not any(left), f"something is left: {left}"
     return answer

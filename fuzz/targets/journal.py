@@ -8,8 +8,8 @@ import json
 from typing import Final
 
 from fuzz.choices import Choices
-from streamrelay.targets.journal_entries import LONGEST as MOST
-from streamrelay.targets.journal_entries import SHORT, read_entry
+from streamrelay.agent.targets.journal.entries import LONGEST as MOST
+from streamrelay.agent.targets.journal.entries import SHORT, read_entry
 
 _HEAD: Final = b'{"__CURSOR":"s=1;i=2","__REALTIME_TIMESTAMP":"1700000000000001"'
 

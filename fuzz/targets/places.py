@@ -3,12 +3,13 @@
 from typing import Final
 
 from fuzz.choices import Choices
-from streamrelay import wire
-from streamrelay.targets.container_log import read_place
-from streamrelay.targets.container_spots import Spot
-from streamrelay.targets.journal import Journal
-from streamrelay.targets.log_places import Place
-from streamrelay.targets.seals import seal
+from streamrelay.agent.targets.container.log import read_place
+from streamrelay.agent.targets.container.places import Position
+from streamrelay.agent.targets.journal.journal import Journal
+from streamrelay.agent.targets.logfile.places import Place
+from streamrelay.agent.targets.sealed_places import seal
+from streamrelay.protocol import codec
+from streamrelay.protocol.summons import Terms
 
 _LOG: Final = Place(1, 2, 3, 4, 5).seal("/var/log/x").encode()
 _CONTAINER: Final = seal("5.1.7+3", "container " + "a" * 64).encode()
@@ -40,6 +41,6 @@ def fuzz(source: bytes) -> None:
     for other in (Place.unseal(text, "/var/log/y"), read_place(text, "b" * 64)[0], Journal()._read_place(text)[0]):
         assert other is None, f"{text!r} is taken for another log's"
     if source == _CONTAINER:
-        assert opened[1] == Spot(5, 1, 7)
+        assert opened[1] == Position(5, 1, 7)
     if expected is not None:
-        assert wire.decode(wire.encode(wire.Terms(place=text)), wire.Terms).place == text
+        assert codec.decode(codec.encode(Terms(place=text)), Terms).place == text

@@ -7,10 +7,10 @@ the spectator holds no more than a piece of a message.
 from typing import Final
 
 from fuzz.choices import Choices
-from streamrelay.endings import Close
+from streamrelay.agent.targets.vnc_filter import EARLY, PIECE, Spectator
 from streamrelay.errors import PeerError
-from streamrelay.targets.rfb import EARLY, PIECE, Spectator
-from tests.fakes import FakeVncServer
+from streamrelay.protocol.close import CloseCode
+from tests.fakes.targets import FakeVncServer
 
 _V7, _V8 = b"RFB 003.007\n", b"RFB 003.008\n"
 _IN: Final = _V8 + b"\1\1"
@@ -66,7 +66,7 @@ def _read(server: FakeVncServer, pieces: list[bytes], early: bool) -> FakeVncSer
                 _answer(server, spectator)
         _answer(server, spectator)
     except PeerError as error:
-        assert error.code == Close.TARGET_REFUSED and error.reason.startswith("view only: ")
+        assert error.code == CloseCode.TARGET_REFUSED and error.reason.startswith("view only: ")
         server.stage = error.reason
     return server
 

@@ -7,7 +7,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from fuzz.choices import Choices
-from streamrelay.tokens import Verifier, key_id
+from streamrelay.protocol.tokens import Verifier, key_id
 
 AUDIENCE: Final = "relay"
 

@@ -11,12 +11,16 @@ from typing import Any, Final
 
 from fuzz.choices import Choices
 from fuzz.targets.signing import AUDIENCE, HEADER, changed, printable, signed, timed, verifier
-from streamrelay import wire
-from streamrelay.endings import Close
+from streamrelay.agent.summonses import Summonses
 from streamrelay.errors import PeerError
 from streamrelay.platform import Platform
-from streamrelay.summonses import Summonses
-from tests.fakes import FakeBus
+from streamrelay.protocol import codec
+from streamrelay.protocol.close import CloseCode
+from streamrelay.protocol.control import decode_control
+from streamrelay.protocol.limits import CLOCK_SKEW, SUMMONS_LIFE
+from streamrelay.protocol.names import is_opaque, is_target
+from streamrelay.protocol.summons import Answer, End, Ended, HostInfo, StreamInfo, Summons, TargetInfo
+from tests.fakes.bus import FakeBus
 
 _OPEN = (
     b'"stream":"ssssssssssssssssssssss","target":"vm/web-1/console","relay":"wss://relay.example:8443","token":"tttttttt'
@@ -59,11 +63,11 @@ WORDS: Final = [
 ]
 
 _MESSAGES: Final[tuple[Any, ...]] = (
-    wire.Answer,
-    wire.HostInfo,
-    tuple[wire.StreamInfo, ...],
-    tuple[wire.TargetInfo, ...],
-    wire.Ended,
+    Answer,
+    HostInfo,
+    tuple[StreamInfo, ...],
+    tuple[TargetInfo, ...],
+    Ended,
 )
 
 _MEMBERS: Final = (
@@ -107,24 +111,24 @@ def fuzz(source: bytes) -> None:
             if kind & 2:
                 said = signed(HEADER, said).encode()
             if kind & 1:
-                message: Any = summonses.read(said, "end", wire.End)
+                message: Any = summonses.read(said, "end", End)
             else:
-                message = summonses.read(said, "summons", wire.Summons)
+                message = summonses.read(said, "summons", Summons)
             _check_request(summonses, message)
         else:
-            message = wire.decode(said, _MESSAGES[kind - 4])
+            message = codec.decode(said, _MESSAGES[kind - 4])
     except ValueError as error:
         printable(error)
         return
-    again = wire.decode(wire.encode(message), type(message) if kind < 6 or kind == 8 else _MESSAGES[kind - 4])
+    again = codec.decode(codec.encode(message), type(message) if kind < 6 or kind == 8 else _MESSAGES[kind - 4])
     assert again == message, f"{message} became {again}"
 
 
 def _check_request(summonses: Summonses[None], message: Any) -> None:
-    assert wire.is_opaque(message.stream) and 8 <= len(message.jti) <= 64
-    assert -wire.CLOCK_SKEW - 2 <= message.exp - time.time() <= wire.SUMMONS_LIFE + wire.CLOCK_SKEW + 2
-    if isinstance(message, wire.Summons):
-        assert wire.is_target(message.target) and 0 <= message.links <= 32
+    assert is_opaque(message.stream) and 8 <= len(message.jti) <= 64
+    assert -CLOCK_SKEW - 2 <= message.exp - time.time() <= SUMMONS_LIFE + CLOCK_SKEW + 2
+    if isinstance(message, Summons):
+        assert is_target(message.target) and 0 <= message.links <= 32
         assert message.relay.isascii() and message.relay.isprintable() and len(message.token) <= 8192
     for new in (True, False):
         pending, is_new = summonses.hear(message.jti, None)
@@ -135,14 +139,14 @@ def _check_request(summonses: Summonses[None], message: Any) -> None:
 
 def _control(said: bytes) -> None:
     try:
-        control = wire.decode_control(said)
+        control = decode_control(said)
     except PeerError as error:
-        assert error.code in (Close.PROTOCOL, Close.BAD_UTF8)
+        assert error.code in (CloseCode.PROTOCOL, CloseCode.BAD_UTF8)
         printable(error)
         return
     assert control.resize is None or all(1 <= number <= 10000 for number in control.resize)
     assert control.exit is None or 0 <= control.exit <= 255
-    assert wire.decode_control(wire.encode(control)) == control
+    assert decode_control(codec.encode(control)) == control
 
 
 def _ask(answers: list[tuple[str, bytes]]) -> None:

@@ -15,9 +15,9 @@ import msgspec
 from msgspec import structs
 
 from fuzz.choices import Choices
-from streamrelay import wire
+from streamrelay.agent.catalogue import Catalogue, Entry, read_entry
 from streamrelay.errors import TargetError
-from streamrelay.targets.catalogue import Catalogue, Entry, read_entry
+from streamrelay.protocol.names import is_target
 
 
 def _seed(kind: int, name: str, setting: str, expressions: str | list[str], *asked: str) -> bytes:
@@ -107,7 +107,7 @@ def _ask(catalogue: Catalogue, entry: Entry, asked: str) -> None:
         return
     finally:
         assert time.process_time() - began < 0.5, "a name takes too long"
-    assert wire.is_target(asked)
+    assert is_target(asked)
     found = entry.pattern.fullmatch(asked)
     assert found, asked
     parts = found.groupdict()

@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from fuzz.choices import Choices
 from fuzz.targets.signing import AUDIENCE, HEADER, KID, changed, printable, signed, timed, verifier
-from streamrelay import wire
-from streamrelay.tokens import LONGEST_LIFE, Role, TokenError
+from streamrelay.protocol.limits import CLOCK_SKEW
+from streamrelay.protocol.names import is_opaque
+from streamrelay.protocol.tokens import LONGEST_LIFE, Role, TokenError
 
 _CLAIMS = (
     b'{"aud":"relay","iat":$NOW,"exp":$SOON,"jti":"0123456789abcdef","role":"client","sub":"ssssssssssssssssssssss",'
@@ -65,9 +66,9 @@ def fuzz(source: bytes) -> None:
     assert not forged, "a token that nobody has signed"
     said, now = _claims_of(token), time.time()
     assert said["aud"] == AUDIENCE and said["role"] == role == held.role
-    assert now - wire.CLOCK_SKEW - 2 < held.exp and said["iat"] < now + wire.CLOCK_SKEW + 2
+    assert now - CLOCK_SKEW - 2 < held.exp and said["iat"] < now + CLOCK_SKEW + 2
     assert held.exp - said["iat"] <= LONGEST_LIFE
-    assert wire.is_opaque(held.sub) and 1 <= held.links <= 32 and 8 <= len(held.jti) <= 64
+    assert is_opaque(held.sub) and 1 <= held.links <= 32 and 8 <= len(held.jti) <= 64
 
 
 def _claims_of(token: str) -> dict[str, Any]:

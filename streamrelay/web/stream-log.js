@@ -10,13 +10,13 @@
  */
 
 import { plain } from './log/ansi.js';
-import { Aloud } from './log/aloud.js';
+import { Announcer } from './log/announcer.js';
 import { button, element, several, toggle, Whole } from './log/controls.js';
 import { Export } from './log/export.js';
 import { Feed } from './log/feed.js';
 import { Lines } from './log/lines.js';
 import { Rows } from './log/rows.js';
-import { Sieve } from './log/sieve.js';
+import { Filter } from './log/filter.js';
 import { styles } from './log/styles.js';
 import { Viewport } from './log/viewport.js';
 import { connect } from './streamrelay.js';
@@ -29,7 +29,7 @@ export class StreamLog extends HTMLElement {
 
   #lines = new Lines(LINES);
   #feed = new Feed(this.#lines, () => this.#changed());
-  #sieve = new Sieve(this.#lines, {
+  #filter = new Filter(this.#lines, {
     changed: () => this.#sifted(), more: () => this.#viewport.update(), step: (direction) => this.#step(direction),
   });
   #viewport;
@@ -37,7 +37,7 @@ export class StreamLog extends HTMLElement {
   #opening = null; // an AbortController
   #words = '';
   #pausedAt = 0; // the number of lines when following stopped
-  #aloud = new Aloud(this.#lines, () => this.following && this.matches(':focus-within'));
+  #announcer = new Announcer(this.#lines, () => this.following && this.matches(':focus-within'));
   #timer = 0; // until the next word about the lines
   #part = {}; // elements that change
 
@@ -47,9 +47,9 @@ export class StreamLog extends HTMLElement {
     root.adoptedStyleSheets = [styles()];
     this.#build(root);
     const lines = this.#lines;
-    const rows = new Rows(lines, this.#sieve);
+    const rows = new Rows(lines, this.#filter);
     const stamp = (number) => (number < lines.whole ? '' : lines.text(number)); // one without its end may grow
-    this.#viewport = new Viewport(this.#part.scroller, this.#sieve.rows, (number) => rows.make(number), stamp);
+    this.#viewport = new Viewport(this.#part.scroller, this.#filter.rows, (number) => rows.make(number), stamp);
     this.#viewport.addEventListener('follow', () => this.#followChanged());
     this.addEventListener('keydown', (event) => this.#key(event));
   }
@@ -133,22 +133,22 @@ export class StreamLog extends HTMLElement {
   clear() {
     this.#lines.clear();
     this.#pausedAt = this.#lines.end;
-    this.#sieve.renew();
+    this.#filter.renew();
     this.#viewport.toEnd();
   }
 
   /** What is typed into the fields: `search('error')`, `filter('GET /')`. */
   search(text) {
-    this.#sieve.search.text = text;
+    this.#filter.search.text = text;
   }
 
   filter(text) {
-    this.#sieve.filter.text = text;
+    this.#filter.filter.text = text;
   }
 
   async copy() {
     try {
-      await navigator.clipboard.writeText(await new Export(this.#lines, this.#sieve.rows).text());
+      await navigator.clipboard.writeText(await new Export(this.#lines, this.#filter.rows).text());
       this.#tell('Copied');
     } catch {
       this.#tell("Copying isn't possible here");
@@ -157,7 +157,7 @@ export class StreamLog extends HTMLElement {
 
   async download(name = 'log.txt') {
     const link = document.createElement('a');
-    link.href = URL.createObjectURL(await new Export(this.#lines, this.#sieve.rows).blob());
+    link.href = URL.createObjectURL(await new Export(this.#lines, this.#filter.rows).blob());
     link.download = name;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
@@ -180,21 +180,21 @@ export class StreamLog extends HTMLElement {
   }
 
   #changed() {
-    this.#sieve.update();
+    this.#filter.update();
     this.#viewport.update();
     this.#sayLater();
   }
 
   #step(direction) {
     const viewport = this.#viewport;
-    if (!this.#sieve.step(direction, viewport.top, viewport.bottom)) return;
+    if (!this.#filter.step(direction, viewport.top, viewport.bottom)) return;
     viewport.refresh();
-    viewport.show(this.#sieve.current);
-    this.#aloud.line(this.#sieve.current);
+    viewport.show(this.#filter.current);
+    this.#announcer.line(this.#filter.current);
   }
 
   #sifted() {
-    this.#viewport.source = this.#sieve.rows;
+    this.#viewport.source = this.#filter.rows;
   }
 
   // -- what is said --------------------------------------------------------------------------------------------
@@ -206,7 +206,7 @@ export class StreamLog extends HTMLElement {
 
   #sayLater() {
     this.#timer ||= setTimeout(() => this.#say(), SAY);
-    this.#aloud.update();
+    this.#announcer.update();
   }
 
   #say() {
@@ -248,13 +248,13 @@ export class StreamLog extends HTMLElement {
     part.scroller.addEventListener('click', ({ target }) => this.#clicked(target));
     root.append(
       element('div', { class: 'bar', role: 'toolbar', 'aria-label': 'Log' },
-        part.follow, part.times, part.wrap, this.#sieve.search.element, this.#sieve.filter.element),
+        part.follow, part.times, part.wrap, this.#filter.search.element, this.#filter.filter.element),
       element('div', { class: 'frame' }, part.scroller, part.newest),
       element('div', { class: 'state' }, part.words, part.kept,
         button('Copy', 'Copy the lines that are kept', () => this.copy()),
         button('Download', 'Download the lines that are kept', () => this.download()),
         button('Clear', 'Forget the lines that are kept', () => this.clear())),
-      this.#aloud.element, part.whole.element,
+      this.#announcer.element, part.whole.element,
     );
   }
 
@@ -284,8 +284,8 @@ export class StreamLog extends HTMLElement {
     const { key, ctrlKey, metaKey, altKey } = event;
     const inLines = this.shadowRoot.activeElement === this.#part.scroller;
     const command = ctrlKey || metaKey;
-    if (command && !altKey && key.toLowerCase() === 'f') this.#sieve.search.focus();
-    else if (inLines && !command && key === '/') this.#sieve.search.focus();
+    if (command && !altKey && key.toLowerCase() === 'f') this.#filter.search.focus();
+    else if (inLines && !command && key === '/') this.#filter.search.focus();
     else if (inLines && key === 'End') this.#viewport.toEnd();
     else if (inLines && key === 'Home') this.#viewport.toStart();
     else if (key === 'F3') this.#step(event.shiftKey ? -1 : 1);

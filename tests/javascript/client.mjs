@@ -1,4 +1,4 @@
-// Scenarios of the JavaScript client against a real chain; tests/live/test_javascript.py runs them and is the target.
+// Scenarios of the JavaScript client against a real chain; tests/live/javascript/test_javascript.py runs them and is the target.
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';

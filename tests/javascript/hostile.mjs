@@ -1,4 +1,4 @@
-// What a host or a relay that lies may do to a page: scenarios without a chain (tests/live/test_attacks_client.py).
+// What a host or a relay that lies may do to a page: scenarios without a chain (tests/live/attacks/test_attacks_client.py).
 
 import assert from 'node:assert/strict';
 

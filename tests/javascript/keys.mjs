@@ -1,4 +1,4 @@
-// Scan codes, and the keys that are held; tests/live/test_viewers_keys.py runs these.
+// Scan codes, and the keys that are held; tests/live/viewers/test_viewers_keys.py runs these.
 
 import assert from 'node:assert/strict';
 

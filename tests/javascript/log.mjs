@@ -1,4 +1,4 @@
-// The modules of <stream-log> that need no page; tests/live/test_log_viewer.py runs these.
+// The modules of <stream-log> that need no page; tests/live/viewers/test_log_viewer.py runs these.
 
 import assert from 'node:assert/strict';
 

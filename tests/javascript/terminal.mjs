@@ -1,4 +1,4 @@
-// The modules of the terminal's viewer that need no page; tests/live/test_viewers_terminal.py runs these.
+// The modules of the terminal's viewer that need no page; tests/live/viewers/test_viewers_terminal.py runs these.
 
 import assert from 'node:assert/strict';
 

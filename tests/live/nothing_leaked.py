@@ -1,11 +1,16 @@
 """The search for secrets, after all other tests: no token, key or password stands where others can see it.
 
 Its name isn't that of a test module: it is a step of its own, once all workers are done (tests.suite). It searches what
-they made and saw (tests.live.secrets), and a small chain of its own, so that it has something when it runs alone.
+they made and saw (tests.live.support.secrets), and a small chain of its own, so that it has something when it runs
+alone.
 """
 
-from tests.live.chain import HOST, Chain, LiveTest, NatsClient, close_code, hang_up, stop_shared, until
-from tests.live.secrets import SUITE, gathered
+from tests.live.support.case import LiveTest
+from tests.live.support.chain import HOST, Chain, stop_shared
+from tests.live.support.nats import NatsClient
+from tests.live.support.secrets import SUITE, gathered
+from tests.live.support.waiting import until
+from tests.live.support.websockets import close_code, hang_up
 
 
 class Suite(LiveTest):

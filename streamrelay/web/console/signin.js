@@ -1,7 +1,7 @@
 // The form to sign in by a key, a link's key in its place, and the button to sign out.
 
 import { $, sentence, write } from './dom.js';
-import { say, whisper } from './say.js';
+import { toast, whisper } from './toast.js';
 
 /**
  * The key that a link brought (``#key=…``); from now on neither the address nor the history shows it. Only one that is
@@ -38,9 +38,9 @@ export function showSignIn(session) {
     event.preventDefault();
     try {
       await session.end();
-      say('You have signed out.');
+      toast('You have signed out.');
     } catch (problem) {
-      say(sentence(problem.message));
+      toast(sentence(problem.message));
     }
   });
   session.addEventListener('in', () => show(session));

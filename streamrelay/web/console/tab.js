@@ -4,7 +4,7 @@ import { Connection } from './connection.js';
 import { copy } from './copy.js';
 import { command, link } from './links.js';
 import { Panel } from './panel.js';
-import { whisper } from './say.js';
+import { whisper } from './toast.js';
 import { Source } from './source.js';
 import { iconOf, load } from './viewers.js';
 

@@ -1,7 +1,7 @@
 // The tabs: which are open, which is selected (ARIA's tabs; they are selected as the focus moves).
 
 import { $ } from './dom.js';
-import { whisper } from './say.js';
+import { whisper } from './toast.js';
 import { Tab } from './tab.js';
 
 /** Event: `change`, when tabs come, go, or another is selected; `selected` is null for the overview. */

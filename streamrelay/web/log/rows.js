@@ -6,14 +6,14 @@ import { LOST, RESUMED, SKIPPED, TEXT } from './lines.js';
 const SHOWN = 2000; // characters of a line that are shown; the rest is a click away
 const MARKS = { [SKIPPED]: 'skipped', [LOST]: 'lost', [RESUMED]: 'resumed' };
 
-/** Makes the elements of lines. `sieve` knows what is to be highlighted, and which line was found last. */
+/** Makes the elements of lines. `filter` knows what is to be highlighted, and which line was found last. */
 export class Rows {
   #lines;
-  #sieve;
+  #filter;
 
-  constructor(lines, sieve) {
+  constructor(lines, filter) {
     this.#lines = lines;
-    this.#sieve = sieve;
+    this.#filter = filter;
   }
 
   make(number) {
@@ -24,7 +24,7 @@ export class Rows {
     row.setAttribute('aria-posinset', number + 1);
     row.setAttribute('aria-setsize', -1);
     row.dataset.number = number;
-    if (number === this.#sieve.current) row.classList.add('current');
+    if (number === this.#filter.current) row.classList.add('current');
     const text = create('span', 'text');
     if (kind === TEXT) this.#fill(text, lines.text(number));
     else text.textContent = lines.text(number);
@@ -50,7 +50,7 @@ export class Rows {
 
   /** Where the highlighted matches are: begins and ends. */
   #found(text) {
-    const { highlight } = this.#sieve;
+    const { highlight } = this.#filter;
     if (!highlight) return [];
     highlight.lastIndex = 0;
     const found = [...text.matchAll(highlight)].filter(([match]) => match);

@@ -1,0 +1,242 @@
+"""A host's targets by name: the agent's own list, the only thing that says what may be connected.
+
+A name may be a pattern with named parts (``vm/{name}/console``). Each part must match its own regular expression in
+full and is filled into the settings; whatever isn't matched exactly is no target.
+"""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+import re2
+from attrs import define, field
+from msgspec import structs
+
+from streamrelay.agent.targets.container.container import Container
+from streamrelay.agent.targets.journal.journal import Journal
+from streamrelay.agent.targets.kind import Target
+from streamrelay.agent.targets.logfile.log import Log
+from streamrelay.agent.targets.qemu.qemu import Qemu
+from streamrelay.agent.targets.sockets.tcp import Tcp
+from streamrelay.agent.targets.sockets.unix import Unix
+from streamrelay.agent.targets.terminal.pty import Pty
+from streamrelay.errors import ConfigError, TargetError
+from streamrelay.files import Watched
+from streamrelay.logs import Logger
+from streamrelay.program.settings import read_toml
+from streamrelay.program.validation import check_socket
+from streamrelay.protocol.names import is_target
+from streamrelay.protocol.summons import Refusal, TargetInfo
+
+log = Logger()
+
+Settings = Tcp | Unix | Log | Pty | Qemu | Container | Journal
+
+_SOCKETS: Final = {Unix: "path", Qemu: "qmp", Container: "socket"}
+"""The settings that are paths of unix sockets."""
+_PLACE: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+_OPTIONS: Final = re2.Options()
+_OPTIONS.log_errors = False  # they are told by the exception
+_OPTIONS.max_mem = 1 << 20  # bytes of one expression, compiled
+
+
+@define(frozen=True)
+class Entry:
+    """One target of the list."""
+
+    name: str
+    settings: Settings
+    pattern: Any
+    """Compiled by RE2, which takes linear time whatever the expression and the name: one who asks can't stall us."""
+
+    def match(self, name: str) -> Target | None:
+        """The target of this name with its parts filled in."""
+        match = self.pattern.fullmatch(name)
+        if match is None:
+            return None
+        parts = match.groupdict()
+        if any(step in (".", "..") for part in parts.values() for step in part.split("/")):
+            return None
+        return fill(self.settings, parts) if parts else self.settings
+
+
+def read_entry(name: str, table: object) -> Entry:
+    """One ``[targets.NAME]`` table, or `ValueError`."""
+    plain = _PLACE.sub("x", name)
+    if not is_target(plain):
+        raise ValueError("a name is letters, digits, ._:@+- and {parts}, with / between")
+    settings: Settings = msgspec.convert(table, type=Settings, strict=True)
+    wanted = _PLACE.findall(name)
+    if len(set(wanted)) != len(wanted):
+        raise ValueError("a part stands twice in the name")
+    if set(wanted) != set(settings.parts):
+        raise ValueError(f"parts: expected a regular expression for each of {wanted or 'no parts'}")
+    unknown = set(_PLACE.findall(" ".join(_texts(settings)))) - set(wanted)
+    if unknown:
+        raise ValueError(f"{{{min(unknown)}}} is no part of the name")
+    if isinstance(settings, Tcp | Unix | Log | Qemu):
+        settings = settings.bounded()
+    setting = _SOCKETS.get(type(settings))
+    if setting is not None:
+        check_socket(setting, _PLACE.sub("", getattr(settings, setting)))
+    if not wanted:
+        settings.check()
+    return Entry(name, settings, _pattern(name, settings.parts))
+
+
+def _pattern(name: str, parts: Mapping[str, str]) -> Any:
+    pieces = _PLACE.split(name)  # literal, part, literal, part, … literal
+    text = ""
+    for index, piece in enumerate(pieces):
+        if index % 2 == 0:
+            text += re2.escape(piece)
+            continue
+        try:
+            if re2.compile(parts[piece], _OPTIONS).groups:
+                raise ValueError(f"parts.{piece}: write groups as (?:…)")
+        except re2.error as error:
+            raise ValueError(f"parts.{piece}: not a regular expression of RE2: {_reason(error)}") from None
+        text += f"(?P<{piece}>(?:{parts[piece]}))"
+    try:
+        return re2.compile(text, _OPTIONS)
+    except re2.error as error:
+        raise ValueError(f"parts: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    reason = error.args[0]
+    return reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+
+
+def _texts(settings: Settings) -> list[str]:
+    texts: list[str] = []
+    for value in structs.asdict(settings).values():
+        if isinstance(value, str):
+            texts.append(value)
+        elif isinstance(value, tuple):
+            texts += [item for item in value if isinstance(item, str)]
+    if isinstance(settings, Container):
+        texts += settings.labels.values()
+    return texts
+
+
+def _dots(text: str) -> int:
+    return sum(step in (".", "..") for step in text.split("/"))
+
+
+def fill(settings: Settings, parts: Mapping[str, str]) -> Settings | None:
+    """The settings with every ``{part}`` replaced; None if that makes no possible target.
+
+    By what was filled in no argument may become an option, and no step of a path ``.`` or ``..``.
+    """
+
+    def filled(text: str) -> str:
+        result = _PLACE.sub(lambda match: parts[match[1]], text)
+        if result.startswith("-") and not text.startswith("-"):
+            raise ValueError("an argument became an option")
+        if _dots(result) > _dots(text):
+            raise ValueError("a step of a path became . or ..")
+        return result
+
+    changes: dict[str, Any] = {}
+    try:
+        for name, value in structs.asdict(settings).items():
+            if isinstance(value, str):
+                changes[name] = filled(value)
+            elif name == "command":
+                changes[name] = tuple(filled(item) for item in value)
+            elif name == "labels":
+                changes[name] = {label: filled(item) for label, item in value.items()}
+        result = structs.replace(settings, **changes)
+        result.check()
+    except ValueError:
+        return None
+    return result
+
+
+def read_targets(tables: Mapping[str, Any], where: str) -> dict[str, Entry]:
+    """All ``[targets]`` of a file, or `ConfigError`."""
+    entries = {}
+    for name, table in tables.items():
+        try:
+            entries[name] = read_entry(name, table)
+        except (ValueError, msgspec.ValidationError) as error:
+            raise ConfigError(f"{where}: targets.{name!r}: {error}") from None
+    return entries
+
+
+def _table(value: object, path: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path}: targets: expected a table for each target: [targets.NAME]")
+    return value
+
+
+@define(eq=False)
+class Catalogue:
+    """The targets of this host, read again when their files have changed.
+
+    A file that has become wrong changes nothing: what was read before stays in force, and the log says so.
+    """
+
+    path: str = ""
+    """The agent's own TOML file."""
+    drop_in: str = ""
+    """A directory with more."""
+    entries: dict[str, Entry] = field(factory=dict)
+    changed: Callable[[], None] = lambda: None
+    """Called when there is a new list."""
+    files: Watched = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.files = Watched("the targets", self._paths, self._read, self._read_again)
+
+    def load(self) -> None:
+        """Read all files, or raise `ConfigError`."""
+        self.files.load()
+
+    def _read(self) -> None:
+        entries: dict[str, Entry] = {}
+        for path in self._paths():
+            table = read_toml(path)
+            own = path == self.path
+            if not own and (extra := set(table) - {"targets"}):
+                raise ConfigError(f"{path}: {min(extra)}: only [targets] may stand in a drop-in file")
+            found = read_targets(_table(table.get("targets", {}), path), path)
+            if twice := set(found) & set(entries):
+                raise ConfigError(f"{path}: targets.{min(twice)!r} stands in another file already")
+            entries |= found
+        self.entries = entries
+
+    def _read_again(self) -> None:
+        log.info("targets read again: {count}", count=len(self.entries))
+        self.changed()
+
+    def find(self, name: str) -> Target:
+        """The target of this name, or `TargetError`."""
+        exact = self.entries.get(name)
+        for entry in [exact] if exact else self.entries.values():
+            target = entry.match(name) if is_target(name) else None
+            if target is not None:
+                return target
+        raise TargetError(Refusal.NO_SUCH_TARGET, "no such target on this host")
+
+    def infos(self) -> tuple[TargetInfo, ...]:
+        return tuple(
+            TargetInfo(entry.name, entry.settings.kind, entry.settings.viewer) for entry in self.entries.values()
+        )
+
+    def _paths(self) -> list[str]:
+        own = [self.path] if self.path else []
+        return own + (_files_in(self.drop_in) if self.drop_in else [])
+
+
+def _files_in(folder: str) -> list[str]:
+    """The `*.toml` of a directory; one that can't be listed is an error, not an empty one."""
+    try:
+        names = os.listdir(folder)
+    except OSError as error:
+        why = "no such directory" if isinstance(error, FileNotFoundError) else f"can't be listed: {error.strerror}"
+        raise ConfigError(f"{folder}: {why}") from None
+    return [os.path.join(folder, name) for name in sorted(names) if name.endswith(".toml")]

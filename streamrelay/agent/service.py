@@ -1,0 +1,134 @@
+"""The agent: hears summonses, connects targets, dials relays, splices. It only ever dials out."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from attrs import define, field
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+
+from streamrelay import __version__
+from streamrelay.agent.catalogue import Catalogue
+from streamrelay.agent.config import AgentConfig
+from streamrelay.agent.streams import Streams
+from streamrelay.agent.summonses import MEMORY, Pending, Summonses
+from streamrelay.bus.connection import Bus, Message, as_deferred
+from streamrelay.bus.discovery import Discovery
+from streamrelay.logs import Logger
+from streamrelay.protocol import codec
+from streamrelay.protocol.subjects import end_subject, event_subject, open_subject
+from streamrelay.protocol.summons import Answer, End, Refusal, Summons
+from streamrelay.protocol.tokens import Verifier
+
+log = Logger()
+
+
+@define(eq=False)
+class Agent(Service):
+    """One host's agent. `now` is wall-clock time, for what is signed."""
+
+    config: AgentConfig
+    catalogue: Catalogue
+    reactor: Any
+    now: Callable[[], float] = time.time
+    bus: Bus = field(init=False)
+    summonses: Summonses[Message] = field(init=False)
+    streams: Streams = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        config = self.config
+        self.catalogue.changed = self._up
+        self.streams = Streams(config, self.catalogue, self.reactor, self._publish)
+        signed = config.tokens == "signed"
+        verifier = Verifier.load(list(config.platform_key), config.host) if signed else None
+        self.summonses = Summonses(verifier, self.now)
+        self.bus = Bus(
+            config.nats,
+            f"streamagent {config.host}",
+            creds=config.nats_creds,
+            nkey=config.nats_nkey,
+            ca=config.ca,
+            certificate=config.nats_certificate,
+            up=self._up,
+        )
+        self.bus.listen(open_subject(config.host), self._summoned)
+        self.bus.listen(end_subject(config.host), self._told_to_end)
+        started = datetime.fromtimestamp(self.now(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        version = semantic(__version__)
+        Discovery(self.bus, config.host, version, started, self.catalogue.infos, self.streams.infos).listen()
+
+    def startService(self) -> None:
+        super().startService()
+        log.info(
+            "agent of {host}: {count} targets; {mode} summonses",
+            host=self.config.host,
+            count=len(self.catalogue.entries),
+            mode=self.config.tokens,
+        )
+        # Not before the loop runs: a task made earlier never runs in a daemon on Python 3.12 (hazard of fork).
+        self.reactor.callLater(0, self.bus.start)
+
+    async def _stop(self) -> None:
+        await self.streams.stop()
+        self._publish("down", {})
+        await as_deferred(self.bus.stop())
+
+    def stopService(self) -> "Deferred[None]":
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    # -- discovery and events --------------------------------------------------------------------------------
+
+    def _up(self) -> None:
+        self._publish("up", {"targets": self.catalogue.infos()})
+
+    def _publish(self, kind: str, event: object) -> None:
+        self.bus.publish(event_subject(self.config.host, kind), codec.encode(event))
+
+    # -- requests --------------------------------------------------------------------------------------------
+
+    def _summoned(self, message: Message) -> None:
+        try:
+            summons = self.summonses.read(message.data, "summons", Summons)
+        except ValueError as error:
+            log.warn("refused a summons: {error}", error=error)
+            self._reply([message], Answer(refused=Refusal.BAD_SUMMONS, reason="the summons is not valid here"))
+            return
+        pending, new = self.summonses.hear(summons.jti, message)
+        if pending.answer is not None:
+            self._reply([message], pending.answer)
+        if not new:
+            return
+        self.reactor.callLater(MEMORY, self.summonses.forget, summons.jti)
+        Deferred.fromCoroutine(self._answer(summons, pending)).addErrback(
+            lambda failure: log.failure("a summons could not be answered", failure)
+        )
+
+    async def _answer(self, summons: Summons, pending: Pending[Message]) -> None:
+        answer = await self.streams.open(summons, not pending.waiting[0].wants_answer)
+        pending.answer = answer
+        self._reply(pending.waiting, answer)
+        pending.waiting = []
+
+    def _reply(self, messages: list[Message], answer: Answer) -> None:
+        for message in messages:
+            if message.wants_answer:
+                self.bus.publish(message.reply, codec.encode(answer))
+
+    def _told_to_end(self, message: Message) -> None:
+        try:
+            end = self.summonses.read(message.data, "end", End)
+        except ValueError as error:
+            log.warn("refused to end a stream: {error}", error=error)
+            self._reply([message], Answer(refused=Refusal.BAD_SUMMONS, reason="the request is not valid here"))
+            return
+        ended = self.streams.end(end.stream)
+        missing = Answer(refused=Refusal.NO_SUCH_STREAM, reason="no such stream on this host")
+        self._reply([message], Answer(ready=True) if ended else missing)
+
+
+def semantic(version: str) -> str:
+    """A version as NATS' discovery wants it: 1.2.3."""
+    return ".".join(version.split(".")[:3])

@@ -1,0 +1,273 @@
+"""The streams of a host: what a summons asks for is connected, sent to the relay, met, spliced, and ended."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+
+from streamrelay.agent.catalogue import Catalogue
+from streamrelay.agent.config import AgentConfig
+from streamrelay.agent.summoned_stream import SummonedStream, let_go
+from streamrelay.agent.waiting_leg import NotMet, WaitingLeg
+from streamrelay.datapath.connection import Connection
+from streamrelay.datapath.heartbeat import Heartbeat
+from streamrelay.datapath.limits import Bounds
+from streamrelay.datapath.splice import Splice
+from streamrelay.errors import TargetError
+from streamrelay.logs import Logger, Seldom
+from streamrelay.protocol.close import FINISHED, CloseCode, outcome
+from streamrelay.protocol.control import SUBPROTOCOL, Met
+from streamrelay.protocol.limits import strictest
+from streamrelay.protocol.summons import SPICE_LINKS, Answer, Ended, Refusal, StreamInfo, Summons
+from streamrelay.websocket.client import DialError, Dialler
+from streamrelay.websocket.connection import FramedConnection
+
+log = Logger()
+
+GOODBYE: Final = 2.0
+"""Seconds that streams get at a stop to end."""
+
+_CLOSES: Final = {
+    Refusal.TARGET_REFUSED: CloseCode.TARGET_REFUSED,
+    Refusal.TARGET_UNREACHABLE: CloseCode.TARGET_UNREACHABLE,
+}
+
+
+@define(eq=False)
+class Streams:
+    """All of them. `publish` tells the bus of an event: its kind, and the event."""
+
+    config: AgentConfig
+    catalogue: Catalogue
+    reactor: Any
+    publish: Callable[[str, object], None]
+    dialler: Dialler = field(init=False)
+    summoned_streams: set[SummonedStream] = field(factory=set)
+    """Every stream that is being opened, waits for its client, lives, or still holds something."""
+    heartbeat: Heartbeat = field(init=False)
+    _stopping: bool = False
+    _full: Seldom = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        config = self.config
+        self.heartbeat, self._full = Heartbeat(self.reactor), Seldom(self.reactor)
+        always = config.mask == "always"
+        self.dialler = Dialler(
+            self.reactor, self.heartbeat, config.ca or None, always, config.insecure, config.certificate
+        )
+
+    async def open(self, summons: Summons, nobody_asks: bool) -> Answer:
+        """Begin what a summons asks for, and answer it. If `nobody_asks` the client is told at the relay why not."""
+        try:
+            answer = await self._begin(summons, nobody_asks)
+        except Exception:
+            log.failure("stream {stream} could not be opened", stream=summons.stream)
+            answer = Answer(refused=Refusal.BUSY, reason="an error in the agent; see its log")
+        if answer.refused:
+            log.info(
+                "stream {stream} to {target} refused: {reason}",
+                stream=summons.stream,
+                target=summons.target,
+                reason=answer.reason,
+            )
+        return answer
+
+    def infos(self) -> list[StreamInfo]:
+        """All of them."""
+        return [summoned.info(self.config.host) for summoned in self.summoned_streams]
+
+    def end(self, stream: str) -> bool:
+        """End a stream, whatever it is at; whether there was one."""
+        named = [summoned for summoned in self.summoned_streams if summoned.summons.stream == stream]
+        for summoned in named:
+            summoned.end(outcome(CloseCode.OPERATOR))
+        return bool(named)
+
+    async def stop(self) -> None:
+        """End all streams, in order if they take no longer than `GOODBYE`."""
+        self._stopping = True
+        for summoned in tuple(self.summoned_streams):
+            summoned.end(outcome(CloseCode.LEG_LOST, "the agent is going away"))
+        end = self.reactor.seconds() + GOODBYE
+        while self.summoned_streams and self.reactor.seconds() < end:
+            await _sleep(self.reactor, 0.05)
+        for summoned in tuple(self.summoned_streams):
+            summoned.abort()
+
+    async def _begin(self, summons: Summons, nobody_asks: bool) -> Answer:
+        if self._stopping:
+            return Answer(refused=Refusal.BUSY, reason="the agent is going away")
+        if not self._may_dial(summons.relay):
+            return Answer(refused=Refusal.DIAL_FAILED, reason=f"{summons.relay} is not in this agent's relays")
+        if len(self.summoned_streams) >= self.config.max_streams:
+            self._say_full()
+            return Answer(refused=Refusal.BUSY, reason="too many streams on this host")
+        bounds = Bounds(strictest(summons, self.config), self.reactor, self.heartbeat)
+        summoned = SummonedStream(summons, self.reactor, bounds, self.summoned_streams.discard)
+        self.summoned_streams.add(summoned)
+        return await summoned.hold(self._open(summoned, nobody_asks))
+
+    def _say_full(self) -> None:
+        if count := self._full.count():
+            log.warn(
+                "{here} streams are open, or wait for their clients: max_streams = {most} allows no more; "
+                "summonses refused as busy since this was last said: {count}",
+                here=len(self.summoned_streams),
+                most=self.config.max_streams,
+                count=count,
+            )
+
+    async def _open(self, summoned: SummonedStream, nobody_asks: bool) -> Answer:
+        """Connect the target, send a leg to the relay, and answer; the stream itself goes on by itself."""
+        try:
+            target = self.catalogue.find(summoned.summons.target)
+            connection = await summoned.connect(target)
+        except TargetError as error:
+            if nobody_asks:  # then the client, who may wait at the relay, is to be told there
+                summoned.begin(self._excuse(summoned, error))
+            return Answer(refused=error.code, reason=error.reason)
+        try:
+            leg = await self._dial(summoned.summons)
+        except BaseException as error:
+            summoned.begin(let_go(connection))
+            if not isinstance(error, DialError):
+                raise
+            return Answer(refused=Refusal.DIAL_FAILED, reason=f"the relay can't be reached: {error}")
+        links = summoned.summons.links or (SPICE_LINKS if target.viewer == "spice" else 1)
+        summoned.begin(self._link(summoned, leg, connection, links))
+        return Answer(ready=True, kind=target.kind, viewer=target.viewer, links=links)
+
+    def _may_dial(self, relay: str) -> bool:
+        return not self.config.relays or relay.rstrip("/") in {url.rstrip("/") for url in self.config.relays}
+
+    async def _dial(self, summons: Summons) -> FramedConnection:
+        leg = await self.dialler.dial(summons.relay.rstrip("/") + "/agent", summons.token)
+        if not leg.control:
+            leg.abort()
+            raise DialError(f"the relay does not speak {SUBPROTOCOL}")
+        return leg
+
+    async def _excuse(self, summoned: SummonedStream, error: TargetError) -> None:
+        try:
+            waiting_leg = WaitingLeg(await self._dial(summoned.summons))
+            await self._meet(summoned, waiting_leg)
+        except (DialError, NotMet) as failure:
+            log.info("nobody could be told: {failure}", failure=failure)
+            return
+        await self._dismiss(summoned, waiting_leg, error)
+
+    async def _dismiss(self, summoned: SummonedStream, waiting_leg: WaitingLeg, error: TargetError) -> None:
+        """Tell a client who has come that the target can't be had."""
+        waiting_leg.leg.close(
+            summoned.outcome or outcome(_CLOSES.get(error.code, CloseCode.TARGET_REFUSED), error.reason)
+        )
+        await waiting_leg.left
+        summoned.waiting_legs.discard(waiting_leg)
+
+    async def _meet(self, summoned: SummonedStream, waiting_leg: WaitingLeg) -> Met:
+        """Wait for the client at the relay, or `NotMet`, once the leg is gone."""
+        timeout = self.reactor.callLater(self.config.patience, waiting_leg.leave, outcome(CloseCode.NOBODY_CAME))
+        met = waiting_leg.begin()
+        summoned.watch(waiting_leg)
+        try:
+            return await met
+        except NotMet:
+            summoned.waiting_legs.discard(waiting_leg)
+            raise
+        finally:
+            if timeout.active():
+                timeout.cancel()
+
+    async def _link(
+        self, summoned: SummonedStream, leg: FramedConnection, connection: Connection | None, links: int
+    ) -> None:
+        """One leg, and its connection to the target, from now until both hold nothing any more."""
+        try:
+            await self._attend(summoned, WaitingLeg(leg), connection, links)
+        except Exception:
+            leg.abort()
+            if connection is not None:
+                connection.abort()
+            raise
+
+    async def _attend(
+        self, summoned: SummonedStream, waiting_leg: WaitingLeg, connection: Connection | None, links: int
+    ) -> None:
+        """Wait for the client, then splice; a stream of several links sends its next leg as soon as this is met."""
+        try:
+            met = await self._meet(summoned, waiting_leg)
+        except NotMet as not_met:
+            log.info("stream {name} was not met: {why}", name=summoned.summons.stream, why=not_met)
+            if connection is not None:
+                await let_go(connection)
+            await waiting_leg.left
+            return
+        if links > 1:
+            summoned.begin(self._next_link(summoned, links - 1))
+        if connection is None:
+            try:  # by its name again, as the list may have changed since the summons
+                connection = await summoned.connect(self.catalogue.find(summoned.summons.target))
+            except TargetError as error:
+                await self._dismiss(summoned, waiting_leg, error)
+                return
+        await self._splice(summoned, met, waiting_leg, connection)
+
+    async def _next_link(self, summoned: SummonedStream, links: int) -> None:
+        try:
+            leg = await self._dial(summoned.summons)
+        except DialError as error:
+            log.info("stream {name}: no further leg: {error}", name=summoned.summons.stream, error=error)
+            return
+        await self._link(summoned, leg, None, links)
+
+    async def _splice(
+        self, summoned: SummonedStream, met: Met, waiting_leg: WaitingLeg, connection: Connection
+    ) -> None:
+        """Join both; until both hold nothing any more."""
+        over: Deferred[Splice] = Deferred()
+        began = self.reactor.seconds()
+        splice = Splice(waiting_leg.leg, connection, over.callback)
+        summoned.bounds.hold(splice)
+        summoned.spliced(waiting_leg, splice)
+        self._say_opened(summoned.summons, met)
+        splice.start()
+        waiting_leg.hand_over(splice.outward)
+        await over
+        summoned.parted(splice)
+        self._say_ended(summoned.summons, splice, self.reactor.seconds() - began)
+
+    def _say_opened(self, summons: Summons, met: Met) -> None:
+        log.info(
+            "stream {name} to {target} opened for {user} from {client} ({mode}{only})",
+            only=", to look at" if summons.view else "",
+            name=summons.stream,
+            target=summons.target,
+            user=summons.user or "somebody",
+            client=met.from_,
+            mode=met.mode,
+        )
+        event = {"stream": summons.stream, "target": summons.target, "user": summons.user}
+        self.publish("opened", event)
+
+    def _say_ended(self, summons: Summons, splice: Splice, seconds: float) -> None:
+        how, up, down = splice.outcome or FINISHED, splice.outward.count, splice.inward.count
+        log.info(
+            "stream {name} to {target} ended: {how} after {seconds:.1f} s, {up} bytes up, {down} down",
+            name=summons.stream,
+            target=summons.target,
+            how=str(how),
+            seconds=seconds,
+            up=up,
+            down=down,
+        )
+        self.publish(
+            "ended",
+            Ended(summons.stream, summons.target, summons.user, how.code, how.reason, round(seconds, 3), up, down),
+        )
+
+
+def _sleep(reactor: Any, seconds: float) -> "Deferred[None]":
+    done: Deferred[None] = Deferred()
+    reactor.callLater(seconds, done.callback, None)
+    return done

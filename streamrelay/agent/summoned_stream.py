@@ -1,0 +1,171 @@
+"""One stream of this host, from its summons until nothing that was taken for it is held any more."""
+
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final, TypeVar
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+
+from streamrelay.agent.targets.kind import Target
+from streamrelay.agent.targets.view_only import check_view, view_only
+from streamrelay.agent.waiting_leg import WaitingLeg
+from streamrelay.datapath.connection import Connection, Drain, Feed
+from streamrelay.datapath.limits import Bounds
+from streamrelay.datapath.splice import Splice
+from streamrelay.errors import TargetError
+from streamrelay.logs import Logger
+from streamrelay.protocol.close import CloseCode, Outcome
+from streamrelay.protocol.summons import Refusal, StreamInfo, Summons
+
+log = Logger()
+T = TypeVar("T")
+
+_REFUSALS: Final = {CloseCode.OPERATOR: Refusal.NOT_ALLOWED, CloseCode.LEG_LOST: Refusal.BUSY}
+"""What is answered to a summons whose stream is ended before it is opened."""
+
+
+@define(eq=False)
+class SummonedStream:
+    """What one summons asks for, with all its legs and connections: opening, waiting for its client, or live.
+
+    `done` is told once, when the last work for it has come to its end and holds nothing any more.
+    """
+
+    summons: Summons
+    reactor: Any
+    bounds: Bounds
+    """What all its legs share."""
+    done: Callable[["SummonedStream"], None]
+    outcome: Outcome | None = None
+    """How it was ended here, if it was."""
+    waiting_legs: set[WaitingLeg] = field(factory=set)
+    """Legs that aren't spliced: they wait for the client, or for the target."""
+    splices: set[Splice] = field(factory=set)
+    up: int = 0
+    """Bytes of splices that are over."""
+    down: int = 0
+    met: bool = False
+    """Whether its client has come."""
+    began: float = field(init=False)
+    _work: int = 0
+    _connecting: "Deferred[Connection] | None" = None
+
+    def __attrs_post_init__(self) -> None:
+        self.began = self.reactor.seconds()
+
+    def info(self, host: str) -> StreamInfo:
+        summons, seconds = self.summons, self.reactor.seconds() - self.began
+        up = self.up + sum(splice.outward.count for splice in self.splices)
+        down = self.down + sum(splice.inward.count for splice in self.splices)
+        return StreamInfo(summons.stream, host, summons.target, summons.user, seconds, up, down, not self.met)
+
+    async def hold(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do a part of it; as long as one is under way, the stream counts."""
+        self._work += 1
+        try:
+            return await work
+        finally:
+            self._work -= 1
+            if not self._work:
+                self.done(self)
+
+    def begin(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Do a part of it for which nobody waits."""
+        Deferred.fromCoroutine(self.hold(work)).addErrback(
+            lambda failure: log.failure("stream {stream} failed", failure, stream=self.summons.stream)
+        )
+
+    async def connect(self, target: Target) -> Connection:
+        """A connection to the target, or `TargetError`; what only this host's log may say is said there."""
+        try:
+            if self.summons.view:
+                check_view(target.viewer)
+            connection = await self._connect(target)
+        except TargetError as error:
+            if error.detail:
+                log.warn("stream {name}: {detail}", name=self.summons.stream, detail=error.detail)
+            raise
+        return view_only(connection, target.viewer, self.reactor) if self.summons.view else connection
+
+    async def _connect(self, target: Target) -> Connection:
+        self._connecting = Deferred.fromCoroutine(target.connect(self.reactor, self.summons.terms))
+        try:
+            connection = await self._connecting
+        except Exception:  # of many kinds, where it was cancelled
+            if self.outcome is None:
+                raise
+            raise self._ended(self.outcome) from None
+        finally:
+            self._connecting = None
+        if self.outcome is not None:
+            self.begin(let_go(connection))
+            raise self._ended(self.outcome)
+        return connection
+
+    def _ended(self, why: Outcome) -> TargetError:
+        return TargetError(_REFUSALS.get(CloseCode(why.code), Refusal.BUSY), why.reason)
+
+    def watch(self, waiting_leg: WaitingLeg) -> None:
+        """Its end is this leg's, too."""
+        self.waiting_legs.add(waiting_leg)
+        if self.outcome is not None:
+            waiting_leg.leave(self.outcome)
+
+    def spliced(self, waiting_leg: WaitingLeg, splice: Splice) -> None:
+        """A leg waits no longer."""
+        if not self.met:
+            self.met, self.began = True, self.reactor.seconds()
+        self.waiting_legs.discard(waiting_leg)
+        self.splices.add(splice)
+
+    def parted(self, splice: Splice) -> None:
+        """A splice holds nothing any more."""
+        self.splices.discard(splice)
+        self.up += splice.outward.count
+        self.down += splice.inward.count
+
+    def end(self, why: Outcome) -> None:
+        """End all of it, whatever it is at."""
+        if self.outcome is None:
+            self.outcome = why
+        if self._connecting is not None:
+            self._connecting.cancel()  # as its own timeout does
+        for waiting_leg in tuple(self.waiting_legs):
+            waiting_leg.leave(why)
+        for splice in tuple(self.splices):
+            splice.end(why)
+
+    def abort(self) -> None:
+        """It has had its time to end."""
+        for waiting_leg in tuple(self.waiting_legs):
+            waiting_leg.leg.abort()
+        for splice in tuple(self.splices):
+            splice.abort()
+
+
+@define(eq=False)
+class Parting(Feed, Drain):
+    """Hears of a connection only that it is gone."""
+
+    left: "Deferred[None]" = field(factory=Deferred)
+
+    def received(self, data: Sequence[memoryview], size: int) -> None: ...
+
+    def control(self, message: bytes) -> None: ...
+
+    def eof(self) -> None: ...
+
+    def over(self, outcome: Outcome) -> None: ...
+
+    def drained(self) -> None: ...
+
+    def gone(self) -> None:
+        self.left.callback(None)
+
+
+async def let_go(connection: Connection) -> None:
+    """Abort a connection that nobody wants; done when it holds nothing any more, a process has ended."""
+    parting = Parting()
+    connection.join(parting, parting)
+    connection.abort()
+    await parting.left

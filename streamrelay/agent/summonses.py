@@ -1,0 +1,74 @@
+"""What the platform asks of a host: read, verified, and remembered, so that no copy of it is followed twice."""
+
+import time
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar
+
+from attrs import define, field
+
+from streamrelay.protocol import codec
+from streamrelay.protocol.limits import CLOCK_SKEW, SUMMONS_LIFE
+from streamrelay.protocol.summons import Answer, End, Summons
+from streamrelay.protocol.tokens import TokenError, Verifier
+
+MEMORY: Final = 2 * (SUMMONS_LIFE + CLOCK_SKEW)
+"""Seconds that a summons must be remembered: twice as long as it can be valid."""
+LONGEST: Final = 16384
+"""Bytes of a summons."""
+
+Request = TypeVar("Request", Summons, End)
+Asker = TypeVar("Asker")
+
+
+@define(eq=False)
+class Pending(Generic[Asker]):
+    """A summons that was heard: its answer, or those who wait for it."""
+
+    answer: Answer | None = None
+    waiting: list[Asker] = field(factory=list)
+
+
+@define(eq=False)
+class Summonses(Generic[Asker]):
+    """The requests to one host. Without a verifier they are plain JSON (protocol.rst, "Opaque mode").
+
+    `now` is wall-clock time, for expiries.
+    """
+
+    verifier: Verifier | None
+    now: Callable[[], float] = time.time
+    heard: dict[str, Pending[Asker]] = field(factory=dict)
+
+    def read(self, data: bytes, role: str, kind: type[Request]) -> Request:
+        """A request that is meant for this host, now, by its platform; or `ValueError`."""
+        if len(data) > LONGEST:
+            raise ValueError("too long")
+        if self.verifier is not None:
+            return self._signed(self.verifier, data, role, kind)
+        request = codec.decode(data, kind)
+        if not -CLOCK_SKEW <= request.exp - self.now() <= SUMMONS_LIFE + CLOCK_SKEW:
+            raise ValueError("it has expired, or lives too long")
+        return request
+
+    def _signed(self, verifier: Verifier, data: bytes, role: str, kind: type[Request]) -> Request:
+        try:
+            claims = verifier.claims(data.decode("ascii", "replace"), role)
+        except TokenError as error:
+            raise ValueError(str(error)) from None
+        if claims["exp"] > claims["iat"] + SUMMONS_LIFE:
+            raise ValueError("it lives too long")
+        return codec.convert(claims, kind)
+
+    def hear(self, jti: str, asker: Asker) -> tuple[Pending[Asker], bool]:
+        """The record of a summons, with one who asks added while it has no answer; and whether it is new."""
+        pending = self.heard.get(jti)
+        new = pending is None
+        if pending is None:
+            pending = self.heard[jti] = Pending()
+        if pending.answer is None:
+            pending.waiting.append(asker)
+        return pending, new
+
+    def forget(self, jti: str) -> None:
+        """To be called `MEMORY` seconds after it was heard."""
+        del self.heard[jti]

@@ -1,0 +1,1 @@
+"""Targets in containers: their logs, and commands run in them."""

@@ -1,0 +1,173 @@
+"""The Docker Engine API on its unix socket, as far as a container's log and commands in it need it.
+
+Docker (from 20.10 on) and podman (from 4.0 on, `podman system service`) serve it alike. Paths have no version: then a
+server takes its own, and all that is used here is as it was in version 1.25.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final, TypeVar
+from urllib.parse import quote, urlencode
+
+import msgspec
+from attrs import define, field
+from msgspec import Meta, Struct
+from twisted.web.iweb import IResponse
+
+from streamrelay.errors import TargetError, printable
+from streamrelay.net.http_client import FetchError, FetchTimeout, HttpFetch, read_body, words
+from streamrelay.protocol.limits import CONNECT_TIME
+from streamrelay.protocol.summons import Refusal
+
+MAX_ANSWER: Final = 1 << 20
+"""Bytes of an answer other than a log; what is said of a container with many mounts and labels has some 50 KiB."""
+HOST: Final = "docker"
+"""What stands for a host in requests to a socket."""
+
+T = TypeVar("T")
+Id = Annotated[str, Meta(pattern=r"^[0-9a-f]{12,128}\Z")]
+"""Of a container or a command: it stands in paths as it is."""
+
+
+class State(Struct, frozen=True, rename="pascal"):
+    """How a container is."""
+
+    status: str = ""
+    """created, running, paused, restarting, exited, dead."""
+    running: bool = False
+
+
+class Config(Struct, frozen=True, rename="pascal"):
+    """How a container was made."""
+
+    tty: bool = False
+    labels: dict[str, str] | None = None
+
+
+class Found(Struct, frozen=True, rename="pascal"):
+    """A container."""
+
+    id: Id
+    name: str
+    """With a / before it."""
+    state: State
+    config: Config
+
+
+class Created(Struct, frozen=True, rename="pascal"):
+    """A command that is to run in a container."""
+
+    id: Id
+
+
+class Exec(Struct, frozen=True, rename="pascal"):
+    """A command in a container."""
+
+    running: bool = False
+    exit_code: int | None = None
+
+
+class Fault(Struct, frozen=True):
+    """What is wrong, in an answer that isn't 2xx."""
+
+    message: str = ""
+
+
+class ApiError(TargetError):
+    """The API answers that it won't; `status` is the HTTP status."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        try:
+            reason = msgspec.json.decode(body, type=Fault).message
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            reason = body.decode("utf-8", "replace")
+        super().__init__(Refusal.TARGET_REFUSED, printable(reason.strip()) or f"the API answers {status}")
+        self.status = status
+
+
+@define(eq=False)
+class DockerApi:
+    """At one socket."""
+
+    reactor: Any
+    socket: str
+    _fetch: HttpFetch = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._fetch = HttpFetch(self.reactor, socket=self.socket, most=MAX_ANSWER)
+
+    async def is_podman(self) -> bool:
+        """Whether podman serves it, which has an API of its own besides."""
+        try:
+            await self._ask("GET", "/libpod/_ping")
+        except ApiError:
+            return False
+        return True
+
+    async def inspect(self, name: str) -> Found:
+        """A container by its name or id; `ApiError` 404 if there is none."""
+        return self._decode(await self._ask("GET", f"/containers/{quote(name, safe='')}/json"), Found)
+
+    async def create_exec(self, container: str, settings: Mapping[str, object]) -> str:
+        """The id of a command that is still to be started."""
+        return self._decode(await self._ask("POST", f"/containers/{container}/exec", settings), Created).id
+
+    async def start_exec(self, command: str) -> None:
+        """Start a command that nobody listens to."""
+        await self._ask("POST", f"/exec/{command}/start", {"Detach": True, "Tty": False})
+
+    async def resize_exec(self, command: str, columns: int, rows: int) -> None:
+        await self._ask("POST", f"/exec/{command}/resize?{urlencode({'w': columns, 'h': rows})}")
+
+    async def inspect_exec(self, command: str) -> Exec:
+        return self._decode(await self._ask("GET", f"/exec/{command}/json"), Exec)
+
+    async def log(self, container: str, query: Mapping[str, object]) -> IResponse:
+        """An answer that goes on with a log. Of one that is followed its head may come as late as its first line."""
+        try:
+            response = await self._fetch.begin("GET", f"http://{HOST}/containers/{container}/logs?{urlencode(query)}")
+            if response.code != 200:
+                raise ApiError(response.code, await read_body(response))
+        except FetchError as error:
+            raise self._failed(error) from None
+        except TargetError:
+            raise
+        except Exception as error:
+            raise self._failed(FetchError(words(error))) from None
+        return response
+
+    async def _ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> bytes:
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        sent = msgspec.json.encode(body) if body is not None else b"" if method == "POST" else None
+        try:
+            answer = await self._fetch(method, f"http://{HOST}{path}", CONNECT_TIME, headers, sent)
+        except FetchError as error:
+            raise self._failed(error) from None
+        if not 200 <= answer.status < 300:
+            raise ApiError(answer.status, answer.body)
+        return answer.body
+
+    def _decode(self, body: bytes, kind: type[T]) -> T:
+        try:
+            return msgspec.json.decode(body, type=kind)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            why = f"{self.socket} does not speak Docker's API: {printable(str(error))}"
+            raise TargetError(Refusal.TARGET_REFUSED, why) from None
+
+    def _failed(self, error: FetchError) -> TargetError:
+        code = Refusal.TARGET_UNREACHABLE if isinstance(error, FetchTimeout) else Refusal.TARGET_REFUSED
+        return TargetError(code, f"{self.socket}: {error}")
+
+
+def exec_settings(
+    command: Sequence[str], user: str, environment: Sequence[str] = (), terminal: bool = False
+) -> dict[str, object]:
+    """What makes a command: without a terminal nobody hears it either."""
+    return {
+        "AttachStdin": terminal,
+        "AttachStdout": terminal,
+        "AttachStderr": terminal,
+        "Tty": terminal,
+        "Cmd": list(command),
+        "User": user,
+        "Env": list(environment),
+    }

@@ -1,0 +1,216 @@
+"""A container's log: its last lines, then what it writes; or on from a place.
+
+The log is read by the API, from wherever its driver keeps it, so a client that doesn't keep up costs nothing here: the
+API isn't read until there is room. It ends when the container does.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from attrs import define, field
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.web.iweb import IResponse
+
+from streamrelay.agent.targets.container.api import DockerApi, Found
+from streamrelay.agent.targets.container.body import QUERY, LogBody, deliver, in_time, read_log
+from streamrelay.agent.targets.container.messages import Piece
+from streamrelay.agent.targets.container.places import Position, Track
+from streamrelay.agent.targets.followed_log import Followed
+from streamrelay.agent.targets.sealed_places import seal, unseal
+from streamrelay.errors import TargetError
+from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
+from streamrelay.protocol.summons import Terms
+
+FURTHEST: Final = 100_000
+"""Messages from a place to a log's end; who comes back to Docker after more has lost some. With this bound Docker reads
+a log from its end on, without it from its very start."""
+NOTHING: Final = Position()
+"""Before the last lines."""
+BEGINNING: Final = Position(1)
+"""Before the first message of a log that has none yet."""
+QUIET: Final = 0.1
+"""Seconds without a message after which podman has given all there was."""
+
+
+async def follow_log(api: DockerApi, found: Found, lines: int, terms: Terms) -> Followed:
+    """A container's log, or `TargetError` if it can't be read."""
+    podman = await api.is_podman()
+    log = ContainerLog(api, found, lines, podman)
+    position, log.skip = read_place(terms.place, found.id)
+    if position is not None and position.time:
+        search = await read_log(api, found, {"since": position.since, **log.bound}, position)
+        if search.found:
+            log.position, log.skip = position, log.skip + terms.after
+            return Followed(api.reactor, log, log.skip)
+    log.skip, log.lost = 0, bool(terms.place) and (position is None or position.time > 0)
+    if lines:
+        log.backlog = await in_time(api, api.log(found.id, {**QUERY, "tail": lines}))
+    else:
+        last = (await read_log(api, found, {"tail": 1}, NOTHING, whole=True)).track.position()
+        log.position = last if last.time else BEGINNING
+    return Followed(api.reactor, log)
+
+
+def read_place(place: str, container: str) -> tuple[Position | None, int]:
+    """What a client brings: the position, and how many bytes behind it; None if it was not made for this container."""
+    text, _, skip = unseal(place, f"container {container}").partition("+")
+    try:
+        return Position.read(text), int(skip or 0)
+    except ValueError:
+        return None, 0
+
+
+@define(eq=False)
+class ContainerLog:
+    """A log that is followed: first its last lines, if they are to come, then on from behind them."""
+
+    api: DockerApi
+    container: Found
+    lines: int
+    podman: bool
+    """Whether podman serves the API: what its shortcomings are is said where they are dealt with."""
+    position: Position = NOTHING
+    """Where to go on; time 0: with the last lines."""
+    skip: int = 0
+    """Bytes behind the position."""
+    backlog: IResponse | None = None
+    """The last lines."""
+    lost: bool = False
+    """Whether a place was given in vain."""
+    _log: Followed | None = None
+    _track: Track = field(factory=Track)
+    _found: bool = False
+    _within: bool = False  # whether a message has begun and not ended
+    _request: "Deferred[None] | None" = None
+    _body: LogBody | None = None
+    _paused: bool = False
+    _good: Position = NOTHING  # up to here nothing is missing
+    _since: int = 0  # messages that came since
+    _heard: float = -1.0  # when the last one did
+
+    @property
+    def bound(self) -> Mapping[str, object]:
+        """How far back a log is read. With a bound podman may lose what is written between reading and following."""
+        return {} if self.podman else {"tail": FURTHEST}
+
+    def start(self, log: Followed) -> None:
+        self._log, self._good = log, self.position
+        self._tell(log, self.position, self.lost)
+        backlog, self.backlog = self.backlog, None
+        if backlog is not None:
+            self._deliver(backlog)
+        else:
+            self._request = Deferred.fromCoroutine(self._follow())
+
+    async def _follow(self) -> None:
+        query = {**QUERY, "follow": 1, "since": self.position.since, **self.bound}
+        try:
+            response = await self.api.log(self.container.id, query)
+        except TargetError as error:
+            self.over(error.reason)
+            return
+        self._deliver(response)
+
+    def _deliver(self, response: IResponse) -> None:
+        self._body = deliver(response, self.container, self)
+        if self._log is None:
+            self._body.stop()
+        elif self._paused:  # only now: delivering begins with a read
+            self._body.transport.pauseProducing()
+
+    def heard(self, piece: Piece) -> bool:
+        log = self._log
+        if log is None:
+            return False
+        if not self._found and self.position.is_before(piece):
+            self._found = True
+            if not self.position.time:
+                self._tell(log, Position.before(piece))
+        elif not self._found and piece.time > self.position.time:  # it was there when it was looked for, and is no more
+            self._found, log.skip = True, 0
+            self._tell(log, Position.before(piece), lost=True)
+        if self.podman and self._found:
+            self._count(piece)
+        self._track.heard(piece)
+        self._within = not piece.ends
+        if self._found:
+            log.text(piece.text)
+        else:
+            self._found = piece.ends and self._track.reaches(self.position)
+        return True
+
+    def place(self) -> str:
+        return "" if self._within else self._sealed(str(self._track.position() if self._found else self.position))
+
+    def over(self, why: str) -> None:
+        if not self.position.time and not why:  # the last lines are over
+            self.position = self._track.position() if self._track.time else BEGINNING
+            self._track, self._found, self._body = Track(), False, None
+            self._good, self._since = self.position, 0
+            self._request = Deferred.fromCoroutine(self._follow())
+        elif self.podman and not why:
+            self.podman = False
+            self._request = Deferred.fromCoroutine(self._check_end())
+        else:
+            self._end(outcome(CloseCode.TARGET_RESET, why) if why else FINISHED)
+
+    def _end(self, how: Outcome) -> None:
+        log, self._log = self._log, None
+        if log is not None:
+            log.ended(how)
+
+    def _count(self, piece: Piece) -> None:
+        """When podman's container ends podman drops lines that weren't read by then. So when it has given all there
+        was for a while that is a good position, and messages from there on are counted."""
+        now = self.api.reactor.seconds()
+        if piece.begins and now > self._heard + QUIET and not self._paused:
+            self._good, self._since = self._track.position() if self._track.time else self.position, 0
+        self._heard = now
+        self._since += piece.ends
+
+    async def _check_end(self) -> None:
+        """The container has ended: if not all has come, say so, and give what follows the good position once more."""
+        self._body = None
+        query = {"since": self._good.since}
+        try:
+            there = await read_log(self.api, self.container, query, self._good, whole=True)
+            if there.found and there.behind == self._since:
+                self._end(FINISHED)
+                return
+            response = await self.api.log(self.container.id, {**QUERY, **query})
+        except TargetError as error:
+            self._end(outcome(CloseCode.TARGET_RESET, error.reason))
+            return
+        self.position, self._track, self._found = self._good, Track(), False
+        if self._log is not None:
+            self._tell(self._log, self.position, lost=True)
+        self._deliver(response)
+
+    def pause(self) -> None:
+        self._paused = True
+        if self._body is not None:
+            self._body.transport.pauseProducing()
+
+    def resume(self) -> None:
+        self._paused = False
+        self._heard = self.api.reactor.seconds()
+        if self._body is not None:
+            self._body.transport.resumeProducing()
+
+    def stop(self) -> None:
+        self._log = None
+        if self.backlog is not None:
+            self._deliver(self.backlog)
+        elif self._body is not None:
+            self._body.stop()
+        elif self._request is not None:
+            self._request.addErrback(lambda failure: failure.trap(CancelledError) and None)
+            self._request.cancel()
+
+    def _tell(self, log: Followed, position: Position, lost: bool = False) -> None:
+        behind = f"+{self.skip}" if self.skip else ""
+        self.skip = 0
+        log.place(self._sealed(f"{position}{behind}"), lost)
+
+    def _sealed(self, place: str) -> str:
+        return seal(place, f"container {self.container.id}")

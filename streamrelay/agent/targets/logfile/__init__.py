@@ -1,0 +1,1 @@
+"""Targets that are log files, with those that rotation has put beside them."""

@@ -1,0 +1,259 @@
+"""log: the last lines of a file, then what is appended to it.
+
+The file may not exist yet, may be renamed and made anew, or truncated; a last line without an end is sent as it is
+and continued. It is watched by looking (`LOOK`), which works on every file system. Control messages tell the client
+its place, what was left out, and where lines may be missing (protocol.rst, "Logs").
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
+
+from attrs import define, field
+from msgspec import Meta, structs
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from streamrelay.agent.targets.kind import Kind
+from streamrelay.agent.targets.logfile.file import CHUNK, LogFile, last_lines, open_log, replaced
+from streamrelay.agent.targets.logfile.places import Place
+from streamrelay.agent.targets.logfile.rotation import successor
+from streamrelay.agent.targets.logfile.skips import Skip
+from streamrelay.agent.targets.sockets.paths import check_absolute, real_path, within_of
+from streamrelay.datapath.connection import Connection, Drain, Feed
+from streamrelay.errors import TargetError
+from streamrelay.protocol import codec
+from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
+from streamrelay.protocol.control import Control
+from streamrelay.protocol.summons import Refusal, Terms, Viewer
+
+LOOK: Final = 0.2
+"""Seconds between two looks at a file that has nothing new."""
+WATCHED: Final = 1.0
+"""Seconds since the last look in which a file isn't thought to have been replaced twice."""
+BACKLOG: Final = 16 << 20
+"""Bytes at a file's end in which its last lines are searched, at most."""
+BURST: Final = 0.25
+"""Seconds' worth of its rate that a log which was quiet may send at once."""
+SKIP_EVERY: Final = 1.0
+"""Seconds between two skips, each of which takes two of the control messages that a leg may send (16 a second)."""
+FILE_EVERY: Final = 0.1
+"""Seconds between two places that tell of another file, or of one that was truncated."""
+
+
+class Log(Kind, frozen=True, tag="log", tag_field="kind"):
+    """Settings of a log target."""
+
+    path: str
+    """The file's absolute path."""
+    lines: Annotated[int, Meta(ge=0, le=100_000)] = 100
+    """Lines that are sent before the file is followed, out of half of what `behind` says."""
+    rate: Annotated[int, Meta(ge=1024, le=1 << 30)] = 8 << 20
+    """Bytes a second that are sent at most."""
+    behind: Annotated[int, Meta(ge=CHUNK, le=1 << 40)] = 32 << 20
+    """Bytes that a client may be behind; when there are more, lines are left out until it is half of that."""
+    within: str = ""
+    """The directory where it must be once symbolic links are followed; empty: anywhere."""
+    parts: dict[str, str] = {}
+    """For a pattern: the regular expression that each named part must match."""
+
+    @property
+    def viewer(self) -> Viewer:
+        return "log"
+
+    def check(self) -> None:
+        if not self.path:
+            raise ValueError("path: expected an absolute path")
+        check_absolute(path=self.path, within=self.within)
+
+    def bounded(self) -> "Log":
+        """As it stands in the agent's file: a pattern stays within the directory before its first part."""
+        return structs.replace(self, within=self.within or within_of(self.path)) if self.parts else self
+
+    async def connect(self, reactor: Any, terms: Terms) -> Connection:
+        real_path(self.path, self.within)  # says it in words; what counts is what was opened
+        try:
+            file, lost = self._open(terms)
+        except OSError as error:
+            raise TargetError(Refusal.TARGET_REFUSED, f"{self.path}: {error.strerror}") from None
+        return LogConnection(reactor, self, file, lost)
+
+    def _open(self, terms: Terms) -> tuple[LogFile | None, bool]:
+        """The file at a place, or at its last lines; and whether a place was given in vain."""
+        if terms.place:
+            place = Place.unseal(terms.place, self.path)
+            try:
+                if place is not None:
+                    return place.reopen(self.path, terms.after, self.within), False
+            except FileNotFoundError:
+                pass
+        file = open_log(self.path, within=self.within)
+        if file is not None:
+            file.seek(last_lines(file.descriptor, self.lines, min(BACKLOG, self.behind // 2)))
+        return file, bool(terms.place)
+
+
+@define(eq=False)
+class LogConnection:
+    """A followed file. What a client sends is not taken."""
+
+    clock: IReactorTime
+    settings: Log
+    file: LogFile | None
+    lost: bool = False
+    """Whether lines may be missing before the first one; to be told."""
+    unsent: int = 0
+    _feed: Feed | None = None
+    _paused: bool = False
+    _next: IDelayedCall | None = None
+    _skip: Skip | None = None
+    _at_end: bool = False  # whether all of the file had been read by the last look, `LOOK` ago
+    _named: float = field(init=False)  # when it was last seen under its path
+    _free: float = field(init=False)  # from when on the rate allows the next chunk
+    _skipped: float = field(init=False)  # when the last skip was told
+    _told: float = field(init=False)  # when the last place was
+    _known: int = 0  # bytes of the file's head that the last place tells
+
+    def __attrs_post_init__(self) -> None:
+        now = self.clock.seconds()
+        self._named, self._free, self._skipped, self._told = now, now - BURST, now - SKIP_EVERY, now
+
+    def join(self, feed: Feed, drain: Drain) -> None:
+        self._feed = feed
+        self._tell_place(self.lost)
+        self._read()
+
+    def send(self, data: Sequence[memoryview], size: int) -> None:
+        """A log takes nothing."""
+
+    def send_control(self, message: bytes) -> None:
+        """A log takes nothing."""
+
+    def send_eof(self) -> None:
+        """A log goes on when its reader has nothing to say."""
+
+    def pause(self) -> None:
+        self._paused = True
+        self._at_end = False
+        self._stop()
+
+    def resume(self) -> None:
+        if self._paused:
+            self._paused = False
+            self._later(0)
+
+    def close(self, outcome: Outcome) -> None:
+        self.abort()
+
+    def abort(self) -> None:
+        self._end(FINISHED)
+
+    def _end(self, how: Outcome) -> None:
+        self._stop()
+        if self.file is not None:
+            self.file.close()
+            self.file = None
+        feed, self._feed = self._feed, None
+        if feed is not None:
+            feed.over(how)
+            feed.gone()
+
+    # -- one turn after the other ----------------------------------------------------------------------------
+
+    def _read(self) -> None:
+        self._next = None
+        try:
+            self._later(self._turn())
+        except OSError as error:  # a disk that fails, a file server that has gone
+            self._end(outcome(CloseCode.TARGET_RESET, f"{self.settings.path}: {error.strerror}"))
+
+    def _turn(self) -> float:
+        """Do a bit of what there is to do; seconds until the next bit."""
+        now = self.clock.seconds()
+        if self.file is None:
+            return self._go_on(None)
+        if self._skip is not None:
+            return self._count(self._skip, self.file)
+        if self._free > now:
+            return self._free - now
+        if self.file.renewed():
+            if self._told + FILE_EVERY > now:
+                return self._told + FILE_EVERY - now
+            self.file.seek(0)
+            self._tell_place(lost=not self._at_end)
+        if self.file.size - self.file.offset > self.settings.behind and now >= self._skipped + SKIP_EVERY:
+            self._begin_to_skip(self.file)
+            return 0
+        most = min(CHUNK, self.settings.rate)
+        chunk = self.file.read(most)
+        self._at_end = len(chunk) < most
+        if not chunk:
+            return self._go_on(self.file)
+        self._pass(chunk)
+        return 0
+
+    def _pass(self, chunk: bytes) -> None:
+        self._free = max(self._free, self.clock.seconds() - BURST) + len(chunk) / self.settings.rate
+        if self._feed is not None:
+            self._feed.received([memoryview(chunk)], len(chunk))
+        if self.file is not None and self._known < len(self.file.head):
+            self._tell_place()  # now it can be told better from other files
+
+    def _go_on(self, file: LogFile | None) -> float:
+        """The file, if there is one, has been read to its end: is there another one under its path by now?"""
+        path = self.settings.path
+        if not replaced(path, None if file is None else file.identity):
+            self._named = self.clock.seconds()
+            return LOOK
+        if file is not None and (chunk := file.read(CHUNK)):  # written before the writer took the new one
+            self._pass(chunk)
+            return 0
+        now = self.clock.seconds()
+        if self._told + FILE_EVERY > now:
+            return self._told + FILE_EVERY - now
+        newer, missing = successor(path, file, self.settings.within)
+        if newer is None:
+            return LOOK
+        if file is not None:
+            file.close()
+        self.file, self._at_end = newer, False
+        self._tell_place(lost=now > self._named + WATCHED if missing is None else missing)
+        return 0
+
+    # -- too far behind --------------------------------------------------------------------------------------
+
+    def _begin_to_skip(self, file: LogFile) -> None:
+        rest = file.rest_of_line()
+        self._skip = Skip(file.descriptor, file.offset + rest, self.settings.behind // 2)
+        if rest:
+            self._pass(file.read(rest))
+
+    def _count(self, skip: Skip, file: LogFile) -> float:
+        if skip.step():
+            self._skip = None
+            file.seek(skip.position)
+            self._skipped = self.clock.seconds()
+            self._tell(Control(skipped=max(1, skip.lines)))
+            self._tell_place()
+        return 0
+
+    # -- telling ---------------------------------------------------------------------------------------------
+
+    def _tell_place(self, lost: bool = False) -> None:
+        self._known = len(self.file.head) if self.file is not None else 0
+        self._told = self.clock.seconds()
+        self._tell(Control(place=Place.of(self.file).seal(self.settings.path), lost=lost))
+
+    def _tell(self, control: Control) -> None:
+        if self._feed is not None:
+            self._feed.control(codec.encode(control))
+
+    def _later(self, seconds: float) -> None:
+        if self._next is None and self._feed is not None and not self._paused:
+            self._next = self.clock.callLater(seconds, self._read)
+
+    def _stop(self) -> None:
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
+
+
+_check: type[Connection] = LogConnection

@@ -1,0 +1,55 @@
+"""Places of a log: which file, and how far into it. A client keeps one and brings it back to go on there."""
+
+import os
+
+from attrs import define
+
+from streamrelay.agent.targets.logfile.file import LogFile, check, open_log
+from streamrelay.agent.targets.logfile.rotation import find
+from streamrelay.agent.targets.sealed_places import seal, unseal
+
+
+@define(frozen=True)
+class Place:
+    """A place in a log. Device and inode 0: where there was no file, so before the first byte of the next one."""
+
+    device: int
+    inode: int
+    offset: int
+    length: int
+    """Of the file's first bytes, those that are compared."""
+    check: int
+    """Their digest."""
+
+    @classmethod
+    def of(cls, file: LogFile | None) -> "Place":
+        """Where a file is now."""
+        if file is None:
+            return cls(0, 0, 0, 0, check(b""))
+        return cls(*file.identity, file.offset, len(file.head), check(file.head))
+
+    def seal(self, path: str) -> str:
+        """As a client gets it, for the log of this path."""
+        return seal(f"{self.device}.{self.inode}.{self.offset}.{self.length}.{self.check}", f"log {path}")
+
+    @classmethod
+    def unseal(cls, sealed: str, path: str) -> "Place | None":
+        """What a client brings back; None if it is nothing that this machine gave out for this log."""
+        text = unseal(sealed, f"log {path}")
+        return cls(*map(int, text.split("."))) if text else None
+
+    def reopen(self, path: str, after: int, within: str = "") -> LogFile | None:
+        """The file, wherever rotation has put it, at so many bytes behind this place.
+
+        `FileNotFoundError` if it is gone, or isn't what it was: truncated, written anew, or its inode used again.
+        """
+        if not self.inode and not after:
+            return open_log(path, within=within)
+        file = find(path, (self.device, self.inode), within)
+        if file is None:
+            raise FileNotFoundError
+        if file.size < self.offset + after or check(os.pread(file.descriptor, self.length, 0)) != self.check:
+            file.close()
+            raise FileNotFoundError
+        file.seek(self.offset + after)
+        return file

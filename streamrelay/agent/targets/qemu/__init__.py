@@ -1,0 +1,1 @@
+"""Consoles of virtual machines, by QEMU's monitor."""

@@ -1,0 +1,1 @@
+"""Targets behind TCP ports and unix sockets."""

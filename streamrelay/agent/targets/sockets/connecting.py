@@ -1,0 +1,53 @@
+"""How targets that are sockets are connected, and what went wrong, in the words of an answer to a summons."""
+
+from typing import Any
+
+from twisted.internet import error
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.protocol import Factory
+
+from streamrelay.datapath.plain import PlainConnection, PlainProtocol
+from streamrelay.errors import TargetError
+from streamrelay.protocol.close import CloseCode, outcome
+from streamrelay.protocol.summons import Refusal
+
+
+def plain(reactor: Any) -> "Factory[PlainProtocol]":
+    """Makes a `PlainConnection` of what an endpoint connects."""
+    factory = Factory.forProtocol(
+        lambda: PlainProtocol(reactor, outcome(CloseCode.TARGET_RESET), lambda connection: None)
+    )
+    factory.noisy = False
+    return factory
+
+
+async def connected(attempt: "Deferred[Any]", where: str) -> PlainConnection:
+    """The connection that an endpoint's attempt brings, or `TargetError`."""
+    try:
+        protocol = await attempt
+    except (error.ConnectionRefusedError, FileNotFoundError):
+        raise TargetError(Refusal.TARGET_REFUSED, f"{where} refused the connection") from None
+    except (error.TimeoutError, error.TCPTimedOutError, CancelledError):
+        raise TargetError(Refusal.TARGET_UNREACHABLE, f"{where} did not answer in time") from None
+    except (error.ConnectError, error.DNSLookupError, OSError) as failure:
+        code = Refusal.TARGET_REFUSED if _refused(failure) else Refusal.TARGET_UNREACHABLE
+        raise TargetError(code, f"{where}: {_first_line(failure)}") from None
+    except ValueError as failure:  # what Twisted, or IDNA, takes for no name
+        raise TargetError(Refusal.TARGET_UNREACHABLE, f"{where}: {_first_line(failure)}") from None
+    connection: PlainConnection = protocol.connection
+    try:
+        protocol.transport.getHandle().getpeername()
+    except OSError:  # the kernel's word of it was lost on Twisted, so that a read would tell an end of file
+        connection.abort()
+        raise TargetError(Refusal.TARGET_REFUSED, f"{where} reset the connection at once") from None
+    return connection
+
+
+def _refused(failure: Exception) -> bool:
+    number = getattr(failure, "osError", None) or getattr(failure, "errno", None)
+    return number in (2, 13, 111)  # no such file, permission denied, connection refused
+
+
+def _first_line(failure: Exception) -> str:
+    lines = str(failure).strip().rstrip(".").splitlines()
+    return lines[0][:200] if lines else type(failure).__name__

@@ -1,0 +1,56 @@
+"""tcp: a port by IPv4 or IPv6 address or by name, resolved and compared when the stream opens."""
+
+from ipaddress import ip_network
+from typing import Any
+
+from msgspec import structs
+
+from streamrelay.agent.targets.kind import Kind
+from streamrelay.agent.targets.sockets.addresses import Filtered, literal
+from streamrelay.agent.targets.sockets.connecting import connected, plain
+from streamrelay.datapath.connection import Connection
+from streamrelay.errors import TargetError
+from streamrelay.net.addresses import split_address
+from streamrelay.net.hostnames import NamedEndpoint
+from streamrelay.protocol.summons import Refusal, Terms, Viewer
+
+
+class Tcp(Kind, frozen=True, tag="tcp", tag_field="kind"):
+    """Settings of a tcp target."""
+
+    address: str
+    """host:port, or [IPv6]:port"""
+    networks: tuple[str, ...] = ()
+    """The networks that it may lead to, such as 10.0.0.0/8; none: whatever `addresses.why_not` has nothing against."""
+    speaks: Viewer = "raw"
+    """What comes out of it, so what shows it: vnc, spice, terminal, log; raw is anything else."""
+    parts: dict[str, str] = {}
+    """For a pattern: the regular expression that each named part must match."""
+
+    @property
+    def viewer(self) -> Viewer:
+        return self.speaks
+
+    def check(self) -> None:
+        split_address(self.address)
+
+    def bounded(self) -> "Tcp":
+        """As it stands in the agent's file: an address there lists itself; `ValueError` for networks that are none."""
+        for network in self.networks:
+            ip_network(network)
+        host = self.address.rpartition(":")[0].removeprefix("[").removesuffix("]")
+        return structs.replace(self, networks=self.networks or literal(host))
+
+    async def connect(self, reactor: Any, terms: Terms) -> Connection:
+        host, port = split_address(self.address)
+        filtered = Filtered(reactor, self.networks)
+        endpoint = NamedEndpoint(filtered, host, port)
+        try:
+            return await connected(endpoint.connect(plain(reactor)), self.address)
+        except TargetError as error:
+            if not filtered.refused:
+                raise
+            why = f"{self.address} is not allowed: {'; '.join(filtered.refused)}"
+            if filtered.passed:  # then an allowed address has failed, too, and that is what to tell
+                raise TargetError(error.code, error.reason, detail=why) from None
+            raise TargetError(Refusal.NOT_ALLOWED, "the target's address is not allowed", detail=why) from None

@@ -1,0 +1,208 @@
+"""pty: a command in a pseudo-terminal, killed with its process group when the stream ends."""
+
+import fcntl
+import os
+import shutil
+import signal
+import struct
+import termios
+from collections.abc import Sequence
+from typing import Any, Final
+
+from attrs import define, field
+from twisted.internet.error import ProcessDone, ProcessTerminated
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.protocol import ProcessProtocol
+from twisted.python.failure import Failure
+
+from streamrelay.agent.targets.kind import Kind
+from streamrelay.agent.targets.terminal.keys import end_of_input, told_size
+from streamrelay.datapath.channel import TransportChannel
+from streamrelay.datapath.connection import Connection, Drain, Feed
+from streamrelay.errors import TargetError
+from streamrelay.logs import Logger
+from streamrelay.protocol import codec
+from streamrelay.protocol.close import FINISHED, Outcome
+from streamrelay.protocol.control import Control
+from streamrelay.protocol.summons import Refusal, Terms, Viewer
+
+log = Logger()
+
+KILL_AFTER: Final = 3.0
+"""Seconds that a process group gets between SIGHUP and SIGKILL."""
+
+
+class Pty(Kind, frozen=True, tag="pty", tag_field="kind"):
+    """Settings of a pty target."""
+
+    command: tuple[str, ...]
+    """The program and its arguments; no shell reads them."""
+    directory: str = "/"
+    """Where it starts."""
+    environment: dict[str, str] = {}
+    """Variables beside TERM, PATH, HOME, USER, LOGNAME, SHELL and LANG, which it inherits."""
+    size: tuple[int, int] = (80, 24)
+    """Columns and rows until the client says otherwise."""
+    parts: dict[str, str] = {}
+    """For a pattern: the regular expression that each named part must match."""
+
+    @property
+    def viewer(self) -> Viewer:
+        return "terminal"
+
+    def check(self) -> None:
+        if not self.command or not self.command[0]:
+            raise ValueError("command: expected a program and its arguments")
+
+    async def connect(self, reactor: Any, terms: Terms) -> Connection:
+        program = shutil.which(self.command[0])
+        if program is None:
+            raise TargetError(Refusal.TARGET_REFUSED, f"{self.command[0]}: no such program")
+        if not os.path.isdir(self.directory):
+            raise TargetError(Refusal.TARGET_REFUSED, f"{self.directory}: no such directory")
+        connection = PtyConnection(reactor)
+        protocol = PtyProtocol(connection)
+        try:
+            reactor.spawnProcess(
+                protocol, program, list(self.command), self._environment(), self.directory, usePTY=True
+            )
+        except OSError as error:
+            raise TargetError(Refusal.TARGET_REFUSED, f"{program}: {error.strerror}") from None
+        connection.resize(*self.size)
+        return connection
+
+    def _environment(self) -> dict[str, str]:
+        kept = {
+            name: os.environ[name]
+            for name in ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG")
+            if name in os.environ
+        }
+        return {"TERM": "xterm-256color", **kept, **self.environment}
+
+
+@define(eq=False)
+class PtyConnection:
+    """A process behind its terminal."""
+
+    clock: IReactorTime
+    channel: TransportChannel = field(init=False)
+    process: Any = field(init=False)
+    _feed: Feed | None = None
+    _drain: Drain | None = None
+    _exit: int | None = None
+    _timer: IDelayedCall | None = None
+    _last: bytes = b"\n"  # the last byte sent
+
+    def started(self, process: Any) -> None:
+        self.process = process
+        self.channel = TransportChannel(process)
+
+    def resize(self, columns: int, rows: int) -> None:
+        if self._exit is None:
+            fcntl.ioctl(self.process.fileno(), termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    @property
+    def unsent(self) -> int:
+        return self.channel.unsent
+
+    def join(self, feed: Feed, drain: Drain) -> None:
+        self._feed, self._drain = feed, drain
+        if self._exit is None:
+            self.channel.start(self)
+        else:
+            self._report()
+
+    def send(self, data: Sequence[memoryview], size: int) -> None:
+        if size:
+            self._last = bytes(data[-1][-1:])
+        self.channel.write(data)
+
+    def send_control(self, message: bytes) -> None:
+        size = told_size(message)
+        if size is not None:
+            self.resize(*size)
+
+    def send_eof(self) -> None:
+        """Type Ctrl-D."""
+        self.channel.write([end_of_input(self._last)])
+
+    def pause(self) -> None:
+        self.channel.pause()
+
+    def resume(self) -> None:
+        self.channel.resume()
+
+    def close(self, outcome: Outcome) -> None:
+        """Hang up; what was typed before has reached the terminal or is worth nothing."""
+        self.abort()
+
+    def abort(self) -> None:
+        if self._exit is None and self._timer is None:
+            self._signal(signal.SIGHUP)
+            self._signal(signal.SIGCONT)
+            self._timer = self.clock.callLater(KILL_AFTER, self._signal, signal.SIGKILL)
+            self.channel.resume()  # a terminal that isn't read never hangs up
+        elif self._exit is not None:
+            self._report()
+
+    def data_received(self, data: memoryview) -> None:
+        if self._feed is not None:
+            self._feed.received([data], len(data))
+
+    def drained(self) -> None:
+        if self._drain is not None:
+            self._drain.drained()
+
+    def ended(self, status: int) -> None:
+        """The process is reaped and its terminal read to the end."""
+        self._signal(signal.SIGKILL)  # whom it left behind in its group
+        self._exit = status
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        if self._feed is not None:
+            self._report()
+
+    def _report(self) -> None:
+        feed, self._feed, self._drain = self._feed, None, None
+        if feed is not None:
+            feed.control(codec.encode(Control(exit=self._exit)))
+            feed.eof()
+            feed.over(FINISHED)
+            feed.gone()
+
+    def _signal(self, number: int) -> None:
+        """To the process group, which its terminal made it the leader of."""
+        try:
+            os.killpg(self._group, number)
+        except (ProcessLookupError, PermissionError):
+            pass
+
+    _group: int = 0
+
+
+_check: type[Connection] = PtyConnection
+
+
+class PtyProtocol(ProcessProtocol):
+    """What Twisted calls for the process."""
+
+    def __init__(self, connection: PtyConnection) -> None:
+        self._connection = connection
+
+    def connectionMade(self) -> None:
+        assert self.transport is not None
+        self._connection._group = self.transport.pid
+        self._connection.started(self.transport)
+
+    def childDataReceived(self, childFD: int, data: bytes) -> None:
+        self._connection.channel.dataReceived(data)
+
+    def processEnded(self, reason: Failure) -> None:
+        self._connection.ended(exit_status(reason.value))
+
+
+def exit_status(why: object) -> int:
+    """As a shell tells it: the status, or 128 and the signal."""
+    if isinstance(why, ProcessTerminated):
+        return 128 + why.signal if why.signal else int(why.exitCode or 0)
+    return 0 if isinstance(why, ProcessDone) else 1

@@ -1,0 +1,94 @@
+"""An agent's leg while it waits at the relay for its client."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+
+from streamrelay.datapath.connection import Connection, Drain, Feed
+from streamrelay.errors import PeerError
+from streamrelay.protocol.close import CloseCode, Outcome
+from streamrelay.protocol.control import Met, decode_control
+
+
+class NotMet(Exception):
+    """A leg ended before its client came; `outcome` says how."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(str(outcome))
+        self.outcome = outcome
+
+
+class Leg(Connection, Protocol):
+    """A connection to a relay."""
+
+    def leave(self, outcome: Outcome) -> None:
+        """Close at once, without an answer."""
+
+
+@define(eq=False)
+class WaitingLeg(Feed, Drain):
+    """A leg at the relay that waits to be met; whatever follows right behind the news is kept for the splice."""
+
+    leg: Leg
+    met: "Deferred[Met]" = field(factory=Deferred)
+    left: "Deferred[None]" = field(factory=Deferred)
+    """The leg, which no splice has taken over, holds nothing any more."""
+    _why: Outcome | None = None  # it was left from here
+    _later: list[tuple[str, Any]] = field(factory=list)
+
+    def begin(self) -> "Deferred[Met]":
+        self.leg.join(self, self)
+        return self.met
+
+    def leave(self, why: Outcome) -> None:
+        """Close the leg. A relay doesn't read it before its client comes, and then passes on what it finds there."""
+        if self.met.called:
+            self.leg.close(why)
+            return
+        self._why = self._why or why
+        self.leg.leave(self._why)
+
+    def received(self, data: Sequence[memoryview], size: int) -> None:
+        self._expect_met()
+        self._later.append(("received", b"".join(data)))
+
+    def control(self, message: bytes) -> None:
+        if self.met.called:
+            self._later.append(("control", message))
+        elif self._why is None and (met := decode_control(message).met) is not None:
+            self.leg.pause()
+            self.met.callback(met)
+
+    def eof(self) -> None:
+        self._expect_met()
+        self._later.append(("eof", None))
+
+    def over(self, outcome: Outcome) -> None:
+        if self.met.called:
+            self._later.append(("over", outcome))
+        else:
+            self.met.errback(NotMet(self._why or outcome))
+
+    def gone(self) -> None:
+        self._later.append(("gone", None))
+        self.left.callback(None)
+
+    def _expect_met(self) -> None:
+        """No byte comes before the news (protocol.rst, "Control messages"); kept, they would have no bound."""
+        if not self.met.called:
+            raise PeerError(CloseCode.PROTOCOL, "bytes before the client has come")
+
+    def drained(self) -> None:
+        """Nothing was sent."""
+
+    def hand_over(self, feed: Feed) -> None:
+        """Tell the splice's half, now joined, what came in between."""
+        for what, value in self._later:
+            if what == "received":
+                feed.received([memoryview(value)], len(value))
+            elif value is None:
+                getattr(feed, what)()
+            else:
+                getattr(feed, what)(value)

@@ -1,0 +1,278 @@
+"""The bus: NATS, by nats-py on asyncio. Only this file and `nats_client` know it.
+
+Core NATS and nothing durable: what is published while the bus is down is dropped, as a late summons is useless.
+Coroutines here are asyncio's; `as_deferred` brings them to Twisted.
+"""
+
+import asyncio
+import random
+import re
+import ssl
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, TypeVar
+
+from attrs import define, evolve, field
+from nats import errors as nats_errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from twisted.internet.defer import Deferred
+
+from streamrelay.bus import credentials
+from streamrelay.bus.nats_client import Gathered, NatsClient, Withheld, forget, gather, place, tls_context
+from streamrelay.bus.settings import without_password
+from streamrelay.files import Watched
+from streamrelay.logs import Logger
+from streamrelay.net.certificates import split_pair
+
+log = Logger()
+T = TypeVar("T")
+
+PING: Final = 20
+"""Seconds between two pings of the server; after two without an answer the connection is made anew."""
+REFUSED: Final = 10.0
+"""Seconds until the next attempt when the bus doesn't let us hear what we must."""
+_INBOX = re.compile(r"_INBOX[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_:=$-]+)+\Z")
+
+
+class BusError(Exception):
+    """A request has no answer; the text says why."""
+
+
+class Nobody(BusError):
+    """Nobody listens on the subject: the host is offline."""
+
+
+class Down(BusError):
+    """There is no connection to the bus."""
+
+
+class TooSlow(BusError):
+    """No answer came in time."""
+
+
+@define(frozen=True)
+class Message:
+    """What came on a subject."""
+
+    data: bytes
+    reply: str
+    """Where an answer is expected; empty if nowhere."""
+
+    @property
+    def wants_answer(self) -> bool:
+        """A reply subject is followed only if it is an inbox: a caller may name any subject (protocol.rst)."""
+        return _INBOX.match(self.reply) is not None
+
+
+@define(eq=False)
+class Bus:
+    """One connection to NATS that is made again for ever; `start` doesn't wait for it."""
+
+    urls: tuple[str, ...]
+    name: str
+    creds: str = ""
+    """A credentials file."""
+    nkey: str = ""
+    """A file with an NKEY's seed."""
+    ca: str = ""
+    certificate: str = ""
+    """What is shown to a server that asks for a certificate: ``CERTIFICATE,KEY``."""
+    inbox: str = ""
+    """Begins the subjects on which answers to our requests come; empty if we never ask."""
+    up: Callable[[], None] = lambda: None
+    """Called whenever the connection stands (again)."""
+    _listeners: list[tuple[str, Callable[[Message], None]]] = field(factory=list)
+    _client: Client | None = None
+    _task: "asyncio.Task[None] | None" = None
+    _publishing: "set[asyncio.Task[None]]" = field(factory=set)
+    _closed: asyncio.Event = field(factory=asyncio.Event)  # the client of now is done for
+    _known: dict[str, frozenset[str]] = field(factory=dict)  # who answered the last time, by what was asked
+    _losses: int = 0  # of the connection
+    _dropped: int = 0  # messages that came faster than they were taken
+    _deaf: bool = False  # that client may not hear what it must
+    _told: str = ""  # the last complaint; once is enough
+    files: Watched = field(init=False)
+    _tls: ssl.SSLContext | None = None
+
+    def __attrs_post_init__(self) -> None:
+        credentials.load(self.nkey, self.creds)
+        self.files = Watched("the certificates for the bus", self._paths, self._read)
+        self.files.load()
+
+    def _paths(self) -> list[str]:
+        return [path for path in {self.ca, *split_pair(self.certificate)} if path]
+
+    def _read(self) -> None:
+        if self.ca or self.certificate or any(url.startswith("tls:") for url in self.urls):
+            self._tls = tls_context(self.ca, self.certificate)
+
+    @property
+    def connected(self) -> bool:
+        return self._client is not None and self._client.is_connected
+
+    def listen(self, subject: str, receive: Callable[[Message], None]) -> None:
+        """Subscribe, now and after every reconnect; to be called before `start`."""
+        self._listeners.append((subject, receive))
+
+    def start(self) -> None:
+        """Connect in the background; to be called inside the running loop."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        """Close once what was published is out."""
+        task, self._task = self._task, None
+        if self._publishing:
+            await asyncio.wait(self._publishing, timeout=1)
+        try:
+            await self._standing().flush(timeout=1)
+        except (TimeoutError, BusError, nats_errors.Error) as error:
+            log.debug("the bus closed untidily: {error}", error=error)
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+
+    def publish(self, subject: str, data: bytes) -> None:
+        """Publish now or never."""
+        task = asyncio.get_running_loop().create_task(self._publish(subject, data))
+        self._publishing.add(task)
+        task.add_done_callback(self._publishing.discard)
+
+    async def request(self, subject: str, data: bytes, timeout: float) -> bytes:
+        """The answer to a request, or a `BusError`."""
+        client = self._standing()
+        try:
+            message = await client.request(subject, data, timeout=timeout)
+        except nats_errors.NoRespondersError:
+            raise Nobody(subject) from None
+        except (TimeoutError, nats_errors.TimeoutError):
+            raise TooSlow(f"no answer within {timeout:g} s") from None
+        except nats_errors.Error as error:
+            raise Down(str(error)) from None
+        return message.data
+
+    async def gather(self, subject: str) -> Gathered:
+        """The answers of all who listen; `Down` if the bus was lost meanwhile, as then nobody knows what is missing."""
+        client, losses, dropped = self._standing(), self._losses, self._dropped
+        try:
+            found = await gather(client, subject, self._known.get(subject, frozenset()))
+        except nats_errors.Error as error:
+            raise Down(str(error)) from None
+        if self._losses != losses:
+            raise Down("the bus was lost before all had answered")
+        self._known[subject] = frozenset(name for name, _ in found.answers)
+        return evolve(found, complete=found.complete and self._dropped == dropped)
+
+    def _standing(self) -> Client:
+        if self._client is None or not self._client.is_connected:
+            raise Down("there is no connection to the bus")
+        return self._client
+
+    async def _publish(self, subject: str, data: bytes) -> None:
+        try:
+            await self._standing().publish(subject, data)
+        except (BusError, nats_errors.Error) as error:
+            log.debug("not published on {subject}: {error}", subject=subject, error=error)
+
+    async def _run(self) -> None:
+        """Connect, listen, and begin anew with fresh credentials when the connection closes for good."""
+        while True:
+            self._closed, self._deaf = asyncio.Event(), False
+            plain = frozenset(place(url) for url in self.urls if url.startswith("nats:"))
+            client = NatsClient(plain, lambda: credentials.load(self.nkey, self.creds), lambda: self._tls)
+            try:
+                await self._connect(client, self._closed)
+                if not self._deaf:
+                    self._client = client
+                    self._stands()
+                    await self._closed.wait()
+                    log.warn("the bus closed the connection; trying again")
+            except asyncio.CancelledError:
+                await client.close()
+                raise
+            except Exception as error:
+                await self._failed(error)
+            self._client = None
+            await client.close()
+            await asyncio.sleep(REFUSED if self._deaf else 1 + random.random())
+
+    async def _connect(self, client: Client, closed: asyncio.Event) -> None:
+        async def disconnected() -> None:
+            self._losses += 1
+            if self._task is not None:
+                log.warn("the bus is lost; live streams go on")
+
+        async def reconnected() -> None:
+            self._stands()
+
+        async def over() -> None:
+            closed.set()
+
+        await client.connect(
+            servers=list(self.urls),
+            name=self.name,
+            error_cb=self._failed,
+            disconnected_cb=disconnected,
+            reconnected_cb=reconnected,
+            closed_cb=over,
+            connect_timeout=5,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.5 + random.random(),  # type: ignore[arg-type]
+            ping_interval=PING,
+            max_outstanding_pings=2,
+            pending_size=-1,
+            tls=self._tls,
+            inbox_prefix=self.inbox or "_INBOX",
+        )
+        for subject, receive in self._listeners:
+            await client.subscribe(subject, cb=_callback(receive))
+        if self.inbox:  # so that it is known now, not at the first request, whether we may hear answers
+            await forget(await client.subscribe(client.new_inbox()))
+        # Twice, as nats-py's PING overtakes what it still holds back: the answer to the second one comes behind the
+        # server's word on every subscription.
+        await client.flush()
+        await client.flush()
+
+    def _stands(self) -> None:
+        self._told = ""
+        log.info("the bus stands: {urls}", urls=" ".join(map(without_password, self.urls)))
+        self.up()
+
+    async def _failed(self, error: Exception) -> None:
+        """What nats-py reports: the server's refusals, and why there is no connection."""
+        text = without_password(str(error)) or type(error).__name__
+        lower = text.lower()
+        if isinstance(error, nats_errors.SlowConsumerError):
+            self._dropped += 1
+            self._complain("the bus is faster than this program: {error}; messages were dropped", text)
+        elif "permissions violation" in lower:
+            if "for subscription" in lower and "$srv" not in lower:
+                self._deaf = True
+                self._closed.set()
+            self._complain("the bus refuses: {error}; check this user's permissions", text)
+        elif "authorization violation" in lower or "authentication" in lower:
+            self._complain("the bus refuses this user: {error}; trying again", text)
+        elif isinstance(error, Withheld):
+            self._complain("nothing is said to the bus: {error}; trying again", text)
+        elif not self._told:
+            self._told = text
+            log.warn("the bus can't be reached: {error}; trying again", error=text)
+
+    def _complain(self, format: str, text: str) -> None:
+        if text != self._told:
+            self._told = text
+            log.error(format, error=text)
+
+
+def _callback(receive: Callable[[Message], None]) -> Callable[[Msg], Coroutine[Any, Any, None]]:
+    async def callback(message: Msg) -> None:
+        try:
+            receive(Message(message.data, message.reply))
+        except Exception:
+            log.failure("a message on {subject} could not be followed", subject=message.subject)
+
+    return callback
+
+
+def as_deferred(work: Coroutine[Any, Any, T]) -> "Deferred[T]":
+    """An asyncio coroutine as a Deferred, on the reactor's own loop."""
+    return Deferred.fromFuture(asyncio.ensure_future(work))

@@ -1,0 +1,87 @@
+"""Who is up: what an agent tells whoever asks all agents at once (protocol.rst, "Discovery").
+
+The platform's questions are answered on a subject that ends in the host's name, where the bus lets nobody else
+publish. Tools such as ``nats micro ls`` ask by NATS' own service discovery (ADR-32 of its architecture), where nothing
+proves who answers; the platform doesn't go by that.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+from attrs import define
+
+from streamrelay.bus.connection import Message
+from streamrelay.protocol import codec
+from streamrelay.protocol.subjects import ALL_STREAMS, ALL_TARGETS, SERVICE, streams_subject
+
+Make = Callable[[], Any]
+"""Makes what is told, which becomes JSON."""
+
+
+class Wire(Protocol):
+    """What of the bus is needed here."""
+
+    def listen(self, subject: str, receive: Callable[[Message], None]) -> None: ...
+
+    def publish(self, subject: str, data: bytes) -> None: ...
+
+
+def discovery_subjects(host: str) -> list[str]:
+    """Where NATS' service discovery asks a host, or all of them."""
+    asked = ("", f".{SERVICE}", f".{SERVICE}.{host}")
+    return [f"$SRV.{verb}{whom}" for verb in ("PING", "INFO", "STATS") for whom in asked]
+
+
+@define(eq=False)
+class Discovery:
+    """Answers for one host."""
+
+    bus: Wire
+    host: str
+    version: str
+    """As NATS wants it: 1.2.3."""
+    started: str
+    """RFC 3339 in UTC, with microseconds."""
+    targets: Make
+    streams: Make
+
+    def listen(self) -> None:
+        """Subscribe to all questions; to be called before the bus is started."""
+        for subject, make in ((ALL_TARGETS, self.targets), (ALL_STREAMS, self.streams)):
+            self.bus.listen(subject, partial(self._tell, make, f".{self.host}"))
+        self.bus.listen(streams_subject(self.host), partial(self._tell, self.streams, ""))
+        makes = {"PING": self._ping, "INFO": self._about, "STATS": self._stats}
+        for subject in discovery_subjects(self.host):
+            self.bus.listen(subject, partial(self._tell, makes[subject.split(".")[1]], ""))
+
+    def _tell(self, make: Make, suffix: str, message: Message) -> None:
+        if message.wants_answer:
+            self.bus.publish(message.reply + suffix, codec.encode(make()))
+
+    # -- ADR-32 ----------------------------------------------------------------------------------------------
+
+    def _ping(self) -> dict[str, Any]:
+        return self._answer("ping")
+
+    def _about(self) -> dict[str, Any]:
+        description = f"streamrelay agent of {self.host}"
+        return {**self._answer("info"), "description": description, "endpoints": [self._endpoint()]}
+
+    def _stats(self) -> dict[str, Any]:
+        counts = {"num_requests": 0, "num_errors": 0, "last_error": "", "processing_time": 0}
+        endpoint = {**self._endpoint(), **counts, "average_processing_time": 0, "data": self.streams()}
+        return {**self._answer("stats"), "started": self.started, "endpoints": [endpoint]}
+
+    def _answer(self, kind: str) -> dict[str, Any]:
+        targets = codec.encode(self.targets()).decode()
+        return {
+            "type": f"io.nats.micro.v1.{kind}_response",
+            "name": SERVICE,
+            "id": self.host,
+            "version": self.version,
+            "metadata": {"host": self.host, "targets": targets},
+        }
+
+    def _endpoint(self) -> dict[str, Any]:
+        return {"name": "streams", "subject": streams_subject(self.host), "queue_group": "", "metadata": {}}

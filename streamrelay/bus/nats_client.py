@@ -1,0 +1,173 @@
+"""How a connection to NATS begins, with TLS and credentials as we want them, and how all who listen are asked."""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import urlsplit
+
+from attrs import define, field
+from nats import errors as nats_errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+
+from streamrelay.bus.credentials import Credentials
+from streamrelay.errors import ConfigError
+from streamrelay.files import read_secret
+from streamrelay.net.certificates import split_pair
+
+PORT: Final = 4222
+FIRST: Final = 1.0
+"""Seconds in which the first answer to a question must come, and all of those who answered the last time."""
+QUIET: Final = 0.1
+"""Seconds without a further answer after which there are no more."""
+LONGEST: Final = 3.0
+"""Seconds after which answers that still come are cut off."""
+MOST_BYTES: Final = 64 << 20
+"""Bytes of answers, over which they are cut off."""
+
+
+class Withheld(nats_errors.Error):
+    """Nothing was said to the server: not here, or not by these credentials."""
+
+
+class NatsClient(Client):
+    """nats-py's client, which shows its credentials and certificate as their files hold them now, and nothing in plain.
+
+    nats-py by itself keeps the public key that it read first, hangs on a credentials file without a JWT, and goes on in
+    plain where a server, or who poses as one, doesn't ask for TLS. `plain` are the places where that is allowed.
+    """
+
+    def __init__(
+        self,
+        plain: frozenset[tuple[str | None, int]],
+        load: Callable[[], Credentials | None],
+        tls: Callable[[], ssl.SSLContext | None] = lambda: None,
+    ) -> None:
+        super().__init__()
+        self._plain_places, self._load_credentials, self._load_tls = plain, load, tls
+
+    @property
+    def ssl_context(self) -> ssl.SSLContext:
+        """Asked for at every connection."""
+        return self._load_tls() or super().ssl_context
+
+    def _connect_command(self) -> bytes:
+        """The first that a server hears of us."""
+        server = self._current_server
+        if not self._is_encrypted() and (server is None or place(server.uri.geturl()) not in self._plain_places):
+            raise Withheld("the server offers no TLS, and its URL is not nats://")
+        try:
+            shown = self._load_credentials()
+        except ConfigError as error:
+            raise Withheld(str(error)) from None
+        if shown is not None:
+            self._auth_configured = True
+            self._signature_cb = shown.sign
+            if shown.jwt:
+                self._user_jwt_cb = shown.jwt.encode
+            else:
+                self._public_nkey = shown.public
+        return super()._connect_command()
+
+    def _is_encrypted(self) -> bool:
+        writer = getattr(self._transport, "_io_writer", None)
+        return writer is not None and writer.get_extra_info("ssl_object") is not None
+
+
+def place(url: str) -> tuple[str | None, int]:
+    parts = urlsplit(url)
+    return parts.hostname, parts.port or PORT
+
+
+def tls_context(ca: str, pair: str) -> ssl.SSLContext:
+    """TLS that trusts `ca`, or the system's certificates, and shows a certificate of ours if there is one."""
+    try:
+        context = ssl.create_default_context(cafile=ca or None)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"{ca}: can't be used as certificates: {error}") from None
+    if pair:
+        certificate, key = split_pair(pair)
+        read_secret(key, "private key")
+        try:
+            context.load_cert_chain(certificate, key, password=lambda: "")
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(f"{certificate} with {key}: can't be used as certificate and key: {error}") from None
+    return context
+
+
+@define(frozen=True)
+class Gathered:
+    """The answers to one question, each with the name of who gave it."""
+
+    answers: list[tuple[str, bytes]]
+    complete: bool = True
+    """Whether nothing was cut off, and nobody is missing who answered the last time."""
+
+
+@define(eq=False)
+class Gathering:
+    """The answers that come on an inbox, until there are no more."""
+
+    inbox: str
+    known: frozenset[str]
+    """Who answered the last time."""
+    coming: "asyncio.Queue[Msg]" = field(factory=asyncio.Queue)
+    answers: dict[str, bytes] = field(factory=dict)
+    _size: int = 0
+
+    async def hear(self) -> Gathered:
+        now = asyncio.get_running_loop().time
+        began = latest = now()
+        heard = False
+        while True:
+            missing = not heard or not self.known.issubset(self.answers)
+            end = max(began + FIRST, latest + QUIET) if missing else latest + QUIET
+            try:
+                async with asyncio.timeout_at(min(end, began + LONGEST)):
+                    message = await self.coming.get()
+            except TimeoutError:
+                if now() - end > QUIET / 2 and now() < began + LONGEST:  # we were busy; who knows what has come
+                    latest = now()
+                    continue
+                return self._gathered(complete=end <= began + LONGEST and self.known.issubset(self.answers))
+            heard, latest = True, now()
+            if message.subject == self.inbox:  # here the server says that nobody listens, or one who lies says so
+                continue
+            if not self._take(message.subject[len(self.inbox) + 1 :], message.data):
+                return self._gathered(complete=False)
+
+    def _take(self, name: str, answer: bytes) -> bool:
+        """The first answer of each counts. Whether there is room for it."""
+        if name in self.answers:
+            return True
+        self._size += len(answer)
+        if self._size > MOST_BYTES:
+            return False
+        self.answers[name] = answer
+        return True
+
+    def _gathered(self, complete: bool) -> Gathered:
+        return Gathered(list(self.answers.items()), complete)
+
+
+async def gather(client: Client, subject: str, known: frozenset[str]) -> Gathered:
+    """Ask all who listen on a subject. Who answers is the last part of the subject that the answer comes on."""
+    gathering = Gathering(client.new_inbox(), known)
+    heard = []
+    try:
+        for where in (gathering.inbox, f"{gathering.inbox}.*"):
+            heard.append(await client.subscribe(where, cb=gathering.coming.put))
+        await client.publish(subject, b"", reply=gathering.inbox)
+        return await gathering.hear()
+    finally:
+        for subscription in heard:
+            await forget(subscription)
+
+
+async def forget(subscription: Subscription) -> None:
+    try:
+        await subscription.unsubscribe()
+    except nats_errors.Error:
+        pass  # with its connection

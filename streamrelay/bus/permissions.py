@@ -1,0 +1,105 @@
+"""Who may do what on the bus: the users of a NATS server, each by the public half of its NKEY.
+
+Allow-lists alone, as small as can be (protocol.rst, "Permissions"). What a host may hear is listed without wildcards:
+where ``$SRV.*`` is allowed, nats-server lets ``$SRV.>`` pass, too. `render` writes what nats-server reads, and `parse`
+reads that again: the file is the only place where users are kept.
+"""
+
+import re
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from streamrelay.bus.credentials import PUBLIC
+from streamrelay.bus.discovery import discovery_subjects
+from streamrelay.errors import ConfigError
+from streamrelay.protocol.limits import CONNECT_TIME
+from streamrelay.protocol.names import HOST
+from streamrelay.protocol.subjects import (
+    ALL_STREAMS,
+    ALL_TARGETS,
+    PLATFORM_INBOX,
+    end_subject,
+    event_subject,
+    open_subject,
+    streams_subject,
+)
+
+Role = Literal["platform", "audit", "host"]
+
+AUDIT_INBOX: Final = "_INBOX_audit"
+HEAD: Final = """\
+# Who may use the bus, and for what. Written by `streamrelay host`, which puts away what is changed here by hand.
+# nats-server.conf includes it; `nats-server --signal reload=PIDFILE` makes a change count.
+"""
+_USER: Final = rf"""
+    # (platform|audit|host ({HOST}))
+    {{
+      nkey: "({PUBLIC})"
+"""
+
+
+class BusUser(Struct, frozen=True):
+    """One user of the bus. `name` is the host's; platform and audit have none."""
+
+    role: Role
+    nkey: str
+    name: str = ""
+
+    @property
+    def publish(self) -> list[str]:
+        """Subjects beside those on which it was asked to answer."""
+        if self.role == "platform":
+            return [open_subject("*"), end_subject("*"), ALL_TARGETS, ALL_STREAMS]
+        if self.role == "audit":
+            return discovery_subjects("*")
+        return [event_subject(self.name, "*"), f"{PLATFORM_INBOX}.*.{self.name}"]
+
+    @property
+    def subscribe(self) -> list[str]:
+        if self.role == "platform":
+            return [f"{PLATFORM_INBOX}.>"]
+        if self.role == "audit":
+            return [event_subject("*", "*"), f"{AUDIT_INBOX}.>"]
+        asked = [open_subject(self.name), end_subject(self.name), streams_subject(self.name)]
+        return [*asked, ALL_TARGETS, ALL_STREAMS, *discovery_subjects(self.name)]
+
+
+def render(users: list[BusUser]) -> str:
+    """What nats-server is to include."""
+    blocks = "".join(_block(user) for user in users)
+    return f"{HEAD}\nauthorization {{\n  timeout: 5\n  users: [{blocks}\n  ]\n}}\n"
+
+
+def _block(user: BusUser) -> str:
+    who = f"host {user.name}" if user.role == "host" else user.role
+    # One answer to each request, within the time that connecting a target and a relay may take.
+    answers = f"        allow_responses: {{ max: 1, expires: {_quoted(f'{2 * CONNECT_TIME + 10:g}s')} }}\n"
+    return (
+        f"\n    # {who}\n    {{\n      nkey: {_quoted(user.nkey)}\n      permissions: {{\n"
+        f"        publish: {{ allow: [{_listed(user.publish)}] }}\n"
+        f"        subscribe: {{ allow: [{_listed(user.subscribe)}] }}\n"
+        f"{answers if user.role == 'host' else ''}      }}\n    }}"
+    )
+
+
+def _listed(subjects: list[str]) -> str:
+    lines = ",".join(f"\n          {_quoted(subject)}" for subject in subjects)
+    return f"{lines}\n        "
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"'
+
+
+def parse(text: str) -> list[BusUser]:
+    """The users of a file that `render` has made, or raise `ConfigError`."""
+    users = []
+    for who, name, nkey in re.findall(_USER, text):
+        role: Role = "host" if name else "audit" if who == "audit" else "platform"
+        users.append(BusUser(role, nkey, name))
+    if {len(users)} != {
+        len(re.findall(pattern, text, re.MULTILINE)) for pattern in (r"^    \{$", "nkey:", "permissions")
+    }:
+        raise ConfigError("it isn't as `streamrelay host` writes it")
+    return users

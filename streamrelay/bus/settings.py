@@ -1,0 +1,51 @@
+"""Settings of the bus, and their checks."""
+
+import re
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from streamrelay.protocol.names import is_loopback
+
+
+class BusSettings(Protocol):
+    """How a program reaches the bus."""
+
+    @property
+    def nats(self) -> tuple[str, ...]: ...
+    @property
+    def nats_nkey(self) -> str: ...
+    @property
+    def nats_creds(self) -> str: ...
+    @property
+    def insecure(self) -> bool: ...
+
+
+def check_bus(settings: BusSettings) -> None:
+    """Raise `ValueError` if these settings name no bus, or one that is plain outside this machine."""
+    if settings.nats_nkey and settings.nats_creds:
+        raise ValueError("nats_nkey and nats_creds are both given; the bus knows a program by one of them")
+    if not settings.nats:
+        raise ValueError("where is the bus? give --nats, for example tls://nats.example")
+    for url in settings.nats:
+        try:
+            parts = urlsplit(url)
+            known = parts.scheme in ("nats", "tls") and parts.hostname and (parts.port or True)
+        except ValueError:
+            known = False
+        if not known:
+            raise ValueError(f"nats {without_password(url)!r}: expected tls://host[:port] or nats://host[:port]")
+        if parts.scheme == "nats" and not is_loopback(parts.hostname or "") and not settings.insecure:
+            raise ValueError(f"nats://{parts.hostname} is not encrypted; use tls:// or --insecure")
+
+
+def without_password(text: str) -> str:
+    """A URL as it may be shown, or a text with URLs in it."""
+    return re.sub(r"\S+", _shown, text)
+
+
+def _shown(word: "re.Match[str]") -> str:
+    login, at, place = word[0].rpartition("@")
+    scheme, slashes, _ = login.partition("//")
+    if not at or (not slashes and word.start()):
+        return word[0]
+    return f"{scheme}//…@{place}" if slashes else f"…@{place}"

@@ -1,0 +1,1 @@
+"""The native client, `streamrelay connect` and its kin."""

@@ -1,0 +1,248 @@
+"""The commands that ask a platform: ``streamrelay connect`` and ``streamrelay hosts``."""
+
+import argparse
+import os
+import signal
+import stat
+import sys
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any, Final
+
+from streamrelay.errors import ConfigError, printable
+from streamrelay.protocol import codec
+from streamrelay.protocol.close import EXPLAIN, CloseCode
+from streamrelay.protocol.names import is_host, is_loopback
+
+BROKE, USAGE, OFFLINE, DENIED, TARGET, UNREACHED = 1, 2, 3, 4, 5, 6
+PIPE: Final = 141
+"""What shells tell of programs that SIGPIPE has ended."""
+
+_BY_STATUS: Final = {
+    0: UNREACHED,
+    401: DENIED,
+    403: DENIED,
+    404: DENIED,
+    429: DENIED,
+    502: TARGET,
+    503: OFFLINE,
+    504: TARGET,
+}
+_BY_CODE: Final = {CloseCode.TARGET_REFUSED: TARGET, CloseCode.TARGET_UNREACHABLE: TARGET}
+
+
+class OutputError(Exception):
+    """Standard output didn't take all of what a command has to tell."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def say(text: str) -> None:
+    """One line on standard error, if that takes it."""
+    with suppress(OSError):
+        print(f"streamrelay: {printable(text, None)}", file=sys.stderr, flush=True)
+
+
+def tell(text: str) -> None:
+    """A line on standard output, or `OutputError`."""
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        raise OutputError(error) from None
+
+
+def untold(error: OSError) -> int:
+    """The status of a command whose output wasn't taken; the reason is said, unless it is that nobody reads it."""
+    if isinstance(error, BrokenPipeError):
+        return PIPE
+    say(f"standard output: {error.strerror}")
+    return BROKE
+
+
+def run_hosts(arguments: argparse.Namespace) -> int:
+    return _run(arguments, _hosts)
+
+
+def run_connect(arguments: argparse.Namespace) -> int:
+    if not is_host(arguments.host):
+        raise ConfigError(f"{arguments.host!r} is no name of a host (1 to 64 of A-Za-z0-9_-)")
+    return _run(arguments, _listen if arguments.listen else _connect)
+
+
+def _run(arguments: argparse.Namespace, command: Any) -> int:
+    """Run a coroutine on the reactor and give its exit status."""
+    from twisted.internet.defer import Deferred
+
+    from streamrelay.program.reactor import install_reactor
+
+    install_reactor()
+    from twisted.internet import reactor as installed
+
+    reactor: Any = installed
+    status: list[int] = []
+
+    def start() -> None:
+        work: Coroutine[Any, Any, int] = command(arguments, reactor)
+        finished = Deferred.fromCoroutine(_told(work))
+        finished.addCallback(status.append)
+        finished.addBoth(lambda _: reactor.stop() if reactor.running else None)
+
+    reactor.callWhenRunning(start)
+    # ssh hangs up on its ProxyCommand; like Ctrl-C that ends the stream in order.
+    reactor.callWhenRunning(signal.signal, signal.SIGHUP, lambda *_: reactor.callFromThread(reactor.stop))
+    reactor.run()
+    return status[0] if status else 130
+
+
+async def _told(work: Coroutine[Any, Any, int]) -> int:
+    """The status of a command, with what went wrong told in one line."""
+    from streamrelay.client.platform_api import PlatformError
+    from streamrelay.websocket.client import DialError
+
+    try:
+        return await work
+    except PlatformError as error:
+        say(str(error))
+        return _BY_STATUS.get(error.status, UNREACHED)
+    except DialError as error:
+        say(f"the relay can't be reached: {error}")
+        return UNREACHED
+    except ConfigError as error:
+        say(str(error))
+        return USAGE
+    except OutputError as error:
+        return untold(error.error)
+    except Exception as error:  # ours; the traceback is for whoever reports it
+        import traceback
+
+        traceback.print_exc()
+        say(f"an error in streamrelay itself: {error}")
+        return BROKE
+
+
+def _api(arguments: argparse.Namespace, reactor: Any) -> Any:
+    from urllib.parse import urlsplit
+
+    from streamrelay.client.platform_api import PlatformApi
+
+    parts = urlsplit(arguments.platform)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError("which platform? give --platform URL, or STREAMRELAY_PLATFORM in the environment")
+    if parts.username is not None or parts.password is not None:
+        raise ConfigError("--platform: no password may stand in the URL; give the key in a file (--key-file)")
+    if parts.scheme == "http" and not is_loopback(parts.hostname) and not arguments.insecure:
+        raise ConfigError(f"{arguments.platform} is not encrypted; use https:// or --insecure")
+    return PlatformApi(reactor, arguments.platform, _key(arguments.key_file), arguments.ca)
+
+
+def _key(path: str) -> str:
+    """The user's key, from a file that nobody else may read or from the environment; empty if there is none."""
+    from streamrelay.protocol.names import PREFIX
+
+    if not path:
+        return os.environ.get("STREAMRELAY_KEY", "")
+    if path.startswith(PREFIX):
+        raise ConfigError("--key-file: a key itself can't be given here, where all can see it; revoke it")
+    try:
+        with open(path, encoding="utf-8") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if stat.S_ISREG(mode) and stat.S_IMODE(mode) & 0o077:
+                raise ConfigError(f"{path}: others may read this key; run: chmod 600 {path}")
+            return file.read(4096).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: can't be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+async def _hosts(arguments: argparse.Namespace, reactor: Any) -> int:
+    listing = await _api(arguments, reactor).hosts()
+    if not listing.complete:
+        say("not all hosts answered; this may not be the whole list")
+    if arguments.json:
+        tell(codec.encode(listing).decode())
+        return 0 if listing.complete else BROKE
+    if not listing.hosts:
+        say("no host is up with a target that this key may open")
+    for host in listing.hosts:
+        for target in host.targets:
+            tell("\t".join(map(printable, (host.host, target.name, target.kind))))
+    return 0 if listing.complete else BROKE
+
+
+def _dialler(arguments: argparse.Namespace, reactor: Any) -> Any:
+    from streamrelay.datapath.heartbeat import Heartbeat
+    from streamrelay.websocket.client import Dialler
+
+    return Dialler(reactor, Heartbeat(reactor), arguments.ca or None, arguments.mask == "always", arguments.insecure)
+
+
+async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
+    """One stream on standard input and output."""
+    from streamrelay.client.stdio import StdioConnection
+    from streamrelay.client.stream import ClientStream, open_stream
+    from streamrelay.client.terminal import Terminal
+
+    api, dialler = _api(arguments, reactor), _dialler(arguments, reactor)
+    opened, leg = await open_stream(api, dialler, arguments.host, arguments.target)
+    if arguments.verbose:
+        say(f"connected to {arguments.target} of {arguments.host}, stream {opened.stream}")
+    terminal = Terminal(leg) if opened.kind == "pty" and sys.stdin.isatty() else None
+    local = StdioConnection(reactor)
+    stream = ClientStream(leg, local, say)
+    reactor.addSystemEventTrigger("before", "shutdown", stream.leave, reactor)
+    if terminal is not None:
+        terminal.enter(reactor)
+    try:
+        how = await stream.start()
+    finally:
+        if terminal is not None:
+            terminal.leave()
+    if local.failure is not None:
+        return untold(local.failure)
+    if not how.clean:
+        say(f"the stream ended: {how}")
+        return _BY_CODE.get(CloseCode(how.code), BROKE) if how.code in EXPLAIN else BROKE
+    if arguments.verbose:
+        say("the stream ended in order")
+    return stream.exit_status or 0
+
+
+async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
+    """A local port, a stream for each of its connections; until it is interrupted."""
+    from twisted.internet.defer import Deferred
+    from twisted.internet.error import CannotListenError
+
+    from streamrelay.client.platform_api import PlatformError
+    from streamrelay.client.stream import ClientStream, LocalPort, open_stream
+    from streamrelay.net.addresses import split_address
+    from streamrelay.websocket.client import DialError
+
+    try:
+        address, port = split_address(arguments.listen)
+    except ValueError as error:
+        raise ConfigError(f"--listen: {error}") from None
+    if not is_loopback(address) and not arguments.insecure:
+        raise ConfigError(f"--listen {arguments.listen}: whoever reaches this port has your grants; use --insecure")
+    api, dialler = _api(arguments, reactor), _dialler(arguments, reactor)
+
+    async def serve(local: Any) -> None:
+        try:
+            _, leg = await open_stream(api, dialler, arguments.host, arguments.target)
+        except (PlatformError, DialError) as error:
+            say(str(error))
+            local.abort()
+            return
+        how = await ClientStream(leg, local, say).start()
+        if arguments.verbose or not how.clean:
+            say(f"a stream ended: {how}")
+
+    factory = LocalPort(reactor, lambda local: Deferred.fromCoroutine(serve(local)))
+    try:
+        listening = reactor.listenTCP(port, factory, interface="127.0.0.1" if address == "localhost" else address)
+    except CannotListenError as error:
+        raise ConfigError(str(error)) from None
+    where = listening.getHost()
+    say(f"{arguments.target} of {arguments.host} listens on {where.host}:{where.port}")
+    stopped: Deferred[int] = Deferred()
+    return await stopped

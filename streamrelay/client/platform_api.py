@@ -1,0 +1,115 @@
+"""The platform's HTTP API, as the native client uses it."""
+
+from typing import Any, Final
+from urllib.parse import quote
+
+import msgspec
+from attrs import define, field
+from msgspec import Struct
+from twisted.internet.defer import Deferred
+
+from streamrelay.net.http_client import Fetch, FetchDropped, FetchError, HttpFetch
+from streamrelay.net.retry import Turns, persist
+from streamrelay.protocol import codec
+from streamrelay.protocol.limits import CONNECT_TIME
+from streamrelay.protocol.summons import HostInfo, Refusal
+
+REQUEST_TIME: Final = 20.0
+"""Seconds that the platform may take; it gives the host ten."""
+
+MAX_ANSWER: Final = 4 << 20
+"""Bytes of an answer of the platform."""
+
+
+class PlatformError(Exception):
+    """The platform said no, or nothing. `status` is HTTP's, 0 if there was no answer; the text is one line."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class OpenedStream(Struct, frozen=True):
+    """The answer to ``POST /v1/streams``."""
+
+    stream: str
+    url: str
+    kind: str = ""
+    expires: float = 0
+
+
+class HostList(Struct, frozen=True):
+    """The answer to ``GET /v1/hosts``."""
+
+    hosts: tuple[HostInfo, ...]
+    complete: bool = True
+    """Whether all hosts have answered."""
+
+
+class PlatformBusy(PlatformError):
+    """It is worth to be asked again."""
+
+
+@define(eq=False)
+class PlatformApi:
+    """The platform's HTTP API as `protocol.rst` has it. `ca`: a file of certificates in place of the system's.
+
+    Who asks waits for one of few turns. What is dropped without an answer, as a platform does with a burst of one
+    address before it reads any of it, is asked again for `CONNECT_TIME`, and so is a host with too many streams. Had
+    a request to open a stream been heard all the same, then that stream ends by itself, as nobody comes for it.
+    """
+
+    reactor: Any
+    url: str
+    key: str = ""
+    ca: str = ""
+    fetch: Fetch = field()
+    _turns: Turns = field(factory=Turns)
+
+    @fetch.default
+    def _fetch(self) -> Fetch:
+        return HttpFetch(self.reactor, self.ca, most=MAX_ANSWER)
+
+    async def open(self, host: str, target: str) -> OpenedStream:
+        body = msgspec.json.encode({"host": host, "target": target})
+        return codec.decode(await self._ask("POST", "/v1/streams", body), OpenedStream)
+
+    async def hosts(self) -> HostList:
+        return codec.decode(await self._ask("GET", "/v1/hosts"), HostList)
+
+    async def end(self, stream: str) -> None:
+        await self._ask("DELETE", f"/v1/streams/{quote(stream, safe='')}")
+
+    async def _ask(self, method: str, path: str, body: bytes = b"") -> bytes:
+        def ask() -> "Deferred[bytes]":
+            until = self.reactor.seconds() + CONNECT_TIME
+            return Deferred.fromCoroutine(
+                persist(self.reactor, until, lambda: self._ask_once(method, path, body), PlatformBusy)
+            )
+
+        return await self._turns.run("", ask)
+
+    async def _ask_once(self, method: str, path: str, body: bytes = b"") -> bytes:
+        headers = {"Accept": "application/json"}
+        if self.key:
+            headers["Authorization"] = f"Bearer {self.key}"
+        if body:
+            headers["Content-Type"] = "application/json"
+        try:
+            answer = await self.fetch(method, self.url.rstrip("/") + path, REQUEST_TIME, headers, body or None)
+        except FetchError as error:
+            kind = PlatformBusy if isinstance(error, FetchDropped) else PlatformError
+            raise kind(0, f"the platform {self.url} can't be reached: {error}") from None
+        if answer.status >= 300:
+            detail, code = _problem(answer.status, answer.body)
+            raise (PlatformBusy if code == Refusal.BUSY else PlatformError)(answer.status, detail)
+        return answer.body
+
+
+def _problem(status: int, answer: bytes) -> tuple[str, str]:
+    """What a problem document says to people, and to programs."""
+    try:
+        problem = msgspec.json.decode(answer, type=dict[str, Any])
+        return str(problem["detail"]), str(problem.get("code", ""))
+    except (msgspec.DecodeError, KeyError, UnicodeDecodeError):
+        return f"the platform answered {status}", ""

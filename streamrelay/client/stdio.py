@@ -1,0 +1,177 @@
+"""Standard input and output as a connection to splice.
+
+Two threads do the reading and writing: files, pipes and terminals all work, and a terminal that is shared with a
+shell isn't switched to non-blocking under it. While there is nothing to write, the writer looks whether anybody still
+reads.
+"""
+
+import errno
+import os
+import select
+import socket
+import sys
+import threading
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from attrs import define, field
+
+from streamrelay.datapath.connection import Connection, Drain, Feed
+from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
+
+CHUNK: Final = 65536
+
+
+def hold_standard_descriptors() -> None:
+    """Take the numbers of standard input, output and error where they are closed, so that nothing else gets them.
+
+    Input and output then fail as closed ones do; words for standard error go nowhere.
+    """
+    for number, name, mode in ((0, "stdin", os.O_WRONLY), (1, "stdout", os.O_RDONLY), (2, "stderr", os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, mode)  # the lowest free number: those below are taken
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
+
+
+@define(eq=False)
+class StdioConnection:
+    """The process' own ends; `reactor` is where its callbacks run."""
+
+    reactor: Any
+    source: int = 0
+    destination: int = 1
+    unsent: int = 0
+    _feed: Feed | None = None
+    _drain: Drain | None = None
+    _may_read: threading.Event = field(factory=threading.Event)
+    _queue: deque[bytes | None] = field(factory=deque)
+    _wake: tuple[socket.socket, socket.socket] = field(factory=socket.socketpair)
+    failure: OSError | None = None
+    """Why standard output didn't take all; `BrokenPipeError` if nobody reads it any more."""
+    _closed: bool = False
+    _outcome: bool = False  # the writer was told to end
+    _ended: bool = False  # and has
+
+    def join(self, feed: Feed, drain: Drain) -> None:
+        self._feed, self._drain = feed, drain
+        self._may_read.set()
+        for loop in (self._read, self._write):
+            threading.Thread(target=loop, daemon=True).start()
+
+    def send(self, data: Sequence[memoryview], size: int) -> None:
+        self.unsent += size
+        self._put(b"".join(data))
+
+    def send_control(self, message: bytes) -> None:
+        """There is nobody to take it."""
+
+    def send_eof(self) -> None:
+        if not self._outcome:
+            self._outcome = True
+            self._put(None)
+
+    def pause(self) -> None:
+        self._may_read.clear()
+
+    def resume(self) -> None:
+        self._may_read.set()
+
+    def close(self, outcome: Outcome) -> None:
+        self._closed = True
+        self.send_eof()
+        if self._ended:
+            self._over(FINISHED)
+
+    def abort(self) -> None:
+        self._closed = True
+        self._over(FINISHED)
+
+    def _put(self, data: bytes | None) -> None:
+        self._queue.append(data)
+        if len(self._queue) == 1:  # else the writer has yet to come to the one before
+            with suppress(BlockingIOError):  # it has yet to hear of many others
+                self._wake[0].send(b"x", socket.MSG_DONTWAIT)
+
+    # -- in threads ------------------------------------------------------------------------------------------
+
+    def _read(self) -> None:
+        step = threading.Semaphore(0)
+        while True:
+            self._may_read.wait()
+            try:
+                data = os.read(self.source, CHUNK)
+            except OSError:
+                data = b""
+            self.reactor.callFromThread(self._received, data, step)
+            if not data:
+                return
+            step.acquire()
+
+    def _write(self) -> None:
+        try:
+            while (data := self._next()) is not None:
+                rest = memoryview(data)
+                while rest:
+                    rest = rest[os.write(self.destination, rest) :]
+                self.reactor.callFromThread(self._written, len(data))
+            self._close_destination()
+        except OSError as error:
+            self.failure = error
+            self.reactor.callFromThread(self._over, outcome(CloseCode.LEG_LOST, f"standard output: {error.strerror}"))
+            return
+        self.reactor.callFromThread(self._written_all)
+
+    def _next(self) -> bytes | None:
+        """Wait for what is to be written next, None at the end; raise `BrokenPipeError` if nobody reads any more."""
+        while not self._queue:
+            poll = select.poll()
+            poll.register(self._wake[1], select.POLLIN)
+            poll.register(self.destination, 0)  # errors and hang-ups alone
+            if any(descriptor == self.destination for descriptor, _ in poll.poll()):
+                raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+            self._wake[1].recv(CHUNK)
+        return self._queue.popleft()
+
+    def _close_destination(self) -> None:
+        """Tell the reader of our output that this was all; the number itself stays taken.
+
+        Some file systems say only at a close that they had no room: at that of a copy, as `dup2` would swallow it.
+        """
+        os.close(os.dup(self.destination))
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.destination)
+        os.close(nowhere)
+
+    # -- in the reactor --------------------------------------------------------------------------------------
+
+    def _received(self, data: bytes, step: threading.Semaphore) -> None:
+        step.release()
+        if self._feed is None:
+            return
+        if data:
+            self._feed.received([memoryview(data)], len(data))
+        else:
+            self._feed.eof()
+
+    def _written(self, size: int) -> None:
+        self.unsent -= size
+        if not self.unsent and self._drain is not None:
+            self._drain.drained()
+
+    def _written_all(self) -> None:
+        self._ended = True
+        if self._closed:
+            self._over(FINISHED)
+
+    def _over(self, why: Outcome) -> None:
+        feed, self._feed, self._drain = self._feed, None, None
+        if feed is not None:
+            feed.over(why)
+            feed.gone()
+
+
+_check: type[Connection] = StdioConnection

@@ -1,0 +1,89 @@
+"""The native client: asks the platform for a stream and splices it with standard input and output, or a local port."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import Factory
+
+from streamrelay.client.platform_api import OpenedStream, PlatformApi
+from streamrelay.datapath.connection import Connection
+from streamrelay.datapath.plain import PlainConnection, PlainProtocol
+from streamrelay.datapath.splice import Half, Splice
+from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
+from streamrelay.protocol.control import Control, decode_control
+from streamrelay.websocket.client import Dialler
+
+GOODBYE: Final = 0.1
+"""Seconds in which a close frame gets out when the program is stopped."""
+
+
+@define(eq=False)
+class ClientStream:
+    """One stream of the native client, from the websocket's opening to its end."""
+
+    leg: Connection
+    local: Connection
+    say: Callable[[str], None] = lambda text: None
+    """What becomes of words for the user, about a log with less than all of its lines."""
+    ended: "Deferred[Outcome]" = field(factory=Deferred)
+    exit_status: int | None = None
+    """Of the command behind a pty, once it has ended."""
+
+    def start(self) -> "Deferred[Outcome]":
+        splice = Splice(self.local, self.leg, self._over)
+        splice.inward = _Overhearing(splice, self.leg, self.local, heard=self._heard)
+        splice.start()
+        return self.ended
+
+    def leave(self, clock: IReactorTime) -> "Deferred[None]":
+        """The user has had enough: close the leg in order, which takes a moment."""
+        left: Deferred[None] = Deferred()
+        if self.ended.called:
+            left.callback(None)
+        else:
+            self.leg.close(FINISHED)
+            clock.callLater(GOODBYE, left.callback, None)
+        return left
+
+    def _heard(self, control: Control) -> None:
+        if control.exit is not None:
+            self.exit_status = control.exit
+        if control.skipped:
+            self.say(f"{control.skipped} lines were left out here, as this end didn't keep up")
+        if control.lost:
+            self.say("lines may be missing here")
+
+    def _over(self, splice: Splice) -> None:
+        self.ended.callback(splice.outcome or FINISHED)
+
+
+@define(eq=False)
+class _Overhearing(Half):
+    """The half from the relay, of whose messages notice is taken as they pass."""
+
+    heard: Callable[[Control], None] = lambda control: None
+
+    def control(self, message: bytes) -> None:
+        self.heard(decode_control(message))
+        super().control(message)
+
+
+async def open_stream(api: PlatformApi, dialler: Dialler, host: str, target: str) -> tuple[OpenedStream, Any]:
+    """A stream's answer and its leg; `PlatformError` or `DialError` say why there is none."""
+    opened = await api.open(host, target)
+    return opened, await dialler.dial(opened.url)
+
+
+class LocalPort(Factory):
+    """Listens on a local port; every connection there is a stream of its own."""
+
+    noisy = False
+
+    def __init__(self, clock: IReactorTime, opened: Callable[[PlainConnection], object]) -> None:
+        self._clock, self._opened = clock, opened
+
+    def buildProtocol(self, address: object) -> PlainProtocol:
+        return PlainProtocol(self._clock, outcome(CloseCode.LEG_LOST, "the local connection was reset"), self._opened)

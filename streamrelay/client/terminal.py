@@ -1,0 +1,37 @@
+"""The user's own terminal while it shows one of a host: raw, and its size told to the other side."""
+
+import os
+import signal
+import sys
+import termios
+import tty
+from typing import Any
+
+from attrs import define
+
+from streamrelay.protocol import codec
+from streamrelay.protocol.control import Control
+from streamrelay.websocket.connection import FramedConnection
+
+
+@define(eq=False)
+class Terminal:
+    """Standard input as a raw terminal, from `enter` to `leave`."""
+
+    leg: FramedConnection
+    _before: Any = None
+
+    def enter(self, reactor: Any) -> None:
+        self._before = termios.tcgetattr(sys.stdin)
+        tty.setraw(sys.stdin)
+        signal.signal(signal.SIGWINCH, lambda *_: reactor.callFromThread(self._tell_size))
+        reactor.callLater(0, self._tell_size)
+
+    def leave(self) -> None:
+        signal.signal(signal.SIGWINCH, signal.SIG_DFL)
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._before)
+
+    def _tell_size(self) -> None:
+        size = os.get_terminal_size(sys.stdin.fileno())
+        if size.columns and size.lines:
+            self.leg.send_control(codec.encode(Control(resize=(size.columns, size.lines))))

@@ -1,0 +1,187 @@
+"""Bytes in and out of the kernel, and how many of them wait: the one seam between connections and transports.
+
+`TransportChannel` serves any Twisted transport: pseudo-terminals, and everything on a reactor other than asyncio's.
+Plain sockets and TLS have faster ones of their own (socket_channel.py, tls_channel.py).
+"""
+
+import socket
+import struct
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
+
+from attrs import define, field
+from twisted.internet.interfaces import IPullProducer
+from zope.interface import implementer
+
+
+def no_delay(transport: Any) -> None:
+    """Let each write leave at once (TCP_NODELAY), also while the peer has not acknowledged the one before; Nagle's
+    algorithm would hold the second of two small ones for 40 ms. Of unix sockets and pipes there is nothing to set."""
+    if hasattr(transport, "setTcpNoDelay"):
+        transport.setTcpNoDelay(True)
+
+
+READ: Final = 192 * 1024
+"""Bytes that are read at once: with `splice.HIGH` no more than 256 KiB wait in one direction, and one stream holds
+the reactor for a fraction of a millisecond. Smaller reads cost more per byte (64 KiB: 1.7 times as much)."""
+SILENT_PROBES: Final = 3
+"""Unanswered retransmissions or window probes after which a peer's kernel may be called silent."""
+
+
+class Receiver(Protocol):
+    """Whom a channel tells what happens; its owner."""
+
+    def data_received(self, data: memoryview) -> None:
+        """Bytes; good, and writable unless `readonly`, during this call only."""
+
+    def drained(self) -> None:
+        """Everything written has reached the kernel."""
+
+
+class Channel(Protocol):
+    """A stream of bytes both ways."""
+
+    read_size: int
+    """Bytes that are read at once at most, where the channel itself reads; its owner may change it at any time."""
+
+    @property
+    def unsent(self) -> int:
+        """Bytes written that have not reached the kernel."""
+
+    def start(self, receiver: Receiver) -> None:
+        """Begin to read; until then nothing is read."""
+
+    def write(self, buffers: Sequence[bytes | memoryview]) -> None:
+        """Send all of it. The buffers are the caller's again when this returns."""
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+    def finish(self) -> None:
+        """Half-close once everything written is out: the peer reads an end of file and may go on sending."""
+
+    def close(self) -> None:
+        """Close once everything written is out."""
+
+    def abort(self) -> None:
+        """Close now."""
+
+    def peer_is_silent(self, seconds: float) -> bool:
+        """Whether the peer's kernel has left what we sent unanswered for so long (False where one can't know)."""
+
+
+@implementer(IPullProducer)
+@define(eq=False)
+class TransportChannel:
+    """A Twisted transport as a channel.
+
+    It registers as a pull producer with the transport that has the descriptor (below TLS, if there is TLS): that one
+    asks for more whenever its last byte is out, so `unsent` is exact for plain transports; over TLS it may fall to 0
+    a turn of the reactor early.
+    """
+
+    transport: Any
+    unsent: int = 0
+    read_size: int = READ  # for nothing: Twisted reads, 64 KiB at once
+    _receiver: Receiver | None = None
+    _then: str = ""  # what to do with the transport once all is out
+    _paused: bool = True
+    _early: bytes = b""
+
+    _bottom: Any = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._bottom = self.transport
+        while hasattr(self._bottom, "wrappedProtocol"):  # TLS
+            self._bottom = self._bottom.transport
+        self._bottom.registerProducer(self, False)
+        self.transport.pauseProducing()
+
+    def start(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+        early, self._early = self._early, b""
+        if early:
+            receiver.data_received(memoryview(early))
+        self.resume()
+
+    def dataReceived(self, data: bytes) -> None:
+        """The transport's protocol hands its bytes over here; what came with a handshake waits for `start`."""
+        if self._receiver is None:
+            self._early += data
+        else:
+            self._receiver.data_received(memoryview(data))
+
+    def write(self, buffers: Sequence[bytes | memoryview]) -> None:
+        if self._then:
+            return
+        data = b"".join(buffers)
+        self.unsent += len(data)
+        self.transport.write(data)
+
+    def pause(self) -> None:
+        if not self._paused and self._then != "loseConnection":
+            self._paused = True
+            self.transport.pauseProducing()
+
+    def resume(self) -> None:
+        if self._paused and self._then != "loseConnection":
+            self._paused = False
+            self.transport.resumeProducing()
+
+    def finish(self) -> None:
+        self._when_drained("loseWriteConnection")
+
+    def close(self) -> None:
+        self._when_drained("loseConnection")
+
+    def abort(self) -> None:
+        self._then = "loseConnection"
+        self.transport.abortConnection()
+
+    def _when_drained(self, then: str) -> None:
+        if self._then == "loseConnection":
+            return
+        self._then = then
+        if self.unsent == 0:
+            self._last()
+
+    def _last(self) -> None:
+        # A transport with a producer neither closes nor half-closes.
+        self._bottom.unregisterProducer()
+        getattr(self.transport, self._then)()
+
+    def resumeProducing(self) -> None:
+        """IPullProducer: the transport's last byte is out."""
+        self.unsent = 0
+        if self._then:
+            self._last()
+        if self._receiver is not None:
+            self._receiver.drained()
+
+    def stopProducing(self) -> None:
+        """IPullProducer: the connection is lost; the protocol is told by connectionLost."""
+        self.unsent = 0
+
+    def peer_is_silent(self, seconds: float) -> bool:
+        handle = getattr(self._bottom, "getHandle", lambda: None)()
+        return isinstance(handle, socket.socket) and tcp_is_silent(handle, seconds)
+
+
+def tcp_is_silent(sock: socket.socket, seconds: float) -> bool:
+    """Whether TCP has retransmitted or probed in vain for so long, by Linux's TCP_INFO; False elsewhere.
+
+    A living peer that doesn't read (a window of zero) answers every probe, so it is not silent.
+    """
+    if sock.family not in (socket.AF_INET, socket.AF_INET6) or not hasattr(socket, "TCP_INFO"):
+        return False
+    try:
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+    except OSError:
+        return False
+    # struct tcp_info: 8 bytes (the third: retransmits, the fourth: probes), then 32-bit numbers, of which the
+    # thirteenth is the time since the last ACK in milliseconds.
+    if len(info) < 60:
+        return False
+    (last_ack,) = struct.unpack_from("=I", info, 8 + 12 * 4)
+    return bool(info[2] + info[3] >= SILENT_PROBES and last_ack >= seconds * 1000)

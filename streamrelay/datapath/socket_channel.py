@@ -1,0 +1,246 @@
+"""The fast path: bytes between plain sockets without a copy (docs/architecture.rst, "The data path").
+
+Twisted makes the connection, and closes it; in between its descriptor is read and written here. What Twisted's own
+path would add to every chunk: an allocation to read into, two joins, and four more system calls, as it writes only
+when the reactor says so.
+"""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from typing import Any, Final
+
+from attrs import define, field
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.python.failure import Failure
+
+from streamrelay.datapath.channel import READ, Channel, Receiver, tcp_is_silent
+from streamrelay.logs import Logger
+
+log = Logger()
+
+MOST_BUFFERS: Final = 256
+"""Buffers that one system call is given (the kernel's own limit is 1024)."""
+
+# One for the whole process: what was read has been sent or copied when the next read begins.
+_buffer = bytearray(READ)
+_view = memoryview(_buffer)
+
+
+@define(eq=False)
+class SocketChannel:
+    """A connected TCP or unix socket that belongs to a Twisted transport, on asyncio's loop."""
+
+    transport: Any
+    loop: asyncio.AbstractEventLoop
+    unsent: int = 0
+    read_size: int = READ
+    _socket: socket.socket = field(init=False)
+    _receiver: Receiver | None = None
+    _early: bytes = b""
+    _backlog: list[memoryview] = field(factory=list)
+    _reading: bool = False
+    _writing: bool = False
+    _flushed: bool = False  # what the transport itself had to write is out
+    _then: str = ""  # what to do once all is out
+    _dead: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        self._socket = self.transport.getHandle()
+        self.transport.pauseProducing()
+        self._flush_transport()
+
+    def _flush_transport(self) -> None:
+        """Let the transport write what it still has; it tells when that is out."""
+        if self.transport.connected:
+            self._flushed = True  # registering alone asks for more; only what comes after it counts
+            self.transport.registerProducer(self, False)
+            self._flushed = False
+            self.transport.doWrite()
+
+    def resumeProducing(self) -> None:
+        """IPullProducer: the transport's own last byte is out."""
+        if not self._flushed:
+            self._flushed = True
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Do what was asked for while the transport had not written all of its own."""
+        if self._backlog:
+            self._writable()
+        elif self._then:
+            self._last()
+
+    def stopProducing(self) -> None:
+        """IPullProducer: the transport is closed."""
+
+    def start(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+        self.resume()
+        early, self._early = self._early, b""
+        if early:
+            receiver.data_received(memoryview(early))
+
+    def dataReceived(self, data: bytes) -> None:
+        """What Twisted read together with a handshake; it waits for `start`."""
+        if self._receiver is None:
+            self._early += data
+        else:
+            self._receiver.data_received(memoryview(data))
+
+    # -- reading ---------------------------------------------------------------------------------------------
+
+    def pause(self) -> None:
+        if self._reading:
+            self._reading = False
+            self.loop.remove_reader(self._socket)
+
+    def resume(self) -> None:
+        if not self._reading and not self._dead:
+            self._reading = True
+            self.loop.add_reader(self._socket, self._readable)
+
+    def _readable(self) -> None:
+        size = self._read_into(_buffer, self.read_size)
+        if size:
+            self._deliver(_view[:size])
+
+    def _read_into(self, buffer: bytearray, most: int) -> int:
+        """How many bytes came; 0 where there is nothing to do, as there were none or the end is dealt with."""
+        try:
+            size = self._socket.recv_into(buffer, most)
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError as error:
+            self._lose(error)
+            return 0
+        if not size:
+            self._end_of_file()
+        return size
+
+    def _deliver(self, data: memoryview) -> None:
+        """Hand on what was read; an error of ours ends this connection and no other."""
+        try:
+            self._receiver.data_received(data)  # type: ignore[union-attr]
+        except Exception:
+            log.failure("a connection is given up")
+            self.abort()
+
+    def _end_of_file(self) -> None:
+        """Tell the transport, which may close the descriptor upon it."""
+        self.pause()
+        if not IHalfCloseableProtocol.providedBy(self.transport.protocol):
+            self._let_go()
+        self.transport.readConnectionLost(Failure(ConnectionDone()))
+
+    # -- writing ---------------------------------------------------------------------------------------------
+
+    def write(self, buffers: Sequence[bytes | memoryview]) -> None:
+        if not self._then and not self._dead:
+            self._send(buffers)
+
+    def _send(self, buffers: Sequence[bytes | memoryview]) -> None:
+        if self.unsent or not self._flushed:
+            self._keep(buffers, 0)
+            return
+        try:
+            sent = self._socket.sendmsg(buffers if len(buffers) <= MOST_BUFFERS else [b"".join(buffers)])
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError as error:
+            self._dead = True
+            self.loop.call_soon(self._lose, error)
+            return
+        if sent < sum(map(len, buffers)):
+            self._keep(buffers, sent)
+
+    def _keep(self, buffers: Sequence[bytes | memoryview], sent: int) -> None:
+        """Copy what the kernel did not take."""
+        rest = memoryview(b"".join(buffers))[sent:]
+        self._backlog.append(rest)
+        self.unsent += len(rest)
+        if self._flushed:
+            self._wait_to_write()
+
+    def _wait_to_write(self) -> None:
+        if not self._writing:
+            self._writing = True
+            self.loop.add_writer(self._socket, self._writable)
+
+    def _stop_writing(self) -> None:
+        if self._writing:
+            self._writing = False
+            self.loop.remove_writer(self._socket)
+
+    def _writable(self) -> None:
+        try:
+            sent = self._socket.sendmsg(self._backlog[:MOST_BUFFERS])
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError as error:
+            self._lose(error)
+            return
+        self.unsent -= sent
+        while sent and sent >= len(self._backlog[0]):
+            sent -= len(self._backlog.pop(0))
+        if sent:
+            self._backlog[0] = self._backlog[0][sent:]
+        if self._backlog:
+            self._wait_to_write()
+            return
+        self._stop_writing()
+        if self._then:
+            self._last()
+        if self._receiver is not None:
+            self._receiver.drained()
+
+    # -- the end ---------------------------------------------------------------------------------------------
+
+    def finish(self) -> None:
+        self._when_drained("finish")
+
+    def close(self) -> None:
+        self._when_drained("close")
+
+    def abort(self) -> None:
+        if not self._dead:
+            self._let_go()
+            self.transport.abortConnection()
+
+    def peer_is_silent(self, seconds: float) -> bool:
+        return not self._dead and tcp_is_silent(self._socket, seconds)
+
+    def _when_drained(self, then: str) -> None:
+        if self._then != "close" and not self._dead:
+            self._then = then
+            if not self.unsent and self._flushed:
+                self._last()
+
+    def _last(self) -> None:
+        if self._then == "close":
+            self._let_go()
+            self.transport.loseConnection()
+            return
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            self.loop.call_soon(self._lose, error)
+
+    def _lose(self, error: OSError) -> None:
+        """The kernel says that the connection is broken."""
+        if self._socket.fileno() >= 0:
+            self._let_go()
+            self.transport.connectionLost(Failure(ConnectionLost(error.strerror)))
+
+    def _let_go(self) -> None:
+        """Leave the descriptor to the transport again, which is about to close it."""
+        self._dead = True
+        self.pause()
+        self._stop_writing()
+        self._backlog.clear()
+        self.unsent = 0
+        self.transport.unregisterProducer()
+
+
+_check: type[Channel] = SocketChannel

@@ -1,0 +1,130 @@
+"""The fast path over TLS: pyOpenSSL between one read and one write of the plain socket below.
+
+Twisted makes the connection, shakes hands and verifies; then its `OpenSSL.SSL.Connection` is used here with large
+buffers, so that a chunk costs one system call each way and a record one call into OpenSSL.
+"""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from typing import Any, Final
+
+from attrs import define, field
+from OpenSSL import SSL
+from twisted.internet.interfaces import IReactorTime
+
+from streamrelay.datapath.channel import READ, Channel, TransportChannel
+from streamrelay.datapath.socket_channel import SocketChannel
+
+RECORD: Final = 16384
+"""Bytes of the longest TLS record's content (RFC 8446 §5.1)."""
+SEALED: Final = 64 * 1024
+"""Sealed bytes that are read from the socket at once."""
+TAKE: Final = 72 * 1024
+"""Sealed bytes that are taken from OpenSSL at once: 64 KiB of content and its records' overhead. A buffer is made for
+each, and a larger one costs more than it saves."""
+
+_sealed = bytearray(SEALED)
+_sealed_view = memoryview(_sealed)
+_opened = bytearray(READ)
+_opened_view = memoryview(_opened)
+
+
+@define(eq=False)
+class TlsChannel(SocketChannel):
+    """A TLS connection that Twisted has made; `transport` is the one below it, which has the descriptor."""
+
+    tls: SSL.Connection = field(kw_only=True)
+    clock: IReactorTime = field(kw_only=True)
+    _plain: list[bytes] = field(factory=list, kw_only=True)  # what may not be sealed yet
+
+    def _flush_transport(self) -> None:
+        # Twisted gathers small writes over TLS until the reactor's next turn.
+        self.clock.callLater(0, super()._flush_transport)
+
+    def _readable(self) -> None:
+        size = self._read_into(_sealed, min(self.read_size, SEALED))
+        if not size:
+            return
+        self.tls.bio_write(_sealed_view[:size])
+        filled, ended = 0, False
+        try:
+            while True:
+                filled += self.tls.recv_into(_opened_view[filled:], RECORD)
+        except SSL.WantReadError:
+            pass
+        except SSL.ZeroReturnError:
+            ended = True
+        except SSL.Error as error:
+            self._lose(OSError(0, f"TLS: {error}"))
+            return
+        if filled:
+            self._deliver(_opened_view[:filled])
+        if ended and not self._dead:
+            self._end_of_file()
+
+    def write(self, buffers: Sequence[bytes | memoryview]) -> None:
+        if self._then or self._dead:
+            return
+        if self._flushed:
+            self._seal(b"".join(buffers))
+        else:  # what Twisted has gathered must be sealed first, as TLS numbers its records
+            self._plain.append(b"".join(buffers))
+            self.unsent += len(self._plain[-1])
+
+    def _go_on(self) -> None:
+        plain, self._plain = b"".join(self._plain), []
+        self.unsent -= len(plain)
+        if plain:
+            self._seal(plain)
+        super()._go_on()
+        if plain and not self.unsent and not self._dead and self._receiver is not None:
+            self._receiver.drained()  # whoever waits for that was told that it was unsent
+
+    def _seal(self, data: bytes) -> None:
+        plain = memoryview(data)
+        try:
+            while plain:
+                plain = plain[self.tls.send(plain[:RECORD]) :]
+        except SSL.Error as error:
+            self._dead = True
+            self.loop.call_soon(self._lose, OSError(0, f"TLS: {error}"))
+            return
+        self._send([self._sealed()])
+
+    def _sealed(self) -> bytes:
+        """What OpenSSL wants to send."""
+        pieces = []
+        try:
+            while True:
+                pieces.append(self.tls.bio_read(TAKE))
+        except SSL.WantReadError:
+            pass
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _last(self) -> None:
+        """Tell the peer by TLS, too, that this was all, so that nobody can cut the stream short unnoticed."""
+        try:
+            self.tls.shutdown()
+            self._socket.send(self._sealed())
+        except (SSL.Error, OSError):
+            pass  # it is closed all the same
+        super()._last()
+
+
+_check: type[Channel] = TlsChannel
+
+
+def open_channel(transport: Any, clock: IReactorTime) -> "SocketChannel | TransportChannel":
+    """The fastest channel for a transport: its own socket on asyncio's loop, else one by Twisted."""
+    handle = getattr(transport, "getHandle", lambda: None)()
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:  # another reactor, or none
+        return TransportChannel(transport)
+    if isinstance(handle, socket.socket) and not hasattr(transport, "wrappedProtocol"):
+        return SocketChannel(transport, loop)
+    below: Any = getattr(transport, "transport", None)
+    if isinstance(handle, SSL.Connection) and isinstance(below.getHandle(), socket.socket):
+        return TlsChannel(below, loop, tls=handle, clock=clock)
+    return TransportChannel(transport)

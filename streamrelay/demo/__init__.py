@@ -1,0 +1,1 @@
+"""The demo: all programs on one machine, with targets to look at."""

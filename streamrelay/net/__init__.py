@@ -1,0 +1,1 @@
+"""Networks as all programs meet them: TLS, proxies, addresses, quotas, one HTTP request."""

@@ -1,0 +1,92 @@
+"""Hosts by their names. Resolvers know names with an underscore, and private networks have them; IDNA has none, and
+Twisted, which asks it, refuses them before anybody looks them up."""
+
+from typing import Any, Final
+
+from attrs import define
+from OpenSSL import SSL
+from service_identity import VerificationError
+from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identity
+from service_identity.pyopenssl import extract_patterns
+from twisted.internet.abstract import isIPAddress, isIPv6Address
+from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IStreamClientEndpoint
+from twisted.internet.ssl import optionsForClientTLS
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from streamrelay.protocol.limits import CONNECT_TIME
+
+NOBODY: Final = "streamrelay.invalid"
+"""A name that no certificate is for (RFC 2606 §2): what Twisted is told where it takes a name for none."""
+
+
+class NamedEndpoint(HostnameEndpoint):
+    """A port of a host; its name is resolved when it is connected."""
+
+    def __init__(self, reactor: Any, host: str, port: int) -> None:
+        super().__init__(reactor, host, port, timeout=CONNECT_TIME)
+
+    @staticmethod
+    def _hostAsBytesAndText(host: bytes | str) -> tuple[bool, bytes, str]:
+        """Twisted's, which asks IDNA; each underscore passes as a letter."""
+        if not isinstance(host, str) or not _underscored(host):
+            return HostnameEndpoint._hostAsBytesAndText(host)
+        invalid, _, _ = HostnameEndpoint._hostAsBytesAndText(host.replace("_", "x"))
+        return invalid, host.encode("ascii"), host
+
+
+@implementer(IOpenSSLClientConnectionCreator)
+@define(frozen=True)
+class ClientTls:
+    """TLS with a host whose certificate must be for its name or address; what can't be compared is not."""
+
+    host: str
+    options: IOpenSSLClientConnectionCreator
+    """Twisted's, which trusts whom we trust; it lets a certificate pass whose names `service_identity` can't read."""
+
+    def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
+        """IOpenSSLClientConnectionCreator"""
+        connection = self.options.clientConnectionForTLS(tlsProtocol)
+        if _underscored(self.host):
+            connection.set_tlsext_host_name(self.host.encode("ascii"))
+
+        waiting: Any = tlsProtocol
+
+        def verify(_: object, certificate: Any, error: int, depth: int, good: int) -> bool:
+            nonlocal waiting
+            if good and depth:
+                return True
+            protocol, waiting = waiting, None  # OpenSSL's reference to this would keep it for ever
+            if not good or self.fits(certificate):
+                return bool(good)
+            protocol.failVerification(Failure(VerificationError([])))
+            return False
+
+        connection.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, verify)
+        return connection
+
+    def fits(self, certificate: Any) -> bool:
+        """Whether it is for this host."""
+        address = isIPAddress(self.host) or isIPv6Address(self.host)
+        try:
+            wanted: Any = IPAddress_ID(self.host) if address else DNS_ID(self.host)
+            return bool(verify_service_identity(extract_patterns(certificate), [wanted], []))
+        except Exception:  # it is for another one, or for whatever its issuer took for a name
+            return False
+
+
+def client_tls(host: str, trust: Any, mine: Any = None) -> ClientTls:
+    """TLS with a host whose certificate must be for this name; `mine` is a certificate of ours."""
+    known = NOBODY if _underscored(host) else host
+    return ClientTls(host, optionsForClientTLS(known, trust, mine))
+
+
+def endpoint(reactor: Any, host: str, port: int, tls: IOpenSSLClientConnectionCreator | None) -> IStreamClientEndpoint:
+    """Where a host is connected, and by `tls` if there is one."""
+    plain = NamedEndpoint(reactor, host, port)
+    return plain if tls is None else wrapClientTLS(tls, plain)
+
+
+def _underscored(host: str) -> bool:
+    return "_" in host and host.isascii()

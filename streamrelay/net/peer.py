@@ -1,0 +1,29 @@
+"""The other end of a transport: who it is, that it gets bytes at once, and why it is gone, in words for logs."""
+
+from typing import Any
+
+from twisted.internet.error import ConnectionDone
+from twisted.python.failure import Failure
+
+
+def address(transport: Any) -> str:
+    """The peer's address as logs show it."""
+    peer = transport.getPeer()
+    host = getattr(peer, "host", None)
+    if host is None:
+        return "unix"
+    return f"[{host}]:{peer.port}" if ":" in host else f"{host}:{peer.port}"
+
+
+def explain(reason: Failure) -> str:
+    """A lost or failed connection in one line; empty if it was closed in order."""
+    error: Any = reason.value
+    if isinstance(error, ConnectionDone):
+        return ""
+    kind = type(error).__name__
+    if kind == "VerificationError":
+        return "TLS: the certificate is for another host"
+    if kind == "Error" and error.args and isinstance(error.args[0], list):  # OpenSSL.SSL.Error
+        return "TLS: " + "; ".join(str(part[-1]) for part in error.args[0] if part)
+    text = str(error).strip().rstrip(".").splitlines()
+    return text[0] if text else kind

@@ -1,0 +1,208 @@
+"""Who may open what: bearer keys, stored hashed, each with its grants.
+
+::
+
+    [keys.alice]
+    hash = "sha256:…"
+    grants = [{ host = "web-*", target = "log/*" }]
+
+    [keys.guest]                # `once`: good for one sign-in at the console, by the link URL/#key=KEY
+    hash = "sha256:…"
+    once = true
+    grants = [{ host = "*", target = "*" }]
+
+    [claims.groups.ops]         # with an issuer: what its users may open whose claim `groups` is "ops", or has it
+    grants = [{ host = "*", target = "log/*" }]
+
+    [anonymous]                 # loopback only: what a request without a key may open
+    grants = [{ host = "*", target = "*" }]
+
+A key holds 256 random bits, so one round of SHA-256 guards it as well as a slow hash would: there is nothing to guess.
+"""
+
+import hashlib
+import hmac
+import os
+import re
+from collections.abc import Mapping
+from datetime import date
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, Final, TypeGuard
+
+import msgspec
+from attrs import define, field
+from msgspec import Meta, Struct
+
+from streamrelay.errors import ConfigError
+from streamrelay.files import Watched
+from streamrelay.logs import Logger
+from streamrelay.program.settings import read_toml
+from streamrelay.protocol.names import PREFIX
+
+log = Logger()
+
+PREFIX_ONCE: Final = f"{PREFIX}once_"
+"""How one begins that is good once: the console takes no others from a link, or anybody could sign others in."""
+NAME: Final = r"[A-Za-z0-9_.@-]{1,64}"
+"""What keys may be called."""
+
+
+def is_user(name: object) -> TypeGuard[str]:
+    """Whether this may name a user who isn't ours: 1 to 256 printable characters."""
+    return isinstance(name, str) and 0 < len(name) <= 256 and name.isprintable()
+
+
+class Grant(Struct, frozen=True, forbid_unknown_fields=True):
+    """Targets that may be opened: globs (``*`` stands for any characters, ``/`` among them)."""
+
+    host: str = "*"
+    target: str = "*"
+    view: bool = False
+    """Whether they may only be looked at."""
+
+
+class Holder(Struct, frozen=True, forbid_unknown_fields=True):
+    """One entry of the file."""
+
+    hash: Annotated[str, Meta(pattern=r"^sha256:[0-9a-f]{64}\Z")]
+    grants: tuple[Grant, ...]
+    created: date | None = None
+    """The day on which it was made."""
+    once: bool = False
+    """Whether it is good for one sign-in at the console, by a link, and for nothing else."""
+
+
+class Granted(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a request without a key may open, or the users that a claim names."""
+
+    grants: tuple[Grant, ...]
+
+
+class KeyFile(Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole file."""
+
+    keys: dict[Annotated[str, Meta(pattern=f"^{NAME}\\Z")], Holder] = {}
+    claims: dict[str, dict[str, Granted]] = {}
+    """By a claim's name and value."""
+    anonymous: Granted | None = None
+
+
+@define(frozen=True)
+class User:
+    """Who asks, and what is granted to them."""
+
+    name: str
+    grants: tuple[Grant, ...]
+
+    def may(self, host: str, target: str, act: bool = False) -> bool:
+        """Whether a target may be opened; `act`: to do more than to look."""
+        return any(
+            fnmatchcase(host, grant.host) and fnmatchcase(target, grant.target) and not (act and grant.view)
+            for grant in self.grants
+        )
+
+    def may_see(self, host: str, pattern: str, act: bool = False) -> bool:
+        """Whether a target, perhaps a pattern with ``{parts}``, may be listed; `act`: as open for more than looks."""
+        return any(
+            fnmatchcase(host, grant.host)
+            and (fnmatchcase(pattern, grant.target) or _could_match(pattern, grant.target))
+            and not (act and grant.view)
+            for grant in self.grants
+        )
+
+
+def _could_match(pattern: str, glob: str) -> bool:
+    """Whether some name of a target's pattern may match a glob: up to the first ``{`` or ``*`` they agree."""
+    if "{" not in pattern:
+        return False
+    fixed, wanted = pattern.split("{")[0], re.split(r"[*?\[]", glob)[0]
+    return fixed.startswith(wanted) or wanted.startswith(fixed)
+
+
+class UnknownKey(Exception):
+    """Nobody can sign in with this key; the text says why."""
+
+
+@define(eq=False)
+class KeyRing:
+    """The file of keys, read again when it has changed. A file that has become wrong changes nothing."""
+
+    path: str
+    content: KeyFile = field(factory=KeyFile)
+    _spent: set[str] = field(factory=set)  # hashes of keys that were good once
+    files: Watched = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.files = Watched("the keys", lambda: (self.path,), self._read, self._read_again)
+
+    def load(self) -> None:
+        """Read the file, or raise `ConfigError`."""
+        self.files.load()
+
+    def _read(self) -> None:
+        table = _read_own(self.path)
+        try:
+            self.content = msgspec.convert(table, type=KeyFile, strict=True)
+        except msgspec.ValidationError as error:
+            raise ConfigError(f"{self.path}: {error}") from None
+
+    def _read_again(self) -> None:
+        log.info("keys read again: {count}", count=len(self.content.keys))
+
+    def user(self, bearer: str | None) -> User | None:
+        """Whose key this is; without a key the anonymous user, if the file has one."""
+        self.files.glance()
+        if bearer is None:
+            anonymous = self.content.anonymous
+            return User("anonymous", anonymous.grants) if anonymous else None
+        name, holder = self._find(hash_key(bearer))
+        return User(name, holder.grants) if holder is not None and not holder.once else None
+
+    def sign_in(self, key: str) -> User:
+        """Whose key this is that somebody signs in with: one that is good once no longer is. Or `UnknownKey`."""
+        self.files.glance()
+        digest = hash_key(key)
+        name, holder = self._find(digest)
+        if holder is None:
+            raise UnknownKey("this key is not known here")
+        if digest in self._spent:
+            raise UnknownKey("this link was good once, and has been used; sign in with a key")
+        if holder.once:
+            self._spent.add(digest)
+        return User(name, holder.grants)
+
+    def _find(self, digest: str) -> tuple[str, Holder | None]:
+        found: tuple[str, Holder | None] = "", None
+        for name, holder in self.content.keys.items():
+            if hmac.compare_digest(holder.hash, digest):
+                found = name, holder
+        return found
+
+    def holder(self, name: str, key_hash: str) -> User | None:
+        """The holder of the key of this name, while it is the one with this hash."""
+        self.files.glance()
+        holder = self.content.keys.get(name)
+        return User(name, holder.grants) if holder is not None and holder.hash == key_hash else None
+
+    def claimed(self, claims: Mapping[str, object]) -> tuple[Grant, ...]:
+        """What an issuer's user may open: a claim counts if it is a text of the file, or a list that has it."""
+        self.files.glance()
+        found: list[Grant] = []
+        for name, values in self.content.claims.items():
+            claim = claims.get(name)
+            texts = claim if isinstance(claim, list) else [claim]
+            found += [grant for value, granted in values.items() if value in texts for grant in granted.grants]
+        return tuple(found)
+
+
+def _read_own(path: str) -> dict[str, Any]:
+    """The table of a file that only its owner may write to, as whoever may write to it makes keys."""
+    table = read_toml(path)
+    if os.stat(path).st_mode & 0o022:
+        raise ConfigError(f"{path}: others may write to this file of keys; run: chmod go-w {path}")
+    return table
+
+
+def hash_key(key: str) -> str:
+    """How a key stands in the file."""
+    return "sha256:" + hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()

@@ -1,0 +1,101 @@
+"""Your own system decides each request: one POST, and no answer is a no (protocol.rst, "Asking your own system")."""
+
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal
+
+import msgspec
+from attrs import define
+from msgspec import Meta, Struct
+
+from streamrelay.errors import Refused
+from streamrelay.logs import Logger
+from streamrelay.net.http_client import Fetch, Fetched, FetchError
+from streamrelay.platform.auth.grants import Grant, is_user
+from streamrelay.protocol import codec
+
+
+class AskConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[ask]``: your own system decides each request."""
+
+    url: str
+    """Where each request is asked, by POST."""
+    timeout: Annotated[float, Meta(gt=0, le=30)] = 2.0
+    """Seconds for the answer, after which the request is refused."""
+    forward: bool = False
+    """Whether Authorization and Cookie of those whom the platform doesn't know are sent along, to be recognised."""
+    ca: str = ""
+    """A file of certificates to trust for the URL, in place of the system's."""
+
+
+log = Logger()
+
+AT_ONCE: Final = 64
+"""Questions that may wait for their answers, over which requests are refused."""
+
+Action = Literal["open", "list", "end"]
+
+
+class Question(Struct, frozen=True):
+    """What is asked; nothing in it is a secret."""
+
+    action: Action
+    user: str | None
+    """None: somebody whom the platform doesn't know; `forward` brings what they sent."""
+    host: str | None
+    target: str | None
+    """Neither is known for a list."""
+    stream: str | None
+    """The one that is to be ended."""
+    address: str
+    """Where the request came from."""
+    view: bool = False
+    """Whether it is to be opened for looking only."""
+
+
+class Verdict(Struct, frozen=True):
+    """The body of a yes, if it has one. It counts for those whom the platform doesn't know."""
+
+    user: str = "asked"
+    grants: tuple[Grant, ...] = ()
+    """What of a list they may see."""
+
+
+@define(eq=False)
+class Asking:
+    """Asks one system."""
+
+    config: AskConfig
+    fetch: Fetch
+    _waiting: int = 0
+
+    async def decide(self, question: Question, credentials: Mapping[str, str]) -> Verdict:
+        """A yes, or `Refused`. `credentials` are headers of the request that the system shall know its user by."""
+        if self._waiting >= AT_ONCE:
+            raise Refused(503, "too many requests wait for a decision", code="ask_failed", retry_after=1)
+        self._waiting += 1
+        try:
+            headers = {**credentials, "Content-Type": "application/json", "Accept": "application/json"}
+            answer = await self.fetch(
+                "POST", self.config.url, self.config.timeout, headers, msgspec.json.encode(question)
+            )
+            return _read(answer)
+        except FetchError as error:
+            log.error("{url} did not decide: {error}", url=self.config.url, error=error)
+            raise Refused(503, "the system that decides gave no decision", code="ask_failed") from None
+        finally:
+            self._waiting -= 1
+
+
+def _read(answer: Fetched) -> Verdict:
+    """2xx is a yes, 403 a no. A yes with a body that isn't ours is neither: pages that greet everybody are 200, too."""
+    if answer.status == 403:
+        raise Refused(403, "not allowed", code="not_allowed")
+    if not 200 <= answer.status < 300:
+        raise FetchError(f"answered {answer.status}")
+    try:
+        verdict = codec.decode(answer.body, Verdict) if answer.body.strip() else Verdict()
+    except ValueError:
+        raise FetchError(f"answered {answer.status} with a body that is not a JSON object as expected") from None
+    if not is_user(verdict.user):
+        raise FetchError("named no user that can be")
+    return verdict

@@ -1,0 +1,1 @@
+"""The platform's HTTP: the API, the pages, who asks, and what goes out."""

@@ -1,0 +1,271 @@
+"""The platform's HTTP API and its console page (protocol.rst, "The platform's API")."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from msgspec import Struct, structs
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request
+
+from streamrelay.bus.connection import as_deferred
+from streamrelay.errors import Refused
+from streamrelay.logs import Logger
+from streamrelay.platform.auth.sessions import csrf_of
+from streamrelay.platform.http import cookies
+from streamrelay.platform.http.assets import pages
+from streamrelay.platform.http.authenticate import Authenticator, Caller
+from streamrelay.platform.http.limits import MAX_BODY, BoundedSite, Room
+from streamrelay.platform.http.origin import header, share
+from streamrelay.platform.http.responses import send_json, send_problem
+from streamrelay.platform.platform import Platform
+from streamrelay.protocol import codec
+from streamrelay.protocol.control import Place
+from streamrelay.protocol.limits import Bytes
+from streamrelay.protocol.summons import Terms
+
+log = Logger()
+
+
+Body = TypeVar("Body", bound=Struct)
+Result = tuple[int, object]
+"""A status and a body."""
+
+
+class OpenRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of ``POST /v1/streams``."""
+
+    host: str
+    target: str
+    view: bool = False
+    place: Place = ""
+    after: Bytes = 0
+
+
+class SignInRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of ``POST /v1/session``."""
+
+    key: str
+
+
+class ApiResource(Resource):
+    """One path of the API: coroutines that return a status and a body, or raise `Refused`."""
+
+    isLeaf = True
+
+    def __init__(self, platform: Platform, authenticator: Authenticator) -> None:
+        super().__init__()
+        self.platform, self.authenticator = platform, authenticator
+
+    def render(self, request: Request) -> int:
+        Deferred.fromCoroutine(self._render(request)).addErrback(
+            lambda failure: log.failure("a request failed", failure)
+        )
+        return NOT_DONE_YET
+
+    async def _render(self, request: Request) -> None:
+        gone = request.notifyFinish()
+        lost: list[Failure] = []
+        gone.addErrback(lost.append)
+        refusal = None
+        status, body = 500, None
+        try:
+            status, body = await self._answer(request)
+        except Refused as refused:
+            refusal = refused
+        except Exception:
+            log.failure("{method} {path} failed", method=request.method, path=request.path)
+            refusal = Refused(500, "an error in the platform; see its log")
+        if lost:
+            if not lost[0].check(ConnectionDone):
+                log.debug("a client left before its answer: {why}", why=lost[0].value)
+        elif refusal is not None:
+            send_problem(request, refusal)
+        else:
+            send_json(request, status, body)
+
+    async def _answer(self, request: Request) -> Result:
+        if share(request, self.authenticator.origins):
+            return 204, None
+        method = request.method.decode("ascii", "replace").lower()
+        work: Callable[[Request, Caller], Awaitable[Result]] | None = getattr(self, f"answer_{method}", None)
+        if work is None:
+            raise Refused(405, "this path does not take this method")
+        return await work(request, await self.authenticator.caller(request))
+
+
+def read_body(request: Request, kind: type[Body]) -> Body:
+    """A request's JSON, or `Refused`."""
+    content_type = (header(request, "content-type") or "").split(";")[0].strip().lower()
+    if content_type != "application/json":  # a form of another site can't send this without asking first
+        raise Refused(415, "expected Content-Type: application/json")
+    expected = ", ".join(f'"{name}": …' for name in kind.__struct_fields__)
+    try:
+        return codec.decode(request.content.read(MAX_BODY) if request.content else b"", kind)
+    except ValueError as error:
+        raise Refused(400, f"expected {{{expected}}}: {error}") from None
+
+
+class Streams(ApiResource):
+    """/v1/streams"""
+
+    async def answer_post(self, request: Request, caller: Caller) -> Result:
+        wanted = read_body(request, OpenRequest)
+        view = wanted.view or not (caller.is_stranger or caller.user.may(wanted.host, wanted.target, act=True))
+        try:
+            user = await self.authenticator.permit(caller, "open", wanted.host, wanted.target, view=view)
+        except Refused as refusal:
+            log.info(
+                "{user} may not open {target} of {host}: {why}",
+                user=caller.name,
+                target=wanted.target[:100],
+                host=wanted.host[:64],
+                why=refusal.reason,
+            )
+            raise
+        if caller.is_stranger and user.may(wanted.host, wanted.target):  # as the asked system's own grants say
+            view = view or not user.may(wanted.host, wanted.target, act=True)
+        terms = Terms(view, wanted.place, wanted.after)
+        opened = await as_deferred(self.platform.open(user.name, wanted.host, wanted.target, terms=terms))
+        log.info(
+            "stream {stream} opened for {user}: {target} of {host}{only}",
+            only=", to look at" if view else "",
+            stream=opened.stream,
+            user=user.name,
+            target=wanted.target,
+            host=wanted.host,
+        )
+        return 201, opened
+
+    async def answer_get(self, request: Request, caller: Caller) -> Result:
+        user = await self.authenticator.listing(caller)
+        if not user.grants:  # nobody needs to be asked
+            return 200, {"streams": [], "complete": True}
+        streams = await as_deferred(self.platform.streams())
+        shown = [info for info in streams if user.may(info.host, info.target)]
+        return 200, {"streams": shown, "complete": streams.complete}
+
+
+class OneStream(ApiResource):
+    """/v1/streams/<id>"""
+
+    def __init__(self, platform: Platform, authenticator: Authenticator, stream: str) -> None:
+        super().__init__(platform, authenticator)
+        self.stream = stream
+
+    async def answer_delete(self, request: Request, caller: Caller) -> Result:
+        """Ended at all hosts that claim it: one that invents a stream must not keep the true one from its end."""
+        user = await self.authenticator.listing(caller)
+        if all(grant.view for grant in user.grants):
+            raise Refused(404, "no such stream", code="no_such_stream")
+        streams = await as_deferred(self.platform.streams(anew=True))
+        named = [info for info in streams if info.stream == self.stream and user.may(info.host, info.target, act=True)]
+        failures: list[Refused] = []
+        for info in {info.host: info for info in named}.values():
+            try:
+                who = await self.authenticator.permit(caller, "end", info.host, info.target, info.stream)
+                await as_deferred(self.platform.end(info.host, info.stream))
+                log.info("stream {stream} of {host} ended by {user}", stream=info.stream, host=info.host, user=who.name)
+            except Refused as refusal:
+                failures.append(refusal)
+        if failures:
+            raise failures[0]
+        if not named and not streams.complete:
+            raise Refused(503, "not all hosts answered, and none of those that did has this stream", code="incomplete")
+        if not named:
+            raise Refused(404, "no such stream", code="no_such_stream")
+        return 204, None
+
+
+class Hosts(ApiResource):
+    """/v1/hosts"""
+
+    async def answer_get(self, request: Request, caller: Caller) -> Result:
+        user = await self.authenticator.listing(caller)
+        if not user.grants:
+            return 200, {"hosts": [], "complete": True}
+        hosts = []
+        found = await as_deferred(self.platform.hosts())
+        for info in found:
+            targets = [
+                {**structs.asdict(target), "view": not user.may_see(info.host, target.name, act=True)}
+                for target in info.targets
+                if user.may_see(info.host, target.name)
+            ]
+            if targets:
+                hosts.append({"host": info.host, "targets": targets})
+        return 200, {"hosts": hosts, "complete": found.complete}
+
+
+class Session(ApiResource):
+    """/v1/session"""
+
+    async def _answer(self, request: Request) -> Result:
+        if request.method == b"POST":  # by somebody who isn't known yet
+            return self._sign_in(request)
+        if request.method == b"GET" and self.authenticator.is_nobody(request):  # a question, not a fault
+            return 200, {"user": None, "csrf": ""}
+        return await super()._answer(request)
+
+    def _sign_in(self, request: Request) -> Result:
+        user, token = self.authenticator.sign_in(request, read_body(request, SignInRequest).key.strip())
+        cookies.write(request, token, self.authenticator.sessions.life)
+        return 201, {"user": user.name, "csrf": csrf_of(token)}
+
+    async def answer_get(self, request: Request, caller: Caller) -> Result:
+        return 200, {"user": caller.user.name, "csrf": caller.csrf}
+
+    async def answer_delete(self, request: Request, caller: Caller) -> Result:
+        if not caller.csrf:
+            raise Refused(404, "no session that could be ended", code="no_such_session")
+        self.authenticator.sessions.end(cookies.read(request) or "")
+        cookies.clear(request)
+        log.info("{user} has signed out", user=caller.user.name)
+        return 204, None
+
+
+class Root(Resource):
+    """All paths there are."""
+
+    def __init__(self, platform: Platform, authenticator: Authenticator, viewers: str = "") -> None:
+        super().__init__()
+        self.platform, self.authenticator = platform, authenticator
+        self.pages = pages(platform.relay, viewers)
+
+    def getChild(self, path: bytes, request: Request) -> Resource:
+        segments = (path, *(request.postpath or ()))
+        if segments in self.pages:
+            return self.pages[segments]
+        match segments:
+            case [b"v1", b"streams"]:
+                child: Resource = Streams(self.platform, self.authenticator)
+            case [b"v1", b"streams", stream]:
+                child = OneStream(self.platform, self.authenticator, stream.decode("utf-8", "replace"))
+            case [b"v1", b"hosts"]:
+                child = Hosts(self.platform, self.authenticator)
+            case [b"v1", b"session"]:
+                child = Session(self.platform, self.authenticator)
+            case _:
+                child = Missing()
+        request.postpath = []
+        return child
+
+
+class Missing(Resource):
+    """No such path."""
+
+    isLeaf = True
+
+    def render(self, request: Request) -> int:
+        send_problem(request, Refused(404, "no such path"))
+        return NOT_DONE_YET
+
+
+def site(
+    platform: Platform, authenticator: Authenticator, clock: IReactorTime, viewers: str = "", room: Room | None = None
+) -> BoundedSite:
+    """The factory to listen with; `viewers` as `pages` takes it."""
+    return BoundedSite(Root(platform, authenticator, viewers), clock, authenticator.proxies, room)

@@ -1,0 +1,235 @@
+"""A platform for any asyncio program: mints tokens, summons agents, asks them what lives.
+
+Its coroutines are asyncio's; a Twisted program on the asyncio reactor wraps them in `as_deferred`.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from attrs import define, field
+from msgspec import Struct, structs
+
+from streamrelay.bus.connection import Bus, Down, Nobody, TooSlow
+from streamrelay.errors import Refused, printable
+from streamrelay.platform.shared_answer import Shared
+from streamrelay.protocol import codec, tokens
+from streamrelay.protocol.limits import CONNECT_TIME, MOST_TARGETS, SUMMONS_LIFE, Limits
+from streamrelay.protocol.names import is_host, is_target
+from streamrelay.protocol.subjects import ALL_STREAMS, ALL_TARGETS, PLATFORM_INBOX, end_subject, open_subject
+from streamrelay.protocol.summons import (
+    LOOKED_AT,
+    SPICE_LINKS,
+    Answer,
+    HostInfo,
+    Refusal,
+    StreamInfo,
+    TargetInfo,
+    Terms,
+)
+from streamrelay.protocol.tokens import Signer
+
+T = TypeVar("T")
+
+OPEN_TIME: Final = CONNECT_TIME + 0.5
+"""Seconds within which an agent must answer a summons: it gives its target ten."""
+
+TERMS: Final = Terms()
+"""Of a stream for which nothing else is said."""
+
+_STATUS: Final = {
+    Refusal.NO_SUCH_TARGET: 404,
+    Refusal.TARGET_REFUSED: 502,
+    Refusal.TARGET_UNREACHABLE: 504,
+    Refusal.DIAL_FAILED: 502,
+    Refusal.NOT_ALLOWED: 403,
+    Refusal.BAD_SUMMONS: 502,
+    Refusal.BUSY: 503,
+    Refusal.NO_SUCH_STREAM: 404,
+}
+
+
+class Listing(list[T]):
+    """What the hosts have answered."""
+
+    complete: bool = True
+    """Whether all hosts have: False where answers were cut off, or hosts are missing that were there just before."""
+
+
+class Opened(Struct, frozen=True):
+    """A stream whose agent waits at the relay."""
+
+    stream: str
+    """Its id; not secret."""
+    url: str
+    """The websocket for the client: a secret, good once until `expires`."""
+    kind: str
+    """The target's kind: tcp, unix, log, pty …"""
+    expires: float
+    """Seconds since the epoch."""
+    viewer: str = "raw"
+    """What it is shown by: terminal, log, vnc, spice or raw."""
+    links: int = 1
+    """Websockets that may be opened with this URL."""
+    view: bool = False
+    """Whether it may only be looked at."""
+
+
+@define(eq=False)
+class Platform:
+    """One platform. `key` is the file of its private key; without one, tokens are opaque."""
+
+    relay: str
+    nats: tuple[str, ...] = ("nats://127.0.0.1:4222",)
+    key: str = ""
+    relay_id: str = "relay"
+    nats_creds: str = ""
+    ca: str = ""
+    nats_nkey: str = ""
+    nats_certificate: str = ""
+    limits: Limits = field(factory=Limits)
+    """Of every stream that is opened without limits of its own."""
+    now: Callable[[], float] = time.time
+    clock: Callable[[], float] = time.monotonic
+    """For the age of answers."""
+    bus: Bus = field(init=False)
+    _signer: Signer | None = None
+    _hosts: Shared[Listing[HostInfo]] = field(init=False)
+    _streams: Shared[Listing[StreamInfo]] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        if self.key:
+            self._signer = Signer.load(self.key)
+        self.bus = Bus(
+            self.nats,
+            "streamplatform",
+            creds=self.nats_creds,
+            nkey=self.nats_nkey,
+            ca=self.ca,
+            certificate=self.nats_certificate,
+            inbox=PLATFORM_INBOX,
+        )
+        self._hosts, self._streams = Shared(self._ask_hosts, self.clock), Shared(self._ask_streams, self.clock)
+
+    def start(self) -> None:
+        """Connect to the bus in the background; to be called inside the running loop."""
+        self.bus.start()
+
+    async def stop(self) -> None:
+        await self.bus.stop()
+
+    async def open(
+        self, user: str, host: str, target: str, links: int = 0, limits: Limits | None = None, terms: Terms = TERMS
+    ) -> Opened:
+        """Summon the agent of `host` to `target` for `user`; `Refused` says in HTTP's terms why there is no stream.
+
+        `links` are the websockets that the client may open, 0: as many as the target's viewer needs. `limits` take the
+        place of the platform's own; opaque tokens hold none, but the summons does. Opaque tokens serve one websocket.
+        """
+        if not is_host(host) or not is_target(target):
+            raise Refused(404, "no such host or target", code="no_such_target")
+        bounds = (self.limits if limits is None else limits).claims()
+        about: dict[str, Any] = {"host": host, "target": target, "user": user, **bounds}
+        if self._signer is None:
+            if links > 1:
+                raise ValueError("an opaque token serves one pair of legs; links need signed tokens")
+            links, agent_token = 1, tokens.new_id()
+            stream = tokens.opaque_stream(agent_token)
+        else:
+            stream = tokens.new_id()
+            most = links or SPICE_LINKS
+            agent_token = self._signer.mint(self.relay_id, role="agent", sub=stream, links=most, **about)
+        summons = {
+            "stream": stream,
+            "target": target,
+            "relay": self.relay,
+            "token": agent_token,
+            "user": user,
+            "links": links,
+            **bounds,
+            **structs.asdict(terms),
+        }
+        answer = await self._ask(open_subject(host), host, "summons", summons)
+        self._streams.forget()
+        if terms.view and answer.viewer not in LOOKED_AT:  # an agent that knows no terms opens it for more
+            raise Refused(502, f"host {host} did not say that it is opened to be looked at only", code="bad_answer")
+        client_token = agent_token
+        if self._signer is not None:  # now it is known how many legs there will be
+            links = min(answer.links, links or SPICE_LINKS)
+            client_token = self._signer.mint(self.relay_id, role="client", sub=stream, links=links, **about)
+        url = f"{self.relay.rstrip('/')}/client/{client_token}"
+        return Opened(stream, url, answer.kind, self.now() + SUMMONS_LIFE, answer.viewer, links, terms.view)
+
+    async def hosts(self) -> Listing[HostInfo]:
+        """The hosts that are up, with all their targets. The list may be two seconds old, as all who ask share it."""
+        return await self._known(self._hosts).answer()
+
+    async def streams(self, anew: bool = False) -> Listing[StreamInfo]:
+        """The streams of all hosts, as their agents tell; none tells of another host's.
+
+        The list may be two seconds old, but for what was opened and ended here; with `anew` it isn't.
+        """
+        streams = self._known(self._streams)
+        return await (streams.anew() if anew else streams.answer())
+
+    async def end(self, host: str, stream: str) -> None:
+        """End a stream of `host`; `Refused` 404 if there is none."""
+        await self._ask(end_subject(host), host, "end", {"stream": stream})
+        self._streams.forget()
+
+    def _known(self, shared: Shared[T]) -> Shared[T]:
+        """Without a bus nothing is known, however new it is."""
+        if not self.bus.connected:
+            shared.forget()
+        return shared
+
+    async def _ask_hosts(self) -> Listing[HostInfo]:
+        answers = await self._gather(ALL_TARGETS, tuple[TargetInfo, ...])
+        hosts = Listing(HostInfo(host, targets[:MOST_TARGETS]) for host, targets in sorted(answers))
+        hosts.complete = answers.complete
+        return hosts
+
+    async def _ask_streams(self) -> Listing[StreamInfo]:
+        answers = await self._gather(ALL_STREAMS, tuple[StreamInfo, ...])
+        told = (info for host, infos in answers for info in infos if info.host == host)
+        streams = Listing(sorted(told, key=lambda info: -info.seconds))
+        streams.complete = answers.complete
+        return streams
+
+    def _envelope(self, host: str, role: str, message: dict[str, Any]) -> bytes:
+        if self._signer is not None:
+            return self._signer.mint(host, role=role, **message).encode()
+        plain = {**message, "jti": tokens.new_id(), "exp": self.now() + SUMMONS_LIFE}
+        return codec.encode(plain)
+
+    async def _ask(self, subject: str, host: str, role: str, message: dict[str, Any]) -> Answer:
+        try:
+            reply = await self.bus.request(subject, self._envelope(host, role, message), OPEN_TIME)
+            answer = codec.decode(reply, Answer)
+        except Nobody:
+            raise Refused(503, f"host {host} is offline", code="host_offline") from None
+        except Down:
+            raise Refused(503, "the platform has no connection to its bus", code="bus_down") from None
+        except TooSlow:
+            raise Refused(504, f"host {host} did not answer in time", code="host_slow") from None
+        except ValueError:
+            raise Refused(502, f"host {host} gave an answer that is none", code="bad_answer") from None
+        if not answer.ready:
+            raise Refused(_STATUS.get(answer.refused, 502), printable(answer.reason), code=answer.refused)
+        return answer
+
+    async def _gather(self, subject: str, kind: type[T]) -> Listing[tuple[str, T]]:
+        """What all agents answer, each by the name of its host, for which the bus vouches; nonsense is left out."""
+        try:
+            gathered = await self.bus.gather(subject)
+        except Down:
+            raise Refused(503, "the platform has no connection to its bus", code="bus_down") from None
+        found: Listing[tuple[str, T]] = Listing()
+        found.complete = gathered.complete
+        for host, answer in gathered.answers:
+            try:
+                if is_host(host):
+                    found.append((host, codec.decode(answer, kind)))
+            except ValueError:
+                continue
+        return found

@@ -1,0 +1,1 @@
+"""The parts of every program: options, settings, the reactor, ports."""

@@ -1,0 +1,125 @@
+"""The services of one program: its loop, its ports and their certificates."""
+
+import re
+import signal
+from typing import Any, Final, Protocol
+
+from twisted.application import strports
+from twisted.application.service import MultiService
+from twisted.internet.error import CannotListenError
+from twisted.internet.task import LoopingCall
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.python import usage
+
+from streamrelay.errors import ConfigError
+from streamrelay.files import Watched
+from streamrelay.logs import steadily
+from streamrelay.net.certificates import ServerTls
+from streamrelay.net.proxies import BehindProxies, Proxies
+from streamrelay.program.reactor import adopt_loop
+from streamrelay.program.start import Start
+
+LOOK: Final = 2.0
+"""Seconds between two looks at files that may change."""
+
+
+class Looped(MultiService):
+    """The services of one program, whose loop is asyncio's current one from their start on."""
+
+    def __init__(self, reactor: Any, options: usage.Options | None = None) -> None:
+        super().__init__()
+        self._reactor = reactor
+        self._start = Start((options and options.parent) or {})
+        self._watched: list[Watched] = []
+        self._looks = LoopingCall(steadily(self._look))
+        self._looks.clock = reactor
+
+    def watch(self, *files: Watched) -> None:
+        """Look at these files every two seconds from the start on, and read them at SIGHUP."""
+        self._watched += files
+
+    def privilegedStartService(self) -> None:
+        self._start.begin()
+        try:
+            super().privilegedStartService()
+        except (CannotListenError, OverflowError, OSError, ValueError) as error:
+            self._start.fail(f"can't listen: {error}")
+
+    def startService(self) -> None:
+        adopt_loop(self._reactor)
+        # It would kill a program that others tell to reload by it.
+        signal.signal(signal.SIGHUP, lambda number, frame: self._reactor.callFromThread(self.reload))
+        self._reactor.callWhenRunning(self._heed_once)
+        super().startService()
+        self._looks.start(LOOK, now=False)
+        self._start.succeed()
+
+    def _heed_once(self) -> None:
+        """Let the first signal that ends us count, and no other: the reactor can't be stopped twice."""
+        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+        def heed(number: int, frame: Any) -> None:
+            for ignored in before:
+                signal.signal(ignored, lambda *_: None)
+            first = before[signal.Signals(number)]
+            if callable(first):
+                first(number, frame)
+
+        for number in before:
+            signal.signal(number, heed)
+
+    def stopService(self) -> Any:
+        if self._looks.running:
+            self._looks.stop()
+        return super().stopService()
+
+    def reload(self) -> None:
+        """SIGHUP: read all files again."""
+        for files in self._watched:
+            files.refresh(force=True)
+
+    def _look(self) -> None:
+        for files in self._watched:
+            files.refresh()
+
+
+class PortSettings(Protocol):
+    """The settings of a program that listens."""
+
+    @property
+    def listen(self) -> tuple[str, ...]: ...
+    @property
+    def certificates(self) -> tuple[str, ...]: ...
+    @property
+    def proxies(self) -> tuple[str, ...]: ...
+    @property
+    def proxy_protocol(self) -> bool: ...
+
+
+class Ports(MultiService):
+    """The listening ports of one program, with the certificates of those that do TLS."""
+
+    def __init__(self, settings: PortSettings, factory: Any, clock: Any, client_ca: str = "") -> None:
+        super().__init__()
+        self.tls = ServerTls(settings.certificates, client_ca)
+        self.files: list[Watched] = []
+        """Those that are read again when they change."""
+        if settings.certificates:
+            self.tls.load()
+            self.files.append(self.tls.files)
+        proxies = Proxies.named(settings.proxies, settings.proxy_protocol)
+        for endpoint in settings.listen:
+            kind, _, where = endpoint.partition(":")
+            inner = TLSMemoryBIOFactory(self.tls, False, factory, clock) if kind == "tls" else factory
+            outer = BehindProxies(inner, proxies, clock) if proxies.speak_first else inner
+            try:
+                strports.service(_spelt_out(kind, where), outer).setServiceParent(self)
+            except Exception as error:
+                raise ConfigError(f"--listen {endpoint}: {error}") from None
+
+
+def _spelt_out(kind: str, where: str) -> str:
+    """An endpoint as Twisted knows it. Its unix sockets are open to everybody, whatever the umask, unless told."""
+    if kind == "unix" and not re.search(r"(?<!\\):mode=", where):
+        where += ":mode=660"
+    return f"{'tcp' if kind == 'tls' else kind}:{where}"

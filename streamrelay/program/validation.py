@@ -1,0 +1,69 @@
+"""What settings are checked for beyond their types: ports, origins, URLs that mustn't be plain outside this machine.
+
+Each raises `ValueError` in one line, which says what was expected.
+"""
+
+import re
+from typing import Final
+from urllib.parse import urlsplit
+
+from streamrelay.protocol.names import is_loopback
+
+_LISTENING: Final = re.compile(r"(?P<kind>tls|tcp|tcp6|unix):(?P<first>(?:[^:\\]|\\.)+)(?::(?:[^:\\]|\\.)+)*\Z")
+
+LONGEST_SOCKET: Final = 107
+"""Bytes of a unix socket's path: Linux takes no more."""
+
+
+def check_socket(what: str, path: str) -> None:
+    """Raise `ValueError` if no unix socket can have this path."""
+    size = len(path.encode("utf-8", "surrogateescape"))
+    if size > LONGEST_SOCKET:
+        raise ValueError(f"{what}: a unix socket's path has at most {LONGEST_SOCKET} bytes, this one {size}")
+
+
+def check_listening(listen: tuple[str, ...], certificates: tuple[str, ...], insecure: bool) -> None:
+    """Raise `ValueError` if there is no port, one has no certificate, or would be plain outside this machine."""
+    if not listen:
+        raise ValueError("nothing to listen on; give --listen, for example tls:8443")
+    for endpoint in listen:
+        match = _LISTENING.match(endpoint)
+        if match is None:
+            raise ValueError(f"listen {endpoint!r}: expected tls:PORT, tcp:PORT:interface=ADDRESS or unix:PATH")
+        if match["kind"] == "tls" and not certificates:
+            raise ValueError(f"listen {endpoint!r}: TLS needs a certificate; give --certificate CERTIFICATE,KEY")
+        if match["kind"] == "unix":
+            path = re.sub(r"\\(.)", r"\1", match["first"]).removeprefix("address=")
+            check_socket(f"listen 'unix:{path[:20]}…'", path)
+        interfaces = re.findall(r":interface=((?:[^:\\]|\\.)+)", endpoint)
+        host = interfaces[-1].replace("\\", "") if interfaces else ""
+        if match["kind"] in ("tcp", "tcp6") and not is_loopback(host) and not insecure:
+            raise ValueError(
+                f"listen {endpoint!r}: other machines would reach it without TLS; use tls:, add "
+                ":interface=127.0.0.1 behind a proxy that does TLS, or say --insecure"
+            )
+
+
+def check_origin(origin: str) -> None:
+    """Raise `ValueError` if a browser would never send this as an Origin."""
+    parts = urlsplit(origin)
+    if not parts.scheme or not parts.netloc or parts.path or parts.query or origin != origin.lower():
+        raise ValueError(f"origin {origin!r}: expected scheme://host[:port] in lower case, without a path")
+
+
+def check_relay(url: str) -> None:
+    """Raise `ValueError` if this is no URL of a relay."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.query or parts.fragment or "@" in url:
+        raise ValueError(f"relay {url!r}: expected ws://host[:port] or wss://host[:port]")
+
+
+def check_http(setting: str, url: str, insecure: bool) -> None:
+    """Raise `ValueError` if this isn't a URL that may be asked: https, or http on this machine."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment or not url.isascii():
+        raise ValueError(f"{setting} {url!r}: expected https://host[:port]/path")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError(f"{setting}: no password may stand in this URL")
+    if parts.scheme == "http" and not insecure and not is_loopback(parts.hostname):
+        raise ValueError(f"{setting} {url} is not encrypted; use https:// or --insecure")

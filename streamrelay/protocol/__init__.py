@@ -1,0 +1,1 @@
+"""Everything that crosses a wire (protocol.rst): messages, names, limits, tokens."""

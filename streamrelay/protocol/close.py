@@ -1,0 +1,80 @@
+"""How connections and streams end: close codes, what each says in words, and outcomes (protocol.rst, "Close codes")."""
+
+from enum import IntEnum
+from typing import Final
+
+from msgspec import Struct
+
+from streamrelay.errors import printable
+
+
+class CloseCode(IntEnum):
+    """Close codes after 101; `EXPLAIN` says each in words."""
+
+    FINISHED = 1000
+    GOING_AWAY = 1001
+    PROTOCOL = 1002
+    BAD_UTF8 = 1007
+    FLOODING = 1008
+    TOO_BIG = 1009
+    OUR_FAULT = 1011
+    OVERLOADED = 1013
+    TARGET_REFUSED = 4001
+    TARGET_UNREACHABLE = 4002
+    TARGET_RESET = 4003
+    NOBODY_CAME = 4004
+    LEG_LOST = 4005
+    OPERATOR = 4006
+    IDLE = 4008
+    LIFETIME = 4009
+    QUOTA = 4011
+
+
+EXPLAIN: Final = {
+    CloseCode.FINISHED: "finished; every byte was delivered",
+    CloseCode.GOING_AWAY: "the relay is going away",
+    CloseCode.PROTOCOL: "protocol error",
+    CloseCode.BAD_UTF8: "text that is not UTF-8",
+    CloseCode.FLOODING: "too many control messages",
+    CloseCode.TOO_BIG: "a frame or control message that is too big",
+    CloseCode.OUR_FAULT: "an error in the relay or the agent",
+    CloseCode.OVERLOADED: "overloaded, try again",
+    CloseCode.TARGET_REFUSED: "the target refused the connection",
+    CloseCode.TARGET_UNREACHABLE: "the target can't be reached",
+    CloseCode.TARGET_RESET: "the target reset the connection",
+    CloseCode.NOBODY_CAME: "nobody came within the relay's patience",
+    CloseCode.LEG_LOST: "the other leg was lost",
+    CloseCode.OPERATOR: "ended by an operator",
+    CloseCode.IDLE: "idle too long",
+    CloseCode.LIFETIME: "lived too long",
+    CloseCode.QUOTA: "byte quota used up",
+}
+
+
+class Outcome(Struct, frozen=True):
+    """How a connection ended: a close code and one line that says why."""
+
+    code: int
+    reason: str = ""
+
+    @property
+    def clean(self) -> bool:
+        return self.code == CloseCode.FINISHED
+
+    @property
+    def orderly(self) -> bool:
+        """Whether what came before is worth delivering: it finished, or reached one of its `Limits`."""
+        return self.code in (CloseCode.FINISHED, CloseCode.IDLE, CloseCode.LIFETIME, CloseCode.QUOTA)
+
+    def __str__(self) -> str:
+        text = EXPLAIN.get(CloseCode(self.code), "") if self.code in CloseCode._value2member_map_ else ""
+        reason = printable(self.reason) if self.reason != text else ""
+        return f"{self.code} " + ": ".join(part for part in (text, reason) if part)
+
+
+FINISHED: Final = Outcome(CloseCode.FINISHED)
+
+
+def outcome(code: CloseCode, reason: str = "") -> Outcome:
+    """An outcome in the code's own words, or in others that say more."""
+    return Outcome(int(code), reason or EXPLAIN[code])

@@ -1,0 +1,48 @@
+"""Limits of the protocol (protocol.rst, "Limits"): of one stream, and of each handshake."""
+
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta, Struct
+
+MAX_HANDSHAKE: Final = 8192
+"""Bytes of a websocket's opening request, or of its answer."""
+HANDSHAKE_TIME: Final = 5.0
+"""Seconds from accept to 101."""
+CONNECT_TIME: Final = 10.0
+"""Seconds that a target or a relay may take to be connected."""
+SUMMONS_LIFE: Final = 30
+"""Seconds in which a summons, and a leg's token, may be used."""
+CLOCK_SKEW: Final = 5
+"""Seconds by which clocks may differ."""
+
+Seconds = Annotated[float, Meta(ge=0, le=1e9)]
+Bytes = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """What one stream may use up (protocol.rst, "Limits"); 0 is no limit. Tokens, summonses and settings have them."""
+
+    idle: Seconds = 0
+    """Seconds without a byte in either direction."""
+    lifetime: Seconds = 0
+    """Seconds from the pairing of its first legs."""
+    quota: Bytes = 0
+    """Bytes of both directions together."""
+
+    def claims(self) -> dict[str, float]:
+        """Those that are set, by name; whatever else a subclass holds is left out."""
+        return {name: value for name in Limits.__struct_fields__ if (value := getattr(self, name))}
+
+
+def strictest(*given: Limits) -> Limits:
+    """Of each limit the least that is set anywhere."""
+    least: dict[str, float] = {}
+    for limits in given:
+        for name, value in limits.claims().items():
+            least[name] = min(value, least.get(name, value))
+    return msgspec.convert(least, Limits)
+
+
+MOST_TARGETS: Final = 2000
+"""Targets of one host that are listed; a host that invents many would keep the pages of all users busy."""

@@ -1,0 +1,46 @@
+"""Names that cross a wire, and their grammar (protocol.rst): hosts, targets, streams, tokens."""
+
+import ipaddress
+import re
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+PREFIX: Final = "srk_"
+"""How a key begins, so that scanners find leaked ones."""
+
+HOST = r"[A-Za-z0-9_-]{1,64}"
+TARGET = r"[A-Za-z0-9_.:@+-]{1,128}(?:/[A-Za-z0-9_.:@+-]{1,128}){0,7}"
+OPAQUE = r"[A-Za-z0-9_-]{22,256}"
+JWT = r"[A-Za-z0-9_-]{1,2048}\.[A-Za-z0-9_-]{1,4096}\.[A-Za-z0-9_-]{1,128}"
+
+Host = Annotated[str, Meta(pattern=f"^{HOST}\\Z")]
+Target = Annotated[str, Meta(pattern=f"^{TARGET}\\Z", max_length=256)]
+Stream = Annotated[str, Meta(pattern=f"^{OPAQUE}\\Z")]
+Url = Annotated[str, Meta(pattern=r"^wss?://[!-?A-~]{1,500}\Z")]  # no user@, as logs show it
+
+
+Word = Annotated[str, Meta(max_length=64, pattern=r"^[a-z0-9_-]*\Z")]
+"""One word for programs, such as a kind; there may be others than we know."""
+
+
+def is_host(name: str) -> bool:
+    return re.fullmatch(HOST, name) is not None
+
+
+def is_opaque(token: str) -> bool:
+    return re.fullmatch(OPAQUE, token) is not None
+
+
+def is_target(name: str) -> bool:
+    return len(name) <= 256 and re.fullmatch(TARGET, name) is not None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this is a name of the machine itself."""
+    if host == "localhost":
+        return True
+    try:
+        return "%" not in host and ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name, perhaps one that looks like an address
+        return False

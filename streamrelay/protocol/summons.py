@@ -1,0 +1,133 @@
+"""Everything that has a name on a wire: messages, close codes, subjects and limits (protocol.rst)."""
+
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta, Struct
+
+from streamrelay.protocol.control import Place
+from streamrelay.protocol.limits import Bytes, Limits
+from streamrelay.protocol.names import Host, Stream, Target, Url, Word
+
+
+class Refusal:
+    """Why an agent does not come: the codes of its answer to a summons."""
+
+    NO_SUCH_TARGET: Final = "no_such_target"
+    TARGET_REFUSED: Final = "target_refused"
+    TARGET_UNREACHABLE: Final = "target_unreachable"
+    DIAL_FAILED: Final = "dial_failed"
+    NOT_ALLOWED: Final = "not_allowed"
+    BAD_SUMMONS: Final = "bad_summons"
+    BUSY: Final = "busy"
+    NO_SUCH_STREAM: Final = "no_such_stream"
+
+
+VIEWERS: Final = ("raw", "terminal", "log", "vnc", "spice")
+"""What a page may show a target by; "raw" is any bytes."""
+Viewer = Literal["raw", "terminal", "log", "vnc", "spice"]
+LOOKED_AT: Final = ("terminal", "log", "vnc")
+"""Viewers of what can be opened to be looked at only."""
+SPICE_LINKS: Final = 16
+"""Legs of a stream whose viewer opens a websocket for each of its channels; a VM with four screens needs twelve."""
+
+
+class Terms(Struct, frozen=True):
+    """On what terms a target is connected; a summons says so."""
+
+    view: bool = False
+    """Nothing that the client does may have an effect on the target."""
+    place: Place = ""
+    """Of a log: where to go on; empty: from its last lines."""
+    after: Bytes = 0
+    """Bytes after that place which the client has already."""
+
+
+class Summons(Limits, frozen=True):
+    """Asks an agent to come: connect `target`, dial `relay` with `token`."""
+
+    stream: Stream
+    target: Target
+    relay: Url
+    token: Annotated[str, Meta(max_length=8192)]
+    jti: Annotated[str, Meta(min_length=8, max_length=64)]
+    exp: float
+    """Seconds since the epoch after which it is stale."""
+    user: Annotated[str, Meta(max_length=256)] = ""
+    """Who opened the stream, for the agent's log and events."""
+    links: Annotated[int, Meta(ge=0, le=32)] = 1
+    """Legs that the agent may send, one after the other is met; 0: as many as the target's viewer needs."""
+    view: bool = False
+    """Its `Terms`, as are the next two."""
+    place: Place = ""
+    after: Bytes = 0
+
+    @property
+    def terms(self) -> Terms:
+        return Terms(self.view, self.place, self.after)
+
+
+class End(Struct, frozen=True):
+    """Asks an agent to end one stream."""
+
+    stream: Stream
+    jti: Annotated[str, Meta(min_length=8, max_length=64)]
+    exp: float
+
+
+class Answer(Struct, frozen=True, omit_defaults=True):
+    """An agent's answer: ready, or refused with one of `Refusal` and a reason in one line."""
+
+    ready: bool = False
+    refused: Word = ""
+    reason: str = ""
+    kind: Word = ""
+    viewer: Word = "raw"
+    """What the target is shown by."""
+    links: Annotated[int, Meta(ge=1, le=32)] = 1
+    """Legs that the agent will send."""
+
+
+class TargetInfo(Struct, frozen=True, omit_defaults=True):
+    """A target as discovery shows it; a pattern keeps its ``{parts}``."""
+
+    name: Annotated[str, Meta(max_length=1024, pattern=r"^[A-Za-z0-9_.:@+{}/-]+\Z")]
+    kind: Word
+    viewer: Word = "raw"
+    """What it is shown by, one of `VIEWERS`; an agent may know more than we do."""
+
+
+class HostInfo(Struct, frozen=True):
+    """One host that is up, with its targets."""
+
+    host: Host
+    targets: tuple[TargetInfo, ...]
+
+
+class StreamInfo(Struct, frozen=True):
+    """A stream, as its agent tells it, from the summons on."""
+
+    stream: str
+    host: str
+    target: str
+    user: str
+    seconds: float
+    """Since its client has come; while it waits, since its summons."""
+    up: int
+    """Bytes from the client to the target."""
+    down: int
+    """Bytes from the target to the client."""
+    waiting: bool = False
+    """Whether no client has come yet."""
+
+
+class Ended(Struct, frozen=True):
+    """The event that a stream is over."""
+
+    stream: str
+    target: str
+    user: str
+    code: int
+    reason: str
+    seconds: float
+    up: int
+    down: int

@@ -1,0 +1,172 @@
+"""Tokens: what a leg presents, and the signed envelopes of summonses (protocol.rst, "Tokens").
+
+The platform holds the private key; relays and agents hold public keys and can verify, never mint.
+"""
+
+import hashlib
+import re
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import jwt
+from attrs import define
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from msgspec import Meta
+
+from streamrelay.errors import ConfigError, printable
+from streamrelay.files import read, read_secret, write_new
+from streamrelay.protocol import codec
+from streamrelay.protocol.limits import CLOCK_SKEW, SUMMONS_LIFE, Limits
+from streamrelay.protocol.names import JWT, Stream
+
+ALGORITHM: Final = "EdDSA"
+LONGEST_LIFE: Final = 3600
+"""Seconds between `iat` and `exp` beyond which a token is refused, whoever signed it."""
+
+Role = Literal["client", "agent"]
+
+
+class TokenError(Exception):
+    """A token is no good; the text is for our own log, never for the peer."""
+
+
+class LegClaims(Limits, frozen=True):
+    """What a leg's token says, once it is verified."""
+
+    sub: Stream
+    role: Role
+    exp: float
+    jti: Annotated[str, Meta(min_length=8, max_length=64)]
+    host: str = ""
+    target: str = ""
+    user: str = ""
+    links: Annotated[int, Meta(ge=1, le=32)] = 1
+
+
+def new_id() -> str:
+    """132 random bits as 22 characters: a stream's id, a `jti`, an opaque token."""
+    return secrets.token_urlsafe(17)[:22]
+
+
+def fingerprint(token: str) -> str:
+    """How a token appears in a log: 8 hex digits of its SHA-256."""
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()[:8]
+
+
+def opaque_stream(token: str) -> str:
+    """The id of an opaque token's stream: it begins with the fingerprint that the relay's log shows."""
+    return hashlib.sha256(token.encode()).hexdigest()[:32]
+
+
+def key_id(key: Ed25519PublicKey) -> str:
+    """The `kid` of a key: 16 hex digits of the SHA-256 of its 32 bytes."""
+    raw = key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    return hashlib.sha256(raw).hexdigest()[:16]
+
+
+@define(eq=False)
+class Signer:
+    """Mints tokens with the platform's private key."""
+
+    key: Ed25519PrivateKey
+    kid: str
+    now: Callable[[], float] = time.time
+
+    @classmethod
+    def load(cls, path: str) -> "Signer":
+        """Read a PEM file that only its owner may read, or raise `ConfigError`."""
+        if b"PUBLIC KEY" in read(path):
+            raise ConfigError(f"{path}: this is a public key; the platform's private one is expected")
+        pem = read_secret(path, "private key")
+        try:
+            key = serialization.load_pem_private_key(pem, password=None)
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            raise ConfigError(f"{path}: not a private key in PEM form ({error})") from None
+        if not isinstance(key, Ed25519PrivateKey):
+            raise ConfigError(f"{path}: an Ed25519 key is expected; make one with `streamrelay keygen`")
+        return cls(key, key_id(key.public_key()))
+
+    def mint(self, audience: str, life: float = SUMMONS_LIFE, **claims: object) -> str:
+        """A JWT for `audience` that may be used within `life` seconds from now."""
+        now = int(self.now())
+        payload = {"aud": audience, "iat": now, "exp": now + int(life), "jti": new_id(), **claims}
+        return jwt.encode(payload, self.key, algorithm=ALGORITHM, headers={"kid": self.kid})
+
+
+@define(eq=False)
+class Verifier:
+    """Verifies tokens for one audience with the public keys of those who may mint them."""
+
+    keys: Mapping[str, Ed25519PublicKey]
+    audience: str
+
+    @classmethod
+    def load(cls, paths: list[str], audience: str) -> "Verifier":
+        """Read PEM files, or raise `ConfigError`."""
+        keys = [_public(path) for path in paths]
+        return cls({key_id(key): key for key in keys}, audience)
+
+    def claims(self, token: str, role: str) -> dict[str, Any]:
+        """The claims of a token that holds good now in this `role`, or raise `TokenError`."""
+        if len(token) > 8192 or not re.fullmatch(JWT, token):
+            raise TokenError("not a JWT")
+        try:
+            key = self.keys[jwt.get_unverified_header(token).get("kid", "")]
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                key,
+                algorithms=[ALGORITHM],
+                audience=self.audience,
+                leeway=CLOCK_SKEW,
+                options={"require": ["exp", "iat", "jti", "aud", "role"], "strict_aud": True},
+            )
+        except (KeyError, TypeError):
+            raise TokenError("signed by an unknown key") from None
+        except jwt.PyJWTError as error:
+            raise TokenError(printable(str(error))) from None
+        except (ValueError, OverflowError, RecursionError) as error:
+            raise TokenError(f"malformed ({type(error).__name__})") from None
+        if not all(isinstance(claims[name], (int, float)) for name in ("exp", "iat")):
+            raise TokenError("its times are no numbers")
+        if claims["role"] != role:
+            raise TokenError(f"its role is not {role}")
+        if claims["exp"] > claims["iat"] + LONGEST_LIFE:  # a difference may overflow
+            raise TokenError("it lives too long")
+        return claims
+
+    def leg(self, token: str, role: Role) -> LegClaims:
+        """A leg's token, or raise `TokenError`."""
+        try:
+            return codec.convert(self.claims(token, role), LegClaims)
+        except ValueError as error:
+            raise TokenError(str(error)) from None
+
+
+def generate(private: Path, public: Path) -> str:
+    """Write a new key pair (the private file with mode 0600; existing files are kept) and return its `kid`."""
+    key = Ed25519PrivateKey.generate()
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    open_pem = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    for path, content, mode in ((private, pem, 0o600), (public, open_pem, 0o644)):
+        write_new(path, content, mode)
+    return key_id(key.public_key())
+
+
+def _public(path: str) -> Ed25519PublicKey:
+    pem = read(path)
+    if b"PRIVATE KEY" in pem:
+        raise ConfigError(f"{path}: this is a private key; only the public one belongs here")
+    try:
+        key = serialization.load_pem_public_key(pem)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ConfigError(f"{path}: not a public key in PEM form ({error})") from None
+    if not isinstance(key, Ed25519PublicKey):
+        raise ConfigError(f"{path}: an Ed25519 key is expected; make one with `streamrelay keygen`")
+    return key

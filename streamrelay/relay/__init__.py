@@ -1,0 +1,1 @@
+"""The relay: pairs websocket legs by token and splices their bytes."""

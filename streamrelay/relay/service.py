@@ -1,0 +1,279 @@
+"""The relay: lets legs in by their token, pairs them, splices their bytes."""
+
+import time
+from typing import Any
+
+from attrs import define, field
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+
+from streamrelay.datapath.limits import Bounds
+from streamrelay.datapath.splice import Splice
+from streamrelay.errors import Refused
+from streamrelay.logs import Logger, steadily
+from streamrelay.net.proxies import Proxies
+from streamrelay.net.quotas import ConnectionQuota, TurnedAway
+from streamrelay.protocol import codec, tokens
+from streamrelay.protocol.close import CloseCode, outcome
+from streamrelay.protocol.control import Control, Met
+from streamrelay.protocol.limits import CLOCK_SKEW, strictest
+from streamrelay.protocol.names import is_opaque
+from streamrelay.protocol.tokens import LegClaims, TokenError, Verifier, fingerprint
+from streamrelay.relay.config import RelayConfig
+from streamrelay.relay.leg import Leg, LegCore, make_leg
+from streamrelay.relay.rendezvous import Rendezvous
+from streamrelay.websocket.admission import Admission, Admitter, LegRequest
+from streamrelay.websocket.connection import FramedConnection
+
+log = Logger()
+
+OPAQUE_MEMORY = 60.0
+"""Seconds that an opaque token, which has no expiry of its own, stays used up after its last leg came."""
+AGENT_PATIENCE = 30.0
+"""Seconds that an agent's leg waits when a client's waits none."""
+GOODBYE = 3.0
+"""Seconds that legs get at a stop to take their close."""
+
+
+@define(eq=False)
+class AdmittedLeg:
+    """One admitted leg: its claims, and the machine that lives its life."""
+
+    relay: "Relay"
+    claims: LegClaims
+    name: str
+    """How logs call its stream."""
+    peer: str
+    leg: Leg = field(init=False)
+    connection: FramedConnection = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        core = LegCore(self.relay.clock, self.relay.patience(self.claims.role), self._withdraw, self._gone)
+        self.leg = make_leg(core)
+
+    def opened(self, connection: FramedConnection) -> None:
+        self.connection = connection
+        self.leg.open(connection)
+        self.relay.leg_opened(self)
+
+    def left(self) -> None:
+        self.leg.connection_lost()
+
+    def _withdraw(self) -> None:
+        log.info(
+            "stream {name}: the {role} {peer} waited in vain",
+            name=self.name,
+            role=self.claims.role,
+            peer=self.peer,
+        )
+        self.relay.rendezvous.withdraw(self.claims.sub, self.claims.role, self)
+
+    def _gone(self) -> None:
+        self.relay.gone(self)
+
+
+_admission: type[Admission] = AdmittedLeg
+
+
+@define(eq=False)
+class Relay(Service):
+    """Everything that the legs of one process share. `now` is wall-clock time, for tokens."""
+
+    config: RelayConfig
+    clock: IReactorTime
+    now: Any = time.time
+    verifier: Verifier | None = None
+    rendezvous: Rendezvous[AdmittedLeg] = field(factory=Rendezvous)
+    legs: set[AdmittedLeg] = field(factory=set)
+    """Legs that were admitted and are not gone."""
+    streams: int = 0
+    """Splices that live."""
+    handshakes: ConnectionQuota = field(init=False)
+    turned_away: dict[str, TurnedAway] = field(init=False)
+    """By the setting that does it."""
+    proxies: Proxies = field(init=False)
+    stopping: bool = False
+    bounds: dict[str, Bounds] = field(factory=dict)
+    """Of the streams of several links, as long as the rendezvous knows them: what one has used up, all have."""
+    _sweep: LoopingCall = field(init=False)
+    _empty: "Deferred[None] | None" = None
+
+    def __attrs_post_init__(self) -> None:
+        config = self.config
+        self.handshakes = ConnectionQuota(config.max_handshakes, config.max_handshakes_per_address)
+        self.turned_away = {
+            name: TurnedAway(self.clock, f"{name} = {getattr(config, name)}")
+            for name in ("max_handshakes_per_address", "max_handshakes", "max_connections")
+        }
+        self.proxies = Proxies.named(config.proxies, config.proxy_protocol)
+        if self.config.tokens == "signed":
+            self.verifier = Verifier.load(list(self.config.platform_key), self.config.id)
+        self._sweep = LoopingCall(steadily(self._forget))
+        self._sweep.clock = self.clock
+
+    def startService(self) -> None:
+        super().startService()
+        self._sweep.start(5.0, now=False)
+        log.info(
+            "relay {id} takes {tokens} tokens, patience {patience:g} s, origins: {origins}",
+            id=self.config.id,
+            tokens=self.config.tokens,
+            patience=self.config.patience,
+            origins=", ".join(self.config.origin) or "none (no web page may connect)",
+        )
+
+    def stopService(self) -> "Deferred[None]":
+        """Tell every leg that the relay is going away, and give it a moment to hear it."""
+        self.stopping = True
+        self._sweep.stop()
+        for limit in self.turned_away.values():
+            limit.stop()
+        for admitted in tuple(self.legs):
+            admitted.leg.end(outcome(CloseCode.GOING_AWAY))
+        done: Deferred[None] = Deferred()
+        if self.legs:
+            self._empty = done
+            done.addTimeout(GOODBYE, self.clock, onTimeoutCancel=lambda value, _: None)
+        else:
+            done.callback(None)
+        return maybeDeferred(super().stopService).addCallback(lambda _: done)
+
+    def _forget(self) -> None:
+        self.rendezvous.forget(self.now())
+        for stream in [stream for stream in self.bounds if stream not in self.rendezvous.meetings]:
+            del self.bounds[stream]
+
+    def patience(self, role: str) -> float:
+        if self.config.patience == 0 and role == "agent":
+            return AGENT_PATIENCE
+        return self.config.patience
+
+    # -- Admitter ------------------------------------------------------------------------------------------------
+
+    def handshake_began(self, address: str | None) -> None:
+        bucket = self.proxies.bucket(address)
+        try:
+            self.handshakes.enter(bucket)
+        except Refused as refusal:
+            self.turned_away["max_handshakes_per_address" if refusal.status == 429 else "max_handshakes"].count(bucket)
+            raise
+        if self.stopping:
+            raise Refused(503, "going away")
+        if len(self.legs) + self.handshakes.count > self.config.max_connections:
+            self.turned_away["max_connections"].count(bucket)
+            raise Refused(503, "full")
+
+    def handshake_ended(self, address: str | None) -> None:
+        self.handshakes.leave(self.proxies.bucket(address))
+
+    def client(self, address: str | None, forwarded: str | None) -> str | None:
+        return self.proxies.client(address, forwarded)
+
+    def admit(self, request: LegRequest) -> AdmittedLeg:
+        mark = fingerprint(request.token)
+        try:
+            if request.origin is not None and request.origin not in self.config.origin:
+                raise Refused(403, "origin", detail=f"its origin {request.origin[:100]!r} is not allowed")
+            claims, name = self._claims(request, mark)
+            if self.config.agent_ca and claims.role == "agent":
+                check_certificate(claims.host, request.certificate)
+            self.rendezvous.admit(claims.sub, claims.role, claims.links, claims.exp + CLOCK_SKEW)
+        except Refused as refusal:
+            log.info(
+                "refused the {role} {peer} with token {mark}: {why}",
+                role=request.role,
+                peer=request.peer,
+                mark=mark,
+                why=refusal.detail or refusal.reason,
+            )
+            raise
+        admitted = AdmittedLeg(self, claims, name, request.peer)
+        self.legs.add(admitted)
+        return admitted
+
+    def _claims(self, request: LegRequest, mark: str) -> tuple[LegClaims, str]:
+        """What the token says, and the stream's name in logs: an opaque token shows as its fingerprint."""
+        assert request.role in ("client", "agent")
+        role: tokens.Role = "client" if request.role == "client" else "agent"
+        if self.verifier is None:
+            if not is_opaque(request.token):
+                raise Refused(401, "token", detail="not 22 to 256 of A-Za-z0-9_-")
+            return LegClaims(request.token, role, self.now() + OPAQUE_MEMORY, "opaque-token"), mark
+        try:
+            claims = self.verifier.leg(request.token, role)
+        except TokenError as error:
+            raise Refused(401, "token", detail=str(error)) from None
+        return claims, claims.sub
+
+    # -- pairing ---------------------------------------------------------------------------------------------
+
+    def leg_opened(self, admitted: AdmittedLeg) -> None:
+        """A leg is open: pair it, or let it wait."""
+        other = self.rendezvous.meet(admitted.claims.sub, admitted.claims.role, admitted)
+        if other is not None:
+            client, agent = (admitted, other) if admitted.claims.role == "client" else (other, admitted)
+            self._pair(client, agent)
+        elif self.stopping:
+            admitted.leg.end(outcome(CloseCode.GOING_AWAY))
+        elif admitted.claims.role == "client" and self.config.patience == 0:
+            admitted.leg.time_out()
+
+    def _pair(self, client: AdmittedLeg, agent: AdmittedLeg) -> None:
+        began = self.clock.seconds()
+        mode = "v1" if client.connection.control else "raw"
+
+        def ended(splice: Splice) -> None:
+            self.streams -= 1
+            log.info(
+                "stream {name} of client {client} ({mode}) and agent {agent} ended: {outcome} after {seconds:.1f} s, "
+                "{up} bytes up, {down} down",
+                name=client.name,
+                client=client.peer,
+                mode=mode,
+                agent=agent.peer,
+                outcome=str(splice.outcome),
+                seconds=self.clock.seconds() - began,
+                up=splice.outward.count,
+                down=splice.inward.count,
+            )
+            client.leg.connection_lost()
+            agent.leg.connection_lost()
+
+        splice = Splice(client.connection, agent.connection, ended)
+        self._bounds(client, agent).hold(splice)
+        self.streams += 1
+        log.debug("stream {name} opened", name=client.name)
+        client.leg.pair(splice)
+        agent.leg.pair(splice)
+        met = Control(met=Met(mode, client.peer))
+        agent.connection.send_control(codec.encode(met))
+        splice.start()
+
+    def _bounds(self, client: AdmittedLeg, agent: AdmittedLeg) -> Bounds:
+        """The limits of a pair's stream: the strictest of both tokens and of the relay's own settings."""
+        limits = strictest(client.claims, agent.claims, self.config)
+        bounds = Bounds(limits, self.clock, client.connection.heartbeat)
+        if min(client.claims.links, agent.claims.links) == 1:
+            return bounds
+        return self.bounds.setdefault(client.claims.sub, bounds)
+
+    def gone(self, admitted: AdmittedLeg) -> None:
+        """A leg holds nothing any more."""
+        self.rendezvous.leave(admitted.claims.sub)
+        self.legs.discard(admitted)
+        if self._empty is not None and not self.legs:
+            done, self._empty = self._empty, None
+            done.callback(None)
+
+
+def check_certificate(host: str, names: tuple[str, ...] | None) -> None:
+    """Raise `Refused` unless an agent has shown a certificate, and in the name of its token's host if that has one."""
+    if names is None:
+        raise Refused(403, "certificate", detail="it has shown no certificate")
+    if host and host.lower() not in names:
+        raise Refused(403, "certificate", detail=f"its certificate is for {', '.join(names)[:200]}, not for {host}")
+
+
+_admitter: type[Admitter] = Relay

@@ -1,0 +1,226 @@
+"""Dialling a relay: the client's side of a websocket's opening handshake, by autobahn."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from attrs import define, field
+from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
+from twisted.internet.protocol import connectionDone
+from twisted.internet.ssl import platformTrust
+from twisted.python.failure import Failure
+
+from streamrelay import __version__
+from streamrelay.datapath.channel import TransportChannel, no_delay
+from streamrelay.datapath.heartbeat import Heartbeat
+from streamrelay.datapath.socket_channel import SocketChannel
+from streamrelay.datapath.tls_channel import open_channel
+from streamrelay.errors import printable
+from streamrelay.files import Watched
+from streamrelay.logs import Silent
+from streamrelay.net.certificates import ClientPair, read_certificates
+from streamrelay.net.hostnames import client_tls, endpoint
+from streamrelay.net.peer import address, explain
+from streamrelay.net.retry import Turns, persist, was_dropped
+from streamrelay.protocol.control import SUBPROTOCOL
+from streamrelay.protocol.limits import CONNECT_TIME, MAX_HANDSHAKE
+from streamrelay.protocol.names import is_loopback
+from streamrelay.websocket.connection import FramedConnection, Masking
+
+
+class DialError(Exception):
+    """The other websocket can't be had; the text says why in one line."""
+
+
+class Dropped(DialError):
+    """The relay took the connection for one too many, as it seems: it may be open to the next."""
+
+
+class DialProtocol(WebSocketClientProtocol):  # type: ignore[misc]
+    """A client's side of one handshake."""
+
+    log = Silent()
+    factory: "DialFactory"
+    data: bytes
+    _connection: FramedConnection | None = None
+    _channel: SocketChannel | TransportChannel | None = None
+
+    def connectionMade(self) -> None:
+        no_delay(self.transport)  # autobahn tries, fails for want of its own option, and says nothing
+        super().connectionMade()
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._channel is not None:
+            self._channel.dataReceived(data)
+            return
+        if self.factory.settled:  # given up, and the connection is being dropped
+            return
+        head = self.data + data[:MAX_HANDSHAKE]
+        if len(head) >= MAX_HANDSHAKE and b"\r\n\r\n" not in head:
+            self.failHandshake(f"an answer of over {MAX_HANDSHAKE} bytes")
+            return
+        try:
+            super().dataReceived(data)
+        except Exception as error:  # autobahn's parser on bytes of a stranger
+            self.failHandshake(f"the answer is not HTTP ({type(error).__name__})")
+
+    def onOpen(self) -> None:
+        early, self.data = self.data, b""
+        secure = self.factory.isSecure
+        masking = Masking.ZERO if secure and not self.factory.always_mask else Masking.RANDOM
+        self._channel = open_channel(self.transport, self.factory.clock)
+        if early:
+            self._channel.dataReceived(early)
+        self._connection = FramedConnection(
+            self._channel,
+            self.factory.clock,
+            self.factory.heartbeat,
+            masking,
+            self.websocket_protocol_in_use == SUBPROTOCOL,
+            address(self.transport),
+        )
+        self.factory.opened(self._connection)
+
+    def failHandshake(self, reason: str) -> None:
+        self.factory.failed(reason, self.data[9:12] in (b"429", b"503"))
+        self.transport.abortConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        super().connectionLost(reason)
+        if self._connection is not None:
+            self._connection.connection_lost(explain(reason))
+        words = explain(reason) or "the connection was closed before the websocket was open"
+        self.factory.failed(words, was_dropped(reason) and not self.data)
+
+
+class DialFactory(WebSocketClientFactory):  # type: ignore[misc]
+    """One dial."""
+
+    protocol = DialProtocol
+    noisy = False
+    host: str
+
+    def __init__(self, dialler: "Dialler", url: str, headers: dict[str, str]) -> None:
+        super().__init__(
+            url,
+            protocols=[SUBPROTOCOL],
+            headers=headers,
+            useragent=f"streamrelay/{__version__}",
+            reactor=dialler.clock,
+        )
+        self.clock, self.heartbeat, self.always_mask = dialler.clock, dialler.heartbeat, dialler.always_mask
+        self.setProtocolOptions(
+            acceptMaskedServerFrames=False,
+            openHandshakeTimeout=0,  # the dialler's own counts from the start
+            closeHandshakeTimeout=0,
+            serverConnectionDropTimeout=0,
+            autoPingInterval=0,
+            failByDrop=False,
+        )
+        if ":" in self.host:  # as it stands in the Host header
+            self.host = f"[{self.host}]"
+        self._result: Deferred[FramedConnection] | None = Deferred(self._cancel)
+        self._protocol: DialProtocol | None = None
+
+    def connect(self, endpoint: IStreamClientEndpoint) -> "Deferred[FramedConnection]":
+        assert self._result is not None
+        result = self._result
+        self._attempt = endpoint.connect(self)
+        self._attempt.addCallbacks(self._connected, lambda failure: self.failed(explain(failure), was_dropped(failure)))
+        return result
+
+    def _connected(self, protocol: DialProtocol) -> None:
+        self._protocol = protocol
+
+    @property
+    def settled(self) -> bool:
+        """Whether the dial has come to its end, good or bad."""
+        return self._result is None
+
+    def opened(self, connection: FramedConnection) -> None:
+        result, self._result = self._result, None
+        if result is not None:
+            result.callback(connection)
+
+    def failed(self, reason: str, dropped: bool = False) -> None:
+        result, self._result = self._result, None
+        if result is not None:
+            kind = Dropped if dropped else DialError
+            result.errback(kind(printable(reason)))  # it may hold words of a stranger
+
+    def _cancel(self, result: "Deferred[FramedConnection]") -> None:
+        self.failed(f"no answer within {CONNECT_TIME:.0f} s")
+        self._attempt.cancel()
+        if self._protocol is not None:  # connected, and not answered: a relay could hold the descriptor for ever
+            self._protocol.transport.abortConnection()
+
+
+@define(eq=False)
+class Dialler:
+    """Opens websockets to relays. `ca` is a file of certificates to trust in place of the system's, `certificate` the
+    pair that is shown to a relay which asks for one."""
+
+    clock: IReactorTime
+    heartbeat: Heartbeat
+    ca: str | None = None
+    always_mask: bool = False
+    insecure: bool = False
+    """Whether ``ws://`` may leave this machine."""
+    certificate: str = ""
+    _turns: Turns = field(factory=Turns)
+    _trust: Any = field(init=False)
+    _pair: ClientPair | None = None
+
+    def __attrs_post_init__(self) -> None:
+        self._trust = read_certificates(self.ca) if self.ca else platformTrust()
+        if self.certificate:
+            self._pair = ClientPair(self.certificate)
+            self._pair.read()
+
+    @property
+    def files(self) -> list[Watched]:
+        """Those that are read again when they change."""
+        return [] if self._pair is None else [self._pair.files]
+
+    def dial(self, url: str, token: str = "") -> "Deferred[FramedConnection]":
+        """Open the websocket `url`, presenting a `token` that is not in it in a header; or fail with `DialError`.
+
+        It has `CONNECT_TIME` for everything: until its turn comes, and as often as the relay drops it. Its token lives
+        no longer than thrice that.
+        """
+        prepared = [self._prepare(url, token)]
+
+        async def attempt() -> FramedConnection:
+            factory, where = prepared.pop() if prepared else self._prepare(url, token)
+            return await factory.connect(where)
+
+        until = self.clock.seconds() + CONNECT_TIME
+        dial = self._turns.run(
+            urlsplit(url).netloc, lambda: Deferred.fromCoroutine(persist(self.clock, until, attempt, Dropped))
+        )
+        dial.addErrback(_no_turn)
+        dial.addTimeout(CONNECT_TIME, self.clock, onTimeoutCancel=lambda value, _: value)
+        return dial
+
+    def _prepare(self, url: str, token: str) -> tuple[DialFactory, IStreamClientEndpoint]:
+        """One attempt, or `DialError` if there can be none."""
+        try:
+            parts = urlsplit(url)
+        except ValueError as error:
+            raise DialError(f"{printable(url)} can't be dialled: {error}") from None
+        host, secure = parts.hostname or "", parts.scheme == "wss"
+        if not secure and not self.insecure and not is_loopback(host):
+            raise DialError(f"{parts.scheme}://{parts.netloc} is not encrypted; use wss:// or --insecure")
+        try:
+            factory = DialFactory(self, url, {"Authorization": f"Bearer {token}"} if token else {})
+            mine = self._pair.read() if self._pair is not None else None
+            tls = client_tls(host, self._trust, mine) if secure else None
+            return factory, endpoint(self.clock, host, factory.port, tls)
+        except Exception as error:  # of many kinds, for what no relay's URL can be
+            raise DialError(f"{printable(url)} can't be dialled: {printable(str(error))}") from None
+
+
+def _no_turn(failure: Failure) -> None:
+    failure.trap(CancelledError)
+    raise DialError("given up before its turn came")

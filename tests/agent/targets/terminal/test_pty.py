@@ -1,0 +1,193 @@
+"""pty.py: a command in a pseudo-terminal; here without one."""
+
+import fcntl
+import os
+import signal
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ProcessDone, ProcessTerminated
+from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from streamrelay.agent.targets.terminal.pty import KILL_AFTER, Pty, PtyConnection, PtyProtocol, exit_status
+from streamrelay.errors import TargetError
+from streamrelay.protocol.close import FINISHED
+from streamrelay.protocol.summons import Refusal, Terms
+from tests.fakes.channels import FakeTransport
+from tests.fakes.connections import Ear
+from tests.fakes.files import folder
+
+
+class FakeProcess(FakeTransport):
+    """A process behind a pipe in memory."""
+
+    pid = 4711
+
+    def fileno(self) -> int:
+        return 99
+
+
+class Case(SynchronousTestCase):
+    """A connection to a process that a test speaks for."""
+
+    def setUp(self) -> None:
+        self.clock, self.ear, self.process = Clock(), Ear(), FakeProcess()
+        self.signals: list[tuple[int, int]] = []
+        self.patch(os, "killpg", lambda group, number: self.signals.append((group, number)))
+        self.connection = PtyConnection(self.clock)
+        self.protocol = PtyProtocol(self.connection)
+        self.protocol.makeConnection(self.process)
+
+    def join(self) -> None:
+        self.connection.join(self.ear, self.ear)
+
+    def end(self, code: int | None = 0, number: int | None = None) -> None:
+        why = ProcessTerminated(code, number) if code or number else ProcessDone(0)
+        self.protocol.processEnded(Failure(why))
+
+
+class Processes(Case):
+    """Bytes, ends, signals."""
+
+    def test_bytes(self) -> None:
+        """Output comes once it is joined, input goes in."""
+        self.assertFalse(self.process.reading)
+        self.join()
+        self.protocol.childDataReceived(1, b"out")
+        self.connection.send([memoryview(b"i"), memoryview(b"n")], 2)
+        self.assertEqual((self.ear.data, self.process.value()), (b"out", b"in"))
+
+    def test_exit(self) -> None:
+        """When the process has ended its status is told behind its output, and whoever it left behind is killed."""
+        self.join()
+        self.protocol.childDataReceived(1, b"last")
+        self.end(3)
+        self.assertEqual(
+            self.ear.said, [("bytes", b"last"), ("control", b'{"exit":3}'), ("eof",), ("over", FINISHED), ("gone",)]
+        )
+        self.assertEqual(self.signals, [(4711, signal.SIGKILL)])
+
+    def test_exit_before_joined(self) -> None:
+        """A process that ended before it was joined is told when it is."""
+        self.end(0)
+        self.join()
+        self.assertEqual(self.ear.said[0], ("control", b'{"exit":0}'))
+        self.assertEqual(self.ear.codes, [1000])
+
+    def test_close(self) -> None:
+        """A stream that ends hangs up the process group, once, and kills it after three seconds."""
+        self.join()
+        self.connection.close(FINISHED)
+        self.connection.abort()
+        self.assertEqual(self.signals, [(4711, signal.SIGHUP), (4711, signal.SIGCONT)])
+        self.clock.advance(KILL_AFTER)
+        self.assertEqual(self.signals[2:], [(4711, signal.SIGKILL)])
+
+    def test_close_in_time(self) -> None:
+        """A process that ends upon the hang-up leaves no timer."""
+        self.join()
+        self.connection.close(FINISHED)
+        self.end(0, signal.SIGHUP)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(self.ear.said[-1], ("gone",))
+
+    def test_close_reads_on(self) -> None:
+        """A paused terminal is read again when it is hung up, as it doesn't end otherwise."""
+        self.join()
+        self.connection.pause()
+        self.connection.close(FINISHED)
+        self.assertTrue(self.process.reading)
+
+    def test_eof(self) -> None:
+        """An end of file is Ctrl-D: one on an empty line, two within one."""
+        self.join()
+        self.connection.send_eof()
+        self.connection.send([memoryview(b"line\n")], 5)
+        self.connection.send_eof()
+        self.connection.send([memoryview(b"part")], 4)
+        self.connection.send_eof()
+        self.assertEqual(self.process.value(), b"\x04line\n\x04part\x04\x04")
+
+    def test_resize(self) -> None:
+        """A resize is told to the terminal; other control messages, and broken ones, change nothing."""
+        sizes: list[bytes] = []
+        self.patch(fcntl, "ioctl", lambda descriptor, what, size: sizes.append(size))
+        self.join()
+        for message in (b'{"resize": [100, 40]}', b"{}", b'{"exit": 0}', b'{"resize": [0, 0]}', b"\xff"):
+            self.connection.send_control(message)
+        self.assertEqual(sizes, [bytes([40, 0, 100, 0, 0, 0, 0, 0])])
+        self.end()
+        self.connection.resize(10, 10)
+        self.assertEqual(len(sizes), 1)
+
+    def test_group_is_gone(self) -> None:
+        """A process group that is gone already, or another user's, is no error."""
+        for error in (ProcessLookupError(), PermissionError()):
+
+            def fail(group: int, number: int, error: OSError = error) -> None:
+                raise error
+
+            self.patch(os, "killpg", fail)
+            self.join()
+            self.connection.close(FINISHED)
+
+
+class Settings(SynchronousTestCase):
+    """What is started, and what can't be."""
+
+    def refused(self, settings: Pty) -> str:
+        work = Deferred.fromCoroutine(settings.connect(MemoryReactorClock(), Terms()))
+        error: TargetError = self.failureResultOf(work, TargetError).value
+        self.assertEqual(error.code, Refusal.TARGET_REFUSED)
+        return error.reason
+
+    def test_refused(self) -> None:
+        """A program or a directory that isn't there is a refused target that names it."""
+        self.assertIn("/no/such", self.refused(Pty(("/no/such",))))
+        self.assertIn("/no/where", self.refused(Pty(("/bin/sh",), "/no/where")))
+
+    def test_environment(self) -> None:
+        """A process gets a terminal's few variables and the settings' own, not the agent's secrets."""
+        self.patch(os, "environ", {"PATH": "/bin", "SECRET": "x", "LANG": "C"})
+        environment = Pty(("/bin/sh",), environment={"A": "b"})._environment()
+        self.assertEqual(environment, {"TERM": "xterm-256color", "PATH": "/bin", "LANG": "C", "A": "b"})
+
+    def test_started(self) -> None:
+        """The command is started as it stands, without a shell, in its directory, in a terminal of its size."""
+        started: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+        sizes: list[bytes] = []
+        process = FakeProcess()
+        self.patch(fcntl, "ioctl", lambda descriptor, what, size: sizes.append(size))
+
+        class Reactor(Clock):
+            def spawnProcess(self, protocol: PtyProtocol, *arguments: Any, **options: Any) -> None:
+                started.append((arguments, options))
+                protocol.makeConnection(process)
+
+        where = str(folder(self))
+        settings = Pty(("/bin/sh", "-c", "$x; y"), where, {"A": "b"}, (81, 25))
+        self.successResultOf(Deferred.fromCoroutine(settings.connect(Reactor(), Terms())))
+        [((program, command, environment, directory), options)] = started
+        self.assertEqual((program, command, directory), ("/bin/sh", ["/bin/sh", "-c", "$x; y"], where))
+        self.assertEqual((environment["A"], options), ("b", {"usePTY": True}))
+        self.assertEqual(sizes, [bytes([25, 0, 81, 0, 0, 0, 0, 0])])
+
+    def test_check(self) -> None:
+        """A command has at least a program."""
+        Pty(("x",)).check()
+        for command in ((), ("",)):
+            self.assertRaises(ValueError, Pty(command).check)
+
+    def test_exit_status(self) -> None:
+        """A status is told as a shell tells it."""
+        for why, status in (
+            (ProcessDone(0), 0),
+            (ProcessTerminated(7), 7),
+            (ProcessTerminated(None, 9), 137),
+            (ProcessTerminated(None, 15), 143),
+            (ValueError(), 1),
+        ):
+            self.assertEqual(exit_status(why), status)

@@ -1,0 +1,298 @@
+"""catalogue.py: a host's own list, and nothing beside it."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from streamrelay.agent.catalogue import Catalogue, Entry, read_entry
+from streamrelay.errors import ConfigError, TargetError
+from streamrelay.protocol.summons import Refusal, Terms
+from tests.examples import examples
+from tests.fakes.files import folder
+
+CONSOLE = {"kind": "unix", "path": "/vm/{name}.sock", "parts": {"name": "[a-z]+"}}
+
+
+def matched(entry: Entry, name: str) -> Any:
+    """The target of this name, with the settings of its kind."""
+    return entry.match(name)
+
+
+class Entries(SynchronousTestCase):
+    """One entry of the list."""
+
+    def test_kinds(self) -> None:
+        """Each kind is read with its settings."""
+        for table, kind in (
+            ({"kind": "tcp", "address": "127.0.0.1:22"}, "tcp"),
+            ({"kind": "unix", "path": "/x"}, "unix"),
+            ({"kind": "log", "path": "/x", "lines": 5}, "log"),
+            ({"kind": "pty", "command": ["/bin/sh"]}, "pty"),
+        ):
+            entry = read_entry("name", table)
+            self.assertEqual(entry.settings.kind, kind)
+            self.assertIs(entry.match("name"), entry.settings)
+
+    def test_wrong(self) -> None:
+        """Unknown kinds, unknown keys, missing and impossible settings are errors."""
+        for name, table in (
+            ("x", {"kind": "ssh", "address": "a:1"}),
+            ("x", {"address": "a:1"}),
+            ("x", {"kind": "tcp"}),
+            ("x", {"kind": "tcp", "address": "a:1", "port": 2}),
+            ("x", {"kind": "tcp", "address": "a"}),
+            ("x", {"kind": "tcp", "address": 5}),
+            ("x", {"kind": "unix", "path": "relative"}),
+            ("x", {"kind": "log", "path": "/x", "lines": -1}),
+            ("x", {"kind": "log", "path": "/x", "lines": "1"}),
+            ("x", {"kind": "pty", "command": []}),
+            ("x", {"kind": "pty", "command": "/bin/sh"}),
+            ("x", "tcp"),
+            ("x", None),
+            ("", {"kind": "log", "path": "/x"}),
+            ("a b", {"kind": "log", "path": "/x"}),
+            ("/a", {"kind": "log", "path": "/x"}),
+            ("a{B}", {"kind": "log", "path": "/x"}),
+            ("vm/{name}", {"kind": "log", "path": "/x"}),
+            ("vm/{name}", {"kind": "log", "path": "/{other}", "parts": {"name": "x"}}),
+            ("vm/{name}", {"kind": "log", "path": "/x", "parts": {"name": "x", "more": "y"}}),
+            ("vm/{name}", {"kind": "log", "path": "/x", "parts": {"name": "("}}),
+            ("vm/{name}", {"kind": "log", "path": "/x", "parts": {"name": "x)|(y"}}),
+            ("vm/{name}", {"kind": "log", "path": "/x", "parts": {"name": "(?:(?:x{1,1000}){1,1000}){1,1000}"}}),
+            ("vm/{name}", {"kind": "log", "path": "/x", "parts": {"name": "(?=x)x"}}),
+            ("{a}/{a}", {"kind": "log", "path": "/{a}", "parts": {"a": "x"}}),
+            ("vm", {"kind": "log", "path": "/x", "parts": {"name": "x"}}),
+        ):
+            self.assertRaises((ValueError), read_entry, name, table)
+
+    def entry(self, name: str, path: str, /, **parts: str) -> Entry:
+        return read_entry(name, {"kind": "log", "path": path, "parts": parts})
+
+    def test_filled_in(self) -> None:
+        """The parts of a name are filled into its settings, at each place."""
+        entry = self.entry("{app}/{name}", "/{app}/{name}/{app}.log", app="[a-z]+", name="[0-9]+")
+        self.assertEqual(matched(entry, "web/12").path, "/web/12/web.log")
+
+    def test_anchored(self) -> None:
+        """A part must match in full, alternatives too, and nothing may stand before or behind the name."""
+        entry = self.entry("vm/{name}", "/{name}", name="ab|cd")
+        self.assertEqual(matched(entry, "vm/cd").path, "/cd")
+        for name in ("vm/abx", "vm/xcd", "xvm/ab", "vm/ab/x", "vm/", "vm/ab\n", "VM/ab", "vm/abcd"):
+            self.assertIsNone(entry.match(name), name)
+
+    def test_literal(self) -> None:
+        """What isn't a part means itself, not a regular expression."""
+        entry = self.entry("a.b+{name}", "/{name}", name="x")
+        self.assertIsNotNone(entry.match("a.b+x"))
+        for name in ("acb+x", "a.bbx"):
+            self.assertIsNone(entry.match(name))
+
+    def test_ascii(self) -> None:
+        """Digits and letters of a part are ASCII's."""
+        entry = self.entry("{name}", "/{name}", name=r"\w+")
+        self.assertIsNone(entry.match("é"))
+        self.assertIsNone(self.entry("{name}", "/{name}", name=r"\d+").match("\u0661"))
+
+    def test_no_way_up(self) -> None:
+        """A part never becomes a step upwards, whatever its expression allows."""
+        entry = self.entry("f/{name}", "/logs/{name}", name=".+")
+        for name in ("..", ".", "../x", "a/..", "a/../b", "./a"):
+            self.assertIsNone(entry.match(f"f/{name}"), name)
+        self.assertEqual(matched(entry, "f/a..b").path, "/logs/a..b")
+
+    def test_no_way_up_by_the_operators_dots(self) -> None:
+        """What is left out between an operator's own dots makes no step upwards of them."""
+        self.assertIsNone(self.entry("f{a}.{b}", "/logs/.{a}.{b}", a="x?", b="y?").match("f."))
+        self.assertEqual(matched(self.entry("f{a}", "/logs/./{a}", a="x?"), "fx").path, "/logs/./x")
+
+    def test_linear(self) -> None:
+        """No expression and no name makes matching slow, as one thread serves all streams of a host."""
+        for expression in (
+            "(?:a+)+",
+            "(?:a|aa)+",
+            "(?:a|a)*",
+            "a*a*a*a*a*a*b",
+            "(?:(?:a{0,30}){0,30})*",
+            "(?:.*a){20}",
+        ):
+            entry = self.entry("{name}", "/{name}", name=expression)
+            for name in ("a" * 255 + "!", "a" * 256):
+                began = time.process_time()
+                entry.match(name)
+                self.assertLess(time.process_time() - began, 0.2, expression)
+
+    def test_no_option(self) -> None:
+        """A part never turns an argument into an option; within one, or behind a given dash, it may have dashes."""
+        table = {"kind": "pty", "command": ["/bin/show", "{name}", "--unit={name}"], "parts": {"name": ".+"}}
+        entry = read_entry("u/{name}", table)
+        self.assertEqual(matched(entry, "u/a-b").command, ("/bin/show", "a-b", "--unit=a-b"))
+        for name in ("-x", "--help"):
+            self.assertIsNone(entry.match(f"u/{name}"))
+
+    def test_checked_when_filled(self) -> None:
+        """Settings that the parts make impossible are no target."""
+        entry = read_entry("p/{port}", {"kind": "tcp", "address": "127.0.0.1:{port}", "parts": {"port": "[0-9]+"}})
+        self.assertEqual(matched(entry, "p/80").address, "127.0.0.1:80")
+        for port in ("0", "65536", "99999999"):
+            self.assertIsNone(entry.match(f"p/{port}"))
+
+    def test_parts_are_not_filled_again(self) -> None:
+        """What is filled in isn't looked at for further parts."""
+        entry = self.entry("{a}/{b}", "/{a}/{b}", a=r"[{}b]+", b="x")
+        self.assertEqual(matched(entry, "{b}/x").path, "/{b}/x")
+
+    @examples(200)
+    @given(st.text(alphabet="ab./-{}\n", max_size=12))
+    def test_any_name(self, name: str) -> None:
+        """Whatever name is asked for, a path that is filled in stays below its directory."""
+        target: Any = self.entry("{name}", "/logs/{name}", name="(?:.|\n)*").match(name)
+        assume(target is not None)
+        self.assertTrue(target.path.startswith("/logs/"))
+        self.assertNotIn("..", target.path.split("/"))
+
+
+class Files(SynchronousTestCase):
+    """The agent's own file, and the directory beside it."""
+
+    def setUp(self) -> None:
+        self.where = folder(self)
+        self.path, self.drop_in = self.where / "agent.toml", self.where / "targets"
+        self.drop_in.mkdir()
+        self.write(self.path, "ssh")
+        self.catalogue = Catalogue(str(self.path), str(self.drop_in))
+
+    def write(self, path: Path, name: str, table: str = 'kind = "tcp"\naddress = "127.0.0.1:22"') -> None:
+        path.write_text(f'[targets."{name}"]\n{table}\n')
+
+    def changes(self) -> bool:
+        """Whether another look brings a new list."""
+        told: list[None] = []
+        self.catalogue.changed = lambda: told.append(None)
+        self.catalogue.files.refresh()
+        return bool(told)
+
+    def names(self) -> list[str]:
+        return [info.name for info in self.catalogue.infos()]
+
+    def test_own_and_dropped_in(self) -> None:
+        """The targets of the file and of each `*.toml` of the directory are one list."""
+        self.write(self.drop_in / "b.toml", "db")
+        self.write(self.drop_in / "ignored.txt", "other")
+        self.catalogue.load()
+        self.assertEqual(self.names(), ["ssh", "db"])
+        self.assertEqual(self.catalogue.find("db").kind, "tcp")
+
+    def test_default_deny(self) -> None:
+        """What isn't in the list is no target, and without a list nothing is."""
+        self.catalogue.load()
+        for catalogue in (self.catalogue, Catalogue()):
+            for name in ("", "x", "SSH", "ssh/", "ssh ", "127.0.0.1:22", "ssh\n", "../ssh", "{name}"):
+                error = self.assertRaises(TargetError, catalogue.find, name)
+                self.assertEqual(error.code, Refusal.NO_SUCH_TARGET)
+
+    def test_pattern_is_no_name(self) -> None:
+        """A pattern can't be asked for by its own text."""
+        self.write(self.path, "vm/{name}", 'kind = "log"\npath = "/{name}"\nparts = { name = ".+" }')
+        self.catalogue.load()
+        self.assertRaises(TargetError, self.catalogue.find, "vm/{name}")
+        found: Any = self.catalogue.find("vm/a")
+        self.assertEqual(found.path, "/a")
+
+    def test_exact_first(self) -> None:
+        """A name that stands in the list means that entry, though a pattern would match it."""
+        with self.path.open("a") as file:
+            file.write('[targets."{name}"]\nkind = "log"\npath = "/{name}"\nparts = { name = ".+" }\n')
+        self.catalogue.load()
+        self.assertEqual(self.catalogue.find("ssh").kind, "tcp")
+        self.assertEqual(self.catalogue.find("other").kind, "log")
+
+    def test_twice(self) -> None:
+        """A name that stands in two files is an error that names both the file and the target."""
+        self.write(self.drop_in / "b.toml", "ssh")
+        error = str(self.assertRaises(ConfigError, self.catalogue.load))
+        self.assertIn("b.toml", error)
+        self.assertIn("ssh", error)
+
+    def test_only_targets(self) -> None:
+        """A dropped-in file holds targets and nothing else."""
+        (self.drop_in / "b.toml").write_text('host = "other"\n')
+        self.assertIn("host", str(self.assertRaises(ConfigError, self.catalogue.load)))
+
+    def test_long_sockets(self) -> None:
+        """A path that no unix socket can have is refused when it is read, by its setting, length and limit; one that
+        becomes too long by what is filled in is refused in words when it is connected."""
+        long = "/" + "é" * 54
+        for kind, setting, more in (
+            ("unix", "path", ""),
+            ("qemu", "qmp", 'console = "vnc"\n'),
+            ("container", "socket", 'container = "c"\n'),
+        ):
+            for name, path, parts in (("x", long, ""), ("{n}", "/{n}" + long, 'parts = { n = ".*" }\n')):
+                text = f'kind = "{kind}"\n{setting} = "{path}"\n{more}{parts}'
+                self.write(self.path, name, text)
+                size = 109 if name == "x" else 110
+                why = f"{setting}: a unix socket's path has at most 107 bytes, this one {size}"
+                self.assertIn(why, str(self.assertRaises(ConfigError, self.catalogue.load)))
+            self.write(self.path, "{n}", f'kind = "{kind}"\n{setting} = "/{{n}}"\n{more}parts = {{ n = ".*" }}\n')
+            self.catalogue.load()
+            connecting = self.catalogue.find("a" * 107).connect(MemoryReactorClock(), Terms())
+            error = self.failureResultOf(Deferred.fromCoroutine(connecting), TargetError).value
+            self.assertIn("has at most 107 bytes, this one 108", error.reason)
+
+    def test_refreshed(self) -> None:
+        """Changed, new and removed files are read again; unchanged ones are not."""
+        self.catalogue.load()
+        self.assertFalse(self.changes())
+        self.write(self.path, "ssh-2")
+        self.assertTrue(self.changes())
+        self.assertEqual(self.names(), ["ssh-2"])
+        self.write(self.drop_in / "b.toml", "db")
+        self.assertTrue(self.changes())
+        self.assertEqual(self.names(), ["ssh-2", "db"])
+        (self.drop_in / "b.toml").unlink()
+        self.assertTrue(self.changes())
+        self.assertEqual(self.names(), ["ssh-2"])
+
+    def test_broken_keeps_the_old(self) -> None:
+        """A file that becomes wrong or vanishes changes nothing; once it is mended it counts."""
+        self.catalogue.load()
+        for text in (
+            "[targets",
+            '[targets.x]\nkind = "tcp"\n',
+            '[targets.x]\nkind = "tcp"\naddress = "a:1"\nmore = 1\n',
+        ):
+            self.path.write_text(text)
+            self.assertFalse(self.changes())
+            self.assertEqual(self.names(), ["ssh"])
+        self.path.unlink()
+        self.assertFalse(self.changes())
+        self.assertEqual(self.names(), ["ssh"])
+        self.write(self.path, "new")
+        self.assertTrue(self.changes())
+        self.assertEqual(self.names(), ["new"])
+
+
+class OddFiles(SynchronousTestCase):
+    """Files that are TOML and yet no list."""
+
+    def test_targets_is_no_table(self) -> None:
+        """A file whose `targets` is no table is an error, and at a refresh it changes nothing."""
+        path = folder(self) / "agent.toml"
+        for text in ("targets = 1\n", 'targets = ["x"]\n', 'targets = "x"\n'):
+            path.write_text(text)
+            self.assertRaises(ConfigError, Catalogue(str(path)).load)
+
+    def test_group_that_did_not_take_part(self) -> None:
+        """A named group within a part's expression is refused, or matches without an error."""
+        table = {"kind": "log", "path": "/{name}", "parts": {"name": "(?P<x>a)|b"}}
+        try:
+            entry = read_entry("{name}", table)
+        except ValueError:
+            return
+        self.assertEqual(matched(entry, "b").path, "/b")

@@ -1,0 +1,82 @@
+"""summonses.py: what the platform asks of a host."""
+
+import time
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from streamrelay.agent.summonses import LONGEST, Summonses
+from streamrelay.protocol import codec
+from streamrelay.protocol.summons import Answer, End, Summons
+from streamrelay.protocol.tokens import Signer, Verifier
+from tests.examples import STREAM
+from tests.fakes.files import key_pair
+
+ORDER = {"stream": STREAM, "target": "log", "relay": "wss://relay.example", "token": "t"}
+
+
+class Signed(SynchronousTestCase):
+    """Requests that a platform signs."""
+
+    def setUp(self) -> None:
+        private, public = key_pair(self)
+        self.signer = Signer.load(str(private))
+        self.here: Summonses[str] = Summonses(Verifier.load([str(public)], "web-1"))
+
+    def mint(self, audience: str = "web-1", role: str = "summons", **more: Any) -> bytes:
+        return self.signer.mint(audience, role=role, **{**ORDER, **more}).encode()
+
+    def test_good(self) -> None:
+        """A summons for this host is read, and so is a request to end a stream."""
+        self.assertEqual(self.here.read(self.mint(), "summons", Summons).target, "log")
+        self.assertEqual(self.here.read(self.mint(role="end"), "end", End).stream, STREAM)
+
+    def test_refused(self) -> None:
+        """A summons for another host, of another role, tampered, plain, odd or too long is refused."""
+        plain = codec.encode({**ORDER, "jti": "j" * 22, "exp": time.time() + 20})
+        for data in (
+            self.mint("web-2"),
+            self.mint(role="client"),
+            self.mint(role="end"),
+            self.mint()[:-4],
+            plain,
+            b"",
+            b"\xff",
+            b"x" * (LONGEST + 1),
+            self.mint(target="a b"),
+            self.mint(relay="http://x"),
+            self.signer.mint("web-1", life=60, role="summons", **ORDER).encode(),
+            self.mint(exp=10**400, iat=time.time()),
+            self.mint(user="\ud800"),
+        ):
+            self.assertRaises(ValueError, self.here.read, data, "summons", Summons)
+
+
+class Plain(SynchronousTestCase):
+    """Requests in opaque mode."""
+
+    def test_expiry(self) -> None:
+        """A plain summons is good until its expiry and can't live longer than thirty seconds, give or take five."""
+        here: Summonses[str] = Summonses(None, lambda: 1000.0)
+        for left, good in ((20, True), (30, True), (35, True), (36, False), (-5, True), (-6, False), (1e9, False)):
+            data = codec.encode({**ORDER, "jti": "j" * 22, "exp": 1000.0 + left})
+            if good:
+                self.assertEqual(here.read(data, "summons", Summons).target, "log")
+            else:
+                self.assertRaises(ValueError, here.read, data, "summons", Summons)
+
+    def test_remembered(self) -> None:
+        """A copy of a summons waits for the same answer, or gets it; it is never new again until it is forgotten."""
+        here: Summonses[str] = Summonses(None)
+        pending, new = here.hear("j", "one")
+        self.assertTrue(new)
+        again, new = here.hear("j", "two")
+        self.assertFalse(new)
+        self.assertIs(again, pending)
+        self.assertEqual(pending.waiting, ["one", "two"])
+        pending.answer = Answer(ready=True)
+        _, new = here.hear("j", "three")
+        self.assertFalse(new)
+        self.assertEqual(pending.waiting, ["one", "two"])
+        here.forget("j")
+        self.assertTrue(here.hear("j", "four")[1])

@@ -1,0 +1,102 @@
+"""connection.py: what needs no server."""
+
+from nats import errors as nats_errors
+from twisted.logger import formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from streamrelay.bus.connection import Bus, Down, Message
+from streamrelay.bus.nats_client import Withheld
+from streamrelay.errors import ConfigError
+from tests.fakes.files import folder
+from tests.fakes.logs import Heard
+from tests.fakes.reactors import awaited
+
+
+class Messages(SynchronousTestCase):
+    """What came on a subject."""
+
+    def test_wants_answer(self) -> None:
+        """A message is answered only at an inbox: nobody can make us publish on another subject."""
+        for reply, wanted in (
+            ("_INBOX.abc.def", True),
+            ("_INBOX_alice.abc", True),
+            ("_INBOX-1.a", True),
+            ("_INBOX_platform.a.b", True),
+            ("_INBOX.>", False),
+            ("_INBOX.*.a", False),
+            ("_INBOX.a..b", False),
+            ("_INBOX.a.", False),
+            ("", False),
+            ("_INBOX", False),
+            ("_INBOX.", False),
+            ("streamrelay.v1.host.web-1.open", False),
+            ("x._INBOX.abc", False),
+            ("_INBOX.a b", False),
+            ("_INBOX.a\r\nPUB x", False),
+            ("_INBOX.a\n", False),
+            ("_INBOXx>.a", False),
+        ):
+            self.assertEqual(Message(b"", reply).wants_answer, wanted, reply)
+
+
+class Disconnected(SynchronousTestCase):
+    """A bus without a server."""
+
+    def setUp(self) -> None:
+        self.bus = Bus(("nats://127.0.0.1:1",), "test")
+
+    def test_request(self) -> None:
+        """Requests fail at once while there is no connection."""
+        self.assertFalse(self.bus.connected)
+        self.assertRaises(Down, awaited, self.bus.request("a", b"", 10.0))
+        self.assertRaises(Down, awaited, self.bus.gather("a"))
+
+    def test_published(self) -> None:
+        """What is published while there is no connection is dropped, and a bus that never stood can stop."""
+
+        async def work() -> None:
+            self.bus.publish("a", b"")
+            await self.bus.stop()
+
+        awaited(work())
+        self.assertEqual(self.bus._publishing, set())
+
+    def test_complaints(self) -> None:
+        """The log says each refusal once, as an error, without who logs in, until the bus stands again."""
+        told = self.said(
+            nats_errors.Error("nats: 'Authorization Violation'"),
+            nats_errors.Error("nats: 'Authorization Violation'"),
+            OSError("no way"),
+            Withheld("secret.nkey: others may read this NKEY seed"),
+            OSError("no way to tls://u:hidden@h"),
+        )
+        self.assertEqual([level for level, _ in told], ["error", "error"])
+        self.assertIn("refuses this user", told[0][1])
+        self.assertIn("others may read", told[1][1])
+        self.bus._stands()
+        [(level, text)] = self.said(OSError("no way to tls://u:hidden@h"), OSError("another"))
+        self.assertEqual((level, "hidden" in text), ("warn", False))
+
+    def test_deaf(self) -> None:
+        """Only a subscription that we need ends the connection."""
+        for text, deaf in (
+            ('nats: permissions violation for publish to "streamrelay.v1.event.a.up"', False),
+            ('nats: permissions violation for subscription to "$srv.ping"', False),
+            ('nats: permissions violation for subscription to "streamrelay.v1.host.a.open"', True),
+        ):
+            [(level, _)] = self.said(nats_errors.Error(text))
+            self.assertEqual((level, self.bus._closed.is_set()), ("error", deaf))
+
+    def said(self, *errors: Exception) -> list[tuple[str, str]]:
+        """What the log says of these."""
+        heard = Heard(self)
+        for error in errors:
+            awaited(self.bus._failed(error))
+        return [(event["log_level"].name, formatEvent(event)) for event in heard.events]
+
+    def test_certificates(self) -> None:
+        """A file of certificates that can't be used is refused by its name."""
+        path = folder(self) / "ca.pem"
+        self.assertIn(str(path), str(self.assertRaises(ConfigError, Bus, ("tls://a",), "test", ca=str(path))))
+        path.write_text("no certificate")
+        self.assertRaises(ConfigError, Bus, ("tls://a",), "test", ca=str(path))

@@ -1,0 +1,67 @@
+"""discovery.py: what an agent tells whoever asks."""
+
+import json
+from typing import Any
+
+from nats.micro.service import ServiceInfo, ServicePing, ServiceStats
+from twisted.trial.unittest import SynchronousTestCase
+
+from streamrelay.bus.connection import Message
+from streamrelay.bus.discovery import Discovery
+from streamrelay.protocol.subjects import ALL_STREAMS, ALL_TARGETS
+from streamrelay.protocol.summons import StreamInfo, TargetInfo
+from tests.fakes.bus import FakeBus
+
+TARGETS = (TargetInfo("log", "log"),)
+STREAMS = [StreamInfo("s" * 22, "web-1", "log", "alice", 1.5, 1, 2)]
+
+
+class Answers(SynchronousTestCase):
+    """An agent of web-1 on a bus that is a fake."""
+
+    def setUp(self) -> None:
+        self.bus = FakeBus()
+        Discovery(self.bus, "web-1", "1.2.3", "2026-01-01T00:00:00.000000Z", lambda: TARGETS, lambda: STREAMS).listen()
+
+    def ask(self, subject: str, reply: str = "_INBOX.a") -> list[tuple[str, Any]]:
+        self.bus.published.clear()
+        self.bus.listeners[subject](Message(b"", reply))
+        return [(where, json.loads(answer)) for where, answer in self.bus.published]
+
+    def test_all(self) -> None:
+        """What all agents are asked is answered on a subject that ends in the host's name."""
+        [(where, targets)] = self.ask(ALL_TARGETS)
+        self.assertEqual((where, targets), ("_INBOX.a.web-1", [{"name": "log", "kind": "log"}]))
+        [(where, streams)] = self.ask(ALL_STREAMS)
+        self.assertEqual((where, streams[0]["user"]), ("_INBOX.a.web-1", "alice"))
+
+    def test_own(self) -> None:
+        """What this host alone is asked is answered where the asker listens."""
+        [(where, streams)] = self.ask("streamrelay.v1.host.web-1.streams")
+        self.assertEqual((where, len(streams)), ("_INBOX.a", 1))
+
+    def test_inbox_only(self) -> None:
+        """No question is answered on a subject that is no inbox."""
+        for subject in self.bus.listeners:
+            for reply in ("", "streamrelay.v1.host.web-2.open", "$SRV.PING", "_INBOX"):
+                self.assertEqual(self.ask(subject, reply), [], (subject, reply))
+
+    def test_nats(self) -> None:
+        """NATS' own library understands the answers to its service discovery, which know the host by its name."""
+        kinds: dict[str, type[ServicePing | ServiceInfo | ServiceStats]] = {
+            "PING": ServicePing,
+            "INFO": ServiceInfo,
+            "STATS": ServiceStats,
+        }
+        asked = [subject for subject in self.bus.listeners if subject.startswith("$SRV.")]
+        self.assertEqual(len(asked), 9)
+        for subject in asked:
+            verb = subject.split(".")[1]
+            [(where, told)] = self.ask(subject)
+            self.assertEqual((where, told["type"]), ("_INBOX.a", f"io.nats.micro.v1.{verb.lower()}_response"))
+            read = kinds[verb].from_dict(told)
+            self.assertEqual((read.name, read.id, read.version), ("streamagent", "web-1", "1.2.3"))
+            self.assertEqual(json.loads(read.metadata["targets"]), [{"name": "log", "kind": "log"}])
+        [(_, stats)] = self.ask("$SRV.STATS.streamagent.web-1")
+        self.assertEqual(stats["endpoints"][0]["data"][0]["target"], "log")
+        self.assertEqual(stats["endpoints"][0]["subject"], "streamrelay.v1.host.web-1.streams")

@@ -1,0 +1,131 @@
+"""commands.py: asking a platform, up to what needs a network."""
+
+import io
+import json
+import os
+from contextlib import redirect_stderr, redirect_stdout
+from types import SimpleNamespace
+
+from twisted.internet.defer import Deferred
+
+from streamrelay import main
+from streamrelay.client import commands
+from streamrelay.client.platform_api import HostList, PlatformError
+from streamrelay.errors import ConfigError
+from streamrelay.protocol.summons import HostInfo, TargetInfo
+from streamrelay.websocket.client import DialError
+from tests.fakes.commands import CommandCase
+
+
+class Lines(CommandCase):
+    """What isn't even asked."""
+
+    def test_platform(self) -> None:
+        """A platform must be given, and must be encrypted beyond this machine unless that is allowed."""
+        for url, more in (("", ()), ("relay.example", ()), ("ftp://a", ()), ("http://platform.example", ())):
+            arguments = main.parser().parse_args(["hosts", "--platform", url, *more])
+            self.assertRaises(ConfigError, commands._api, arguments, None)
+
+    def test_no_secrets(self) -> None:
+        """A key given as a file's name or in a URL, where the process list shows it, is refused and not repeated."""
+        for options in (
+            ("--platform", "http://localhost", "--key-file", "srk_secret"),
+            ("--platform", "http://alice:srk_secret@localhost"),
+            ("--platform", "http://srk_secret@localhost"),
+        ):
+            arguments = main.parser().parse_args(["hosts", *options])
+            self.assertNotIn("srk_", str(self.assertRaises(ConfigError, commands._api, arguments, None)))
+
+    def test_listen(self) -> None:
+        """A port that others reach is opened only if that is allowed, and an address must be one."""
+        for address in ("0.0.0.0:1", "192.168.0.1:1", "1", "localhost", "localhost:x"):
+            arguments = main.parser().parse_args(["connect", "h", "t", "--listen", address])
+            self.failureResultOf(Deferred.fromCoroutine(commands._listen(arguments, None)), ConfigError)
+
+
+class Listing(CommandCase):
+    """What ``streamrelay hosts`` prints."""
+
+    def hosts(self, complete: bool, *options: str) -> tuple[int, str, str]:
+        """The exit status, what is printed, and what is said about it."""
+
+        async def hosts() -> HostList:
+            return HostList((HostInfo("web-1", (TargetInfo("log", "log"),)),), complete)
+
+        out, said = io.StringIO(), io.StringIO()
+        self.patch(commands, "_api", lambda *_: SimpleNamespace(hosts=hosts))
+        with redirect_stdout(out), redirect_stderr(said):
+            arguments = main.parser().parse_args(["hosts", *options])
+            status = self.successResultOf(Deferred.fromCoroutine(commands._hosts(arguments, None)))
+        return status, out.getvalue(), said.getvalue()
+
+    def test_complete(self) -> None:
+        """A line for each target, and nothing else."""
+        self.assertEqual(self.hosts(True), (0, "web-1\tlog\tlog\n", ""))
+
+    def test_incomplete(self) -> None:
+        """A list that may lack hosts is printed all the same, with a word about it, and isn't a success."""
+        for options in ((), ("--json",)):
+            status, out, said = self.hosts(False, *options)
+            self.assertEqual((status, "web-1" in out, "not all hosts answered" in said), (1, True, True))
+        self.assertIs(json.loads(out)["complete"], False)
+
+
+class Keys(CommandCase):
+    """The user's own key."""
+
+    def key(self, mode: int) -> str:
+        path = self.where / "key"
+        path.write_text("srk_x\n")
+        path.chmod(mode)
+        return commands._key(str(path))
+
+    def test_file(self) -> None:
+        """A key's file is read if nobody else may read it."""
+        self.assertEqual(self.key(0o600), "srk_x")
+        for mode in (0o640, 0o604, 0o666):
+            self.assertIn("chmod 600", str(self.assertRaises(ConfigError, self.key, mode)))
+
+    def test_no_file(self) -> None:
+        """A file that isn't there, or no text, is an error; without a file the environment counts."""
+        self.assertRaises(ConfigError, commands._key, "/no/such")
+        (self.where / "binary").write_bytes(b"\xff")
+        (self.where / "binary").chmod(0o600)
+        self.assertRaises(ConfigError, commands._key, str(self.where / "binary"))
+        self.assertEqual(commands._key(""), "")
+        self.patch(os, "environ", {"STREAMRELAY_KEY": "srk_y"})
+        self.assertEqual(commands._key(""), "srk_y")
+
+
+class Statuses(CommandCase):
+    """What went wrong, as an exit status."""
+
+    def told(self, error: Exception) -> int:
+        async def fail() -> int:
+            raise error
+
+        return self.successResultOf(Deferred.fromCoroutine(commands._told(fail())))
+
+    def test_statuses(self) -> None:
+        """Each kind of failure has its status, and one line that says it."""
+        for error, status in (
+            (PlatformError(0, "gone"), commands.UNREACHED),
+            (PlatformError(401, "why"), commands.DENIED),
+            (PlatformError(403, "why"), commands.DENIED),
+            (PlatformError(404, "why"), commands.DENIED),
+            (PlatformError(429, "why"), commands.DENIED),
+            (PlatformError(502, "why"), commands.TARGET),
+            (PlatformError(503, "why"), commands.OFFLINE),
+            (PlatformError(504, "why"), commands.TARGET),
+            (PlatformError(500, "why"), commands.UNREACHED),
+            (DialError("why"), commands.UNREACHED),
+            (ConfigError("why"), commands.USAGE),
+        ):
+            self.err.truncate(0)
+            self.assertEqual(self.told(error), status)
+            self.assertEqual(self.err.getvalue().count("\n"), 1)
+
+    def test_our_fault(self) -> None:
+        """An error of ours shows its traceback."""
+        self.assertEqual(self.told(ZeroDivisionError("x")), commands.BROKE)
+        self.assertIn("Traceback", self.err.getvalue())

@@ -1,0 +1,178 @@
+"""stdio.py: standard input and output, here two pipes."""
+
+import errno
+import os
+import time
+from collections.abc import Callable
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from streamrelay.client.stdio import StdioConnection
+from streamrelay.protocol.close import FINISHED
+from tests.examples import there
+from tests.fakes.connections import Ear
+
+
+class Threads:
+    """A reactor that only takes calls from threads, run by the test."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Callable[..., object], tuple[object, ...]]] = []
+
+    def callFromThread(self, call: Callable[..., object], *arguments: object) -> None:
+        self.calls.append((call, arguments))
+
+    def run_until(self, done: Callable[[], object]) -> None:
+        """Run what threads asked for until `done()`, five seconds at most."""
+        end = time.monotonic() + 5
+        while not done():
+            if self.calls:
+                call, arguments = self.calls.pop(0)
+                call(*arguments)
+            elif time.monotonic() > end:
+                raise AssertionError("it did not happen")
+            else:
+                time.sleep(0.001)
+
+
+class Pipes(SynchronousTestCase):
+    """A connection between two pipes."""
+
+    def setUp(self) -> None:
+        source, self.keyboard = os.pipe()
+        self.screen, destination = os.pipe()
+        self.reactor, self.ear = Threads(), Ear()
+        self.connection = StdioConnection(self.reactor, source, destination)
+        for descriptor in (source, self.screen, destination):
+            self.addCleanup(os.close, descriptor)
+        self.open = True
+        self.addCleanup(self.close_keyboard)
+
+    def close_keyboard(self) -> None:
+        if self.open:
+            self.open = False
+            os.close(self.keyboard)
+
+    def join(self) -> None:
+        self.connection.join(self.ear, self.ear)
+
+    def send(self, data: bytes) -> None:
+        self.connection.send([memoryview(data)], len(data))
+
+    def test_in(self) -> None:
+        """What comes on standard input is told, then its end, once."""
+        self.join()
+        os.write(self.keyboard, b"hello")
+        self.reactor.run_until(lambda: self.ear.data == b"hello")
+        self.close_keyboard()
+        self.reactor.run_until(lambda: self.ear.named("eof"))
+        self.assertEqual(self.ear.said, [("bytes", b"hello"), ("eof",)])
+
+    def test_out(self) -> None:
+        """What is sent comes out of standard output in order, and room is told when all of it is out."""
+        self.join()
+        self.send(b"one ")
+        self.send(b"two")
+        self.assertEqual(self.connection.unsent, 7)
+        self.reactor.run_until(lambda: self.ear.named("drained"))
+        self.assertEqual(self.connection.unsent, 0)
+        self.assertEqual(os.read(self.screen, 100), b"one two")
+
+    def test_backpressure(self) -> None:
+        """Bytes that nobody reads from standard output stay unsent, and nothing blocks."""
+        self.join()
+        self.send(bytes(1 << 20))
+        self.assertEqual(self.connection.unsent, 1 << 20)
+        size = 0
+        while size < 1 << 20:
+            size += len(os.read(self.screen, 1 << 16))
+        self.reactor.run_until(lambda: self.ear.named("drained"))
+        self.assertEqual(self.connection.unsent, 0)
+
+    def test_paused(self) -> None:
+        """While it is paused, no more than what is being read already comes in."""
+        self.join()
+        self.connection.pause()
+        for _ in range(3):
+            os.write(self.keyboard, b"x" * 10)
+            time.sleep(0.01)
+        for call, arguments in list(self.reactor.calls):
+            call(*arguments)
+        self.reactor.calls.clear()
+        time.sleep(0.02)
+        self.assertLess(len(self.ear.data), 30)
+        self.connection.resume()
+        self.reactor.run_until(lambda: len(self.ear.data) == 30)
+
+    def test_send_eof(self) -> None:
+        """An end of file closes standard output behind all bytes; input goes on."""
+        self.join()
+        self.send(b"last")
+        self.connection.send_eof()
+        self.connection.send_eof()
+        self.reactor.run_until(lambda: self.connection._ended)
+        self.assertEqual(os.read(self.screen, 100), b"last")
+        self.assertEqual(os.read(self.screen, 100), b"")
+        self.assertEqual(self.ear.named("over"), [])
+
+    def test_close(self) -> None:
+        """A close writes everything first, and is over once."""
+        self.join()
+        self.send(b"last")
+        self.connection.close(FINISHED)
+        self.connection.close(FINISHED)
+        self.assertEqual(self.ear.named("over"), [])
+        self.reactor.run_until(lambda: self.ear.named("gone"))
+        self.assertEqual(os.read(self.screen, 100), b"last")
+        self.assertEqual([event[0] for event in self.ear.said if event[0] != "drained"], ["over", "gone"])
+
+    def test_close_after_eof(self) -> None:
+        """A close after the end of output is over at once."""
+        self.join()
+        self.connection.send_eof()
+        self.reactor.run_until(lambda: self.connection._ended)
+        self.connection.close(FINISHED)
+        self.assertEqual([event[0] for event in self.ear.said], ["over", "gone"])
+
+    def test_abort(self) -> None:
+        """An abort is over at once, and what threads still bring is not told."""
+        self.join()
+        os.write(self.keyboard, b"late")
+        self.connection.abort()
+        self.reactor.run_until(lambda: self.reactor.calls)
+        for call, arguments in self.reactor.calls:
+            call(*arguments)
+        self.assertEqual([event[0] for event in self.ear.said], ["over", "gone"])
+
+    def test_broken_output(self) -> None:
+        """Output that nobody can read any more ends the connection, with the reason."""
+        screen, destination = os.pipe()
+        os.close(screen)
+        self.addCleanup(os.close, destination)
+        self.connection.destination = destination
+        self.join()
+        self.send(b"x")
+        self.reactor.run_until(lambda: self.ear.named("gone"))
+        self.assertEqual(self.ear.codes, [4005])
+        self.assertIn("standard output", self.ear.named("over")[0][1].reason)
+        self.assertIsInstance(self.connection.failure, BrokenPipeError)
+
+    def test_reader_leaves(self) -> None:
+        """Output that nobody can read any more ends the connection also while there is nothing to write."""
+        self.join()
+        self.send(b"x")
+        self.reactor.run_until(lambda: self.ear.named("drained"))
+        os.dup2(self.keyboard, self.screen)  # closes its only reading end
+        self.reactor.run_until(lambda: self.ear.named("gone"))
+        self.assertIsInstance(self.connection.failure, BrokenPipeError)
+
+    def test_full(self) -> None:
+        """An error that comes after the close is there when the connection is over."""
+        full = os.open("/dev/full", os.O_WRONLY)
+        self.addCleanup(os.close, full)
+        self.connection.destination = full
+        self.send(b"x")
+        self.connection.close(FINISHED)
+        self.join()
+        self.reactor.run_until(lambda: self.ear.named("gone"))
+        self.assertEqual(there(self.connection.failure).errno, errno.ENOSPC)

@@ -1,0 +1,192 @@
+"""stream.py: the native client, its streams and what it asks of the platform."""
+
+from collections.abc import Mapping
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from streamrelay.client import platform_api
+from streamrelay.client.platform_api import PlatformApi, PlatformError
+from streamrelay.client.stream import ClientStream, LocalPort
+from streamrelay.datapath.plain import PlainConnection
+from streamrelay.net.http_client import FetchDropped, Fetched, FetchError
+from streamrelay.protocol.close import CloseCode, outcome
+from streamrelay.protocol.control import MAX_CONTROL
+from tests.fakes.channels import FakeTransport
+from tests.fakes.connections import FakeConnection
+from tests.fakes.http import FakeFetch
+
+
+class Streams(SynchronousTestCase):
+    """One stream between a local end and a leg."""
+
+    def setUp(self) -> None:
+        self.leg, self.local = FakeConnection(), FakeConnection()
+        self.stream = ClientStream(self.leg, self.local)
+        self.ended = self.stream.start()
+
+    def test_both_ways(self) -> None:
+        """Local bytes go to the leg, and the leg's come out."""
+        self.local.receive(b"in")
+        self.leg.receive(b"out")
+        self.assertEqual((bytes(self.leg.sent), bytes(self.local.sent)), (b"in", b"out"))
+
+    def test_exit_status(self) -> None:
+        """The exit status of the command behind a pty is noted as it passes; other messages change nothing."""
+        self.leg.feed.control(b'{"resize": [1, 1]}')
+        self.assertIsNone(self.stream.exit_status)
+        self.leg.feed.control(b'{"exit": 3}')
+        self.leg.feed.control(b"{}")
+        self.assertEqual(self.stream.exit_status, 3)
+
+    def test_missing_lines(self) -> None:
+        """What is missing of a log is said to the user, once each time."""
+        said: list[str] = []
+        self.stream.say = said.append
+        for message in (b'{"place": "p"}', b'{"skipped": 120}', b'{"place": "q"}', b'{"place": "r", "lost": true}'):
+            self.leg.feed.control(message)
+        self.assertEqual(
+            said, ["120 lines were left out here, as this end didn't keep up", "lines may be missing here"]
+        )
+
+    def test_ended(self) -> None:
+        """How the stream ended is told when both ends are gone."""
+        self.leg.lose(outcome(CloseCode.TARGET_RESET))
+        self.assertNoResult(self.ended)
+        self.local.lose()
+        self.assertEqual(self.successResultOf(self.ended).code, CloseCode.TARGET_RESET)
+
+    def test_half_close(self) -> None:
+        """A local end of file goes to the leg, and its answer still comes."""
+        self.local.feed.eof()
+        self.assertTrue(self.leg.eof_sent)
+        self.leg.receive(b"answer")
+        self.leg.feed.eof()
+        self.assertEqual(bytes(self.local.sent), b"answer")
+        for end in (self.leg, self.local):
+            end.lose()
+        self.assertTrue(self.successResultOf(self.ended).clean)
+
+    def test_overheard_still_bounds(self) -> None:
+        """What is overheard has its backpressure like any half."""
+        self.local.slow = True
+        self.leg.receive(bytes(MAX_CONTROL * 20))
+        self.assertTrue(self.leg.paused)
+        self.local.drain()
+        self.assertFalse(self.leg.paused)
+
+
+class Ports(SynchronousTestCase):
+    """A local port."""
+
+    def test_each_connection(self) -> None:
+        """Every connection to the port is told by itself, and isn't read before its stream is there."""
+        opened: list[PlainConnection] = []
+        factory = LocalPort(Clock(), opened.append)
+        transports = [FakeTransport(), FakeTransport()]
+        for transport in transports:
+            factory.buildProtocol(None).makeConnection(transport)
+        self.assertEqual(len(opened), 2)
+        self.assertFalse(any(transport.reading for transport in transports))
+
+
+class FakeFetches:
+    """Gives one answer after the other."""
+
+    def __init__(self, answers: list[Fetched | Exception]) -> None:
+        self.answers = answers
+
+    async def __call__(self, *asked: object, **more: object) -> Fetched:
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+class Words(SynchronousTestCase):
+    """What the platform says."""
+
+    def test_detail(self) -> None:
+        """A problem document's detail is told; without one, the status is."""
+        self.assertEqual(platform_api._problem(403, b'{"detail": "no grant", "code": "x"}'), ("no grant", "x"))
+        for answer in (b"", b"<html>", b"[]", b"{}", b"\xff"):
+            self.assertEqual(platform_api._problem(502, answer), ("the platform answered 502", ""))
+
+
+class Asked(SynchronousTestCase):
+    """What is asked of the platform."""
+
+    def api(self, answer: Fetched | FetchError) -> PlatformApi:
+        self.asked: list[tuple[str, str, Mapping[str, str], bytes | None]] = []
+
+        async def fetch(
+            method: str, url: str, seconds: float, headers: Mapping[str, str] = {}, body: bytes | None = None
+        ) -> Fetched:
+            self.asked.append((method, url, headers, body))
+            if isinstance(answer, FetchError):
+                raise answer
+            return answer
+
+        return PlatformApi(Clock(), "https://platform.example/", "srk_x", fetch=fetch)
+
+    def test_open(self) -> None:
+        """A stream is asked for with the key, and its answer is understood."""
+        api = self.api(Fetched(201, b'{"stream":"s","url":"wss://r/client/t","kind":"log","new":1}'))
+        opened = self.successResultOf(Deferred.fromCoroutine(api.open("web-1", "log")))
+        self.assertEqual((opened.stream, opened.kind), ("s", "log"))
+        ((method, url, headers, body),) = self.asked
+        self.assertEqual((method, url), ("POST", "https://platform.example/v1/streams"))
+        self.assertEqual((headers["Authorization"], headers["Content-Type"]), ("Bearer srk_x", "application/json"))
+        self.assertEqual(body, b'{"host":"web-1","target":"log"}')
+
+    def test_dropped(self) -> None:
+        """What is dropped without an answer, or meets a host with too many streams, is asked again; nothing else is."""
+        opened = Fetched(201, b'{"stream":"s","url":"wss://r/client/t"}')
+        for first, again in (
+            (FetchDropped("reset"), True),
+            (Fetched(503, b'{"detail":"too many streams","code":"busy"}'), True),
+            (Fetched(503, b'{"detail":"offline","code":"host_offline"}'), False),
+            (Fetched(503, b"<html>"), False),
+            (Fetched(429, b'{"detail":"too many bad keys","code":"too_many"}'), False),
+            (Fetched(504, b'{"detail":"slow","code":"host_slow"}'), False),
+            (FetchError("refused"), False),
+        ):
+            clock = Clock()
+            answers: list[Fetched | Exception] = [first, opened]
+            api = PlatformApi(clock, "https://platform.example/", "srk_x", fetch=FakeFetches(answers))
+            asking = Deferred.fromCoroutine(api.open("web-1", "log"))
+            clock.advance(0.2)
+            if again:
+                self.assertEqual(self.successResultOf(asking).stream, "s")
+            else:
+                self.failureResultOf(asking, PlatformError)
+                self.assertEqual(answers, [opened])
+
+    def test_turns(self) -> None:
+        """No more than eight requests are under way at once; what is asked for ever ends with the last reason."""
+        clock = Clock()
+        fetch = FakeFetch(Deferred())
+        api = PlatformApi(clock, "https://platform.example/", "srk_x", fetch=fetch)
+        for _ in range(20):
+            Deferred.fromCoroutine(api.hosts())
+        self.assertEqual(len(fetch.asked), 8)
+        api = PlatformApi(clock, "https://platform.example/", "srk_x", fetch=FakeFetch(FetchDropped("reset")))
+        asking = Deferred.fromCoroutine(api.hosts())
+        clock.pump([0.1] * 100)
+        self.assertIn("reset", str(self.failureResultOf(asking, PlatformError).value))
+
+    def test_end(self) -> None:
+        """A stream's id can't lead to another path."""
+        self.successResultOf(Deferred.fromCoroutine(self.api(Fetched(204, b"")).end("../x")))
+        self.assertEqual(self.asked[0][:2], ("DELETE", "https://platform.example/v1/streams/..%2Fx"))
+
+    def test_no_answer(self) -> None:
+        """A platform that can't be reached is told with status 0 and why; a refusal with its own."""
+        asking = Deferred.fromCoroutine(self.api(FetchError("no answer within 20 s")).hosts())
+        error = self.failureResultOf(asking, PlatformError).value
+        expected = "the platform https://platform.example/ can't be reached: no answer within 20 s"
+        self.assertEqual((error.status, str(error)), (0, expected))
+        asking = Deferred.fromCoroutine(self.api(Fetched(403, b'{"detail":"no grant"}')).hosts())
+        error = self.failureResultOf(asking, PlatformError).value
+        self.assertEqual((error.status, str(error)), (403, "no grant"))

@@ -1,0 +1,1 @@
+"""Fakes, by subject: what stands in for the world in tests without a network."""

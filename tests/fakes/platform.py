@@ -1,0 +1,52 @@
+"""A platform that opens whatever it is asked for."""
+
+from attrs import define, field
+
+from streamrelay.platform import Limits, Opened, Platform
+from streamrelay.platform.platform import TERMS, Listing
+from streamrelay.protocol.summons import HostInfo, StreamInfo, Terms
+from tests.examples import T
+
+
+@define(eq=False)
+class FakePlatform(Platform):
+    """A platform that opens what the test says."""
+
+    relay: str = "wss://relay.example"
+    result: Opened | Exception | None = None
+    up: list[HostInfo] = field(factory=list)
+    live: list[StreamInfo] = field(factory=list)
+    complete: bool = True
+    asked: int = 0
+    """How often for a list."""
+    opened: list[tuple[str, str, str]] = field(factory=list)
+    terms: list[Terms] = field(factory=list)
+    ended: list[tuple[str, str]] = field(factory=list)
+
+    async def open(
+        self, user: str, host: str, target: str, links: int = 0, limits: Limits | None = None, terms: Terms = TERMS
+    ) -> Opened:
+        self.opened.append((user, host, target))
+        self.terms.append(terms)
+        return self._give()
+
+    async def hosts(self) -> Listing[HostInfo]:
+        return self._listed(self.up)
+
+    async def streams(self, anew: bool = False) -> Listing[StreamInfo]:
+        return self._listed(self.live)
+
+    def _listed(self, what: list[T]) -> Listing[T]:
+        self.asked += 1
+        listing = Listing(what)
+        listing.complete = self.complete
+        return listing
+
+    async def end(self, host: str, stream: str) -> None:
+        self.ended.append((host, stream))
+
+    def _give(self) -> Opened:
+        if isinstance(self.result, Exception):
+            raise self.result
+        assert self.result is not None, "a stream was opened and none was to be"
+        return self.result

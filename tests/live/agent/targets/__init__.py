@@ -1,0 +1,1 @@
+"""Live tests of each kind of target, through the whole chain."""

@@ -1,0 +1,319 @@
+"""Containers as targets, through the whole chain: logs and commands by the API of podman, and of Docker."""
+
+import json
+import re
+import time
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from twisted.trial.unittest import SkipTest
+
+from tests.live.agent.targets.test_targets import Ear
+from tests.live.support.case import LiveTest
+from tests.live.support.chain import HOST, Chain, shared
+from tests.live.support.containers import Containers, Docker, Podman, standing
+from tests.live.support.waiting import WAIT, until
+from tests.live.support.websockets import V1, read_all
+
+TARGETS = r"""
+[targets."log/{name}"]
+kind = "container"
+socket = "SOCKET"
+container = "{name}"
+lines = 3
+parts = { name = "[a-z0-9-]+" }
+
+[targets."shell/{name}"]
+kind = "container"
+socket = "SOCKET"
+container = "{name}"
+show = "exec"
+labels = { "streamrelay" = "yes" }
+parts = { name = "[a-z0-9-]+" }
+
+[targets."tenant/{tenant}/{name}"]
+kind = "container"
+socket = "SOCKET"
+container = "{name}"
+labels = { "tenant" = "{tenant}" }
+parts = { name = "[a-z0-9-]+", tenant = "[a-z]+" }
+
+[targets."typo/{name}"]
+kind = "container"
+socket = "SOCKET"
+container = "{name}"
+show = "exec"
+command = ["/bin/no-such-program"]
+parts = { name = "[a-z0-9-]+" }
+
+[targets.nowhere]
+kind = "container"
+socket = "FOLDER/no.sock"
+container = "c"
+"""
+
+TALK = "mkfifo -m 666 /tmp/in; while :; do cat /tmp/in; done"
+"""A container that says what it is told."""
+
+
+class ContainerTest(LiveTest):
+    """A test on a chain whose targets are containers."""
+
+    kind: Any = None
+
+    def setUp(self) -> None:
+        super().setUp()
+        if self.kind is None:
+            raise SkipTest("the tests that podman's and Docker's containers have in common")
+        self.containers: Containers = standing(self.kind)
+        self.common: Chain = shared(targets=TARGETS.replace("SOCKET", str(self.containers.socket)))
+
+    def tell(self, name: str, text: str) -> None:
+        """Have a container that runs `TALK` say something."""
+        self.containers.command("exec", name, "/bin/sh", "-c", f"printf '%s' '{text}' >/tmp/in")
+
+    def ask(self, target: str, **more: object) -> Any:
+        return self.common.ask("POST", "/v1/streams", {"host": HOST, "target": target, **more})
+
+    def hear(self, target: str, **more: object) -> Ear:
+        answer = self.ask(target, **more)
+        self.assertEqual(answer.status, 201, answer.text)
+        return Ear(self.websocket(answer.json["url"], V1))
+
+    def reason(self, target: str) -> str:
+        """The code by which a target is refused, and why."""
+        answer = self.ask(target)
+        self.assertGreaterEqual(answer.status, 400, answer.text)
+        return f"{answer.json['code']}: {answer.json['detail']}"
+
+
+if TYPE_CHECKING:
+    Mixin = ContainerTest
+else:
+    Mixin = object  # which trial doesn't take for tests of its own
+
+
+class Logs(Mixin):
+    """What both kinds do with logs."""
+
+    def test_follows(self) -> None:
+        """The last lines of both outputs come, then what is written; the first message is a place."""
+        # Docker reads both outputs by themselves: what is written to them at once has no order.
+        words = "echo one; sleep 0.2; echo two >&2; sleep 0.2; echo three; sleep 0.2; echo four >&2; "
+        self.containers.run("talk", words + TALK)
+        until(lambda: "four" in "".join(self.logs("talk")), what="the last line")
+        ear = self.hear("log/talk")
+        self.assertIn("place", json.loads(ear.leg.recv(WAIT)))
+        lines = ear.expect(r"(?s)(\w+\n){3}")[0].split()
+        self.assertEqual(set(lines), {"two", "three", "four"})
+        self.tell("talk", "five\n")
+        self.assertEqual(ear.expect(r"(?s).*five\n")[0], "five\n")
+
+    def logs(self, name: str) -> tuple[str, str]:
+        done = self.containers.command("logs", name)
+        return done.stdout, done.stderr
+
+    def test_ends(self) -> None:
+        """The stream ends in order when the container does, after every line; its log is still there afterwards.
+
+        Podman drops lines that it hasn't passed on by then; that is said, and they come after all.
+        """
+        self.containers.run("ends", "sleep 1; seq 1 20000; exit 4")
+        answer = self.ask("log/ends").json
+        data, controls, code = read_all(self.websocket(answer["url"], V1))
+        numbers = [int(line) for line in data.split()]
+        if self.kind is Podman and any("lost" in control for control in controls):
+            numbers = sorted(set(numbers))
+        self.assertEqual(numbers, list(range(1, 20001)))
+        self.assertEqual(code, 1000)
+        data, _, code = read_all(self.websocket(self.ask("log/ends").json["url"], V1))
+        self.assertEqual((data, code), (b"19998\n19999\n20000\n", 1000))
+
+    def test_terminal(self) -> None:
+        """The log of a container with a terminal comes as its terminal got it."""
+        self.containers.run("tty", "stty -onlcr; echo one; echo two >&2; " + TALK, "-t")
+        until(lambda: "two" in "".join(self.logs("tty")), what="the last line")
+        ear = self.hear("log/tty")
+        self.assertEqual(ear.expect(r"(?s).*two\r?\n")[0].replace("\r", ""), "one\ntwo\n")
+
+    def test_long_lines(self) -> None:
+        """A line longer than what is logged at once, 8 or 16 KiB, comes whole, and without a time in it."""
+        self.containers.run("long", TALK)
+        self.containers.run("longtty", "stty -onlcr; " + TALK, "-t")
+        # Podman puts times into the long lines of a terminal, wherever it happens to cut them (operations.rst).
+        for name in ("long",) if self.kind is Podman else ("long", "longtty"):
+            ear = self.hear(f"log/{name}")
+            script = "(yes 0123456789 | tr -d '\\n' | head -c 100000; echo; echo end) >/tmp/in"
+            self.containers.command("exec", name, "/bin/sh", "-c", script)
+            text = ear.expect(r"(?s).*end\r?\n")[0].replace("\r", "")
+            self.assertEqual(text, ("0123456789" * 10000) + "\nend\n")
+
+    def test_goes_on(self) -> None:
+        """A log that is cut off again and again goes on where it was: no line is lost or doubled."""
+        script = (
+            "i=0; while [ $i -lt 6000 ]; do i=$((i+1)); echo $i; [ $((i % 50)) = 0 ] && sleep 0.04; done; sleep 600"
+        )
+        self.containers.run("counts", script)
+        random, text, place, after = Random(5), b"", "", 0
+        end = time.monotonic() + 60
+        times = 0
+        while not text.endswith(b"\n6000\n"):
+            self.assertLess(time.monotonic(), end, text[-100:])
+            ear = self.hear("log/counts", **({"place": place, "after": after} if place else {}))
+            until_then = time.monotonic() + random.choice((0.02, 0.1, 0.5, 1.3))
+            times += 1
+            while (left := until_then - time.monotonic()) > 0:
+                try:
+                    message = ear.leg.recv(left)
+                except TimeoutError:
+                    break
+                if isinstance(message, str):
+                    control = json.loads(message)
+                    self.assertNotIn("lost", control)
+                    place, after = control["place"], 0
+                else:
+                    text += message
+                    after += len(message)
+            ear.leg.close()
+        numbers = [int(line) for line in text.split()]
+        self.assertEqual(numbers, list(range(numbers[0], 6001)))
+        self.assertGreater(times, 4)
+
+    def test_another_container(self) -> None:
+        """A place of a container that was replaced by another of its name is lost, and its successor's log begins."""
+        self.containers.run("again", "echo old; " + TALK)
+        ear = self.hear("log/again")
+        ear.expect("old\n")
+        place = ear.controls[-1]["place"]
+        self.containers.run("again", "echo new; " + TALK)
+        until(lambda: "new" in self.logs("again")[0], what="its line")
+        ear = self.hear("log/again", place=place, after=4)
+        self.assertEqual(ear.expect(r"(?s).*\n")[0], "new\n")
+        self.assertTrue(ear.controls[0].get("lost"))
+
+    def test_slow_client(self) -> None:
+        """A client that doesn't read costs the agent no memory: the log stays where it is."""
+        self.containers.run(
+            "flood", "sleep 1; yes 0123456789012345678901234567890123456789 | head -n 1000000; sleep 600"
+        )
+        ear = self.hear("log/flood")
+        before = self.common.agent.rss()
+        time.sleep(6)
+        self.assertLess(self.common.agent.rss() - before, 8)
+        size, end = 0, time.monotonic() + 60
+        while size < 41_000_000 and time.monotonic() < end:
+            message = ear.leg.recv(WAIT)
+            size += len(message) if isinstance(message, bytes) else 0
+        self.assertEqual(size, 41_000_000)
+
+
+class Shells(Mixin):
+    """What both kinds do with commands."""
+
+    LABEL = "--label=streamrelay=yes"
+
+    def test_size_and_status(self) -> None:
+        """A shell has the terminal's size, and another one after a resize; its exit status comes."""
+        self.containers.run("shell", TALK, self.LABEL)
+        ear = self.hear("shell/shell")
+        ear.leg.send(b"stty size\n")
+        ear.expect("24 80\r\n")
+        ear.leg.send('{"resize":[111,33]}')
+        time.sleep(0.5)
+        ear.leg.send(b"stty size\n")
+        ear.expect("33 111\r\n")
+        ear.leg.send(b"exit 3\n")
+        _, controls, code = read_all(ear.leg)
+        self.assertEqual((controls[0]["exit"], code), (3, 1000))
+
+    def test_end_of_file(self) -> None:
+        """A client's end of file is typed as Ctrl-D: the shell ends by it."""
+        self.containers.run("shell", TALK, self.LABEL)
+        ear = self.hear("shell/shell")
+        ear.leg.send(b"(exit 5)\n")
+        ear.leg.send('{"eof":true}')
+        _, controls, code = read_all(ear.leg)
+        self.assertEqual((controls[0]["exit"], code), (5, 1000))
+
+    def test_much(self) -> None:
+        """Megabytes come out of a terminal, and go into it, while both ends take their time."""
+        self.containers.run("shell", TALK, self.LABEL)
+        ear = self.hear("shell/shell")
+        ear.leg.send(b"stty -onlcr; seq 1 1000000 | md5sum; seq 1 1000000; echo d''one\n")
+        ear.expect(r"[0-9a-f]{32}  -\n", 60)  # a million lines first, on a machine that may be busy
+        time.sleep(1)
+        data = ear.text.encode()
+        while b"done" not in data[-100:]:
+            more = ear.leg.recv(WAIT)
+            assert isinstance(more, bytes)
+            data += more
+        self.assertEqual(data.split()[:1_000_000], [b"%d" % number for number in range(1, 1_000_001)])
+
+    def test_client_leaves(self) -> None:
+        """What a client started ends when it leaves, in the foreground and in the background; all else lives."""
+        self.containers.run("shell", f"sleep 654 & {TALK}", self.LABEL)
+        ear = self.hear("shell/shell")
+        ear.leg.send(b"sleep 987 &\n")
+        ear.leg.send(b"trap '' HUP; sleep 876\n")
+        until(lambda: "sleep 876" in self.containers.processes("shell"), what="the command")
+        ear.leg.close()
+        until(lambda: not re.search("sleep (987|876)", self.containers.processes("shell")), what="their end")
+        self.assertIn("sleep 654", self.containers.processes("shell"))
+
+    def test_for_looking_only(self) -> None:
+        """A terminal that may only be looked at takes a size and nothing else."""
+        self.containers.run("shell", TALK, self.LABEL)
+        ear = self.hear("shell/shell", view=True)
+        ear.leg.send(b"echo ty''ped\n")
+        ear.expect("# ")
+        time.sleep(1)
+        self.assertRaises(AssertionError, ear.expect, "typed", 0.5)
+
+
+class Refusals(Mixin):
+    """What may not be opened, or can't."""
+
+    def test_label(self) -> None:
+        """A container without the label, or with another value, is not allowed; a label may hold a part of the name."""
+        self.containers.run("plain", TALK, "--label=streamrelay=no")
+        self.assertEqual(self.reason("shell/plain"), "not_allowed: this container is not allowed")
+        self.containers.run("mine", "echo mine; " + TALK, "--label=tenant=blue")
+        self.hear("tenant/blue/mine").expect("mine\n")
+        self.assertEqual(self.reason("tenant/red/mine"), "not_allowed: this container is not allowed")
+
+    def test_not_there(self) -> None:
+        """A container that isn't there, one that is named by the beginning of its id, and an API that isn't there."""
+        name = self.containers.run("plain", TALK)
+        self.assertEqual(self.reason("log/none"), "target_refused: there is no container none")
+        self.assertIn("there is no container", self.reason(f"log/{name[:12]}"))
+        self.assertIn("no.sock", self.reason("nowhere"))
+
+    def test_not_running(self) -> None:
+        """No command can be run in a container that has ended."""
+        self.containers.run("ended", "exit 0", self.LABEL)
+        until(lambda: "is not running (exited)" in self.reason("shell/ended"), what="its end")
+
+    def test_no_such_program(self) -> None:
+        """A command that the container hasn't got: refused, or, as some versions say it only then, an exit status."""
+        self.containers.run("plain", TALK)
+        answer = self.ask("typo/plain")
+        if answer.status == 201:
+            _, controls, code = read_all(self.websocket(answer.json["url"], V1))
+            self.assertIn(controls[0]["exit"], (126, 127))  # as the version has it
+            self.assertEqual(code, 1000)
+        else:
+            self.assertIn("no-such-program", answer.json["detail"])
+
+    LABEL = Shells.LABEL
+
+
+class PodmanContainers(Logs, Shells, Refusals, ContainerTest):
+    """By `podman system service`."""
+
+    kind = Podman
+
+
+class DockerContainers(Logs, Shells, Refusals, ContainerTest):
+    """By dockerd."""
+
+    kind = Docker

@@ -1,0 +1,1 @@
+"""Attacks on running programs (docs/security.rst, "Attacks")."""

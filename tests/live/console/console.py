@@ -1,0 +1,170 @@
+"""The console page in Debian's Chromium, against a chain: what its tests share."""
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from twisted.trial.unittest import SkipTest
+
+from tests.live.support.browser import chromium
+from tests.live.support.case import LiveTest
+from tests.live.support.chain import Chain, shared
+from tests.live.support.sockets import Listener
+
+AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 844},
+    "device_scale_factor": 2,
+    "is_mobile": True,
+    "has_touch": True,
+}
+OWN = "Failed to load resource: the server responded with a status of "
+"""How the browser itself notes an answer that is no success. The page shows those in words."""
+UNOPENED = "WebSocket connection to "
+"""The same for a websocket that can't be opened."""
+LATER = 25_000
+"""Milliseconds for what takes a few rounds of the page's own clocks."""
+TARGETS = """\
+[targets.app]
+kind = "log"
+path = "FOLDER/app.log"
+
+[targets.shell]
+kind = "pty"
+command = ["/bin/sh"]
+
+[targets."logs/{name}"]
+kind = "log"
+path = "FOLDER/{name}.log"
+parts = { name = "[a-z]+" }
+"""
+DEEP_TEXT = """(root) => {
+  const text = (one) => [...one.childNodes].map((child) => child.nodeType === 3 ? child.data : text(child))
+    .join('') + (one.shadowRoot ? text(one.shadowRoot) : '');
+  return text(root);
+}"""
+"""What stands in an element, also in what it hides from the page (its shadow)."""
+WATCH = """window.violations = [];
+addEventListener('securitypolicyviolation',
+  ({ violatedDirective, blockedURI }) => violations.push(`${violatedDirective} ${blockedURI}`));"""
+
+
+class ConsoleChain(Chain):
+    """One whose page may open streams, with a log and a shell."""
+
+    def __init__(self, folder: Path, targets: str = TARGETS, **settings: Any) -> None:
+        super().__init__(folder, targets=targets, **settings)
+        self.relay_options = (*self.relay_options, f"--origin={self.console}")
+        (folder / "app.log").write_text("first line\nsecond line\n")
+
+    @property
+    def console(self) -> str:
+        return f"http://127.0.0.1:{self.platform_port}"
+
+
+class ConsoleTest(LiveTest):
+    """A browser, and pages in it. None of them may complain or break its policy."""
+
+    kind: type[ConsoleChain] = ConsoleChain
+    """The chain that these tests share."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        stack = ExitStack()
+        self.addCleanup(stack.close)
+        self.browser = stack.enter_context(chromium())
+        from playwright.sync_api import expect
+
+        expect.set_options(timeout=15_000)
+        self.expect: Any = expect
+        self.common: Any = shared(kind=self.kind)
+        self.complaints: list[str] = []
+        self.opened: list[Any] = []
+
+    def own_chain(self, **settings: Any) -> ConsoleChain:
+        """A chain that the test may break."""
+        chain = ConsoleChain(self.folder, **settings)
+        self.addCleanup(chain.stop)
+        chain.start()
+        self.common = chain
+        return chain
+
+    def page(self, at: str = "", **settings: Any) -> Any:
+        """A page of a browser of its own, nobody signed in; the cleanup sees that it has not complained."""
+        context = self.browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **settings})
+        page = context.new_page()
+        self.watch(page)
+        page.goto(f"{self.common.console}/{at}")
+        return page
+
+    def watch(self, page: Any) -> None:
+        """Note what a page complains of."""
+        page.add_init_script(WATCH)
+        page.on("console", lambda message: self._complain(message.type, message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.opened.append(page)
+
+    def _complain(self, kind: str, text: str) -> None:
+        if kind in ("error", "warning") and not text.startswith((OWN, UNOPENED)):
+            self.complaints.append(text)
+
+    def assert_content(self) -> None:
+        """Nothing was complained of, and no policy was broken; to be called at a test's end."""
+        for page in self.opened:
+            self.assertEqual(page.evaluate("window.violations"), [])
+        self.assertEqual(self.complaints, [])
+
+    def sign_in(self, page: Any, key: str = "") -> None:
+        page.get_by_label("Key", exact=True).fill(key or self.common.key)
+        page.get_by_role("button", name="Sign in").click()
+        self.expect(page.locator("#signin")).to_be_hidden()
+
+    def signed_in(self, at: str = "", key: str = "", **settings: Any) -> Any:
+        page = self.page(at, **settings)
+        self.sign_in(page, key)
+        return page
+
+    def entry(self, page: Any, target: str) -> Any:
+        """A target's button in the list of hosts."""
+        return page.locator("#hosts .target").filter(has=page.get_by_text(target, exact=True).first)
+
+    def open_target(self, page: Any, target: str) -> Any:
+        """Choose a target; its panel once it is connected."""
+        self.entry(page, target).click()
+        panel = page.get_by_role("tabpanel")
+        self.expect(panel.locator("p.state")).to_have_text("Connected")
+        return panel
+
+    def opened_at(self, page: Any, listener: Listener) -> Any:
+        """A tab of a tcp target, which is a pattern's: its panel, and the target's connection."""
+        name, number = listener.target.split("/")
+        pattern = f"{name}/{{number}}"
+        field = page.get_by_role("form", name=pattern).get_by_label("number")
+        if not field.is_visible():
+            self.entry(page, pattern).click()
+        field.fill(number)
+        field.press("Enter")
+        panel = page.get_by_role("tabpanel")
+        self.expect(panel.locator("p.state")).to_have_text("Connected")
+        return panel, listener.accept()
+
+    def act(self, page: Any, label: str) -> None:
+        """An entry of the menu of the tab that is shown."""
+        page.get_by_role("tabpanel").get_by_role("button", name="More").click()
+        page.get_by_role("menuitem", name=label).click()
+
+    def picture(self, page: Any, name: str) -> None:
+        """Into trial's directory, for eyes; and where the pictures of the documents go, if that is asked for."""
+        for folder in filter(None, ("screenshots", os.environ.get("STREAMRELAY_PICTURES"))):
+            page.screenshot(path=Path(folder) / f"{name}.png")
+
+    def assert_accessible(self, page: Any, state: str) -> None:
+        """axe-core finds nothing, by any of its rules."""
+        if not AXE.exists():
+            raise SkipTest("needs axe-core: npm ci --prefix tests")
+        page.evaluate(AXE.read_text())
+        violations, passes = page.evaluate("axe.run().then(({ violations, passes }) => [violations, passes.length])")
+        told = [f"{one['id']}: {node['html'][:200]}" for one in violations for node in one["nodes"]]
+        self.assertGreater(passes, 15, state)  # rules that had something to look at
+        self.assertEqual(told, [], state)

@@ -1,0 +1,229 @@
+"""The console's tabs: several targets at once, how each stands in words, trying again, links. In Chromium."""
+
+import re
+import shlex
+from typing import Any
+
+from streamrelay.protocol.names import is_target
+from tests.live.console.console import LATER, ConsoleTest
+from tests.live.support.chain import HOST
+from tests.live.support.sockets import reset
+from tests.live.support.waiting import until
+
+
+class Outcomes(ConsoleTest):
+    """How it stands, in words."""
+
+    def test_refused(self) -> None:
+        """A target that refuses, and one that isn't there, are told in words; reconnecting works once it listens."""
+        listener = self.listen()
+        listener.socket.close()
+        page = self.signed_in(f"#{HOST}/{listener.target}")
+        panel = page.get_by_role("tabpanel")
+        self.expect(panel.locator("p.words")).to_contain_text("refused the connection")
+        self.expect(panel.locator("p.state")).to_have_text("Ended")
+        self.expect(panel.get_by_role("button", name="Reconnect")).to_be_visible()
+        self.picture(page, "console-refused")
+        page.evaluate(f"location.hash = '#{HOST}/nothing'")
+        self.expect(panel.locator("p.words")).to_contain_text("no such target", ignore_case=True)
+        self.assert_content()
+
+    def test_offline(self) -> None:
+        """A host that is offline is waited for, which is said with the seconds; it is tried at once when it is up."""
+        chain = self.own_chain()
+        page = self.signed_in()
+        self.expect(self.entry(page, "app")).to_be_visible()
+        chain.agent.stop()
+        page.evaluate(f"location.hash = '#{HOST}/app'")
+        panel = page.get_by_role("tabpanel")
+        self.expect(panel.locator("p.words")).to_contain_text(f"Host {HOST} is offline. Next try in ")
+        self.expect(panel.get_by_role("button", name="Try now")).to_be_visible()
+        self.picture(page, "console-offline")
+        chain.agent.start()
+        self.expect(panel.locator("p.state")).to_have_text("Connected", timeout=LATER)
+        self.expect(panel.locator(".notice")).to_be_hidden()
+        self.assert_content()
+
+    def test_ended(self) -> None:
+        """An operator's end, a target's reset, and a command's status are told as such; Reconnect opens anew."""
+        page = self.signed_in()
+        panel = self.open_target(page, "app")
+        [stream] = self.common.ask("GET", "/v1/streams").json["streams"]
+        self.assertEqual(self.common.ask("DELETE", f"/v1/streams/{stream['stream']}").status, 204)
+        self.expect(panel.locator("p.words")).to_have_text("Ended by an operator.")
+        self.assertEqual(panel.locator("p.state").text_content(), "Ended")
+        panel.get_by_role("button", name="Reconnect").click()
+        self.expect(panel.locator("p.state")).to_have_text("Connected")
+        panel = self.open_target(page, "shell")
+        page.keyboard.type("exit 3\n")
+        self.expect(panel.locator("p.words")).to_have_text("The command ended with status 3.")
+        self.picture(page, "console-status")
+        panel, connection = self.opened_at(page, self.listen())
+        reset(connection)
+        self.expect(panel.locator("p.words")).to_have_text("The target reset the connection.")
+        self.assertEqual(panel.get_attribute("data-state"), "over")
+        self.assert_content()
+
+    def test_relay_killed(self) -> None:
+        """The relay is killed: every tab says so and when it tries again; once it is back all go on by themselves."""
+        chain = self.own_chain()
+        page = self.signed_in()
+        self.open_target(page, "shell")
+        panel = self.open_target(page, "app")
+        self.expect(panel.get_by_text("second line").first).to_be_visible()
+        chain.relay.kill()
+        self.expect(panel.locator("p.words")).to_contain_text("The connection to the relay broke.")
+        self.expect(panel.locator("p.words")).to_contain_text("Next try in ")
+        self.expect(panel.get_by_role("button", name="Try now")).to_be_visible()
+        self.expect(panel.get_by_text("second line").first).to_be_visible()  # what was shown stays
+        self.picture(page, "console-retry")
+        with (chain.folder / "app.log").open("a") as log:
+            log.write("meanwhile\n")
+        chain.relay.start()
+        self.expect(panel.locator("p.state")).to_have_text("Connected", timeout=LATER)
+        self.expect(panel.get_by_text("meanwhile").first).to_be_visible()
+        page.get_by_role("tab", name="shell").click()
+        self.expect(panel.locator("p.state")).to_have_text("Connected", timeout=LATER)
+        self.assert_content()
+
+    def test_try_now(self) -> None:
+        """Nobody has to wait for the next try."""
+        chain = self.own_chain()
+        page = self.signed_in()
+        panel = self.open_target(page, "app")
+        chain.relay.kill()
+        later = re.compile(r"Next try in ([6-9]|1[0-9]) s")  # after some that failed, and longer than is waited below
+        self.expect(panel.locator("p.words")).to_contain_text(later, timeout=LATER)
+        chain.relay.start()
+        until(lambda: "takes signed tokens" in chain.relay.log, what="the relay")
+        panel.get_by_role("button", name="Try now").click()
+        self.expect(panel.locator("p.state")).to_have_text("Connected", timeout=4000)
+        self.assert_content()
+
+
+class Tabs(ConsoleTest):
+    """Several targets at once."""
+
+    def test_two(self) -> None:
+        """Two tabs live side by side: what one's target says while the other is shown is there afterwards."""
+        page = self.signed_in()
+        self.open_target(page, "app")
+        panel = self.open_target(page, "shell")
+        page.keyboard.type("echo a$((40 + 2))b\n")
+        self.expect(panel.get_by_text("a42b").first).to_be_visible()
+        with (self.common.folder / "app.log").open("a") as log:
+            log.write("said to nobody\n")
+        self.entry(page, "app").click()
+        self.expect(page.get_by_role("tab")).to_have_count(2)
+        self.expect(panel.get_by_text("said to nobody").first).to_be_visible()
+        page.get_by_role("tab", name="shell").click()
+        self.expect(panel.get_by_text("a42b").first).to_be_visible()
+        self.assertEqual(len(self.common.ask("GET", "/v1/streams").json["streams"]), 2)
+        self.picture(page, "console-tabs")
+        self.act(page, "Open another")
+        self.expect(page.get_by_role("tab")).to_have_count(3)
+        self.expect(page.get_by_role("tab", selected=True)).to_contain_text("shell (2)")
+        for _ in range(3):
+            page.get_by_role("tabpanel").get_by_role("button", name="CloseCode", exact=True).click()
+        self.expect(page.get_by_text("Choose a target")).to_be_visible()
+        until(lambda: not self.common.ask("GET", "/v1/streams").json["streams"], what="the end of all streams")
+        self.assert_content()
+
+    def test_links(self) -> None:
+        """A link opens its target once somebody has signed in; the address follows the tabs, and back goes back."""
+        page = self.signed_in(f"#{HOST}/app")
+        panel = page.get_by_role("tabpanel")
+        self.expect(panel.get_by_text("second line").first).to_be_visible()
+        self.open_target(page, "shell")
+        self.assertEqual(page.url, f"{self.common.console}/#{HOST}/shell")
+        self.assertEqual(page.title(), f"shell on {HOST} · streamrelay")
+        page.go_back()
+        self.expect(page.get_by_role("tab", selected=True)).to_contain_text("app")
+        page.go_forward()
+        self.expect(page.get_by_role("tab", selected=True)).to_contain_text("shell")
+        page.get_by_role("tabpanel").get_by_role("button", name="CloseCode", exact=True).click()
+        self.assertEqual(page.url, f"{self.common.console}/#{HOST}/app")
+        page.go_back()
+        self.expect(page.get_by_role("tab")).to_have_count(1)
+        self.assert_content()
+
+    def test_names(self) -> None:
+        """A target's link leads back to it, one to what no target is called leads nowhere; commands are the shell's."""
+        page = self.signed_in()
+        for name in ("log", "vm/web-1/console", "a@b:22+x", "a.b_c-d", "50%", "it's", "a b", "#?&", "ü/%2F"):
+            address = page.evaluate("async (name) => (await import('/console/links.js')).fragment('h', name)", name)
+            self.assertNotIn(" ", address)
+            back = page.evaluate("async (text) => (await import('/console/links.js')).parse(text)", address)
+            self.assertEqual(back, {"host": "h", "target": name} if is_target(name) else None)
+            line = page.evaluate("async (name) => (await import('/console/links.js')).command('h', name)", name)
+            self.assertEqual(
+                shlex.split(line), ["streamrelay", "connect", "--platform", self.common.console, "h", name]
+            )
+        for nothing in ("", "#", "#x", "#/", "#x/", "#%/%"):
+            self.assertIsNone(page.evaluate("async (text) => (await import('/console/links.js')).parse(text)", nothing))
+        self.assert_content()
+
+    def test_copy(self) -> None:
+        """What is copied is a link without a secret, and a command that the native client runs as it stands."""
+        page = self.signed_in()
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        self.open_target(page, "app")
+        self.act(page, "Copy link")
+        self.expect(page.locator("#said")).to_have_text("The link is copied.")
+        self.assertEqual(page.evaluate("navigator.clipboard.readText()"), f"{self.common.console}/#{HOST}/app")
+        self.act(page, "Copy command")
+        self.expect(page.locator("#said")).to_have_text("The command is copied.")
+        line = page.evaluate("navigator.clipboard.readText()")
+        self.assertEqual(line, f"streamrelay connect --platform {self.common.console} {HOST} app")
+        program = self.program("client", *shlex.split(line), environment={"STREAMRELAY_KEY": self.common.key})
+        program.wait_for("second line")
+        self.assert_content()
+
+    def test_copy_is_not_allowed(self) -> None:
+        """Where the browser lets no page copy, the text stands selected in a field."""
+        page = self.signed_in()
+        self.open_target(page, "app")
+        page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }")
+        self.act(page, "Copy link")
+        self.expect(page.get_by_role("dialog").get_by_role("textbox")).to_have_value(
+            f"{self.common.console}/#{HOST}/app"
+        )
+        self.assertEqual(page.evaluate("getSelection().toString()"), f"{self.common.console}/#{HOST}/app")
+        page.keyboard.press("Escape")
+        self.assert_content()
+
+    def test_full_screen(self) -> None:
+        """A panel takes the whole screen and gives it back; meanwhile keys lead to the other tab."""
+        page = self.signed_in()
+        self.open_target(page, "shell")
+        panel = self.open_target(page, "app")
+        panel.get_by_role("button", name="Full screen").click()
+        page.wait_for_function("document.fullscreenElement !== null")
+        self.assertEqual(panel.bounding_box()["height"], page.evaluate("innerHeight"))
+        page.keyboard.press("Control+Alt+PageUp")
+        self.expect(panel.get_by_role("heading")).to_have_text(f"shell {HOST}")
+        self.assertEqual(panel.bounding_box()["height"], page.evaluate("innerHeight"))
+        panel.get_by_role("button", name="Leave full screen").click()
+        page.wait_for_function("document.fullscreenElement === null")
+        self.assert_content()
+
+    def test_unknown_viewer(self) -> None:
+        """A target whose viewer this page doesn't know is shown raw; one whose viewer is missing is told in words."""
+        page = self.signed_in()
+
+        def pretend(route: Any) -> None:
+            answer = route.fetch()
+            route.fulfill(response=answer, json={**answer.json(), "viewer": "hologram"})
+
+        page.route("**/v1/streams", pretend)
+        loaded: list[str] = []
+        page.on("request", lambda request: loaded.append(request.url.rpartition("/")[2]))
+        listener = self.listen()
+        self.opened_at(page, listener)
+        self.assertIn("raw.js", loaded)
+        page.unroute("**/v1/streams")
+        page.route("**/viewers/log.js", lambda route: route.fulfill(status=404, content_type="text/plain", body="no"))
+        self.entry(page, "app").click()
+        panel = page.get_by_role("tabpanel")
+        self.expect(panel.locator("p.words")).to_contain_text("(viewers/log.js) can't be loaded")
+        self.assert_content()

@@ -1,0 +1,88 @@
+"""A relay that is started by root for its low port, and gives root up."""
+
+import pwd
+import signal
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+from streamrelay.protocol.tokens import new_id
+from tests.live.support.case import LiveTest
+from tests.live.support.chain import Chain
+from tests.live.support.ports import answers
+from tests.live.support.processes import PROGRAMS, need_root, twistd
+from tests.live.support.waiting import until
+
+
+def low_port() -> int:
+    """A free port that only root may bind."""
+    for port in range(1023, 600, -1):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no free port below 1024")
+
+
+class Dropped(LiveTest):
+    """``twistd --uid --gid``"""
+
+    def test_low_port(self) -> None:
+        """With --uid and --gid a relay binds a port below 1024 and then runs as that user, with no groups of root's."""
+        need_root("a port below 1024")
+        user, port = pwd.getpwnam("nobody"), low_port()
+        self.folder.chmod(0o777)
+        command = [*twistd(), f"--uid={user.pw_uid}", f"--gid={user.pw_gid}", "streamrelay", "--tokens=opaque"]
+        relay = self.program("relay", *command, f"--listen=tcp:{port}:interface=127.0.0.1")
+        until(lambda: answers(port), what="the relay")
+        status = dict(
+            line.split(":", 1) for line in Path(f"/proc/{relay.pid}/status").read_text().splitlines() if ":" in line
+        )
+        self.assertEqual(set(status["Uid"].split()), {str(user.pw_uid)})
+        self.assertEqual(set(status["Gid"].split()), {str(user.pw_gid)})
+        self.assertNotIn("0", status["Groups"].split())
+        self.assertEqual(int(status["CapEff"], 16), 0)
+        token = new_id()
+        client = self.websocket(f"ws://127.0.0.1:{port}/client/{token}")
+        agent = self.websocket(f"ws://127.0.0.1:{port}/agent/{token}")
+        self.assertIn("met", agent.recv(5))
+        client.send(b"hello")
+        self.assertEqual(agent.recv(5), b"hello")
+
+
+class Sockets(LiveTest):
+    """Ports that are unix sockets."""
+
+    def test_mode(self) -> None:
+        """A unix socket is for its owner and group whatever the umask, unless its mode is given."""
+        for number, (more, mode) in enumerate((("", 0o660), (":mode=666", 0o666), (":mode=600", 0o600))):
+            path = self.folder / f"{number}.sock"
+            command = (sys.executable, str(PROGRAMS / "twistd"), "-n", "--pidfile=", "--umask=0")
+            relay = self.program(
+                f"relay-{number}", *command, "streamrelay", "--tokens=opaque", f"--listen=unix:{path}{more}"
+            )
+            relay.wait_for("takes opaque tokens")
+            self.assertEqual(path.stat().st_mode & 0o777, mode)
+
+
+class Signals(LiveTest):
+    """Signals that end a program."""
+
+    def test_two(self) -> None:
+        """Two in a row end each program soon, as the first one alone does, and without a traceback."""
+        for first, second in ((signal.SIGTERM, signal.SIGTERM), (signal.SIGINT, signal.SIGTERM)):
+            chain = Chain(Path(tempfile.mkdtemp(dir=self.folder)))
+            self.addCleanup(chain.stop)
+            chain.start()
+            for program in (chain.platform, chain.agent, chain.relay):
+                program.process.send_signal(first)
+                program.process.send_signal(second)
+                program.process.send_signal(second)
+            for program in (chain.platform, chain.agent, chain.relay):
+                until(lambda program=program: not program.alive, what=f"the end of {program.name}")
+                self.assertIn(program.process.returncode, (-first, -second), program.log)
+                self.assertNotIn("Traceback", program.log)
+            chain.stop()

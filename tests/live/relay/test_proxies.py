@@ -1,0 +1,176 @@
+"""Real proxies in front of a relay: whose address it sees."""
+
+import socket
+from pathlib import Path
+
+from websockets.sync.client import ClientConnection
+
+from streamrelay.protocol.tokens import new_id
+from tests.live.support.case import LiveTest
+from tests.live.support.chain import RelayAlone
+from tests.live.support.ports import answers, free_port
+from tests.live.support.processes import Program, need_program
+from tests.live.support.waiting import until
+from tests.live.support.websockets import websocket
+
+HAPROXY = """\
+defaults
+    timeout connect 5s
+    timeout client 60s
+    timeout server 60s
+frontend tcp
+    mode tcp
+    bind 127.0.0.1:{tcp}
+    default_backend tcp
+backend tcp
+    mode tcp
+    server relay 127.0.0.1:{proxied} send-proxy-v2
+frontend http
+    mode http
+    option forwardfor
+    bind 127.0.0.1:{http}
+    default_backend http
+backend http
+    mode http
+    server relay 127.0.0.1:{forwarded}
+"""
+
+
+class Proxied(LiveTest):
+    """HAProxy, speaking the PROXY protocol or adding X-Forwarded-For."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        haproxy = need_program("haproxy")
+        self.ports = {name: free_port() for name in ("tcp", "http", "proxied", "forwarded")}
+        (self.folder / "haproxy.cfg").write_text(HAPROXY.format(**self.ports))
+        self.relays = {
+            "tcp": self.relay("proxied", "--proxy-protocol"),
+            "http": self.relay("forwarded"),
+        }
+        self.program("haproxy", haproxy, "-db", "-f", str(self.folder / "haproxy.cfg"))
+        for name in self.ports:
+            until(lambda name=name: self.listens(self.ports[name]), what=name)
+
+    def relay(self, port: str, *more: str) -> Program:
+        return self.program(
+            f"relay-{port}",
+            *self.command("streamrelay"),
+            *("--tokens=opaque", f"--listen=tcp:{self.ports[port]}:interface=127.0.0.1", "--proxy=127.0.0.1"),
+            *more,
+        )
+
+    def command(self, name: str) -> tuple[str, ...]:
+        from tests.live.support.processes import twistd
+
+        return (*twistd(), name)
+
+    def listens(self, port: int) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            return False
+        return True
+
+    def leg(
+        self, way: str, role: str, token: str, source: str, headers: dict[str, str] | None = None
+    ) -> ClientConnection:
+        """A leg through HAProxy from an address of this machine."""
+        sock = socket.create_connection(("127.0.0.1", self.ports[way]), 5, (source, 0))
+        leg = websocket(f"ws://127.0.0.1:{self.ports[way]}/{role}/{token}", sock=sock, headers=headers)
+        self.addCleanup(leg.close)
+        return leg
+
+    def test_addresses(self) -> None:
+        """The agent is told the client's own address, and the relay's log has it, by either way."""
+        for way in ("tcp", "http"):
+            token = new_id()
+            agent = self.leg(way, "agent", token, "127.0.0.8")
+            client = self.leg(way, "client", token, "127.0.0.9", {"X-Forwarded-For": "192.0.2.66"})
+            self.assertIn("127.0.0.9", agent.recv(5))
+            client.send(b"hello")
+            self.assertEqual(agent.recv(5), b"hello")
+            client.close()
+            self.relays[way].wait_for("of client 127.0.0.9")
+            self.assertNotIn("192.0.2.66", self.relays[way].log)
+
+    def test_not_by_strangers(self) -> None:
+        """From an address that is no configured proxy neither is believed: a PROXY header is a malformed request."""
+        header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes([192, 0, 2, 66, 192, 0, 2, 67, 0, 1, 0, 1])
+        with socket.create_connection(("127.0.0.1", self.ports["proxied"]), 5, ("127.0.0.2", 0)) as stranger:
+            stranger.sendall(header + b"GET / HTTP/1.1\r\n\r\n")
+            self.assertTrue(stranger.recv(100).startswith(b"HTTP/1.1 400 "))
+        token = new_id()
+        sock = socket.create_connection(("127.0.0.1", self.ports["forwarded"]), 5, ("127.0.0.2", 0))
+        url = f"ws://127.0.0.1:{self.ports['forwarded']}"
+        agent = websocket(f"{url}/agent/{token}")
+        client = websocket(f"{url}/client/{token}", sock=sock, headers={"X-Forwarded-For": "192.0.2.66"})
+        self.assertIn("127.0.0.2", agent.recv(5))
+        client.close()
+        agent.close()
+
+    def test_a_crowd_behind_a_proxy(self) -> None:
+        """By PROXY headers each client has its own share of silent connections, and one that takes more is dropped."""
+        crowd = []
+        for number in range(25):
+            crowd.append(socket.create_connection(("127.0.0.1", self.ports["tcp"]), 5, (f"127.0.1.{number + 1}", 0)))
+            crowd[-1].sendall(b"GET /")
+        greedy = [socket.create_connection(("127.0.0.1", self.ports["tcp"]), 5, ("127.0.2.1", 0)) for _ in range(21)]
+        for connection in greedy:
+            connection.sendall(b"GET /")
+        for connection in (*crowd, *greedy):
+            self.addCleanup(connection.close)
+        until(lambda: sum(self.dropped(connection) for connection in greedy) == 1, 3, "the one too many")
+        self.assertFalse(any(self.dropped(connection) for connection in crowd))
+
+    def dropped(self, connection: socket.socket) -> bool:
+        connection.setblocking(False)
+        try:
+            return connection.recv(1) == b""
+        except BlockingIOError:
+            return False
+        except ConnectionError:
+            return True
+
+
+class Sample(LiveTest):
+    """The sample of HAProxy's settings in etc/."""
+
+    def test_slow_bodies(self) -> None:
+        """A request whose body comes slowly takes no slot of the platform: only whole requests reach it, while
+        websockets pass as ever."""
+        haproxy, port = need_program("haproxy"), free_port()
+        platform, relay = self.listen(), RelayAlone(self.folder, tokens="opaque")
+        self.addCleanup(relay.stop)
+        relay.start()
+        text = (Path(__file__).resolve().parents[3] / "etc/haproxy.cfg").read_text()
+        for old, new in (
+            ("bind :443 ssl crt /etc/streamrelay/haproxy/ alpn http/1.1", f"bind 127.0.0.1:{port}"),
+            ("maxconn 20000", "maxconn 100\n    nbthread 1"),  # few descriptors; one after the other
+            ("127.0.0.1:8780", f"127.0.0.1:{relay.relay_port}"),
+            ("127.0.0.1:8800", f"127.0.0.1:{platform.port}"),
+        ):
+            self.assertIn(old, text)
+            text = text.replace(old, new)
+        (self.folder / "haproxy.cfg").write_text(text)
+        self.program("haproxy", haproxy, "-db", "-f", str(self.folder / "haproxy.cfg"))
+        until(lambda: answers(port), what="haproxy")
+        sent = [self.send(port, path) for path in ("slow", "whole")]
+        sent[1].sendall(b"34")
+        self.assertTrue(platform.accept().recv(1000).startswith(b"POST /whole "))
+        sent[0].sendall(b"34")
+        self.assertTrue(platform.accept().recv(1000).startswith(b"POST /slow "))
+        token = new_id()
+        client = self.websocket(f"ws://127.0.0.1:{port}/client/{token}")
+        agent = self.websocket(f"ws://127.0.0.1:{port}/agent/{token}")
+        self.assertIn("met", agent.recv(5))
+        client.send(b"hello")
+        self.assertEqual(agent.recv(5), b"hello")
+
+    def send(self, port: int, path: str) -> socket.socket:
+        """A request with half of its body."""
+        connection = socket.create_connection(("127.0.0.1", port), 5)
+        self.addCleanup(connection.close)
+        head = f"POST /{path} HTTP/1.1\r\nHost: platform.example\r\nContent-Length: 4\r\n\r\n"
+        connection.sendall(head.encode() + b"12")
+        return connection

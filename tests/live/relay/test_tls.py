@@ -1,0 +1,199 @@
+"""TLS on every public wire: names, rotation, agents' certificates."""
+
+import signal
+import socket
+import ssl
+from pathlib import Path
+
+from websockets.sync.client import ClientConnection
+
+from streamrelay.protocol.tokens import new_id
+from tests.authority import Authority
+from tests.live.support.case import LiveTest
+from tests.live.support.chain import HOST, RelayAlone
+from tests.live.support.http import Answer
+from tests.live.support.ports import free_port
+from tests.live.support.processes import run, twistd
+from tests.live.support.sockets import take
+from tests.live.support.waiting import until
+from tests.live.support.websockets import websocket
+
+
+def shown(port: int, name: str, ca: Path) -> str:
+    """The first name of the certificate that a port shows to whoever asks for `name`."""
+    context = ssl.create_default_context(cafile=str(ca))
+    context.check_hostname = False
+    with (
+        socket.create_connection(("127.0.0.1", port), 5) as plain,
+        context.wrap_socket(plain, server_hostname=name) as secure,
+    ):
+        certificate = secure.getpeercert()
+    assert certificate is not None
+    return str(certificate["subject"][0][0][1])
+
+
+class Rotation(LiveTest):
+    """Certificates of a running relay."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.authority = Authority(self.folder / "ca.pem")
+        first = self.authority.issue(self.folder / "a.pem", "localhost", "127.0.0.1")
+        second = self.authority.issue(self.folder / "b.pem", "*.b.example")
+        self.port = free_port()
+        self.relay = self.twistd(
+            *("streamrelay", "--tokens=opaque", f"--listen=tls:{self.port}:interface=127.0.0.1"),
+            *(f"--certificate={first}", f"--certificate={second}"),
+        )
+        self.relay.wait_for("takes opaque tokens")
+
+    def names(self) -> tuple[str, str]:
+        localhost, other = (shown(self.port, name, self.folder / "ca.pem") for name in ("localhost", "x.b.example"))
+        return localhost, other
+
+    def pair(self) -> list[ClientConnection]:
+        token, ca = new_id(), str(self.folder / "ca.pem")
+        legs = [self.websocket(f"wss://localhost:{self.port}/{role}/{token}", ca=ca) for role in ("client", "agent")]
+        self.assertIn("met", legs[1].recv(5))
+        return legs
+
+    def echo(self, legs: list[ClientConnection], data: bytes) -> None:
+        for sender, receiver in (legs, reversed(legs)):
+            sender.send(data)
+            self.assertEqual(receiver.recv(5), data)
+
+    def test_names(self) -> None:
+        """The certificate that fits the name is shown, and legs come in by it."""
+        self.assertEqual(self.names(), ("localhost", "*.b.example"))
+        self.echo(self.pair(), b"hello")
+
+    def test_rotated(self) -> None:
+        """A changed file is shown to new handshakes by itself, at SIGHUP at once; a live stream notices nothing."""
+        legs = self.pair()
+        self.authority.issue(self.folder / "b.pem", "*.b.example", "new.b.example")
+        self.relay.wait_for("certificates read again: localhost, *.b.example, new.b.example")
+        self.authority.issue(self.folder / "a.pem", "new.example")
+        self.relay.process.send_signal(signal.SIGHUP)
+        until(lambda: self.names() == ("new.example", "*.b.example"), what="the new certificate")
+        self.echo(legs, b"still here")
+        self.assertTrue(self.relay.alive)
+
+    def test_broken(self) -> None:
+        """A broken file changes nothing but the log, by SIGHUP and by itself; once it is mended it is taken."""
+        legs = self.pair()
+        (self.folder / "a.pem").write_text("-----BEGIN CERTIFICATE-----\nbroken\n")
+        self.relay.process.send_signal(signal.SIGHUP)
+        self.relay.wait_for("the certificates stay as they were")
+        self.assertIn("a.pem", self.relay.log)
+        self.assertNotIn("Traceback", self.relay.log)
+        self.assertEqual(self.names(), ("localhost", "*.b.example"))
+        self.echo(legs, b"still here")
+        self.authority.issue(self.folder / "a.pem", "mended.example")
+        until(lambda: self.names() == ("mended.example", "*.b.example"), what="the mended certificate")
+
+    def test_old_versions(self) -> None:
+        """Nothing below TLS 1.2 is spoken."""
+        ask = ("openssl", "s_client", "-connect", f"127.0.0.1:{self.port}")
+        self.assertNotEqual(run(*ask, "-tls1_1", "-cipher", "ALL:@SECLEVEL=0", input=b"").returncode, 0)
+        self.assertIn(b"ECDHE", run(*ask, "-tls1_2", input=b"").stdout)
+
+
+class AgentCertificates(LiveTest):
+    """A relay that demands a certificate of agents."""
+
+    def begin(self, names: tuple[str, ...], stranger: bool = False) -> None:
+        """A chain whose agent shows a certificate for these names; with none if they are empty."""
+        issuer = Authority(self.folder / "stranger.pem") if stranger else Authority(self.folder / "agents.pem")
+        if stranger:
+            Authority(self.folder / "agents.pem")
+        pair = issuer.issue(self.folder / "host.pem", *names) if names else ""
+        self.started = self.chain(
+            tls=True,
+            relay=(f"--agent-ca={self.folder}/agents.pem",),
+            agent=f'certificate = "{pair}"\n' if pair else "",
+        )
+        self.listener = self.listen()
+
+    def ask(self) -> Answer:
+        return self.started.ask("POST", "/v1/streams", {"host": HOST, "target": self.listener.target})
+
+    def test_its_own(self) -> None:
+        """An agent with a certificate in its host's name works; clients need none."""
+        self.begin((HOST,))
+        answer = self.ask()
+        self.assertEqual(answer.status, 201, answer.text)
+        leg = self.websocket(answer.json["url"], ca=self.started.ca)
+        target = self.listener.accept()
+        leg.send(b"hello")
+        self.assertEqual(take(target, 5), b"hello")
+
+    def dial_fails(self, why: str) -> None:
+        answer = self.ask()
+        self.assertEqual((answer.status, answer.json["code"]), (502, "dial_failed"), answer.text)
+        self.started.relay.wait_for(why)
+        self.assertNotIn("Traceback", self.started.relay.log + self.started.agent.log)
+
+    def test_none(self) -> None:
+        """An agent without one is refused at once, and the API says that it can't reach the relay."""
+        self.begin(())
+        self.dial_fails("it has shown no certificate")
+
+    def test_of_another(self) -> None:
+        """A certificate in another host's name doesn't serve, though its CA is the right one."""
+        self.begin(("host-2",))
+        self.dial_fails("its certificate is for host-2, not for host-1")
+
+    def test_of_a_stranger(self) -> None:
+        """A certificate of another CA ends the handshake."""
+        self.begin((HOST,), stranger=True)
+        answer = self.ask()
+        self.assertEqual((answer.status, answer.json["code"]), (502, "dial_failed"), answer.text)
+
+
+class PlatformTls(LiveTest):
+    """The platform's own port."""
+
+    def test_hosts(self) -> None:
+        """``streamrelay hosts`` asks a platform over TLS by a private CA; without that CA it says why not."""
+        authority = Authority(self.folder / "ca.pem")
+        pair = authority.issue(self.folder / "web.pem", "localhost")
+        port = free_port()
+        chain = self.chain()
+        platform = self.program(
+            "platform-by-tls",
+            *twistd(),
+            *("streamplatform", f"--listen=tls:{port}:interface=127.0.0.1", f"--certificate={pair}"),
+            *(f"--relay={chain.relay_url}", f"--keys={chain.keys}", f"--nats={chain.nats_url}"),
+            f"--key={self.folder}/platform.key",
+        )
+        platform.wait_for("the bus stands")
+        where = {"STREAMRELAY_PLATFORM": f"https://localhost:{port}"}
+        listing = chain.streamrelay("hosts", "--ca", str(self.folder / "ca.pem"), more=where)
+        self.assertEqual(listing.returncode, 0, listing.stderr)
+        self.assertIn(HOST.encode(), listing.stdout)
+        self.assertEqual(chain.streamrelay("hosts", more=where).returncode, 6)
+
+
+class Crowds(LiveTest):
+    """Connections that say nothing."""
+
+    def test_one_address(self) -> None:
+        """The 21st silent connection of an address is dropped before it costs TLS anything, others come in; when the
+        silent ones are cut, so does that address again."""
+        chain = RelayAlone(self.folder, tls=True, tokens="opaque")
+        self.addCleanup(chain.stop)
+        chain.start()
+        silent = [socket.create_connection(("127.0.0.1", chain.relay_port), 5) for _ in range(20)]
+        for connection in silent:
+            self.addCleanup(connection.close)
+        with socket.create_connection(("127.0.0.1", chain.relay_port), 5) as late:
+            self.assertRaises((ConnectionError, ssl.SSLError), self.hello, late)
+        other = socket.create_connection(("127.0.0.1", chain.relay_port), 5, ("127.0.0.2", 0))
+        self.addCleanup(other.close)
+        self.hello(other)
+        self.assertRaises(ConnectionResetError, silent[-1].recv, 1)
+        websocket(f"{chain.relay_url}/client/{new_id()}", ca=chain.ca).close()
+
+    def hello(self, plain: socket.socket) -> None:
+        context = ssl.create_default_context(cafile=str(self.folder / "ca.pem"))
+        context.wrap_socket(plain, server_hostname="localhost")

@@ -1,0 +1,1 @@
+"""Live tests of streams through the whole chain."""

@@ -1,0 +1,151 @@
+"""Ends that vanish without a word while the other end of their stream takes nothing: all is given back in time."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from twisted.trial.unittest import SkipTest
+
+from tests.live.support.case import LiveTest
+from tests.live.support.processes import Program, need_program, need_root, run
+from tests.live.support.waiting import until
+from tests.live.support.websockets import PlainLeg
+
+GONE = 50.0
+"""Seconds in which a vanished end is noticed."""
+STUCK = 20.0
+"""Seconds more for those who hear of it by the end that noticed, on a busy machine."""
+
+TARGET = """
+import socket, sys
+listener = socket.create_server((sys.argv[1], int(sys.argv[2])))
+print("listens", flush=True)
+kept = []
+while True:
+    connection, _ = listener.accept()
+    kept.append(connection)
+    if sys.argv[3] == "floods":
+        connection.setblocking(False)
+        try:
+            while True:
+                connection.send(bytes(65536))
+        except BlockingIOError:
+            connection.setblocking(True)
+            import threading
+            threading.Thread(target=connection.sendall, args=(bytes(1 << 26),), daemon=True).start()
+"""
+
+FLOOD = """
+import sys
+from tests.live.support.chain import PlainLeg
+leg = PlainLeg(sys.argv[1])
+print("open", flush=True)
+for _ in range(4096):
+    leg.send(bytes(65536))
+"""
+
+
+class Vanished(LiveTest):
+    """A network namespace behind a bridge, which stops to carry anything while both its links stay up."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        need_root("network namespaces")
+        self.ip = need_program("ip")
+        number = os.getpid() % 250
+        self.far, self.between = f"streamrelay-far-{os.getpid()}", f"streamrelay-mid-{os.getpid()}"
+        self.outside, self.inside = f"10.214.{number}.1", f"10.214.{number}.2"
+        near = f"srn{os.getpid()}"
+        for name in (self.far, self.between):
+            try:
+                run(self.ip, "netns", "add", name, check=True)
+            except subprocess.CalledProcessError as error:
+                raise SkipTest(f"needs network namespaces: {error.stderr.decode().strip()}") from None
+            self.addCleanup(run, self.ip, "netns", "del", name)
+        for command in (
+            f"-n {self.between} link add bridge type bridge",
+            f"link add {near} type veth peer name near netns {self.between}",
+            f"-n {self.between} link add far type veth peer name eth netns {self.far}",
+            f"-n {self.between} link set near master bridge up",
+            f"-n {self.between} link set far master bridge up",
+            f"-n {self.between} link set bridge up",
+            f"addr add {self.outside}/24 dev {near}",
+            f"link set {near} up",
+            f"-n {self.far} addr add {self.inside}/24 dev eth",
+            f"-n {self.far} link set lo up",
+            f"-n {self.far} link set eth up",
+        ):
+            run(self.ip, *command.split(), check=True)
+        self.addCleanup(run, self.ip, "link", "del", near)
+        self.space = (self.ip, "netns", "exec", self.far)
+
+    def cut(self) -> None:
+        """From now on no packet passes, and nobody is told."""
+        run(self.ip, "-n", self.between, "link", "set", "bridge", "down", check=True)
+        self.began = time.monotonic()
+
+    def target(self, port: int, does: str, *space: str) -> None:
+        command = (*space, sys.executable, "-c", TARGET, "127.0.0.1", str(port), does)
+        self.program(f"target-{port}", *command).wait_for("listens")
+
+    def still(self, *programs: Program) -> None:
+        """Until nobody here is busy any more: whoever takes nothing has stopped all others."""
+
+        def times() -> list[int]:
+            return [sum(map(int, Path(f"/proc/{one.pid}/stat").read_text().split()[13:15])) for one in programs]
+
+        def quiet() -> bool:
+            before = times()
+            time.sleep(1)
+            return sum(times()) - sum(before) <= 2
+
+        until(quiet, 60, "quiet")
+
+    def ended(self, *programs: Program, count: int = 1) -> None:
+        """Each of these says in time that its stream has ended, as the other end was lost."""
+        for one in programs:
+            left = self.began + GONE + STUCK - time.monotonic()
+            until(lambda one=one: one.log.count(" ended: 4005") >= count, left, f"the end at {one.name}")
+
+    def given_back(self, before: dict[Program, list[str]]) -> None:
+        for one, descriptors in before.items():
+            until(lambda: one.descriptors() == descriptors, STUCK, f"the descriptors of {one.name}")  # noqa: B023
+
+    def chain_to(self, **more: Any) -> Any:
+        return self.chain(address=self.outside, agent="insecure = true\n", **more)
+
+    def flood(self, chain: Any, target: str, *space: str) -> None:
+        """A client that sends without end."""
+        url = self.open(chain, target)
+        root = str(Path(__file__).resolve().parents[3])
+        flood = self.program("flood", *space, sys.executable, "-c", FLOOD, url, environment={"PYTHONPATH": root})
+        flood.wait_for("open")
+
+    def test_client(self) -> None:
+        """A client that vanishes while its target reads nothing: relay and agent let it go in time."""
+        own = self.chain_to()
+        self.target(7101, "reads nothing")
+        before = {one: one.descriptors() for one in (own.relay, own.agent)}
+        self.flood(own, "port/7101", *self.space)
+        self.still(own.relay, own.agent)
+        self.cut()
+        self.ended(own.relay, own.agent)
+        self.given_back(before)
+
+    def test_host(self) -> None:
+        """A host that vanishes, one of its clients not reading, one of its targets neither: relay and agent let
+        both streams go in time."""
+        own = self.chain_to(space=self.space)
+        self.target(7102, "reads nothing", *self.space)
+        self.target(7103, "floods", *self.space)
+        before = {one: one.descriptors() for one in (own.relay, own.agent)}
+        self.flood(own, "port/7102")
+        deaf = PlainLeg(self.open(own, "port/7103"))
+        self.addCleanup(deaf.socket.close)
+        self.still(own.relay, own.agent)
+        self.cut()
+        self.ended(own.relay, own.agent, count=2)
+        self.given_back({own.relay: before[own.relay]})

@@ -1,0 +1,1 @@
+"""What live tests are made of: processes, ports, websockets, browsers, the chain."""

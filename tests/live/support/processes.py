@@ -1,0 +1,148 @@
+"""Programs as processes of their own."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from twisted.trial.unittest import SkipTest
+
+from tests.live.support.secrets import SUITE
+from tests.live.support.waiting import WAIT, until
+from tests.suite import guard
+
+PROGRAMS = Path(sys.executable).parent
+
+
+def need_root(what: str) -> None:
+    if os.geteuid() != 0:
+        raise SkipTest(f"needs root for {what}")
+
+
+def need_program(name: str) -> str:
+    """Where a program is, also where only root's path leads."""
+    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
+    if found is None:
+        raise SkipTest(f"needs the program {name}")
+    return found
+
+
+def twistd() -> tuple[str, ...]:
+    return (sys.executable, str(PROGRAMS / "twistd"), "-n", "--pidfile=")
+
+
+class Program:
+    """One process, its output in a file."""
+
+    def __init__(
+        self, name: str, command: tuple[str, ...], folder: Path, environment: dict[str, str] | None = None
+    ) -> None:
+        self.name, self.command = name, command
+        self.folder, self.environment = folder, environment
+        self.path = folder / f"{name}.out"
+        self.start()
+
+    def start(self) -> None:
+        SUITE.command("\0".join(self.command).encode())
+        SUITE.watch_processes()
+        with self.path.open("ab") as output:
+            self.process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=self.folder,
+                env=environment(**self.environment or {}),
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    @property
+    def log(self) -> str:
+        return self.path.read_text(errors="replace")
+
+    def wait_for(self, text: str, seconds: float = WAIT, count: int = 1) -> None:
+        """Until the log holds a text so often."""
+        until(lambda: self.log.count(text) >= count, seconds, f"{text!r} in the log of {self.name}")
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        if self.alive:
+            self.process.terminate()
+            try:
+                self.process.wait(8)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def rss(self) -> float:
+        """MiB of memory."""
+        return rss(self.pid)
+
+    def descriptors(self) -> list[str]:
+        """What its descriptors stand for, but for numbers that change."""
+        folder = f"/proc/{self.pid}/fd"
+        found = []
+        for number in os.listdir(folder):
+            try:
+                found.append(os.readlink(f"{folder}/{number}").split(":")[0])
+            except FileNotFoundError:
+                continue
+        return sorted(found)
+
+
+def rss(pid: int) -> float:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    raise AssertionError(f"no process {pid}")
+
+
+def environment(**more: str) -> dict[str, str]:
+    """What programs inherit: nothing of ours beside the path and the guard's mark, and no proxy."""
+    guard.watch()
+    kept = {name: os.environ[name] for name in ("HOME", "LANG", "USER", "SHELL", guard.MARK) if name in os.environ}
+    return {"PATH": f"{PROGRAMS}:{os.environ.get('PATH', '/usr/bin:/bin')}", **kept, **more}
+
+
+def run(*command: str, seconds: float = 30.0, more: dict[str, str] | None = None, **options: Any) -> Any:
+    """Run a program to its end."""
+    SUITE.command("\0".join(command).encode())
+    SUITE.watch_processes()
+    done = subprocess.run(command, timeout=seconds, env=environment(**more or {}), capture_output=True, **options)
+    SUITE.seen(f"output: {command[0]}", done.stderr)
+    if not {"key", "host"} & set(command[1:2]):  # these print a new secret, once
+        SUITE.seen(f"output: {command[0]}", done.stdout)
+    return done
+
+
+def signal_pid(pid: int, number: int = signal.SIGTERM) -> None:
+    """To a process that may be gone."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def alive(pid: int) -> bool:
+    """Whether a process lives; a zombie doesn't."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,83 @@
+"""Targets that are plain sockets, and bytes for them."""
+
+import hashlib
+import socket
+import struct
+from random import Random
+
+from tests.live.support.waiting import WAIT, Work
+
+MIB = 1 << 20
+
+
+def seeded(size: int, seed: int = 1) -> bytes:
+    """Bytes that look random and are the same in every run."""
+    return Random(seed).randbytes(size)
+
+
+class Listener:
+    """A port, or a unix socket, to which an agent connects."""
+
+    def __init__(self, address: str = "127.0.0.1") -> None:
+        if address.startswith("/"):
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.bind(address)
+            self.port = 0
+        else:
+            self.socket = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+            self.socket.bind((address, 0))
+            self.port = self.socket.getsockname()[1]
+        self.socket.listen(100)
+        self.socket.settimeout(WAIT)
+        self.target = f"port6/{self.port}" if ":" in address else f"port/{self.port}"
+        self.accepted: list[socket.socket] = []
+
+    def accept(self) -> socket.socket:
+        connection, _ = self.socket.accept()
+        connection.settimeout(WAIT)
+        self.accepted.append(connection)
+        return connection
+
+    def close(self) -> None:
+        for connection in (self.socket, *self.accepted):
+            connection.close()
+
+
+def take(connection: socket.socket, size: int) -> bytes:
+    """So many bytes of a socket."""
+    taken = bytearray(size)
+    view = memoryview(taken)
+    while view:
+        count = connection.recv_into(view)
+        if not count:
+            raise AssertionError(f"an end of file with {len(view)} bytes to come")
+        view = view[count:]
+    return bytes(taken)
+
+
+def take_all(connection: socket.socket) -> bytes:
+    """Everything until the end of file."""
+    parts = []
+    while data := connection.recv(1 << 18):
+        parts.append(data)
+    return b"".join(parts)
+
+
+def sha(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def exchange(listener: "Listener", data: bytes) -> str:
+    """Be a target that sends something while it reads all that comes; the hash of that."""
+    target = listener.accept()
+    sending = Work(target.sendall, data)
+    got = take_all(target)
+    sending.result()
+    target.close()
+    return sha(got)
+
+
+def reset(connection: socket.socket) -> None:
+    """Close with a reset."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()

@@ -1,0 +1,213 @@
+"""The viewer of terminals in daily use: keys, pastes, floods of pieces, background pages, and what a dead one left."""
+
+import base64
+import re
+import sys
+from typing import Any
+
+from tests.live.support.case import LiveTest
+from tests.live.support.node import Scenario
+from tests.live.support.waiting import until
+from tests.live.viewers.viewing import TerminalTest
+
+PASTE = "safe\x1b[201~\necho INJECTED\n"
+"""What ends a bracketed paste from within, and goes on as if it had been typed."""
+PASTES = """text => {
+    const clipboardData = new DataTransfer();
+    clipboardData.setData('text/plain', text);
+    document.querySelector('#tab0 textarea').dispatchEvent(
+        new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true }));
+}"""
+UNSEEN = """() => {
+Object.defineProperty(document, 'hidden', { get: () => true });
+const prompt = setTimeout;
+window.setTimeout = (act, ms = 0, ...all) => prompt(act, ms < 1000 ? 1000 - (Date.now() % 1000) : ms, ...all);
+}"""
+"""A page in the background as browsers have it: timers run when a second begins. (Headless Chromium hides none.)"""
+PACED = """import sys, time
+lines, rate, burst, width = map(int, sys.argv[1:])
+begun = time.monotonic()
+for n in range(lines):
+    print(f"line {n} ".ljust(width), flush=n % burst == burst - 1)
+    time.sleep(max(0, begun + n / rate - time.monotonic()))
+print(f"took {time.monotonic() - begun:.2f} until {time.time():.2f}.", flush=True)
+"""
+"""Lines at a steady rate, some at once; then how long it took, and when it was over."""
+
+
+class Modules(LiveTest):
+    """What of it needs no page, in Node."""
+
+    def test_output(self) -> None:
+        """What a target says is handed on by bytes, not by turns of a timer; what waits is bounded."""
+        for name in ("output_keeps_up", "output_is_bounded", "output_unseen", "output_parsed"):
+            Scenario(name, {}, "terminal.mjs").result()
+
+    def test_paste(self) -> None:
+        """Of a paste nothing acts but tabs and line ends."""
+        Scenario("paste_harmless", {"paste": PASTE}, "terminal.mjs").result()
+
+
+class Terminal(TerminalTest):
+    """viewers/terminal.js where strangers found fault."""
+
+    def begin(self) -> list[str]:
+        """A shell; gives what is said to the host beside bytes, as it comes."""
+        said: list[str] = []
+        self.view.on(
+            "websocket",
+            lambda leg: leg.on("framesent", lambda frame: said.append(frame) if isinstance(frame, str) else None),
+        )
+        self.show("terminal", "shell")
+        self.shows("$")
+        return said
+
+    def paced(self, lines: int, rate: int, burst: int = 1, width: int = 20, seconds: float = 60) -> tuple[float, float]:
+        """Run lines at a rate: how long the program took, and how long after its end the last of them was shown."""
+        self.view.evaluate("""() => { window.tookAt = 0; new MutationObserver((_, observer) => {
+            if (!/took [0-9.]+ until [0-9.]+\\./.test(document.querySelector('#tab0 .xterm-rows').textContent)) return;
+            tookAt = Date.now() / 1000; observer.disconnect();
+        }).observe(document.querySelector('#tab0 .xterm-rows'), { childList: true, subtree: true }); }""")
+        script = self.folder / "paced.py"
+        script.write_text(PACED)
+        self.run_line(f"clear; {sys.executable} {script} {lines} {rate} {burst} {width}")
+        until(lambda: self.view.evaluate("tookAt"), seconds, what="the last line")
+        found = re.search(r"took ([0-9.]+) until ([0-9.]+)\.", self.lines())
+        assert found is not None
+        return float(found[1]), self.view.evaluate("tookAt") - float(found[2])
+
+    def test_many_small_pieces(self) -> None:
+        """400 lines a second, each a message, are shown as they come."""
+        said = self.begin()
+        took, late = self.paced(lines=4000, rate=400)
+        self.assertLess(late, 1.5, "s")
+        self.assertLess(took, 13, "s")
+        self.assertNotIn('{"hold":true}', said)
+        self.assert_content()
+
+    def test_unseen(self) -> None:
+        """On a page in the background a program that writes 1,000 lines a second goes on, and all of it is shown."""
+        said = self.begin()
+        self.view.evaluate(UNSEEN)
+        took, late = self.paced(lines=10_000, rate=1000, burst=20, width=80)
+        self.assertLess(took, 13, "s")
+        self.assertLess(late, 4, "s")
+        self.assertNotIn('{"hold":true}', said)
+        self.assert_content()
+
+    def test_screen_reader(self) -> None:
+        """Screen reader support is off until it is chosen, and remembered."""
+        self.begin()
+        live = self.view.locator("#tab0 .xterm-accessibility")
+        self.assertEqual(live.count(), 0)
+        self.view.evaluate("tabs[0].act('Screen reader support on')")
+        self.assertEqual(live.count(), 1)
+        self.show("terminal", "shell")
+        self.assertEqual(self.view.locator("#tab1 .xterm-accessibility").count(), 1)
+        self.view.evaluate("tabs[1].act('Screen reader support off')")
+        self.assertEqual(self.view.evaluate("localStorage.length"), 0)
+        self.assert_content()
+
+    def test_keys_are_the_targets(self) -> None:
+        """Keys that go to the target do nothing to the page besides, with a screen reader's support, too."""
+        self.begin()
+        self.view.evaluate("""() => { window.kept = [];
+            addEventListener('keydown', (event) => { if (!event.defaultPrevented) kept.push(event.code); }); }""")
+        loads: list[Any] = []
+        self.view.on("load", lambda page: loads.append(page))
+        for support in ("off", "on"):
+            if support == "on":
+                self.view.evaluate("tabs[0].act('Screen reader support on')")
+            self.run_line("clear; stty -icanon -echo; cat -v")
+            for key, shown in (
+                *(("F1", "^[OP"), ("F3", "^[OR"), ("F5", "^[[15~"), ("F6", "^[[17~"), ("F10", "^[[21~")),
+                *(("F12", "^[[24~"), ("Shift+F5", "^[[15;2~"), ("Control+F5", "^[[15;5~"), ("Shift+Tab", "^[[Z")),
+                *(("Escape", "^["), ("Control+r", "^R"), ("Alt+ArrowLeft", "^[[1;3D")),
+            ):
+                self.view.keyboard.press(key)
+                self.shows(shown)
+            self.view.keyboard.press("Control+c")
+            self.run_line("stty sane; clear; echo ov''er")
+            self.shows("over")
+            self.assertTrue(self.view.locator("#tab0 textarea").evaluate("area => area === document.activeElement"))
+        kept = set(self.view.evaluate("kept")) - {"Enter"}
+        self.assertEqual({code for code in kept if re.fullmatch(r"F\d+|Tab|Escape|ArrowLeft", code)}, set())
+        self.assertEqual(loads, [])
+        self.assert_content()
+
+    def test_paste_stays_a_paste(self) -> None:
+        """A paste that would end itself runs nothing, by the keys, the menu and the mouse."""
+        self.view.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        self.begin()
+        self.run_line("stty -echo; printf '\\033[?2004hbrack''eted\\n'; cat -v")
+        self.shows("bracketed")
+        ways = (
+            lambda: self.view.evaluate(PASTES, PASTE),
+            lambda: self.view.evaluate("tabs[0].act('Paste')"),
+            lambda: self.view.keyboard.press("Control+Shift+V"),
+        )
+        self.view.evaluate("text => navigator.clipboard.writeText(text)", PASTE)
+        for pastes, way in enumerate(ways, 1):
+            self.view.evaluate("tabs[0].viewer.focus()")
+            way()
+            self.comes("M-bM-^PM-^[[201~", pastes)
+            self.view.keyboard.press("Enter")
+            self.comes("echo INJECTED\n^[[201~", pastes)
+        self.assertEqual(self.lines().count("^[[200~safe"), 3)
+        self.assert_content()
+
+    def comes(self, text: str, times: int) -> None:
+        until(lambda: self.lines().count(text) == times, what=f"{text!r}, {times} times,")
+
+    def test_reconnected_below(self) -> None:
+        """After a reconnect nothing that was shown is written over, whatever the dead program left behind."""
+        self.begin()
+        self.run_line("clear; seq -f 'kept-%g' 12; printf '\\033[?1;1000;1006;2004h\\033[?25l\\033[4h\\033[5;9r'")
+        self.shows("kept-12")
+        self.run_line("printf '\\033[3Hhere\\n'")  # the cursor in the midst of what is shown
+        self.shows("here")
+        for number in (1, 2):
+            self.relay_killed()
+            self.run_line(f"echo new-$(({number}+40))")
+            shown = self.shows(f"\nnew-{number + 40}")
+            self.assertEqual([f"kept-{n}" in shown or n == 3 for n in range(4, 13)], [True] * 9, shown)
+            self.assertLess(shown.index("kept-12"), shown.index(f"\nnew-{number + 40}"))
+        self.run_line("cat -v")
+        self.view.keyboard.press("ArrowUp")
+        self.shows("^[[A")
+        self.view.locator("#tab0 .xterm-screen").click()
+        self.view.evaluate(PASTES, "pasted")
+        self.view.keyboard.press("Enter")
+        self.shows("^[[Apasted\n")
+        self.assert_content()
+
+    def test_underscores(self) -> None:
+        """Underscores are seen, at each size of the text."""
+        self.begin()
+        self.run_line("stty -echo; PS1=; clear; printf '\\033[?25l\\n%s\\n' ________________")
+        row = self.view.locator("#tab0 .xterm-rows > div").nth(1)
+        self.shows("________________")
+        seen = {}
+        for _ in range(4):
+            self.view.evaluate("tabs[0].act('Smaller text')")
+        for size in range(8, 34, 2):
+            if size > 8:
+                self.view.evaluate("tabs[0].act('Larger text')")
+            self.until(SIZED, f"{size}px")
+            seen[size] = self.view.evaluate(CONTRAST, base64.b64encode(row.screenshot()).decode())
+        self.assertEqual({size: contrast for size, contrast in seen.items() if contrast < 50}, {}, seen)
+        self.assert_content()
+
+
+SIZED = "size => getComputedStyle(document.querySelector('#tab0 .xterm-rows')).fontSize === size"
+"""Whether the text has a size."""
+CONTRAST = """async (png) => {
+    const bytes = Uint8Array.from(atob(png), (letter) => letter.charCodeAt(0));
+    const picture = await createImageBitmap(new Blob([bytes]));
+    const context = new OffscreenCanvas(picture.width, picture.height).getContext('2d');
+    context.drawImage(picture, 0, 0);
+    const { data } = context.getImageData(0, 0, picture.width, picture.height);
+    const green = data.filter((_, at) => at % 4 === 1);
+    return green.reduce((most, one) => Math.max(most, one)) - green.reduce((least, one) => Math.min(least, one));
+}"""
+"""How far the brightest and the darkest of a picture's pixels are apart."""

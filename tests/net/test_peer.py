@@ -1,0 +1,33 @@
+"""peer.py: the other end, in words."""
+
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from streamrelay.net.peer import address, explain
+
+
+class Words(SynchronousTestCase):
+    """Addresses and reasons."""
+
+    def test_explain(self) -> None:
+        """A loss is told in one line; one in order needs no words."""
+        self.assertEqual(explain(Failure(ConnectionDone())), "")
+        for error in (ConnectionLost("a\nb"), ValueError("x\ny."), ValueError()):
+            text = explain(Failure(error))
+            self.assertTrue(text)
+            self.assertNotIn("\n", text)
+
+    def test_address(self) -> None:
+        """An address shows as host:port, IPv6 in brackets, unix sockets by their kind."""
+
+        class Peer:
+            def __init__(self, host: str | None) -> None:
+                self.host, self.port = host, 7
+
+            def getPeer(self) -> "Peer":
+                return self
+
+        self.assertEqual(address(Peer("10.0.0.1")), "10.0.0.1:7")
+        self.assertEqual(address(Peer("::1")), "[::1]:7")
+        self.assertEqual(address(Peer(None)), "unix")

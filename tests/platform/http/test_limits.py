@@ -1,0 +1,320 @@
+"""limits.py: strangers' connections to the platform."""
+
+import resource
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionDone
+from twisted.internet.task import Clock
+from twisted.logger import LogLevel, formatEvent
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request
+
+from streamrelay.net.proxies import Proxies
+from streamrelay.platform.http.assets import PIECE, Page
+from streamrelay.platform.http.limits import IDLE_TIME, REQUEST_TIME, BoundedSite, Room
+from tests.examples import there
+from tests.fakes.channels import FakeTransport
+from tests.fakes.endpoints import connect
+from tests.fakes.logs import Heard
+
+WHOLE = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+class Greeting(Resource):
+    """Answers at once."""
+
+    isLeaf = True
+
+    def render_GET(self, request: Request) -> bytes:
+        return b"hello"
+
+    def answer_all(self) -> None:
+        """They are answered."""
+
+
+class Later(Resource):
+    """Answers when it is told to."""
+
+    isLeaf = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[Request] = []
+
+    def render_GET(self, request: Request) -> int:
+        self.asked.append(request)
+        return NOT_DONE_YET
+
+    def answer_all(self) -> None:
+        for request in self.asked:
+            request.write(b"hello")
+            request.finish()
+
+
+class Case(SynchronousTestCase):
+    """A site on transports in memory."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.site = BoundedSite(Greeting(), self.clock, Proxies.named(["10.0.0.0/8"], False))
+
+    def come(self, host: str = "192.0.2.1") -> FakeTransport:
+        transport = FakeTransport()
+        transport.peerAddr = IPv4Address("TCP", host, 1)
+        transport.protocol = connect(self.site, transport)
+        self.addCleanup(transport.protocol.connectionLost, Failure(ConnectionDone()))
+        return transport
+
+    def lose(self, transport: FakeTransport) -> None:
+        transport.protocol.connectionLost(Failure(ConnectionDone()))
+
+
+class Times(Case):
+    """How long a request may take."""
+
+    def test_slow(self) -> None:
+        """A request that drips is dropped after ten seconds, however often a byte comes; a silent one, too."""
+        silent, dripping = self.come(), self.come()
+        for number in range(20):
+            if not dripping.aborted:
+                dripping.receive(WHOLE[number : number + 1])
+            self.clock.advance(REQUEST_TIME / 20 - 0.01)
+        self.assertFalse(silent.aborted or dripping.aborted)
+        self.clock.advance(1)
+        self.assertTrue(silent.aborted and dripping.aborted)
+
+    def test_answered(self) -> None:
+        """One that is whole in time is answered, and so are others after it, each with its own ten seconds."""
+        transport = self.come()
+        for _ in range(3):
+            transport.receive(WHOLE[:5])
+            self.clock.advance(REQUEST_TIME - 1)
+            transport.receive(WHOLE[5:])
+            self.assertIn(b"hello", transport.take())
+            self.clock.advance(REQUEST_TIME * 2)
+            self.assertFalse(transport.aborted)
+        transport.receive(b"G")
+        self.clock.advance(REQUEST_TIME)
+        self.assertTrue(transport.aborted)
+
+    def test_begun_with_the_one_before(self) -> None:
+        """A request that begins in the segment of the one before has its ten seconds too, wherever it breaks off."""
+        for rest in (b"G", WHOLE[:-2], b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx"):
+            for answering in (Greeting(), Later()):
+                self.site.resource = answering
+                transport = self.come()
+                transport.receive(WHOLE + rest)
+                answering.answer_all()
+                self.assertIn(b"hello", transport.take())
+                self.clock.advance(REQUEST_TIME - 1)
+                self.assertFalse(transport.aborted)
+                self.clock.advance(1)
+                self.assertTrue(transport.aborted, rest)
+
+    def test_being_answered(self) -> None:
+        """While a request is answered, however long that takes, its connection isn't dropped."""
+        self.site.resource = Later()
+        transport = self.come()
+        transport.receive(WHOLE)
+        self.clock.advance(REQUEST_TIME * 3)
+        self.assertFalse(transport.aborted)
+        self.site.resource.answer_all()
+        self.assertIn(b"hello", transport.take())
+
+
+class Unread(Case):
+    """Answers that their client doesn't take."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.site = BoundedSite(Page(b"x" * 1_000_000, "a.js", "default-src 'none'"), self.clock, Proxies())
+
+    def test_pieces(self) -> None:
+        """Of a file a client that reads nothing holds a piece, and gets all of it once it reads."""
+        transport = self.full()
+        transport.receive(WHOLE)
+        self.assertLess(len(transport.value()), 2 * PIECE)
+        total = len(transport.take())
+        while transport.producer is not None and total < 1_000_000:
+            transport.drain()
+            self.assertLessEqual(len(transport.value()), PIECE)
+            total += len(transport.take())
+        self.assertGreater(total, 1_000_000)
+        self.clock.advance(IDLE_TIME - 1)
+        self.assertFalse(transport.aborted)
+
+    def test_many_requests(self) -> None:
+        """Requests in a row, of which no answer is read, aren't answered one upon the other; many are dropped."""
+        transport = self.full()
+        transport.receive(WHOLE * 3)
+        self.assertLess(len(transport.value()), 2 * PIECE)
+        self.site.resource = Greeting()
+        transport = self.full()
+        transport.receive(WHOLE * 5000)
+        self.assertTrue(transport.aborted)
+        self.assertLess(len(transport.value()), 2 * PIECE)
+
+    def test_never_read(self) -> None:
+        """Who takes nothing for a minute is dropped."""
+        transport = self.full()
+        transport.receive(WHOLE)
+        self.clock.advance(IDLE_TIME - 1)
+        self.assertFalse(transport.aborted)
+        transport.drain()
+        self.clock.advance(IDLE_TIME - 1)
+        self.assertFalse(transport.aborted)
+        self.clock.advance(1)
+        self.assertTrue(transport.aborted)
+
+    def full(self) -> FakeTransport:
+        """A transport that holds what is written, and says at once that it has no more room."""
+        transport = self.come()
+        write = transport.write
+
+        def hold(data: bytes) -> None:
+            write(data)
+            if len(transport.value()) >= PIECE and transport.producer is not None:
+                there(transport.producer).pauseProducing()
+
+        self.patch(transport, "write", hold)
+        self.patch(transport, "writeSequence", lambda pieces: hold(b"".join(pieces)))
+        return transport
+
+
+class Crowds(Case):
+    """How many there may be."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        room = Room(max_connections=12, max_connections_per_address=5, max_handshakes=10, max_handshakes_per_address=3)
+        self.site = BoundedSite(Greeting(), self.clock, Proxies.named(["10.0.0.0/8"], False), room)
+        self.heard = Heard(self)
+
+    @property
+    def logged(self) -> list[str]:
+        """The warnings, once a burst is over."""
+        self.clock.advance(1)
+        return [formatEvent(event) for event in self.heard.events if event.get("log_level") == LogLevel.warn]
+
+    def idle(self, host: str = "192.0.2.1") -> FakeTransport:
+        transport = self.come(host)
+        transport.receive(WHOLE)
+        return transport
+
+    def test_one_address(self) -> None:
+        """One address may have so many unfinished requests, others still come in; finished ones don't count."""
+        for _ in range(8):
+            self.idle()
+        crowd = [self.come() for _ in range(3)]
+        self.assertFalse(any(transport.aborted for transport in crowd))
+        self.assertTrue(self.come().aborted)
+        self.assertFalse(self.come("192.0.2.2").aborted)
+        for transport in crowd:
+            self.lose(transport)
+        self.assertFalse(self.come().aborted)
+
+    def test_in_all(self) -> None:
+        """A proxy may bring a crowd, but no more than there may be in all."""
+        crowd = [self.come("10.1.1.1") for _ in range(10)]
+        self.assertFalse(any(transport.aborted for transport in crowd))
+        self.assertTrue(self.come("10.1.1.1").aborted)
+        self.assertIn("max_handshakes = 10", self.logged[-1])
+
+    def test_idle(self) -> None:
+        """Connections count while they are idle; over the limit of an address its longest idle one gives way."""
+        other = self.idle("192.0.2.2")
+        crowd = [self.idle() for _ in range(5)]
+        crowd[0].receive(WHOLE)  # no longer the one that was idle for the longest time
+        new = self.idle()
+        self.assertEqual([transport.aborted for transport in (other, *crowd, new)], [False, False, True] + [False] * 4)
+
+    def test_at_work(self) -> None:
+        """Over the limit of an address with none idle the new one is dropped, and a line names setting and address."""
+        self.site.resource = Later()
+        crowd = [self.idle() for _ in range(5)]
+        self.assertTrue(self.come().aborted)
+        self.assertFalse(any(transport.aborted for transport in crowd))
+        self.assertFalse(self.come("192.0.2.2").aborted)
+        self.assertEqual(len(self.logged), 1)
+        self.assertIn("1 connections were dropped by max_connections_per_address = 5: 1 of 192.0.2.1", self.logged[0])
+        self.site.resource.answer_all()
+        self.assertFalse(self.come().aborted)
+
+    def test_of_one_network(self) -> None:
+        """A /64 of IPv6 counts as one address."""
+        self.site.resource = Later()
+        for number in range(5):
+            self.idle(f"2001:db8::{number}")
+        self.assertTrue(self.come("2001:db8::99").aborted)
+        self.assertFalse(self.come("2001:db8:0:1::99").aborted)
+
+    def test_no_room_in_all(self) -> None:
+        """Over the limit in all the longest idle of all gives way, a proxy's too; else the new one is dropped."""
+        self.site.resource = Later()
+        crowd = [self.idle(f"192.0.2.{number % 6}") for number in range(11)]
+        self.site.resource = Greeting()
+        proxied = self.idle("10.1.1.1")
+        self.assertFalse(self.come("192.0.2.77").aborted)
+        self.assertTrue(proxied.aborted)
+        self.assertTrue(self.come("192.0.2.78").aborted)
+        self.assertFalse(any(transport.aborted for transport in crowd))
+        self.assertIn("2 connections were dropped by max_connections = 12: 1 of 192.0.2.77", self.logged[0])
+
+    def test_unread(self) -> None:
+        """One whose answer isn't taken doesn't give way."""
+        self.site.resource = Page(b"x" * 1_000_000, "a.js", "default-src 'none'")
+        crowd = [self.idle() for _ in range(5)]
+        for transport in crowd:
+            there(transport.producer).pauseProducing()
+        self.assertTrue(self.come().aborted)
+        self.assertFalse(any(transport.aborted for transport in crowd))
+
+    def test_told_once_a_minute(self) -> None:
+        """A crowd is told by one line at once, with its count, others by one a minute; at a stop what is left."""
+        self.site.resource = Later()
+        for _ in range(5):
+            self.idle()
+        for _ in range(100):
+            self.come()
+        self.clock.advance(2)
+        self.come()
+        expected = "100 connections were dropped by max_connections_per_address = 5: 100 of 192.0.2.1"
+        self.assertEqual(self.logged, [expected])
+        self.clock.advance(60)
+        self.assertEqual(self.logged, [expected, expected.replace("100", "1")])
+        self.come()
+        self.site.doStart()
+        self.site.doStop()
+        self.assertEqual(len(self.logged), 3)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_all_leave(self) -> None:
+        """Once all are gone, dropped or not, nothing is counted or remembered."""
+        came = [self.idle(f"192.0.2.{number % 4}") if number % 3 else self.come() for number in range(60)]
+        for transport in came:
+            self.lose(transport)
+        for limit in (self.site.connections, self.site.handshakes):
+            self.assertEqual((limit.quota.count, len(limit.quota._by_bucket)), (0, 0))
+        self.assertIsNone(self.site.idle.longest(None))
+
+    def test_from_descriptors(self) -> None:
+        """Without a setting connections take what descriptors there are, but for some that other things need."""
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, before)
+        for descriptors, most in ((1024, 896), (4096, 3968), (200, 100)):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, before[1]))
+            self.assertEqual(Room().max_connections, most)
+            self.assertEqual(Room(7).max_connections, 7)
+
+    def test_told_at_the_start(self) -> None:
+        """More connections than there are descriptors for are told when the site starts."""
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, before)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1024, before[1]))
+        for given, warnings in ((0, 0), (896, 0), (897, 1)):
+            site = BoundedSite(Greeting(), self.clock, Proxies(), Room(given))
+            self.assertEqual(len(self.logged), 0)
+            site.startFactory()
+            self.assertEqual(len(self.logged), warnings)

@@ -1,0 +1,221 @@
+"""enrolment.py: `streamrelay host`."""
+
+import stat
+import tomllib
+from pathlib import Path
+
+from streamrelay.agent.catalogue import Catalogue
+from streamrelay.agent.config import AgentConfig
+from streamrelay.bus import credentials
+from streamrelay.bus.permissions import parse
+from streamrelay.program.settings import load
+from streamrelay.protocol.tokens import Verifier, generate
+from tests.fakes.commands import CommandCase
+
+PLATFORM = """\
+relay = "wss://relay.example:8443"
+nats = ["tls://somebody:secret@nats.example:4222"]
+nats_nkey = "{where}/platform.nkey"
+key = "{where}/platform.key"
+keys = "{where}/keys.toml"
+ca = "{where}/trust.pem"
+"""
+
+
+class Case(CommandCase):
+    """A platform's directory."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        generate(self.where / "platform.key", self.where / "platform.pub")
+        (self.where / "trust.pem").write_text("certificates")
+        self.write(PLATFORM)
+        self.users = self.where / "nats-users.conf"
+
+    def write(self, text: str) -> None:
+        (self.where / "platform.toml").write_text(text.format(where=self.where))
+
+    def host(self, action: str, *arguments: str) -> int:
+        for stream in (self.out, self.err):
+            stream.seek(0)
+            stream.truncate()
+        more = ["--users", str(self.users)]
+        if action == "add":
+            more += ["--config", str(self.where / "platform.toml"), "--hosts", str(self.where / "hosts")]
+        return self.run_command("host", action, *arguments, *more)
+
+    def known(self) -> dict[str, str]:
+        return {user.name or user.role: user.nkey for user in parse(self.users.read_text())}
+
+    def refused(self, *arguments: str) -> str:
+        """The one line with which a command is refused; nothing has changed by it."""
+        before = {path: path.read_bytes() for path in self.where.rglob("*") if path.is_file()}
+        self.assertEqual(self.host(*arguments), 2)
+        after = {path: path.read_bytes() for path in self.where.rglob("*") if path.is_file()}
+        self.assertEqual(after, before)
+        self.assertEqual((self.out.getvalue(), self.err.getvalue().count("\n")), ("", 1))
+        return self.err.getvalue()
+
+
+class Adding(Case):
+    """host add"""
+
+    def folder(self, name: str = "web-1") -> Path:
+        return self.where / "hosts" / name
+
+    def test_folder(self) -> None:
+        """A host's folder holds all that its agent needs, the seed for its owner alone."""
+        self.assertEqual(self.host("add", "web-1"), 0)
+        names = {path.name: stat.S_IMODE(path.stat().st_mode) for path in self.folder().iterdir()}
+        self.assertEqual(names, {"agent.toml": 0o600, "host.nkey": 0o600, "platform.pub": 0o644, "ca.pem": 0o644})
+        self.assertEqual(stat.S_IMODE(self.folder().stat().st_mode), 0o700)
+        self.assertEqual((self.folder() / "platform.pub").read_text(), (self.where / "platform.pub").read_text())
+        self.assertEqual((self.folder() / "ca.pem").read_text(), "certificates")
+        Verifier.load([str(self.folder() / "platform.pub")], "web-1")
+        self.assertEqual(credentials.public_key(str(self.folder() / "host.nkey")), self.known()["web-1"])
+
+    def test_settings(self) -> None:
+        """Its agent's settings are whole, without a target and without another's password; paths are the folder's."""
+        self.host("add", "web-1")
+        path = str(self.folder() / "agent.toml")
+        config = load(AgentConfig, path, {})
+        self.assertEqual((config.host, config.nats), ("web-1", ("tls://nats.example:4222",)))
+        self.assertEqual((config.nats_nkey, config.platform_key, config.ca), ("host.nkey", ("platform.pub",), "ca.pem"))
+        self.assertEqual((config.relays, config.insecure), (("wss://relay.example:8443",), False))
+        catalogue = Catalogue(path)
+        catalogue.load()
+        self.assertEqual(catalogue.entries, {})
+        self.assertNotIn("secret", "".join(item.read_text() for item in self.folder().iterdir()))
+
+    def test_example(self) -> None:
+        """The target that stands there as a comment is one, once the marks are gone."""
+        self.host("add", "web-1")
+        path = self.folder() / "agent.toml"
+        path.write_text(
+            path.read_text().replace("# [t", "[t").replace("# kind", "kind").replace("# address", "address")
+        )
+        catalogue = Catalogue(str(path))
+        catalogue.load()
+        self.assertEqual(catalogue.find("ssh").kind, "tcp")
+
+    def test_options(self) -> None:
+        """The bus' URL as hosts see it, and where the folder will be, can be given."""
+        self.assertEqual(self.host("add", "web-1", "--nats", "tls://a", "--nats", "tls://b", "--at", "/etc/sr"), 0)
+        config = load(AgentConfig, str(self.folder() / "agent.toml"), {})
+        self.assertEqual((config.nats, config.nats_nkey), (("tls://a", "tls://b"), "/etc/sr/host.nkey"))
+        self.assertEqual((config.platform_key, config.ca), (("/etc/sr/platform.pub",), "/etc/sr/ca.pem"))
+
+    def test_opaque(self) -> None:
+        """A platform that doesn't sign makes agents that need no signature."""
+        self.write(PLATFORM + 'tokens = "opaque"\n')
+        self.host("add", "web-1")
+        self.assertEqual(load(AgentConfig, str(self.folder() / "agent.toml"), {}).tokens, "opaque")
+        self.assertFalse((self.folder() / "platform.pub").exists())
+
+    def test_plain(self) -> None:
+        """A plain bus on loopback is told of as no use to other machines; one elsewhere needs `insecure`."""
+        self.write(PLATFORM.replace("tls://somebody:secret@nats.example", "nats://127.0.0.1"))
+        self.assertEqual(self.host("add", "web-1"), 0)
+        self.assertIn("nats://127.0.0.1:4222: the host will look", self.out.getvalue())
+        self.assertIn("not encrypted", self.refused("add", "web-2", "--nats", "nats://nats.example"))
+        self.write(PLATFORM + "insecure = true\n")
+        self.assertEqual(self.host("add", "web-2", "--nats", "nats://nats.example"), 0)
+        self.assertTrue(load(AgentConfig, str(self.folder("web-2") / "agent.toml"), {}).insecure)
+
+    def test_users(self) -> None:
+        """The first host brings the platform and the audit, by seeds of their own; the next ones keep them."""
+        self.host("add", "web-1")
+        first = self.known()
+        self.assertEqual(set(first), {"platform", "audit", "web-1"})
+        for name in ("platform", "audit"):
+            path = self.where / f"{name}.nkey"
+            self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)
+            self.assertEqual(credentials.public_key(str(path)), first[name])
+        (self.where / "audit.nkey").unlink()
+        self.host("add", "web-2")
+        self.assertEqual(self.known(), {**first, "web-2": self.known()["web-2"]})
+        self.assertEqual(len(set(self.known().values())), 4)
+        self.assertEqual(stat.S_IMODE(self.users.stat().st_mode), 0o644)
+
+    def test_own_seed(self) -> None:
+        """A platform that has a seed keeps it; a new one takes the old one's place."""
+        seed, public = credentials.generate()
+        path = self.where / "platform.nkey"
+        path.write_bytes(seed)
+        path.chmod(0o644)
+        self.assertIn("chmod 600", self.refused("add", "web-1"))
+        path.chmod(0o600)
+        self.host("add", "web-1")
+        self.assertEqual(self.known()["platform"], public)
+        path.unlink()
+        self.host("add", "web-2")
+        self.assertNotEqual(self.known()["platform"], public)
+        self.assertEqual(self.known()["platform"], credentials.public_key(str(path)))
+
+    def test_no_secret_shown(self) -> None:
+        """No seed appears in what the command says, or in the file of users."""
+        self.host("add", "web-1")
+        shown = self.out.getvalue() + self.err.getvalue() + self.users.read_text()
+        for path in self.where.rglob("*.nkey"):
+            self.assertNotIn(path.read_text().strip(), shown)
+
+    def test_refused(self) -> None:
+        """A name that can't be or is taken, a folder that is there, and settings that don't do change nothing."""
+        for name in ("a.b", "*", ">", "", "../x", "x" * 65, "a b", "a\n"):
+            self.refused("add", name)
+        self.assertFalse((self.where / "hosts").exists())
+        self.host("add", "web-1")
+        self.assertIn("already", self.refused("add", "web-1"))
+        self.folder("web-2").mkdir()
+        self.assertIn(str(self.folder("web-2")), self.refused("add", "web-2"))
+        self.write(PLATFORM.replace("nats_nkey", "# nats_nkey"))
+        self.assertIn("nats_nkey", self.refused("add", "web-3"))
+        self.write(PLATFORM.replace("trust.pem", "none.pem"))
+        self.assertIn("none.pem", self.refused("add", "web-3"))
+        self.assertFalse(self.folder("web-3").exists())
+        self.write("relay = ")
+        self.assertIn("platform.toml", self.refused("add", "web-3"))
+
+    def test_changed_users(self) -> None:
+        """A file of users that somebody else has changed isn't written over."""
+        self.host("add", "web-1")
+        self.users.write_text(self.users.read_text() + "\n# mine\nnkey: x\n")
+        for arguments in (("add", "web-2"), ("remove", "web-1"), ("list",)):
+            self.assertIn(str(self.users), self.refused(*arguments))
+
+
+class Others(Case):
+    """host list, host remove"""
+
+    def test_list(self) -> None:
+        """Hosts are listed with their public keys, and nothing else is."""
+        self.assertEqual(self.host("list"), 0)
+        self.assertEqual(self.out.getvalue(), "")
+        self.host("add", "web-1")
+        self.host("add", "web-2")
+        self.host("list")
+        known = self.known()
+        self.assertEqual(self.out.getvalue(), f"web-1\t{known['web-1']}\nweb-2\t{known['web-2']}\n")
+
+    def test_remove(self) -> None:
+        """A host that is removed is no user any more; others are, and its folder stays."""
+        self.host("add", "web-1")
+        self.host("add", "web-2")
+        self.assertEqual(self.host("remove", "web-1"), 0)
+        self.assertEqual(set(self.known()), {"platform", "audit", "web-2"})
+        self.assertTrue((self.where / "hosts" / "web-1" / "host.nkey").exists())
+        self.assertIn("reload", self.err.getvalue())
+        for name in ("web-1", "platform", "", "web"):
+            self.refused("remove", name)
+
+    def test_nowhere(self) -> None:
+        """A directory that isn't there is named."""
+        self.users = self.where / "none" / "nats-users.conf"
+        self.assertIn(str(self.where / "none"), self.refused("remove", "web-1"))
+
+    def test_read_as_toml(self) -> None:
+        """A host's settings are TOML whatever the platform's hold."""
+        self.write(PLATFORM.replace("wss://relay.example:8443", "wss://relay.example/a'b"))
+        self.host("add", "web-1")
+        text = (self.where / "hosts" / "web-1" / "agent.toml").read_text()
+        self.assertEqual(tomllib.loads(text)["relays"], ["wss://relay.example/a'b"])

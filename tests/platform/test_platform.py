@@ -1,0 +1,265 @@
+"""platform.py: minting, summoning, asking who is up."""
+
+import json
+from collections.abc import Coroutine
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from streamrelay.bus.connection import Down, Nobody, TooSlow
+from streamrelay.errors import Refused
+from streamrelay.platform import Opened, Platform
+from streamrelay.protocol import codec
+from streamrelay.protocol.limits import MOST_TARGETS, SUMMONS_LIFE, Limits, strictest
+from streamrelay.protocol.names import is_opaque
+from streamrelay.protocol.summons import SPICE_LINKS, Answer, HostInfo, Refusal, Summons, TargetInfo, Terms
+from streamrelay.protocol.tokens import Verifier
+from tests.fakes.bus import FakeBus
+from tests.fakes.files import key_pair
+from tests.fakes.reactors import awaited
+
+READY = codec.encode(Answer(ready=True, kind="log"))
+
+
+class Case(SynchronousTestCase):
+    """A platform whose bus is a fake."""
+
+    def setUp(self) -> None:
+        private, public = key_pair(self)
+        self.platform = Platform("wss://relay.example/", key=str(private), relay_id="relay-1")
+        self.platform.bus = self.bus = FakeBus()
+        self.public = str(public)
+
+    def open(self, host: str = "web-1", target: str = "log/nginx", **more: Any) -> Opened:
+        return awaited(self.platform.open("alice", host, target, **more))
+
+    def refused(self, work: Coroutine[Any, Any, object]) -> Refused:
+        refusal: Refused = self.assertRaises(Refused, awaited, work)
+        return refusal
+
+
+class Opening(Case):
+    """POST /v1/streams, below the HTTP."""
+
+    def test_ready(self) -> None:
+        """An agent that is ready makes a URL with a client's token for the relay, of the stream that it was told."""
+        self.bus.answers.append(codec.encode(Answer(ready=True, kind="log", viewer="log", links=2)))
+        opened = self.open(links=2)
+        [(subject, data)] = self.bus.asked
+        self.assertEqual(subject, "streamrelay.v1.host.web-1.open")
+        claims = Verifier.load([self.public], "web-1").claims(data.decode(), "summons")
+        summons = codec.convert(claims, Summons)
+        self.assertEqual((summons.stream, summons.target, summons.user), (opened.stream, "log/nginx", "alice"))
+        self.assertEqual((summons.relay, summons.links), ("wss://relay.example/", 2))
+        relay = Verifier.load([self.public], "relay-1")
+        agent = relay.leg(summons.token, "agent")
+        self.assertTrue(opened.url.startswith("wss://relay.example/client/"))
+        client = relay.leg(opened.url.rpartition("/")[2], "client")
+        self.assertEqual({agent.sub, client.sub}, {opened.stream})
+        self.assertEqual((client.user, client.host, client.target, client.links), ("alice", "web-1", "log/nginx", 2))
+        self.assertNotEqual(agent.jti, client.jti)
+        self.assertEqual(opened.kind, "log")
+
+    def test_links(self) -> None:
+        """Without a number the agent says how many legs the target needs; the client's token admits no more."""
+        relay = Verifier.load([self.public], "relay-1")
+        for said, links in ((1, 1), (12, 12), (32, SPICE_LINKS)):
+            self.bus.answers.append(codec.encode(Answer(ready=True, kind="qemu", viewer="spice", links=said)))
+            opened = self.open()
+            claims = Verifier.load([self.public], "web-1").claims(self.bus.asked[-1][1].decode(), "summons")
+            summons = codec.convert(claims, Summons)
+            self.assertEqual((summons.links, relay.leg(summons.token, "agent").links), (0, SPICE_LINKS))
+            self.assertEqual((opened.links, relay.leg(opened.url.rpartition("/")[2], "client").links), (links, links))
+            self.assertEqual(opened.viewer, "spice")
+
+    def test_terms(self) -> None:
+        """The terms of a stream stand in its summons."""
+        self.bus.answers.append(codec.encode(Answer(ready=True, kind="log", viewer="log")))
+        opened = self.open(terms=Terms(True, "a-place", 5))
+        claims = Verifier.load([self.public], "web-1").claims(self.bus.asked[-1][1].decode(), "summons")
+        summons = codec.convert(claims, Summons)
+        self.assertEqual((summons.view, summons.place, summons.after, opened.view), (True, "a-place", 5, True))
+
+    def test_looks_not_kept(self) -> None:
+        """An agent that doesn't say what can be looked at only may not know of it, so its stream isn't given out."""
+        for answer in (b'{"ready":true,"kind":"pty"}', codec.encode(Answer(ready=True, kind="qemu", viewer="spice"))):
+            self.bus.answers.append(answer)
+            refused = self.refused(self.platform.open("u", "h", "t", terms=Terms(view=True)))
+            self.assertEqual((refused.status, refused.code), (502, "bad_answer"))
+
+    def test_lying_words(self) -> None:
+        """What an agent says of itself is words, and a reason in one short line without control characters."""
+        for name in ("kind", "viewer", "refused"):
+            for word in ("a b", "\x1b]0;x\x07", "a" * 65, "<script>"):
+                self.bus.answers.append(codec.encode({"ready": name != "refused", name: word}))
+                self.assertEqual(self.refused(self.platform.open("u", "h", "t")).code, "bad_answer")
+        reason = "no\n\x1b[2J\u202e" + "x" * 5000
+        self.bus.answers.append(codec.encode(Answer(refused="busy", reason=reason)))
+        refused = self.refused(self.platform.open("u", "h", "t"))
+        self.assertEqual((refused.reason[:8], len(refused.reason)), ("no??[2J?", 200))
+
+    def test_limits(self) -> None:
+        """Limits go into both tokens and the summons: those that are given, or the platform's own."""
+        relay = Verifier.load([self.public], "relay-1")
+        self.platform.limits = Limits(idle=600, quota=1 << 40)
+        for given, wanted in ((None, self.platform.limits), (Limits(lifetime=1.5), Limits(lifetime=1.5))):
+            self.bus.answers.append(READY)
+            opened = self.open(limits=given)
+            claims = Verifier.load([self.public], "web-1").claims(self.bus.asked[-1][1].decode(), "summons")
+            summons = codec.convert(claims, Summons)
+            legs = relay.leg(summons.token, "agent"), relay.leg(opened.url.rpartition("/")[2], "client")
+            self.assertEqual([strictest(each) for each in (summons, *legs)], [wanted] * 3)
+
+    def test_opaque(self) -> None:
+        """Without a key both legs get the same string, and the summons is plain JSON that expires."""
+        self.platform = Platform("wss://relay.example")
+        self.platform.bus = self.bus
+        self.bus.answers.append(READY)
+        opened = self.open()
+        summons = codec.decode(self.bus.asked[0][1], Summons)
+        self.assertEqual(opened.url, f"wss://relay.example/client/{summons.token}")
+        self.assertTrue(is_opaque(summons.token))
+        self.assertNotEqual(summons.token, opened.stream)
+        self.assertLess(abs(summons.exp - self.platform.now() - SUMMONS_LIFE), 3)
+
+    def test_each_is_new(self) -> None:
+        """Two streams share no id and no token."""
+        self.bus.answers += [READY, READY]
+        one, two = self.open(), self.open()
+        self.assertNotEqual(one.stream, two.stream)
+        self.assertNotEqual(one.url, two.url)
+
+    def test_impossible_names(self) -> None:
+        """A host or target that can't be is refused with 404, and nothing is asked on the bus."""
+        for host, target in (("a.b", "x"), ("*", "x"), (">", "x"), ("", "x"), ("a", ""), ("a", "../x y"), ("a\n", "x")):
+            self.assertEqual(self.refused(self.platform.open("u", host, target)).status, 404)
+        self.assertEqual(self.bus.asked, [])
+
+    def test_no_answer(self) -> None:
+        """What the bus says is told in HTTP's terms, with a word for programs."""
+        for failure, status, code in (
+            (Nobody(), 503, "host_offline"),
+            (Down(), 503, "bus_down"),
+            (TooSlow(), 504, "host_slow"),
+        ):
+            self.bus.answers.append(failure)
+            refused = self.refused(self.platform.open("u", "h", "t"))
+            self.assertEqual((refused.status, refused.code), (status, code))
+
+    def test_refused(self) -> None:
+        """What the agent says is told with its reason and in HTTP's terms, unknown codes as 502."""
+        for code, status in (
+            (Refusal.NO_SUCH_TARGET, 404),
+            (Refusal.TARGET_REFUSED, 502),
+            (Refusal.TARGET_UNREACHABLE, 504),
+            (Refusal.DIAL_FAILED, 502),
+            (Refusal.NOT_ALLOWED, 403),
+            (Refusal.BAD_SUMMONS, 502),
+            (Refusal.BUSY, 503),
+            ("new_word", 502),
+        ):
+            self.bus.answers.append(codec.encode(Answer(refused=code, reason="why")))
+            refused = self.refused(self.platform.open("u", "h", "t"))
+            self.assertEqual((refused.status, refused.code, refused.reason), (status, code, "why"))
+
+    def test_nonsense(self) -> None:
+        """An answer that is none is refused with 502."""
+        for answer in (b"", b"[]", b"\xff", b'{"ready": "yes"}'):
+            self.bus.answers.append(answer)
+            self.assertEqual(self.refused(self.platform.open("u", "h", "t")).code, "bad_answer")
+
+
+class Asking(Case):
+    """What is up."""
+
+    def test_hosts(self) -> None:
+        """Hosts are listed in order, by the names that the bus vouches for; answers that are none are left out."""
+        targets = b'[{"name": "a", "kind": "tcp", "host": "z"}]'
+        self.bus.gathered = [
+            ("b", targets),
+            ("a", targets),
+            ("bad host", targets),
+            ("x.y", targets),
+            ("c", b"no JSON"),
+            ("d", b"[" * 5000),
+            ("e", b"\xff"),
+            ("f", b'[{"name": 5}]'),
+            ("g", b"[]"),
+        ]
+        expected = [HostInfo(host, (TargetInfo("a", "tcp"),)) for host in "ab"]
+        self.assertEqual(awaited(self.platform.hosts()), [*expected, HostInfo("g", ())])
+        self.assertEqual(self.bus.asked, [("streamrelay.v1.hosts.targets", b"")])
+
+    def test_incomplete(self) -> None:
+        """Lists say whether all hosts have answered."""
+        for complete in (True, False):
+            self.bus.complete = complete
+            self.assertEqual(awaited(self.platform._ask_hosts()).complete, complete)
+            self.assertEqual(awaited(self.platform._ask_streams()).complete, complete)
+
+    def test_once(self) -> None:
+        """Within two seconds all who ask get the same list; after an opening or an end streams are asked anew."""
+
+        async def work() -> list[int]:
+            counts = []
+            for step in (
+                self.platform.hosts,
+                self.platform.hosts,
+                self.platform.streams,
+                self.platform.streams,
+                lambda: self.platform.open("alice", "web-1", "log"),
+                self.platform.streams,
+                lambda: self.platform.end("web-1", "s" * 22),
+                self.platform.streams,
+                lambda: self.platform.streams(anew=True),
+                self.platform.hosts,
+            ):
+                await step()
+                counts.append(len([subject for subject, _ in self.bus.asked if ".hosts." in subject]))
+            return counts
+
+        self.bus.answers += [READY, READY]
+        self.assertEqual(awaited(work()), [1, 1, 2, 2, 2, 3, 3, 4, 5, 5])
+
+    def test_lying_hosts(self) -> None:
+        """A host whose targets have names that none can have isn't listed; of one with very many, some are."""
+        lies = ("<img src=x>", "a\u202eb", "a b", "", "x" * 1025)
+        many = [{"name": f"t{number}", "kind": "tcp"} for number in range(MOST_TARGETS + 1)]
+        self.bus.gathered = [("liar", json.dumps([{"name": name, "kind": "tcp"}]).encode()) for name in lies]
+        self.bus.gathered += [("liar", b'[{"name":"a","kind":"<b>"}]'), ("many", json.dumps(many).encode())]
+        [host] = awaited(self.platform.hosts())
+        self.assertEqual((host.host, len(host.targets)), ("many", MOST_TARGETS))
+
+    def test_streams(self) -> None:
+        """Live streams are listed, the oldest first, and no host tells of another's; nonsense is left out."""
+
+        def told(host: str, name: str, age: float) -> dict[str, object]:
+            return {"stream": name, "host": host, "target": "t", "user": "u", "seconds": age, "up": 1, "down": 2}
+
+        self.bus.gathered = [
+            ("h", json.dumps([told("h", "young", 1), told("i", "another's", 99), told("h", "old", 9)]).encode()),
+            ("i", json.dumps([told("i", "middle", 5)]).encode()),
+            ("j", b"{}"),
+            ("k", b"[{}]"),
+        ]
+        self.assertEqual([info.stream for info in awaited(self.platform.streams())], ["old", "middle", "young"])
+        self.assertEqual(self.bus.asked, [("streamrelay.v1.hosts.streams", b"")])
+
+    def test_down(self) -> None:
+        """Without a bus the lists are refused with 503, though they were told a moment ago."""
+        for work in (self.platform.hosts, self.platform.streams):
+            awaited(work())
+        self.bus.down = True
+        for work in (self.platform.hosts, self.platform.streams):
+            self.assertEqual(self.refused(work()).code, "bus_down")
+
+    def test_end(self) -> None:
+        """A stream is ended by a signed request to its host; one that isn't there is refused with 404."""
+        self.bus.answers.append(codec.encode(Answer(ready=True)))
+        awaited(self.platform.end("web-1", "s" * 22))
+        [(subject, data)] = self.bus.asked
+        self.assertEqual(subject, "streamrelay.v1.host.web-1.end")
+        claims = Verifier.load([self.public], "web-1").claims(data.decode(), "end")
+        self.assertEqual(claims["stream"], "s" * 22)
+        self.bus.answers.append(codec.encode(Answer(refused=Refusal.NO_SUCH_STREAM)))
+        self.assertEqual(self.refused(self.platform.end("web-1", "x" * 22)).status, 404)

@@ -1,0 +1,33 @@
+"""streamrelay.d.ts: what the JavaScript client promises to programs in TypeScript."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+TESTS = Path(__file__).resolve().parents[1]
+WEB = TESTS.parent / "streamrelay" / "web"
+
+
+def exported(name: str) -> set[str]:
+    """What a module exports, but for types, which are nothing once it runs."""
+    return set(re.findall(r"^export (?:async )?(?:function|class|const) (\w+)", (WEB / name).read_text(), re.MULTILINE))
+
+
+class Types(SynchronousTestCase):
+    """What tsc says, which `npm ci --prefix tests` brings."""
+
+    def test_types(self) -> None:
+        """A program that uses all of the API fits its types, wrong uses don't, and the client's own code is sound."""
+        found = shutil.which("tsc", path=TESTS / "node_modules" / ".bin")
+        if found is None:
+            raise SkipTest("needs TypeScript (npm ci --prefix tests)")
+        done = subprocess.run((found, "-p", "javascript"), cwd=TESTS, capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stdout), (0, ""))
+
+    def test_exports(self) -> None:
+        """Whatever the types name is there, and nothing else."""
+        self.assertEqual(exported("streamrelay.d.ts"), exported("streamrelay.js"))
+        self.assertEqual(exported("streamrelay.js"), {"Refused", "Stream", "ask", "connect", "open", "outcome"})
