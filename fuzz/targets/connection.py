@@ -15,7 +15,8 @@ from streamrelay.datapath.heartbeat import BEAT, Heartbeat
 from streamrelay.protocol import codec
 from streamrelay.protocol.close import CloseCode, outcome
 from streamrelay.protocol.control import CONTROL_BURST, CONTROL_RATE, MAX_CONTROL, Control, decode_control
-from streamrelay.websocket.connection import FramedConnection, Masking
+from streamrelay.websocket.connection import FramedConnection
+from streamrelay.websocket.frame_writer import Masking
 from tests.fakes.channels import FakeChannel
 from tests.fakes.connections import Ear
 from tests.fakes.frames import frame

@@ -14,7 +14,8 @@ from fuzz.choices import Choices
 from streamrelay.errors import PeerError
 from streamrelay.protocol.close import CloseCode
 from streamrelay.protocol.control import MAX_CONTROL
-from streamrelay.websocket.frames import BINARY, CLOSE, TEXT, FrameReader, parse_close
+from streamrelay.websocket.close_frame import parse_close
+from streamrelay.websocket.frames import BINARY, CLOSE, TEXT, FrameReader
 from tests.fakes.frames import frame
 
 LONGEST: Final = 600

@@ -26,7 +26,8 @@ from streamrelay.net.retry import Turns, persist, was_dropped
 from streamrelay.protocol.control import SUBPROTOCOL
 from streamrelay.protocol.limits import CONNECT_TIME, MAX_HANDSHAKE
 from streamrelay.protocol.names import is_loopback
-from streamrelay.websocket.connection import FramedConnection, Masking
+from streamrelay.websocket.connection import FramedConnection
+from streamrelay.websocket.frame_writer import Masking
 
 
 class DialError(Exception):

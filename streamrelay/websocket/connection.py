@@ -1,25 +1,49 @@
 """A websocket as a connection to splice: frames over a channel, once the opening handshake is done.
 
-It stands at a frame boundary at all times, so a ping, a control message or the close can follow any bytes.
+It stands at a frame boundary at all times, so a ping, a control message or the close can follow any bytes. Its phase
+only ever grows:
+
+========================  ==========================  ====================  ===================  ==================
+what happens              OPEN                        CLOSING: our close    ENDED: nothing more  LOST: the transport
+                                                      frame is out          comes or can go      is gone
+========================  ==========================  ====================  ===================  ==================
+send, send_control        a frame goes out            dropped               dropped              dropped
+close, leave              close goes out → CLOSING    --                    --                   --
+pause                     it isn't read               --, as the peer's answer is awaited        --
+join                      it is read                  it is read            it is read           over, gone
+bytes, control, eof       told                        told                  dropped              --
+ping                      pong                        --                    --                   --
+the peer's close          answered, over → ENDED      over → ENDED          dropped              --
+the protocol is broken    close, over → ENDED         over → ENDED          dropped              --
+the peer is dead          over, abort → ENDED         over, abort → ENDED   abort                --
+its time to close is up   (no timer)                  abort                 abort                (no timer)
+connection_lost           over, gone → LOST           over, gone → LOST     gone → LOST          --
+========================  ==========================  ====================  ===================  ==================
+
+"told", "over" and "gone" are what the feed hears. What isn't phase: whether the peer's end of file has come (`_eof`:
+bytes behind it break the protocol), whether the peer has said that it has no room (`_held`: it counts as unsent), and
+what liveness.py knows (paused, heard, dead).
 """
 
-import os
 from collections.abc import Sequence
 from typing import Final
 
 from attrs import define, field
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 
 from streamrelay.datapath.channel import Channel
 from streamrelay.datapath.connection import HIGH, Connection, Drain, Feed
-from streamrelay.datapath.heartbeat import BEAT, DEAD_BEATS, PING_BEATS, Heartbeat
+from streamrelay.datapath.deadline import Deadline
+from streamrelay.datapath.heartbeat import BEAT, DEAD_BEATS, Heartbeat
 from streamrelay.errors import PeerError
 from streamrelay.logs import Logger
 from streamrelay.protocol.close import EXPLAIN, FINISHED, CloseCode, Outcome, outcome
 from streamrelay.protocol.control import EOF_MESSAGE, decode_control
-from streamrelay.websocket import frames
+from streamrelay.websocket.close_frame import close_payload, outcome_of_close, parse_close
 from streamrelay.websocket.flood import FloodLimit
-from streamrelay.websocket.frames import BINARY, CLOSE, PING, PONG, TEXT, Event, FrameReader, apply_mask, frame_header
+from streamrelay.websocket.frame_writer import FrameWriter, Masking
+from streamrelay.websocket.frames import BINARY, CLOSE, PING, PONG, TEXT, Event, FrameReader
+from streamrelay.websocket.liveness import Action, Liveness
 
 log = Logger()
 
@@ -30,22 +54,8 @@ SERVER_CLOSES: Final = 5.0
 FAILED_TIME: Final = 2.0
 """Seconds that a peer which broke the protocol gets to read why."""
 
-_PASSED = frozenset(code for code in CloseCode if code >= 4000)
-"""Close codes that mean to the other leg what they mean to this one."""
-
-
-class Masking:
-    """How a connection masks what it sends (RFC 6455 §5.3)."""
-
-    NONE: Final = ""
-    """A server's frames are not masked."""
-    ZERO: Final = "zero"
-    """A client's over TLS: the key is zero, as nobody between can read or be confused."""
-    RANDOM: Final = "random"
-    """A client's over plain TCP."""
-
-
-_FIXED_KEYS: Final = {Masking.NONE: b"", Masking.ZERO: b"\0\0\0\0"}
+# Phases, as numbers: to compare them costs nothing on the data path.
+OPEN, CLOSING, ENDED, LOST = range(4)
 
 
 @define(eq=False)
@@ -63,27 +73,26 @@ class FramedConnection:
     control: bool
     peer: str = ""
     """Whom we talk to, for logs."""
+    _dialled: bool = field(init=False)  # so the peer is a relay
     _reader: FrameReader = field(init=False)
+    _writer: FrameWriter = field(init=False)
     _flood_limit: FloodLimit = field(init=False)
+    _liveness: Liveness = field(init=False)
+    _deadline: Deadline = field(init=False)  # of the close
     _feed: Feed | None = None
     _drain: Drain | None = None
-    _closing: bool = False  # our close frame was sent
-    _over: bool = False  # the feed was told
+    _phase: int = OPEN
     _eof: bool = False  # the peer said so
     _held: bool = False  # the peer has no room, as it said
-    _paused: bool = False
     _pong: bytes | None = None  # the answer to the last ping, while others are unsent
-    _heard: bool = True  # since the last beat
-    _beats: int = 0  # quiet ones
-    _age: int = 0  # beats in all
-    _stuck: int = 0  # those in which the peer took nothing of what is unsent
-    _unsent: int = 0  # at the last beat
-    _lost: bool = False
-    _timer: IDelayedCall | None = None
 
     def __attrs_post_init__(self) -> None:
-        self._reader = FrameReader(masked=self.masking == Masking.NONE, text_is_bytes=not self.control)
+        self._dialled = self.masking != Masking.NONE
+        self._reader = FrameReader(masked=not self._dialled, text_is_bytes=not self.control)
+        self._writer = FrameWriter(self.channel, self.masking)
         self._flood_limit = FloodLimit(self.channel)
+        self._liveness = Liveness(self._dialled)
+        self._deadline = Deadline(self.clock, self.abort)
         self.heartbeat.add(self)
 
     # -- Connection ------------------------------------------------------------------------------------------
@@ -95,23 +104,24 @@ class FramedConnection:
 
     def join(self, feed: Feed, drain: Drain) -> None:
         first = self._feed is None
-        if self._lost:  # before anybody wanted to know
+        if self._phase == LOST:  # before anybody wanted to know
             feed.over(outcome(CloseCode.LEG_LOST))
             feed.gone()
             return
         self._feed, self._drain = feed, drain
+        self._liveness.joined = True
         if first:
             self.channel.start(self)
         else:
             self.resume()
 
     def send(self, data: Sequence[memoryview], size: int) -> None:
-        if not self._closing:
-            self._send_frame(BINARY, data, size)
+        if self._phase == OPEN:
+            self._writer.write(BINARY, data, size)
 
     def send_control(self, message: bytes) -> None:
-        if self.control and not self._closing:
-            self._send_frame(TEXT, [memoryview(message)], len(message))
+        if self.control and self._phase == OPEN:
+            self._writer.write_bytes(TEXT, message)
 
     def send_eof(self) -> None:
         """In raw mode the end of one direction is the end of all (protocol.rst, "Raw")."""
@@ -121,16 +131,16 @@ class FramedConnection:
             self.close(FINISHED)
 
     def pause(self) -> None:
-        if not self._closing:
-            self._paused = True
+        if self._phase == OPEN:
+            self._liveness.paused = True
             self.channel.pause()
 
     def resume(self) -> None:
-        self._paused = False
+        self._liveness.paused = False
         self.channel.resume()
 
     def close(self, outcome: Outcome) -> None:
-        if self._stuck >= DEAD_BEATS - 1 and not outcome.orderly:
+        if self._liveness.stuck and not outcome.orderly:
             self.channel.abort()  # nobody would read why
         else:
             self._close(outcome, CLOSE_TIME)
@@ -146,8 +156,8 @@ class FramedConnection:
     # -- Receiver --------------------------------------------------------------------------------------------
 
     def data_received(self, data: memoryview) -> None:
-        self._heard = True
-        if self._over:
+        self._liveness.heard = True
+        if self._phase >= ENDED:
             return
         try:
             size = self._take(self._reader.feed(data))
@@ -160,20 +170,34 @@ class FramedConnection:
 
     def drained(self) -> None:
         pong, self._pong = self._pong, None
-        if pong is not None and not self._closing:
-            self._send_frame(PONG, [memoryview(pong)], len(pong))
+        if pong is not None and self._phase == OPEN:
+            self._writer.write_bytes(PONG, pong)
         if self._drain is not None and not self._held:
             self._drain.drained()
 
     def connection_lost(self, reason: str) -> None:
         """The transport is gone; `reason` says how if that was not orderly."""
-        self._lost = True
+        ended, self._phase = self._phase >= ENDED, LOST
         self.heartbeat.discard(self)
-        self._stop_timer()
-        self._end(outcome(CloseCode.LEG_LOST, reason))
+        self._deadline.stop()
+        if self._feed is not None and not ended:
+            self._feed.over(outcome(CloseCode.LEG_LOST, reason))
         feed, self._feed, self._drain = self._feed, None, None
         if feed is not None:
             feed.gone()
+
+    def beat(self) -> None:
+        """Ping a quiet peer, give up a dead one."""
+        if self._feed is not None:
+            self._flood_limit.renew()
+        action = self._liveness.beat(self.channel.unsent, self.channel.peer_is_silent)
+        if action is Action.DEAD:
+            self._end(outcome(CloseCode.LEG_LOST, f"nothing was heard of it for {BEAT * DEAD_BEATS:.0f} s"))
+            self.channel.abort()
+        elif action is not Action.NOTHING and self._phase == OPEN:
+            if action is Action.PING_UNREAD:
+                self._flood_limit.expect()
+            self._writer.write_bytes(PING, b"")
 
     # -- what comes in ---------------------------------------------------------------------------------------
 
@@ -181,7 +205,7 @@ class FramedConnection:
         """Bytes of the stream that were among them."""
         count = 0
         for opcode, payload in events:
-            if self._over:
+            if self._phase >= ENDED:
                 break
             if opcode != BINARY:
                 self._frame_received(opcode, payload)  # type: ignore[arg-type]
@@ -214,12 +238,12 @@ class FramedConnection:
     def _control_received(self, message: bytes) -> None:
         control = decode_control(message)
         assert self._feed is not None
-        if control.hold is not None and self.masking != Masking.NONE:  # the relay's legs pass it on
+        if control.hold is not None and self._dialled:  # the relay's legs pass it on
             self._hold(control.hold)
         if control.eof:
             self._eof = True
             self._feed.eof()
-        elif self.masking != Masking.NONE or control.met is None:  # only a relay says "met"
+        elif self._dialled or control.met is None:  # only a relay says "met"
             self._feed.control(message)
 
     def _hold(self, held: bool) -> None:
@@ -228,128 +252,49 @@ class FramedConnection:
             self._drain.drained()
 
     def _answer_ping(self, payload: bytes) -> None:
-        if self._closing:
+        if self._phase != OPEN:
             return
         if self.channel.unsent:
             self._pong = payload  # only the last one must be answered (RFC 6455 §5.5.3)
         else:
-            self._send_frame(PONG, [memoryview(payload)], len(payload))
+            self._writer.write_bytes(PONG, payload)
 
     def _close_received(self, payload: bytes) -> None:
-        code, reason = frames.parse_close(payload)
-        server = self.masking == Masking.NONE
-        self._set_timer(CLOSE_TIME if server else SERVER_CLOSES)
-        if not self._closing:
-            self._closing = True
-            self._send_frame(CLOSE, [memoryview(payload)], len(payload))
-        self._end(Outcome(code, reason) if code in _PASSED else self._plain_ending(code, reason))
-        if server:
+        code, reason = parse_close(payload)
+        self._deadline.set(SERVER_CLOSES if self._dialled else CLOSE_TIME)
+        self._send_close(payload)
+        self._end(outcome_of_close(code, reason, from_relay=self._dialled))
+        if not self._dialled:
             self.channel.close()
 
-    def _plain_ending(self, code: int, reason: str) -> Outcome:
-        """What a peer's own close code means to others: it left in order, or it failed."""
-        if self.masking != Masking.NONE and code not in (1000, 1005):
-            return Outcome(code, reason)  # the relay's own codes are for us
-        if code in (1000, 1001, 1005) or code >= 3000:
-            return FINISHED
-        return outcome(CloseCode.LEG_LOST, f"the other leg closed with {code} {reason}".strip())
-
-    # -- what goes out ---------------------------------------------------------------------------------------
-
-    def _send_frame(self, opcode: int, data: Sequence[memoryview], size: int) -> None:
-        if self.masking != Masking.RANDOM:
-            self.channel.write([frame_header(opcode, size, _FIXED_KEYS[self.masking]), *data])
-        else:
-            key = os.urandom(4)
-            payload = memoryview(bytearray(b"".join(data)))
-            apply_mask(payload, key)
-            self.channel.write([frame_header(opcode, size, key), payload])
+    # -- what goes out, and the end --------------------------------------------------------------------------
 
     def _close(self, why: Outcome, seconds: float) -> None:
-        if self._closing or self._lost:
-            return
-        payload = frames.close_payload(why.code, why.reason)
-        self._send_frame(CLOSE, [memoryview(payload)], len(payload))
-        self._closing = True
-        self._set_timer(seconds)
-        self.resume()  # for the answer
+        if self._phase == OPEN:
+            self._send_close(close_payload(why.code, why.reason))
+            self._deadline.set(seconds)
+            self.resume()  # for the answer
+
+    def _send_close(self, payload: bytes) -> None:
+        if self._phase == OPEN:
+            self._writer.write_bytes(CLOSE, payload)
+            self._phase = CLOSING
 
     def _fail(self, error: PeerError) -> None:
         """The peer broke the protocol: tell it why, the feed that it is lost, and read no more."""
-        if self._over:
+        if self._phase >= ENDED:
             return
-        if self._closing:
-            self._set_timer(FAILED_TIME)
+        if self._phase == CLOSING:
+            self._deadline.set(FAILED_TIME)
         self._flood_limit.starve()
         self._close(Outcome(error.code, error.reason), FAILED_TIME)
         self._end(outcome(CloseCode.LEG_LOST, error.reason))
 
-    def _too_late(self) -> None:
-        self._timer = None
-        self.channel.abort()
-
-    def _set_timer(self, seconds: float) -> None:
-        self._stop_timer()
-        self._timer = self.clock.callLater(seconds, self._too_late)
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
     def _end(self, why: Outcome) -> None:
-        if not self._over:
-            self._over = True
+        if self._phase < ENDED:
+            self._phase = ENDED
             if self._feed is not None:
                 self._feed.over(why)
-
-    # -- Beating ---------------------------------------------------------------------------------------------
-
-    def beat(self) -> None:
-        """Ping a quiet peer, give up a dead one.
-
-        The count stands still while we hold unsent bytes or don't read, as then no answer can be expected; TCP's
-        own silence tells a dead peer from a slow one, if something is in flight. A client pings whatever it hears: its
-        relay may see nothing else from one who can't read for a while.
-        """
-        self._age += 1
-        unsent = self.channel.unsent
-        self._stuck = self._stuck + 1 if unsent and unsent == self._unsent else 0
-        self._unsent = unsent
-        if self._feed is None:  # it waits, unread, and its peer wants to know that we live
-            if self._age % PING_BEATS == 0:
-                self._ping()
-            return
-        self._flood_limit.renew()
-        if self._heard:
-            self._heard, self._beats = False, 0
-        elif self._paused or self.channel.unsent:
-            self._beat_unread()
-            return
-        else:
-            self._beats += 1
-        if self._beats >= DEAD_BEATS:
-            self._dead()
-        elif (self._beats and self._beats % PING_BEATS == 0) or (
-            self.masking != Masking.NONE and self._age % PING_BEATS == 0
-        ):
-            self._ping()
-
-    def _beat_unread(self) -> None:
-        """What is unsent is in flight, or else a ping is: its kernel must answer either, or has reset the leg."""
-        if self.channel.peer_is_silent(BEAT * DEAD_BEATS):
-            self._dead()
-        elif not self.channel.unsent:
-            self._flood_limit.expect()
-            self._ping()
-
-    def _ping(self) -> None:
-        if not self._closing and not self.channel.unsent:
-            self._send_frame(PING, [], 0)
-
-    def _dead(self) -> None:
-        self._end(outcome(CloseCode.LEG_LOST, f"nothing was heard of it for {BEAT * DEAD_BEATS:.0f} s"))
-        self.channel.abort()
 
 
 _check: type[Connection] = FramedConnection

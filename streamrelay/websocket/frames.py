@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from _nvx_xormasker import ffi, lib
 
-from streamrelay.errors import PeerError, printable
+from streamrelay.errors import PeerError
 from streamrelay.protocol.close import CloseCode
 from streamrelay.protocol.control import MAX_CONTROL
 
@@ -91,26 +91,6 @@ def frame_header(opcode: int, length: int, key: bytes = b"") -> bytes:
     if length < 65536:
         return bytes((0x80 | opcode, masked | 126)) + _U16.pack(length) + key
     return bytes((0x80 | opcode, masked | 127)) + _U64.pack(length) + key
-
-
-def close_payload(code: int, reason: str) -> bytes:
-    """The payload of a close frame; the reason is cut to the 123 bytes that fit, at a character's end."""
-    return _U16.pack(code) + reason.encode("utf-8", "replace")[:123].decode("utf-8", "ignore").encode()
-
-
-def parse_close(payload: bytes) -> tuple[int, str]:
-    """Code and reason of a close frame (in one line), 1005 if it has none; `PeerError` if it may not be sent (§7.4)."""
-    if not payload:
-        return 1005, ""
-    if len(payload) == 1:
-        raise PeerError(CloseCode.PROTOCOL, "a close frame with half a code")
-    (code,) = _U16.unpack_from(payload)
-    if not (1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999):
-        raise PeerError(CloseCode.PROTOCOL, f"close code {code} may not be sent")
-    try:
-        return code, printable(payload[2:].decode("utf-8"))
-    except UnicodeDecodeError:
-        raise PeerError(CloseCode.BAD_UTF8, "a close reason that is not UTF-8") from None
 
 
 class FrameReader:

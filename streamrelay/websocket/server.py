@@ -27,7 +27,8 @@ from streamrelay.protocol.control import SUBPROTOCOL
 from streamrelay.protocol.limits import HANDSHAKE_TIME, MAX_HANDSHAKE
 from streamrelay.websocket import request_grammar
 from streamrelay.websocket.admission import Admission, Admitter, choose_subprotocol, read_request
-from streamrelay.websocket.connection import FramedConnection, Masking
+from streamrelay.websocket.connection import FramedConnection
+from streamrelay.websocket.frame_writer import Masking
 
 log = Logger()
 

@@ -18,7 +18,8 @@ from streamrelay.datapath.connection import HIGH
 from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.datapath.splice import Half, Splice
 from streamrelay.protocol.close import CloseCode
-from streamrelay.websocket.connection import FramedConnection, Masking
+from streamrelay.websocket.connection import FramedConnection
+from streamrelay.websocket.frame_writer import Masking
 from tests.datapath.loopback import PATHS, Peer, StepLoop, connected, masked, unframe
 
 T = TypeVar("T")

@@ -9,7 +9,8 @@ from twisted.internet.testing import StringTransport
 
 from streamrelay.datapath.channel import Channel, Receiver
 from streamrelay.datapath.heartbeat import Heartbeat
-from streamrelay.websocket.connection import FramedConnection, Masking
+from streamrelay.websocket.connection import FramedConnection
+from streamrelay.websocket.frame_writer import Masking
 from tests.fakes.connections import Ear
 
 

@@ -18,7 +18,8 @@ from streamrelay.relay.config import RelayConfig
 from streamrelay.relay.rendezvous import Rendezvous
 from streamrelay.relay.service import AGENT_PATIENCE, GOODBYE, OPAQUE_MEMORY, Relay
 from streamrelay.websocket.admission import LegRequest
-from streamrelay.websocket.connection import FramedConnection, Masking
+from streamrelay.websocket.connection import FramedConnection
+from streamrelay.websocket.frame_writer import Masking
 from streamrelay.websocket.frames import FrameReader
 from tests.examples import STREAM, examples
 from tests.fakes.channels import FakeChannel

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.errors import PeerError, printable
-from streamrelay.websocket import frames
+from streamrelay.websocket import close_frame, frames
 from streamrelay.websocket.frames import BINARY, CLOSE, CONTINUATION, MAX_FRAME, PING, PONG, TEXT, FrameReader
 from tests.examples import examples
 from tests.fakes.frames import cut, frame, mask
@@ -355,39 +355,39 @@ class CloseFrames(SynchronousTestCase):
         """Only codes that may be sent are read; all others are refused with 1002."""
         good = {1000, 1001, 1002, 1003, *range(1007, 1015), *range(3000, 5000)}
         for code in good:
-            self.assertEqual(frames.parse_close(struct.pack("!H", code) + b"why"), (code, "why"))
+            self.assertEqual(close_frame.parse_close(struct.pack("!H", code) + b"why"), (code, "why"))
         for code in set(range(65536)) - good:
             try:
-                self.fail(f"{frames.parse_close(struct.pack('!H', code))}")
+                self.fail(f"{close_frame.parse_close(struct.pack('!H', code))}")
             except PeerError as error:
                 self.assertEqual(error.code, 1002, code)
 
     def test_without_a_code(self) -> None:
         """An empty close has no code, which is told as 1005."""
-        self.assertEqual(frames.parse_close(b""), (1005, ""))
+        self.assertEqual(close_frame.parse_close(b""), (1005, ""))
 
     def test_half_a_code(self) -> None:
         """A close of one byte is refused with 1002."""
-        self.assertEqual(self.assertRaises(PeerError, frames.parse_close, b"\x03").code, 1002)
+        self.assertEqual(self.assertRaises(PeerError, close_frame.parse_close, b"\x03").code, 1002)
 
     def test_reason_is_one_line(self) -> None:
         """What a reason would do to a terminal or a log is taken out of it; it is for people."""
         payload = b"\x0f\xa1no\r\n\x1b[2Jentry"
-        self.assertEqual(frames.parse_close(payload), (4001, "no???[2Jentry"))
+        self.assertEqual(close_frame.parse_close(payload), (4001, "no???[2Jentry"))
 
     def test_reason_is_utf8(self) -> None:
         """A reason that is not UTF-8 is refused with 1007."""
         for text in BAD_UTF8:
-            error = self.assertRaises(PeerError, frames.parse_close, b"\x03\xe8" + text)
+            error = self.assertRaises(PeerError, close_frame.parse_close, b"\x03\xe8" + text)
             self.assertEqual(error.code, 1007, text)
 
     @examples(100)
     @given(st.integers(3000, 4999), st.text(max_size=150))
     def test_ours(self, code: int, reason: str) -> None:
         """A close that we make fits into a control frame and can be read, its reason perhaps cut at a character."""
-        payload = frames.close_payload(code, reason)
+        payload = close_frame.close_payload(code, reason)
         self.assertLessEqual(len(payload), 125)
-        read_code, read_reason = frames.parse_close(payload)
+        read_code, read_reason = close_frame.parse_close(payload)
         self.assertEqual(read_code, code)
         said = printable(reason.encode("utf-8", "replace").decode())
         self.assertTrue(said.startswith(read_reason))

@@ -1,0 +1,84 @@
+"""Liveness of a websocket's peer, in beats: when to ping it, and when it is dead (protocol.rst, "Liveness").
+
+Sans-IO: `Liveness` is told what happened, and says at each beat what to do. The first row that fits counts:
+
+======================================  ==============================================================================
+the peer                                at a beat
+======================================  ==============================================================================
+waits, nobody has joined it             PING each 4th: it wants to know that we live
+was heard since the last beat           the count of quiet beats begins anew
+isn't read (paused), or doesn't read    the count stands still, as no answer can be expected; TCP's own silence tells a
+(something is unsent)                   dead peer from a slow one, if something is in flight: DEAD if its kernel has
+                                        answered nothing for 45 s, else PING_UNREAD, so that something is in flight
+is quiet                                the count grows: PING at each 4th, DEAD at the 9th
+======================================  ==============================================================================
+
+A side that dialled also pings at each 4th beat a peer that is heard, or quiet for less. Nothing is pinged behind unsent
+bytes.
+"""
+
+from collections.abc import Callable
+from enum import Enum
+
+from attrs import define
+
+from streamrelay.datapath.heartbeat import BEAT, DEAD_BEATS, PING_BEATS
+
+
+class Action(Enum):
+    """One beat's advice."""
+
+    NOTHING = "nothing"
+    PING = "ping"
+    PING_UNREAD = "ping unread"
+    """Ping a peer whose pong will be read later, together with others of its kind."""
+    DEAD = "dead"
+
+
+@define(eq=False)
+class Liveness:
+    """One peer's signs of life. `heard`, `joined` and `paused` are set as it happens, without a call's cost."""
+
+    dialled: bool
+    """Whether we dialled the peer: then it may see nothing else of us, while we can't read, than pings."""
+    heard: bool = True
+    """Whether anything came since the last beat; a new connection counts as heard."""
+    joined: bool = False
+    """Whether it is read at all, but for pauses."""
+    paused: bool = False
+    """Whether it isn't read at present."""
+    _age: int = 0  # beats in all
+    _quiet: int = 0  # beats without a sign
+    _stuck: int = 0  # beats in which the peer took nothing of what is unsent
+    _unsent: int = 0  # at the last beat
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the peer has taken nothing of what is unsent for as long as a dead one."""
+        return self._stuck >= DEAD_BEATS - 1
+
+    def beat(self, unsent: int, kernel_is_silent: Callable[[float], bool]) -> Action:
+        """Count a beat and say what to do; `kernel_is_silent` tells of so many seconds, if need be."""
+        self._age += 1
+        self._stuck = self._stuck + 1 if unsent and unsent == self._unsent else 0
+        self._unsent = unsent
+        if self.joined:
+            if self.heard:
+                self.heard, self._quiet = False, 0
+            elif self.paused or unsent:
+                return self._unread(kernel_is_silent)
+            else:
+                self._quiet += 1
+        if self._quiet >= DEAD_BEATS:
+            return Action.DEAD
+        return Action.PING if self._ping_is_due() and not unsent else Action.NOTHING
+
+    def _unread(self, kernel_is_silent: Callable[[float], bool]) -> Action:
+        """What is unsent is in flight, or else a ping is: its kernel must answer either, or has reset the leg."""
+        if kernel_is_silent(BEAT * DEAD_BEATS):
+            return Action.DEAD
+        return Action.NOTHING if self._unsent else Action.PING_UNREAD
+
+    def _ping_is_due(self) -> bool:
+        by_age = self.dialled or not self.joined
+        return bool(self._quiet and self._quiet % PING_BEATS == 0) or (by_age and self._age % PING_BEATS == 0)
