@@ -227,8 +227,7 @@ class Streams:
         """Join both; until both hold nothing any more."""
         over: Deferred[Splice] = Deferred()
         began = self.reactor.seconds()
-        splice = Splice(waiting_leg.leg, connection, over.callback)
-        summoned.bounds.hold(splice)
+        splice = summoned.bounds.splice(waiting_leg.leg, connection, over.callback)
         summoned.spliced(waiting_leg, splice)
         self._say_opened(summoned.summons, met)
         splice.start()

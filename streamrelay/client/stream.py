@@ -33,9 +33,7 @@ class ClientStream:
     """Of the command behind a pty, once it has ended."""
 
     def start(self) -> "Deferred[Outcome]":
-        splice = Splice(self.local, self.leg, self._over)
-        splice.inward = _Overhearing(splice, self.leg, self.local, heard=self._heard)
-        splice.start()
+        Splice(self.local, self.leg, self._over, self._half).start()
         return self.ended
 
     def leave(self, clock: IReactorTime) -> "Deferred[None]":
@@ -47,6 +45,11 @@ class ClientStream:
             self.leg.close(FINISHED)
             clock.callLater(GOODBYE, left.callback, None)
         return left
+
+    def _half(self, splice: Splice, source: Connection, sink: Connection) -> Half:
+        if source is self.leg:
+            return _Overhearing(splice, source, sink, heard=self._heard)
+        return Half(splice, source, sink)
 
     def _heard(self, control: Control) -> None:
         if control.exit is not None:

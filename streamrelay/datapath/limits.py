@@ -5,12 +5,14 @@ through the same halves as ever; idle time is found at the beats of the process'
 halves keep anyway; only a lifetime has a timer of its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from math import ceil
 
 from attrs import define, field
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from streamrelay.datapath.connection import Connection
 from streamrelay.datapath.heartbeat import BEAT, Heartbeat
 from streamrelay.datapath.splice import Half, Splice
 from streamrelay.protocol.close import CloseCode, Outcome, outcome
@@ -36,22 +38,19 @@ class Bounds:
     def __attrs_post_init__(self) -> None:
         self.left = self.limits.quota
 
-    def hold(self, splice: Splice) -> None:
-        """Hold one more splice to the limits; to be called before it starts."""
+    def splice(self, near: Connection, far: Connection, on_end: Callable[[Splice], None]) -> Splice:
+        """Return one more splice of the stream, to be started by the caller; it is held to the limits from now on."""
         if not self.limits.claims():
-            return
-        if self.limits.quota:
-            splice.outward = Metered(splice, splice.near, splice.far, bounds=self)
-            splice.inward = Metered(splice, splice.far, splice.near, bounds=self)
-        self.splices.add(splice)
-        self._watch()
-        on_end = splice.on_end
+            return Splice(near, far, on_end)
 
         def ended(splice: Splice) -> None:
             self._let_go(splice)
             on_end(splice)
 
-        splice.on_end = ended
+        splice = Splice(near, far, ended, partial(Metered, bounds=self) if self.limits.quota else Half)
+        self.splices.add(splice)
+        self._watch()
+        return splice
 
     def end(self, why: Outcome) -> None:
         """A limit is reached: end all that lives."""

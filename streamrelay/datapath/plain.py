@@ -1,17 +1,38 @@
-"""Bytes as they are: a TCP or unix connection to splice."""
+"""Bytes as they are: a TCP or unix connection to splice. Its phase only ever grows:
+
+=================  ====================  =========================  =====================  =================
+what happens       OPEN                  CLOSING: in order, once    ENDED: it was cut off  LOST: the
+                                         what is unsent is out      from here              transport is gone
+=================  ====================  =========================  =====================  =================
+send               goes out              the channel drops what is sent behind an end of file, or after its end
+pause              it isn't read         --, as the peer's end is awaited                  --
+join               it is read            it is read                 it is read             over, gone
+close, in order    half-close → CLOSING  --                         --                     --
+close, otherwise   reset → ENDED         --                         --                     --
+bytes              told                  dropped                    dropped                --
+the peer's eof     told                  the channel closes         --                     --
+all is out         drained               drained; the peer has 2 s  drained                --
+its time is up     (no timer)            reset → ENDED              (no timer)             (no timer)
+connection_lost    over, gone → LOST     over, gone → LOST          over, gone → LOST      --
+=================  ====================  =========================  =====================  =================
+
+What isn't phase: whether the peer's end of file has come (`_eof`). Then it isn't read any more, and a close in order
+closes the channel at once, where otherwise it waits for that end.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from attrs import define
+from attrs import define, field
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol, IReactorTime
+from twisted.internet.interfaces import IHalfCloseableProtocol, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from streamrelay.datapath.channel import Channel, TransportChannel, no_delay
 from streamrelay.datapath.connection import Connection, Drain, Feed
+from streamrelay.datapath.deadline import Deadline
 from streamrelay.datapath.socket_channel import SocketChannel
 from streamrelay.datapath.tls_channel import open_channel
 from streamrelay.protocol.close import CloseCode, Outcome, outcome
@@ -20,6 +41,8 @@ CLOSE_TIME: Final = 60.0
 """Seconds in which what is unsent must go out."""
 LINGER: Final = 2.0
 """Seconds after our end of file in which the peer may end too; closing before would reset it over unread bytes."""
+
+OPEN, CLOSING, ENDED, LOST = range(4)
 
 
 @define(eq=False)
@@ -31,18 +54,19 @@ class PlainConnection:
     reset: Outcome
     _feed: Feed | None = None
     _drain: Drain | None = None
+    _phase: int = OPEN
     _eof: bool = False  # the peer's
-    _closing: bool = False
-    _over: bool = False
-    _lost: bool = False
-    _timer: IDelayedCall | None = None
+    _deadline: Deadline = field(init=False)  # of the close
+
+    def __attrs_post_init__(self) -> None:
+        self._deadline = Deadline(self.clock, self.abort)
 
     @property
     def unsent(self) -> int:
         return self.channel.unsent
 
     def join(self, feed: Feed, drain: Drain) -> None:
-        if self._lost:  # before anybody wanted to know
+        if self._phase == LOST:  # before anybody wanted to know
             feed.over(self.reset)
             feed.gone()
             return
@@ -59,7 +83,7 @@ class PlainConnection:
         self.channel.finish()
 
     def pause(self) -> None:
-        if not self._closing:
+        if self._phase == OPEN:
             self.channel.pause()
 
     def resume(self) -> None:
@@ -68,56 +92,51 @@ class PlainConnection:
 
     def close(self, outcome: Outcome) -> None:
         """An orderly ending closes once all is sent; any other resets, so that nobody takes a torso for the whole."""
-        if self._closing or self._lost:
+        if self._phase != OPEN:
             return
-        self._closing = True
         if not outcome.orderly:
-            self.channel.abort()
+            self.abort()
             return
-        self._timer = self.clock.callLater(CLOSE_TIME, self.abort)
+        self._phase = CLOSING
+        self._deadline.set(CLOSE_TIME)
         self.resume()
         self.channel.finish()
         if self._eof:
             self.channel.close()
         elif not self.channel.unsent:
-            self._linger()
+            self._deadline.set(LINGER)
 
     def abort(self) -> None:
+        self._phase = max(self._phase, ENDED)
+        self._deadline.stop()
         self.channel.abort()
 
     def data_received(self, data: memoryview) -> None:
-        if self._feed is not None and not self._closing:
+        if self._feed is not None and self._phase == OPEN:
             self._feed.received([data], len(data))
 
     def drained(self) -> None:
-        if self._closing and not self._eof:
-            self._linger()
+        if self._phase == CLOSING and not self._eof:
+            self._deadline.set(LINGER)
         if self._drain is not None:
             self._drain.drained()
 
     def eof_received(self) -> None:
         """The peer half-closed."""
         self._eof = True
-        if self._closing:
+        if self._phase == CLOSING:
             self.channel.close()
-        elif self._feed is not None:
+        elif self._feed is not None and self._phase == OPEN:
             self._feed.eof()
 
     def connection_lost(self, in_order: bool) -> None:
         """The transport is gone."""
-        self._lost = True
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
+        self._phase = LOST
+        self._deadline.stop()
         if self._feed is not None:
-            if not self._over:
-                self._over = True
-                self._feed.over(outcome(CloseCode.FINISHED) if in_order else self.reset)
+            self._feed.over(outcome(CloseCode.FINISHED) if in_order else self.reset)
             self._feed.gone()
         self._feed = self._drain = None
-
-    def _linger(self) -> None:
-        if self._timer is not None and self._timer.active():
-            self._timer.reset(LINGER)
 
 
 _check: type[Connection] = PlainConnection

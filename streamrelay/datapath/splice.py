@@ -9,6 +9,7 @@ too, after every byte that was received before has been sent.
 """
 
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from attrs import define, field
 
@@ -58,13 +59,21 @@ class Half:
         self.splice.one_gone()
 
 
+HalfFactory: TypeAlias = Callable[["Splice", Connection, Connection], Half]
+"""Makes one half of a splice, from a source to a sink."""
+
+
 @define(eq=False)
 class Splice:
-    """Two connections, joined by `start`. `on_end` is called once, when both hold no resources any more."""
+    """Two connections, joined by `start`. `on_end` is called once, when both hold no resources any more.
+
+    `half` makes both halves; a splice keeps those that it is made with.
+    """
 
     near: Connection
     far: Connection
     on_end: Callable[["Splice"], None]
+    half: HalfFactory = Half
     outcome: Outcome | None = None
     """How it ended; the first reason counts."""
     outward: Half = field(init=False)
@@ -74,8 +83,8 @@ class Splice:
     _standing: int = 2
 
     def __attrs_post_init__(self) -> None:
-        self.outward = Half(self, self.near, self.far)
-        self.inward = Half(self, self.far, self.near)
+        self.outward = self.half(self, self.near, self.far)
+        self.inward = self.half(self, self.far, self.near)
 
     def start(self) -> None:
         self.near.join(self.outward, self.inward)

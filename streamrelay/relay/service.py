@@ -241,8 +241,7 @@ class Relay(Service):
             client.leg.connection_lost()
             agent.leg.connection_lost()
 
-        splice = Splice(client.connection, agent.connection, ended)
-        self._bounds(client, agent).hold(splice)
+        splice = self._bounds(client, agent).splice(client.connection, agent.connection, ended)
         self.streams += 1
         log.debug("stream {name} opened", name=client.name)
         client.leg.pair(splice)

@@ -1,6 +1,6 @@
 """limits.py: a stream held to its idle time, its lifetime and its quota."""
 
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,10 +30,9 @@ class Case(SynchronousTestCase):
         return Bounds(Limits(**limits), self.clock, self.heartbeat)
 
     def held(self, bounds: Bounds) -> FakeSplice:
-        splice = FakeSplice(FakeConnection(), FakeConnection(), self.ends.append)
-        bounds.hold(splice)
+        splice = bounds.splice(FakeConnection(), FakeConnection(), self.ends.append)
         splice.start()
-        return splice
+        return cast(FakeSplice, splice)
 
     def assert_ended(self, splice: FakeSplice, code: int) -> None:
         """Both ends were closed with this code, once, and the same reason."""
@@ -212,9 +211,8 @@ class Quota(Case):
     @given(st.integers(1, 120), pieces)
     def test_whatever_the_splits(self, quota: int, history: list[tuple[int, bytes, list[int]]]) -> None:
         """Bytes out are exactly the first min(quota, in), each way in order, whatever the reads and views."""
-        splice = FakeSplice(FakeConnection(), FakeConnection(), lambda splice: None)
-        Bounds(Limits(quota=quota), Clock(), Heartbeat(Clock())).hold(splice)
-        splice.start()
+        self.setUp()
+        splice = self.held(self.bounds(quota=quota))
         ends = (splice.near, splice.far)
         wanted, left, over = [b"", b""], quota, False
         for side, data, places in history:

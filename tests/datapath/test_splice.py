@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.datapath.connection import HIGH
-from streamrelay.datapath.splice import Splice
+from streamrelay.datapath.connection import HIGH, Connection
+from streamrelay.datapath.splice import Half, Splice
 from streamrelay.protocol.close import FINISHED, CloseCode, outcome
 from tests.examples import examples, there
 from tests.fakes.connections import FakeConnection
@@ -47,6 +47,21 @@ class Joined(SynchronousTestCase):
         self.assertFalse(self.far.paused)
         self.far.drain()
         self.assertFalse(self.near.paused)
+
+    def test_given_halves(self) -> None:
+        """A splice passes bytes through the halves that it was given a factory for, each of them made once."""
+        made: list[Half] = []
+
+        def half(splice: Splice, source: Connection, sink: Connection) -> Half:
+            made.append(Half(splice, source, sink, count=100))
+            return made[-1]
+
+        near, far = FakeConnection(), FakeConnection()
+        splice = Splice(near, far, self.ends.append, half)
+        splice.start()
+        near.receive(b"up")
+        self.assertEqual((made, splice.outward.count), ([splice.outward, splice.inward], 102))
+        self.assertEqual([(half.source, half.sink) for half in made], [(near, far), (far, near)])
 
     def test_half_close(self) -> None:
         """An end of file goes through once, and the other direction goes on to its own end, which ends the splice."""
