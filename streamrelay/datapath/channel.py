@@ -1,7 +1,23 @@
 """Bytes in and out of the kernel, and how many of them wait: the one seam between connections and transports.
 
 `TransportChannel` serves any Twisted transport: pseudo-terminals, and everything on a reactor other than asyncio's.
-Plain sockets and TLS have faster ones of their own (socket_channel.py, tls_channel.py).
+Plain sockets and TLS have faster ones of their own (socket_channel.py, tls_channel.py). The phase of each only grows:
+
+============  ===========================  ==================  =======================  ====================
+what happens  OPEN                         FINISHING           CLOSING                  DEAD
+============  ===========================  ==================  =======================  ====================
+write         sent, or kept till it can    dropped             dropped                  dropped
+finish        → FINISHING                  as before           --                       --
+close         → CLOSING                    → CLOSING           --                       --
+all is out    drained                      half-close          close → DEAD             --
+pause/resume  stops, goes on to read       the same            the same; -- over a      --
+                                                               Twisted transport
+abort         the transport aborts → DEAD
+the loss      the transport is told → DEAD
+============  ===========================  ==================  =======================  ====================
+
+DEAD means that the descriptor is the transport's again, which tells its protocol of the end. What isn't phase: whether
+it is read (paused), whether the loop watches for room, and whether the transport's own bytes are out (`_flushed`).
 """
 
 import socket
@@ -24,6 +40,7 @@ def no_delay(transport: Any) -> None:
 READ: Final = 192 * 1024
 """Bytes that are read at once: with `splice.HIGH` no more than 256 KiB wait in one direction, and one stream holds
 the reactor for a fraction of a millisecond. Smaller reads cost more per byte (64 KiB: 1.7 times as much)."""
+OPEN, FINISHING, CLOSING, DEAD = range(4)
 SILENT_PROBES: Final = 3
 """Unanswered retransmissions or window probes after which a peer's kernel may be called silent."""
 
@@ -85,7 +102,7 @@ class TransportChannel:
     unsent: int = 0
     read_size: int = READ  # for nothing: Twisted reads, 64 KiB at once
     _receiver: Receiver | None = None
-    _then: str = ""  # what to do with the transport once all is out
+    _phase: int = OPEN
     _paused: bool = True
     _early: bytes = b""
 
@@ -113,48 +130,50 @@ class TransportChannel:
             self._receiver.data_received(memoryview(data))
 
     def write(self, buffers: Sequence[bytes | memoryview]) -> None:
-        if self._then:
+        if self._phase != OPEN:
             return
         data = b"".join(buffers)
         self.unsent += len(data)
         self.transport.write(data)
 
     def pause(self) -> None:
-        if not self._paused and self._then != "loseConnection":
+        if not self._paused and self._phase < CLOSING:
             self._paused = True
             self.transport.pauseProducing()
 
     def resume(self) -> None:
-        if self._paused and self._then != "loseConnection":
+        if self._paused and self._phase < CLOSING:
             self._paused = False
             self.transport.resumeProducing()
 
     def finish(self) -> None:
-        self._when_drained("loseWriteConnection")
+        self._when_drained(FINISHING)
 
     def close(self) -> None:
-        self._when_drained("loseConnection")
+        self._when_drained(CLOSING)
 
     def abort(self) -> None:
-        self._then = "loseConnection"
+        self._phase = DEAD
         self.transport.abortConnection()
 
-    def _when_drained(self, then: str) -> None:
-        if self._then == "loseConnection":
-            return
-        self._then = then
-        if self.unsent == 0:
-            self._last()
+    def _when_drained(self, phase: int) -> None:
+        if self._phase < CLOSING:
+            self._phase = phase
+            if self.unsent == 0:
+                self._last()
 
     def _last(self) -> None:
         # A transport with a producer neither closes nor half-closes.
         self._bottom.unregisterProducer()
-        getattr(self.transport, self._then)()
+        if self._phase == FINISHING:
+            self.transport.loseWriteConnection()
+        else:
+            self.transport.loseConnection()
 
     def resumeProducing(self) -> None:
         """IPullProducer: the transport's last byte is out."""
         self.unsent = 0
-        if self._then:
+        if self._phase != OPEN:
             self._last()
         if self._receiver is not None:
             self._receiver.drained()

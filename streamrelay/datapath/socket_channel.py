@@ -15,7 +15,7 @@ from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.python.failure import Failure
 
-from streamrelay.datapath.channel import READ, Channel, Receiver, tcp_is_silent
+from streamrelay.datapath.channel import CLOSING, DEAD, FINISHING, OPEN, READ, Channel, Receiver, tcp_is_silent
 from streamrelay.logs import Logger
 
 log = Logger()
@@ -43,8 +43,7 @@ class SocketChannel:
     _reading: bool = False
     _writing: bool = False
     _flushed: bool = False  # what the transport itself had to write is out
-    _then: str = ""  # what to do once all is out
-    _dead: bool = False
+    _phase: int = OPEN  # channel.py has the table
 
     def __attrs_post_init__(self) -> None:
         self._socket = self.transport.getHandle()
@@ -63,13 +62,14 @@ class SocketChannel:
         """IPullProducer: the transport's own last byte is out."""
         if not self._flushed:
             self._flushed = True
-            self._go_on()
+            if self._phase != DEAD:
+                self._go_on()
 
     def _go_on(self) -> None:
         """Do what was asked for while the transport had not written all of its own."""
         if self._backlog:
             self._writable()
-        elif self._then:
+        elif OPEN < self._phase < DEAD:
             self._last()
 
     def stopProducing(self) -> None:
@@ -97,7 +97,7 @@ class SocketChannel:
             self.loop.remove_reader(self._socket)
 
     def resume(self) -> None:
-        if not self._reading and not self._dead:
+        if not self._reading and self._phase != DEAD:
             self._reading = True
             self.loop.add_reader(self._socket, self._readable)
 
@@ -137,7 +137,7 @@ class SocketChannel:
     # -- writing ---------------------------------------------------------------------------------------------
 
     def write(self, buffers: Sequence[bytes | memoryview]) -> None:
-        if not self._then and not self._dead:
+        if self._phase == OPEN:
             self._send(buffers)
 
     def _send(self, buffers: Sequence[bytes | memoryview]) -> None:
@@ -149,7 +149,7 @@ class SocketChannel:
         except (BlockingIOError, InterruptedError):
             sent = 0
         except OSError as error:
-            self._dead = True
+            self._phase = DEAD
             self.loop.call_soon(self._lose, error)
             return
         if sent < sum(map(len, buffers)):
@@ -190,7 +190,7 @@ class SocketChannel:
             self._wait_to_write()
             return
         self._stop_writing()
-        if self._then:
+        if self._phase != OPEN:
             self._last()
         if self._receiver is not None:
             self._receiver.drained()
@@ -198,27 +198,27 @@ class SocketChannel:
     # -- the end ---------------------------------------------------------------------------------------------
 
     def finish(self) -> None:
-        self._when_drained("finish")
+        self._when_drained(FINISHING)
 
     def close(self) -> None:
-        self._when_drained("close")
+        self._when_drained(CLOSING)
 
     def abort(self) -> None:
-        if not self._dead:
+        if self._phase != DEAD:
             self._let_go()
             self.transport.abortConnection()
 
     def peer_is_silent(self, seconds: float) -> bool:
-        return not self._dead and tcp_is_silent(self._socket, seconds)
+        return self._phase != DEAD and tcp_is_silent(self._socket, seconds)
 
-    def _when_drained(self, then: str) -> None:
-        if self._then != "close" and not self._dead:
-            self._then = then
+    def _when_drained(self, phase: int) -> None:
+        if self._phase < CLOSING:
+            self._phase = phase
             if not self.unsent and self._flushed:
                 self._last()
 
     def _last(self) -> None:
-        if self._then == "close":
+        if self._phase == CLOSING:
             self._let_go()
             self.transport.loseConnection()
             return
@@ -235,7 +235,7 @@ class SocketChannel:
 
     def _let_go(self) -> None:
         """Leave the descriptor to the transport again, which is about to close it."""
-        self._dead = True
+        self._phase = DEAD
         self.pause()
         self._stop_writing()
         self._backlog.clear()

@@ -13,7 +13,7 @@ from attrs import define, field
 from OpenSSL import SSL
 from twisted.internet.interfaces import IReactorTime
 
-from streamrelay.datapath.channel import READ, Channel, TransportChannel
+from streamrelay.datapath.channel import DEAD, OPEN, READ, Channel, TransportChannel
 from streamrelay.datapath.socket_channel import SocketChannel
 
 RECORD: Final = 16384
@@ -60,11 +60,11 @@ class TlsChannel(SocketChannel):
             return
         if filled:
             self._deliver(_opened_view[:filled])
-        if ended and not self._dead:
+        if ended and self._phase != DEAD:
             self._end_of_file()
 
     def write(self, buffers: Sequence[bytes | memoryview]) -> None:
-        if self._then or self._dead:
+        if self._phase != OPEN:
             return
         if self._flushed:
             self._seal(b"".join(buffers))
@@ -78,7 +78,7 @@ class TlsChannel(SocketChannel):
         if plain:
             self._seal(plain)
         super()._go_on()
-        if plain and not self.unsent and not self._dead and self._receiver is not None:
+        if plain and not self.unsent and self._phase != DEAD and self._receiver is not None:
             self._receiver.drained()  # whoever waits for that was told that it was unsent
 
     def _seal(self, data: bytes) -> None:
@@ -87,7 +87,7 @@ class TlsChannel(SocketChannel):
             while plain:
                 plain = plain[self.tls.send(plain[:RECORD]) :]
         except SSL.Error as error:
-            self._dead = True
+            self._phase = DEAD
             self.loop.call_soon(self._lose, OSError(0, f"TLS: {error}"))
             return
         self._send([self._sealed()])

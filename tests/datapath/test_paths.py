@@ -352,6 +352,15 @@ class UnsettledTests(SynchronousTestCase):
         self.assertEqual(bytes(self.peer.received), b"101bye")
         self.assertTrue(self.peer.closed and self.side.connection.gone)
 
+    def test_aborted(self) -> None:
+        """What was written meanwhile is dropped by an abort, and nothing counts as unsent."""
+        self.side.connection = Gone()
+        self.channel.write([b"not this"])
+        self.channel.abort()
+        self.settle()
+        self.assertTrue(self.side.connection.gone)
+        self.assertEqual((bytes(self.peer.received), self.channel.unsent), (b"101", 0))
+
     def test_closed_at_once(self) -> None:
         """The same where nothing was written."""
         self.side.connection = Gone()
