@@ -2,7 +2,24 @@
 
 Two threads do the reading and writing: files, pipes and terminals all work, and a terminal that is shared with a
 shell isn't switched to non-blocking under it. While there is nothing to write, the writer looks whether anybody still
-reads.
+reads. The phase is that of the output; input is told in all of them but OVER:
+
+================  ====================  =====================  ===================  ======================  ==========
+what happens      OPEN                  FINISHING: the writer  WRITTEN: all is      CLOSING: over as soon   OVER: the
+                                        was told to end        out, input goes on   as all is out           feed knows
+================  ====================  =====================  ===================  ======================  ==========
+join              reads and writes in all but the last                                                      over, gone
+send_eof          writer told →         --                     --                   --                      --
+                  FINISHING
+close             writer told →         → CLOSING              over → OVER          --                      --
+                  CLOSING
+all is out        (not before it was    → WRITTEN              --                   over → OVER             --
+                  told)
+a write failed,   over → OVER           over → OVER            (nothing to write)   over → OVER             --
+abort
+================  ====================  =====================  ===================  ======================  ==========
+
+What isn't phase: whether input is read (`_may_read`).
 """
 
 import errno
@@ -22,6 +39,8 @@ from streamrelay.datapath.connection import Connection, Drain, Feed
 from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
 
 CHUNK: Final = 65536
+
+OPEN, FINISHING, WRITTEN, CLOSING, OVER = range(5)
 
 
 def hold_standard_descriptors() -> None:
@@ -52,11 +71,14 @@ class StdioConnection:
     _wake: tuple[socket.socket, socket.socket] = field(factory=socket.socketpair)
     failure: OSError | None = None
     """Why standard output didn't take all; `BrokenPipeError` if nobody reads it any more."""
-    _closed: bool = False
-    _outcome: bool = False  # the writer was told to end
-    _ended: bool = False  # and has
+    phase: int = OPEN
+    """One of those in the table above."""
 
     def join(self, feed: Feed, drain: Drain) -> None:
+        if self.phase == OVER:  # before anybody wanted to know
+            feed.over(FINISHED)
+            feed.gone()
+            return
         self._feed, self._drain = feed, drain
         self._may_read.set()
         for loop in (self._read, self._write):
@@ -70,8 +92,8 @@ class StdioConnection:
         """There is nobody to take it."""
 
     def send_eof(self) -> None:
-        if not self._outcome:
-            self._outcome = True
+        if self.phase == OPEN:
+            self.phase = FINISHING
             self._put(None)
 
     def pause(self) -> None:
@@ -81,13 +103,13 @@ class StdioConnection:
         self._may_read.set()
 
     def close(self, outcome: Outcome) -> None:
-        self._closed = True
         self.send_eof()
-        if self._ended:
+        if self.phase == FINISHING:
+            self.phase = CLOSING
+        elif self.phase == WRITTEN:
             self._over(FINISHED)
 
     def abort(self) -> None:
-        self._closed = True
         self._over(FINISHED)
 
     def _put(self, data: bytes | None) -> None:
@@ -163,11 +185,13 @@ class StdioConnection:
             self._drain.drained()
 
     def _written_all(self) -> None:
-        self._ended = True
-        if self._closed:
+        if self.phase == FINISHING:
+            self.phase = WRITTEN
+        elif self.phase == CLOSING:
             self._over(FINISHED)
 
     def _over(self, why: Outcome) -> None:
+        self.phase = OVER
         feed, self._feed, self._drain = self._feed, None, None
         if feed is not None:
             feed.over(why)

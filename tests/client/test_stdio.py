@@ -2,12 +2,13 @@
 
 import errno
 import os
+import threading
 import time
 from collections.abc import Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.client.stdio import StdioConnection
+from streamrelay.client.stdio import WRITTEN, StdioConnection
 from streamrelay.protocol.close import FINISHED
 from tests.examples import there
 from tests.fakes.connections import Ear
@@ -110,7 +111,7 @@ class Pipes(SynchronousTestCase):
         self.send(b"last")
         self.connection.send_eof()
         self.connection.send_eof()
-        self.reactor.run_until(lambda: self.connection._ended)
+        self.reactor.run_until(lambda: self.connection.phase == WRITTEN)
         self.assertEqual(os.read(self.screen, 100), b"last")
         self.assertEqual(os.read(self.screen, 100), b"")
         self.assertEqual(self.ear.named("over"), [])
@@ -130,7 +131,7 @@ class Pipes(SynchronousTestCase):
         """A close after the end of output is over at once."""
         self.join()
         self.connection.send_eof()
-        self.reactor.run_until(lambda: self.connection._ended)
+        self.reactor.run_until(lambda: self.connection.phase == WRITTEN)
         self.connection.close(FINISHED)
         self.assertEqual([event[0] for event in self.ear.said], ["over", "gone"])
 
@@ -143,6 +144,14 @@ class Pipes(SynchronousTestCase):
         for call, arguments in self.reactor.calls:
             call(*arguments)
         self.assertEqual([event[0] for event in self.ear.said], ["over", "gone"])
+
+    def test_aborted_before_joined(self) -> None:
+        """A connection that is aborted before it is joined says so when it is, and starts nothing."""
+        self.connection.abort()
+        threads = threading.active_count()
+        self.join()
+        self.assertEqual([event[0] for event in self.ear.said], ["over", "gone"])
+        self.assertEqual(threading.active_count(), threads)
 
     def test_broken_output(self) -> None:
         """Output that nobody can read any more ends the connection, with the reason."""
