@@ -1,4 +1,6 @@
-"""Bytes as they are: a TCP or unix connection to splice. Its phase only ever grows:
+"""Bytes as they are: a TCP or unix connection to splice.
+
+Its phase only ever grows:
 
 =================  ====================  =========================  =====================  =================
 what happens       OPEN                  CLOSING: in order, once    ENDED: it was cut off  LOST: the

@@ -22,7 +22,7 @@ connection_lost           over, gone → LOST           over, gone → LOST     
 
 "told", "over" and "gone" are what the feed hears. What isn't phase: whether the peer's end of file has come (`_eof`:
 bytes behind it break the protocol), whether the peer has said that it has no room (`_held`: it counts as unsent), and
-what liveness.py knows (paused, heard, dead).
+what liveness.py knows (paused, heard, dead; stuck: then a close for any other reason than an orderly one aborts).
 """
 
 from collections.abc import Sequence

@@ -656,6 +656,19 @@ class AtTheEdges(Case):
         self.channel.drain()
         self.assertEqual([opcode for opcode, _ in self.sent()], [BINARY, CLOSE])
 
+    def test_nothing_after_death(self) -> None:
+        """A connection that was found dead sends nothing more, leaves no timer, and tells its end once."""
+        self.beats(10)
+        self.sent()
+        self.connection.send([memoryview(b"x")], 1)
+        self.connection.send_control(b"{}")
+        self.connection.close(FINISHED)
+        self.beats(4)
+        self.assertEqual((self.sent(), len(self.ear.named("over"))), ([], 1))
+        self.lose()
+        self.assertEqual([event[0] for event in self.ear.said], ["over", "gone"])
+        self.no_timers()
+
     def test_closed_when_lost(self) -> None:
         """A connection that is closed after it was lost sends nothing and leaves no timer behind."""
         self.lose()
