@@ -72,7 +72,7 @@ class StdioConnection:
     failure: OSError | None = None
     """Why standard output didn't take all; `BrokenPipeError` if nobody reads it any more."""
     phase: int = OPEN
-    """One of those in the table above."""
+    """The output's phase, as in the table above."""
 
     def join(self, feed: Feed, drain: Drain) -> None:
         if self.phase == OVER:  # before anybody wanted to know

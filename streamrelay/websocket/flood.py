@@ -1,4 +1,4 @@
-"""What a peer's frames may cost us: how many control frames it may send, and how much of it is read at once."""
+"""Bounds of what a peer's frames cost: how many control frames it may send, and how much of it is read at once."""
 
 from typing import Final
 
@@ -19,7 +19,7 @@ in such small pieces that no piece (341 frames at most) keeps the reactor from o
 
 @define(eq=False)
 class FloodLimit:
-    """That of one peer."""
+    """Bounds what one peer's frames cost."""
 
     channel: Channel
     _credit: float = CONTROL_BURST

@@ -40,13 +40,13 @@ class Liveness:
     """One peer's signs of life. `heard`, `joined` and `paused` are set as it happens, without a call's cost."""
 
     dialled: bool
-    """Whether we dialled the peer: then it may see nothing else of us, while we can't read, than pings."""
+    """True if we dialled the peer: it may see nothing else of us, while we can't read, than pings."""
     heard: bool = True
-    """Whether anything came since the last beat; a new connection counts as heard."""
+    """True if anything came since the last beat; a new connection counts as heard."""
     joined: bool = False
-    """Whether it is read at all, but for pauses."""
+    """True once the peer is read, but for pauses."""
     paused: bool = False
-    """Whether it isn't read at present."""
+    """True while the peer isn't read, though it was joined."""
     _age: int = 0  # beats in all
     _quiet: int = 0  # beats without a sign
     _stuck: int = 0  # beats in which the peer took nothing of what is unsent
@@ -54,7 +54,7 @@ class Liveness:
 
     @property
     def stuck(self) -> bool:
-        """Whether the peer has taken nothing of what is unsent for as long as a dead one."""
+        """True if the peer has taken nothing of what is unsent for as long as makes a quiet one dead."""
         return self._stuck >= DEAD_BEATS - 1
 
     def beat(self, unsent: int, kernel_is_silent: Callable[[float], bool]) -> Action:
