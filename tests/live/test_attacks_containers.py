@@ -9,7 +9,7 @@ from typing import Any
 from websockets.exceptions import ConnectionClosed
 
 from tests.live.attack import AttackTest
-from tests.live.chain import HOST, WAIT, until
+from tests.live.chain import HOST, WAIT, hang_up, until
 from tests.live.lying import COMMAND, ID, LyingDocker, endless, hang, told
 
 TARGETS = """
@@ -110,7 +110,7 @@ class Liars(AttackTest):
         with self.memory(self.common.agent, self.common.relay, most=12):
             leg = self.hear("lying/log")
             time.sleep(2)  # and reads nothing
-        leg.close()
+        hang_up(leg)
         self.let_go()
 
     def test_hangs(self) -> None:

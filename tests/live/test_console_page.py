@@ -5,6 +5,7 @@ import json
 from streamrelay.grants import Grant
 from tests.live.chain import HOST, until
 from tests.live.console import LATER, ConsoleTest
+from tests.live.pace import timed
 
 
 class SigningIn(ConsoleTest):
@@ -182,7 +183,8 @@ class Loading(ConsoleTest):
         took = []
         for _ in range(15):
             page.get_by_role("tabpanel").get_by_role("button", name="Close", exact=True).click()
-            took.append(page.evaluate(CLICK))
+            with timed() as passed:
+                took.append(passed.fairly(page.evaluate(CLICK)))
         took.sort()
         print(f"\nclick to first line: p50 {took[7]:.0f} ms, of 15 from {took[0]:.0f} to {took[-1]:.0f}")
         self.assertLess(took[7], 150)

@@ -9,7 +9,7 @@ from typing import Any
 
 from websockets.sync.client import ClientConnection
 
-from tests.live.chain import HOST, RAW, V1, Chain, LiveTest, alive, read_all, shared, until
+from tests.live.chain import HOST, RAW, V1, WAIT, Chain, LiveTest, alive, read_all, shared, until
 from tests.live.pace import timed
 
 TARGETS = r"""
@@ -51,7 +51,7 @@ class Ear:
     def __init__(self, leg: ClientConnection) -> None:
         self.leg, self.text, self.controls = leg, "", []
 
-    def expect(self, pattern: str, seconds: float = 5.0) -> Any:
+    def expect(self, pattern: str, seconds: float = WAIT) -> Any:
         """Read until this pattern is there, and forget all up to its end."""
         end = time.monotonic() + seconds
         while (found := re.search(pattern, self.text)) is None:
