@@ -5,6 +5,7 @@ import json
 from streamrelay.platform.auth.grants import Grant
 from tests.live.console.console import LATER, ConsoleTest
 from tests.live.support.chain import HOST
+from tests.live.support.pace import timed
 from tests.live.support.waiting import until
 
 
@@ -198,8 +199,9 @@ class Loading(ConsoleTest):
         self.open_target(page, "app")
         took = []
         for _ in range(15):
-            page.get_by_role("tabpanel").get_by_role("button", name="CloseCode", exact=True).click()
-            took.append(page.evaluate(CLICK))
+            page.get_by_role("tabpanel").get_by_role("button", name="Close", exact=True).click()
+            with timed() as passed:
+                took.append(passed.fairly(page.evaluate(CLICK)))
         took.sort()
         print(f"\nclick to first line: p50 {took[7]:.0f} ms, of 15 from {took[0]:.0f} to {took[-1]:.0f}")
         self.assertLess(took[7], 150)
