@@ -160,14 +160,14 @@ class Patience(Racing):
         self.port = chain.relay_port
         outcomes = {"paired": 0, "4004": 0}
         for step in (0.003, 0.006, 0.012, 0.024):  # a busy machine needs wider ones to see both
-            self.race(150, step, outcomes)
+            self.race_with_patience(150, step, outcomes)
             if all(outcomes.values()):
                 break
         print(f"figure: races with the end of patience: {outcomes}")
         self.assertTrue(all(outcomes.values()), outcomes)
         self.assertNotIn("Traceback", chain.relay.log)
 
-    def race(self, count: int, step: float, outcomes: dict[str, int]) -> None:
+    def race_with_patience(self, count: int, step: float, outcomes: dict[str, int]) -> None:
         """So many pairs at once, whose clients come from ten steps before the end of the patience to two after."""
         tokens = [new_id() for _ in range(count)]
         legs: dict[str, dict[int, RawSocket]] = {"agent": {}, "client": {}}
