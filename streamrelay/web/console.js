@@ -64,7 +64,9 @@ addEventListener('popstate', () => {
   if (another && !session.signedIn) session.enter(another);
   follow();
 });
-addEventListener('beforeunload', (event) => { if (tabs.living) event.preventDefault(); });
+addEventListener('beforeunload', (event) => {
+  if (tabs.living) event.preventDefault();
+});
 $('skip').addEventListener('click', (event) => {
   event.preventDefault(); // the address is for targets
   (tabs.selected ?? { focus: () => $('work').focus() }).focus();

@@ -9,14 +9,14 @@
  * @module
  */
 
-import { plain } from './log/ansi.js';
 import { Announcer } from './log/announcer.js';
+import { plain } from './log/ansi.js';
 import { button, element, several, toggle, Whole } from './log/controls.js';
 import { Export } from './log/export.js';
 import { Feed } from './log/feed.js';
+import { Filter } from './log/filter.js';
 import { Lines } from './log/lines.js';
 import { Rows } from './log/rows.js';
-import { Filter } from './log/filter.js';
 import { styles } from './log/styles.js';
 import { Viewport } from './log/viewport.js';
 import { connect } from './streamrelay.js';
@@ -30,7 +30,9 @@ export class StreamLog extends HTMLElement {
   #lines = new Lines(LINES);
   #feed = new Feed(this.#lines, () => this.#changed());
   #filter = new Filter(this.#lines, {
-    changed: () => this.#sifted(), more: () => this.#viewport.update(), step: (direction) => this.#step(direction),
+    changed: () => this.#sifted(),
+    more: () => this.#viewport.update(),
+    step: (direction) => this.#step(direction),
   });
   #viewport;
   #stream = null;
@@ -235,9 +237,15 @@ export class StreamLog extends HTMLElement {
     Object.assign(part, {
       follow: toggle('Follow', 'Keep the newest line in sight', (on) => this.#followPressed(on)),
       times: toggle('Times', 'Show when each line came here', (on) => this.#timesPressed(on)),
-      wrap: toggle('Wrap', 'Wrap long lines', (on) => { this.#viewport.wrap = on; }),
+      wrap: toggle('Wrap', 'Wrap long lines', (on) => {
+        this.#viewport.wrap = on;
+      }),
       scroller: element('div', {
-        class: 'scroller', tabindex: '0', role: 'log', 'aria-live': 'off', 'aria-label': 'Lines',
+        class: 'scroller',
+        tabindex: '0',
+        role: 'log',
+        'aria-live': 'off',
+        'aria-label': 'Lines',
       }),
       newest: element('button', { class: 'newest', type: 'button', hidden: true, onclick: () => this.#toNewest() }),
       words: element('span', { class: 'words', role: 'status' }),
@@ -247,14 +255,27 @@ export class StreamLog extends HTMLElement {
     part.follow.setAttribute('aria-pressed', 'true');
     part.scroller.addEventListener('click', ({ target }) => this.#clicked(target));
     root.append(
-      element('div', { class: 'bar', role: 'toolbar', 'aria-label': 'Log' },
-        part.follow, part.times, part.wrap, this.#filter.search.element, this.#filter.filter.element),
+      element(
+        'div',
+        { class: 'bar', role: 'toolbar', 'aria-label': 'Log' },
+        part.follow,
+        part.times,
+        part.wrap,
+        this.#filter.search.element,
+        this.#filter.filter.element,
+      ),
       element('div', { class: 'frame' }, part.scroller, part.newest),
-      element('div', { class: 'state' }, part.words, part.kept,
+      element(
+        'div',
+        { class: 'state' },
+        part.words,
+        part.kept,
         button('Copy', 'Copy the lines that are kept', () => this.copy()),
         button('Download', 'Download the lines that are kept', () => this.download()),
-        button('Clear', 'Forget the lines that are kept', () => this.clear())),
-      this.#announcer.element, part.whole.element,
+        button('Clear', 'Forget the lines that are kept', () => this.clear()),
+      ),
+      this.#announcer.element,
+      part.whole.element,
     );
   }
 

@@ -23,7 +23,10 @@ class Slow {
   }
 }
 
-const soon = () => new Promise((awake) => { setTimeout(awake, 0); });
+const soon = () =>
+  new Promise((awake) => {
+    setTimeout(awake, 0);
+  });
 const line = (number) => new TextEncoder().encode(`line ${number}`.padEnd(79) + '\n');
 
 /** A thousand pieces between two turns don't wait for each other; all is there, in order, after few more turns. */
@@ -43,7 +46,10 @@ export async function output_keeps_up() {
 
 /** What waits is bounded by bytes; a page that isn't seen takes more, so that nothing waits for its slow timers. */
 export async function output_is_bounded() {
-  for (const [unseen, bound] of [[false, AHEAD], [true, AHEAD_UNSEEN]]) {
+  for (const [unseen, bound] of [
+    [false, AHEAD],
+    [true, AHEAD_UNSEEN],
+  ]) {
     const terminal = new Slow();
     const output = new Output(terminal, () => unseen);
     const piece = new Uint8Array(65536);
@@ -78,7 +84,9 @@ export async function output_parsed() {
   output.write('one');
   output.write('two');
   let parsed = false;
-  output.parsed().then(() => { parsed = true; });
+  output.parsed().then(() => {
+    parsed = true;
+  });
   terminal.turn();
   await soon();
   assert(!parsed);

@@ -88,7 +88,8 @@ export class Connection extends EventTarget {
     this.#ended(words, error.outcome?.transient ?? error.transient ?? false, 'bad', error.retryAfter);
   }
 
-  #ended(words, transient, tone, least = 0) { // at least so many seconds
+  #ended(words, transient, tone, least = 0) {
+    // at least so many seconds
     if (!transient) {
       this.#show('over', words, tone);
       return;

@@ -33,8 +33,11 @@ export function setIcon(svg, name) {
 
 /** A button that is only an icon. */
 export function iconButton(name, label, run) {
-  return element('button', { class: 'icon-button', type: 'button', 'aria-label': label, title: label, onclick: run },
-    icon(name));
+  return element(
+    'button',
+    { class: 'icon-button', type: 'button', 'aria-label': label, title: label, onclick: run },
+    icon(name),
+  );
 }
 
 /** Text of an element, written only when it changes: a live region says what is written. */

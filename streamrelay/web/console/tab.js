@@ -4,8 +4,8 @@ import { Connection } from './connection.js';
 import { copy } from './copy.js';
 import { command, link } from './links.js';
 import { Panel } from './panel.js';
-import { whisper } from './toast.js';
 import { Source } from './source.js';
+import { whisper } from './toast.js';
 import { iconOf, load } from './viewers.js';
 
 export class Tab {
@@ -27,8 +27,13 @@ export class Tab {
     this.#known = known;
     this.#source = new Source(session, host, target);
     this.#panel = new Panel({
-      host, target, number, close,
-      kind: iconOf(known ?? {}), act: () => this.reconnect(), entries: () => this.#entries(more),
+      host,
+      target,
+      number,
+      close,
+      kind: iconOf(known ?? {}),
+      act: () => this.reconnect(),
+      entries: () => this.#entries(more),
     });
     this.#panel.view = known?.view;
     this.#panel.screen.addEventListener('enlarged', () => this.focus());

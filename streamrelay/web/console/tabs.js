@@ -1,8 +1,8 @@
 // The tabs: which are open, which is selected (ARIA's tabs; they are selected as the focus moves).
 
 import { $ } from './dom.js';
-import { whisper } from './toast.js';
 import { Tab } from './tab.js';
+import { whisper } from './toast.js';
 
 /** Event: `change`, when tabs come, go, or another is selected; `selected` is null for the overview. */
 export class Tabs extends EventTarget {
@@ -28,9 +28,13 @@ export class Tabs extends EventTarget {
     });
     hosts.addEventListener('change', () => this.#hostsChanged());
     addEventListener('online', () => this.#hurry());
-    document.addEventListener('visibilitychange', () => { if (!document.hidden) this.#hurry(); });
+    document.addEventListener('visibilitychange', () => {
+      if (!document.hidden) this.#hurry();
+    });
     session.addEventListener('in', ({ detail }) => this.#signedIn(detail.another));
-    session.addEventListener('out', () => { if (session.left) this.closeAll(); });
+    session.addEventListener('out', () => {
+      if (session.left) this.closeAll();
+    });
   }
 
   /** Whether something ends for good when the page is left. */
@@ -123,7 +127,10 @@ export class Tabs extends EventTarget {
     const now = this.#all.indexOf(this.#of(event.target));
     const last = this.#all.length - 1;
     const to = {
-      ArrowRight: now === last ? 0 : now + 1, ArrowLeft: now ? now - 1 : last, Home: 0, End: last,
+      ArrowRight: now === last ? 0 : now + 1,
+      ArrowLeft: now ? now - 1 : last,
+      Home: 0,
+      End: last,
     }[event.key];
     if (now < 0 || event.ctrlKey || event.altKey || event.metaKey) return;
     if (to !== undefined) {
@@ -150,7 +157,8 @@ export class Tabs extends EventTarget {
   }
 
   #signedIn(another) {
-    if (another) this.closeAll(); // what one user has opened isn't for the next
+    if (another)
+      this.closeAll(); // what one user has opened isn't for the next
     else this.#all.filter((tab) => tab.signInNeeded).forEach((tab) => tab.reconnect());
   }
 }

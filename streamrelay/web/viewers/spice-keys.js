@@ -4,8 +4,11 @@ import { released, scancode, scancodeAt } from './scancodes.js';
 
 const ALT_GR = 'AltRight';
 const AT_ONCE = 50; // milliseconds; nobody presses Ctrl and AltGr within them
-const MODIFIERS = { // what an event says is held, and by which keys; the first is pressed if none is
-  shiftKey: ['ShiftLeft', 'ShiftRight'], ctrlKey: ['ControlLeft', 'ControlRight'], altKey: ['AltLeft'],
+const MODIFIERS = {
+  // what an event says is held, and by which keys; the first is pressed if none is
+  shiftKey: ['ShiftLeft', 'ShiftRight'],
+  ctrlKey: ['ControlLeft', 'ControlRight'],
+  altKey: ['AltLeft'],
   metaKey: ['MetaLeft', 'MetaRight'],
 };
 const NAMES = new Set([...Object.values(MODIFIERS).flat(), ALT_GR]);

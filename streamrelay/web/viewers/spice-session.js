@@ -44,7 +44,9 @@ export class SpiceSession {
   constructor(library, frame, url, password, signal) {
     this.#library = library;
     this.#frame = frame;
-    this.closed = new Promise((settle) => { this.#settle = settle; });
+    this.closed = new Promise((settle) => {
+      this.#settle = settle;
+    });
     this.#screen.id = `spice-screen-${++count}`;
     this.#screen.className = 'spice-screen';
     frame.append(this.#screen);
@@ -88,7 +90,7 @@ export class SpiceSession {
   // -- channels ------------------------------------------------------------------------------------------------
 
   #begin(uri, password) {
-    const main = this.#main = this.#open(uri, password);
+    const main = (this.#main = this.#open(uri, password));
     if (!main) return;
     this.#add(main);
     for (const name of ['inputs', 'cursor', 'display']) {
@@ -110,7 +112,8 @@ export class SpiceSession {
     const { SpiceMainConn } = this.#library.main;
     try {
       return new SpiceMainConn({ uri, password, screen_id: this.#screen.id, onagent: () => this.#resize() });
-    } catch { // its message has the URL
+    } catch {
+      // its message has the URL
       this.#screen.remove();
       this.#settle(refusal('this page may open no websocket to the relay'));
       return null;
@@ -188,13 +191,19 @@ export class SpiceSession {
     canvas.setAttribute('role', 'application');
     canvas.setAttribute('aria-label', "The machine's screen");
     const events = {
-      mousemove: inputs.handle_mousemove, mouseup: inputs.handle_mouseup, wheel: inputs.handle_mousewheel,
-      mousedown: inputs.handle_mousedown, contextmenu: inputs.handle_contextmenu,
-      keydown: (event) => this.#keys.take(event), keyup: (event) => this.#keys.take(event),
+      mousemove: inputs.handle_mousemove,
+      mouseup: inputs.handle_mouseup,
+      wheel: inputs.handle_mousewheel,
+      mousedown: inputs.handle_mousedown,
+      contextmenu: inputs.handle_contextmenu,
+      keydown: (event) => this.#keys.take(event),
+      keyup: (event) => this.#keys.take(event),
     };
     for (const [type, act] of Object.entries(events)) canvas.addEventListener(type, act);
     canvas.addEventListener('mousedown', () => canvas.focus({ preventScroll: true }));
-    canvas.addEventListener('focus', () => { this.#focused = true; });
+    canvas.addEventListener('focus', () => {
+      this.#focused = true;
+    });
     canvas.addEventListener('blur', () => {
       this.#focused = !canvas.isConnected;
       this.#keys.release();

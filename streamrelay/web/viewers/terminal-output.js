@@ -92,6 +92,8 @@ export class Output {
 
   #below(bytes) {
     if (this.#bytes <= bytes) return Promise.resolve();
-    return new Promise((go) => { this.#waiters.push([bytes, go]); });
+    return new Promise((go) => {
+      this.#waiters.push([bytes, go]);
+    });
   }
 }

@@ -139,7 +139,9 @@ class Terminal {
     this.#followTheme(terminal);
     terminal.onResize(() => this.#tell());
     terminal.onBell(() => this.#flash());
-    terminal.onKey(({ domEvent }) => { if (PAGES_OWN.test(domEvent.key)) domEvent.preventDefault(); });
+    terminal.onKey(({ domEvent }) => {
+      if (PAGES_OWN.test(domEvent.key)) domEvent.preventDefault();
+    });
     terminal.attachCustomKeyEventHandler((event) => {
       const [ours, key] = [event.ctrlKey && event.shiftKey && !event.altKey, event.code];
       if (ours && key === 'KeyC' && event.type === 'keydown' && terminal.hasSelection()) {
@@ -154,7 +156,9 @@ class Terminal {
   #followTheme(terminal) {
     const { signal } = this.#undo;
     const frame = this.#element.firstChild;
-    const follow = () => { terminal.options.theme = themeOf(getComputedStyle(frame).backgroundColor); };
+    const follow = () => {
+      terminal.options.theme = themeOf(getComputedStyle(frame).backgroundColor);
+    };
     const chosen = new MutationObserver(follow);
     chosen.observe(document.documentElement, { attributes: true });
     signal.addEventListener('abort', () => chosen.disconnect());
@@ -201,7 +205,8 @@ class Terminal {
         const { done, value } = await reader.read();
         if (done || stream !== this.#stream) break;
         if (value instanceof Uint8Array) await this.#output.write(value);
-        else if (value.exit !== undefined) await this.#output.write(`\r\n\x1b[0mthe command ended with status ${value.exit}\r\n`);
+        else if (value.exit !== undefined)
+          await this.#output.write(`\r\n\x1b[0mthe command ended with status ${value.exit}\r\n`);
       }
     } catch {
       // a stream that broke; its outcome says how

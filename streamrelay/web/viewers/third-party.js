@@ -31,10 +31,13 @@ export function ownStyle() {
 
 function style(viewer, address) {
   if (!sheets.has(address.href)) {
-    sheets.set(address.href, linked(address).catch(async (cause) => {
-      sheets.delete(address.href); // the next attempt asks anew
-      throw await missing(viewer, address, cause);
-    }));
+    sheets.set(
+      address.href,
+      linked(address).catch(async (cause) => {
+        sheets.delete(address.href); // the next attempt asks anew
+        throw await missing(viewer, address, cause);
+      }),
+    );
   }
   return sheets.get(address.href);
 }
