@@ -83,4 +83,4 @@ async function begin() {
     setTimeout(begin, 3000);
   }
 }
-begin();
+void begin();

@@ -59,7 +59,7 @@ export class StreamLog extends HTMLElement {
   connectedCallback() {
     if (!this.hasAttribute('role')) this.setAttribute('role', 'region');
     if (!this.hasAttribute('aria-label')) this.setAttribute('aria-label', 'Log');
-    this.#openSource();
+    void this.#openSource();
     this.#say();
     if (this.autofocus && document.activeElement === document.body) this.focus(); // browsers would take a button
   }
@@ -72,7 +72,7 @@ export class StreamLog extends HTMLElement {
 
   attributeChangedCallback(name, before, value) {
     if (before === value) return;
-    if (name === 'src' && this.isConnected) this.#openSource();
+    if (name === 'src' && this.isConnected) void this.#openSource();
     if (name === 'max-lines') {
       this.#lines.most = Math.max(1, Math.min(Number(value) || LINES, 10_000_000));
       this.#changed();

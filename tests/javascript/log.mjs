@@ -270,7 +270,7 @@ export async function feed_places() {
     place: { place: 'p', after: 3 },
     items: new ReadableStream({
       start(sink) {
-        items.forEach((item) => sink.enqueue(item));
+        for (const item of items) sink.enqueue(item);
         sink.close();
       },
     }),

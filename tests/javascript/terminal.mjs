@@ -27,7 +27,7 @@ const soon = () =>
   new Promise((awake) => {
     setTimeout(awake, 0);
   });
-const line = (number) => new TextEncoder().encode(`line ${number}`.padEnd(79) + '\n');
+const line = (number) => new TextEncoder().encode(`${`line ${number}`.padEnd(79)}\n`);
 
 /** A thousand pieces between two turns don't wait for each other; all is there, in order, after few more turns. */
 export async function output_keeps_up() {
@@ -81,10 +81,10 @@ export async function output_unseen() {
 export async function output_parsed() {
   const terminal = new Slow();
   const output = new Output(terminal, () => false);
-  output.write('one');
-  output.write('two');
+  void output.write('one');
+  void output.write('two');
   let parsed = false;
-  output.parsed().then(() => {
+  void output.parsed().then(() => {
     parsed = true;
   });
   terminal.turn();

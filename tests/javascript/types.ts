@@ -36,7 +36,7 @@ for await (const item of other.items) {
   if (item instanceof Uint8Array) item.byteLength;
   else {
     const control: Control = item;
-    const said: [number?, string?, number?, boolean?] = [control.exit, control.place, control.skipped, control.lost];
+    const _said: [number?, string?, number?, boolean?] = [control.exit, control.place, control.skipped, control.lost];
   }
 }
 await stream.readable

@@ -37,12 +37,12 @@ export class Connection extends EventTarget {
   start() {
     if (this.state === 'opening') return;
     this.#tries = 0;
-    this.#try();
+    void this.#try();
   }
 
   /** Try now if it is waiting anyway. */
   hurry() {
-    if (this.state === 'waiting') this.#try();
+    if (this.state === 'waiting') void this.#try();
   }
 
   stop() {
@@ -67,7 +67,7 @@ export class Connection extends EventTarget {
       if (round === this.#round) this.#refused(error);
       return;
     }
-    if (round === this.#round) this.#opened(link, round);
+    if (round === this.#round) void this.#opened(link, round);
     else link.close();
   }
 

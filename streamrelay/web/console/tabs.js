@@ -49,7 +49,7 @@ export class Tabs extends EventTarget {
   /** Show a target: in its tab, or in a new one. */
   open(host, target, { another = false } = {}) {
     const there = this.find(host, target);
-    const tab = (!another && there) || this.#add(host, target, another);
+    const tab = (!another && there) || this.#add(host, target);
     this.select(tab);
     if (tab.isDown) tab.reconnect();
     tab.focus();
@@ -82,7 +82,7 @@ export class Tabs extends EventTarget {
   }
 
   closeAll() {
-    this.#all.splice(0).forEach((tab) => tab.destroy());
+    for (const tab of this.#all.splice(0)) tab.destroy();
     this.select(null);
   }
 
@@ -94,7 +94,7 @@ export class Tabs extends EventTarget {
     this.selected.focus();
   }
 
-  #add(host, target, another) {
+  #add(host, target) {
     const same = this.#all.filter((tab) => tab.host === host && tab.target === target).length;
     const tab = new Tab(this.#session, {
       host,
@@ -157,8 +157,8 @@ export class Tabs extends EventTarget {
   }
 
   #signedIn(another) {
-    if (another)
-      this.closeAll(); // what one user has opened isn't for the next
-    else this.#all.filter((tab) => tab.signInNeeded).forEach((tab) => tab.reconnect());
+    // What one user has opened isn't for the next.
+    if (another) this.closeAll();
+    for (const tab of this.#all) if (tab.signInNeeded) tab.reconnect();
   }
 }

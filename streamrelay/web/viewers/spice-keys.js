@@ -58,7 +58,7 @@ export class Keys {
     const third = this.#held.has(ALT_GR) || event.getModifierState('AltGraph'); // some say Ctrl and Alt of it
     for (const [flag, places] of Object.entries(MODIFIERS)) {
       const held = places.filter((place) => this.#held.has(place));
-      if (!event[flag]) held.forEach((place) => this.#up(place));
+      if (!event[flag]) for (const place of held) this.#up(place);
       else if (!held.length && !third) this.#down(places[0], scancodeAt(places[0]), event.timeStamp);
     }
   }

@@ -90,7 +90,8 @@ export class SpiceSession {
   // -- channels ------------------------------------------------------------------------------------------------
 
   #begin(uri, password) {
-    const main = (this.#main = this.#open(uri, password));
+    const main = this.#open(uri, password);
+    this.#main = main;
     if (!main) return;
     this.#add(main);
     for (const name of ['inputs', 'cursor', 'display']) {

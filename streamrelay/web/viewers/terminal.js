@@ -105,7 +105,7 @@ class Terminal {
       fontFamily: 'ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace',
       fontSize: 14,
       lineHeight: 1.1, // at 1 some sizes of DejaVu Sans Mono have no underscores; much more would cut frames apart
-      linkHandler: { activate: (event, address) => follow(address) },
+      linkHandler: { activate: (_event, address) => follow(address) },
       minimumContrastRatio: 4.5, // WCAG 2.2, 1.4.3
       screenReaderMode: wantsReader(),
       scrollback: SCROLLBACK,

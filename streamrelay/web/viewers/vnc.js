@@ -116,7 +116,8 @@ class Session {
     this.#screen = screen;
     this.#channel = new Channel(stream);
     dropPicture(screen);
-    const rfb = (this.rfb = new RFB(screen, this.#channel, { shared: true }));
+    const rfb = new RFB(screen, this.#channel, { shared: true });
+    this.rfb = rfb;
     const canvas = screen.querySelector('canvas');
     Object.assign(rfb, { scaleViewport: true, viewOnly: view, resizeSession: !view, background: 'transparent' });
     const ended = new Promise((resolve) => rfb.addEventListener('disconnect', resolve));
