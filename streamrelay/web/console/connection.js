@@ -75,7 +75,16 @@ export class Connection extends EventTarget {
     const since = performance.now();
     this.#link = link;
     this.#show('open', '', '');
-    const outcome = await link.closed;
+    let outcome;
+    try {
+      outcome = await link.closed;
+    } catch (error) {
+      if (round !== this.#round) return;
+      this.#link = null;
+      link.close(); // the viewer failed, not the stream
+      this.#refused(error);
+      return;
+    }
     if (round !== this.#round) return;
     this.#link = null;
     if (performance.now() - since > STEADY) this.#tries = 0;

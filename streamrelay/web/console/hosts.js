@@ -65,7 +65,7 @@ export class Hosts extends EventTarget {
         this.#session.over('Your session is over. Sign in to see hosts again; what is open stays open.');
         return;
       }
-      wait = Math.min(MOST, Math.max(EACH * 2 ** this.#failures++, problem.retryAfter * 1000));
+      wait = Math.min(MOST, Math.max(EACH * 2 ** this.#failures++, (problem.retryAfter ?? 0) * 1000));
       this.#show(this.list, problem.message);
     }
     this.#timer = setTimeout(() => this.now(), wait);
