@@ -11,7 +11,7 @@ import { Sidebar } from './console/sidebar.js';
 import { showSignIn, takeKey } from './console/signin.js';
 import { Tabs } from './console/tabs.js';
 
-const key = takeKey();
+let key = takeKey();
 const session = new Session();
 const hosts = new Hosts(session);
 const tabs = new Tabs(session, hosts);
@@ -61,7 +61,11 @@ session.addEventListener('out', () => {
 });
 addEventListener('popstate', () => {
   const another = takeKey();
-  if (another && !session.signedIn) session.enter(another);
+  if (another && !session.signedIn) {
+    session.enter(another).catch(() => {
+      key = another; // the platform can't be reached yet; `begin` tries again
+    });
+  }
   follow();
 });
 addEventListener('beforeunload', (event) => {
