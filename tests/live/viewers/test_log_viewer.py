@@ -75,9 +75,9 @@ class Modules(LiveTest):
 
     def test_escapes(self) -> None:
         """Escapes and control characters are taken out, understood or shown, and none of them takes long."""
-        for name in ("ansi_plain", "ansi_colours"):
-            Scenario(name, {}, "log.mjs").result()
-        self.assertLess(Scenario("ansi_hostile", {}, "log.mjs").result(), 3000)
+        for name in ("ansi_plain", "ansi_colours", "ansi_pieces"):
+            Scenario(name, {}, "ansi.mjs").result()
+        self.assertLess(Scenario("ansi_hostile", {}, "ansi.mjs").result(), 3000)
 
     def test_matches(self) -> None:
         """Matches are exact; a million lines are searched in slices."""
