@@ -2,6 +2,7 @@
 
 const ICONS = new URL('icons.svg', import.meta.url);
 
+/** The page's element of an id; which kind it is stands in console.html. @type {(id: string) => any} */
 export const $ = (id) => document.getElementById(id);
 
 /** An element. An attribute that is true stands without a value, one that is false not at all; `onclick` listens. */

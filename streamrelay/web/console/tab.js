@@ -22,7 +22,8 @@ export class Tab {
 
   /** `number` tells it from others of the same target; `more` are entries for its menu; `close()` closes it. */
   constructor(session, { host, target, known, number, more, close }) {
-    Object.assign(this, { host, target });
+    this.host = host;
+    this.target = target;
     this.#session = session;
     this.#known = known;
     this.#source = new Source(session, host, target);

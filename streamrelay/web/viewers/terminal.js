@@ -31,6 +31,7 @@ class Terminal {
   #writer = null; // null while nothing may be sent
   #told = ''; // the size that the host knows
   #tellLater = 0;
+  /** @type {PromiseWithResolvers<void>} */
   #gone = Promise.withResolvers();
   #undo = new AbortController(); // of listeners
 

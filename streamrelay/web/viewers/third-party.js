@@ -13,7 +13,7 @@ const sheets = new Map(); // promises of the style sheets that the page has, by 
 export async function load(viewer, path) {
   const address = new URL(path, FOLDER);
   try {
-    return await import(address);
+    return await import(address.href);
   } catch (cause) {
     throw await missing(viewer, address, cause);
   }
@@ -42,6 +42,7 @@ function style(viewer, address) {
   return sheets.get(address.href);
 }
 
+/** @returns {Promise<void>} */
 function linked(address) {
   return new Promise((loaded, failed) => {
     const link = document.createElement('link');
