@@ -124,7 +124,7 @@ class Tabs(ConsoleTest):
         self.expect(page.get_by_role("tab")).to_have_count(3)
         self.expect(page.get_by_role("tab", selected=True)).to_contain_text("shell (2)")
         for _ in range(3):
-            page.get_by_role("tabpanel").get_by_role("button", name="CloseCode", exact=True).click()
+            page.get_by_role("tabpanel").get_by_role("button", name="Close", exact=True).click()
         self.expect(page.get_by_text("Choose a target")).to_be_visible()
         until(lambda: not self.common.ask("GET", "/v1/streams").json["streams"], what="the end of all streams")
         self.assert_content()
@@ -141,7 +141,7 @@ class Tabs(ConsoleTest):
         self.expect(page.get_by_role("tab", selected=True)).to_contain_text("app")
         page.go_forward()
         self.expect(page.get_by_role("tab", selected=True)).to_contain_text("shell")
-        page.get_by_role("tabpanel").get_by_role("button", name="CloseCode", exact=True).click()
+        page.get_by_role("tabpanel").get_by_role("button", name="Close", exact=True).click()
         self.assertEqual(page.url, f"{self.common.console}/#{HOST}/app")
         page.go_back()
         self.expect(page.get_by_role("tab")).to_have_count(1)

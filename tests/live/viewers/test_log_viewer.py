@@ -322,7 +322,7 @@ class Text(LogViewerTest):
         self.view.locator("stream-log .more").click()
         whole = self.view.locator("stream-log dialog pre")
         self.assertEqual(whole.text_content(), f"begin {'x' * 30_000} end")
-        self.press("CloseCode")
+        self.press("Close")
         self.assertFalse(whole.is_visible())
         self.assert_content()
 
