@@ -76,10 +76,10 @@ class Modules(LiveTest):
 
     def test_escapes(self) -> None:
         """Escapes and control characters are taken out, understood or shown, and none of them takes long."""
-        for name in ("ansi_plain", "ansi_colours"):
-            Scenario(name, {}, "log.mjs").result()
+        for name in ("ansi_plain", "ansi_colours", "ansi_pieces"):
+            Scenario(name, {}, "ansi.mjs").result()
         with timed() as passed:
-            self.assertLess(passed.fairly(Scenario("ansi_hostile", {}, "log.mjs").result()), 3000)
+            self.assertLess(passed.fairly(Scenario("ansi_hostile", {}, "ansi.mjs").result()), 3000)
 
     def test_matches(self) -> None:
         """Matches are exact; a million lines are searched in slices."""
