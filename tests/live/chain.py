@@ -36,6 +36,7 @@ from streamrelay.grants import Grant
 from streamrelay.keys import add_key
 from streamrelay.tokens import Signer, generate, new_id
 from tests.authority import Authority
+from tests.live.pace import bystander
 from tests.live.secrets import SUITE
 from tests.suite import guard
 
@@ -108,6 +109,7 @@ class LiveTest(SynchronousTestCase):
         skip = "a live test, and STREAMRELAY_TESTS is quick"
 
     def setUp(self) -> None:
+        bystander()
         self.folder = Path(tempfile.mkdtemp(prefix="streamrelay-test-"))
         self.folder.chmod(0o755)  # for sshd, and for users that a test becomes
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
