@@ -60,11 +60,6 @@ def slowness() -> float:
     return bystander().slowness(time.monotonic() - 1)
 
 
-def fairly(amount: float) -> float:
-    """What an amount of time, in any unit, that something took in the last seconds is on a free machine."""
-    return amount / bystander().slowness(time.monotonic() - 10)
-
-
 @define(eq=False)
 class Stopwatch:
     """Seconds since it began, on the wall when it is called."""
