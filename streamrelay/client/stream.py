@@ -1,4 +1,4 @@
-"""The native client: asks the platform for a stream and splices it with standard input and output, or a local port."""
+"""A stream of the native client: asked of the platform, dialled, and spliced with stdin and stdout or a local port."""
 
 from collections.abc import Callable
 from typing import Any, Final

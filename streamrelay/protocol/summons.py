@@ -1,4 +1,4 @@
-"""Everything that has a name on a wire: messages, close codes, subjects and limits (protocol.rst)."""
+"""Messages on the bus (protocol.rst): summonses, the agents' answers, what discovery tells, the event of an end."""
 
 from typing import Annotated, Final, Literal
 
