@@ -1,4 +1,4 @@
-"""The other end of a transport: who it is, that it gets bytes at once, and why it is gone, in words for logs."""
+"""The other end of a transport: who it is, and why it is gone, in words for logs."""
 
 from typing import Any
 

@@ -91,11 +91,11 @@ class Printable(SynchronousTestCase):
         self.assertEqual(len(printable("x" * 1000)), 200)
 
     def test_ending(self) -> None:
-        """An ending's text is printable, whatever its reason is."""
+        """An outcome's text is printable, whatever its reason is."""
         self.assertEqual(str(Outcome(4711, "a\nb")), "4711 a?b")
 
 
-class Endings(SynchronousTestCase):
+class Outcomes(SynchronousTestCase):
     """Close codes in words."""
 
     def test_all_explained(self) -> None:
@@ -103,12 +103,12 @@ class Endings(SynchronousTestCase):
         self.assertEqual(set(EXPLAIN), set(CloseCode))
 
     def test_clean(self) -> None:
-        """Only 1000 is a clean ending."""
+        """Only 1000 is a clean outcome."""
         self.assertTrue(FINISHED.clean)
         self.assertEqual([code for code in CloseCode if Outcome(code).clean], [CloseCode.FINISHED])
 
     def test_words(self) -> None:
-        """An ending is told by its number, its meaning and its reason, each once, for unknown codes too."""
+        """An outcome is told by its number, its meaning and its reason, each once, for unknown codes too."""
         self.assertEqual(str(outcome(CloseCode.OPERATOR)), "4006 ended by an operator")
         self.assertEqual(str(outcome(CloseCode.LEG_LOST, "why")), "4005 the other leg was lost: why")
         self.assertEqual(str(Outcome(4321, "why")), "4321 why")

@@ -110,13 +110,13 @@ class Resolver:
     ) -> IHostResolution:
         """Resolve a name as the reactor does, and give the receiver the allowed addresses alone."""
         own: IHostnameResolver = self.where.reactor.nameResolver
-        sieve = Sieve(self.where, resolutionReceiver)
-        return own.resolveHostName(sieve, hostName, portNumber, addressTypes, transportSemantics)
+        address_filter = AddressFilter(self.where, resolutionReceiver)
+        return own.resolveHostName(address_filter, hostName, portNumber, addressTypes, transportSemantics)
 
 
 @implementer(IResolutionReceiver)
 @define(eq=False)
-class Sieve:
+class AddressFilter:
     """Passes on allowed addresses."""
 
     where: Filtered
