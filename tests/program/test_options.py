@@ -27,6 +27,7 @@ from streamrelay.platform.tap import PlatformService
 from streamrelay.program.options import one_line
 from streamrelay.program.reactor import install_reactor
 from streamrelay.program.service import Looped, Ports
+from streamrelay.program.settings import declared
 from streamrelay.relay import tap as relay_tap
 from streamrelay.relay.config import RelayConfig
 from streamrelay.relay.service import Relay
@@ -35,6 +36,8 @@ from tests.fakes.bus import FakeBus
 from tests.fakes.files import folder, key_pair
 from tests.fakes.logs import Heard
 from tests.fakes.reactors import install
+
+PROGRAMS = ((relay_tap, RelayConfig), (agent_tap, AgentConfig), (platform_tap, PlatformConfig))
 
 
 class Plugins(SynchronousTestCase):
@@ -161,10 +164,41 @@ class Lines(Case):
         self.assertEqual((config.listen, config.id), (("tls:2",), "a"))
 
     def test_all_settings_exist(self) -> None:
-        """Every option stands for a setting that there is."""
-        for module, kind in ((relay_tap, RelayConfig), (agent_tap, AgentConfig), (platform_tap, PlatformConfig)):
-            settings = {*module.Options.many.values(), *module.Options.one.values()}
-            self.assertEqual(settings - set(kind.__struct_fields__), set())
+        """Every setting that is declared as an option can be given by it, in its own form; the others by none."""
+        for module, kind in PROGRAMS:
+            for setting in declared(kind):
+                option = f"--{setting.name.replace('_', '-')}"
+                if setting.option is None:
+                    self.assertRaises(usage.UsageError, self.parse, module, option, "3")
+                    continue
+                option = f"--{setting.option_name}"
+                words = (option,) if setting.is_flag else (option, "3")
+                given = self.parse(module, *words, *(words if setting.is_list else ())).overrides()
+                expected = True if setting.is_flag else ("3", "3") if setting.is_list else "3"
+                self.assertEqual(given, {setting.name: 3 if setting.is_number else expected}, option)
+
+    def test_help(self) -> None:
+        """`--help` tells each option once, with what it is, whether it may be repeated, and its default."""
+        for module, kind in PROGRAMS:
+            parsed = module.Options()
+            shown = " ".join(str(parsed).split())
+            for setting in declared(kind):
+                if setting.option is None:
+                    continue
+                ends = "=" if not setting.is_flag else ""
+                self.assertEqual(shown.count(f" --{setting.option_name}{ends} {setting.help}"), 1, setting.name)
+                self.assertEqual("; may be repeated" in setting.help, setting.is_list)
+            self.assertEqual(str(parsed).count("twistd [options]"), 0)
+        helps = {setting.name: setting.help for setting in declared(PlatformConfig)}
+        self.assertTrue(helps["listen"].endswith("; may be repeated (default: tcp:8800:interface=127.0.0.1)."))
+        self.assertTrue(helps["idle"].endswith("0: never (default: 0)."))
+        self.assertTrue(helps["tokens"].endswith("(default: signed)."))
+        self.assertNotIn("default", helps["relay"] + helps["key"] + helps["insecure"] + helps["proxies"])
+
+    def test_unsaid(self) -> None:
+        """Without options nothing is overridden."""
+        for module, _ in PROGRAMS:
+            self.assertEqual(self.parse(module).overrides(), {})
 
     def test_no_password(self) -> None:
         """A bus' URL with a password is no option, as the process list would show it; the error doesn't show it."""
