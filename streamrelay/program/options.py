@@ -44,8 +44,9 @@ class ConfigOptions(usage.Options):
 
     def add(self, setting: Setting, text: str) -> None:
         """Take one option's value."""
-        if setting.name == "nats" and "@" in text:
-            raise usage.UsageError("--nats: the process list would show who logs in; use the file, or --nats-nkey")
+        if setting.option is not None and setting.option.instead and "@" in text:
+            why = f"the process list would show who logs in; {setting.option.instead}"
+            raise usage.UsageError(f"--{setting.option_name}: {why}")
         if setting.is_list:
             self.given[setting.name] = (*self.given.get(setting.name, ()), text)
         else:

@@ -24,6 +24,8 @@ class Option(Struct, frozen=True):
     """A phrase without a full stop. That it may be repeated, and its default, are added."""
     named: str = ""
     """The option's name, if that isn't the setting's with ``-`` for ``_``."""
+    instead: str = ""
+    """Advice if the value is a URL with a login in it, which the process list would show; empty: it can't be."""
 
 
 class Setting(Struct, frozen=True):

@@ -4,7 +4,10 @@ from typing import Annotated
 
 from streamrelay.program.settings import Option
 
-NatsUrls = Annotated[tuple[str, ...], Option("A URL of the bus, for example tls://nats.example")]
+NatsUrls = Annotated[
+    tuple[str, ...],
+    Option("A URL of the bus, for example tls://nats.example", instead="use the file, or --nats-nkey"),
+]
 NatsCreds = Annotated[str, Option("A NATS credentials file")]
 NatsNkey = Annotated[str, Option("A file with the seed of an NKEY, as which this program is known to the bus")]
 NatsCertificate = Annotated[str, Option("What is shown to the bus if it asks: CERTIFICATE,KEY (PEM files)")]
