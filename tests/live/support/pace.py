@@ -20,7 +20,7 @@ from attrs import define, field
 
 WORK = 0.010
 """Seconds of CPU of a bit of work: several slices of the scheduler."""
-PAUSE = 0.1
+PAUSE = 0.4
 KEPT = 6000
 """Bits that are remembered, ten minutes."""
 
@@ -58,6 +58,11 @@ def bystander() -> Bystander:
 def slowness() -> float:
     """How many times slower than free the machine is now."""
     return bystander().slowness(time.monotonic() - 1)
+
+
+def fairly(amount: float) -> float:
+    """What an amount of time, in any unit, that something took in the last seconds is on a free machine."""
+    return amount / bystander().slowness(time.monotonic() - 10)
 
 
 @define(eq=False)
