@@ -11,7 +11,7 @@ from tests.fakes.http import FakeFetch
 from tests.fakes.logs import Heard
 from tests.issuer import AUDIENCE, ISSUER, Key
 from tests.platform.auth.test_oidc import Known
-from tests.platform.http.test_authenticate import WANTED, GateCase
+from tests.platform.http.test_authenticate import LOCAL, PUBLIC, WANTED, GateCase
 
 
 class Tokens(GateCase):
