@@ -55,10 +55,8 @@ class ConfigOptions(usage.Options):
     def overrides(self) -> dict[str, Any]:
         """Return the settings that the command line gives."""
         Logger.debugging = bool(self["debug"])
-        for setting in declared(self.settings):
-            if setting.is_number and setting.name in self.given:
-                self.given[setting.name] = _number(setting, self.given[setting.name])
-        return self.given
+        numbers = {setting.name: setting for setting in declared(self.settings) if setting.is_number}
+        return {name: _number(numbers[name], text) if name in numbers else text for name, text in self.given.items()}
 
     def config(self, kind: type[Kind]) -> Kind:
         """The settings, or `ConfigError`."""

@@ -158,7 +158,9 @@ class Lines(Case):
                     continue
                 option = f"--{setting.option_name}"
                 words = (option,) if setting.is_flag else (option, "3")
-                given = self.parse(module, *words, *(words if setting.is_list else ())).overrides()
+                parsed = self.parse(module, *words, *(words if setting.is_list else ()))
+                given = parsed.overrides()
+                self.assertEqual(parsed.overrides(), given)
                 expected = True if setting.is_flag else ("3", "3") if setting.is_list else "3"
                 self.assertEqual(given, {setting.name: 3 if setting.is_number else expected}, option)
 
