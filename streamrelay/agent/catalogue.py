@@ -5,18 +5,18 @@ full and is filled into the settings; whatever isn't matched exactly is no targe
 """
 
 import os
-import re
 from collections.abc import Callable, Mapping
+from functools import reduce
+from operator import or_
 from typing import Any, Final
 
 import msgspec
 import re2
 from attrs import define, field
-from msgspec import structs
 
 from streamrelay.agent.targets.container.container import Container
 from streamrelay.agent.targets.journal.journal import Journal
-from streamrelay.agent.targets.kind import Target
+from streamrelay.agent.targets.kind import PART, Kind, Target
 from streamrelay.agent.targets.logfile.log import Log
 from streamrelay.agent.targets.qemu.qemu import Qemu
 from streamrelay.agent.targets.sockets.tcp import Tcp
@@ -26,17 +26,14 @@ from streamrelay.errors import ConfigError, TargetError
 from streamrelay.files import Watched
 from streamrelay.logs import Logger
 from streamrelay.program.settings import read_toml
-from streamrelay.program.validation import check_socket
 from streamrelay.protocol.names import is_target
 from streamrelay.protocol.summons import Refusal, TargetInfo
 
 log = Logger()
 
-Settings = Tcp | Unix | Log | Pty | Qemu | Container | Journal
+KINDS: tuple[type[Kind], ...] = (Tcp, Unix, Log, Pty, Qemu, Container, Journal)
+"""All kinds of targets. A new one takes its place here."""
 
-_SOCKETS: Final = {Unix: "path", Qemu: "qmp", Container: "socket"}
-"""The settings that are paths of unix sockets."""
-_PLACE: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _OPTIONS: Final = re2.Options()
 _OPTIONS.log_errors = False  # they are told by the exception
 _OPTIONS.max_mem = 1 << 20  # bytes of one expression, compiled
@@ -47,11 +44,11 @@ class Entry:
     """One target of the list."""
 
     name: str
-    settings: Settings
+    settings: Kind
     pattern: Any
     """Compiled by RE2, which takes linear time whatever the expression and the name: one who asks can't stall us."""
 
-    def match(self, name: str) -> Target | None:
+    def match(self, name: str) -> Kind | None:
         """The target of this name with its parts filled in."""
         match = self.pattern.fullmatch(name)
         if match is None:
@@ -64,30 +61,26 @@ class Entry:
 
 def read_entry(name: str, table: object) -> Entry:
     """One ``[targets.NAME]`` table, or `ValueError`."""
-    plain = _PLACE.sub("x", name)
+    plain = PART.sub("x", name)
     if not is_target(plain):
         raise ValueError("a name is letters, digits, ._:@+- and {parts}, with / between")
-    settings: Settings = msgspec.convert(table, type=Settings, strict=True)
-    wanted = _PLACE.findall(name)
+    settings: Kind = msgspec.convert(table, type=reduce(or_, KINDS), strict=True)
+    wanted = PART.findall(name)
     if len(set(wanted)) != len(wanted):
         raise ValueError("a part stands twice in the name")
     if set(wanted) != set(settings.parts):
         raise ValueError(f"parts: expected a regular expression for each of {wanted or 'no parts'}")
-    unknown = set(_PLACE.findall(" ".join(_texts(settings)))) - set(wanted)
+    unknown = set(PART.findall(" ".join(settings.all_texts()))) - set(wanted)
     if unknown:
         raise ValueError(f"{{{min(unknown)}}} is no part of the name")
-    if isinstance(settings, Tcp | Unix | Log | Qemu):
-        settings = settings.bounded()
-    setting = _SOCKETS.get(type(settings))
-    if setting is not None:
-        check_socket(setting, _PLACE.sub("", getattr(settings, setting)))
+    settings = settings.bounded()
     if not wanted:
         settings.check()
     return Entry(name, settings, _pattern(name, settings.parts))
 
 
 def _pattern(name: str, parts: Mapping[str, str]) -> Any:
-    pieces = _PLACE.split(name)  # literal, part, literal, part, … literal
+    pieces = PART.split(name)  # literal, part, literal, part, … literal
     text = ""
     for index, piece in enumerate(pieces):
         if index % 2 == 0:
@@ -110,46 +103,26 @@ def _reason(error: Exception) -> str:
     return reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
 
 
-def _texts(settings: Settings) -> list[str]:
-    texts: list[str] = []
-    for value in structs.asdict(settings).values():
-        if isinstance(value, str):
-            texts.append(value)
-        elif isinstance(value, tuple):
-            texts += [item for item in value if isinstance(item, str)]
-    if isinstance(settings, Container):
-        texts += settings.labels.values()
-    return texts
-
-
 def _dots(text: str) -> int:
     return sum(step in (".", "..") for step in text.split("/"))
 
 
-def fill(settings: Settings, parts: Mapping[str, str]) -> Settings | None:
+def fill(settings: Kind, parts: Mapping[str, str]) -> Kind | None:
     """The settings with every ``{part}`` replaced; None if that makes no possible target.
 
     By what was filled in no argument may become an option, and no step of a path ``.`` or ``..``.
     """
 
     def filled(text: str) -> str:
-        result = _PLACE.sub(lambda match: parts[match[1]], text)
+        result = PART.sub(lambda match: parts[match[1]], text)
         if result.startswith("-") and not text.startswith("-"):
             raise ValueError("an argument became an option")
         if _dots(result) > _dots(text):
             raise ValueError("a step of a path became . or ..")
         return result
 
-    changes: dict[str, Any] = {}
     try:
-        for name, value in structs.asdict(settings).items():
-            if isinstance(value, str):
-                changes[name] = filled(value)
-            elif name == "command":
-                changes[name] = tuple(filled(item) for item in value)
-            elif name == "labels":
-                changes[name] = {label: filled(item) for label, item in value.items()}
-        result = structs.replace(settings, **changes)
+        result = settings.filled(filled)
         result.check()
     except ValueError:
         return None

@@ -14,49 +14,10 @@ from streamrelay.program.service import Looped
 class Options(ConfigOptions):
     """Options of the agent; each overrides the setting of the same name in the file."""
 
-    synopsis = "twistd [options] streamagent --config FILE"
+    settings = AgentConfig
+    synopsis = "--config FILE"
     longdesc = "Connects targets of this host to a relay when it is summoned. Targets stand in the file alone."
-    many = {"nats": "nats", "relay": "relays", "platform-key": "platform_key"}
-    one = {
-        "host": "host",
-        "tokens": "tokens",
-        "nats-creds": "nats_creds",
-        "nats-nkey": "nats_nkey",
-        "nats-certificate": "nats_certificate",
-        "ca": "ca",
-        "certificate": "certificate",
-        "mask": "mask",
-        "drop-in": "drop_in",
-    }
-    flags = ("insecure",)
-    optParameters = [
-        ["config", "c", None, "The TOML file of settings and targets."],
-        ["host", None, None, "The name under which the platform knows this host."],
-        ["tokens", None, None, "signed (summonses of a platform; the default) or opaque."],
-        ["nats-creds", None, None, "A NATS credentials file."],
-        ["nats-nkey", None, None, "A file with the seed of an NKEY."],
-        ["nats-certificate", None, None, "What is shown to the bus if it asks: CERTIFICATE,KEY (PEM files)."],
-        ["ca", None, None, "A file of certificates to trust in place of the system's."],
-        ["certificate", None, None, "What is shown to relays that ask for one: CERTIFICATE,KEY (PEM files)."],
-        ["mask", None, None, "auto (none needed over TLS; the default) or always."],
-        ["drop-in", None, None, "A directory whose *.toml files hold more targets."],
-    ]
-    optFlags = [
-        ["debug", None, "Log more."],
-        ["insecure", None, "Allow ws:// and nats:// without TLS beyond this machine."],
-    ]
-
-    def opt_nats(self, url: str) -> None:
-        """A URL of the bus, for example tls://nats.example; may be repeated."""
-        self.add("nats", url)
-
-    def opt_relay(self, url: str) -> None:
-        """A relay that may be dialled, for example wss://relay.example; may be repeated."""
-        self.add("relay", url)
-
-    def opt_platform_key(self, file: str) -> None:
-        """A file with a platform's public key; may be repeated."""
-        self.add("platform-key", file)
+    file = "The TOML file of settings and targets."
 
 
 def makeService(options: Options) -> MultiService:

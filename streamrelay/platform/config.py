@@ -10,55 +10,54 @@ from streamrelay.net.proxies import Proxies
 from streamrelay.platform.auth.oidc import OidcConfig
 from streamrelay.platform.auth.sessions import SessionsConfig
 from streamrelay.platform.auth.webhook import AskConfig
+from streamrelay.program.settings import Option
+from streamrelay.program.shared_settings import (
+    Certificates,
+    NatsCertificate,
+    NatsCreds,
+    NatsNkey,
+    NatsUrls,
+    ProxyNetworks,
+    ProxyProtocol,
+)
 from streamrelay.program.validation import check_http, check_listening, check_origin, check_relay
-from streamrelay.protocol.limits import Limits
+from streamrelay.protocol.limits import Bytes, Limits, Seconds
 from streamrelay.protocol.names import Host, is_loopback
 
 
-class PlatformConfig(Limits, frozen=True, forbid_unknown_fields=True):
+class PlatformConfig(Limits, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Settings of ``twistd streamplatform``; its limits go into tokens and summonses."""
 
-    relay: str
-    """The relay's public URL, for agents and clients: ws[s]://host[:port][/prefix]."""
-    listen: tuple[str, ...] = ("tcp:8800:interface=127.0.0.1",)
-    """Twisted endpoint strings to listen on."""
-    certificates: tuple[str, ...] = ()
-    """Certificates for ``tls:`` ports, each "CERTIFICATE,KEY" (PEM files; one file may hold both). The one that fits
-    the name which the other end asks for is shown, else the first."""
-    proxies: tuple[str, ...] = ()
-    """Addresses or networks of proxies whose word about a client's address is taken; "unix" for unix sockets."""
-    proxy_protocol: bool = False
-    """Whether these proxies begin each connection with a PROXY header, version 2; else X-Forwarded-For is read."""
-    origin: tuple[str, ...] = ()
-    """Origins of pages elsewhere that may use the API with a key: scheme://host[:port], compared byte by byte."""
-    relay_id: Host = "relay"
-    """The audience of the tokens: the relay's `id`."""
-    nats: tuple[str, ...] = ("nats://127.0.0.1:4222",)
-    """URLs of the bus."""
-    nats_creds: str = ""
-    """A NATS credentials file."""
-    nats_nkey: str = ""
-    """A file with the seed of an NKEY, as which this program is known to the bus."""
-    nats_certificate: str = ""
-    """The certificate that is shown to the bus if it asks for one: "CERTIFICATE,KEY", PEM files."""
-    tokens: Literal["signed", "opaque"] = "signed"
-    """Whether tokens and summonses are signed."""
-    key: str = ""
-    """The file of the platform's private key."""
-    keys: str = ""
-    """The TOML file of users' keys and grants."""
-    ca: str = ""
-    """A file of certificates to trust for the bus, in place of the system's."""
-    insecure: bool = False
-    """Whether ws://, http:// and nats:// without TLS may leave this machine."""
+    relay: Annotated[str, Option("The relay's public URL, for agents and clients: wss://host[:port][/prefix]")]
+    listen: Annotated[
+        tuple[str, ...], Option("Where to listen: tls:443, tcp:8800:interface=127.0.0.1, unix:/run/streamplatform.sock")
+    ] = ("tcp:8800:interface=127.0.0.1",)
+    certificates: Certificates = ()
+    proxies: ProxyNetworks = ()
+    proxy_protocol: ProxyProtocol = False
+    origin: Annotated[
+        tuple[str, ...], Option("An origin whose pages may use the API with a key, for example https://panel.example")
+    ] = ()
+    relay_id: Annotated[Host, Option("The relay's id, the audience of its tokens")] = "relay"
+    nats: NatsUrls = ("nats://127.0.0.1:4222",)
+    nats_creds: NatsCreds = ""
+    nats_nkey: NatsNkey = ""
+    nats_certificate: NatsCertificate = ""
+    tokens: Annotated[Literal["signed", "opaque"], Option("signed or opaque, of tokens and summonses")] = "signed"
+    key: Annotated[str, Option("The file of the platform's private key (`streamrelay keygen`)")] = ""
+    keys: Annotated[str, Option("The TOML file of users' keys and grants (`streamrelay key add`)")] = ""
+    ca: Annotated[str, Option("A file of certificates to trust for the bus in place of the system's")] = ""
+    idle: Annotated[Seconds, Option("Seconds without a byte after which a stream ends; 0: never")] = 0
+    lifetime: Annotated[Seconds, Option("Seconds that a stream may live; 0: for ever")] = 0
+    quota: Annotated[Bytes, Option("Bytes that a stream may carry, both ways together; 0: any number")] = 0
+    insecure: Annotated[bool, Option("Allow ws://, http:// and nats:// without TLS beyond this machine")] = False
     oidc: OidcConfig | None = None
     """An issuer whose JWTs are accepted."""
     ask: AskConfig | None = None
     """A system that decides each request."""
     sessions: SessionsConfig = SessionsConfig()
     """How long somebody stays signed in at the console page."""
-    viewers: str = ""
-    """A folder of third-party viewers, served in place of those that came with the package."""
+    viewers: Annotated[str, Option("A folder of third-party viewers to serve in place of those of the package")] = ""
     max_connections: Annotated[int, Meta(ge=0)] = 0
     """Connections at once, over which idle ones are closed and new ones dropped; 0: as the descriptors allow."""
     max_connections_per_address: Annotated[int, Meta(ge=1)] = 200

@@ -26,68 +26,9 @@ from streamrelay.program.service import Looped, Ports
 class Options(ConfigOptions):
     """Options of the platform; each overrides the setting of the same name in the file."""
 
-    synopsis = "twistd [options] streamplatform --relay URL --key FILE --keys FILE"
+    settings = PlatformConfig
+    synopsis = "--relay URL --key FILE --keys FILE"
     longdesc = "Authorises streams, mints tokens and summons agents: an HTTP API and a console page."
-    many = {"listen": "listen", "nats": "nats", "certificate": "certificates", "proxy": "proxies", "origin": "origin"}
-    flags = ("insecure", "proxy-protocol")
-    one = {
-        "relay": "relay",
-        "relay-id": "relay_id",
-        "tokens": "tokens",
-        "key": "key",
-        "keys": "keys",
-        "nats-creds": "nats_creds",
-        "nats-nkey": "nats_nkey",
-        "nats-certificate": "nats_certificate",
-        "ca": "ca",
-        "idle": "idle",
-        "lifetime": "lifetime",
-        "quota": "quota",
-        "viewers": "viewers",
-    }
-    numbers = frozenset({"idle", "lifetime", "quota"})
-    optParameters = [
-        ["config", "c", None, "A TOML file of settings."],
-        ["relay", None, None, "The relay's public URL, for example wss://relay.example."],
-        ["relay-id", None, None, "The relay's id, the audience of its tokens (default: relay)."],
-        ["tokens", None, None, "signed (the default) or opaque."],
-        ["key", None, None, "The file of the platform's private key (`streamrelay keygen`)."],
-        ["keys", None, None, "The TOML file of users' keys and grants (`streamrelay key add`)."],
-        ["nats-creds", None, None, "A NATS credentials file."],
-        ["nats-nkey", None, None, "A file with the seed of an NKEY."],
-        ["nats-certificate", None, None, "What is shown to the bus if it asks: CERTIFICATE,KEY (PEM files)."],
-        ["ca", None, None, "A file of certificates to trust for the bus in place of the system's."],
-        ["idle", None, None, "Seconds without a byte after which a stream ends (default: 0, never)."],
-        ["lifetime", None, None, "Seconds that a stream may live (default: 0, for ever)."],
-        ["quota", None, None, "Bytes that a stream may carry, both ways together (default: 0, any number)."],
-        ["viewers", None, None, "A folder of third-party viewers to serve in place of those of the package."],
-    ]
-    optFlags = [
-        ["debug", None, "Log more."],
-        ["insecure", None, "Allow ws://, http:// and nats:// without TLS beyond this machine."],
-        ["proxy-protocol", None, "The proxies begin each connection with a PROXY header, version 2."],
-    ]
-
-    def opt_listen(self, endpoint: str) -> None:
-        """Where to listen: tls:443, tcp:8800:interface=127.0.0.1, unix:/run/streamplatform.sock; may be repeated
-        (default: tcp:8800:interface=127.0.0.1)."""
-        self.add("listen", endpoint)
-
-    def opt_certificate(self, pair: str) -> None:
-        """A certificate for tls: ports, as CERTIFICATE,KEY (PEM files; one file may hold both); may be repeated."""
-        self.add("certificate", pair)
-
-    def opt_proxy(self, network: str) -> None:
-        """A proxy whose word about a client's address is taken, for example 10.0.0.0/8, or unix; may be repeated."""
-        self.add("proxy", network)
-
-    def opt_origin(self, origin: str) -> None:
-        """An origin whose pages may use the API with a key, for example https://panel.example; may be repeated."""
-        self.add("origin", origin)
-
-    def opt_nats(self, url: str) -> None:
-        """A URL of the bus, for example tls://nats.example; may be repeated."""
-        self.add("nats", url)
 
 
 class PlatformService(Service):

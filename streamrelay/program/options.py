@@ -1,6 +1,6 @@
 """Options of the three programs: they lie over a TOML file, and their class installs the reactor."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar, TypeVar
 
@@ -10,57 +10,78 @@ from twisted.python import usage
 from streamrelay.errors import ConfigError
 from streamrelay.logs import Logger
 from streamrelay.program.reactor import install_reactor
-from streamrelay.program.settings import load
+from streamrelay.program.settings import Setting, declared, load
 
 Kind = TypeVar("Kind", bound=Struct)
 
 
 class ConfigOptions(usage.Options):
-    """Options that override the file given by ``--config``. `Options.__init__` installs the reactor."""
+    """Options that override the file given by ``--config``, as the settings declare them.
 
+    `Options.__init__` installs the reactor.
+    """
+
+    settings: ClassVar[type[Struct]]
+    """The Struct that declares them."""
     fast_loop: ClassVar[bool] = False
     """Whether uvloop may be used; not where processes are spawned, as it loses their ends."""
-    many: ClassVar[dict[str, str]] = {}
-    """Repeatable options, and the settings that they add to."""
-    one: ClassVar[dict[str, str]] = {}
-    """Options that are given once, and the settings that they set."""
-    flags: ClassVar[tuple[str, ...]] = ()
-    """Options without a value that set what is called alike."""
-    numbers: ClassVar[frozenset[str]] = frozenset()
-    """Settings that are numbers."""
+    file: ClassVar[str] = "A TOML file of settings."
+    """The help of ``--config``."""
+    optFlags: ClassVar[list[list[str | None]]] = [["debug", None, "Log more."]]
+    optParameters: ClassVar[list[list[str | None]]] = []
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        cls.optParameters = [["config", "c", None, cls.file]]
+        for setting in declared(cls.settings):
+            if setting.option is not None:
+                setattr(cls, f"opt_{setting.option_name.replace('-', '_')}", _option(setting))
 
     def __init__(self) -> None:
         install_reactor(self.fast_loop)
         super().__init__()
-        self.lists: dict[str, list[str]] = {}
+        self.given: dict[str, Any] = {}
 
-    def add(self, setting: str, value: str) -> None:
-        if setting == "nats" and "@" in value:
-            raise usage.UsageError("--nats: the process list would show who logs in; use the file, or --nats-nkey")
-        self.lists.setdefault(setting, []).append(value)
+    def add(self, setting: Setting, text: str) -> None:
+        """Take one option's value."""
+        if setting.option is not None and setting.option.instead and "@" in text:
+            why = f"the process list would show who logs in; {setting.option.instead}"
+            raise usage.UsageError(f"--{setting.option_name}: {why}")
+        if setting.is_list:
+            self.given[setting.name] = (*self.given.get(setting.name, ()), text)
+        else:
+            self.given[setting.name] = text
 
     def overrides(self) -> dict[str, Any]:
-        """Settings that the command line gives."""
-        given: dict[str, Any] = {
-            setting: tuple(self.lists[option]) for option, setting in self.many.items() if option in self.lists
-        }
-        for option, setting in self.one.items():
-            value = self.get(option)
-            if value is None:
-                continue
-            if setting in self.numbers:
-                try:
-                    value = int(value) if value.isdecimal() else float(value)
-                except ValueError:
-                    raise ConfigError(f"--{option} {value}: expected a number") from None
-            given[setting] = value
+        """Return the settings that the command line gives."""
         Logger.debugging = bool(self["debug"])
-        given |= {flag.replace("-", "_"): True for flag in self.flags if self.get(flag)}
-        return given
+        numbers = {setting.name: setting for setting in declared(self.settings) if setting.is_number}
+        return {name: _number(numbers[name], text) if name in numbers else text for name, text in self.given.items()}
 
     def config(self, kind: type[Kind]) -> Kind:
         """The settings, or `ConfigError`."""
         return load(kind, self["config"], self.overrides())
+
+
+def _option(setting: Setting) -> Callable[..., None]:
+    """A method as `usage.Options` finds it, with its help as the docstring."""
+
+    def flag(options: ConfigOptions) -> None:
+        options.given[setting.name] = True
+
+    def value(options: ConfigOptions, text: str) -> None:
+        options.add(setting, text)
+
+    method: Callable[..., None] = flag if setting.is_flag else value
+    method.__doc__ = setting.help
+    return method
+
+
+def _number(setting: Setting, text: str) -> float:
+    try:
+        return int(text) if text.isdecimal() else float(text)
+    except ValueError:
+        raise ConfigError(f"--{setting.option_name} {text}: expected a number") from None
 
 
 @contextmanager

@@ -1,15 +1,87 @@
-"""Reading of settings: a TOML file with the command line's on top, checked once. Unknown keys are errors."""
+"""Reading of settings: a TOML file with the command line's on top, checked once. Unknown keys are errors.
+
+A setting that may stand on the command line, too, has an `Option` in its annotation, with all that ``--help`` says of
+it; the others have a docstring. Options are made from `declared`, and the manual is held to it by a test.
+"""
 
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import msgspec
-from msgspec import Struct
+from msgspec import NODEFAULT, Struct, structs
 
 from streamrelay.errors import ConfigError
 
 Kind = TypeVar("Kind", bound=Struct)
+
+
+class Option(Struct, frozen=True):
+    """An annotation: a setting is an option of the command line, too."""
+
+    help: str
+    """A phrase without a full stop. That it may be repeated, and its default, are added."""
+    named: str = ""
+    """The option's name, if that isn't the setting's with ``-`` for ``_``."""
+    instead: str = ""
+    """Advice if the value is a URL with a login in it, which the process list would show; empty: it can't be."""
+
+
+class Setting(Struct, frozen=True):
+    """A setting as it was declared."""
+
+    name: str
+    type: Any
+    """Its type without annotations."""
+    default: Any
+    """`NODEFAULT` if it is required."""
+    option: Option | None = None
+
+    @property
+    def option_name(self) -> str:
+        """The option's name without dashes, if it is one."""
+        return (self.option.named if self.option else "") or self.name.replace("_", "-")
+
+    @property
+    def is_flag(self) -> bool:
+        """True if its option has no value."""
+        return self.type is bool
+
+    @property
+    def is_number(self) -> bool:
+        return self.type in (int, float)
+
+    @property
+    def is_list(self) -> bool:
+        """True if its option may be repeated."""
+        return get_origin(self.type) is tuple
+
+    @property
+    def help(self) -> str:
+        """The sentence that ``--help`` shows."""
+        text = self.option.help if self.option else ""
+        if self.is_list:
+            text += "; may be repeated"
+        shown = self._shown_default()
+        return f"{text} (default: {shown})." if shown else f"{text}."
+
+    def _shown_default(self) -> str:
+        if self.is_list:
+            return ", ".join(self.default)
+        if self.is_number:
+            return f"{self.default:g}"
+        return "" if self.is_flag or self.default is NODEFAULT else str(self.default)
+
+
+def declared(kind: type[Struct]) -> Iterator[Setting]:
+    """Yield all settings of a program, or of one of its tables."""
+    for field in structs.fields(kind):
+        plain, *notes = get_args(field.type) if get_origin(field.type) is Annotated else (field.type,)
+        made = field.default_factory
+        default = field.default if made is NODEFAULT else made()
+        option = next((note for note in notes if isinstance(note, Option)), None)
+        yield Setting(field.name, plain, default, option)
 
 
 def load(kind: type[Kind], path: str | None, overrides: dict[str, Any]) -> Kind:

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from streamrelay.net.proxies import Proxies
+from streamrelay.program.settings import Option
+from streamrelay.program.shared_settings import Certificates, ProxyNetworks, ProxyProtocol
 from streamrelay.program.validation import check_listening, check_origin
 from streamrelay.protocol.limits import Limits
 from streamrelay.protocol.names import Host
@@ -13,35 +15,36 @@ from streamrelay.protocol.names import Host
 class RelayConfig(Limits, frozen=True, forbid_unknown_fields=True):
     """Settings of ``twistd streamrelay``; its limits count for every stream, whatever tokens say."""
 
-    listen: tuple[str, ...] = ("tcp:8780:interface=127.0.0.1",)
-    """Twisted endpoint strings to listen on."""
-    id: Host = "relay"
-    """The audience of this relay's tokens."""
-    tokens: Literal["signed", "opaque"] = "signed"
-    """Whether tokens are JWTs of a platform, or any strings that both legs present."""
-    platform_key: tuple[str, ...] = ()
-    """Files with the public keys of those who may mint tokens; several while keys are rotated."""
-    patience: Annotated[float, Meta(ge=0, le=3600)] = 30.0
-    """Seconds that a leg waits for the other; 0 closes a client at once if its agent isn't waiting already."""
-    origin: tuple[str, ...] = ()
-    """Origins of the pages that may open streams: scheme://host[:port], compared byte by byte."""
-    certificates: tuple[str, ...] = ()
-    """Certificates for ``tls:`` ports, each "CERTIFICATE,KEY" (PEM files; one file may hold both). The one that fits
-    the name which the other end asks for is shown, else the first."""
-    agent_ca: str = ""
-    """A file of certificates: an agent must show one that they have signed, in its host's name."""
-    proxies: tuple[str, ...] = ()
-    """Addresses or networks of proxies whose word about a client's address is taken; "unix" for unix sockets."""
-    proxy_protocol: bool = False
-    """Whether these proxies begin each connection with a PROXY header, version 2; else X-Forwarded-For is read."""
+    listen: Annotated[
+        tuple[str, ...], Option("Where to listen: tls:443, tcp:8780:interface=127.0.0.1, unix:/run/streamrelay.sock")
+    ] = ("tcp:8780:interface=127.0.0.1",)
+    id: Annotated[Host, Option("The audience of this relay's tokens")] = "relay"
+    tokens: Annotated[Literal["signed", "opaque"], Option("signed (JWTs of a platform) or opaque")] = "signed"
+    """Opaque ones are any strings that both legs present."""
+    platform_key: Annotated[
+        tuple[str, ...], Option("A file with the public key of a platform whose tokens are taken")
+    ] = ()
+    patience: Annotated[
+        float,
+        Meta(ge=0, le=3600),
+        Option("Seconds that a leg waits for the other; 0 closes a client at once if its agent isn't waiting"),
+    ] = 30.0
+    origin: Annotated[
+        tuple[str, ...], Option("An origin whose pages may connect, for example https://panel.example")
+    ] = ()
+    certificates: Certificates = ()
+    agent_ca: Annotated[
+        str, Option("Certificates; an agent must show one that they have signed, in its host's name")
+    ] = ""
+    proxies: ProxyNetworks = ()
+    proxy_protocol: ProxyProtocol = False
     max_connections: Annotated[int, Meta(ge=2)] = 50_000
     """Connections at once, over which new ones are answered 503."""
     max_handshakes: Annotated[int, Meta(ge=1)] = 500
     """Connections at once whose handshake isn't done, over which new ones are answered 503."""
     max_handshakes_per_address: Annotated[int, Meta(ge=1)] = 20
     """The same from one address (of IPv6, a /64), over which new ones are dropped; proxies are exempt."""
-    insecure: bool = False
-    """Whether ports without TLS may be reached from other machines."""
+    insecure: Annotated[bool, Option("Allow ports without TLS beyond this machine")] = False
 
     def __post_init__(self) -> None:
         check_listening(self.listen, self.certificates, self.insecure)

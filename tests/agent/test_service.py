@@ -42,8 +42,6 @@ class FakeTarget:
     connecting: Deferred[None] | None = None
     """What is waited for first."""
 
-    def check(self) -> None: ...
-
     async def connect(self, reactor: object, terms: Terms) -> FakeConnection:
         self.terms.append(terms)
         if self.connecting is not None:

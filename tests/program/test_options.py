@@ -1,40 +1,28 @@
-"""options.py and the taps: twistd's command lines."""
+"""options.py: twistd's command lines."""
 
-import asyncio
-import time
 from types import ModuleType
 from typing import Any
 
 from twisted.application.service import IServiceMaker
-from twisted.internet import reactor as installed
-from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort
 from twisted.plugin import getPlugins
 from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.agent import tap as agent_tap
 from streamrelay.agent.config import AgentConfig
-from streamrelay.agent.service import Agent
 from streamrelay.errors import ConfigError
-from streamrelay.files import Watched
 from streamrelay.logs import Logger
 from streamrelay.platform import tap as platform_tap
 from streamrelay.platform.auth.grants import Grant
 from streamrelay.platform.auth.key_file import add_key
 from streamrelay.platform.config import PlatformConfig
-from streamrelay.platform.tap import PlatformService
-from streamrelay.program.options import one_line
-from streamrelay.program.reactor import install_reactor
-from streamrelay.program.service import Looped, Ports
+from streamrelay.program.settings import declared
 from streamrelay.relay import tap as relay_tap
 from streamrelay.relay.config import RelayConfig
-from streamrelay.relay.service import Relay
-from tests.authority import Authority
-from tests.fakes.bus import FakeBus
 from tests.fakes.files import folder, key_pair
-from tests.fakes.logs import Heard
 from tests.fakes.reactors import install
+
+PROGRAMS = ((relay_tap, RelayConfig), (agent_tap, AgentConfig), (platform_tap, PlatformConfig))
 
 
 class Plugins(SynchronousTestCase):
@@ -161,10 +149,43 @@ class Lines(Case):
         self.assertEqual((config.listen, config.id), (("tls:2",), "a"))
 
     def test_all_settings_exist(self) -> None:
-        """Every option stands for a setting that there is."""
-        for module, kind in ((relay_tap, RelayConfig), (agent_tap, AgentConfig), (platform_tap, PlatformConfig)):
-            settings = {*module.Options.many.values(), *module.Options.one.values()}
-            self.assertEqual(settings - set(kind.__struct_fields__), set())
+        """Every setting that is declared as an option can be given by it, in its own form; the others by none."""
+        for module, kind in PROGRAMS:
+            for setting in declared(kind):
+                option = f"--{setting.name.replace('_', '-')}"
+                if setting.option is None:
+                    self.assertRaises(usage.UsageError, self.parse, module, option, "3")
+                    continue
+                option = f"--{setting.option_name}"
+                words = (option,) if setting.is_flag else (option, "3")
+                parsed = self.parse(module, *words, *(words if setting.is_list else ()))
+                given = parsed.overrides()
+                self.assertEqual(parsed.overrides(), given)
+                expected = True if setting.is_flag else ("3", "3") if setting.is_list else "3"
+                self.assertEqual(given, {setting.name: 3 if setting.is_number else expected}, option)
+
+    def test_help(self) -> None:
+        """`--help` tells each option once, with what it is, whether it may be repeated, and its default."""
+        for module, kind in PROGRAMS:
+            parsed = module.Options()
+            shown = " ".join(str(parsed).split())
+            for setting in declared(kind):
+                if setting.option is None:
+                    continue
+                ends = "=" if not setting.is_flag else ""
+                self.assertEqual(shown.count(f" --{setting.option_name}{ends} {setting.help}"), 1, setting.name)
+                self.assertEqual("; may be repeated" in setting.help, setting.is_list)
+            self.assertEqual(str(parsed).count("twistd [options]"), 0)
+        helps = {setting.name: setting.help for setting in declared(PlatformConfig)}
+        self.assertTrue(helps["listen"].endswith("; may be repeated (default: tcp:8800:interface=127.0.0.1)."))
+        self.assertTrue(helps["idle"].endswith("0: never (default: 0)."))
+        self.assertTrue(helps["tokens"].endswith("(default: signed)."))
+        self.assertNotIn("default", helps["relay"] + helps["key"] + helps["insecure"] + helps["proxies"])
+
+    def test_unsaid(self) -> None:
+        """Without options nothing is overridden."""
+        for module, _ in PROGRAMS:
+            self.assertEqual(self.parse(module).overrides(), {})
 
     def test_no_password(self) -> None:
         """A bus' URL with a password is no option, as the process list would show it; the error doesn't show it."""
@@ -187,155 +208,3 @@ class Lines(Case):
         self.assertRaises(usage.UsageError, self.parse, relay_tap, "--nonsense")
         parsed = self.parse(relay_tap, "--patience", "long", "--tokens", "opaque")
         self.assertRaises(ConfigError, parsed.config, RelayConfig)
-
-
-class Services(Case):
-    """From settings to services, on the fake reactor."""
-
-    def test_relay(self) -> None:
-        """The relay listens on every endpoint that it was given."""
-        parsed = self.parse(
-            relay_tap,
-            "--platform-key",
-            str(self.public),
-            "--listen",
-            "tcp:8001:interface=127.0.0.1",
-            "--listen",
-            r"tcp:8002:interface=\:\:1",
-        )
-        service = relay_tap.makeService(parsed)
-        [relay] = [each for each in service if isinstance(each, Relay)]
-        self.assertIs(relay.clock, self.reactor)
-        service.privilegedStartService()
-        self.assertEqual([listening[0] for listening in self.reactor.tcpServers], [8001, 8002])
-        self.assertEqual(self.reactor.tcpServers[1][3], "::1")
-
-    def test_agent(self) -> None:
-        """The agent has its targets, and listens nowhere."""
-        path = self.where / "agent.toml"
-        path.write_text(f'host = "h"\nplatform_key = ["{self.public}"]\n[targets.log]\nkind = "log"\npath = "/x"\n')
-        service = agent_tap.makeService(self.parse(agent_tap, "--config", str(path)))
-        [agent] = service
-        self.assertIsInstance(agent, Agent)
-        self.assertEqual(list(agent.catalogue.entries), ["log"])
-        service.privilegedStartService()
-        self.assertEqual((self.reactor.tcpServers, self.reactor.unixServers), ([], []))
-
-    def test_platform(self) -> None:
-        """The platform listens where it was told, and has its keys."""
-        parsed = self.parse(
-            platform_tap,
-            *("--relay", "wss://r", "--key", str(self.private), "--keys", str(self.keys), "--listen"),
-            "tcp:8003:interface=127.0.0.1",
-        )
-        service = platform_tap.makeService(parsed)
-        self.assertEqual([type(each) for each in service], [PlatformService, Ports])
-        service.privilegedStartService()
-        self.assertEqual([listening[0] for listening in self.reactor.tcpServers], [8003])
-
-    def test_wrong_settings(self) -> None:
-        """What is wrong with settings or files is told in one line that names it, and nothing starts."""
-        self.assertIn("--platform-key", self.leaves(relay_tap))
-        self.assertIn("/no/such", self.leaves(relay_tap, "--platform-key", "/no/such"))
-        self.assertIn(str(self.private), self.leaves(relay_tap, "--platform-key", str(self.private)))
-        self.assertIn("nonsense:1", self.leaves(relay_tap, "--tokens", "opaque", "--listen", "nonsense:1"))
-        self.assertIn("/no/such", self.leaves(relay_tap, "--config", "/no/such"))
-        self.assertIn("host", self.leaves(agent_tap, "--platform-key", str(self.public)))
-        self.assertIn("--keys", self.leaves(platform_tap, "--relay", "wss://r", "--key", str(self.private)))
-        wrong = self.leaves(platform_tap, "--relay", "wss://r", "--key", str(self.private), "--keys", "/no/such")
-        self.assertIn("/no/such", wrong)
-
-    def test_taken_port(self) -> None:
-        """A port that is taken ends the program with one line."""
-
-        def refuse(*arguments: object, **more: object) -> IListeningPort:
-            raise CannotListenError("", 1, OSError(98, "in use"))
-
-        self.patch(self.reactor, "listenTCP", refuse)
-        service = relay_tap.makeService(
-            self.parse(relay_tap, "--tokens", "opaque", "--listen", "tcp:1:interface=127.0.0.1")
-        )
-        self.assertIn("in use", str(self.assertRaises(SystemExit, service.privilegedStartService)))
-
-    def test_loop(self) -> None:
-        """A started program's loop is asyncio's current one."""
-        service = Looped(self.reactor)
-        service.startService()
-        self.assertIs(asyncio.get_event_loop_policy().get_event_loop(), self.reactor._asyncioEventloop)
-
-    def test_reload(self) -> None:
-        """SIGHUP reads certificates again, and does nothing to a program that has none."""
-        heard = Heard(self)
-        service: Any = relay_tap.makeService(self.parse(relay_tap, "--tokens", "opaque"))
-        service.reload()
-        self.assertEqual(heard.events, [])
-        pair = Authority(self.where / "ca.pem").issue(self.where / "a.pem", "a.example")
-        options = ("--tokens", "opaque", "--listen", "tls:1", "--certificate", pair)
-        service = relay_tap.makeService(self.parse(relay_tap, *options))
-        service.reload()
-        self.assertIn("certificates read again: a.example", heard.text)
-
-    def test_all_read_again(self) -> None:
-        """SIGHUP reads keys, an issuer's keys and targets again, though they have not changed."""
-        heard = Heard(self)
-        path = self.where / "agent.toml"
-        path.write_text(f'host = "h"\nplatform_key = ["{self.public}"]\n[targets.log]\nkind = "log"\npath = "/x"\n')
-        agent: Any = agent_tap.makeService(self.parse(agent_tap, "--config", str(path)))
-        for each in agent:
-            each.bus = FakeBus()
-        agent.reload()
-        self.assertIn("targets read again: 1", heard.text)
-        platform: Any = platform_tap.makeService(
-            self.parse(platform_tap, "--relay", "wss://r", "--key", str(self.private), "--keys", str(self.keys))
-        )
-        platform.reload()
-        self.assertIn("keys read again: 1", heard.text)
-
-    def test_looks(self) -> None:
-        """Files are looked at every two seconds from the start to the end, whatever a look raises."""
-        looks = []
-
-        def news() -> None:
-            looks.append(self.reactor.seconds())
-            raise ZeroDivisionError
-
-        service = Looped(self.reactor)
-        service.watch(Watched("the words", lambda: [str(len(looks))], lambda: None, news))
-        service.startService()
-        for _ in range(3):
-            self.reactor.advance(2)
-        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 3)
-        service.stopService()
-        self.reactor.advance(2)
-        self.assertEqual(looks, [2, 4, 6])
-
-    def test_ports(self) -> None:
-        """An endpoint that can't be is a `ConfigError`."""
-        config = RelayConfig(("unix:/a:mode=x",), tokens="opaque")
-        self.assertRaises(ConfigError, Ports, config, None, self.reactor)
-
-    def test_one_line(self) -> None:
-        """Only what is wrong with settings becomes a line; an error of ours stays one."""
-
-        def fail(error: Exception) -> None:
-            with one_line():
-                raise error
-
-        self.assertEqual(str(self.assertRaises(SystemExit, fail, ConfigError("x"))), "streamrelay: x")
-        self.assertRaises(ZeroDivisionError, fail, ZeroDivisionError())
-
-
-class Reactors(SynchronousTestCase):
-    """The reactor that all programs need."""
-
-    def test_other(self) -> None:
-        """With another reactor installed no program starts, and the reason names both."""
-        error = str(self.assertRaises(usage.UsageError, install_reactor))
-        self.assertIn(type(installed).__name__, error)
-        self.assertIn("asyncio", error)
-
-    def test_monotonic(self) -> None:
-        """Timers follow a clock that nobody can set."""
-        reactor = install(self)
-        install_reactor()
-        self.assertIs(reactor.seconds, time.monotonic)

@@ -1,33 +1,44 @@
-"""What the settings of all kinds have in common."""
+"""The settings of a target, in the form that all kinds share.
 
-from typing import Any, Protocol
+A kind is a file with a subclass of `Kind`, and its place in `catalogue.KINDS`.
+"""
 
-from msgspec import Struct
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, Protocol, Self, TypeGuard
+
+from msgspec import Struct, structs
 
 from streamrelay.datapath.connection import Connection
 from streamrelay.protocol.summons import Terms, Viewer
 
+PART: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+"""A place in a text where a part of the target's name is filled in."""
+
+Text = str | tuple[str, ...] | dict[str, str]
+"""A setting that may hold ``{parts}``: a text, a list of texts, or a table with texts as its values."""
+
 
 class Target(Protocol):
-    """What every kind's settings can do."""
-
-    def check(self) -> None:
-        """Raise `ValueError` if a setting is impossible."""
+    """One target, as much of it as a stream needs."""
 
     @property
     def kind(self) -> str:
-        """tcp, unix, log, pty …"""
+        """The kind's name, such as ``tcp``."""
 
     @property
     def viewer(self) -> Viewer:
-        """What it is shown by."""
+        """The viewer that shows it."""
 
     async def connect(self, reactor: Any, terms: Terms) -> Connection:
-        """A connection to splice, or `TargetError`. Whether it may only be looked at is the caller's to enforce."""
+        """Return a connection to splice, or raise `TargetError`. The caller enforces that it may only be looked at."""
 
 
-class Kind(Struct, frozen=True, forbid_unknown_fields=True):
-    """The settings of a target, a subclass for each kind with the kind's name as its tag."""
+class Kind(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind"):
+    """The settings of a target; a subclass for each kind, whose tag is the kind's name."""
+
+    parts: dict[str, str] = {}
+    """For a pattern: the regular expression that each named part must match."""
 
     @property
     def kind(self) -> str:
@@ -35,5 +46,44 @@ class Kind(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def viewer(self) -> Viewer:
-        """What it is shown by."""
         return "raw"
+
+    def texts(self) -> Mapping[str, Text]:
+        """Return the settings that may hold ``{parts}``, by name: all texts and lists of texts, and no table."""
+        return {name: value for name, value in structs.asdict(self).items() if _is_text(value)}
+
+    def filled(self, fill: Callable[[str], str]) -> Self:
+        """Return these settings with `fill` applied to each of their texts."""
+        return structs.replace(self, **{name: _each(fill, text) for name, text in self.texts().items()})
+
+    def all_texts(self) -> Iterator[str]:
+        """Yield each text by itself."""
+        for text in self.texts().values():
+            if isinstance(text, str):
+                yield text
+            else:
+                yield from text.values() if isinstance(text, dict) else text
+
+    def bounded(self) -> Self:
+        """Return what stands in the agent's file with the bounds that follow from it; `ValueError` for what can't be
+        whatever is filled in.
+        """
+        return self
+
+    def check(self) -> None:
+        """Raise `ValueError` if a setting is impossible, now that nothing remains to be filled in."""
+
+    async def connect(self, reactor: Any, terms: Terms) -> Connection:
+        raise NotImplementedError
+
+
+def _is_text(value: object) -> TypeGuard[str | tuple[str, ...]]:
+    return isinstance(value, str) or (isinstance(value, tuple) and all(isinstance(item, str) for item in value))
+
+
+def _each(change: Callable[[str], str], text: Text) -> Text:
+    if isinstance(text, str):
+        return change(text)
+    if isinstance(text, dict):
+        return {name: change(value) for name, value in text.items()}
+    return tuple(change(item) for item in text)

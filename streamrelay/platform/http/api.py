@@ -14,10 +14,12 @@ from twisted.web.server import NOT_DONE_YET, Request
 from streamrelay.bus.connection import as_deferred
 from streamrelay.errors import Refused
 from streamrelay.logs import Logger
+from streamrelay.platform.auth.credentials import Credentials
 from streamrelay.platform.auth.sessions import csrf_of
 from streamrelay.platform.http import cookies
 from streamrelay.platform.http.assets import pages
-from streamrelay.platform.http.authenticate import Authenticator, Caller
+from streamrelay.platform.http.authenticate import Authenticator, Caller, SessionOver
+from streamrelay.platform.http.credentials import read_credentials
 from streamrelay.platform.http.limits import MAX_BODY, BoundedSite, Room
 from streamrelay.platform.http.origin import header, share
 from streamrelay.platform.http.responses import send_json, send_problem
@@ -73,7 +75,8 @@ class ApiResource(Resource):
         refusal = None
         status, body = 500, None
         try:
-            status, body = await self._answer(request)
+            credentials = read_credentials(request, self.authenticator.proxies)
+            status, body = await self._answer(request, credentials)
         except Refused as refused:
             refusal = refused
         except Exception:
@@ -87,14 +90,21 @@ class ApiResource(Resource):
         else:
             send_json(request, status, body)
 
-    async def _answer(self, request: Request) -> Result:
+    async def _answer(self, request: Request, credentials: Credentials) -> Result:
         if share(request, self.authenticator.origins):
             return 204, None
         method = request.method.decode("ascii", "replace").lower()
         work: Callable[[Request, Caller], Awaitable[Result]] | None = getattr(self, f"answer_{method}", None)
         if work is None:
             raise Refused(405, "this path does not take this method")
-        return await work(request, await self.authenticator.caller(request))
+        return await work(request, await self._caller(request, credentials))
+
+    async def _caller(self, request: Request, credentials: Credentials) -> Caller:
+        try:
+            return await self.authenticator.caller(credentials)
+        except SessionOver:
+            cookies.clear(request)
+            raise
 
 
 def read_body(request: Request, kind: type[Body]) -> Body:
@@ -204,15 +214,15 @@ class Hosts(ApiResource):
 class Session(ApiResource):
     """The path ``/v1/session``: signs in at the console (POST), tells who is signed in (GET), signs out (DELETE)."""
 
-    async def _answer(self, request: Request) -> Result:
+    async def _answer(self, request: Request, credentials: Credentials) -> Result:
         if request.method == b"POST":  # by somebody who isn't known yet
-            return self._sign_in(request)
-        if request.method == b"GET" and self.authenticator.is_nobody(request):  # a question, not a fault
+            return self._sign_in(request, credentials)
+        if request.method == b"GET" and self.authenticator.is_nobody(credentials):  # a question, not a fault
             return 200, {"user": None, "csrf": ""}
-        return await super()._answer(request)
+        return await super()._answer(request, credentials)
 
-    def _sign_in(self, request: Request) -> Result:
-        user, token = self.authenticator.sign_in(request, read_body(request, SignInRequest).key.strip())
+    def _sign_in(self, request: Request, credentials: Credentials) -> Result:
+        user, token = self.authenticator.sign_in(credentials, read_body(request, SignInRequest).key.strip())
         cookies.write(request, token, self.authenticator.sessions.life)
         return 201, {"user": user.name, "csrf": csrf_of(token)}
 
@@ -220,11 +230,8 @@ class Session(ApiResource):
         return 200, {"user": caller.user.name, "csrf": caller.csrf}
 
     async def answer_delete(self, request: Request, caller: Caller) -> Result:
-        if not caller.csrf:
-            raise Refused(404, "no session that could be ended", code="no_such_session")
-        self.authenticator.sessions.end(cookies.read(request) or "")
+        self.authenticator.sign_out(caller)
         cookies.clear(request)
-        log.info("{user} has signed out", user=caller.user.name)
         return 204, None
 
 

@@ -1,6 +1,7 @@
 """Authentication: the one place that says who a request's user is, and if they may (protocol.rst, "Who asks").
 
-The first credential that a request brings counts. A bad one is refused, never passed over for a weaker one:
+It is decided on `Credentials`, without HTTP. The first credential that a request brings counts; a bad one is refused,
+never passed over for a weaker one:
 
 1. ``Authorization``: a key, or a JWT of the issuer,
 2. the cookie of the console's session,
@@ -12,18 +13,16 @@ from collections.abc import Mapping
 from math import ceil
 
 from attrs import define, field
-from twisted.web.server import Request
 
 from streamrelay.errors import Refused
 from streamrelay.logs import Logger
 from streamrelay.net.proxies import Proxies
+from streamrelay.platform.auth.credentials import Credentials
 from streamrelay.platform.auth.grants import KeyRing, UnknownKey, User, hash_key
 from streamrelay.platform.auth.oidc import BearerError, Issuer
 from streamrelay.platform.auth.sessions import Sessions, csrf_of
 from streamrelay.platform.auth.throttle import Throttle
 from streamrelay.platform.auth.webhook import Action, Asking, Question
-from streamrelay.platform.http import cookies
-from streamrelay.platform.http.origin import NO_PROXIES, client_address, header, is_local, is_own_page
 from streamrelay.protocol.names import PREFIX
 
 log = Logger()
@@ -35,19 +34,28 @@ class Caller:
 
     user: User
     address: str
-    csrf: str = ""
-    """Of the console's session, if there is one."""
-    credentials: Mapping[str, str] = field(factory=dict, repr=False)
+    session: str = field(default="", repr=False)
+    """The token of the console's session, if there is one."""
+    forwarded: Mapping[str, str] = field(factory=dict, repr=False)
     """Only of a stranger: headers by which the system that is asked may know them."""
 
     @property
     def is_stranger(self) -> bool:
-        return bool(self.credentials)
+        return bool(self.forwarded)
+
+    @property
+    def csrf(self) -> str:
+        """The CSRF token of the session; empty without one."""
+        return csrf_of(self.session) if self.session else ""
 
     @property
     def name(self) -> str:
         """For logs."""
         return self.user.name or f"somebody at {self.address}"
+
+
+class SessionOver(Refused):
+    """A session that is over, so that its cookie is to be forgotten."""
 
 
 @define(eq=False)
@@ -59,41 +67,37 @@ class Authenticator:
     throttle: Throttle
     issuer: Issuer | None = None
     asking: Asking | None = None
-    proxies: Proxies = NO_PROXIES
+    proxies: Proxies = field(factory=Proxies)
     origins: tuple[str, ...] = ()
     """Origins of pages elsewhere that may ask; by a key or a JWT alone, which such a page must have of its own."""
 
-    async def caller(self, request: Request) -> Caller:
-        """Who asks, or `Refused`."""
-        address = client_address(request, self.proxies)
-        authorization = header(request, "authorization")
-        if authorization is not None:
-            return await self._by_authorization(request, authorization, address)
-        if header(request, "origin") in self.origins and not is_own_page(request):
+    async def caller(self, credentials: Credentials) -> Caller:
+        """Return who asks, or raise `Refused`."""
+        if credentials.authorization is not None:
+            return await self._by_authorization(credentials)
+        if credentials.origin in self.origins and not credentials.own_page:
             raise Refused(401, "a page of another site needs a key", code="no_key")
-        token = cookies.read(request)
-        if token is not None:
-            return self._by_session(request, token, address)
-        if self._forwards and cookies.others(request):
-            return self._stranger(request, address)
-        user = self._anonymous(request)
+        if credentials.session is not None:
+            return self._by_session(credentials, credentials.session)
+        if self._forwards and credentials.cookies:
+            return self._stranger(credentials)
+        user = self._anonymous(credentials)
         if user is None:
             raise Refused(401, "a key is needed", code="no_key")
-        return Caller(user, address)
+        return Caller(user, credentials.address)
 
-    def is_nobody(self, request: Request) -> bool:
-        """Whether a request brings no credential at all, where one is needed."""
-        brings = header(request, "authorization") is not None or cookies.read(request) is not None
-        strangers = self._forwards and bool(cookies.others(request))
-        return not brings and not strangers and self._anonymous(request) is None
+    def is_nobody(self, credentials: Credentials) -> bool:
+        """Return whether there is no credential at all, where one is needed."""
+        brings = credentials.authorization is not None or credentials.session is not None
+        strangers = self._forwards and bool(credentials.cookies)
+        return not brings and not strangers and self._anonymous(credentials) is None
 
-    def _anonymous(self, request: Request) -> User | None:
-        return self.ring.user(None) if is_local(request) else None
+    def _anonymous(self, credentials: Credentials) -> User | None:
+        return self.ring.user(None) if credentials.local else None
 
-    async def _by_authorization(self, request: Request, authorization: str, address: str) -> Caller:
-        scheme, _, bearer = authorization.partition(" ")
-        bearer = bearer.strip()
-        if scheme.lower() == "bearer" and bearer:
+    async def _by_authorization(self, credentials: Credentials) -> Caller:
+        bearer, address = credentials.bearer, credentials.address
+        if bearer:
             if self.issuer is not None and bearer.count(".") == 2:
                 return Caller(await self._by_jwt(self.issuer, bearer, address), address)
             user = self.ring.user(bearer)
@@ -103,7 +107,7 @@ class Authenticator:
                 raise self.refuse(address, "this key is not known here")
         if not self._forwards:
             raise Refused(401, "expected Authorization: Bearer KEY", code="no_key")
-        return self._stranger(request, address)
+        return self._stranger(credentials)
 
     async def _by_jwt(self, issuer: Issuer, token: str, address: str) -> User:
         try:
@@ -112,52 +116,56 @@ class Authenticator:
             raise self.refuse(address, "this token is not accepted here", str(error)) from None
         return User(issuer.user_of(claims), self.ring.claimed(claims))
 
-    def _by_session(self, request: Request, token: str, address: str) -> Caller:
+    def _by_session(self, credentials: Credentials, token: str) -> Caller:
         session = self.sessions.find(token)
         user = self.ring.holder(session.name, session.key_hash) if session is not None else None
         if user is None:
             self.sessions.end(token)
-            cookies.clear(request)
-            raise self.refuse(address, "this session is over; sign in again")
-        if cookies.is_forged(request, token):
+            raise self.refuse(credentials.address, "this session is over; sign in again", kind=SessionOver)
+        if credentials.forged:
             raise Refused(403, "this does not come from the console's own page", code="csrf")
-        return Caller(user, address, csrf_of(token))
+        return Caller(user, credentials.address, token)
 
-    def _stranger(self, request: Request, address: str) -> Caller:
-        authorization, cookie = header(request, "authorization"), cookies.others(request)
-        if request.method not in cookies.SAFE and not is_own_page(request):
+    def _stranger(self, credentials: Credentials) -> Caller:
+        if not credentials.safe and not credentials.own_page:
             raise Refused(403, "this does not come from a page of this site", code="csrf")
-        sent = {"Authorization": authorization, "Cookie": cookie}
-        return Caller(User("", ()), address, credentials={name: value for name, value in sent.items() if value})
+        sent = {"Authorization": credentials.authorization, "Cookie": credentials.cookies}
+        forwarded = {name: value for name, value in sent.items() if value}
+        return Caller(User("", ()), credentials.address, forwarded=forwarded)
 
     @property
     def _forwards(self) -> bool:
         return self.asking is not None and self.asking.config.forward
 
-    def sign_in(self, request: Request, key: str) -> tuple[User, str]:
-        """The holder of a key and a new session's token, or `Refused`."""
-        address = client_address(request, self.proxies)
-        if not is_own_page(request):
+    def sign_in(self, credentials: Credentials, key: str) -> tuple[User, str]:
+        """Return the holder of a key and a new session's token, or raise `Refused`."""
+        if not credentials.own_page:
             raise Refused(403, "this does not come from the console's own page", code="csrf")
         try:
             user = self.ring.sign_in(key)
         except UnknownKey as error:
-            raise self.refuse(address, str(error)) from None
-        old = cookies.read(request)
-        if old is not None:
-            self.sessions.end(old)
-        log.info("{user} has signed in from {address}", user=user.name, address=address)
+            raise self.refuse(credentials.address, str(error)) from None
+        if credentials.session is not None:
+            self.sessions.end(credentials.session)
+        log.info("{user} has signed in from {address}", user=user.name, address=credentials.address)
         return user, self.sessions.begin(user.name, hash_key(key))
 
-    def refuse(self, address: str, reason: str, detail: str = "") -> Refused:
+    def sign_out(self, caller: Caller) -> None:
+        """End the session by which somebody asks, or raise `Refused`."""
+        if not caller.session:
+            raise Refused(404, "no session that could be ended", code="no_such_session")
+        self.sessions.end(caller.session)
+        log.info("{user} has signed out", user=caller.user.name)
+
+    def refuse(self, address: str, reason: str, detail: str = "", kind: type[Refused] = Refused) -> Refused:
         """A bad credential's answer: 401, or 429 where an address sends too many. A good one passes in any case:
         nobody can guess 256 bits, and those behind one address must not be locked out by one of them.
         """
         wait = self.throttle.fail(address)
         if wait:
-            return Refused(429, "too many bad keys from this address", code="too_many", retry_after=ceil(wait))
+            return kind(429, "too many bad keys from this address", code="too_many", retry_after=ceil(wait))
         log.info("refused a request of {address}: {reason}", address=address, reason=detail or reason)
-        return Refused(401, reason, code="no_key")
+        return kind(401, reason, code="no_key")
 
     async def permit(
         self, caller: Caller, action: Action, host: str, target: str, stream: str | None = None, view: bool = False
@@ -184,5 +192,5 @@ class Authenticator:
             return caller.user
         name = None if caller.is_stranger else caller.user.name
         question = Question(action, name, host, target, stream, caller.address, view)
-        verdict = await self.asking.decide(question, caller.credentials)
+        verdict = await self.asking.decide(question, caller.forwarded)
         return User(verdict.user, verdict.grants) if caller.is_stranger else caller.user

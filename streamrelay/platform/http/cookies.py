@@ -1,18 +1,12 @@
-"""The cookie of the console's session, and what proves that a request with it comes from its own page."""
+"""The cookie of the console's session."""
 
-import hmac
 from typing import Final
 
 from twisted.web.server import Request
 
-from streamrelay.platform.auth.sessions import csrf_of
-from streamrelay.platform.http.origin import header, is_local, is_own_page
+from streamrelay.platform.http.origin import header, is_local
 
 NAME: Final = "streamrelay"
-CSRF: Final = "x-csrf-token"
-"""The header that repeats what ``/v1/session`` has told the page."""
-SAFE: Final = (b"GET", b"HEAD")
-"""Methods that change nothing."""
 
 
 def _plain(request: Request) -> bool:
@@ -54,11 +48,3 @@ def write(request: Request, token: str, life: float) -> None:
 def clear(request: Request) -> None:
     """Have the browser forget the session's token."""
     write(request, "", 0)
-
-
-def is_forged(request: Request, token: str) -> bool:
-    """Whether a request that changes something could be another site's, which only borrows our cookie."""
-    if request.method in SAFE:
-        return False
-    given = (header(request, CSRF) or "").encode("utf-8", "replace")
-    return not (is_own_page(request) and hmac.compare_digest(given, csrf_of(token).encode()))

@@ -316,5 +316,6 @@ class Crowds(Case):
         for given, warnings in ((0, 0), (896, 0), (897, 1)):
             site = BoundedSite(Greeting(), self.clock, Proxies(), Room(given))
             self.assertEqual(len(self.logged), 0)
+            self.addCleanup(site.stopFactory)
             site.startFactory()
             self.assertEqual(len(self.logged), warnings)

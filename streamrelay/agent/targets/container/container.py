@@ -5,15 +5,16 @@ follows goes by its full id: another container that gets the name meanwhile is n
 """
 
 import re
-from typing import Annotated, Any, Final, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, Self
 
 from msgspec import Meta
 
 from streamrelay.agent.targets.container.api import ApiError, DockerApi, Found
 from streamrelay.agent.targets.container.exec import start_exec
 from streamrelay.agent.targets.container.log import follow_log
-from streamrelay.agent.targets.kind import Kind
-from streamrelay.agent.targets.sockets.paths import socket_path
+from streamrelay.agent.targets.kind import Kind, Text
+from streamrelay.agent.targets.sockets.paths import check_socket_pattern, socket_path
 from streamrelay.datapath.connection import Connection
 from streamrelay.errors import TargetError
 from streamrelay.protocol.summons import Refusal, Terms, Viewer
@@ -21,7 +22,7 @@ from streamrelay.protocol.summons import Refusal, Terms, Viewer
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 
 
-class Container(Kind, frozen=True, tag="container", tag_field="kind"):
+class Container(Kind, frozen=True, tag="container"):
     """Settings of a container target."""
 
     container: str
@@ -40,12 +41,19 @@ class Container(Kind, frozen=True, tag="container", tag_field="kind"):
     """User who runs the command, by a name or number of the container's; empty: the one it was made for."""
     size: tuple[Annotated[int, Meta(ge=1, le=10000)], Annotated[int, Meta(ge=1, le=10000)]] = (80, 24)
     """Columns and rows until the client says otherwise."""
-    parts: dict[str, str] = {}
-    """For a pattern: the regular expression that each named part must match."""
 
     @property
     def viewer(self) -> Viewer:
         return "log" if self.show == "logs" else "terminal"
+
+    def texts(self) -> Mapping[str, Text]:
+        """Return all texts, the labels' values among them."""
+        return {**super().texts(), "labels": self.labels}
+
+    def bounded(self) -> Self:
+        """Return these settings as they are; `ValueError` for a path that no socket can have."""
+        check_socket_pattern("socket", self.socket)
+        return self
 
     def check(self) -> None:
         if not _NAME.fullmatch(self.container):

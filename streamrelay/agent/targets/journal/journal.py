@@ -29,7 +29,7 @@ _UNIT: Final = re.compile(r"[A-Za-z0-9:_.@\\*?\[\]-]{1,255}")
 TOO_LONG: Final = f"(an entry of more than {MAX_LINE} bytes was left out)\n".encode()
 
 
-class Journal(Kind, frozen=True, tag="journal", tag_field="kind"):
+class Journal(Kind, frozen=True, tag="journal"):
     """Settings of a journal target."""
 
     unit: str = ""
@@ -38,8 +38,6 @@ class Journal(Kind, frozen=True, tag="journal", tag_field="kind"):
     """Entries that are sent before it is followed."""
     directory: str = ""
     """Where the journal's files are; empty: this machine's own."""
-    parts: dict[str, str] = {}
-    """For a pattern: the regular expression that each named part must match."""
 
     @property
     def viewer(self) -> Viewer:

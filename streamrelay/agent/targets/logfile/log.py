@@ -6,7 +6,7 @@ its place, what was left out, and where lines may be missing (protocol.rst, "Log
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
 from attrs import define, field
 from msgspec import Meta, structs
@@ -39,7 +39,7 @@ FILE_EVERY: Final = 0.1
 """Seconds between two places that tell of another file, or of one that was truncated."""
 
 
-class Log(Kind, frozen=True, tag="log", tag_field="kind"):
+class Log(Kind, frozen=True, tag="log"):
     """Settings of a log target."""
 
     path: str
@@ -52,8 +52,6 @@ class Log(Kind, frozen=True, tag="log", tag_field="kind"):
     """Bytes that a client may be behind; when there are more, lines are left out until it is half of that."""
     within: str = ""
     """The directory where it must be once symbolic links are followed; empty: anywhere."""
-    parts: dict[str, str] = {}
-    """For a pattern: the regular expression that each named part must match."""
 
     @property
     def viewer(self) -> Viewer:
@@ -64,7 +62,7 @@ class Log(Kind, frozen=True, tag="log", tag_field="kind"):
             raise ValueError("path: expected an absolute path")
         check_absolute(path=self.path, within=self.within)
 
-    def bounded(self) -> "Log":
+    def bounded(self) -> Self:
         """As it stands in the agent's file: a pattern stays within the directory before its first part."""
         return structs.replace(self, within=self.within or within_of(self.path)) if self.parts else self
 

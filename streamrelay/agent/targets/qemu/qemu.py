@@ -6,7 +6,7 @@ listens, at that moment and on the same QMP connection.
 """
 
 import socket
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
 from msgspec import Struct, structs
 from twisted.internet.address import UNIXAddress
@@ -16,7 +16,7 @@ from streamrelay.agent.targets.kind import Kind
 from streamrelay.agent.targets.qemu.listeners import Listener, connect_listener
 from streamrelay.agent.targets.qemu.qmp import Qmp, QmpError, adopt, conversation
 from streamrelay.agent.targets.sockets.connecting import plain
-from streamrelay.agent.targets.sockets.paths import check_absolute, socket_path, within_of
+from streamrelay.agent.targets.sockets.paths import check_absolute, check_socket_pattern, socket_path, within_of
 from streamrelay.datapath.connection import Connection
 from streamrelay.errors import TargetError
 from streamrelay.logs import Logger
@@ -58,7 +58,7 @@ class NameState(Struct, frozen=True):
     name: str = ""
 
 
-class Qemu(Kind, frozen=True, tag="qemu", tag_field="kind"):
+class Qemu(Kind, frozen=True, tag="qemu"):
     """Settings of a qemu target."""
 
     qmp: str
@@ -71,8 +71,6 @@ class Qemu(Kind, frozen=True, tag="qemu", tag_field="kind"):
     """True if QEMU is to ask for the console's own password, too."""
     within: str = ""
     """The directory where the socket must be once symbolic links are followed; empty: anywhere."""
-    parts: dict[str, str] = {}
-    """For a pattern: the regular expression that each named part must match."""
 
     @property
     def viewer(self) -> Viewer:
@@ -83,8 +81,9 @@ class Qemu(Kind, frozen=True, tag="qemu", tag_field="kind"):
             raise ValueError("qmp: expected an absolute path")
         check_absolute(qmp=self.qmp, within=self.within)
 
-    def bounded(self) -> "Qemu":
+    def bounded(self) -> Self:
         """As it stands in the agent's file: a pattern stays within the directory before its first part."""
+        check_socket_pattern("qmp", self.qmp)
         return structs.replace(self, within=self.within or within_of(self.qmp)) if self.parts else self
 
     async def connect(self, reactor: Any, terms: Terms) -> Connection:

@@ -2,6 +2,7 @@
 
 import os
 
+from streamrelay.agent.targets.kind import PART
 from streamrelay.errors import TargetError
 from streamrelay.program.validation import check_socket
 from streamrelay.protocol.summons import Refusal
@@ -12,6 +13,11 @@ def check_absolute(**paths: str) -> None:
     for setting, path in paths.items():
         if path and not path.startswith("/"):
             raise ValueError(f"{setting} {path!r}: expected an absolute path")
+
+
+def check_socket_pattern(setting: str, path: str) -> None:
+    """`ValueError` for a path that is too long for a unix socket whatever is filled in."""
+    check_socket(setting, PART.sub("", path))
 
 
 def within_of(path: str) -> str:

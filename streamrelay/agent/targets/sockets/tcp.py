@@ -1,7 +1,7 @@
 """tcp: a port by IPv4 or IPv6 address or by name, resolved and compared when the stream opens."""
 
 from ipaddress import ip_network
-from typing import Any
+from typing import Any, Self
 
 from msgspec import structs
 
@@ -15,7 +15,7 @@ from streamrelay.net.hostnames import NamedEndpoint
 from streamrelay.protocol.summons import Refusal, Terms, Viewer
 
 
-class Tcp(Kind, frozen=True, tag="tcp", tag_field="kind"):
+class Tcp(Kind, frozen=True, tag="tcp"):
     """Settings of a tcp target."""
 
     address: str
@@ -24,8 +24,6 @@ class Tcp(Kind, frozen=True, tag="tcp", tag_field="kind"):
     """Networks that the address may lead to, such as 10.0.0.0/8; none: what `addresses.why_not` lets pass."""
     speaks: Viewer = "raw"
     """What comes out of it, so what shows it: vnc, spice, terminal, log; raw is anything else."""
-    parts: dict[str, str] = {}
-    """For a pattern: the regular expression that each named part must match."""
 
     @property
     def viewer(self) -> Viewer:
@@ -34,7 +32,7 @@ class Tcp(Kind, frozen=True, tag="tcp", tag_field="kind"):
     def check(self) -> None:
         split_address(self.address)
 
-    def bounded(self) -> "Tcp":
+    def bounded(self) -> Self:
         """As it stands in the agent's file: an address there lists itself; `ValueError` for networks that are none."""
         for network in self.networks:
             ip_network(network)

@@ -1,19 +1,19 @@
 """unix: a stream socket in the file system."""
 
-from typing import Any
+from typing import Any, Self
 
 from msgspec import structs
 from twisted.internet.endpoints import UNIXClientEndpoint
 
 from streamrelay.agent.targets.kind import Kind
 from streamrelay.agent.targets.sockets.connecting import connected, plain
-from streamrelay.agent.targets.sockets.paths import check_absolute, socket_path, within_of
+from streamrelay.agent.targets.sockets.paths import check_absolute, check_socket_pattern, socket_path, within_of
 from streamrelay.datapath.connection import Connection
 from streamrelay.protocol.limits import CONNECT_TIME
 from streamrelay.protocol.summons import Terms, Viewer
 
 
-class Unix(Kind, frozen=True, tag="unix", tag_field="kind"):
+class Unix(Kind, frozen=True, tag="unix"):
     """Settings of a unix target."""
 
     path: str
@@ -22,8 +22,6 @@ class Unix(Kind, frozen=True, tag="unix", tag_field="kind"):
     """The directory where it must be once symbolic links are followed; empty: anywhere."""
     speaks: Viewer = "raw"
     """What comes out of it, so what shows it: vnc, spice, terminal, log; raw is anything else."""
-    parts: dict[str, str] = {}
-    """For a pattern: the regular expression that each named part must match."""
 
     @property
     def viewer(self) -> Viewer:
@@ -34,8 +32,9 @@ class Unix(Kind, frozen=True, tag="unix", tag_field="kind"):
             raise ValueError("path: expected an absolute path")
         check_absolute(path=self.path, within=self.within)
 
-    def bounded(self) -> "Unix":
+    def bounded(self) -> Self:
         """As it stands in the agent's file: a pattern stays within the directory before its first part."""
+        check_socket_pattern("path", self.path)
         return structs.replace(self, within=self.within or within_of(self.path)) if self.parts else self
 
     def real_path(self) -> str:

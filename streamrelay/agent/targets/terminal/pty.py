@@ -32,7 +32,7 @@ KILL_AFTER: Final = 3.0
 """Seconds that a process group gets between SIGHUP and SIGKILL."""
 
 
-class Pty(Kind, frozen=True, tag="pty", tag_field="kind"):
+class Pty(Kind, frozen=True, tag="pty"):
     """Settings of a pty target."""
 
     command: tuple[str, ...]
@@ -43,8 +43,6 @@ class Pty(Kind, frozen=True, tag="pty", tag_field="kind"):
     """Variables beside TERM, PATH, HOME, USER, LOGNAME, SHELL and LANG, which it inherits."""
     size: tuple[int, int] = (80, 24)
     """Columns and rows until the client says otherwise."""
-    parts: dict[str, str] = {}
-    """For a pattern: the regular expression that each named part must match."""
 
     @property
     def viewer(self) -> Viewer:

@@ -1,0 +1,25 @@
+"""Settings that several programs have, each declared once: types for their Structs."""
+
+from typing import Annotated
+
+from streamrelay.program.settings import Option
+
+NatsUrls = Annotated[
+    tuple[str, ...],
+    Option("A URL of the bus, for example tls://nats.example", instead="use the file, or --nats-nkey"),
+]
+NatsCreds = Annotated[str, Option("A NATS credentials file")]
+NatsNkey = Annotated[str, Option("A file with the seed of an NKEY, as which this program is known to the bus")]
+NatsCertificate = Annotated[str, Option("What is shown to the bus if it asks: CERTIFICATE,KEY (PEM files)")]
+
+Certificates = Annotated[
+    tuple[str, ...],
+    Option("A certificate for tls: ports, as CERTIFICATE,KEY (PEM files; one file may hold both)", "certificate"),
+]
+"""The one that fits the name which the other end asks for is shown, else the first."""
+ProxyNetworks = Annotated[
+    tuple[str, ...],
+    Option("A proxy whose word about a client's address is taken, for example 10.0.0.0/8, or unix", "proxy"),
+]
+ProxyProtocol = Annotated[bool, Option("The proxies begin each connection with a PROXY header, version 2")]
+"""Without it X-Forwarded-For is read."""
