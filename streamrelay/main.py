@@ -22,7 +22,7 @@ EXIT: Final = """exit status:
 141  nobody reads standard output any more (as after SIGPIPE)"""
 
 
-RELOAD: Final = "it counts once the bus has read it: nats-server --signal reload=PIDFILE, if it runs"
+RELOAD: Final = "tell a running nats-server to read it: nats-server --signal reload=PIDFILE"
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -220,7 +220,7 @@ def run_key_add(arguments: argparse.Namespace) -> int:
         for text in texts
     ]
     if not grants:
-        raise ConfigError("what may it open? give --grant HOST:TARGET, or --view HOST:TARGET to let it look only")
+        raise ConfigError("no grants; give --grant HOST:TARGET, or --view HOST:TARGET for view-only")
     tell(add_key(Path(arguments.keys), arguments.name, grants, datetime.now(UTC).date()))
     say(f"this is the only time that the key is shown; {arguments.keys} holds its hash")
     return 0

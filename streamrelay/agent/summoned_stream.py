@@ -72,7 +72,7 @@ class SummonedStream:
     def begin(self, work: Coroutine[Any, Any, Any]) -> None:
         """Do a part of it for which nobody waits."""
         Deferred.fromCoroutine(self.hold(work)).addErrback(
-            lambda failure: log.failure("stream {stream} failed", failure, stream=self.summons.stream)
+            lambda failure: log.failure("an error in stream {stream}", failure, stream=self.summons.stream)
         )
 
     async def connect(self, target: Target) -> Connection:

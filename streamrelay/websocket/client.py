@@ -223,4 +223,4 @@ class Dialler:
 
 def _no_turn(failure: Failure) -> None:
     failure.trap(CancelledError)
-    raise DialError("given up before its turn came")
+    raise DialError("gave up before a free turn to connect came")

@@ -155,7 +155,7 @@ class FramedConnection:
         except PeerError as error:
             self._break(error)
         except Exception:
-            log.failure("a leg is given up: {peer}", peer=self.peer)
+            log.failure("an error in the websocket of {peer}; it is closed with 1011", peer=self.peer)
             self._fail(PeerError(CloseCode.OUR_FAULT, EXPLAIN[CloseCode.OUR_FAULT]))
 
     def drained(self) -> None:
@@ -348,7 +348,7 @@ class FramedConnection:
             self._send_frame(PING, [], 0)
 
     def _dead(self) -> None:
-        self._end(outcome(CloseCode.LEG_LOST, f"nothing was heard of it for {BEAT * DEAD_BEATS:.0f} s"))
+        self._end(outcome(CloseCode.LEG_LOST, f"no answer to pings for {BEAT * DEAD_BEATS:.0f} s"))
         self.channel.abort()
 
 

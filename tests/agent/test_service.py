@@ -480,7 +480,7 @@ class Streams(Case):
         self.summon()
         stopped = self.agent.stopService()
         self.summon("too-late")
-        self.assertEqual(self.answers()[-1], Answer(refused=Refusal.BUSY, reason="the agent is going away"))
+        self.assertEqual(self.answers()[-1], Answer(refused=Refusal.BUSY, reason="the agent is shutting down"))
         [leg], [target] = self.dialler.legs, self.target.made
         self.assertEqual(leg.closing.code, CloseCode.LEG_LOST)
         leg.lose()

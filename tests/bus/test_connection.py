@@ -71,7 +71,7 @@ class Disconnected(SynchronousTestCase):
             OSError("no way to tls://u:hidden@h"),
         )
         self.assertEqual([level for level, _ in told], ["error", "error"])
-        self.assertIn("refuses this user", told[0][1])
+        self.assertIn("NATS refused this user", told[0][1])
         self.assertIn("others may read", told[1][1])
         self.bus._stands()
         [(level, text)] = self.said(OSError("no way to tls://u:hidden@h"), OSError("another"))

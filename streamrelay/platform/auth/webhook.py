@@ -71,7 +71,7 @@ class Asking:
     async def decide(self, question: Question, credentials: Mapping[str, str]) -> Verdict:
         """A yes, or `Refused`. `credentials` are headers of the request that the system shall know its user by."""
         if self._waiting >= AT_ONCE:
-            raise Refused(503, "too many requests wait for a decision", code="ask_failed", retry_after=1)
+            raise Refused(503, "too many requests are waiting for a decision", code="ask_failed", retry_after=1)
         self._waiting += 1
         try:
             headers = {**credentials, "Content-Type": "application/json", "Accept": "application/json"}
@@ -80,8 +80,14 @@ class Asking:
             )
             return _read(answer)
         except FetchError as error:
-            log.error("{url} did not decide: {error}", url=self.config.url, error=error)
-            raise Refused(503, "the system that decides gave no decision", code="ask_failed") from None
+            log.error(
+                "no decision from {url}, the system to ask ([ask]): {error}; the request is refused",
+                url=self.config.url,
+                error=error,
+            )
+            raise Refused(
+                503, "no decision from the system that the platform asks; see the platform's log", code="ask_failed"
+            ) from None
         finally:
             self._waiting -= 1
 
@@ -95,7 +101,7 @@ def _read(answer: Fetched) -> Verdict:
     try:
         verdict = codec.decode(answer.body, Verdict) if answer.body.strip() else Verdict()
     except ValueError:
-        raise FetchError(f"answered {answer.status} with a body that is not a JSON object as expected") from None
+        raise FetchError(f"answered {answer.status} with a body that is not the expected JSON object") from None
     if not is_user(verdict.user):
-        raise FetchError("named no user that can be")
+        raise FetchError("named an invalid user")
     return verdict

@@ -146,7 +146,7 @@ class Authenticator:
         old = cookies.read(request)
         if old is not None:
             self.sessions.end(old)
-        log.info("{user} has signed in from {address}", user=user.name, address=address)
+        log.info("{user} signed in from {address}", user=user.name, address=address)
         return user, self.sessions.begin(user.name, hash_key(key))
 
     def refuse(self, address: str, reason: str, detail: str = "") -> Refused:
@@ -156,7 +156,7 @@ class Authenticator:
         wait = self.throttle.fail(address)
         if wait:
             return Refused(429, "too many bad keys from this address", code="too_many", retry_after=ceil(wait))
-        log.info("refused a request of {address}: {reason}", address=address, reason=detail or reason)
+        log.info("refused a request from {address}: {reason}", address=address, reason=detail or reason)
         return Refused(401, reason, code="no_key")
 
     async def permit(

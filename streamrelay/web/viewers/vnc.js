@@ -137,7 +137,7 @@ class Session {
     const outcome = await stream.closed;
     if (this.#said) return refusal(this.#said);
     if (this.#channel.left && !this.#leaving) { // noVNC gave up
-      return refusal('what answers is no VNC server that this viewer understands');
+      return refusal('the target is not a VNC server that this viewer supports');
     }
     return outcome;
   }
@@ -147,7 +147,7 @@ class Session {
       this.#screen, 'The VNC server asks who you are', types.map((type) => FIELDS[type]), { signal: this.#over.signal },
     );
     if (answer) this.rfb.sendCredentials(answer);
-    else this.close('nothing was told to the VNC server, which asks who you are');
+    else this.close('no user or password was given to the VNC server');
   }
 
   async #verify(key) {

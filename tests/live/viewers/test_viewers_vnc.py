@@ -111,7 +111,7 @@ class Vnc(ScreenTest):
         self.show("vnc", f"vnc/{listener.port}", state="")
         listener.accept().sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         tab = self.wait_state(0, "failed")
-        self.assertEqual(tab["error"], "what answers is no VNC server that this viewer understands")
+        self.assertEqual(tab["error"], "the target is not a VNC server that this viewer supports")
         self.assertFalse(tab["outcome"]["clean"])
         for number, end in ((1, reset), (2, socket.socket.close)):
             self.show("vnc", f"vnc/{listener.port}", state="")

@@ -227,7 +227,7 @@ class Listed(SynchronousTestCase):
         told: list[str] = []
         self.patch(module.log, "warn", lambda text, **named: told.append(text.format(**named)))
         self.assertEqual(list(pages(RELAY)), [(b"",)])
-        self.assertEqual(told, ["viewers that are not installed: novnc, xterm, addon-fit, spice-html5"])
+        self.assertEqual(told, ["viewers not installed: novnc, xterm, addon-fit, spice-html5"])
 
 
 class Chosen(SynchronousTestCase):

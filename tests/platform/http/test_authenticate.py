@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from streamrelay import __version__
 from streamrelay.net.http_client import Fetched, FetchError
 from streamrelay.net.proxies import Proxies
 from streamrelay.platform import Opened
@@ -88,7 +89,9 @@ class Signing(GateCase):
         self.assertEqual(self.told("POST", "/v1/streams", {**WANTED, "target": "ssh"}, **page), (403, "not_granted"))
         self.assertEqual(self.told("GET", "/v1/hosts", Cookie=self.cookie)[0], 200)
         status, session = self.told("GET", "/v1/session", Cookie=self.cookie)
-        self.assertEqual((status, session), (200, {"user": "alice", "csrf": page["X-CSRF-Token"]}))
+        self.assertEqual(
+            (status, session), (200, {"user": "alice", "csrf": page["X-CSRF-Token"], "version": __version__})
+        )
         self.assertEqual(self.told("DELETE", "/v1/streams/a", **page)[0], 204)
 
     def test_forged(self) -> None:
@@ -142,8 +145,8 @@ class Signing(GateCase):
         self.sign_in()
         for secret in ("srk_wrong", self.key, self.cookie.split("=")[1]):
             self.assertNotIn(secret, heard.text)
-        self.assertIn("alice has signed in from 127.0.0.1", heard.text)
-        self.assertIn("refused a request of 127.0.0.1", heard.text)
+        self.assertIn("alice signed in from 127.0.0.1", heard.text)
+        self.assertIn("refused a request from 127.0.0.1", heard.text)
 
     def test_once(self) -> None:
         """A key that is good once signs in once, whoever asks next is told so, and it opens nothing by itself."""
@@ -198,7 +201,8 @@ class Signing(GateCase):
         with self.path.open("a") as file:
             file.write("[anonymous]\ngrants = [{}]\n")
         local = {"Host": "localhost"}
-        self.assertEqual(self.told("GET", "/v1/session", **local), (200, {"user": "anonymous", "csrf": ""}))
+        anonymous = {"user": "anonymous", "csrf": "", "version": __version__}
+        self.assertEqual(self.told("GET", "/v1/session", **local), (200, anonymous))
         self.assertEqual(self.told("GET", "/v1/session", **local, **page)[1]["user"], "alice")
         self.assertEqual(self.told("GET", "/v1/session", **local, **page, key="srk_wrong")[0], 401)
         for cookie in ("wrong", "", page["Cookie"] + "x"):
@@ -399,6 +403,14 @@ class Forwarded(Asked):
             self.assertEqual(self.platform.opened.pop()[0], "dora")
             if sent is not None:
                 self.assertEqual({name: given[name] for name in given.keys() & {"Authorization", "Cookie"}}, sent)
+
+    def test_stranger_version(self) -> None:
+        """Whoever isn't known to the platform isn't told its version: neither nobody nor a stranger, in no header."""
+        for headers in ({}, {"Cookie": "a=1"}, {"Authorization": "Basic YTpi"}, {"Authorization": "Bearer x"}):
+            for path in ("/v1/session", "/v1/hosts", "/", "/nothing"):
+                _, named, body = self.ask("GET", path, key=None, **headers)
+                self.assertNotIn(__version__.encode(), body, (path, headers))
+                self.assertNotIn("server", named, (path, headers))
 
     def test_stranger_refused(self) -> None:
         """A no opens nothing for a stranger, nor does a request of another site that borrows a cookie."""

@@ -205,7 +205,7 @@ class Screens(MachineTest):
         self.machine("a", vnc=True)
         Vnc(self.leg("named/a")).begin()
         self.machine("b", vnc=True).qmp.rename(self.common.folder / "c.qmp")
-        self.assert_refused("named/c", "the VM there is another one")
+        self.assert_refused("named/c", "another VM is running there")
 
     def test_password(self) -> None:
         """A display's own password is asked for only where the target says so."""
