@@ -136,7 +136,7 @@ class Showing(Case):
         (self.where / "a.key").write_bytes(key)
         heard = Heard(self)
         tls.files.refresh(force=True)
-        self.assertIn("stay as they were", heard.text)
+        self.assertIn("stays in force", heard.text)
         self.assertEqual(self.shown(tls), "old.example")
 
     def test_refused(self) -> None:

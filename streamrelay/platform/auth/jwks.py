@@ -168,7 +168,7 @@ class FetchedKeys:
             self._fetched = self.clock.seconds()
         except (FetchError, ValueError) as error:
             log.warn(
-                "can't fetch the issuer's keys ([oidc], jwks): {url}: {error}; those that were read before stay in force",
+                "can't fetch the issuer's keys ([oidc], jwks): {url}: {error}; those from before stay in force",
                 url=self.url,
                 error=error,
             )

@@ -232,7 +232,8 @@ class BoundedSite(Site):
         super().startFactory()
         most, most_from_one = self.room.max_connections, self.room.max_connections_per_address
         log.info(
-            "up to {most} connections at once (max_connections), {from_one} from one address (max_connections_per_address)",
+            "up to {most} connections at once (max_connections), "
+            "{from_one} from one address (max_connections_per_address)",
             most=most,
             from_one=most_from_one,
         )
