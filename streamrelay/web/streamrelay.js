@@ -37,7 +37,7 @@ const WORDS = {
   4001: 'the target refused the connection',
   4002: "the target can't be reached",
   4003: 'the target reset the connection',
-  4004: "timed out waiting for the other side",
+  4004: 'timed out waiting for the other side',
   4005: 'lost the connection to the other side',
   4006: 'ended by an operator',
   4008: 'idle too long',

@@ -62,7 +62,7 @@ class Disconnected(SynchronousTestCase):
         self.assertEqual(self.bus._publishing, set())
 
     def test_complaints(self) -> None:
-        """The log says each refusal once, as an error, without who logs in, until the bus stands again."""
+        """The log says each refusal once, as an error, without who logs in, until there is a connection again."""
         told = self.said(
             nats_errors.Error("nats: 'Authorization Violation'"),
             nats_errors.Error("nats: 'Authorization Violation'"),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec.inspect
+import msgspec.structs
 from attrs import NOTHING, fields
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -28,6 +29,7 @@ from streamrelay.protocol.control import CONTROL_BURST, CONTROL_RATE, MAX_CONTRO
 from streamrelay.protocol.limits import CONNECT_TIME, HANDSHAKE_TIME, MAX_HANDSHAKE, MOST_TARGETS, SUMMONS_LIFE
 from streamrelay.protocol.summons import VIEWERS, HostInfo, Refusal, StreamInfo, Summons
 from streamrelay.relay import service
+from streamrelay.relay.config import RelayConfig
 from streamrelay.relay.rendezvous import Rendezvous
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -192,6 +194,17 @@ class Operations(SynchronousTestCase):
         text = section("operations.rst", "Signals")
         self.assertIn(f"gets {service.GOODBYE:g} s to take it", text)
         self.assertIn(f"{streams.GOODBYE:g} s later what is left is cut", text)
+
+
+class Protocol(SynchronousTestCase):
+    """protocol.rst"""
+
+    def test_handshakes(self) -> None:
+        """How many unfinished handshakes of one address are let be is what the settings' defaults say."""
+        text = " ".join((DOCS / "protocol.rst").read_text().split())
+        relay = {each.name: each.default for each in msgspec.structs.fields(RelayConfig)}
+        self.assertIn(f"may be undone (operations.rst, {relay['max_handshakes_per_address']})", text)
+        self.assertIn(f"of one address over {limits.Room().max_handshakes_per_address} whose request", text)
 
 
 class Library(SynchronousTestCase):
