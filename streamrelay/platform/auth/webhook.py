@@ -86,7 +86,7 @@ class Asking:
                 error=error,
             )
             raise Refused(
-                503, "no decision from the system that the platform asks; see the platform's log", code="ask_failed"
+                503, "the system that decides gave no decision; see the platform's log", code="ask_failed"
             ) from None
         finally:
             self._waiting -= 1

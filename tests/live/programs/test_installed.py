@@ -259,7 +259,7 @@ class Targets(InstalledTest):
 
     def told_now(self) -> bool:
         lines = [line for line in self.chain_.agent.log.splitlines() if "targets" in line]
-        return "stay as they were" in lines[-1]
+        return "stays in force" in lines[-1]
 
 
 class Starved(LiveTest):

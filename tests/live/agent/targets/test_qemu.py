@@ -299,7 +299,7 @@ class Ports(MachineTest):
         self.proxy("p", self.machine("a", **consoles))
         self.assertEqual(Vnc(self.leg("vm/p/vnc")).begin().name, "QEMU (a)")
         Spice(self.leg("vm/p/spice"), MAIN)
-        self.assertIn("so a port is used", self.common.agent.log)
+        self.assertIn("so its port is used", self.common.agent.log)
 
     def test_everywhere(self) -> None:
         """A console that listens at all addresses is connected at this machine's own."""
