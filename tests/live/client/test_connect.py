@@ -87,7 +87,7 @@ class ExitStatus(Command):
         loose = self.folder / "loose.key"
         loose.write_text("srk_x")
         loose.chmod(0o644)
-        self.says(2, "no name of a host", "connect", "a b", "log")
+        self.says(2, "is not a valid host name", "connect", "a b", "log")
         self.says(2, "can't be read", "connect", HOST, "log", "--key-file", str(self.folder / "missing"))
         self.says(2, "chmod 600", "connect", HOST, "log", "--key-file", str(loose))
         self.says(2, "no platform is set", "connect", HOST, "log", "--platform", "")

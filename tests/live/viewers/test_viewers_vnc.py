@@ -89,7 +89,7 @@ class Vnc(ScreenTest):
         self.assertTrue(self.wait_state(0, "closed")["outcome"]["clean"])
         self.view.evaluate("void tabs[0].connect()")
         self.view.get_by_role("button", name="Cancel").click()
-        self.assertIn("asks who you are", self.wait_state(0, "failed")["error"])
+        self.assertIn("no user or password was given", self.wait_state(0, "failed")["error"])
         self.assert_content()
 
     def test_view_only(self) -> None:
