@@ -163,7 +163,7 @@ def _send_many(ends: Sequence[End], stock: Stock, seconds: float) -> int:
     block, last = memoryview(stock.block), memoryview(stock.last)
     sockets = {end.socket.fileno(): end.socket for end in ends}
     rest = dict.fromkeys(sockets, block)
-    outcome = set()
+    ending = set()
     for number, connection in sockets.items():
         connection.setblocking(False)
         poll.register(number, select.EPOLLOUT)
@@ -173,14 +173,14 @@ def _send_many(ends: Sequence[End], stock: Stock, seconds: float) -> int:
             left = rest[number]
             left = left[sockets[number].send(left) :]
             if not left:
-                if number in outcome:
+                if number in ending:
                     poll.unregister(number)
                     del rest[number]
                     continue
                 count += stock.payload
                 left = block
                 if time.monotonic() >= until:
-                    outcome.add(number)
+                    ending.add(number)
                     left = last
             rest[number] = left
     return count + len(MARKER) * len(ends)

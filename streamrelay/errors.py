@@ -1,10 +1,10 @@
-"""What goes wrong, sorted by who can do something about it."""
+"""Errors, sorted by who can do something about them."""
 
 from typing import Any
 
 
 def printable(text: str, most: int | None = 200) -> str:
-    """A stranger's words as a log or a terminal may show them: no control characters, and not too many."""
+    """Return a stranger's words as a log or a terminal may show them: no control characters, `most` at most."""
     text = text[:most]
     if text.isprintable():
         return text
@@ -12,11 +12,11 @@ def printable(text: str, most: int | None = 200) -> str:
 
 
 class ConfigError(Exception):
-    """A setting is wrong; the text says which, where, and what was expected. The program doesn't start."""
+    """Fault of a setting or a file; the text says which, where, and what was expected. The program doesn't start."""
 
 
 class PeerError(Exception):
-    """The other end of a websocket did wrong.
+    """Fault of the other end of a websocket, or of a target's protocol.
 
     `code` is the close code that answers it (protocol.rst, "Close codes"), `reason` one line for its log. `before`
     is what came in order before the fault, in the same read: that still counts.
@@ -30,7 +30,7 @@ class PeerError(Exception):
 
 
 class Refused(Exception):
-    """A request is turned down: `status` is the HTTP status, `reason` one line for whoever asked.
+    """Refusal of a request: `status` is the HTTP status, `reason` one line for whoever asked.
 
     `code` is the same for programs: one word that stays when the reason's wording changes.
     """
@@ -41,17 +41,17 @@ class Refused(Exception):
         self.reason = reason
         self.code = code
         self.detail = detail
-        """More for our own log; never shown to the peer."""
+        """Further words for our own log; never shown to the peer."""
         self.retry_after = retry_after
-        """Seconds after which it is worth to ask again; 0: not said."""
+        """Seconds after which it is worth asking again; 0: not said."""
 
 
 class TargetError(Exception):
-    """A target can't be connected: `code` is one of `wire.Refusal`, the text says why in one line."""
+    """Failure to connect a target: `code` is one of `summons.Refusal`, the text says why in one line."""
 
     def __init__(self, code: str, reason: str, *, detail: str = "") -> None:
         super().__init__(reason)
         self.code = code
         self.reason = reason
         self.detail = detail
-        """More for the agent's own log; never told to who asked."""
+        """Further words for the agent's own log; never told to who asked."""

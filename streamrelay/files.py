@@ -1,4 +1,4 @@
-"""Files of settings and secrets: whether they have changed, whether others may read them, how they are made."""
+"""Files of settings and secrets: read again once they have changed, kept from others, and made with a mode."""
 
 import os
 import stat
@@ -14,7 +14,7 @@ log = Logger()
 
 
 def look(path: str) -> tuple[int, ...]:
-    """What changes when a file does, or who may read it: to be compared with an earlier look."""
+    """Return what changes when a file does, or who may read it: to be compared with an earlier look; () for none."""
     try:
         found = os.stat(path)
     except OSError:
@@ -25,24 +25,24 @@ def look(path: str) -> tuple[int, ...]:
 
 @define(eq=False)
 class Watched:
-    """Files that are read again when they have changed. What was read before counts until all of it is read anew.
+    """Files that are read again when they have changed; what was read before counts until all is read anew.
 
     Seen is only what was read: what fails is tried again at every look, and told once until it fails otherwise.
     """
 
     what: str
-    """How the log calls what they hold."""
+    """Name in logs of what the files hold."""
     paths: Callable[[], Iterable[str]]
     read: Callable[[], None]
-    """Reads all of them; what it raises has changed nothing."""
+    """Called to read all of the files; if it raises, it has changed nothing."""
     news: Callable[[], None] = lambda: None
-    """Called once they were read again."""
+    """Called whenever the files were read again."""
     _seen: object = None
     _tried: object = None
     _told: str = ""
 
     def load(self) -> None:
-        """Read them, or raise what `read` does."""
+        """Read the files, or raise what `read` does."""
         self._load(self._look())
 
     def refresh(self, force: bool = False) -> None:
@@ -90,7 +90,7 @@ def _reason(error: Exception) -> str:
 
 
 def read(path: str, most: int = 1 << 20) -> bytes:
-    """A file's content, or `ConfigError`; no more than `most` bytes."""
+    """Read at most `most` bytes of a file, or raise `ConfigError`."""
     try:
         with open(path, "rb") as file:
             return file.read(most)
@@ -99,7 +99,7 @@ def read(path: str, most: int = 1 << 20) -> bytes:
 
 
 def read_secret(path: str, what: str) -> bytes:
-    """A file that holds a secret, which nobody but its owner may read: or `ConfigError`.
+    """Read a secret, 1 MiB at most, or raise `ConfigError` if others than its file's owner may read it.
 
     What isn't a plain file (a pipe of a shell) is taken as it is, and so is a credential of systemd, whose mode shows
     what its access list allows to the service itself.

@@ -12,7 +12,7 @@ from twisted import logger
 
 
 class Logger(logger.Logger):
-    """A Twisted logger whose `debugging` says for the whole process whether debug lines are made.
+    """A Twisted logger whose `debugging` turns debug lines on for the whole process.
 
     What strangers name (targets, hosts, reasons) can't forge a line or move a terminal: every text is `printable`.
     """
@@ -31,7 +31,7 @@ def _shown(value: object) -> object:
 
 
 def steadily(work: Callable[[], None]) -> Callable[[], None]:
-    """Work that a timer repeats: as an error would end the timer for good, it is logged and the next turn comes."""
+    """Make work fit for a timer that repeats it: an error, which would end the timer for good, is logged instead."""
 
     def guarded() -> None:
         try:
@@ -56,14 +56,14 @@ EACH: Final = 60.0
 
 @define(eq=False)
 class Seldom:
-    """What may happen very often, and is said once a minute at most."""
+    """A count of what may happen very often, and is said once in `EACH` seconds at most."""
 
     clock: IReactorTime
     _unsaid: int = 0
     _next: float = float("-inf")
 
     def count(self) -> int:
-        """It has happened once more. How often since this was last said, if it is to be said now; else 0."""
+        """Count one more. Return how many since the last that was said, if it is to be said now; else 0."""
         self._unsaid += 1
         now = self.clock.seconds()
         if now < self._next:

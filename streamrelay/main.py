@@ -27,7 +27,7 @@ RELOAD: Final = "tell a running nats-server to read it: nats-server --signal rel
 
 
 def main(argv: list[str] | None = None) -> None:
-    """The console script."""
+    """Run the ``streamrelay`` command and end the process with its status (`EXIT`)."""
     hold_standard_descriptors()
     arguments = parser().parse_args(argv)
     try:
@@ -167,7 +167,7 @@ def _add_host(commands: Any) -> None:
 
 
 def _reaching(command: argparse.ArgumentParser) -> None:
-    """The options of commands that ask a platform."""
+    """Add the options of commands that ask a platform."""
     command.add_argument(
         "--platform",
         metavar="URL",

@@ -17,8 +17,8 @@ LEANING = re.compile(
     r"(?:One|Another|Some|Any|Either|Neither) (?:of|that|who|whose))\b"
 )
 """Begins a line that leans on another one, or on the name above it."""
-MOST = 279
-"""Lines that still begin so: fewer is better, more is a fault."""
+MOST = 0.025
+"""Share of the lines that may begin so."""
 
 
 def docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
@@ -46,14 +46,14 @@ class Docstrings(SynchronousTestCase):
     """Docstrings of the package."""
 
     def test_read_alone(self) -> None:
-        """None begins with a relative or indefinite word, but for no more than there were once."""
-        leaning = [
-            f"{path.relative_to(ROOT.parent)}:{line}: {text.strip().splitlines()[0]}"
+        """None begins with a relative or indefinite word, but for few in a hundred."""
+        found = [
+            (f"{path.relative_to(ROOT.parent)}:{line}:", text.strip().splitlines()[0])
             for path in sorted(ROOT.rglob("*.py"))
             for line, text in docstrings(ast.parse(path.read_text()))
-            if LEANING.match(text.strip())
         ]
-        self.assertLessEqual(len(leaning), MOST, "\n".join(["these lean on others:", *leaning]))
+        leaning = [f"{where} {first}" for where, first in found if LEANING.match(first)]
+        self.assertLess(len(leaning), MOST * len(found), "\n".join(["these lean on others:", *leaning]))
 
     def test_found(self) -> None:
         """Docstrings of modules, classes, functions and names are found; private ones aren't."""

@@ -94,7 +94,7 @@ def _idle(plan: Plan, kind: type[Relay], count: int, tls: bool) -> Sample:
 
 ARRIVALS = Work(
     "arrivals",
-    "ConnectionQuota",
+    "Arrivals",
     "Pairs that come and go one after the other: the agent's leg, the client's leg, the client's close, the end of "
     "both. websockify and HAProxy dial the agent's end themselves, and take one handshake in place of two.",
     run_arrivals,

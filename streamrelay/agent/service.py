@@ -1,4 +1,4 @@
-"""The agent: hears summonses, connects targets, dials relays, splices. It only ever dials out."""
+"""The agent, which hears summonses, connects targets, dials relays, and splices. It only ever dials out."""
 
 import time
 from collections.abc import Callable
@@ -27,7 +27,7 @@ log = Logger()
 
 @define(eq=False)
 class Agent(Service):
-    """One host's agent. `now` is wall-clock time, for what is signed."""
+    """The agent of one host. `now` is wall-clock time, for what is signed; `reactor` is the clock of all durations."""
 
     config: AgentConfig
     catalogue: Catalogue
@@ -71,6 +71,7 @@ class Agent(Service):
         self.reactor.callLater(0, self.bus.start)
 
     async def _stop(self) -> None:
+        # In this order: the streams' "ended" come before "down", and the bus closes once both are out.
         await self.streams.stop()
         self._publish("down", {})
         await as_deferred(self.bus.stop())
@@ -99,6 +100,7 @@ class Agent(Service):
                 Answer(refused=Refusal.BAD_SUMMONS, reason="the agent refused the summons as invalid; see its log"),
             )
             return
+        # A copy of a summons opens nothing: whoever sent it gets the first one's answer, now or once it is there.
         pending, new = self.summonses.hear(summons.jti, message)
         if pending.answer is not None:
             self._reply([message], pending.answer)

@@ -1,4 +1,4 @@
-"""The streams of a host: what a summons asks for is connected, sent to the relay, met, spliced, and ended."""
+"""The streams of a host: their targets are connected, their legs sent to the relay, met, spliced, and ended."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -26,7 +26,7 @@ from streamrelay.websocket.connection import FramedConnection
 log = Logger()
 
 GOODBYE: Final = 2.0
-"""Seconds that streams get at a stop to end."""
+"""Seconds that streams get at a stop to end in order."""
 
 _CLOSES: Final = {
     Refusal.TARGET_REFUSED: CloseCode.TARGET_REFUSED,
@@ -36,7 +36,7 @@ _CLOSES: Final = {
 
 @define(eq=False)
 class Streams:
-    """All of them. `publish` tells the bus of an event: its kind, and the event."""
+    """All streams of this host. `publish` tells the bus of an event: its kind, and the event."""
 
     config: AgentConfig
     catalogue: Catalogue
@@ -44,7 +44,7 @@ class Streams:
     publish: Callable[[str, object], None]
     dialler: Dialler = field(init=False)
     summoned_streams: set[SummonedStream] = field(factory=set)
-    """Every stream that is being opened, waits for its client, lives, or still holds something."""
+    """Streams that are being opened, wait for their clients, live, or still hold something."""
     heartbeat: Heartbeat = field(init=False)
     _stopping: bool = False
     _full: Seldom = field(init=False)
@@ -58,7 +58,10 @@ class Streams:
         )
 
     async def open(self, summons: Summons, nobody_asks: bool) -> Answer:
-        """Begin what a summons asks for, and answer it. If `nobody_asks` the client is told at the relay why not."""
+        """Begin what a summons asks for, and answer it; nothing is raised, an error of ours is answered as busy.
+
+        If `nobody_asks`, the client is told at the relay why there is no stream.
+        """
         try:
             answer = await self._begin(summons, nobody_asks)
         except Exception:
@@ -74,11 +77,11 @@ class Streams:
         return answer
 
     def infos(self) -> list[StreamInfo]:
-        """All of them."""
+        """Return all streams as discovery tells of them."""
         return [summoned.info(self.config.host) for summoned in self.summoned_streams]
 
     def end(self, stream: str) -> bool:
-        """End a stream, whatever it is at; whether there was one."""
+        """End a stream, whatever it is at; return False if there is none of this id."""
         named = [summoned for summoned in self.summoned_streams if summoned.summons.stream == stream]
         for summoned in named:
             summoned.end(outcome(CloseCode.OPERATOR))
@@ -86,7 +89,7 @@ class Streams:
 
     async def stop(self) -> None:
         """End all streams, in order if they take no longer than `GOODBYE`."""
-        self._stopping = True
+        self._stopping = True  # first, so that no stream begins which nobody would end
         for summoned in tuple(self.summoned_streams):
             summoned.end(outcome(CloseCode.LEG_LOST, "the agent is shutting down"))
         end = self.reactor.seconds() + GOODBYE
@@ -173,7 +176,7 @@ class Streams:
         summoned.waiting_legs.discard(waiting_leg)
 
     async def _meet(self, summoned: SummonedStream, waiting_leg: WaitingLeg) -> Met:
-        """Wait for the client at the relay, or `NotMet`, once the leg is gone."""
+        """Wait for the client at the relay, or raise `NotMet`: the leg ended before, or the agent's patience."""
         timeout = self.reactor.callLater(self.config.patience, waiting_leg.leave, outcome(CloseCode.NOBODY_CAME))
         met = waiting_leg.begin()
         summoned.watch(waiting_leg)
@@ -189,7 +192,7 @@ class Streams:
     async def _link(
         self, summoned: SummonedStream, leg: FramedConnection, connection: Connection | None, links: int
     ) -> None:
-        """One leg, and its connection to the target, from now until both hold nothing any more."""
+        """See one leg, and its connection to the target, through until both hold nothing any more."""
         try:
             await self._attend(summoned, WaitingLeg(leg), connection, links)
         except Exception:
@@ -235,13 +238,15 @@ class Streams:
     async def _splice(
         self, summoned: SummonedStream, met: Met, waiting_leg: WaitingLeg, connection: Connection
     ) -> None:
-        """Join both; until both hold nothing any more."""
+        """Join both, and return when both hold nothing any more."""
         over: Deferred[Splice] = Deferred()
         began = self.reactor.seconds()
         splice = Splice(waiting_leg.leg, connection, over.callback)
         summoned.bounds.hold(splice)
         summoned.spliced(waiting_leg, splice)
         self._say_opened(summoned.summons, met)
+        # In this order: what the waiting leg kept goes through the splice's half, which must be joined before. Bytes
+        # that are read anew come in a later turn of the reactor, so they overtake nothing.
         splice.start()
         waiting_leg.hand_over(splice.outward)
         await over

@@ -21,12 +21,12 @@ log = Logger()
 T = TypeVar("T")
 
 _REFUSALS: Final = {CloseCode.OPERATOR: Refusal.NOT_ALLOWED, CloseCode.LEG_LOST: Refusal.BUSY}
-"""What is answered to a summons whose stream is ended before it is opened."""
+"""Answers to a summons whose stream is ended before it is opened, by the code of its end."""
 
 
 @define(eq=False)
 class SummonedStream:
-    """What one summons asks for, with all its legs and connections: opening, waiting for its client, or live.
+    """The stream of one summons, with all its legs and connections: opening, waiting for its client, or live.
 
     `done` is told once, when the last work for it has come to its end and holds nothing any more.
     """
@@ -34,18 +34,18 @@ class SummonedStream:
     summons: Summons
     reactor: Any
     bounds: Bounds
-    """What all its legs share."""
+    """Limits of the stream, which all its legs share."""
     done: Callable[["SummonedStream"], None]
     outcome: Outcome | None = None
-    """How it was ended here, if it was."""
+    """Outcome with which the stream was ended here, if it was."""
     waiting_legs: set[WaitingLeg] = field(factory=set)
-    """Legs that aren't spliced: they wait for the client, or for the target."""
+    """Legs that aren't spliced, but wait for the client or for the target."""
     splices: set[Splice] = field(factory=set)
     up: int = 0
-    """Bytes of splices that are over."""
+    """Bytes towards the target in splices that are over; `down` is the other direction."""
     down: int = 0
     met: bool = False
-    """Whether its client has come."""
+    """True once the stream's client has come."""
     began: float = field(init=False)
     _work: int = 0
     _connecting: "Deferred[Connection] | None" = None
@@ -60,7 +60,7 @@ class SummonedStream:
         return StreamInfo(summons.stream, host, summons.target, summons.user, seconds, up, down, not self.met)
 
     async def hold(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do a part of it; as long as one is under way, the stream counts."""
+        """Do a part of the stream's work; as long as one is under way, the stream counts."""
         self._work += 1
         try:
             return await work
@@ -70,13 +70,13 @@ class SummonedStream:
                 self.done(self)
 
     def begin(self, work: Coroutine[Any, Any, Any]) -> None:
-        """Do a part of it for which nobody waits."""
+        """Do a part of the stream's work for which nobody waits; an error is logged."""
         Deferred.fromCoroutine(self.hold(work)).addErrback(
             lambda failure: log.failure("an error in stream {stream}", failure, stream=self.summons.stream)
         )
 
     async def connect(self, target: Target) -> Connection:
-        """A connection to the target, or `TargetError`; what only this host's log may say is said there."""
+        """Connect the target, or raise `TargetError`; what only this host's log may say is said there."""
         try:
             if self.summons.view:
                 check_view(target.viewer)
@@ -106,26 +106,26 @@ class SummonedStream:
         return TargetError(_REFUSALS.get(CloseCode(why.code), Refusal.BUSY), why.reason)
 
     def watch(self, waiting_leg: WaitingLeg) -> None:
-        """Its end is this leg's, too."""
+        """Let the stream's end be this leg's, too."""
         self.waiting_legs.add(waiting_leg)
         if self.outcome is not None:
             waiting_leg.leave(self.outcome)
 
     def spliced(self, waiting_leg: WaitingLeg, splice: Splice) -> None:
-        """A leg waits no longer."""
+        """Take note that a leg waits no longer, but is spliced; with the first one the client has come."""
         if not self.met:
             self.met, self.began = True, self.reactor.seconds()
         self.waiting_legs.discard(waiting_leg)
         self.splices.add(splice)
 
     def parted(self, splice: Splice) -> None:
-        """A splice holds nothing any more."""
+        """Take note that a splice holds nothing any more; its bytes still count."""
         self.splices.discard(splice)
         self.up += splice.outward.count
         self.down += splice.inward.count
 
     def end(self, why: Outcome) -> None:
-        """End all of it, whatever it is at."""
+        """End all of the stream, whatever it is at; of several reasons the first one is the outcome."""
         if self.outcome is None:
             self.outcome = why
         if self._connecting is not None:
@@ -136,7 +136,7 @@ class SummonedStream:
             splice.end(why)
 
     def abort(self) -> None:
-        """It has had its time to end."""
+        """Cut all of the stream's legs and splices, as it has had its time to end."""
         for waiting_leg in tuple(self.waiting_legs):
             waiting_leg.leg.abort()
         for splice in tuple(self.splices):
@@ -145,7 +145,7 @@ class SummonedStream:
 
 @define(eq=False)
 class Parting(Feed, Drain):
-    """Hears of a connection only that it is gone."""
+    """A feed that hears of a connection only that it is gone."""
 
     left: "Deferred[None]" = field(factory=Deferred)
 
@@ -164,7 +164,7 @@ class Parting(Feed, Drain):
 
 
 async def let_go(connection: Connection) -> None:
-    """Abort a connection that nobody wants; done when it holds nothing any more, a process has ended."""
+    """Abort a connection that nobody wants; return when it holds nothing any more, as its process has ended."""
     parting = Parting()
     connection.join(parting, parting)
     connection.abort()

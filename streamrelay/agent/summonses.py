@@ -1,4 +1,4 @@
-"""What the platform asks of a host: read, verified, and remembered, so that no copy of it is followed twice."""
+"""Summonses and other requests of the platform: read, verified, and remembered, so that no copy is followed."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from streamrelay.protocol.tokens import TokenError, Verifier
 MEMORY: Final = 2 * (SUMMONS_LIFE + CLOCK_SKEW)
 """Seconds that a summons must be remembered: twice as long as it can be valid."""
 LONGEST: Final = 16384
-"""Bytes of a summons."""
+"""Bytes of a summons at most."""
 
 Request = TypeVar("Request", Summons, End)
 Asker = TypeVar("Asker")
@@ -22,7 +22,7 @@ Asker = TypeVar("Asker")
 
 @define(eq=False)
 class Pending(Generic[Asker]):
-    """A summons that was heard: its answer, or those who wait for it."""
+    """A summons that was heard, with its answer, or those who wait for one."""
 
     answer: Answer | None = None
     waiting: list[Asker] = field(factory=list)
@@ -30,7 +30,7 @@ class Pending(Generic[Asker]):
 
 @define(eq=False)
 class Summonses(Generic[Asker]):
-    """The requests to one host. Without a verifier they are plain JSON (protocol.rst, "Opaque mode").
+    """Requests to one host; without a verifier they are plain JSON (protocol.rst, "Summons").
 
     `now` is wall-clock time, for expiries.
     """
@@ -40,7 +40,7 @@ class Summonses(Generic[Asker]):
     heard: dict[str, Pending[Asker]] = field(factory=dict)
 
     def read(self, data: bytes, role: str, kind: type[Request]) -> Request:
-        """A request that is meant for this host, now, by its platform; or `ValueError`."""
+        """Read a request that is meant for this host, now, by its platform; or raise `ValueError`."""
         if len(data) > LONGEST:
             raise ValueError("too long")
         if self.verifier is not None:
@@ -60,7 +60,7 @@ class Summonses(Generic[Asker]):
         return codec.convert(claims, kind)
 
     def hear(self, jti: str, asker: Asker) -> tuple[Pending[Asker], bool]:
-        """The record of a summons, with one who asks added while it has no answer; and whether it is new."""
+        """Return the record of a summons, with one who asks added while it has no answer; and True if it is new."""
         pending = self.heard.get(jti)
         new = pending is None
         if pending is None:
@@ -70,5 +70,5 @@ class Summonses(Generic[Asker]):
         return pending, new
 
     def forget(self, jti: str) -> None:
-        """To be called `MEMORY` seconds after it was heard."""
+        """Forget a summons; to be called `MEMORY` seconds after it was heard, when no copy can be valid any more."""
         del self.heard[jti]

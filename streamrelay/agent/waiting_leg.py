@@ -13,7 +13,7 @@ from streamrelay.protocol.control import Met, decode_control
 
 
 class NotMet(Exception):
-    """A leg ended before its client came; `outcome` says how."""
+    """End of a leg before its client came; `outcome` says how."""
 
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(str(outcome))
@@ -21,7 +21,7 @@ class NotMet(Exception):
 
 
 class Leg(Connection, Protocol):
-    """A connection to a relay."""
+    """A connection to a relay, which can be left without an answer."""
 
     def leave(self, outcome: Outcome) -> None:
         """Close at once, without an answer."""
@@ -29,12 +29,12 @@ class Leg(Connection, Protocol):
 
 @define(eq=False)
 class WaitingLeg(Feed, Drain):
-    """A leg at the relay that waits to be met; whatever follows right behind the news is kept for the splice."""
+    """A leg at the relay that waits to be met; whatever follows right behind ``met`` is kept for the splice."""
 
     leg: Leg
     met: "Deferred[Met]" = field(factory=Deferred)
     left: "Deferred[None]" = field(factory=Deferred)
-    """The leg, which no splice has taken over, holds nothing any more."""
+    """Called back when the leg, which no splice has taken over, holds nothing any more."""
     _why: Outcome | None = None  # it was left from here
     _later: list[tuple[str, Any]] = field(factory=list)
 
@@ -58,7 +58,7 @@ class WaitingLeg(Feed, Drain):
         if self.met.called:
             self._later.append(("control", message))
         elif self._why is None and (met := decode_control(message).met) is not None:
-            self.leg.pause()
+            self.leg.pause()  # only what was read along with it is still told, and kept for the splice
             self.met.callback(met)
 
     def eof(self) -> None:
@@ -76,12 +76,12 @@ class WaitingLeg(Feed, Drain):
         self.left.callback(None)
 
     def _expect_met(self) -> None:
-        """No byte comes before the news (protocol.rst, "Control messages"); kept, they would have no bound."""
+        """Raise `PeerError` for bytes before ``met`` (protocol.rst, "Control messages"): to keep them has no bound."""
         if not self.met.called:
             raise PeerError(CloseCode.PROTOCOL, "bytes before the client has come")
 
     def drained(self) -> None:
-        """Nothing was sent."""
+        """Ignore that there is room, as nothing was sent."""
 
     def hand_over(self, feed: Feed) -> None:
         """Tell the splice's half, now joined, what came in between."""

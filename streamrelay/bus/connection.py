@@ -1,4 +1,4 @@
-"""The bus: NATS, by nats-py on asyncio. Only this file and `nats_client` know it.
+"""The bus: NATS, by nats-py on asyncio. Only this file and `nats_client` know nats-py.
 
 Core NATS and nothing durable: what is published while the bus is down is dropped, as a late summons is useless.
 Coroutines here are asyncio's; `as_deferred` brings them to Twisted.
@@ -28,59 +28,59 @@ log = Logger()
 T = TypeVar("T")
 
 PING: Final = 20
-"""Seconds between two pings of the server; after two without an answer the connection is made anew."""
+"""Seconds between two pings of the server; after two unanswered ones the connection is made anew."""
 REFUSED: Final = 10.0
 """Seconds until the next attempt when the bus doesn't let us hear what we must."""
 _INBOX = re.compile(r"_INBOX[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_:=$-]+)+\Z")
 
 
 class BusError(Exception):
-    """A request has no answer; the text says why."""
+    """Lack of an answer to a request; the text says why."""
 
 
 class Nobody(BusError):
-    """Nobody listens on the subject: the host is offline."""
+    """Lack of anybody who listens on the subject: the host is offline."""
 
 
 class Down(BusError):
-    """There is no connection to the bus."""
+    """Lack of a connection to the bus."""
 
 
 class TooSlow(BusError):
-    """No answer came in time."""
+    """Lack of an answer in time."""
 
 
 @define(frozen=True)
 class Message:
-    """What came on a subject."""
+    """A message that came on a subject."""
 
     data: bytes
     reply: str
-    """Where an answer is expected; empty if nowhere."""
+    """Subject on which an answer is expected; empty if none is."""
 
     @property
     def wants_answer(self) -> bool:
-        """A reply subject is followed only if it is an inbox: a caller may name any subject (protocol.rst)."""
+        """True if the reply subject is an inbox: no other is answered, as a caller may name any (protocol.rst)."""
         return _INBOX.match(self.reply) is not None
 
 
 @define(eq=False)
 class Bus:
-    """One connection to NATS that is made again for ever; `start` doesn't wait for it."""
+    """A connection to NATS that is made again for ever; `start` doesn't wait for it."""
 
     urls: tuple[str, ...]
     name: str
     creds: str = ""
-    """A credentials file."""
+    """Path of a NATS credentials file; empty if there is none."""
     nkey: str = ""
-    """A file with an NKEY's seed."""
+    """Path of a file with an NKEY's seed; empty if there is none."""
     ca: str = ""
     certificate: str = ""
-    """What is shown to a server that asks for a certificate: ``CERTIFICATE,KEY``."""
+    """Files of the certificate that is shown to a server which asks for one: ``CERTIFICATE,KEY``."""
     inbox: str = ""
-    """Begins the subjects on which answers to our requests come; empty if we never ask."""
+    """Prefix of the subjects on which answers to our requests come; empty if we never ask."""
     up: Callable[[], None] = lambda: None
-    """Called whenever the connection stands (again)."""
+    """Called whenever there is a connection, be it the first or another one."""
     _listeners: list[tuple[str, Callable[[Message], None]]] = field(factory=list)
     _client: Client | None = None
     _task: "asyncio.Task[None] | None" = None
@@ -119,7 +119,7 @@ class Bus:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
-        """Close once what was published is out."""
+        """Close once what was published is out; after about two seconds in any case."""
         task, self._task = self._task, None
         if self._publishing:
             await asyncio.wait(self._publishing, timeout=1)
@@ -132,13 +132,13 @@ class Bus:
             await asyncio.wait([task])
 
     def publish(self, subject: str, data: bytes) -> None:
-        """Publish now or never."""
+        """Publish now or never: without a connection the message is dropped."""
         task = asyncio.get_running_loop().create_task(self._publish(subject, data))
         self._publishing.add(task)
         task.add_done_callback(self._publishing.discard)
 
     async def request(self, subject: str, data: bytes, timeout: float) -> bytes:
-        """The answer to a request, or a `BusError`."""
+        """Return the answer to a request, or raise `Nobody`, `Down`, or `TooSlow` after `timeout` seconds."""
         client = self._standing()
         try:
             message = await client.request(subject, data, timeout=timeout)
@@ -157,6 +157,7 @@ class Bus:
             found = await gather(client, subject, data, self._known.get(subject, frozenset()))
         except nats_errors.Error as error:
             raise Down(str(error)) from None
+        # nats-py connects again by itself, but answers that were sent meanwhile never come.
         if self._losses != losses:
             raise Down("the connection to NATS was lost before all hosts had answered")
         self._known[subject] = frozenset(name for name, _ in found.answers)
@@ -238,7 +239,7 @@ class Bus:
         self.up()
 
     async def _failed(self, error: Exception) -> None:
-        """What nats-py reports: the server's refusals, and why there is no connection."""
+        """Log what nats-py reports: the server's refusals, and why there is no connection."""
         text = without_password(str(error)) or type(error).__name__
         lower = text.lower()
         if isinstance(error, nats_errors.SlowConsumerError):
@@ -281,5 +282,5 @@ def _callback(receive: Callable[[Message], None]) -> Callable[[Msg], Coroutine[A
 
 
 def as_deferred(work: Coroutine[Any, Any, T]) -> "Deferred[T]":
-    """An asyncio coroutine as a Deferred, on the reactor's own loop."""
+    """Make a Deferred of an asyncio coroutine, which runs on the reactor's own loop."""
     return Deferred.fromFuture(asyncio.ensure_future(work))

@@ -1,6 +1,7 @@
-"""Who we are to the bus: an NKEY, NATS' own form of an Ed25519 key, alone or in a credentials file with a user's JWT.
+"""Credentials of a program on the bus: an NKEY, alone or in a credentials file with a user's JWT.
 
-The files are read anew for each connection, so that a renewed one counts without a new start.
+An NKEY is NATS' own form of an Ed25519 key. The files are read anew for each connection, so that a renewed one counts
+without a new start.
 """
 
 import base64
@@ -15,7 +16,7 @@ from streamrelay.errors import ConfigError
 from streamrelay.files import read_secret
 
 PUBLIC: Final = r"U[A-Z2-7]{55}"
-"""The public half of a user's NKEY."""
+"""Pattern of the public half of a user's NKEY."""
 _SEED: Final = rb"SU[A-Z2-7]{56}"
 _JWT: Final = rb"-BEGIN NATS USER JWT-+\s+([!-~]{1,65536})\s+-+END"
 _KEY: Final = rb"-BEGIN USER NKEY SEED-+\s+([!-~]{1,128})\s+-+END"
@@ -23,7 +24,7 @@ _KEY: Final = rb"-BEGIN USER NKEY SEED-+\s+([!-~]{1,128})\s+-+END"
 
 @define(frozen=True)
 class Credentials:
-    """What is shown to a NATS server: a public key or a JWT, and that its private key is ours."""
+    """A user of a NATS server: a public key or a JWT that is shown, and the private key that proves it to be ours."""
 
     pair: nkeys.KeyPair = field(repr=False)
     jwt: str = field(default="", repr=False)
@@ -50,12 +51,12 @@ def load(nkey: str, creds: str) -> Credentials | None:
 
 
 def public_key(path: str) -> str:
-    """The public half of the NKEY whose seed a file holds, or raise `ConfigError`."""
+    """Return the public half of the NKEY whose seed a file holds, or raise `ConfigError`."""
     return Credentials(_pair(path, read_secret(path, "NKEY seed").strip())).public
 
 
 def generate() -> tuple[bytes, str]:
-    """A new user's seed, of 32 bytes from the kernel, and its public half."""
+    """Make a new user's seed, of 32 bytes from the kernel, and return it with its public half."""
     seed = nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER)
     return seed, Credentials(nkeys.from_seed(bytearray(seed))).public
 

@@ -1,4 +1,4 @@
-"""Who is up: what an agent tells whoever asks all agents at once (protocol.rst, "Discovery").
+"""Discovery of hosts: an agent's answers to whoever asks all agents at once (protocol.rst, "Discovery").
 
 The platform's questions are answered on a subject that ends in the host's name, where the bus lets nobody else
 publish. Tools such as ``nats micro ls`` ask by NATS' own service discovery (ADR-32 of its architecture), where nothing
@@ -17,11 +17,11 @@ from streamrelay.protocol.subjects import ALL_STREAMS, ALL_TARGETS, SERVICE, str
 from streamrelay.protocol.summons import HostAnswer
 
 Make = Callable[[], Any]
-"""Makes what is told, which becomes JSON."""
+"""Maker of an answer, which becomes JSON."""
 
 
 class Wire(Protocol):
-    """What of the bus is needed here."""
+    """The bus, as far as it is needed here."""
 
     def listen(self, subject: str, receive: Callable[[Message], None]) -> None: ...
 
@@ -29,21 +29,21 @@ class Wire(Protocol):
 
 
 def discovery_subjects(host: str) -> list[str]:
-    """Where NATS' service discovery asks a host, or all of them."""
+    """Return the subjects on which NATS' service discovery asks a host, or all of them (ADR-32)."""
     asked = ("", f".{SERVICE}", f".{SERVICE}.{host}")
     return [f"$SRV.{verb}{whom}" for verb in ("PING", "INFO", "STATS") for whom in asked]
 
 
 @define(eq=False)
 class Discovery:
-    """Answers for one host."""
+    """Answers to all questions that discovery asks one host."""
 
     bus: Wire
     host: str
     version: str
     """Of the agent, as Python has it: 1.2.3 or 1.2.3.dev0."""
     started: str
-    """RFC 3339 in UTC, with microseconds."""
+    """Time at which the agent started: RFC 3339 in UTC, with microseconds."""
     targets: Make
     streams: Make
 

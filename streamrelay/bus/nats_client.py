@@ -1,4 +1,4 @@
-"""How a connection to NATS begins, with TLS and credentials as we want them, and how all who listen are asked."""
+"""A client of NATS whose connections begin with TLS and credentials as we want them, and questions to all listeners."""
 
 import asyncio
 import ssl
@@ -19,7 +19,7 @@ from streamrelay.net.certificates import split_pair
 
 PORT: Final = 4222
 FIRST: Final = 1.0
-"""Seconds in which the first answer to a question must come, and all of those who answered the last time."""
+"""Seconds in which the first answer to a question must come, and that of each who answered the last time."""
 QUIET: Final = 0.1
 """Seconds without a further answer after which there are no more."""
 LONGEST: Final = 3.0
@@ -29,7 +29,7 @@ MOST_BYTES: Final = 64 << 20
 
 
 class Withheld(nats_errors.Error):
-    """Nothing was said to the server: not here, or not by these credentials."""
+    """Silence towards a server that offers no TLS, or while the credentials can't be read."""
 
 
 class NatsClient(Client):
@@ -50,11 +50,11 @@ class NatsClient(Client):
 
     @property
     def ssl_context(self) -> ssl.SSLContext:
-        """Asked for at every connection."""
+        """TLS for the next connection; nats-py asks for it at every one."""
         return self._load_tls() or super().ssl_context
 
     def _connect_command(self) -> bytes:
-        """The first that a server hears of us."""
+        """Return the first that a server hears of us, or raise `Withheld`."""
         server = self._current_server
         if not self._is_encrypted() and (server is None or place(server.uri.geturl()) not in self._plain_places):
             raise Withheld("the server offers no TLS, and its URL is not nats://")
@@ -82,7 +82,7 @@ def place(url: str) -> tuple[str | None, int]:
 
 
 def tls_context(ca: str, pair: str) -> ssl.SSLContext:
-    """TLS that trusts `ca`, or the system's certificates, and shows a certificate of ours if there is one."""
+    """Make TLS that trusts `ca`, or the system's certificates, and shows a certificate of ours if there is one."""
     try:
         context = ssl.create_default_context(cafile=ca or None)
     except (OSError, ssl.SSLError) as error:
@@ -99,20 +99,20 @@ def tls_context(ca: str, pair: str) -> ssl.SSLContext:
 
 @define(frozen=True)
 class Gathered:
-    """The answers to one question, each with the name of who gave it."""
+    """Answers to one question, each with the name of who gave it."""
 
     answers: list[tuple[str, bytes]]
     complete: bool = True
-    """Whether nothing was cut off, and nobody is missing who answered the last time."""
+    """True if nothing was cut off, and nobody is missing who answered the last time."""
 
 
 @define(eq=False)
 class Gathering:
-    """The answers that come on an inbox, until there are no more."""
+    """Answers as they come on an inbox, until there are no more."""
 
     inbox: str
     known: frozenset[str]
-    """Who answered the last time."""
+    """Names of those who answered the last time."""
     coming: "asyncio.Queue[Msg]" = field(factory=asyncio.Queue)
     answers: dict[str, bytes] = field(factory=dict)
     _size: int = 0
@@ -139,7 +139,7 @@ class Gathering:
                 return self._gathered(complete=False)
 
     def _take(self, name: str, answer: bytes) -> bool:
-        """The first answer of each counts. Whether there is room for it."""
+        """Keep the first answer of each; return False if there is no room for it."""
         if name in self.answers:
             return True
         self._size += len(answer)

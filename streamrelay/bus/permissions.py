@@ -1,4 +1,4 @@
-"""Who may do what on the bus: the users of a NATS server, each by the public half of its NKEY.
+"""Permissions on the bus: the users of a NATS server, each by the public half of its NKEY.
 
 Allow-lists alone, as small as can be (protocol.rst, "Permissions"). What a host may hear is listed without wildcards:
 where ``$SRV.*`` is allowed, nats-server lets ``$SRV.>`` pass, too. `render` writes what nats-server reads, and `parse`
@@ -48,7 +48,7 @@ class BusUser(Struct, frozen=True):
 
     @property
     def publish(self) -> list[str]:
-        """Subjects beside those on which it was asked to answer."""
+        """Subjects on which the user may publish, beside those on which it was asked to answer."""
         if self.role == "platform":
             return [open_subject("*"), end_subject("*"), ALL_TARGETS, ALL_STREAMS]
         if self.role == "audit":
@@ -66,7 +66,7 @@ class BusUser(Struct, frozen=True):
 
 
 def render(users: list[BusUser]) -> str:
-    """What nats-server is to include."""
+    """Write the users as nats-server's configuration includes them."""
     blocks = "".join(_block(user) for user in users)
     return f"{HEAD}\nauthorization {{\n  timeout: 5\n  users: [{blocks}\n  ]\n}}\n"
 
@@ -93,7 +93,10 @@ def _quoted(text: str) -> str:
 
 
 def parse(text: str) -> list[BusUser]:
-    """The users of a file that `render` has made, or raise `ConfigError`."""
+    """Read the users of a file that `render` has made, or raise `ConfigError`.
+
+    A file that was changed by hand is refused rather than read in part, as `render` would drop the rest of it.
+    """
     users = []
     for who, name, nkey in re.findall(_USER, text):
         role: Role = "host" if name else "audit" if who == "audit" else "platform"

@@ -8,7 +8,7 @@ from streamrelay.protocol.names import is_loopback
 
 
 class BusSettings(Protocol):
-    """How a program reaches the bus."""
+    """Settings by which a program reaches the bus."""
 
     @property
     def nats(self) -> tuple[str, ...]: ...
@@ -39,7 +39,7 @@ def check_bus(settings: BusSettings) -> None:
 
 
 def without_password(text: str) -> str:
-    """A URL as it may be shown, or a text with URLs in it."""
+    """Return a URL as it may be shown, or a text with URLs in it: without users and passwords."""
     return re.sub(r"\S+", _shown, text)
 
 

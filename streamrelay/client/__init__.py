@@ -1,1 +1,1 @@
-"""The native client, `streamrelay connect` and its kin."""
+"""The native client: ``streamrelay connect`` and ``streamrelay hosts``."""

@@ -1,4 +1,4 @@
-"""The commands that ask a platform: ``streamrelay connect`` and ``streamrelay hosts``."""
+"""Commands that ask a platform: ``streamrelay connect`` and ``streamrelay hosts``."""
 
 import argparse
 import os
@@ -16,7 +16,7 @@ from streamrelay.protocol.names import is_host, is_loopback
 
 BROKE, USAGE, OFFLINE, DENIED, TARGET, UNREACHED = 1, 2, 3, 4, 5, 6
 PIPE: Final = 141
-"""What shells tell of programs that SIGPIPE has ended."""
+"""Exit status that shells tell of programs which SIGPIPE has ended: 128 + 13."""
 
 _BY_STATUS: Final = {
     0: UNREACHED,
@@ -32,7 +32,7 @@ _BY_CODE: Final = {CloseCode.TARGET_REFUSED: TARGET, CloseCode.TARGET_UNREACHABL
 
 
 class OutputError(Exception):
-    """Standard output didn't take all of what a command has to tell."""
+    """Failure of standard output to take all of what a command has to tell."""
 
     def __init__(self, error: OSError) -> None:
         super().__init__(str(error))
@@ -40,13 +40,13 @@ class OutputError(Exception):
 
 
 def say(text: str) -> None:
-    """One line on standard error, if that takes it."""
+    """Print a line on standard error, if that takes it."""
     with suppress(OSError):
         print(f"streamrelay: {printable(text, None)}", file=sys.stderr, flush=True)
 
 
 def tell(text: str) -> None:
-    """A line on standard output, or `OutputError`."""
+    """Print a line on standard output, or raise `OutputError`."""
     try:
         print(text, flush=True)
     except OSError as error:
@@ -54,7 +54,7 @@ def tell(text: str) -> None:
 
 
 def untold(error: OSError) -> int:
-    """The status of a command whose output wasn't taken; the reason is said, unless it is that nobody reads it."""
+    """Return the status of a command whose output wasn't taken; say why, unless nobody reads it any more."""
     if isinstance(error, BrokenPipeError):
         return PIPE
     say(f"standard output: {error.strerror}")
@@ -97,7 +97,7 @@ def _run(arguments: argparse.Namespace, command: Any) -> int:
 
 
 async def _told(work: Coroutine[Any, Any, int]) -> int:
-    """The status of a command, with what went wrong told in one line."""
+    """Await a command and return its status; what went wrong is told in one line."""
     from streamrelay.client.platform_api import PlatformError
     from streamrelay.websocket.client import DialError
 
@@ -138,7 +138,7 @@ def _api(arguments: argparse.Namespace, reactor: Any) -> Any:
 
 
 def _key(path: str) -> str:
-    """The user's key, from a file that nobody else may read or from the environment; empty if there is none."""
+    """Return the user's key, from a file that nobody else may read or from the environment; empty if there is none."""
     from streamrelay.protocol.names import PREFIX
 
     if not path:
@@ -178,7 +178,7 @@ def _dialler(arguments: argparse.Namespace, reactor: Any) -> Any:
 
 
 async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
-    """One stream on standard input and output."""
+    """Open one stream on standard input and output, and return the status with which it ended."""
     from streamrelay.client.stdio import StdioConnection
     from streamrelay.client.stream import ClientStream, open_stream
     from streamrelay.client.terminal import Terminal
@@ -209,7 +209,7 @@ async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
 
 
 async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
-    """A local port, a stream for each of its connections; until it is interrupted."""
+    """Open a local port, and a stream for each of its connections, until it is interrupted."""
     from twisted.internet.defer import Deferred
     from twisted.internet.error import CannotListenError
 

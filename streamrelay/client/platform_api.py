@@ -15,14 +15,14 @@ from streamrelay.protocol.limits import CONNECT_TIME
 from streamrelay.protocol.summons import HostInfo, Refusal
 
 REQUEST_TIME: Final = 20.0
-"""Seconds that the platform may take; it gives the host ten."""
+"""Seconds that the platform may take to answer; it gives the host ten and a half of them."""
 
 MAX_ANSWER: Final = 4 << 20
-"""Bytes of an answer of the platform."""
+"""Bytes of an answer of the platform at most."""
 
 
 class PlatformError(Exception):
-    """The platform said no, or nothing. `status` is HTTP's, 0 if there was no answer; the text is one line."""
+    """Refusal by the platform, or lack of its answer. `status` is HTTP's, 0 without an answer; the text is one line."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -43,16 +43,16 @@ class HostList(Struct, frozen=True):
 
     hosts: tuple[HostInfo, ...]
     complete: bool = True
-    """Whether all hosts have answered."""
+    """True if all hosts have answered."""
 
 
 class PlatformBusy(PlatformError):
-    """It is worth to be asked again."""
+    """Failure after which it is worth asking again."""
 
 
 @define(eq=False)
 class PlatformApi:
-    """The platform's HTTP API as `protocol.rst` has it. `ca`: a file of certificates in place of the system's.
+    """The platform's HTTP API (protocol.rst). `ca`: a file of certificates in place of the system's.
 
     Who asks waits for one of few turns. What is dropped without an answer, as a platform does with a burst of one
     address before it reads any of it, is asked again for `CONNECT_TIME`, and so is a host with too many streams. Had
@@ -107,7 +107,7 @@ class PlatformApi:
 
 
 def _problem(status: int, answer: bytes) -> tuple[str, str]:
-    """What a problem document says to people, and to programs."""
+    """Return what a problem document (RFC 9457) says to people, and to programs."""
     try:
         problem = msgspec.json.decode(answer, type=dict[str, Any])
         return str(problem["detail"]), str(problem.get("code", ""))

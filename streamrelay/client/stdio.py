@@ -67,7 +67,7 @@ class StdioConnection:
         self._put(b"".join(data))
 
     def send_control(self, message: bytes) -> None:
-        """There is nobody to take it."""
+        """Drop a control message, as there is nobody to take it."""
 
     def send_eof(self) -> None:
         if not self._outcome:

@@ -1,4 +1,4 @@
-"""The native client: asks the platform for a stream and splices it with standard input and output, or a local port."""
+"""A stream of the native client: asked of the platform, dialled, and spliced with stdin and stdout or a local port."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -27,10 +27,10 @@ class ClientStream:
     leg: Connection
     local: Connection
     say: Callable[[str], None] = lambda text: None
-    """What becomes of words for the user, about a log with less than all of its lines."""
+    """Called with words for the user, about a log with less than all of its lines."""
     ended: "Deferred[Outcome]" = field(factory=Deferred)
     exit_status: int | None = None
-    """Of the command behind a pty, once it has ended."""
+    """Status of the command behind a pty, once it has ended."""
 
     def start(self) -> "Deferred[Outcome]":
         splice = Splice(self.local, self.leg, self._over)
@@ -39,7 +39,7 @@ class ClientStream:
         return self.ended
 
     def leave(self, clock: IReactorTime) -> "Deferred[None]":
-        """The user has had enough: close the leg in order, which takes a moment."""
+        """Close the leg in order, as the user has had enough; that takes `GOODBYE` seconds."""
         left: Deferred[None] = Deferred()
         if self.ended.called:
             left.callback(None)
@@ -62,7 +62,7 @@ class ClientStream:
 
 @define(eq=False)
 class _Overhearing(Half):
-    """The half from the relay, of whose messages notice is taken as they pass."""
+    """A half from the relay, of whose messages notice is taken as they pass."""
 
     heard: Callable[[Control], None] = lambda control: None
 
@@ -72,13 +72,13 @@ class _Overhearing(Half):
 
 
 async def open_stream(api: PlatformApi, dialler: Dialler, host: str, target: str) -> tuple[OpenedStream, Any]:
-    """A stream's answer and its leg; `PlatformError` or `DialError` say why there is none."""
+    """Open a stream, and return the platform's answer and the leg; `PlatformError` or `DialError` if there is none."""
     opened = await api.open(host, target)
     return opened, await dialler.dial(opened.url)
 
 
 class LocalPort(Factory):
-    """Listens on a local port; every connection there is a stream of its own."""
+    """Factory of a local port, where every connection is a stream of its own."""
 
     noisy = False
 

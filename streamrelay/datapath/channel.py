@@ -22,24 +22,24 @@ def no_delay(transport: Any) -> None:
 
 
 READ: Final = 192 * 1024
-"""Bytes that are read at once: with `splice.HIGH` no more than 256 KiB wait in one direction, and one stream holds
+"""Bytes that are read at once: with `connection.HIGH` no more than 256 KiB wait in one direction, and one stream holds
 the reactor for a fraction of a millisecond. Smaller reads cost more per byte (64 KiB: 1.7 times as much)."""
 SILENT_PROBES: Final = 3
 """Unanswered retransmissions or window probes after which a peer's kernel may be called silent."""
 
 
 class Receiver(Protocol):
-    """Whom a channel tells what happens; its owner."""
+    """A channel's owner, which it tells what happens."""
 
     def data_received(self, data: memoryview) -> None:
-        """Bytes; good, and writable unless `readonly`, during this call only."""
+        """Take bytes, which are good, and writable unless `readonly`, during this call only."""
 
     def drained(self) -> None:
-        """Everything written has reached the kernel."""
+        """Take note that everything written has reached the kernel."""
 
 
 class Channel(Protocol):
-    """A stream of bytes both ways."""
+    """A stream of bytes both ways, between a connection and a transport."""
 
     read_size: int
     """Bytes that are read at once at most, where the channel itself reads; its owner may change it at any time."""
@@ -65,10 +65,10 @@ class Channel(Protocol):
         """Close once everything written is out."""
 
     def abort(self) -> None:
-        """Close now."""
+        """Close now; what is unsent is lost."""
 
     def peer_is_silent(self, seconds: float) -> bool:
-        """Whether the peer's kernel has left what we sent unanswered for so long (False where one can't know)."""
+        """Tell whether the peer's kernel has left what we sent unanswered for so long (False where one can't know)."""
 
 
 @implementer(IPullProducer)
@@ -106,7 +106,7 @@ class TransportChannel:
         self.resume()
 
     def dataReceived(self, data: bytes) -> None:
-        """The transport's protocol hands its bytes over here; what came with a handshake waits for `start`."""
+        """Take the bytes of the transport's protocol; what came with a handshake waits for `start`."""
         if self._receiver is None:
             self._early += data
         else:
@@ -152,7 +152,7 @@ class TransportChannel:
         getattr(self.transport, self._then)()
 
     def resumeProducing(self) -> None:
-        """IPullProducer: the transport's last byte is out."""
+        """Take note that the transport's last byte is out (IPullProducer)."""
         self.unsent = 0
         if self._then:
             self._last()
@@ -160,7 +160,7 @@ class TransportChannel:
             self._receiver.drained()
 
     def stopProducing(self) -> None:
-        """IPullProducer: the connection is lost; the protocol is told by connectionLost."""
+        """Forget what is unsent, as the connection is lost (IPullProducer); the protocol is told by connectionLost."""
         self.unsent = 0
 
     def peer_is_silent(self, seconds: float) -> bool:
@@ -169,7 +169,7 @@ class TransportChannel:
 
 
 def tcp_is_silent(sock: socket.socket, seconds: float) -> bool:
-    """Whether TCP has retransmitted or probed in vain for so long, by Linux's TCP_INFO; False elsewhere.
+    """Tell whether TCP has retransmitted or probed in vain for so long, by Linux's TCP_INFO; False elsewhere.
 
     A living peer that doesn't read (a window of zero) answers every probe, so it is not silent.
     """

@@ -1,4 +1,4 @@
-"""The Protocols of a connection and of what hears of it."""
+"""Protocols of a connection and of those that hear of it."""
 
 from collections.abc import Sequence
 from typing import Final, Protocol
@@ -10,26 +10,26 @@ HIGH: Final = 65536
 
 
 class Feed(Protocol):
-    """What a connection tells of the bytes that it receives."""
+    """A listener to the bytes that a connection receives."""
 
     def received(self, data: Sequence[memoryview], size: int) -> None:
-        """Bytes of the stream, `size` in all. The views are good, and may be changed, during this call only."""
+        """Take bytes of the stream, `size` in all. The views are good, and may be changed, during this call only."""
 
     def control(self, message: bytes) -> None:
-        """A control message, in order with the bytes."""
+        """Take a control message, which comes in order with the bytes."""
 
     def eof(self) -> None:
-        """No more bytes will come; the other direction goes on."""
+        """Take note that no more bytes will come; the other direction goes on."""
 
     def over(self, outcome: Outcome) -> None:
-        """Nothing more will come, and nothing more can be sent. Told once."""
+        """Take note that nothing more will come, and nothing more can be sent. Called once."""
 
     def gone(self) -> None:
-        """The connection holds no resources any more. Told once, after `over`."""
+        """Take note that the connection holds no resources any more. Called once, after `over`."""
 
 
 class Drain(Protocol):
-    """Whom a connection tells that it has room again."""
+    """A listener to a connection's news that it has room again."""
 
     def drained(self) -> None: ...
 
@@ -42,7 +42,7 @@ class Connection(Protocol):
         """Bytes that were sent here and have not reached the kernel yet."""
 
     def join(self, feed: Feed, drain: Drain) -> None:
-        """Start to read, and tell these two."""
+        """Start to read, and tell these two from now on."""
 
     def send(self, data: Sequence[memoryview], size: int) -> None:
         """Send bytes of the stream, all of them, whatever `unsent` is."""
@@ -51,7 +51,7 @@ class Connection(Protocol):
         """Send a control message, or drop it where the other end takes none."""
 
     def send_eof(self) -> None:
-        """No more bytes will be sent; the other direction goes on where it can."""
+        """Send an end of file, after which no bytes are sent; the other direction goes on where it can."""
 
     def pause(self) -> None: ...
 
@@ -61,4 +61,4 @@ class Connection(Protocol):
         """End once everything sent is out (an orderly ending), or at once where the rest is worth nothing."""
 
     def abort(self) -> None:
-        """End now."""
+        """End now; what is unsent is lost."""

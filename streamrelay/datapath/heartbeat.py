@@ -28,7 +28,7 @@ class Beating(Protocol):
 
 @define(eq=False)
 class Heartbeat:
-    """Calls `beat` on each member every `BEAT` seconds; runs only while it has members."""
+    """A timer that calls `beat` on each member every `BEAT` seconds; it runs only while it has members."""
 
     clock: IReactorTime
     members: set[Beating] = field(factory=set)

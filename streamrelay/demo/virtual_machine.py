@@ -9,11 +9,14 @@ from typing import Final
 
 PROGRAM: Final = "qemu-system-x86_64"
 ORIGIN: Final = 0x7C00
-"""Where a BIOS loads the boot sector, and jumps to (the "BIOS Boot Specification", 6.5.1)."""
+"""Address to which a BIOS loads the boot sector, and jumps (the "BIOS Boot Specification", 6.5.1)."""
 
 
 def boot_sector(text: str = "READY") -> bytes:
-    """512 bytes for the first sector of a disk: print a line of ASCII, then echo what is typed, for ever."""
+    """Make the 512 bytes of a disk's first sector, which print a line of ASCII, then echo what is typed, for ever.
+
+    `ValueError` if the line is too long: beside the code there is room for 445 characters.
+    """
     code = bytes.fromhex(
         "31 C0"  # 00     xor  ax, ax
         "8E D8"  # 02     mov  ds, ax
@@ -55,7 +58,7 @@ def boot_sector(text: str = "READY") -> bytes:
 def command(
     folder: Path, name: str, text: str, spice: str = "", vnc: str = "", options: tuple[str, ...] = ()
 ) -> list[str]:
-    """How to start one whose screen shows `text`; its QMP socket is NAME.qmp in `folder`, what it shows NAME.shown.
+    """Return the command of a machine that shows `text`: its QMP socket is NAME.qmp in `folder`, its output NAME.shown.
 
     `spice` and `vnc` are the arguments of these options of QEMU; "port=0" and "none" are consoles without a port.
     """

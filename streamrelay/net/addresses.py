@@ -2,7 +2,7 @@
 
 
 def split_address(address: str) -> tuple[str, int]:
-    """Host and port, or `ValueError`. A port that a pattern fills in is checked when it is."""
+    """Split ``host:port`` or ``[address]:port``, or raise `ValueError`; the port is 1 to 65535."""
     host, colon, port = address.rpartition(":")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]

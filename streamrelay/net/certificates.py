@@ -1,4 +1,4 @@
-"""Certificates: what a program shows of itself, and whom it trusts.
+"""Certificates that a program shows of itself, and those that it trusts.
 
 A pair is written as ``CERTIFICATE,KEY``: a PEM file with the certificate and its chain, and one with its private key;
 without a comma one file holds both.
@@ -22,19 +22,19 @@ from streamrelay.logs import Logger
 log = Logger()
 
 TLS13: Final = b"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
-"""AES-128 first, as Go and Chromium have it: it is as safe, and sealing a gigabyte costs a twentieth less CPU."""
+"""Cipher suites of TLS 1.3: AES-128 first, as Go and Chromium have it, as it is as safe and takes less CPU."""
 TLS12: Final = b"ECDHE+AESGCM:ECDHE+CHACHA20"
-"""Forward secrecy and authenticated encryption, or nothing."""
+"""Ciphers of TLS 1.2: forward secrecy and authenticated encryption, or nothing."""
 
 
 def split_pair(text: str) -> tuple[str, str]:
-    """The two files of a pair."""
+    """Split a pair into its two files."""
     certificate, _, key = text.partition(",")
     return certificate.strip(), key.strip() or certificate.strip()
 
 
 def names_of(certificate: x509.Certificate) -> tuple[str, ...]:
-    """Its DNS names, in lower case; without any, its common names."""
+    """Return a certificate's DNS names, in lower case; without any, its common names."""
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
         names = extension.value.get_values_for_type(x509.DNSName)
@@ -47,7 +47,7 @@ def names_of(certificate: x509.Certificate) -> tuple[str, ...]:
 
 
 def peer_names(transport: Any) -> tuple[str, ...] | None:
-    """The names of the certificate that a peer has shown and that was verified; None if it has shown none."""
+    """Return the names of the certificate that a peer has shown and that was verified; None if it has shown none."""
     if not isinstance(transport, TLSMemoryBIOProtocol):
         return None
     certificate = transport.getPeerCertificate()
@@ -65,7 +65,7 @@ class Shown:
     context: SSL.Context
 
     def fits(self, name: str) -> bool:
-        """By RFC 6125 §6.4.3: a wildcard stands for one whole label, the first one."""
+        """Tell whether a name is one of these; a wildcard stands for one whole label, the first (RFC 6125 §6.4.3)."""
         _, _, parent = name.partition(".")
         return name in self.names or (parent != "" and f"*.{parent}" in self.names)
 
@@ -108,7 +108,7 @@ class ServerTls:
         log.info("certificates read again: {names}", names=names)
 
     def serverConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:
-        """IOpenSSLServerConnectionCreator"""
+        """Make a connection's TLS for Twisted (IOpenSSLServerConnectionCreator), by the files read last."""
         return SSL.Connection(self._shown[0].context, None)
 
     def _read(self, certificate: str, key: str) -> Shown:
@@ -164,7 +164,7 @@ def _http11(connection: SSL.Connection, offered: list[bytes]) -> Any:
 
 @define(eq=False)
 class ClientPair:
-    """What a dialler shows of itself: a pair, read again when its files have changed (short-lived ones do)."""
+    """A pair that a dialler shows of itself, read again when its files have changed (short-lived ones do)."""
 
     pair: str
     files: Watched = field(init=False)
@@ -174,7 +174,8 @@ class ClientPair:
         self.files = Watched("the certificates", lambda: split_pair(self.pair), self._read)
 
     def read(self) -> Any:
-        """A `PrivateCertificate`; `ConfigError` if there never was a good one."""
+        """Return a `PrivateCertificate` of the files as they are now, or of the last good ones; `ConfigError` if there
+        never were any."""
         if self._certificate is None:
             self.files.load()
         self.files.glance()
@@ -190,7 +191,7 @@ class ClientPair:
 
 
 def read_certificates(path: str) -> Any:
-    """Trust the PEM certificates in a file, and no others; or `ConfigError`."""
+    """Read a file of PEM certificates, and return trust in these and no others; or raise `ConfigError`."""
     blocks = re.findall(rb"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----", read(path))
     try:
         certificates = [Certificate.loadPEM(block) for block in blocks]

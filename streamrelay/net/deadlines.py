@@ -14,7 +14,7 @@ Thing = TypeVar("Thing")
 
 @define(eq=False)
 class Deadlines(Generic[Thing]):
-    """Calls `missed` with each thing that hasn't ended `seconds` after it began."""
+    """Deadlines of things: `missed` is called with each that hasn't ended `seconds` after it began."""
 
     clock: IReactorTime
     seconds: float
@@ -28,12 +28,13 @@ class Deadlines(Generic[Thing]):
             self._alarm = self.clock.callLater(self.seconds, self._ring)
 
     def end(self, thing: Thing) -> bool:
-        """Whether its deadline was still to come."""
+        """End a thing; return True if its deadline was still to come."""
         return self._ends.pop(thing, None) is not None
 
     def _ring(self) -> None:
         self._alarm = None
         now = self.clock.seconds()
+        # In the order of their deadlines, as all have the same time. A copy, as `missed` may begin or end others.
         for thing, end in tuple(self._ends.items()):
             if end > now:
                 self._alarm = self.clock.callLater(end - now, self._ring)

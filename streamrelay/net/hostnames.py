@@ -1,5 +1,7 @@
-"""Hosts by their names. Resolvers know names with an underscore, and private networks have them; IDNA has none, and
-Twisted, which asks it, refuses them before anybody looks them up."""
+"""Names of machines, with underscores too: resolvers know such names, and private networks have them.
+
+IDNA has none, and Twisted, which asks it, refuses them before anybody looks them up.
+"""
 
 from typing import Any, Final
 
@@ -22,14 +24,14 @@ NOBODY: Final = "streamrelay.invalid"
 
 
 class NamedEndpoint(HostnameEndpoint):
-    """A port of a host; its name is resolved when it is connected."""
+    """An endpoint by a machine's name and port; the name is resolved when it is connected."""
 
     def __init__(self, reactor: Any, host: str, port: int) -> None:
         super().__init__(reactor, host, port, timeout=CONNECT_TIME)
 
     @staticmethod
     def _hostAsBytesAndText(host: bytes | str) -> tuple[bool, bytes, str]:
-        """Twisted's, which asks IDNA; each underscore passes as a letter."""
+        """Do as Twisted does, which asks IDNA, but let each underscore pass as a letter."""
         if not isinstance(host, str) or not _underscored(host):
             return HostnameEndpoint._hostAsBytesAndText(host)
         invalid, _, _ = HostnameEndpoint._hostAsBytesAndText(host.replace("_", "x"))
@@ -39,14 +41,15 @@ class NamedEndpoint(HostnameEndpoint):
 @implementer(IOpenSSLClientConnectionCreator)
 @define(frozen=True)
 class ClientTls:
-    """TLS with a host whose certificate must be for its name or address; what can't be compared is not."""
+    """TLS with a machine whose certificate must be for its name or address; what can't be compared is not."""
 
     host: str
     options: IOpenSSLClientConnectionCreator
-    """Twisted's, which trusts whom we trust; it lets a certificate pass whose names `service_identity` can't read."""
+    """Twisted's own, which trusts whom we trust; it lets a certificate pass whose names `service_identity` can't
+    read."""
 
     def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
-        """IOpenSSLClientConnectionCreator"""
+        """Make a connection's TLS for Twisted (IOpenSSLClientConnectionCreator), with `fits` as a part of it."""
         connection = self.options.clientConnectionForTLS(tlsProtocol)
         if _underscored(self.host):
             connection.set_tlsext_host_name(self.host.encode("ascii"))
@@ -67,7 +70,7 @@ class ClientTls:
         return connection
 
     def fits(self, certificate: Any) -> bool:
-        """Whether it is for this host."""
+        """Tell whether a certificate is for this name or address."""
         address = isIPAddress(self.host) or isIPv6Address(self.host)
         try:
             wanted: Any = IPAddress_ID(self.host) if address else DNS_ID(self.host)
@@ -77,13 +80,13 @@ class ClientTls:
 
 
 def client_tls(host: str, trust: Any, mine: Any = None) -> ClientTls:
-    """TLS with a host whose certificate must be for this name; `mine` is a certificate of ours."""
+    """Make TLS with a machine whose certificate must be for the name `host`; `mine` is a certificate of ours."""
     known = NOBODY if _underscored(host) else host
     return ClientTls(host, optionsForClientTLS(known, trust, mine))
 
 
 def endpoint(reactor: Any, host: str, port: int, tls: IOpenSSLClientConnectionCreator | None) -> IStreamClientEndpoint:
-    """Where a host is connected, and by `tls` if there is one."""
+    """Make the endpoint by which a name and port are connected, with `tls` if it is given."""
     plain = NamedEndpoint(reactor, host, port)
     return plain if tls is None else wrapClientTLS(tls, plain)
 

@@ -20,31 +20,31 @@ from streamrelay.net.peer import explain
 from streamrelay.net.retry import was_dropped
 
 MAX_BODY: Final = 65536
-"""Bytes of an answer's body."""
+"""Bytes of an answer's body, unless a caller says otherwise."""
 
 
 class FetchError(Exception):
-    """There is no answer; the text is one line for our own log."""
+    """Lack of an answer; the text is one line for our own log."""
 
 
 class FetchDropped(FetchError):
-    """The connection was closed or reset before a byte of an answer; who did that has likely heard nothing."""
+    """Loss of the connection before a byte of an answer; who closed or reset it has likely heard nothing."""
 
 
 class FetchTimeout(FetchError):
-    """There is no answer in time."""
+    """Lack of an answer in time."""
 
 
 @define(frozen=True)
 class Fetched:
-    """An answer."""
+    """One answer, whose body is complete."""
 
     status: int
     body: bytes
 
 
 class Fetch(Protocol):
-    """What asks: an answer within `seconds`, whatever its status, or `FetchError`."""
+    """The sending of one request: an answer within `seconds`, whatever its status, or `FetchError`."""
 
     async def __call__(
         self, method: str, url: str, seconds: float, headers: Mapping[str, str] = ..., body: bytes | None = None
@@ -53,15 +53,15 @@ class Fetch(Protocol):
 
 @define(eq=False)
 class HttpFetch:
-    """By Twisted's own client, a connection for each request."""
+    """Requests by Twisted's own client, with a connection for each."""
 
     reactor: Any
     ca: str = ""
     """A file of certificates to trust in place of the system's."""
     socket: str = ""
-    """The path of a unix socket at which everything is asked, whatever host a URL names."""
+    """Path of a unix socket at which everything is asked, whatever a URL names."""
     most: int = MAX_BODY
-    """Bytes of an answer's body."""
+    """Bytes of an answer's body, over which it is a `FetchError`."""
     _agent: Any = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -90,12 +90,15 @@ class HttpFetch:
     async def begin(
         self, method: str, url: str, headers: Mapping[str, str] = {}, body: bytes | None = None
     ) -> IResponse:
-        """An answer whose body is still to come, and stays with its sender until it is delivered; without limits."""
+        """Return an answer whose body is still to come, and stays with its sender until it is delivered.
+
+        There is no limit of its time or size: the caller has to set both.
+        """
         from twisted.web.http_headers import Headers
 
         sent = Headers({name: [value] for name, value in headers.items()})
         producer = None if body is None else _Sent(body)
-        if not url.isascii():  # a host's name, or a path (RFC 3987)
+        if not url.isascii():  # a name, or a path (RFC 3987)
             url = URL.fromText(url).asURI().asText()
         response: IResponse = await self._agent.request(method.encode(), url.encode("ascii"), sent, producer)
         return response
@@ -106,7 +109,7 @@ class HttpFetch:
 
 
 async def read_body(response: IResponse, most: int = MAX_BODY) -> bytes:
-    """An answer's body, or `FetchError` if it is too long or breaks off."""
+    """Read an answer's body, or raise `FetchError` if it is longer than `most` bytes or breaks off."""
     content = _Received(most)
     response.deliverBody(content)
     return await content.done
@@ -115,7 +118,7 @@ async def read_body(response: IResponse, most: int = MAX_BODY) -> bytes:
 @implementer(IAgentEndpointFactory)
 @define(frozen=True)
 class _OneSocket:
-    """Where every request goes."""
+    """The unix socket to which every request goes."""
 
     reactor: Any
     path: str
@@ -127,7 +130,7 @@ class _OneSocket:
 @implementer(IAgentEndpointFactory)
 @define(frozen=True)
 class _Named:
-    """Where the host is that a URL names."""
+    """The machine that a URL names, by TLS if it is an https:// one."""
 
     reactor: Any
     ca: str
@@ -205,7 +208,7 @@ def _dropped(error: Exception) -> bool:
 
 
 def words(error: Exception) -> str:
-    """Why a request failed, in one line."""
+    """Say in one line why a request failed."""
     reasons = getattr(error, "reasons", None)  # twisted.web wraps what happened
     first = reasons[0] if reasons else Failure(error)
     return explain(first) or "the connection was closed without an answer"

@@ -1,4 +1,4 @@
-"""The other end of a transport: who it is, that it gets bytes at once, and why it is gone, in words for logs."""
+"""The other end of a transport: who it is, and why it is gone, in words for logs."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from twisted.python.failure import Failure
 
 
 def address(transport: Any) -> str:
-    """The peer's address as logs show it."""
+    """Return the peer's address as logs show it: ADDRESS:PORT, [ADDRESS]:PORT of IPv6, or unix."""
     peer = transport.getPeer()
     host = getattr(peer, "host", None)
     if host is None:
@@ -16,7 +16,7 @@ def address(transport: Any) -> str:
 
 
 def explain(reason: Failure) -> str:
-    """A lost or failed connection in one line; empty if it was closed in order."""
+    """Say in one line why a connection was lost or failed; empty if it was closed in order."""
     error: Any = reason.value
     if isinstance(error, ConnectionDone):
         return ""

@@ -1,4 +1,4 @@
-"""Proxies in front of a program: whose word about a client's address is taken, and in which form.
+"""Proxies in front of a program, whose word about a client's address is taken, and its forms.
 
 Either the proxy begins each connection with a PROXY protocol header, version 2 (haproxy.org/download/3.0/doc/
 proxy-protocol.txt, §2.2), or it adds the client's address at the end of X-Forwarded-For. From anybody else neither is
@@ -23,7 +23,7 @@ from streamrelay.protocol.limits import HANDSHAKE_TIME
 log = Logger()
 
 UNIX: Final = "unix"
-"""How a proxy that comes by a unix socket is named."""
+"""Name in settings of any proxy that comes by a unix socket."""
 SIGNATURE: Final = b"\r\n\r\n\0\r\nQUIT\n"
 LONGEST: Final = 16 + 2048
 """Bytes of a PROXY header with all that may be added to it."""
@@ -33,7 +33,7 @@ Address: TypeAlias = IPv4Address | IPv6Address
 
 
 def parse_networks(texts: Sequence[str]) -> tuple[Network, ...]:
-    """Networks from CIDR form or single addresses; `ValueError` says which one is none."""
+    """Parse networks in CIDR form, or single addresses; `ValueError` says which one is none."""
     networks = []
     for text in texts:
         try:
@@ -44,7 +44,7 @@ def parse_networks(texts: Sequence[str]) -> tuple[Network, ...]:
 
 
 def parse_address(text: str) -> Address | None:
-    """An address, IPv4 in IPv6 as the IPv4 that it is; None if it is none."""
+    """Parse an IP address, IPv4 in IPv6 as the IPv4 that it is; None if the text is none."""
     try:
         parsed = ip_address(text)
     except ValueError:
@@ -54,7 +54,7 @@ def parse_address(text: str) -> Address | None:
 
 
 def neighbourhood(address: str) -> str:
-    """Whom an address stands for: of IPv6 the /64, which one machine has to itself."""
+    """Return whom an address stands for: of IPv6 the /64, which one machine has to itself."""
     if ":" not in address:
         return address
     parsed = parse_address(address)
@@ -70,15 +70,15 @@ class Proxies:
     networks: tuple[Network, ...] = ()
     by_unix: bool = False
     speak_first: bool = False
-    """Whether they begin connections with a PROXY header; otherwise they add to X-Forwarded-For."""
+    """True if they begin connections with a PROXY header; otherwise they add to X-Forwarded-For."""
 
     @classmethod
     def named(cls, names: Sequence[str], speak_first: bool) -> "Proxies":
-        """From settings, or `ValueError`."""
+        """Make it of the settings `proxies` and `proxy_protocol`, or raise `ValueError`."""
         return cls(parse_networks([name for name in names if name != UNIX]), UNIX in names, speak_first)
 
     def trusts(self, address: str | None) -> bool:
-        """Whether a connection from here is a proxy's; None is a unix socket's other end."""
+        """Tell whether a connection from `address` is a proxy's; None is a unix socket's other end."""
         if address is None:
             return self.by_unix
         if not self.networks:
@@ -89,12 +89,15 @@ class Proxies:
         )
 
     def bucket(self, address: str | None) -> str:
-        """What counts as one address; empty for those that may come in crowds: proxies, and unix sockets."""
+        """Return what counts as one address; empty for those that may come in crowds: proxies, and unix sockets."""
         return "" if address is None or self.trusts(address) else neighbourhood(address)
 
     def client(self, address: str | None, forwarded: str | None) -> str | None:
-        """Whose request it is that came from `address` with this X-Forwarded-For: the last address in it that isn't one
-        of the proxies, as each adds whom it was asked by at the end."""
+        """Return the client of a request that came from `address` with this X-Forwarded-For.
+
+        It is the last address in it that isn't one of the proxies, as each adds whom it was asked by at the end; what
+        stands before that anybody may have written.
+        """
         if forwarded is None or self.speak_first:
             return address
         for text in reversed(forwarded.split(",")):
@@ -111,9 +114,9 @@ class Proxies:
 
 
 def parse_header(data: bytes) -> tuple[int, Any] | None:
-    """The length of a PROXY header and the address in it (None if it names none); None while it isn't whole.
+    """Return a PROXY header's length and the address in it (None if it names none); None while it isn't whole.
 
-    `ValueError` if it is no such header.
+    `ValueError` if it is no such header, or longer than `LONGEST`.
     """
     if data[:12] != SIGNATURE[: len(data)]:
         raise ValueError("it does not begin with a PROXY header, version 2")
@@ -167,7 +170,7 @@ class Preface(Protocol):
         if inner is None:
             transport.abortConnection()
             return
-        if parsed is not None:
+        if parsed is not None:  # before the protocol is connected, which asks for its peer
             transport.getPeer = lambda: parsed
         transport.protocol = inner
         inner.makeConnection(transport)

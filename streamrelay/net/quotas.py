@@ -1,4 +1,4 @@
-"""Quotas of connections: how many there may be, in all and from one bucket of addresses; whom a limit drops."""
+"""Quotas of connections, in all and from one bucket of addresses, and log lines about those that a limit drops."""
 
 from collections import Counter
 from typing import Final
@@ -29,8 +29,10 @@ class ConnectionQuota:
     _by_bucket: Counter[str] = field(factory=Counter)
 
     def enter(self, bucket: str) -> None:
-        """Count one in; raise `Refused` (it counts all the same until it leaves): 429 if there are too many from this
-        bucket, 503 if there are too many in all. An empty bucket isn't counted by itself."""
+        """Count one in, or raise `Refused`: 429 if there are too many from this bucket, 503 if too many in all.
+
+        It counts either way, and has to `leave`. An empty bucket isn't counted by itself.
+        """
         self.count += 1
         if bucket:
             self._by_bucket[bucket] += 1
@@ -49,7 +51,7 @@ class ConnectionQuota:
 
 @define(eq=False)
 class TurnedAway:
-    """Says in the log whom one limit turns away: one line for all of a minute, the first within a second."""
+    """Log lines about those whom one limit turns away: one for all of a minute, the first within a second."""
 
     clock: IReactorTime
     limit: str
@@ -59,15 +61,16 @@ class TurnedAway:
     _timer: IDelayedCall | None = None
 
     def count(self, bucket: str) -> None:
-        """Count one from this bucket; an empty one is a proxy, or a unix socket."""
+        """Count one that was turned away, from this bucket; an empty one is a proxy, or a unix socket."""
         self._by_bucket[bucket if bucket in self._by_bucket or len(self._by_bucket) < MOST_BUCKETS else "others"] += 1
         if self._timer is None:
             now = self.clock.seconds()
+            # A moment later, so that the first line counts the burst; further ones seldom, whatever strangers do.
             due = now + SETTLE if self._said is None else max(now + SETTLE, self._said + QUIET)
             self._timer = self.clock.callLater(due - now, self._say)
 
     def stop(self) -> None:
-        """Say what is still to be said."""
+        """Log at once whatever was counted since the last line."""
         if self._timer is not None:
             self._timer.cancel()
             self._say()

@@ -1,4 +1,4 @@
-"""What is tried again: a guard against strangers takes a burst of our own for theirs, and resets it.
+"""Retries of our own dials: a guard against strangers takes a burst of ours for theirs, and resets it.
 
 So few are under way at once, and those that were dropped come once more, later and later.
 """
@@ -26,15 +26,17 @@ T = TypeVar("T")
 
 @define(eq=False)
 class Turns:
-    """Lets at most `AT_ONCE` attempts at one address be under way; others wait, and come in their order."""
+    """Turns of attempts: at most `AT_ONCE` at one address are under way; others wait, and come in their order."""
 
     _queues: dict[str, DeferredSemaphore] = field(factory=dict)
 
     def run(self, where: str, attempt: Callable[[], "Deferred[T]"]) -> "Deferred[T]":
-        """What the attempt brings once its turn has come; who is cancelled before leaves the queue."""
+        """Make the attempt once its turn has come, and return what it brings; who is cancelled before leaves the
+        queue."""
         turns = self._queues.setdefault(where, DeferredSemaphore(AT_ONCE))
 
         def leave(result: Any) -> Any:
+            # The last one out takes the queue along, unless another one stands there by now.
             if turns.tokens == turns.limit and self._queues.get(where) is turns:
                 del self._queues[where]
             return result
@@ -45,7 +47,10 @@ class Turns:
 async def persist(
     clock: IReactorTime, until: float, attempt: Callable[[], Awaitable[T]], dropped: type[Exception]
 ) -> T:
-    """What an attempt brings. One that was `dropped` is followed by another, if that begins before `until`."""
+    """Return what an attempt brings. One that was `dropped` is followed by another, if that begins before `until`.
+
+    `until` is in seconds of `clock`. The last attempt's exception is raised, and any other than `dropped` at once.
+    """
     wait = FIRST_WAIT
     while True:
         try:
@@ -63,6 +68,6 @@ async def persist(
 
 
 def was_dropped(reason: Failure) -> bool:
-    """Whether the other end has closed or reset a connection, and nothing else is wrong with it."""
+    """Tell whether the other end has closed or reset a connection, and nothing else is wrong with it."""
     error: Any = reason.value
     return isinstance(error, ConnectionClosed) or getattr(error, "osError", None) == errno.ECONNRESET

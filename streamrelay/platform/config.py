@@ -62,11 +62,13 @@ class PlatformConfig(Limits, frozen=True, forbid_unknown_fields=True):
     max_connections: Annotated[int, Meta(ge=0)] = 0
     """Connections at once, over which idle ones are closed and new ones dropped; 0: as the descriptors allow."""
     max_connections_per_address: Annotated[int, Meta(ge=1)] = 200
-    """The same from one address (of IPv6, a /64); proxies are exempt."""
+    """Connections at once from one address (of IPv6, a /64), over which idle ones of it are closed and new ones
+    dropped; proxies are exempt."""
     max_handshakes: Annotated[int, Meta(ge=1)] = 500
     """Connections at once whose request isn't whole, TLS' handshake included, over which new ones are dropped."""
     max_handshakes_per_address: Annotated[int, Meta(ge=1)] = 100
-    """The same from one address; proxies are exempt."""
+    """Connections at once from one address whose request isn't whole, over which new ones are dropped; proxies are
+    exempt."""
 
     def __post_init__(self) -> None:
         for origin in self.origin:

@@ -40,12 +40,12 @@ AGENT: Final = """\
 
 @define(frozen=True)
 class Users:
-    """The file with the users of the bus."""
+    """The file with the users of the bus, which nats-server reads."""
 
     path: Path
 
     def read(self) -> list[BusUser]:
-        """All of them, or raise `ConfigError`; none if there is no file."""
+        """Return the users in the file, or raise `ConfigError`; none if there is no file."""
         try:
             return parse(self.path.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -65,8 +65,9 @@ class Users:
 
     @contextmanager
     def alone(self) -> Iterator[list[BusUser]]:
-        """Read them while nobody else changes them."""
+        """Lock out whoever else would change the users, and give what the file holds; or raise `ConfigError`."""
         try:
+            # The folder is locked, as `write` puts another file in the place of this one.
             folder = os.open(self.path.parent, os.O_RDONLY)
         except OSError as error:
             raise ConfigError(f"{self.path.parent}: can't be read: {error.strerror}") from None
@@ -79,14 +80,17 @@ class Users:
 
 @define(frozen=True)
 class Enrolment:
-    """What all hosts of a platform share. `at` is where a host has its folder, empty for its agent's own directory."""
+    """Settings that all hosts of a platform share.
+
+    `at` is where a host has its folder, empty for its agent's own directory.
+    """
 
     settings: PlatformConfig
     nats: tuple[str, ...]
     at: str = ""
 
     def agent_toml(self, host: str) -> str:
-        """An agent's settings, without a target."""
+        """Return an agent's settings in TOML, without a target."""
         settings = self.settings
         lines: dict[str, object] = {"host": host, "nats": self.nats, "nats_nkey": self._there("host.nkey")}
         if settings.tokens == "signed":
@@ -102,7 +106,7 @@ class Enrolment:
         return AGENT.format(host=host, settings=rows)
 
     def doubts(self) -> list[str]:
-        """What a host on another machine can't reach."""
+        """Return a line for each URL that a host on another machine can't reach."""
         urls = [url for url in (*self.nats, self.settings.relay) if is_loopback(urlsplit(url).hostname or "")]
         return [f"{url}: this is a loopback address; the host would connect to its own machine" for url in urls]
 
@@ -110,7 +114,7 @@ class Enrolment:
         return str(Path(self.at, name))
 
     def fill(self, folder: Path, host: str, seed: bytes) -> None:
-        """Make the folder of one host."""
+        """Write the files of one host into its folder, or raise `ConfigError`."""
         write_new(folder / "agent.toml", self.agent_toml(host).encode(), 0o600)
         write_new(folder / "host.nkey", seed + b"\n", 0o600)
         if self.settings.tokens == "signed":
@@ -122,7 +126,10 @@ class Enrolment:
 
 
 def enrolment(settings: PlatformConfig, nats: tuple[str, ...], at: str) -> Enrolment:
-    """From the platform's settings, with the bus' URLs as hosts have to dial them; `ConfigError` if that can't work."""
+    """Make an `Enrolment` of the platform's settings and the bus' URLs as hosts have to dial them.
+
+    `ConfigError` if the platform has no NKEY, or a URL can't be used.
+    """
     if not settings.nats_nkey:
         raise ConfigError('the platform has no NKEY; set where its seed is to be: nats_nkey = "platform.nkey"')
     plain = tuple(_without_user(url) for url in nats or settings.nats)
@@ -134,7 +141,10 @@ def enrolment(settings: PlatformConfig, nats: tuple[str, ...], at: str) -> Enrol
 
 
 def add(users: Users, hosts: Path, host: str, enrolled: Enrolment) -> list[str]:
-    """Make a host's folder in `hosts` and let it use the bus; the platform, too. What was done, in lines."""
+    """Make a host's folder in `hosts` and let it use the bus; the platform, too. Return what was done, in lines.
+
+    `ConfigError` if the host is there already, or anything can't be written; then its folder is gone again.
+    """
     if not is_host(host):
         raise ConfigError(f"{host!r} is not a valid host name (1 to 64 of A-Za-z0-9_-)")
     with users.alone() as known:
@@ -147,7 +157,7 @@ def add(users: Users, hosts: Path, host: str, enrolled: Enrolment) -> list[str]:
         try:
             enrolled.fill(folder, host, seed)
             users.write([*own, *_hosts(known), BusUser("host", public, host)])
-        except BaseException:
+        except BaseException:  # a folder without a user on the bus would be in the way of the next attempt
             shutil.rmtree(folder, ignore_errors=True)
             raise
     return [*done, *enrolled.doubts(), f"{folder}/: all that the agent of {host} needs; its seed is a secret"]
@@ -167,7 +177,7 @@ def _hosts(known: list[BusUser]) -> list[BusUser]:
 
 
 def _own_users(users: Users, known: list[BusUser], seed: Path) -> tuple[list[BusUser], list[str]]:
-    """The platform by the seed that it uses, and whoever collects events; what isn't there is made."""
+    """Return the platform's user and that of whoever collects events, and lines about the seeds made for them."""
     done = []
     if not seed.exists():
         _new_seed(seed)
@@ -206,6 +216,6 @@ def _content(path: str) -> bytes:
 
 
 def _without_user(url: str) -> str:
-    """A URL without what logs another in."""
+    """Return a URL without the user and password in it, as each host has its own NKEY."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

@@ -1,4 +1,4 @@
-"""A platform for any asyncio program: mints tokens, summons agents, asks them what lives.
+"""A platform for any asyncio program: it mints tokens, summons agents, and asks them what lives.
 
 Its coroutines are asyncio's; a Twisted program on the asyncio reactor wraps them in `as_deferred`.
 """
@@ -34,10 +34,10 @@ from streamrelay.protocol.tokens import Signer
 T = TypeVar("T")
 
 OPEN_TIME: Final = CONNECT_TIME + 0.5
-"""Seconds within which an agent must answer a summons: it gives its target ten."""
+"""Seconds within which an agent must answer a summons: the agent gives its target `CONNECT_TIME` of them."""
 
 TERMS: Final = Terms()
-"""Of a stream for which nothing else is said."""
+"""Terms of a stream for which nothing else is said: the whole of its target, and of a log the last lines."""
 
 _STATUS: Final = {
     Refusal.NO_SUCH_TARGET: 404,
@@ -52,29 +52,30 @@ _STATUS: Final = {
 
 
 class Listing(list[T]):
-    """What the hosts have answered."""
+    """A list of what the hosts have answered."""
 
     complete: bool = True
-    """Whether all hosts have: False where answers were cut off, or hosts are missing that were there just before."""
+    """True if all hosts have answered: False where answers were cut off, or hosts are missing that were there just
+    before."""
 
 
 class Opened(Struct, frozen=True):
     """A stream whose agent waits at the relay."""
 
     stream: str
-    """Its id; not secret."""
+    """The stream's id; not secret."""
     url: str
-    """The websocket for the client: a secret, good once until `expires`."""
+    """URL of the client's websocket: a secret, good once until `expires`."""
     kind: str
     """The target's kind: tcp, unix, log, pty …"""
     expires: float
-    """Seconds since the epoch."""
+    """Seconds since the epoch from which the URL is no longer good."""
     viewer: str = "raw"
-    """What it is shown by: terminal, log, vnc, spice or raw."""
+    """Viewer that shows the target: terminal, log, vnc, spice or raw."""
     links: int = 1
     """Websockets that may be opened with this URL."""
     view: bool = False
-    """Whether it may only be looked at."""
+    """True if the target may only be looked at."""
 
 
 @define(eq=False)
@@ -90,10 +91,10 @@ class Platform:
     nats_nkey: str = ""
     nats_certificate: str = ""
     limits: Limits = field(factory=Limits)
-    """Of every stream that is opened without limits of its own."""
+    """Limits of every stream that is opened without limits of its own."""
     now: Callable[[], float] = time.time
     clock: Callable[[], float] = time.monotonic
-    """For the age of answers."""
+    """Monotonic seconds, for the age of answers."""
     bus: Bus = field(init=False)
     _signer: Signer | None = None
     _hosts: Shared[Listing[HostInfo]] = field(init=False)
@@ -163,24 +164,28 @@ class Platform:
         return Opened(stream, url, answer.kind, self.now() + SUMMONS_LIFE, answer.viewer, links, terms.view)
 
     async def hosts(self) -> Listing[HostInfo]:
-        """The hosts that are up, with all their targets. The list may be two seconds old, as all who ask share it."""
+        """Return the hosts that are up, with their targets; `Refused` 503 if there is no connection to the bus.
+
+        The list may be two seconds old, as all who ask share it. Of a host at most `MOST_TARGETS` are listed.
+        """
         return await self._known(self._hosts).answer()
 
     async def streams(self, anew: bool = False) -> Listing[StreamInfo]:
-        """The streams of all hosts, as their agents tell; none tells of another host's.
+        """Return the streams of all hosts, as their agents tell; none tells of another host's.
 
-        The list may be two seconds old, but for what was opened and ended here; with `anew` it isn't.
+        The list may be two seconds old, but for what was opened and ended here; with `anew` it isn't. `Refused` 503 if
+        there is no connection to the bus.
         """
         streams = self._known(self._streams)
         return await (streams.anew() if anew else streams.answer())
 
     async def end(self, host: str, stream: str) -> None:
-        """End a stream of `host`; `Refused` 404 if there is none."""
+        """End a stream of `host`, or raise `Refused`: 404 if there is no such stream, 503 if the host is offline."""
         await self._ask(end_subject(host), host, "end", {"stream": stream})
         self._streams.forget()
 
     def _known(self, shared: Shared[T]) -> Shared[T]:
-        """Without a bus nothing is known, however new it is."""
+        """Return `shared`, made to ask again if there is no bus: without one nothing is known, however new it is."""
         if not self.bus.connected:
             shared.forget()
         return shared

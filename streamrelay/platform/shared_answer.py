@@ -1,4 +1,4 @@
-"""One question for all who ask it at about the same time."""
+"""Shared answers: one question for all who ask it at about the same time."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -14,8 +14,10 @@ FRESH: Final = 2.0
 
 @define(eq=False)
 class Shared(Generic[T]):
-    """Asks, and gives all the same answer. Who leaves takes it from nobody; a failure is told to those who wait for it,
-    and to nobody later."""
+    """A question whose answer all get who ask at about the same time.
+
+    A caller that leaves takes the answer from nobody; a failure is told to those who wait for it, and to nobody later.
+    """
 
     ask: Callable[[], Coroutine[Any, Any, T]]
     clock: Callable[[], float]
@@ -24,26 +26,26 @@ class Shared(Generic[T]):
     _asked: float = 0.0
 
     async def answer(self) -> T:
-        """One that is `FRESH`."""
+        """Return an answer whose question is no older than `FRESH`."""
         task = self._now
         if task is None or self.clock() - self._asked >= FRESH or _failed(task):
             task = self._begin()
         return await asyncio.shield(task)
 
     async def anew(self) -> T:
-        """One to a question that is asked from now on; all who come before that share it."""
+        """Return the answer to a question that is asked from now on; all who come before it is asked share it."""
         if self._next is None:
             self._next = _started(self._after(self._now))
         return await asyncio.shield(self._next)
 
     def forget(self) -> None:
-        """What is known, or being asked, is old."""
+        """Let no later `answer` have what is known, or being asked: it is old by now."""
         self._now = None
 
     async def _after(self, now: "asyncio.Task[T] | None") -> T:
-        if now is not None:
+        if now is not None:  # one question at a time
             await asyncio.wait([now])
-        self._next = None
+        self._next = None  # before it is asked: who comes after that gets another one
         return await asyncio.shield(self._begin())
 
     def _begin(self) -> "asyncio.Task[T]":
@@ -53,7 +55,7 @@ class Shared(Generic[T]):
 
 
 def _started(work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
-    """A task whose failure is nobody's if all who waited for it have left."""
+    """Start a task whose failure is nobody's if all who waited for it have left."""
     task = asyncio.get_running_loop().create_task(work)
     task.add_done_callback(_failed)
     return task

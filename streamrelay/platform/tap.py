@@ -115,7 +115,7 @@ class PlatformService(Service):
 
 
 def make_gate(config: PlatformConfig, reactor: Any) -> Authenticator:
-    """Who may use the API, by the settings; or `ConfigError`."""
+    """Make the authenticator of the API by the settings, or raise `ConfigError`."""
     ring = KeyRing(config.keys)
     ring.load()
     sessions = Sessions(reactor, config.sessions.idle, config.sessions.life)

@@ -1,4 +1,4 @@
-"""What the three taps share: options that lie over a TOML file, and the reactor that all of them need."""
+"""Options of the three programs: they lie over a TOML file, and their class installs the reactor."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

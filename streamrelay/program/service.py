@@ -35,7 +35,7 @@ class Looped(MultiService):
         self._looks.clock = reactor
 
     def watch(self, *files: Watched) -> None:
-        """Look at these files every two seconds from the start on, and read them at SIGHUP."""
+        """Look at these files every `LOOK` seconds from the start on, and read all of them at SIGHUP."""
         self._watched += files
 
     def privilegedStartService(self) -> None:
@@ -74,7 +74,7 @@ class Looped(MultiService):
         return super().stopService()
 
     def reload(self) -> None:
-        """SIGHUP: read all files again."""
+        """Read all files again, as SIGHUP asks for."""
         for files in self._watched:
             files.refresh(force=True)
 
@@ -84,7 +84,7 @@ class Looped(MultiService):
 
 
 class PortSettings(Protocol):
-    """The settings of a program that listens."""
+    """Settings of a program that listens."""
 
     @property
     def listen(self) -> tuple[str, ...]: ...
@@ -103,13 +103,14 @@ class Ports(MultiService):
         super().__init__()
         self.tls = ServerTls(settings.certificates, client_ca)
         self.files: list[Watched] = []
-        """Those that are read again when they change."""
+        """Files of the ports that are read again when they change."""
         if settings.certificates:
             self.tls.load()
             self.files.append(self.tls.files)
         proxies = Proxies.named(settings.proxies, settings.proxy_protocol)
         for endpoint in settings.listen:
             kind, _, where = endpoint.partition(":")
+            # The PROXY header comes before TLS, in plain; so its reader is the outer one.
             inner = TLSMemoryBIOFactory(self.tls, False, factory, clock) if kind == "tls" else factory
             outer = BehindProxies(inner, proxies, clock) if proxies.speak_first else inner
             try:
@@ -119,7 +120,8 @@ class Ports(MultiService):
 
 
 def _spelt_out(kind: str, where: str) -> str:
-    """An endpoint as Twisted knows it. Its unix sockets are open to everybody, whatever the umask, unless told."""
+    """Return an endpoint as Twisted knows it, whose unix sockets are open to everybody, whatever the umask, unless a
+    mode is told."""
     if kind == "unix" and not re.search(r"(?<!\\):mode=", where):
         where += ":mode=660"
     return f"{'tcp' if kind == 'tls' else kind}:{where}"

@@ -1,4 +1,4 @@
-"""The settings of each program: frozen, each with its unit, checked once. Unknown keys are errors."""
+"""Reading of settings: a TOML file with the command line's on top, checked once. Unknown keys are errors."""
 
 import tomllib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How a program that can't start says so: by one line on the terminal where twistd was called, and status 1.
+"""The start of a program, which tells by one line where twistd was called, and by status 1, if it fails.
 
 twistd's own way cuts the line to 100 bytes and wants the log read; for a daemon that ends by `SystemExit` it waits for
 ever. So whoever calls waits here first, for a word that comes by a pipe of ours.
@@ -27,7 +27,7 @@ class Start:
     """The options of twistd itself; none where no twistd starts us."""
     _caller: int = field(factory=os.getpid)
     _ends: tuple[int, int] | None = None
-    """Of the pipe between a daemon and who called it."""
+    """Descriptors of the pipe between a daemon and who called it: to read from, and to write to."""
     _said: bool = False
     _started: bool = False
 
@@ -36,10 +36,11 @@ class Start:
             sys.excepthook = self._uncaught
         if self.twistd and not self.twistd["nodaemon"]:
             self._ends = os.pipe()
+            # twistd forks twice; `_wait` tells by the pid which of the two parents is the caller.
             os.register_at_fork(after_in_parent=self._wait)
 
     def begin(self) -> None:
-        """Only services are left to be started: whatever ends us now, the caller is told, and no pidfile stays."""
+        """Begin to start the services: whatever ends us from now on, the caller is told, and no pidfile stays."""
         if self.twistd:
             atexit.register(self._clear)
 
@@ -51,7 +52,7 @@ class Start:
         raise SystemExit(line)
 
     def succeed(self) -> None:
-        """All services run."""
+        """Tell the caller that all services run."""
         if self._is_daemon:
             self._say(STARTED)
         self._started = True
@@ -62,7 +63,7 @@ class Start:
         return self._ends is not None and os.getpid() != self._caller
 
     def _say(self, word: bytes) -> None:
-        """The one word to who called; not by `sys.stderr`, which twistd leads into the log."""
+        """Say the one word to who called; not by `sys.stderr`, which twistd leads into the log."""
         if self._said or not self.twistd:
             return
         self._said = True
@@ -75,7 +76,7 @@ class Start:
                 os.close(end)
 
     def _uncaught(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        """What nobody has caught; a traceback on the terminal only if it is a bug of ours."""
+        """Tell what nobody has caught; with a traceback on the terminal only if it is a bug of ours."""
         where = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else ""
         if isinstance(error, OSError) or self._is_daemon:
             self._say(f"streamrelay: can't start: {where or f'{kind.__name__}: {error}'}".encode())
@@ -84,7 +85,7 @@ class Start:
             sys.__excepthook__(kind, error, trace)
 
     def _clear(self) -> None:
-        """At the end of the process, which may come by others' `SystemExit`."""
+        """Tidy up at the end of the process, which may come by others' `SystemExit`."""
         if not self._started:
             self._drop_pidfile()
             self._say(SILENT.encode())
@@ -96,7 +97,7 @@ class Start:
                 pidfile.unlink()
 
     def _wait(self) -> None:
-        """In whoever has forked: if that is the caller, wait for the daemon's word, or for its end without one."""
+        """Wait, if it is the caller who has forked, for the daemon's word, or for its end without one."""
         if self._ends is None or os.getpid() != self._caller:
             return
         os.close(self._ends[1])

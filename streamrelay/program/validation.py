@@ -1,4 +1,4 @@
-"""What settings are checked for beyond their types: ports, origins, URLs that mustn't be plain outside this machine.
+"""Checks of settings beyond their types: ports, origins, URLs that mustn't be plain outside this machine.
 
 Each raises `ValueError` in one line, which says what was expected.
 """
@@ -12,7 +12,7 @@ from streamrelay.protocol.names import is_loopback
 _LISTENING: Final = re.compile(r"(?P<kind>tls|tcp|tcp6|unix):(?P<first>(?:[^:\\]|\\.)+)(?::(?:[^:\\]|\\.)+)*\Z")
 
 LONGEST_SOCKET: Final = 107
-"""Bytes of a unix socket's path: Linux takes no more."""
+"""Bytes of a unix socket's path, as many as Linux takes (unix(7): 108 with the zero at the end)."""
 
 
 def check_socket(what: str, path: str) -> None:

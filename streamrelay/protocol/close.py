@@ -1,4 +1,4 @@
-"""How connections and streams end: close codes, what each says in words, and outcomes (protocol.rst, "Close codes")."""
+"""Close codes of connections and streams, the words of each, and outcomes (protocol.rst, "Close codes")."""
 
 from enum import IntEnum
 from typing import Final
@@ -52,7 +52,7 @@ EXPLAIN: Final = {
 
 
 class Outcome(Struct, frozen=True):
-    """How a connection ended: a close code and one line that says why."""
+    """The end of a connection or a stream: a close code and one line that says why."""
 
     code: int
     reason: str = ""
@@ -63,7 +63,7 @@ class Outcome(Struct, frozen=True):
 
     @property
     def orderly(self) -> bool:
-        """Whether what came before is worth delivering: it finished, or reached one of its `Limits`."""
+        """True if what came before is worth delivering: the stream finished, or reached one of its `Limits`."""
         return self.code in (CloseCode.FINISHED, CloseCode.IDLE, CloseCode.LIFETIME, CloseCode.QUOTA)
 
     def __str__(self) -> str:
@@ -76,5 +76,5 @@ FINISHED: Final = Outcome(CloseCode.FINISHED)
 
 
 def outcome(code: CloseCode, reason: str = "") -> Outcome:
-    """An outcome in the code's own words, or in others that say more."""
+    """Make an outcome in the code's own words, or in others that say more."""
     return Outcome(int(code), reason or EXPLAIN[code])

@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 def decode(data: bytes | str, kind: type[T]) -> T:
-    """A message that a stranger sent as JSON; `ValueError` in one line if it is not one."""
+    """Decode a message that a stranger sent as JSON; `ValueError` in one line if it is not one."""
     try:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -16,7 +16,7 @@ def decode(data: bytes | str, kind: type[T]) -> T:
 
 
 def convert(claims: dict[str, Any], kind: type[T]) -> T:
-    """The claims of a verified JWT as a message; `ValueError` in one line if they are not one."""
+    """Make a message of a verified JWT's claims; `ValueError` in one line if they are not one."""
     try:
         message = msgspec.convert(claims, type=kind, strict=True)
         encode(message)  # a JWT's JSON may hold halves of surrogate pairs, which nobody could pass on

@@ -9,14 +9,14 @@ from streamrelay.errors import PeerError
 from streamrelay.protocol.close import CloseCode
 
 SUBPROTOCOL: Final = "streamrelay.v1"
-"""Binary messages are the stream's bytes, text messages are control messages."""
+"""Subprotocol whose binary messages are the stream's bytes, and text messages control messages."""
 RAW: Final = "binary"
-"""Every message is bytes; what noVNC, spice-html5 and websockify's clients offer."""
+"""Subprotocol whose every message is bytes; noVNC, spice-html5 and websockify's clients offer it."""
 
 MAX_CONTROL: Final = 4096
 """Bytes of one control message."""
 CONTROL_RATE: Final = 16
-"""Control messages a second that one leg may send on average."""
+"""Control messages a second that one leg may send on average (protocol.rst, "Rate")."""
 CONTROL_BURST: Final = 80
 """Control messages that a leg may send at once before the rate counts."""
 
@@ -25,10 +25,10 @@ Place = Annotated[str, Meta(max_length=256, pattern=r"^[!-~]*\Z")]
 
 
 class Met(Struct, frozen=True):
-    """The relay tells an agent's leg that its client has come."""
+    """The relay's word to an agent's leg that its client has come."""
 
     mode: Annotated[str, Meta(pattern=r"^(?:v1|raw)\Z")]
-    """"v1": the client takes control messages; "raw": they stop at the relay."""
+    """Form of the client's leg: "v1" takes control messages, for "raw" they stop at the relay."""
     from_: Annotated[str, Meta(max_length=100, pattern=r"^[!-~]*\Z")] = msgspec.field(name="from", default="")
     """The client's address, for the agent's log."""
 
@@ -38,11 +38,11 @@ class Control(Struct, frozen=True, omit_defaults=True):
 
     eof: bool = False
     hold: bool | None = None
-    """Whether its sender has no room for more now."""
+    """True if the sender has no room for more now, False if it has again; None: not said."""
     place: Place = ""
-    """Where in a log the next bytes come from."""
+    """Place in a log behind which the next bytes come."""
     lost: bool = False
-    """With a place: it isn't where the stream was to go on."""
+    """True, with a place, if lines may be missing before what follows."""
     skipped: Annotated[int, Meta(ge=0)] = 0
     """Lines of a log that were left out here."""
     resize: tuple[Annotated[int, Meta(ge=1, le=10000)], Annotated[int, Meta(ge=1, le=10000)]] | None = None
@@ -55,7 +55,7 @@ _control = msgspec.json.Decoder(Control)
 
 
 def decode_control(message: bytes | bytearray) -> Control:
-    """Raise `PeerError` 1007 for bad UTF-8 and 1002 for what is not a JSON object of known meaning."""
+    """Decode a control message, or raise `PeerError`: 1007 for bad UTF-8, 1002 for what is no such JSON object."""
     try:
         text = message.decode("utf-8")
     except UnicodeDecodeError:

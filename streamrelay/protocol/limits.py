@@ -1,4 +1,4 @@
-"""Limits of the protocol (protocol.rst, "Limits"): of one stream, and of each handshake."""
+"""Limits of one stream (protocol.rst, "Limits"), and those of handshakes, summonses and lists."""
 
 from typing import Annotated, Final
 
@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 MAX_HANDSHAKE: Final = 8192
 """Bytes of a websocket's opening request, or of its answer."""
 HANDSHAKE_TIME: Final = 5.0
-"""Seconds from accept to 101."""
+"""Seconds that a relay gives a handshake from accept to 101."""
 CONNECT_TIME: Final = 10.0
 """Seconds that a target or a relay may take to be connected."""
 SUMMONS_LIFE: Final = 30
@@ -21,22 +21,23 @@ Bytes = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    """What one stream may use up (protocol.rst, "Limits"); 0 is no limit. Tokens, summonses and settings have them."""
+    """Limits of what one stream may use up (protocol.rst, "Limits"); 0 is none. Tokens, summonses and settings have
+    them."""
 
     idle: Seconds = 0
-    """Seconds without a byte in either direction."""
+    """Seconds without a byte in either direction after which the stream ends (4008)."""
     lifetime: Seconds = 0
-    """Seconds from the pairing of its first legs."""
+    """Seconds from the pairing of the first legs after which the stream ends (4009)."""
     quota: Bytes = 0
-    """Bytes of both directions together."""
+    """Bytes of both directions together over which the stream ends (4011)."""
 
     def claims(self) -> dict[str, float]:
-        """Those that are set, by name; whatever else a subclass holds is left out."""
+        """Return the limits that are set, by name; whatever else a subclass holds is left out."""
         return {name: value for name in Limits.__struct_fields__ if (value := getattr(self, name))}
 
 
 def strictest(*given: Limits) -> Limits:
-    """Of each limit the least that is set anywhere."""
+    """Return of each limit the least that is set anywhere."""
     least: dict[str, float] = {}
     for limits in given:
         for name, value in limits.claims().items():

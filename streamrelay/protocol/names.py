@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 PREFIX: Final = "srk_"
-"""How a key begins, so that scanners find leaked ones."""
+"""Prefix of a user's key, by which scanners find leaked ones."""
 
 HOST = r"[A-Za-z0-9_-]{1,64}"
 TARGET = r"[A-Za-z0-9_.:@+-]{1,128}(?:/[A-Za-z0-9_.:@+-]{1,128}){0,7}"
@@ -40,7 +40,7 @@ def is_target(name: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether this is a name of the machine itself."""
+    """Tell whether an address, or the name ``localhost``, leads to the machine itself."""
     if host == "localhost":
         return True
     try:

@@ -1,4 +1,4 @@
-"""The bus' subjects, and how agents and the platform are named there."""
+"""Subjects of the bus, and the names of agents and the platform there."""
 
 from typing import Final
 
@@ -21,8 +21,8 @@ def event_subject(host: str, kind: str) -> str:
 
 ALL_TARGETS: Final = "streamrelay.v1.hosts.targets"
 ALL_STREAMS: Final = "streamrelay.v1.hosts.streams"
-"""What every agent is asked at once; each answers under its own name (protocol.rst, "Discovery")."""
+"""Subjects on which all agents are asked at once; each answers under its own name (protocol.rst, "Discovery")."""
 SERVICE: Final = "streamagent"
 """The name of all agents in NATS' own service discovery; a host's name is its id there."""
 PLATFORM_INBOX: Final = "_INBOX_platform"
-"""Begins every subject on which a platform hears answers; no host may listen there."""
+"""Prefix of every subject on which a platform hears answers; no host may listen there."""

@@ -1,4 +1,4 @@
-"""Everything that has a name on a wire: messages, close codes, subjects and limits (protocol.rst)."""
+"""Messages on the bus (protocol.rst): summonses, the agents' answers, what discovery tells, the event of an end."""
 
 from typing import Annotated, Final, Literal
 
@@ -10,7 +10,7 @@ from streamrelay.protocol.names import Host, Stream, Target, Url, Version, Word
 
 
 class Refusal:
-    """Why an agent does not come: the codes of its answer to a summons."""
+    """Codes of an agent's answer to a summons that it doesn't follow (protocol.rst, "Answers")."""
 
     NO_SUCH_TARGET: Final = "no_such_target"
     TARGET_REFUSED: Final = "target_refused"
@@ -23,27 +23,27 @@ class Refusal:
 
 
 VIEWERS: Final = ("raw", "terminal", "log", "vnc", "spice")
-"""What a page may show a target by; "raw" is any bytes."""
+"""Viewers by which a page shows targets; "raw" is any bytes."""
 Viewer = Literal["raw", "terminal", "log", "vnc", "spice"]
 LOOKED_AT: Final = ("terminal", "log", "vnc")
-"""Viewers of what can be opened to be looked at only."""
+"""Viewers of targets that can be opened to be looked at only."""
 SPICE_LINKS: Final = 16
 """Legs of a stream whose viewer opens a websocket for each of its channels; a VM with four screens needs twelve."""
 
 
 class Terms(Struct, frozen=True):
-    """On what terms a target is connected; a summons says so."""
+    """Terms on which a target is connected, as a summons says them."""
 
     view: bool = False
-    """Nothing that the client does may have an effect on the target."""
+    """True if nothing that the client does may have an effect on the target (protocol.rst, "View only")."""
     place: Place = ""
-    """Of a log: where to go on; empty: from its last lines."""
+    """Place in a log at which to go on; empty: with its last lines."""
     after: Bytes = 0
-    """Bytes after that place which the client has already."""
+    """Bytes behind that place which the client has already."""
 
 
 class Summons(Limits, frozen=True):
-    """Asks an agent to come: connect `target`, dial `relay` with `token`."""
+    """A request to an agent to come: connect `target`, dial `relay` with `token` (protocol.rst, "Summons")."""
 
     stream: Stream
     target: Target
@@ -51,13 +51,13 @@ class Summons(Limits, frozen=True):
     token: Annotated[str, Meta(max_length=8192)]
     jti: Annotated[str, Meta(min_length=8, max_length=64)]
     exp: float
-    """Seconds since the epoch after which it is stale."""
+    """Seconds since the epoch after which the summons is stale."""
     user: Annotated[str, Meta(max_length=256)] = ""
-    """Who opened the stream, for the agent's log and events."""
+    """Name of the user who opened the stream, for the agent's log and events."""
     links: Annotated[int, Meta(ge=0, le=32)] = 1
     """Legs that the agent may send, one after the other is met; 0: as many as the target's viewer needs."""
     view: bool = False
-    """Its `Terms`, as are the next two."""
+    """True if the stream is to look only; it is one of the stream's `Terms`, as are the next two."""
     place: Place = ""
     after: Bytes = 0
 
@@ -67,7 +67,7 @@ class Summons(Limits, frozen=True):
 
 
 class End(Struct, frozen=True):
-    """Asks an agent to end one stream."""
+    """A request to an agent to end one stream."""
 
     stream: Stream
     jti: Annotated[str, Meta(min_length=8, max_length=64)]
@@ -82,7 +82,7 @@ class Answer(Struct, frozen=True, omit_defaults=True):
     reason: str = ""
     kind: Word = ""
     viewer: Word = "raw"
-    """What the target is shown by."""
+    """Viewer that shows the target."""
     links: Annotated[int, Meta(ge=1, le=32)] = 1
     """Legs that the agent will send."""
 
@@ -93,7 +93,7 @@ class TargetInfo(Struct, frozen=True, omit_defaults=True):
     name: Annotated[str, Meta(max_length=1024, pattern=r"^[A-Za-z0-9_.:@+{}/-]+\Z")]
     kind: Word
     viewer: Word = "raw"
-    """What it is shown by, one of `VIEWERS`; an agent may know more than we do."""
+    """Viewer that shows the target, one of `VIEWERS`; an agent may know more than we do."""
 
 
 HOST_QUESTION: Final = b"{}"
@@ -124,13 +124,13 @@ class StreamInfo(Struct, frozen=True):
     target: str
     user: str
     seconds: float
-    """Since its client has come; while it waits, since its summons."""
+    """Seconds since the stream's client has come; while it waits, since its summons."""
     up: int
     """Bytes from the client to the target."""
     down: int
     """Bytes from the target to the client."""
     waiting: bool = False
-    """Whether no client has come yet."""
+    """True if no client has come yet."""
 
 
 class Ended(Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Tokens: what a leg presents, and the signed envelopes of summonses (protocol.rst, "Tokens").
+"""Tokens that legs present, and the signed envelopes of summonses (protocol.rst, "Tokens").
 
 The platform holds the private key; relays and agents hold public keys and can verify, never mint.
 """
@@ -32,11 +32,11 @@ Role = Literal["client", "agent"]
 
 
 class TokenError(Exception):
-    """A token is no good; the text is for our own log, never for the peer."""
+    """Rejection of a token; the text is for our own log, never for the peer."""
 
 
 class LegClaims(Limits, frozen=True):
-    """What a leg's token says, once it is verified."""
+    """Claims of a leg's token, once it is verified (protocol.rst, "Signed")."""
 
     sub: Stream
     role: Role
@@ -49,29 +49,29 @@ class LegClaims(Limits, frozen=True):
 
 
 def new_id() -> str:
-    """132 random bits as 22 characters: a stream's id, a `jti`, an opaque token."""
+    """Make 132 random bits as 22 characters: a stream's id, a `jti`, an opaque token."""
     return secrets.token_urlsafe(17)[:22]
 
 
 def fingerprint(token: str) -> str:
-    """How a token appears in a log: 8 hex digits of its SHA-256."""
+    """Return what a log shows of a token: 8 hex digits of its SHA-256."""
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()[:8]
 
 
 def opaque_stream(token: str) -> str:
-    """The id of an opaque token's stream: it begins with the fingerprint that the relay's log shows."""
+    """Return the id of an opaque token's stream: it begins with the fingerprint that the relay's log shows."""
     return hashlib.sha256(token.encode()).hexdigest()[:32]
 
 
 def key_id(key: Ed25519PublicKey) -> str:
-    """The `kid` of a key: 16 hex digits of the SHA-256 of its 32 bytes."""
+    """Return the `kid` of a key: 16 hex digits of the SHA-256 of its 32 bytes."""
     raw = key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
     return hashlib.sha256(raw).hexdigest()[:16]
 
 
 @define(eq=False)
 class Signer:
-    """Mints tokens with the platform's private key."""
+    """Mint of tokens, with the platform's private key. `now` is wall-clock time."""
 
     key: Ed25519PrivateKey
     kid: str
@@ -92,7 +92,7 @@ class Signer:
         return cls(key, key_id(key.public_key()))
 
     def mint(self, audience: str, life: float = SUMMONS_LIFE, **claims: object) -> str:
-        """A JWT for `audience` that may be used within `life` seconds from now."""
+        """Make a JWT for `audience` that may be used within `life` seconds from now."""
         now = int(self.now())
         payload = {"aud": audience, "iat": now, "exp": now + int(life), "jti": new_id(), **claims}
         return jwt.encode(payload, self.key, algorithm=ALGORITHM, headers={"kid": self.kid})
@@ -100,7 +100,7 @@ class Signer:
 
 @define(eq=False)
 class Verifier:
-    """Verifies tokens for one audience with the public keys of those who may mint them."""
+    """Verifier of tokens for one audience, with the public keys of those who may mint them."""
 
     keys: Mapping[str, Ed25519PublicKey]
     audience: str
@@ -112,7 +112,7 @@ class Verifier:
         return cls({key_id(key): key for key in keys}, audience)
 
     def claims(self, token: str, role: str) -> dict[str, Any]:
-        """The claims of a token that holds good now in this `role`, or raise `TokenError`."""
+        """Return the claims of a token that holds good now in this `role`, or raise `TokenError`."""
         if len(token) > 8192 or not re.fullmatch(JWT, token):
             raise TokenError("not a JWT")
         try:
@@ -140,7 +140,7 @@ class Verifier:
         return claims
 
     def leg(self, token: str, role: Role) -> LegClaims:
-        """A leg's token, or raise `TokenError`."""
+        """Return the claims of a leg's token, or raise `TokenError`."""
         try:
             return codec.convert(self.claims(token, role), LegClaims)
         except ValueError as error:

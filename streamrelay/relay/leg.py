@@ -19,35 +19,35 @@ from streamrelay.protocol.close import CloseCode, Outcome, outcome
 
 
 class Leg(Protocol):
-    """The inputs. Every state takes every one of them."""
+    """Inputs of a leg's machine. Every state takes every one of them."""
 
     def open(self, connection: Connection) -> None:
-        """The 101 has gone out; wait for the other leg."""
+        """Wait for the other leg, as the 101 has gone out."""
 
     def pair(self, splice: Splice) -> None:
-        """The other leg is here, and `splice` joins both."""
+        """Let `splice` join this leg with the other one, which is here."""
 
     def time_out(self) -> None:
-        """Nobody came within the leg's patience."""
+        """Stop waiting, as nobody came within the leg's patience: close with 4004."""
 
     def end(self, why: Outcome) -> None:
-        """The relay ends this leg, and its stream."""
+        """End this leg, and its stream, in order."""
 
     def connection_lost(self) -> None:
-        """The connection is gone."""
+        """Take note that the connection is gone."""
 
 
 @define(eq=False)
 class LegCore:
-    """What a leg has in every state."""
+    """Parts that a leg keeps in every state of its machine."""
 
     clock: IReactorTime
     patience: float
-    """Seconds that it waits for the other leg."""
+    """Seconds that the leg waits for the other one."""
     withdraw: Callable[[], None]
-    """Called when it stops waiting without having met the other leg."""
+    """Called when the leg stops waiting without having met the other one."""
     left: Callable[[], None]
-    """Called once, when it is closed."""
+    """Called once, when the leg is closed."""
 
 
 @define(eq=False)

@@ -1,4 +1,4 @@
-"""The rendezvous: where legs wait under their stream's id, and who matches whom. No time, no I/O.
+"""The rendezvous of legs, which wait under their stream's id, and the matching of one with another. No time, no I/O.
 
 A token pairs once: every admission is counted, and beyond a stream's links there is none, however the others ended.
 An agent's token may admit more legs than its stream needs; the client's token says how many there will be. So an
@@ -19,12 +19,13 @@ OTHER: Final = {"client": "agent", "agent": "client"}
 
 @define(eq=False)
 class Meeting(Generic[Leg]):
-    """What is known of one stream."""
+    """One stream as the rendezvous knows it."""
 
     links: dict[str, int]
-    """Legs that may come, by the roles whose first token is known."""
+    """Legs that may come, by the roles of which a token is known."""
     until: float
-    """When its tokens expire; it is remembered at least until then, so that no token is used twice."""
+    """Seconds since the epoch when the stream's tokens expire; it is remembered at least until then, so that no token
+    is used twice."""
     admitted: dict[str, int] = field(factory=lambda: {"client": 0, "agent": 0})
     present: int = 0
     """Legs that were admitted and have not left."""
@@ -33,7 +34,7 @@ class Meeting(Generic[Leg]):
 
 @define(eq=False)
 class Rendezvous(Generic[Leg]):
-    """Every stream by its id. `most` bounds how many are known at once."""
+    """Streams by their ids, of which at most `most` are known at once (protocol.rst, "Rendezvous")."""
 
     most: int = 100_000
     meetings: dict[str, Meeting[Leg]] = field(factory=dict)
@@ -45,6 +46,7 @@ class Rendezvous(Generic[Leg]):
             if len(self.meetings) >= self.most:
                 raise Refused(503, "full", detail="too many streams")
             meeting = self.meetings[stream] = Meeting({}, until)
+        # The first token of a role counts, and a later one may only ask for less: two admit no more than one does.
         own = min(links, meeting.links.setdefault(role, links))
         others = meeting.links.get(OTHER[role], own if role == "client" else 1)
         if meeting.admitted[role] >= min(own, others):
@@ -54,7 +56,7 @@ class Rendezvous(Generic[Leg]):
         meeting.until = max(meeting.until, until)
 
     def meet(self, stream: str, role: str, leg: Leg) -> Leg | None:
-        """The leg that has waited longest for one of this role; if none waits, this one does, and it is None."""
+        """Return the leg that has waited longest for one of this role; if none waits, let this one wait: None."""
         waiting = self.meetings[stream].waiting
         if waiting[OTHER[role]]:
             return waiting[OTHER[role]].popleft()
@@ -62,13 +64,13 @@ class Rendezvous(Generic[Leg]):
         return None
 
     def withdraw(self, stream: str, role: str, leg: Leg) -> None:
-        """A leg waits no longer."""
+        """Let a leg wait no longer."""
         waiting = self.meetings[stream].waiting[role]
         if leg in waiting:
             waiting.remove(leg)
 
     def leave(self, stream: str) -> None:
-        """An admitted leg is gone, whether it was paired or not, opened or not."""
+        """Count an admitted leg out, as it is gone, whether it was paired or not, opened or not."""
         self.meetings[stream].present -= 1
 
     def forget(self, now: float) -> None:
@@ -79,5 +81,5 @@ class Rendezvous(Generic[Leg]):
 
     @property
     def waiting(self) -> int:
-        """Legs that wait."""
+        """Number of legs that wait."""
         return sum(len(legs) for meeting in self.meetings.values() for legs in meeting.waiting.values())

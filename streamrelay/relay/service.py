@@ -45,7 +45,7 @@ class AdmittedLeg:
     relay: "Relay"
     claims: LegClaims
     name: str
-    """How logs call its stream."""
+    """The stream's name in logs: its id, or an opaque token's fingerprint."""
     peer: str
     leg: Leg = field(init=False)
     connection: FramedConnection = field(init=False)
@@ -79,7 +79,7 @@ _admission: type[Admission] = AdmittedLeg
 
 @define(eq=False)
 class Relay(Service):
-    """Everything that the legs of one process share. `now` is wall-clock time, for tokens."""
+    """State that the legs of one process share. `now` is wall-clock time, for tokens; `clock` is monotonic."""
 
     config: RelayConfig
     clock: IReactorTime
@@ -89,14 +89,15 @@ class Relay(Service):
     legs: set[AdmittedLeg] = field(factory=set)
     """Legs that were admitted and are not gone."""
     streams: int = 0
-    """Splices that live."""
+    """Number of splices that live."""
     handshakes: ConnectionQuota = field(init=False)
     turned_away: dict[str, TurnedAway] = field(init=False)
-    """By the setting that does it."""
+    """Tellers of dropped connections, by the setting that drops them."""
     proxies: Proxies = field(init=False)
     stopping: bool = False
     bounds: dict[str, Bounds] = field(factory=dict)
-    """Of the streams of several links, as long as the rendezvous knows them: what one has used up, all have."""
+    """Limits of the streams of several links, as long as the rendezvous knows them: what one link has used up, all
+    have."""
     _sweep: LoopingCall = field(init=False)
     _empty: "Deferred[None] | None" = None
 
@@ -180,6 +181,7 @@ class Relay(Service):
             claims, name = self._claims(request, mark)
             if self.config.agent_ca and claims.role == "agent":
                 check_certificate(claims.host, request.certificate)
+            # Last, as it uses the token up: whoever is refused for anything else may come again with it.
             self.rendezvous.admit(claims.sub, claims.role, claims.links, claims.exp + CLOCK_SKEW)
         except Refused as refusal:
             log.info(
@@ -195,7 +197,10 @@ class Relay(Service):
         return admitted
 
     def _claims(self, request: LegRequest, mark: str) -> tuple[LegClaims, str]:
-        """What the token says, and the stream's name in logs: an opaque token shows as its fingerprint."""
+        """Return what the token says, and the stream's name in logs: an opaque token shows as its fingerprint.
+
+        `Refused` 401 whatever is wrong with it; only our own log says what.
+        """
         assert request.role in ("client", "agent")
         role: tokens.Role = "client" if request.role == "client" else "agent"
         if self.verifier is None:
@@ -211,12 +216,12 @@ class Relay(Service):
     # -- pairing ---------------------------------------------------------------------------------------------
 
     def leg_opened(self, admitted: AdmittedLeg) -> None:
-        """A leg is open: pair it, or let it wait."""
+        """Pair a leg that has just opened, or let it wait."""
         other = self.rendezvous.meet(admitted.claims.sub, admitted.claims.role, admitted)
         if other is not None:
             client, agent = (admitted, other) if admitted.claims.role == "client" else (other, admitted)
             self._pair(client, agent)
-        elif self.stopping:
+        elif self.stopping:  # its 101 was still to go out when all others were ended
             admitted.leg.end(outcome(CloseCode.GOING_AWAY))
         elif admitted.claims.role == "client" and self.config.patience == 0:
             admitted.leg.time_out()
@@ -246,6 +251,8 @@ class Relay(Service):
         self._bounds(client, agent).hold(splice)
         self.streams += 1
         log.debug("stream {name} opened", name=client.name)
+        # Both legs know their splice before it starts, as it may end at once; and "met" goes out before any byte of the
+        # client, as the agent takes bytes before it for a protocol error.
         client.leg.pair(splice)
         agent.leg.pair(splice)
         met = Control(met=Met(mode, client.peer))
@@ -253,7 +260,7 @@ class Relay(Service):
         splice.start()
 
     def _bounds(self, client: AdmittedLeg, agent: AdmittedLeg) -> Bounds:
-        """The limits of a pair's stream: the strictest of both tokens and of the relay's own settings."""
+        """Return the limits of a pair's stream: the strictest of both tokens and of the relay's own settings."""
         limits = strictest(client.claims, agent.claims, self.config)
         bounds = Bounds(limits, self.clock, client.connection.heartbeat)
         if min(client.claims.links, agent.claims.links) == 1:
@@ -261,7 +268,7 @@ class Relay(Service):
         return self.bounds.setdefault(client.claims.sub, bounds)
 
     def gone(self, admitted: AdmittedLeg) -> None:
-        """A leg holds nothing any more."""
+        """Forget a leg that holds nothing any more; at a stop the last one ends the waiting."""
         self.rendezvous.leave(admitted.claims.sub)
         self.legs.discard(admitted)
         if self._empty is not None and not self.legs:

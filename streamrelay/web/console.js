@@ -11,7 +11,7 @@ import { Sidebar } from './console/sidebar.js';
 import { showSignIn, takeKey } from './console/signin.js';
 import { Tabs } from './console/tabs.js';
 
-const key = takeKey();
+let key = takeKey();
 const session = new Session();
 const hosts = new Hosts(session);
 const tabs = new Tabs(session, hosts);
@@ -61,10 +61,16 @@ session.addEventListener('out', () => {
 });
 addEventListener('popstate', () => {
   const another = takeKey();
-  if (another && !session.signedIn) session.enter(another);
+  if (another && !session.signedIn) {
+    session.enter(another).catch(() => {
+      key = another; // the platform can't be reached yet; `begin` tries again
+    });
+  }
   follow();
 });
-addEventListener('beforeunload', (event) => { if (tabs.living) event.preventDefault(); });
+addEventListener('beforeunload', (event) => {
+  if (tabs.living) event.preventDefault();
+});
 $('skip').addEventListener('click', (event) => {
   event.preventDefault(); // the address is for targets
   (tabs.selected ?? { focus: () => $('work').focus() }).focus();
@@ -81,4 +87,4 @@ async function begin() {
     setTimeout(begin, 3000);
   }
 }
-begin();
+void begin();

@@ -9,20 +9,20 @@
  * @module
  */
 
-import { plain } from './log/ansi.js';
 import { Announcer } from './log/announcer.js';
-import { button, element, several, toggle, Whole } from './log/controls.js';
+import { plain } from './log/ansi.js';
+import { button, element, toggle, Whole } from './log/controls.js';
 import { Export } from './log/export.js';
 import { Feed } from './log/feed.js';
+import { Filter } from './log/filter.js';
 import { Lines } from './log/lines.js';
 import { Rows } from './log/rows.js';
-import { Filter } from './log/filter.js';
+import { Status } from './log/status.js';
 import { styles } from './log/styles.js';
 import { Viewport } from './log/viewport.js';
 import { connect } from './streamrelay.js';
 
 const LINES = 1_000_000; // kept, unless `max-lines` says otherwise
-const SAY = 250; // ms between two changes of what is said of the lines
 
 export class StreamLog extends HTMLElement {
   static observedAttributes = ['src', 'max-lines', 'wrap', 'times'];
@@ -30,15 +30,15 @@ export class StreamLog extends HTMLElement {
   #lines = new Lines(LINES);
   #feed = new Feed(this.#lines, () => this.#changed());
   #filter = new Filter(this.#lines, {
-    changed: () => this.#sifted(), more: () => this.#viewport.update(), step: (direction) => this.#step(direction),
+    changed: () => this.#sifted(),
+    more: () => this.#viewport.update(),
+    step: (direction) => this.#step(direction),
   });
   #viewport;
   #stream = null;
   #opening = null; // an AbortController
-  #words = '';
-  #pausedAt = 0; // the number of lines when following stopped
+  #status = new Status(this.#lines, { following: () => this.following, toNewest: () => this.#toNewest() });
   #announcer = new Announcer(this.#lines, () => this.following && this.matches(':focus-within'));
-  #timer = 0; // until the next word about the lines
   #part = {}; // elements that change
 
   constructor() {
@@ -57,8 +57,8 @@ export class StreamLog extends HTMLElement {
   connectedCallback() {
     if (!this.hasAttribute('role')) this.setAttribute('role', 'region');
     if (!this.hasAttribute('aria-label')) this.setAttribute('aria-label', 'Log');
-    this.#openSource();
-    this.#say();
+    void this.#openSource();
+    this.#status.show();
     if (this.autofocus && document.activeElement === document.body) this.focus(); // browsers would take a button
   }
 
@@ -70,7 +70,7 @@ export class StreamLog extends HTMLElement {
 
   attributeChangedCallback(name, before, value) {
     if (before === value) return;
-    if (name === 'src' && this.isConnected) this.#openSource();
+    if (name === 'src' && this.isConnected) void this.#openSource();
     if (name === 'max-lines') {
       this.#lines.most = Math.max(1, Math.min(Number(value) || LINES, 10_000_000));
       this.#changed();
@@ -88,13 +88,13 @@ export class StreamLog extends HTMLElement {
   async follow(stream) {
     if (this.#stream && this.#stream !== stream) this.#stream.close();
     this.#stream = stream;
-    this.#tell('');
+    this.#status.tell('');
     await this.#feed.read(stream);
     stream.close(); // if only the other end had finished
     const outcome = await stream.closed;
     if (this.#stream !== stream) return outcome;
     this.#stream = null;
-    this.#tell(`Ended: ${outcome.words}`);
+    this.#status.tell(`Ended: ${outcome.words}`);
     this.dispatchEvent(new CustomEvent('ended', { detail: outcome }));
     return outcome;
   }
@@ -132,7 +132,7 @@ export class StreamLog extends HTMLElement {
   /** Forget all lines; the stream goes on. */
   clear() {
     this.#lines.clear();
-    this.#pausedAt = this.#lines.end;
+    this.#status.pause();
     this.#filter.renew();
     this.#viewport.toEnd();
   }
@@ -149,9 +149,9 @@ export class StreamLog extends HTMLElement {
   async copy() {
     try {
       await navigator.clipboard.writeText(await new Export(this.#lines, this.#filter.rows).text());
-      this.#tell('Copied');
+      this.#status.tell('Copied');
     } catch {
-      this.#tell("Copying isn't possible here");
+      this.#status.tell("Copying isn't possible here");
     }
   }
 
@@ -171,18 +171,19 @@ export class StreamLog extends HTMLElement {
     if (!url) return;
     const mine = new AbortController();
     this.#opening = mine;
-    this.#tell('Connecting …');
+    this.#status.tell('Connecting …');
     try {
       await this.follow(await connect(url, { signal: mine.signal }));
     } catch (error) {
-      if (!mine.signal.aborted) this.#tell(`Ended: ${error.message}`);
+      if (!mine.signal.aborted) this.#status.tell(`Ended: ${error.message}`);
     }
   }
 
   #changed() {
     this.#filter.update();
     this.#viewport.update();
-    this.#sayLater();
+    this.#status.update();
+    this.#announcer.update();
   }
 
   #step(direction) {
@@ -197,35 +198,10 @@ export class StreamLog extends HTMLElement {
     this.#viewport.source = this.#filter.rows;
   }
 
-  // -- what is said --------------------------------------------------------------------------------------------
-
-  #tell(words) {
-    this.#words = words;
-    this.#say();
-  }
-
-  #sayLater() {
-    this.#timer ||= setTimeout(() => this.#say(), SAY);
-    this.#announcer.update();
-  }
-
-  #say() {
-    clearTimeout(this.#timer);
-    this.#timer = 0;
-    const lines = this.#lines;
-    const { words, kept, newest } = this.#part;
-    words.textContent = this.#words || (this.following ? '' : 'Paused');
-    const dropped = lines.first ? `, the oldest ${lines.first.toLocaleString('en')} dropped` : '';
-    kept.textContent = `${several(lines.count, 'line')}${dropped}`;
-    const fresh = lines.end - this.#pausedAt;
-    newest.hidden = this.following;
-    newest.textContent = fresh > 0 ? `↓ ${several(fresh, 'new line')}` : '↓ Newest';
-  }
-
   #followChanged() {
     this.#part.follow.set(this.following);
-    if (!this.following) this.#pausedAt = this.#lines.end;
-    this.#say();
+    if (!this.following) this.#status.pause();
+    this.#status.show();
   }
 
   // -- the elements --------------------------------------------------------------------------------------------
@@ -235,26 +211,42 @@ export class StreamLog extends HTMLElement {
     Object.assign(part, {
       follow: toggle('Follow', 'Keep the newest line in sight', (on) => this.#followPressed(on)),
       times: toggle('Times', 'Show when each line came here', (on) => this.#timesPressed(on)),
-      wrap: toggle('Wrap', 'Wrap long lines', (on) => { this.#viewport.wrap = on; }),
-      scroller: element('div', {
-        class: 'scroller', tabindex: '0', role: 'log', 'aria-live': 'off', 'aria-label': 'Lines',
+      wrap: toggle('Wrap', 'Wrap long lines', (on) => {
+        this.#viewport.wrap = on;
       }),
-      newest: element('button', { class: 'newest', type: 'button', hidden: true, onclick: () => this.#toNewest() }),
-      words: element('span', { class: 'words', role: 'status' }),
-      kept: element('span', { class: 'kept' }),
+      scroller: element('div', {
+        class: 'scroller',
+        tabindex: '0',
+        role: 'log',
+        'aria-live': 'off',
+        'aria-label': 'Lines',
+      }),
       whole: new Whole(),
     });
     part.follow.setAttribute('aria-pressed', 'true');
     part.scroller.addEventListener('click', ({ target }) => this.#clicked(target));
     root.append(
-      element('div', { class: 'bar', role: 'toolbar', 'aria-label': 'Log' },
-        part.follow, part.times, part.wrap, this.#filter.search.element, this.#filter.filter.element),
-      element('div', { class: 'frame' }, part.scroller, part.newest),
-      element('div', { class: 'state' }, part.words, part.kept,
+      element(
+        'div',
+        { class: 'bar', role: 'toolbar', 'aria-label': 'Log' },
+        part.follow,
+        part.times,
+        part.wrap,
+        this.#filter.search.element,
+        this.#filter.filter.element,
+      ),
+      element('div', { class: 'frame' }, part.scroller, this.#status.newest),
+      element(
+        'div',
+        { class: 'state' },
+        this.#status.words,
+        this.#status.kept,
         button('Copy', 'Copy the lines that are kept', () => this.copy()),
         button('Download', 'Download the lines that are kept', () => this.download()),
-        button('Clear', 'Forget the lines that are kept', () => this.clear())),
-      this.#announcer.element, part.whole.element,
+        button('Clear', 'Forget the lines that are kept', () => this.clear()),
+      ),
+      this.#announcer.element,
+      part.whole.element,
     );
   }
 

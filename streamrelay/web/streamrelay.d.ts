@@ -51,6 +51,7 @@ export interface Ticket {
   expires: number;
 }
 
+// biome-ignore lint/suspicious/noExplicitAny: classes of other programs have types of their own
 type WebSocketClass = new (url: string, protocols: string[]) => any;
 
 export interface Wanted {

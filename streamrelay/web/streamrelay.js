@@ -49,7 +49,11 @@ const TRANSIENT_STATUSES = [0, 429, 503, 504];
 const TRANSIENT_REFUSALS = ['dial_failed']; // the agent can't reach the relay
 
 /** What others say, in one line without control characters. */
-const line = (text) => String(text).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').trim().slice(0, 300);
+const line = (text) =>
+  String(text)
+    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
+    .trim()
+    .slice(0, 300);
 
 /**
  * How a stream ended, by its close code, what the other end said, and the command's exit status if there is one.
@@ -119,14 +123,24 @@ async function post({ platform = globalThis.location?.origin, key, csrf, signal,
   if (csrf) headers['X-CSRF-Token'] = csrf;
   try {
     const response = await fetch(`${String(platform).replace(/\/+$/, '')}/v1/streams`, {
-      method: 'POST', headers, body, signal: signal ? AbortSignal.any([signal, late]) : late, redirect: 'error',
-      credentials: key ? 'omit' : 'same-origin', cache: 'no-store', referrerPolicy: 'no-referrer',
+      method: 'POST',
+      headers,
+      body,
+      signal: signal ? AbortSignal.any([signal, late]) : late,
+      redirect: 'error',
+      credentials: key ? 'omit' : 'same-origin',
+      cache: 'no-store',
+      referrerPolicy: 'no-referrer',
     });
     const retryAfter = Number(response.headers.get('Retry-After')) || 0;
     return { status: response.status, retryAfter, text: await response.text() };
   } catch {
     signal?.throwIfAborted();
-    throw new Refused(0, 'unreachable', late.aborted ? 'the platform does not answer' : "the platform can't be reached");
+    throw new Refused(
+      0,
+      'unreachable',
+      late.aborted ? 'the platform does not answer' : "the platform can't be reached",
+    );
   }
 }
 
@@ -150,7 +164,8 @@ export function connect(url, { signal, WebSocket = globalThis.WebSocket, ticket 
     let socket;
     try {
       socket = new WebSocket(url, [PROTOCOL]);
-    } catch { // its message has the URL
+    } catch {
+      // its message has the URL
       throw unopened('this page may open no websocket to such a URL', false);
     }
     socket.binaryType = 'arraybuffer';
@@ -213,9 +228,13 @@ export class Stream {
     this.#socket = socket;
     this.#signal = signal;
     this.ticket = ticket;
-    this.closed = new Promise((settle) => { this.#settle = settle; });
+    this.closed = new Promise((settle) => {
+      this.#settle = settle;
+    });
     this.writable = new WritableStream({
-      start: (sink) => { this.#sink = sink; },
+      start: (sink) => {
+        this.#sink = sink;
+      },
       write: (chunk) => this.#write(chunk),
       close: () => this.#put('{"eof":true}'),
       abort: () => this.close(),
@@ -226,10 +245,14 @@ export class Stream {
   }
 
   /** The stream's bytes. It fails with an error that has an `outcome` if the stream breaks off. */
-  get readable() { return this.#read('readable'); }
+  get readable() {
+    return this.#read('readable');
+  }
 
   /** The bytes, and the control messages between them. Either this or `readable` can be read. */
-  get items() { return this.#read('items'); }
+  get items() {
+    return this.#read('items');
+  }
 
   /** Tell the terminal's size (pty): integers from 1 to 10000. Only the last one of many in a row is sent. */
   resize(columns, rows) {
@@ -324,7 +347,10 @@ export class Stream {
       }
       const item = this.#shift();
       if (item && (this.#taken === 'items' || item instanceof Uint8Array)) return reader.enqueue(item);
-      if (!item) await new Promise((wake) => { this.#wake = wake; });
+      if (!item)
+        await new Promise((wake) => {
+          this.#wake = wake;
+        });
     }
   }
 
@@ -391,9 +417,13 @@ class Queue {
   #items = [];
   #first = 0;
 
-  get length() { return this.#items.length - this.#first; }
+  get length() {
+    return this.#items.length - this.#first;
+  }
 
-  push(item) { this.#items.push(item); }
+  push(item) {
+    this.#items.push(item);
+  }
 
   shift() {
     if (!this.length) return undefined;

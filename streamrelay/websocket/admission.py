@@ -1,4 +1,4 @@
-"""Admission of legs: what an opening request asks for, and the Protocols of who decides over it."""
+"""Admission of opening requests: what each asks for, and the Protocols of who decides over it."""
 
 import re
 from typing import Protocol
@@ -12,48 +12,51 @@ from streamrelay.websocket.connection import FramedConnection
 
 @define(frozen=True)
 class LegRequest:
-    """A leg's opening request."""
+    """An opening request, as far as it is to be decided over."""
 
     role: str
     token: str
     origin: str | None
     peer: str
     certificate: tuple[str, ...] | None = None
-    """The names of the verified certificate that it has shown; None if it has shown none."""
+    """Names of the verified certificate that the leg has shown; None if it has shown none."""
 
 
 class Admission(Protocol):
     """A leg that may come in, before its 101."""
 
     def opened(self, connection: FramedConnection) -> None:
-        """The 101 has gone out."""
+        """Take over the leg's connection, as the 101 has gone out."""
 
     def left(self) -> None:
-        """The connection was lost before."""
+        """Take note that the connection was lost before the 101."""
 
 
 class Admitter(Protocol):
-    """The one who decides over opening requests."""
+    """A judge of opening requests."""
 
     def admit(self, request: LegRequest) -> Admission:
-        """Let a leg in, or raise `Refused`."""
+        """Let a leg in, or raise `Refused` with the status of the answer (protocol.rst, "Refused before 101")."""
 
     def handshake_began(self, address: str | None) -> None:
-        """A connection from this address was accepted (None: by a unix socket) and its handshake begins; raise
-        `Refused`: 429 if there are too many of that address, 503 if there are too many in all."""
+        """Count a handshake that begins in, or raise `Refused`: 429 if there are too many of this address, 503 if
+        there are too many in all. The address is None if the connection came by a unix socket."""
 
     def handshake_ended(self, address: str | None) -> None:
-        """That handshake has ended, one way or the other; also one that was refused by `handshake_began`."""
+        """Count a handshake out that has ended, one way or the other; also one that `handshake_began` refused."""
 
     def client(self, address: str | None, forwarded: str | None) -> str | None:
-        """Whose request it is that came from here with this X-Forwarded-For."""
+        """Return the address of the client whose request came from `address` with this X-Forwarded-For."""
 
 
 _PATH = re.compile(r"/(client|agent)(?:/([!-~]{1,8000}))?\Z")
 
 
 def read_request(uri: str, headers: dict[str, str], protocols: list[str], peer: str) -> LegRequest:
-    """Whose leg it is and its token, from the path, a subprotocol or a header; `Refused` if that is not clear."""
+    """Read a leg's role and token from the path, a subprotocol or a header; `Refused` if they are not clear.
+
+    404 for another path, 400 for more than one token, 401 for none.
+    """
     match = _PATH.match(uri)
     if match is None:
         raise Refused(404, "no such path")
@@ -70,5 +73,5 @@ def read_request(uri: str, headers: dict[str, str], protocols: list[str], peer: 
 
 
 def choose_subprotocol(offered: list[str]) -> str | None:
-    """protocol.rst, "Subprotocols": ours, else binary, else none; never one that holds the token."""
+    """Choose a subprotocol: ours, else binary, else none; never one that holds the token (protocol.rst)."""
     return next((name for name in (SUBPROTOCOL, RAW) if name in offered), None)

@@ -30,15 +30,15 @@ from streamrelay.websocket.connection import FramedConnection, Masking
 
 
 class DialError(Exception):
-    """The other websocket can't be had; the text says why in one line."""
+    """Failure of a dial; the text says why in one line."""
 
 
 class Dropped(DialError):
-    """The relay took the connection for one too many, as it seems: it may be open to the next."""
+    """Failure of a dial that the relay took for one too many, as it seems: it may be open to the next."""
 
 
 class DialProtocol(WebSocketClientProtocol):  # type: ignore[misc]
-    """A client's side of one handshake."""
+    """The client's side of one handshake."""
 
     log = Silent()
     factory: "DialFactory"
@@ -95,7 +95,7 @@ class DialProtocol(WebSocketClientProtocol):  # type: ignore[misc]
 
 
 class DialFactory(WebSocketClientFactory):  # type: ignore[misc]
-    """One dial."""
+    """Factory of one dial, which connects once."""
 
     protocol = DialProtocol
     noisy = False
@@ -135,7 +135,7 @@ class DialFactory(WebSocketClientFactory):  # type: ignore[misc]
 
     @property
     def settled(self) -> bool:
-        """Whether the dial has come to its end, good or bad."""
+        """True if the dial has come to its end, good or bad."""
         return self._result is None
 
     def opened(self, connection: FramedConnection) -> None:
@@ -158,15 +158,15 @@ class DialFactory(WebSocketClientFactory):  # type: ignore[misc]
 
 @define(eq=False)
 class Dialler:
-    """Opens websockets to relays. `ca` is a file of certificates to trust in place of the system's, `certificate` the
-    pair that is shown to a relay which asks for one."""
+    """A dialler of websockets at relays. `ca` is a file of certificates to trust in place of the system's,
+    `certificate` the pair that is shown to a relay which asks for one."""
 
     clock: IReactorTime
     heartbeat: Heartbeat
     ca: str | None = None
     always_mask: bool = False
     insecure: bool = False
-    """Whether ``ws://`` may leave this machine."""
+    """True if ``ws://`` may leave this machine."""
     certificate: str = ""
     _turns: Turns = field(factory=Turns)
     _trust: Any = field(init=False)
@@ -180,7 +180,7 @@ class Dialler:
 
     @property
     def files(self) -> list[Watched]:
-        """Those that are read again when they change."""
+        """Files of the dialler that are read again when they change."""
         return [] if self._pair is None else [self._pair.files]
 
     def dial(self, url: str, token: str = "") -> "Deferred[FramedConnection]":
@@ -199,12 +199,14 @@ class Dialler:
         dial = self._turns.run(
             urlsplit(url).netloc, lambda: Deferred.fromCoroutine(persist(self.clock, until, attempt, Dropped))
         )
+        # `until` keeps a late attempt from beginning; the timeout ends one under way, or the wait for a turn, whose
+        # cancellation `_no_turn` puts in words.
         dial.addErrback(_no_turn)
         dial.addTimeout(CONNECT_TIME, self.clock, onTimeoutCancel=lambda value, _: value)
         return dial
 
     def _prepare(self, url: str, token: str) -> tuple[DialFactory, IStreamClientEndpoint]:
-        """One attempt, or `DialError` if there can be none."""
+        """Prepare one attempt, or raise `DialError` if there can be none."""
         try:
             parts = urlsplit(url)
         except ValueError as error:

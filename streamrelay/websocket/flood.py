@@ -1,4 +1,4 @@
-"""What a peer's frames may cost us: how many control frames it may send, and how much of it is read at once."""
+"""Flood limit of a peer: how many control frames it may send, and how much of it is read at once."""
 
 from typing import Final
 
@@ -19,7 +19,7 @@ in such small pieces that no piece (341 frames at most) keeps the reactor from o
 
 @define(eq=False)
 class FloodLimit:
-    """That of one peer."""
+    """The flood limit of one peer (protocol.rst, "Rate")."""
 
     channel: Channel
     _credit: float = CONTROL_BURST
@@ -30,7 +30,7 @@ class FloodLimit:
         self.channel.read_size = FIRST_READ
 
     def spend(self) -> None:
-        """A control frame has come; raise `PeerError` 1008 if it was one too many."""
+        """Count a control frame that has come, or raise `PeerError` 1008 if it is one too many."""
         if self._expected:
             self._expected -= 1
             return
@@ -39,12 +39,12 @@ class FloodLimit:
             raise PeerError(CloseCode.FLOODING, EXPLAIN[CloseCode.FLOODING])
 
     def expect(self) -> None:
-        """A peer that isn't read was pinged. Its pong, and a ping of its own, come together with many of their kind
-        once it is read again."""
+        """Let two frames more be free, as a peer that isn't read was pinged: its pong, and a ping of its own, come
+        together with many of their kind once it is read again."""
         self._expected += 2
 
     def renew(self) -> None:
-        """A beat has passed."""
+        """Give back what a beat's time allows; to be called at every beat."""
         self._credit = min(CONTROL_BURST, self._credit + BEAT * CONTROL_RATE)
         self._dense = False
 
@@ -58,5 +58,5 @@ class FloodLimit:
             channel.read_size = min(READ, channel.read_size * 2)
 
     def starve(self) -> None:
-        """Nothing that still comes counts, so it may not cost much either."""
+        """Read little at once from now on: nothing that still comes counts, so it may not cost much either."""
         self.channel.read_size = MOST_HEADERS

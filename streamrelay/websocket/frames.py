@@ -1,4 +1,4 @@
-"""RFC 6455 frames on buffers, in place and without I/O.
+"""Frames of RFC 6455 on buffers, in place and without I/O.
 
 `FrameReader.feed` takes what one read brought and tells what it means: runs of the stream's bytes as views into
 the very buffer that was given (unmasked there), and control frames as small copies. A frame's payload is passed
@@ -24,10 +24,10 @@ PING: Final = 0x9
 PONG: Final = 0xA
 
 MAX_FRAME: Final = 1 << 30
-"""Bytes that one frame may announce. They are never held, so this only rules out what nobody sends in one piece."""
+"""Bytes that one frame may announce: never held, so this only rules out what nobody sends in one piece."""
 
 Event: TypeAlias = tuple[int, list[memoryview] | bytes]
-"""(BINARY, views of the stream's bytes) or (TEXT | CLOSE | PING | PONG, payload)."""
+"""An event in what was read: (BINARY, views of the stream's bytes) or (TEXT | CLOSE | PING | PONG, payload)."""
 
 _U16 = struct.Struct("!H")
 _U64 = struct.Struct("!Q")
@@ -44,8 +44,8 @@ def apply_mask(view: memoryview, key: bytes) -> None:
 
 
 def whole_frames(view: memoryview, position: int, end: int, run: list[memoryview]) -> int:
-    """The short path: unmask the masked, final binary frames that lie whole in `view`, add their payloads to `run`,
-    and return where the first other thing begins.
+    """Unmask the masked, final binary frames that lie whole in `view`, add their payloads to `run`, and return where
+    the first other thing begins.
 
     Most traffic is that, so what `FrameReader` does for any frame is done here in one loop without a call of ours.
     """
@@ -82,7 +82,7 @@ _SHORT = [bytes((0x80 | BINARY, length)) for length in range(126)]
 
 
 def frame_header(opcode: int, length: int, key: bytes = b"") -> bytes:
-    """The header of a final frame, masked by `key` (4 bytes) or unmasked (RFC 6455 §5.2)."""
+    """Make the header of a final frame, masked by `key` (4 bytes) or unmasked (RFC 6455 §5.2)."""
     if length < 126 and opcode == BINARY and not key:
         return _SHORT[length]
     masked = 0x80 if key else 0
@@ -114,7 +114,7 @@ def parse_close(payload: bytes) -> tuple[int, str]:
 
 
 class FrameReader:
-    """Reads the frames of one connection.
+    """A reader of the frames of one connection.
 
     `masked`: whether the peer must mask (a client must, a server must not). `text_is_bytes`: raw mode, where text
     is part of the stream; otherwise a text message is one control message of at most `MAX_CONTROL` bytes.
@@ -149,11 +149,11 @@ class FrameReader:
 
     @property
     def between_frames(self) -> bool:
-        """Whether the last byte fed ended a frame."""
+        """True if the last byte fed ended a frame."""
         return self._opcode < 0 and not self._header
 
     def feed(self, view: memoryview) -> list[Event]:
-        """What `view` means, in order. Masked payload is unmasked in it; the views given back live as long as it.
+        """Read what `view` means, in order. Masked payload is unmasked in it; the views given back live as long as it.
 
         Raise `PeerError` at the first frame that breaks the protocol: at its header, before its payload is read.
         The events that came before it are the error's `before`.
@@ -177,7 +177,7 @@ class FrameReader:
         return events
 
     def _feed(self, view: memoryview, position: int, end: int, events: list[Event], run: list[memoryview]) -> None:
-        """What `feed` does, for any frames, from `position` on."""
+        """Do what `feed` does, for any frames, from `position` on."""
         while position < end:
             if self._opcode < 0:
                 if self._masked and not self._header and not self._message:
@@ -211,13 +211,13 @@ class FrameReader:
                 events.append(event)
 
     def _is_stream(self) -> bool:
-        """Whether this frame's payload is bytes of the stream."""
+        """Tell whether this frame's payload is bytes of the stream."""
         if self._opcode >= CLOSE:
             return False
         return self._message == BINARY or self._text_is_bytes
 
     def _validate(self, payload: memoryview) -> None:
-        """Text among raw bytes must be UTF-8 all the same (§8.1)."""
+        """Raise `PeerError` 1007 unless text among raw bytes is UTF-8 all the same (RFC 6455 §8.1)."""
         decoder = self._utf8 = self._utf8 or codecs.getincrementaldecoder("utf-8")()
         try:
             decoder.decode(payload, self._final and not self._left)
@@ -277,7 +277,7 @@ class FrameReader:
         return position + size - known
 
     def _check(self, first: int, second: int) -> None:
-        """The rules of the two fixed bytes (§5.2, §5.4, §5.5)."""
+        """Hold the two fixed bytes to their rules (RFC 6455 §5.2, §5.4, §5.5), or raise `PeerError` 1002."""
         opcode = first & 0x0F
         if first & 0x70:
             raise PeerError(CloseCode.PROTOCOL, "reserved bits are set")

@@ -21,7 +21,7 @@ _OPAQUE: Final = bytes(range(128)) + b"?" * 128
 
 
 def strict(head: bytes) -> bytes:
-    """A request's head up to its empty line, such that no parser can misread it; `ValueError` if it is malformed.
+    """Return a request's head up to its empty line such that no parser can misread it; `ValueError` if it is malformed.
 
     Bytes over 127, which stand in no header of ours, become question marks. Offers of extensions are taken out: none
     is agreed, and their parameters are for who knows the extension to judge (RFC 6455 §9.1).
@@ -47,7 +47,8 @@ def strict(head: bytes) -> bytes:
 
 
 def _check_offers(value: bytes) -> None:
-    """A list of extensions with their parameters (RFC 6455 §9.1); empty elements are allowed (RFC 9110 §5.6.1)."""
+    """Raise `ValueError` unless this is a list of extensions with their parameters (RFC 6455 §9.1); empty elements are
+    allowed (RFC 9110 §5.6.1)."""
     offers = [offer for offer in (element.strip(b"\t ") for element in value.split(b",")) if offer]
     if not offers or not all(map(_OFFER.fullmatch, offers)):
         raise ValueError("a malformed offer of extensions")

@@ -83,7 +83,7 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         self._dataReceived(data)
 
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
-        """autobahn's own counts octets, and dresses them up for a debug line."""
+        """Write to the transport. autobahn's own method counts octets, and dresses them up for a debug line."""
         self.transport.write(data)
 
     def processHandshake(self) -> None:
@@ -109,7 +109,7 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         return choose_subprotocol(request.protocols)
 
     def _whose(self, request: Any) -> str:
-        """The client's address for logs: the one that the proxies tell, if it came through such."""
+        """Return the client's address for logs: the one that the proxies tell, if it came through such."""
         client = self.factory.admitter.client(self.address, request.headers.get("x-forwarded-for"))
         if client is None or client == self.address:
             return address(self.transport)
@@ -137,7 +137,8 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         self._admission.opened(connection)
 
     def failHandshake(self, reason: str, code: int = 400, responseHeaders: Any = None) -> None:
-        """autobahn refuses by this too; its reasons may hold parts of the request, so they aren't told or logged."""
+        """Answer a request with a refusal, and close. autobahn refuses by this, too; its reasons may hold parts of the
+        request, so they aren't told or logged."""
         if self._refused:
             return
         if reason.startswith("HTTP Origin header"):
@@ -170,11 +171,11 @@ REFUSALS: Final = {
     426: "this is a websocket; send an Upgrade request",
     503: "full or shutting down, try again later",
 }
-"""The bodies of refusals: the same for every fault of a token."""
+"""Bodies of refusals by status: the same for every fault of a token (protocol.rst, "Refused before 101")."""
 
 
 class OpenProtocol(BaseProtocol):
-    """What Twisted calls for a leg once its handshake is done; of autobahn nothing stays in memory."""
+    """Twisted's protocol of a leg once its handshake is done; of autobahn nothing stays in memory."""
 
     def __init__(self, channel: SocketChannel | TransportChannel, connection: FramedConnection) -> None:
         self._channel, self._connection = channel, connection
@@ -196,13 +197,14 @@ def hand_over(transport: Any, protocol: OpenProtocol) -> None:
 
 @implementer(IProtocolNegotiationFactory)
 class LegFactory(WebSocketServerFactory):  # type: ignore[misc]
-    """Listens for legs. Every limit that autobahn leaves open is set here or held by `LegProtocol`."""
+    """Factory of legs. Every limit that autobahn leaves open is set here or held by `LegProtocol`."""
 
     protocol: Any = LegProtocol
     noisy = False
 
     def acceptableProtocols(self) -> list[bytes]:
-        """For TLS' ALPN: Twisted refuses a client that offers anything (browsers do) to a server that has no say."""
+        """Return what TLS' ALPN may agree on. Twisted would refuse a client that offers anything (browsers do) to a
+        server that has no say."""
         return [b"http/1.1"]
 
     def __init__(self, clock: IReactorTime, admitter: Admitter, heartbeat: Heartbeat) -> None:
@@ -229,7 +231,7 @@ class LegFactory(WebSocketServerFactory):  # type: ignore[misc]
         self.protocol: Any = type("LegProtocol", (LegProtocol,), {**options, "CONFIG_ATTRS": ()})
 
     def handshake_ended(self, leg: LegProtocol) -> None:
-        """A handshake has come to its end, one way or the other."""
+        """Count a handshake out that has come to its end, one way or the other; once for each."""
         if self.deadlines.end(leg):
             self.admitter.handshake_ended(leg.address)
 

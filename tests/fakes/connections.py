@@ -51,7 +51,7 @@ class Ear(Feed, Drain):
 
     @property
     def codes(self) -> list[int]:
-        """Of the endings that were told; never more than one."""
+        """Of the outcomes that were told; never more than one."""
         return [event[1].code for event in self.named("over")]
 
 

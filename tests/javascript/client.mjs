@@ -50,7 +50,13 @@ export async function both_ways({ wanted, size }) {
 
 /** An error as it is told. */
 const told = ({ name, message, status, code, transient, retryAfter, outcome: end }) => ({
-  name, message, status, code, transient, retryAfter, outcome: end,
+  name,
+  message,
+  status,
+  code,
+  transient,
+  retryAfter,
+  outcome: end,
 });
 
 async function refusal(promise) {
@@ -88,7 +94,9 @@ export async function slow_reader({ wanted, size }, { next, tell }) {
   const stream = await open(wanted);
   tell('open');
   let most = 0;
-  const timer = setInterval(() => { most = Math.max(most, process.memoryUsage().rss); }, 100);
+  const timer = setInterval(() => {
+    most = Math.max(most, process.memoryUsage().rss);
+  }, 100);
   const before = process.memoryUsage().rss;
   await next();
   clearInterval(timer);
@@ -111,7 +119,9 @@ export async function slow_target({ wanted, size }, { tell }) {
   const sum = createHash('sha256');
   let sent = 0;
   let most = 0;
-  const timer = setInterval(() => { most = Math.max(most, sockets[0].bufferedAmount); }, 20);
+  const timer = setInterval(() => {
+    most = Math.max(most, sockets[0].bufferedAmount);
+  }, 20);
   const still = setTimeout(() => tell({ sent, most }), 3000);
   for (const bytes of seeded(size, 11, 200_000)) {
     sum.update(bytes);
@@ -156,7 +166,10 @@ export async function terminal({ wanted }) {
 export async function refused({ cases }) {
   const answers = [];
   for (const wanted of cases) {
-    const error = await ask(wanted).then(() => null, (why) => why);
+    const error = await ask(wanted).then(
+      () => null,
+      (why) => why,
+    );
     assert(error instanceof Refused && error instanceof Error);
     answers.push(told(error));
   }

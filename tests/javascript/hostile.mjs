@@ -22,11 +22,17 @@ class Liar extends EventTarget {
     setTimeout(() => this.dispatchEvent(new Event('open')), 0);
   }
 
-  send(message) { this.sent.push(message); }
+  send(message) {
+    this.sent.push(message);
+  }
 
-  close() { this.readyState = 3; }
+  close() {
+    this.readyState = 3;
+  }
 
-  say(data) { this.dispatchEvent(Object.assign(new Event('message'), { data })); }
+  say(data) {
+    this.dispatchEvent(Object.assign(new Event('message'), { data }));
+  }
 }
 
 const seconds = async (work) => {
@@ -57,7 +63,17 @@ export async function tiny({ messages }) {
 /** Control messages that are too long, or none, or of odd kinds. */
 export async function controls() {
   const stream = await connect('ws://127.0.0.1/', { WebSocket: Liar });
-  const odd = ['', '{', '[]', 'null', '7', '{"exit":"\\u001b[2J"}', '{"__proto__":{"x":1}}', '{"place":[1]}', '{"eof":1}'];
+  const odd = [
+    '',
+    '{',
+    '[]',
+    'null',
+    '7',
+    '{"exit":"\\u001b[2J"}',
+    '{"__proto__":{"x":1}}',
+    '{"place":[1]}',
+    '{"eof":1}',
+  ];
   for (const text of odd) Liar.last.say(text);
   assert.equal({}.x, undefined);
   assert.equal(stream.place, null);
@@ -72,9 +88,20 @@ export function names({ links }) {
   const fitting = [fits(`${many}x`, 'a'.repeat(256)), fits(many, 'a'.repeat(299)), fits(many, 'a'.repeat(300))];
   const took = (performance.now() - began) / 1000;
   const some = [
-    ['vm/{name}/console', 'vm/a/console'], ['vm/{name}/console', 'vm//console'], ['a{b}a', 'aa'], ['a{b}a', 'aaa'],
-    ['{a}{b}', 'x'], ['{a}{b}', 'xy'], ['log', 'log'], ['log', 'logs'], ['{a}.{b}', 'x.y.z'], ['(.*){a}', '(.*)1'],
+    ['vm/{name}/console', 'vm/a/console'],
+    ['vm/{name}/console', 'vm//console'],
+    ['a{b}a', 'aa'],
+    ['a{b}a', 'aaa'],
+    ['{a}{b}', 'x'],
+    ['{a}{b}', 'xy'],
+    ['log', 'log'],
+    ['log', 'logs'],
+    ['{a}.{b}', 'x.y.z'],
+    ['(.*){a}', '(.*)1'],
   ].map(([pattern, name]) => fits(pattern, name));
-  const words = ['constructor', '__proto__', 'toString'].map((word) => [iconOf({ viewer: word }), kindOf({ kind: word })]);
+  const words = ['constructor', '__proto__', 'toString'].map((word) => [
+    iconOf({ viewer: word }),
+    kindOf({ kind: word }),
+  ]);
   return { took, fitting, some, words, parsed: links.map(parse) };
 }

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 
 import known from '../../streamrelay/web/third-party/novnc/core/input/xtscancodes.js';
-import { Keys } from '../../streamrelay/web/viewers/spice-keys.js';
 import { DELETE, released, scancode, scancodeAt } from '../../streamrelay/web/viewers/scancodes.js';
+import { Keys } from '../../streamrelay/web/viewers/spice-keys.js';
 
 const KEYBOARD = `Escape F1 F2 F3 F4 F5 F6 F7 F8 F9 F10 F11 F12 PrintScreen ScrollLock Pause Backquote Digit1 Digit2
   Digit3 Digit4 Digit5 Digit6 Digit7 Digit8 Digit9 Digit0 Minus Equal Backspace Tab KeyQ KeyW KeyE KeyR KeyT KeyY KeyU KeyI
@@ -38,7 +38,13 @@ function play(steps) {
     sent.length = 0;
     let prevented = 0;
     const event = { type, code, key: '', timeStamp: number * 1000, ...flags, ...more };
-    keys.take({ ...event, getModifierState: (name) => name === more.graph, preventDefault: () => { prevented += 1; } });
+    keys.take({
+      ...event,
+      getModifierState: (name) => name === more.graph,
+      preventDefault: () => {
+        prevented += 1;
+      },
+    });
     assert.deepEqual(sent, wanted, `${number}: ${type} ${code}`);
     assert.equal(prevented, Number(Boolean(wanted.length || more.quiet)), `${number}: ${type} ${code}`);
   });
@@ -67,26 +73,29 @@ export function keys_by_place() {
 
 /** A modifier that was pressed or released elsewhere is made good; AltGr is one key, also where Windows adds Ctrl. */
 export function keys_modifiers() {
-  assert.deepEqual(play([
-    ['keydown', 'KeyC', { ctrlKey: true }, ['Down 1d', 'Down 2e']],
-    ['keyup', 'KeyC', { ctrlKey: true }, ['Up ae']],
-    ['keydown', 'KeyD', {}, ['Up 9d', 'Down 20']],
-    ['keyup', 'KeyD', {}, ['Up a0']],
-    ['keydown', 'ShiftLeft', { shiftKey: true }, ['Down 2a']],
-    ['keydown', 'ShiftRight', { shiftKey: true }, ['Down 36']],
-    ['keyup', 'ShiftLeft', { shiftKey: true }, ['Up aa']],
-    ['keydown', 'KeyA', {}, ['Up b6', 'Down 1e']],
-    ['keyup', 'KeyA', {}, ['Up 9e']],
-    ['keydown', 'AltRight', { key: 'AltGraph', graph: 'AltGraph' }, ['Down 38e0']], // Linux
-    ['keydown', 'KeyQ', { key: '@', graph: 'AltGraph' }, ['Down 10']],
-    ['keyup', 'KeyQ', { key: '@', graph: 'AltGraph' }, ['Up 90']],
-    ['keyup', 'AltRight', { key: 'AltGraph' }, ['Up b8e0']],
-    ['keydown', 'ControlLeft', { ctrlKey: true, timeStamp: 5 }, ['Down 1d']], // Windows
-    ['keydown', 'AltRight', { ctrlKey: true, altKey: true, timeStamp: 5 }, ['Up 9d', 'Down 38e0']],
-    ['keydown', 'KeyQ', { key: '@', ctrlKey: true, altKey: true }, ['Down 10']],
-    ['keyup', 'KeyQ', { key: '@', ctrlKey: true, altKey: true }, ['Up 90']],
-    ['keyup', 'ControlLeft', { altKey: true, quiet: true }, []],
-    ['keyup', 'AltRight', {}, ['Up b8e0']],
-    ['keydown', 'KeyX', {}, ['Down 2d']],
-  ]), ['Up ad']);
+  assert.deepEqual(
+    play([
+      ['keydown', 'KeyC', { ctrlKey: true }, ['Down 1d', 'Down 2e']],
+      ['keyup', 'KeyC', { ctrlKey: true }, ['Up ae']],
+      ['keydown', 'KeyD', {}, ['Up 9d', 'Down 20']],
+      ['keyup', 'KeyD', {}, ['Up a0']],
+      ['keydown', 'ShiftLeft', { shiftKey: true }, ['Down 2a']],
+      ['keydown', 'ShiftRight', { shiftKey: true }, ['Down 36']],
+      ['keyup', 'ShiftLeft', { shiftKey: true }, ['Up aa']],
+      ['keydown', 'KeyA', {}, ['Up b6', 'Down 1e']],
+      ['keyup', 'KeyA', {}, ['Up 9e']],
+      ['keydown', 'AltRight', { key: 'AltGraph', graph: 'AltGraph' }, ['Down 38e0']], // Linux
+      ['keydown', 'KeyQ', { key: '@', graph: 'AltGraph' }, ['Down 10']],
+      ['keyup', 'KeyQ', { key: '@', graph: 'AltGraph' }, ['Up 90']],
+      ['keyup', 'AltRight', { key: 'AltGraph' }, ['Up b8e0']],
+      ['keydown', 'ControlLeft', { ctrlKey: true, timeStamp: 5 }, ['Down 1d']], // Windows
+      ['keydown', 'AltRight', { ctrlKey: true, altKey: true, timeStamp: 5 }, ['Up 9d', 'Down 38e0']],
+      ['keydown', 'KeyQ', { key: '@', ctrlKey: true, altKey: true }, ['Down 10']],
+      ['keyup', 'KeyQ', { key: '@', ctrlKey: true, altKey: true }, ['Up 90']],
+      ['keyup', 'ControlLeft', { altKey: true, quiet: true }, []],
+      ['keyup', 'AltRight', {}, ['Up b8e0']],
+      ['keydown', 'KeyX', {}, ['Down 2d']],
+    ]),
+    ['Up ad'],
+  );
 }

@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict';
 
-import { pieces, plain } from '../../streamrelay/web/log/ansi.js';
+import { plain } from '../../streamrelay/web/log/ansi.js';
 import { Feed } from '../../streamrelay/web/log/feed.js';
-import { LOST, Lines, RESUMED, SKIPPED, TEXT } from '../../streamrelay/web/log/lines.js';
+import { Lines, LOST, RESUMED, SKIPPED, TEXT } from '../../streamrelay/web/log/lines.js';
 import { Matches, pattern, tester } from '../../streamrelay/web/log/matches.js';
 
 const all = (lines) => Array.from({ length: lines.count }, (_, at) => lines.text(lines.first + at));
@@ -20,7 +20,7 @@ export function lines_cut() {
     const wanted = Array.from({ length: Math.floor(next() * 40) }, () => 'x'.repeat(Math.floor(next() * 20)));
     const text = wanted.join('\n');
     const lines = new Lines();
-    for (let at = 0; at < text.length;) {
+    for (let at = 0; at < text.length; ) {
       const size = 1 + Math.floor(next() * 30);
       lines.append(text.slice(at, at + size), at);
       at += size;
@@ -72,7 +72,10 @@ export function lines_marks() {
   lines.mark(SKIPPED, '5', 3, true);
   lines.append('six\n', 4);
   assert.deepEqual(all(lines), ['one', 'again', 'two', 'thr', '5', 'six']);
-  assert.deepEqual(Array.from({ length: 6 }, (_, at) => lines.kind(at)), [TEXT, RESUMED, TEXT, TEXT, SKIPPED, TEXT]);
+  assert.deepEqual(
+    Array.from({ length: 6 }, (_, at) => lines.kind(at)),
+    [TEXT, RESUMED, TEXT, TEXT, SKIPPED, TEXT],
+  );
 }
 
 /** A million lines of 100 characters cost little more than their characters. */
@@ -87,60 +90,11 @@ export function lines_memory() {
   return { lines: lines.count, bytes: heapUsed + external - before };
 }
 
-/** Escapes go, colours don't, and what can't be seen or turns the order of letters around is shown. */
-export function ansi_plain() {
-  for (const [line, wanted] of [
-    ['plain \t text é 💡', 'plain \t text é 💡'],
-    ['\x1b[31mred\x1b[0m', 'red'],
-    ['\x9b31mred\x9b0m', 'red'],
-    ['\x1b]0;title\x07after', 'after'],
-    ['\x1b]8;;https://evil.example\x1b\\link\x1b]8;;\x1b\\', 'link'],
-    ['\x1b]52;c;b3duZWQ=\x07', ''],
-    ['\x1bP$q"p\x1b\\x', 'x'],
-    ['\x1b]0;no end, so what follows is shown', '0;no end, so what follows is shown'],
-    ['\x1b[2J\x1b[H\x1b(B\x1b=\x1bM', ''],
-    ['\x1b[31', '31'],
-    ['a\x1b', 'a␛'],
-    ['a\x00b\x07c\rd\x7f', 'a␀b␇c␍d␡'],
-    ['\x85\u202etxt.exe\u2066', '<0085><202E>txt.exe<2066>'],
-    ['<b>&amp;</b>', '<b>&amp;</b>'],
-  ]) {
-    assert.equal(plain(line), wanted, JSON.stringify(line));
-    assert.equal(pieces(line).map(({ text }) => text).join(''), wanted, JSON.stringify(line));
-  }
-}
-
-/** The 16 colours are classes, all others colours; attributes come and go; inverse turns both around. */
-export function ansi_colours() {
-  const style = (codes) => pieces(`\x1b[${codes}mx`)[0].style;
-  const of = (classes, color = '', background = '') => ({ classes, color, background });
-  for (const [codes, wanted] of [
-    ['0', null], ['', null], ['31', of(['front-1'])], ['97', of(['front-15'])], ['42', of(['back-2'])],
-    ['103', of(['back-11'])], ['1;3;4;9;2', of(['bold', 'italic', 'underline', 'struck', 'faint'])],
-    ['1;4;22;24', null], ['38;5;9', of(['front-9'])], ['38;5;16', of([], 'rgb(0 0 0)')],
-    ['38;5;208', of([], 'rgb(255 135 0)')], ['38;5;255', of([], 'rgb(238 238 238)')],
-    ['48;2;1;2;3', of([], '', 'rgb(1 2 3)')], ['38:2::1:2:3', of([], 'rgb(1 2 3)')], ['38:2:1:2:3', of([], 'rgb(1 2 3)')],
-    ['4:3', of(['underline'])], ['4:0', null], ['38;2;300;0;0', null], ['38;5', null], ['38;2;1', null],
-    ['38;5;1;1', of(['bold', 'front-1'])], ['31;39', null], ['8', null], ['999', null],
-    ['7;31', of(['inverse', 'back-1', 'front-ground'])], ['7', of(['inverse', 'front-ground', 'back-text'])], ['7;27', null],
-  ]) assert.deepEqual(style(codes), wanted, codes);
-  assert.deepEqual(pieces('a\x1b[1mb\x1b[31mc\x1b[md').map(({ text, style: each }) => [text, each?.classes ?? null]),
-    [['a', null], ['b', ['bold']], ['c', ['bold', 'front-1']], ['d', null]]);
-}
-
-/** No line takes long, whatever it is made of: half a megabyte of the worst is done in a moment. */
-export function ansi_hostile() {
-  const began = performance.now();
-  for (const bit of ['\x1b', '\x1b[', '\x1b]', '\x9d', '\x90', '\x9b', '\x1b[1;', '\x1bP\x1b', '\x1b[;:', '\x1b[0m', '\x1b ']) {
-    const line = bit.repeat(65_536 / bit.length);
-    plain(line);
-    pieces(line);
-  }
-  return performance.now() - began;
-}
-
 const settled = async (matches) => {
-  while (!matches.done) await new Promise((awake) => { setTimeout(awake, 1); });
+  while (!matches.done)
+    await new Promise((awake) => {
+      setTimeout(awake, 1);
+    });
   return Array.from({ length: matches.count }, (_, at) => matches.at(at));
 };
 
@@ -162,8 +116,14 @@ export async function matches_exact() {
     if (lines.kind(number) === TEXT && ['bab', 'BxB', 'bob'].includes(plain(lines.text(number)))) wanted.push(number);
   }
   matches.update();
-  assert.deepEqual(numbers.filter((number) => number >= lines.first), wanted);
-  assert.deepEqual(wanted.slice(0, 50).map((number) => matches.rank(number)), wanted.slice(0, 50).map((_, at) => at));
+  assert.deepEqual(
+    numbers.filter((number) => number >= lines.first),
+    wanted,
+  );
+  assert.deepEqual(
+    wanted.slice(0, 50).map((number) => matches.rank(number)),
+    wanted.slice(0, 50).map((_, at) => at),
+  );
 }
 
 /** What is typed is plain text unless it is said to be an expression. */
@@ -171,9 +131,13 @@ export function matches_patterns() {
   assert.equal(pattern({ text: '' }), null);
   assert.throws(() => pattern({ text: '(', expression: true }), SyntaxError);
   for (const [typed, text, fits] of [
-    [{ text: 'a.c' }, 'xA.Cx', true], [{ text: 'a.c' }, 'abc', false], [{ text: '(' }, '(', true],
-    [{ text: 'A', exact: true }, 'a', false], [{ text: '^a+$', expression: true }, 'AA', true],
-  ]) assert.equal(tester(pattern(typed), null)(text, TEXT), fits, JSON.stringify(typed));
+    [{ text: 'a.c' }, 'xA.Cx', true],
+    [{ text: 'a.c' }, 'abc', false],
+    [{ text: '(' }, '(', true],
+    [{ text: 'A', exact: true }, 'a', false],
+    [{ text: '^a+$', expression: true }, 'AA', true],
+  ])
+    assert.equal(tester(pattern(typed), null)(text, TEXT), fits, JSON.stringify(typed));
   const inverse = tester(null, { expression: pattern({ text: 'a' }), inverse: true });
   assert.deepEqual([inverse('a', TEXT), inverse('b', TEXT), inverse('a', LOST)], [false, true, true]);
 }
@@ -181,14 +145,18 @@ export function matches_patterns() {
 /** A million lines are searched in slices: how long all of it took, and how long nothing else had its turn at most. */
 export async function matches_million() {
   const lines = new Lines();
-  const text = Array.from({ length: 1000 }, (_, at) => `${at} GET /some/path 200 in ${at} ms ${'-'.repeat(60)}\n`).join('');
+  const text = Array.from({ length: 1000 }, (_, at) => `${at} GET /some/path 200 in ${at} ms ${'-'.repeat(60)}\n`).join(
+    '',
+  );
   for (let at = 0; at < 1000; at += 1) lines.append(text, 0);
   const matches = new Matches(lines, tester(pattern({ text: 'in 77 ms' }), null), () => {});
   const began = performance.now();
   let [last, longest] = [began, 0];
   matches.update();
   while (!matches.done) {
-    await new Promise((awake) => { setTimeout(awake, 0); });
+    await new Promise((awake) => {
+      setTimeout(awake, 0);
+    });
     const now = performance.now();
     longest = Math.max(longest, now - last);
     last = now;
@@ -205,7 +173,7 @@ export async function feed_places() {
     place: { place: 'p', after: 3 },
     items: new ReadableStream({
       start(sink) {
-        items.forEach((item) => sink.enqueue(item));
+        for (const item of items) sink.enqueue(item);
         sink.close();
       },
     }),

@@ -23,8 +23,11 @@ class Slow {
   }
 }
 
-const soon = () => new Promise((awake) => { setTimeout(awake, 0); });
-const line = (number) => new TextEncoder().encode(`line ${number}`.padEnd(79) + '\n');
+const soon = () =>
+  new Promise((awake) => {
+    setTimeout(awake, 0);
+  });
+const line = (number) => new TextEncoder().encode(`${`line ${number}`.padEnd(79)}\n`);
 
 /** A thousand pieces between two turns don't wait for each other; all is there, in order, after few more turns. */
 export async function output_keeps_up() {
@@ -43,7 +46,10 @@ export async function output_keeps_up() {
 
 /** What waits is bounded by bytes; a page that isn't seen takes more, so that nothing waits for its slow timers. */
 export async function output_is_bounded() {
-  for (const [unseen, bound] of [[false, AHEAD], [true, AHEAD_UNSEEN]]) {
+  for (const [unseen, bound] of [
+    [false, AHEAD],
+    [true, AHEAD_UNSEEN],
+  ]) {
     const terminal = new Slow();
     const output = new Output(terminal, () => unseen);
     const piece = new Uint8Array(65536);
@@ -75,10 +81,12 @@ export async function output_unseen() {
 export async function output_parsed() {
   const terminal = new Slow();
   const output = new Output(terminal, () => false);
-  output.write('one');
-  output.write('two');
+  void output.write('one');
+  void output.write('two');
   let parsed = false;
-  output.parsed().then(() => { parsed = true; });
+  void output.parsed().then(() => {
+    parsed = true;
+  });
   terminal.turn();
   await soon();
   assert(!parsed);

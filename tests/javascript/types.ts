@@ -1,13 +1,31 @@
 // What a program in TypeScript may write, and what it may not; `tsc` looks at it, nothing runs it.
 
 import {
-  ask, connect, open, outcome, Refused, type Control, type Outcome, type Stream, type StreamError, type Ticket,
+  ask,
+  type Control,
+  connect,
+  type Outcome,
+  open,
+  outcome,
+  Refused,
+  type Stream,
+  type StreamError,
+  type Ticket,
 } from '../../streamrelay/web/streamrelay.js';
 
 const stopping = new AbortController();
 const stream: Stream = await open({
-  host: 'web-1', target: 'log', view: true, place: 'x', after: 3, platform: 'https://platform.example', key: 'srk_…',
-  csrf: '', signal: stopping.signal, fetch, WebSocket,
+  host: 'web-1',
+  target: 'log',
+  view: true,
+  place: 'x',
+  after: 3,
+  platform: 'https://platform.example',
+  key: 'srk_…',
+  csrf: '',
+  signal: stopping.signal,
+  fetch,
+  WebSocket,
 });
 const ticket: Ticket = await ask({ host: 'web-1', target: 'log' });
 const other = await connect(ticket.url, { signal: stopping.signal, WebSocket, ticket });
@@ -18,10 +36,12 @@ for await (const item of other.items) {
   if (item instanceof Uint8Array) item.byteLength;
   else {
     const control: Control = item;
-    const said: [number?, string?, number?, boolean?] = [control.exit, control.place, control.skipped, control.lost];
+    const _said: [number?, string?, number?, boolean?] = [control.exit, control.place, control.skipped, control.lost];
   }
 }
-await stream.readable.pipeThrough(new TextDecoderStream() as TransformStream<Uint8Array, string>).pipeTo(other.writable);
+await stream.readable
+  .pipeThrough(new TextDecoderStream() as TransformStream<Uint8Array, string>)
+  .pipeTo(other.writable);
 const writer = stream.writable.getWriter();
 await writer.write('text');
 await writer.write(new Uint8Array(3));

@@ -1,6 +1,7 @@
 """Runs the tests, or those modules that are named; see tests.suite."""
 
 import argparse
+import fcntl
 import os
 import re
 import shutil
@@ -12,20 +13,31 @@ from tests.suite.deal import LAST, ROOT, modules
 from tests.suite.report import Report
 from tests.suite.skips import Skips
 
+WORKERS = min(4, len(os.sched_getaffinity(0)) + 1)
+"""One more than there are cores, as many tests wait for something; `free_port` has ranges for four."""
+
 
 def options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.suite", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="without the live tests")
     parser.add_argument("--strict", action="store_true", help="fail for skips that tests/suite/skips.toml doesn't name")
-    parser.add_argument("--workers", type=int, default=2, help="processes at a time; 2 unless said otherwise")
+    parser.add_argument("--workers", type=int, default=WORKERS, help=f"processes at a time; here {WORKERS}")
     parser.add_argument("--coverage", action="store_true", help="measure it, for `coverage combine`")
     parser.add_argument("--folder", type=Path, default=ROOT / ".check" / "trial", help="where tests write")
     parser.add_argument("names", nargs="*", metavar="NAME", help="modules, classes or tests; else all of them")
-    return parser.parse_args(arguments)
+    chosen = parser.parse_args(arguments)
+    chosen.folder = chosen.folder.resolve()  # workers change their directory
+    return chosen
 
 
 def main(arguments: list[str]) -> int:
     chosen = options(arguments)
+    lock = chosen.folder.with_name(f"{chosen.folder.name}.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print(f"tests.suite: another run writes to {chosen.folder}; give this one a --folder", file=sys.stderr)
+        return 2
     shutil.rmtree(chosen.folder, ignore_errors=True)
     chosen.folder.mkdir(parents=True)
     seen = chosen.folder / "seen"

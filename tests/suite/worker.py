@@ -108,6 +108,7 @@ def load(name: str) -> Any:
 def main(folder: str, pipe: int) -> None:
     """Run what standard input names; what tests write goes to a folder for each module."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # when the run is killed
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background, and by all then
     os.set_inheritable(pipe, False)
     faulthandler.enable()
     guard.watch()

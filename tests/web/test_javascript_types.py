@@ -1,4 +1,4 @@
-"""streamrelay.d.ts: what the JavaScript client promises to programs in TypeScript."""
+"""What the JavaScript client promises to programs in TypeScript, and whether our modules fit each other's types."""
 
 import re
 import shutil
@@ -21,10 +21,18 @@ class Types(SynchronousTestCase):
 
     def test_types(self) -> None:
         """A program that uses all of the API fits its types, wrong uses don't, and the client's own code is sound."""
+        self.check("javascript")
+
+    def test_pages(self) -> None:
+        """The console, its viewers and the log's element fit each other, the client, and what browsers have."""
+        self.check("javascript/pages.json")
+
+    def check(self, project: str) -> None:
+        """Have tsc look at what a file of its settings names, or fail with what it says."""
         found = shutil.which("tsc", path=TESTS / "node_modules" / ".bin")
         if found is None:
             raise SkipTest("needs TypeScript (npm ci --prefix tests)")
-        done = subprocess.run((found, "-p", "javascript"), cwd=TESTS, capture_output=True, text=True, check=False)
+        done = subprocess.run((found, "-p", project), cwd=TESTS, capture_output=True, text=True, check=False)
         self.assertEqual((done.returncode, done.stdout), (0, ""))
 
     def test_exports(self) -> None:

@@ -1,1 +1,1 @@
-"""What an agent may connect: a file a kind, each with an ``async def connect()`` that gives a connection to splice."""
+"""Targets that an agent may connect: a module a kind; ``async def connect()`` of each gives a connection to splice."""

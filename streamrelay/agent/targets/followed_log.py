@@ -1,4 +1,4 @@
-"""A log as a connection: text and places, from whatever follows it. What a client sends is not taken."""
+"""A log as a connection: text and places, from a source that follows it. What a client sends is not taken."""
 
 from collections.abc import Sequence
 from typing import Final, Protocol
@@ -16,30 +16,31 @@ PLACE_AFTER: Final = 0.25
 
 
 class Source(Protocol):
-    """What follows a log, and tells a `Followed` of it."""
+    """A follower of a log, which tells a `Followed` of it."""
 
     def start(self, log: "Followed") -> None:
         """Begin to read. The first thing to tell is a place."""
 
     def place(self) -> str:
-        """Behind all that was told; empty where that is none, as within a line."""
+        """Return the place behind all that was told; empty where there is none, as within a line."""
 
     def pause(self) -> None: ...
 
     def resume(self) -> None: ...
 
     def stop(self) -> None:
-        """Let go of everything; told once, perhaps without a start."""
+        """Let go of everything; called once, perhaps without a start."""
 
 
 @define(eq=False)
 class Followed:
-    """What a source tells, in order. The text of one turn of the reactor goes out as one: sources read line by line."""
+    """A log that a source tells, in order. The text of one turn of the reactor goes out as one, as sources read line
+    by line."""
 
     clock: IReactorTime
     source: Source
     skip: int = 0
-    """Bytes of the text to come that the client has already."""
+    """Bytes of the text to come that the client has already, and doesn't get."""
     unsent: int = 0
     _feed: Feed | None = None
     _stopped: bool = False
@@ -50,7 +51,7 @@ class Followed:
     # -- what the source tells -------------------------------------------------------------------------------
 
     def place(self, place: str, lost: bool = False) -> None:
-        """What comes after this comes after this place."""
+        """Tell the client that what follows comes after this place; `lost`: lines may be missing before it."""
         self._send()
         if self._feed is not None:
             self._feed.control(codec.encode(Control(place=place, lost=lost)))
@@ -68,7 +69,7 @@ class Followed:
                 self._placing = self.clock.callLater(PLACE_AFTER, self._place)
 
     def ended(self, outcome: Outcome = FINISHED) -> None:
-        """Nothing more will come."""
+        """End the connection with this outcome, as nothing more will come."""
         self._send()
         self._stop()
         feed, self._feed = self._feed, None
@@ -110,13 +111,13 @@ class Followed:
         self.source.start(self)
 
     def send(self, data: Sequence[memoryview], size: int) -> None:
-        """A log takes nothing."""
+        """Drop what the client sends: a log takes nothing."""
 
     def send_control(self, message: bytes) -> None:
-        """A log takes nothing."""
+        """Drop what the client says: a log takes nothing."""
 
     def send_eof(self) -> None:
-        """A log goes on when its reader has nothing to say."""
+        """Ignore the client's end of file: a log goes on when its reader has nothing to say."""
 
     def pause(self) -> None:
         if not self._stopped:

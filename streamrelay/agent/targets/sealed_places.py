@@ -1,4 +1,4 @@
-"""Places that a client keeps and brings back: sealed, so that it can bring back none but those that it was given.
+"""Seals of places that a client keeps and brings back, so that it can bring back none but those that it was given.
 
 Otherwise a place could be made up that leads further back than the lines which a target gives, or into another log.
 """
@@ -12,17 +12,20 @@ from pathlib import Path
 from typing import Final
 
 MACHINE_ID: Final = "/etc/machine-id"
-"""What other machines don't know, and what stays when the agent starts again. By machine-id(5) it is to be used through
-a keyed hash only."""
+"""File with what other machines don't know, and what stays when the agent starts again.
+
+By machine-id(5) it is to be used through a keyed hash only.
+"""
 
 
 def seal(place: str, of: str) -> str:
-    """A place as a client gets it, good for this one log, whose kind stands first: each has places of another form."""
+    """Return a place as a client gets it, good for this one log, whose kind stands first in `of`: each kind has places
+    of another form."""
     return f"{place}~{_mark(place, of)}"
 
 
 def unseal(sealed: str, of: str) -> str:
-    """What `seal` was given; empty if it never was, or for another log."""
+    """Return the place that `seal` was given; empty if it never was, or for another log."""
     place, _, mark = sealed.rpartition("~")
     known = sealed.isascii() and hmac.compare_digest(mark, _mark(place, of))
     return place if known else ""

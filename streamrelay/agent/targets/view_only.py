@@ -27,7 +27,7 @@ def check_view(viewer: Viewer) -> None:
 
 
 def view_only(connection: Connection, viewer: Viewer, clock: IReactorTime) -> Connection:
-    """A connection on which its client can do nothing but look."""
+    """Wrap a connection so that its client can do nothing but look, or raise `TargetError` as `check_view` does."""
     check_view(viewer)
     return Screen(connection, clock) if viewer == "vnc" else Onlooker(connection)
 
@@ -46,16 +46,16 @@ class Onlooker:
         self.target.join(feed, drain)
 
     def send(self, data: Sequence[memoryview], size: int) -> None:
-        """Dropped."""
+        """Drop what the client types."""
 
     def send_control(self, message: bytes) -> None:
-        """A window's size acts on nothing but what is shown."""
+        """Pass on a window's size, which acts on nothing but what is shown, and drop anything else."""
         size = told_size(message)
         if size is not None:
             self.target.send_control(codec.encode(Control(resize=size)))
 
     def send_eof(self) -> None:
-        """Dropped: to a terminal it would be a key."""
+        """Drop the client's end of file: to a terminal it would be a key."""
 
     def pause(self) -> None:
         self.target.pause()
@@ -82,7 +82,7 @@ class Screen(Onlooker, Feed, Drain):
     _feed: Feed = field(init=False)
     _drain: Drain = field(init=False)
     _held: bytearray = field(factory=bytearray)
-    """What the client has sent and was not looked at yet."""
+    """Bytes that the client has sent and that were not looked at yet."""
     _next: IDelayedCall | None = None
     _eof: bool = False
     _over: bool = False
@@ -106,7 +106,7 @@ class Screen(Onlooker, Feed, Drain):
             self._look()
 
     def send_control(self, message: bytes) -> None:
-        """Dropped: a screen has the size that it has."""
+        """Drop a control message: a screen has the size that it has."""
 
     def send_eof(self) -> None:
         self._eof = True
@@ -114,7 +114,7 @@ class Screen(Onlooker, Feed, Drain):
             self.target.send_eof()
 
     def close(self, outcome: Outcome) -> None:
-        """What was not looked at yet has no effect that anybody would miss."""
+        """Close the target; what was not looked at yet has no effect that anybody would miss."""
         self._stop()
         self.target.close(outcome)
 

@@ -21,10 +21,11 @@ from streamrelay.protocol.close import CloseCode
 CLIENT: Final = "client"
 SERVER: Final = "server"
 Script = Generator[tuple[str, int], bytes, None]
-"""Asks for so many bytes of one of the two, and is sent them."""
+"""A conversation that asks for so many bytes of one of the two sides, and is sent them."""
 
 VERSIONS: Final = (b"RFB 003.007\n", b"RFB 003.008\n")
-"""Older ones let the server alone choose the security type; newer ones aren't public."""
+"""Versions of RFB that can be followed: older ones let the server alone choose the security type, newer ones aren't
+public."""
 NONE: Final = 1
 VNC_AUTHENTICATION: Final = 2
 EARLY: Final = 1024
@@ -57,12 +58,12 @@ PASSED: Final = {SET_PIXEL_FORMAT: 20, FRAMEBUFFER_UPDATE_REQUEST: 10}
 
 
 def _cut_text(head: bytes) -> int:
-    """A negative length is that of the extended form."""
+    """Return the length of the text behind this head; a negative one is that of the extended form."""
     return abs(int.from_bytes(head[4:8], "big", signed=True))
 
 
 def _qemu(head: bytes) -> int:
-    """QEMU's own: a key, or audio, whose operation 2 has a format."""
+    """Return how much follows the head of QEMU's own messages: a key, or audio, whose operation 2 has a format."""
     kind, operation = head[1], int.from_bytes(head[2:4], "big")
     if kind == 0:
         return 8
@@ -94,26 +95,26 @@ def _end(reason: str) -> PeerError:
 
 @define(eq=False)
 class Spectator:
-    """One connection of a client that may only look.
+    """The conversation of a client that may only look with its server.
 
     `from_client` and `from_server` take what was received, in pieces of any size, and give what goes on to the
     other side. They raise `PeerError` where nothing more can be followed.
     """
 
     following: bool = True
-    """Whether the server's direction is looked at; once it isn't, all of it goes on as it is."""
+    """True while the server's direction is looked at; after that all of it goes on as it is."""
     _script: Script = field(init=False)
     _turn: tuple[str, int] = field(init=False)
     _early: dict[str, bytearray] = field(factory=lambda: {CLIENT: bytearray(), SERVER: bytearray()})
     _on: dict[str, bytearray] = field(factory=lambda: {CLIENT: bytearray(), SERVER: bytearray()})
-    """What goes on, by who said it."""
+    """Bytes that go on to the other side, by who said them."""
 
     def __attrs_post_init__(self) -> None:
         self._script = self._conversation()
         self._turn = next(self._script)
 
     def from_client(self, data: bytes | memoryview) -> bytes:
-        """What the server is to be sent."""
+        """Take what the client said, and return what the server is to be sent."""
         self._early[CLIENT] += data
         self._advance()
         if self._turn[0] == SERVER and len(self._early[CLIENT]) > EARLY:
@@ -121,7 +122,10 @@ class Spectator:
         return self._take(CLIENT)
 
     def from_server(self, data: bytes | memoryview) -> tuple[bytes, bytes]:
-        """What the client is to be sent, and what the server is, as the client had said it before its turn."""
+        """Take what the server said, and return what the client is to be sent, and what the server is.
+
+        The latter is what the client had said before its turn.
+        """
         self._early[SERVER] += data
         self._advance()
         if not self.following:
@@ -158,7 +162,7 @@ class Spectator:
         raise _end("the VNC server sent messages before the client was admitted")
 
     def _versions(self) -> Generator[tuple[str, int], bytes, bytes]:
-        """RFC 6143 §7.1.1"""
+        """Let both sides agree on a version (RFC 6143 §7.1.1)."""
         offered = yield SERVER, 12
         if offered not in VERSIONS:
             raise _end(f"the console speaks {_text(offered)}, and only RFB 3.7 and 3.8 can be followed")
@@ -170,7 +174,7 @@ class Spectator:
         return version
 
     def _security_type(self) -> Generator[tuple[str, int], bytes, int]:
-        """§7.1.2; 0 if the server refuses."""
+        """Let the client choose a security type (RFC 6143 §7.1.2); 0 if the server refuses."""
         count = yield SERVER, 1
         if count == b"\0":
             self._on[SERVER] += count
@@ -188,7 +192,7 @@ class Spectator:
         return chosen[0]
 
     def _authentication(self, version: bytes, security: int) -> Generator[tuple[str, int], bytes, bool]:
-        """§7.1.3 and §7.2; whether the server lets the client in."""
+        """Let the client authenticate itself (RFC 6143 §7.1.3, §7.2); True if the server lets it in."""
         if security == VNC_AUTHENTICATION:
             self._on[SERVER] += yield SERVER, 16
             self._on[CLIENT] += yield CLIENT, 16
@@ -199,7 +203,7 @@ class Spectator:
         return result == bytes(4)
 
     def _messages(self) -> Script:
-        """§7.5"""
+        """Pass on the client's messages that draw, and no others (RFC 6143 §7.5)."""
         while True:
             kind = yield CLIENT, 1
             if kind[0] in PASSED:
@@ -212,7 +216,7 @@ class Spectator:
                 raise _end(f"a message of the unknown type {kind[0]}")
 
     def _encodings(self) -> Script:
-        """§7.5.2"""
+        """Pass on SetEncodings with those that only draw (RFC 6143 §7.5.2)."""
         head = yield CLIENT, 3
         count = int.from_bytes(head[1:], "big")
         if count > MOST_ENCODINGS:

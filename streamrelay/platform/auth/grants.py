@@ -1,4 +1,4 @@
-"""Who may open what: bearer keys, stored hashed, each with its grants.
+"""Grants: what each key, each claim of an issuer's user, and a request without a key may open.
 
 ::
 
@@ -42,13 +42,13 @@ from streamrelay.protocol.names import PREFIX
 log = Logger()
 
 PREFIX_ONCE: Final = f"{PREFIX}once_"
-"""How one begins that is good once: the console takes no others from a link, or anybody could sign others in."""
+"""Prefix of a key that is good once: the console takes no others from a link, or anybody could sign others in."""
 NAME: Final = r"[A-Za-z0-9_.@-]{1,64}"
-"""What keys may be called."""
+"""Pattern of a key's name."""
 
 
 def is_user(name: object) -> TypeGuard[str]:
-    """Whether this may name a user who isn't ours: 1 to 256 printable characters."""
+    """Tell whether this may name an issuer's or a webhook's user: 1 to 256 printable characters."""
     return isinstance(name, str) and 0 < len(name) <= 256 and name.isprintable()
 
 
@@ -58,51 +58,52 @@ class Grant(Struct, frozen=True, forbid_unknown_fields=True):
     host: str = "*"
     target: str = "*"
     view: bool = False
-    """Whether they may only be looked at."""
+    """True if these targets may only be looked at."""
 
 
 class Holder(Struct, frozen=True, forbid_unknown_fields=True):
-    """One entry of the file."""
+    """One key's entry in the file of keys; the key itself isn't there."""
 
     hash: Annotated[str, Meta(pattern=r"^sha256:[0-9a-f]{64}\Z")]
     grants: tuple[Grant, ...]
     created: date | None = None
-    """The day on which it was made."""
+    """The day on which the key was made."""
     once: bool = False
-    """Whether it is good for one sign-in at the console, by a link, and for nothing else."""
+    """True if the key is good for one sign-in at the console, by a link, and for nothing else."""
 
 
 class Granted(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a request without a key may open, or the users that a claim names."""
+    """Grants of requests without a key, or of the users whom a claim names."""
 
     grants: tuple[Grant, ...]
 
 
 class KeyFile(Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole file."""
+    """The whole file of keys: ``[keys]``, ``[claims]`` and ``[anonymous]``."""
 
     keys: dict[Annotated[str, Meta(pattern=f"^{NAME}\\Z")], Holder] = {}
     claims: dict[str, dict[str, Granted]] = {}
-    """By a claim's name and value."""
+    """Grants of an issuer's users, by a claim's name and then by its value."""
     anonymous: Granted | None = None
 
 
 @define(frozen=True)
 class User:
-    """Who asks, and what is granted to them."""
+    """A user of the platform, and what is granted to them."""
 
     name: str
     grants: tuple[Grant, ...]
 
     def may(self, host: str, target: str, act: bool = False) -> bool:
-        """Whether a target may be opened; `act`: to do more than to look."""
+        """Tell whether a target may be opened; `act`: to do more than to look."""
         return any(
             fnmatchcase(host, grant.host) and fnmatchcase(target, grant.target) and not (act and grant.view)
             for grant in self.grants
         )
 
     def may_see(self, host: str, pattern: str, act: bool = False) -> bool:
-        """Whether a target, perhaps a pattern with ``{parts}``, may be listed; `act`: as open for more than looks."""
+        """Tell whether a target may be listed, which may be a pattern with ``{parts}``; `act`: as open for more than
+        looks. A pattern is listed if one of its names might be granted, so opening it may still be refused."""
         return any(
             fnmatchcase(host, grant.host)
             and (fnmatchcase(pattern, grant.target) or _could_match(pattern, grant.target))
@@ -112,7 +113,7 @@ class User:
 
 
 def _could_match(pattern: str, glob: str) -> bool:
-    """Whether some name of a target's pattern may match a glob: up to the first ``{`` or ``*`` they agree."""
+    """Tell whether some name of a target's pattern may match a glob: up to the first ``{`` or ``*`` they agree."""
     if "{" not in pattern:
         return False
     fixed, wanted = pattern.split("{")[0], re.split(r"[*?\[]", glob)[0]
@@ -120,7 +121,7 @@ def _could_match(pattern: str, glob: str) -> bool:
 
 
 class UnknownKey(Exception):
-    """Nobody can sign in with this key; the text says why."""
+    """Refusal of a key that nobody can sign in with; the text says why."""
 
 
 @define(eq=False)
@@ -150,7 +151,10 @@ class KeyRing:
         log.info("keys read again: {count}", count=len(self.content.keys))
 
     def user(self, bearer: str | None) -> User | None:
-        """Whose key this is; without a key the anonymous user, if the file has one."""
+        """Return the user whose key this is, or None; without a key the anonymous user, if the file has one.
+
+        A key that is good once belongs to nobody here: it signs in at the console and does nothing else.
+        """
         self.files.glance()
         if bearer is None:
             anonymous = self.content.anonymous
@@ -159,7 +163,10 @@ class KeyRing:
         return User(name, holder.grants) if holder is not None and not holder.once else None
 
     def sign_in(self, key: str) -> User:
-        """Whose key this is that somebody signs in with: one that is good once no longer is. Or `UnknownKey`."""
+        """Return the user who signs in with this key, or raise `UnknownKey`. A key that is good once is spent by it.
+
+        Spent keys are remembered in memory alone: after a restart such a link is good once more, until it is revoked.
+        """
         self.files.glance()
         digest = hash_key(key)
         name, holder = self._find(digest)
@@ -174,18 +181,19 @@ class KeyRing:
     def _find(self, digest: str) -> tuple[str, Holder | None]:
         found: tuple[str, Holder | None] = "", None
         for name, holder in self.content.keys.items():
+            # All are compared, each in constant time: how long it takes tells nothing of which key came near.
             if hmac.compare_digest(holder.hash, digest):
                 found = name, holder
         return found
 
     def holder(self, name: str, key_hash: str) -> User | None:
-        """The holder of the key of this name, while it is the one with this hash."""
+        """Return the user who holds the key of this name, or None if that key has gone or has another hash by now."""
         self.files.glance()
         holder = self.content.keys.get(name)
         return User(name, holder.grants) if holder is not None and holder.hash == key_hash else None
 
     def claimed(self, claims: Mapping[str, object]) -> tuple[Grant, ...]:
-        """What an issuer's user may open: a claim counts if it is a text of the file, or a list that has it."""
+        """Return what an issuer's user may open: a claim counts if it is a text of the file, or a list that has it."""
         self.files.glance()
         found: list[Grant] = []
         for name, values in self.content.claims.items():
@@ -196,7 +204,7 @@ class KeyRing:
 
 
 def _read_own(path: str) -> dict[str, Any]:
-    """The table of a file that only its owner may write to, as whoever may write to it makes keys."""
+    """Read the table of a file, or raise `ConfigError` if others may write to it: they could make keys."""
     table = read_toml(path)
     if os.stat(path).st_mode & 0o022:
         raise ConfigError(f"{path}: others may write to this file of keys; run: chmod go-w {path}")
@@ -204,5 +212,5 @@ def _read_own(path: str) -> dict[str, Any]:
 
 
 def hash_key(key: str) -> str:
-    """How a key stands in the file."""
+    """Return a key's hash as it stands in the file of keys."""
     return "sha256:" + hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()

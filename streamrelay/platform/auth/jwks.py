@@ -20,7 +20,7 @@ FETCH_TIME: Final = 5.0
 RETRY: Final = 10.0
 """Seconds between two fetches at least, whatever anybody sends."""
 MAX_KEYS: Final = 64
-"""Keys of one issuer."""
+"""Keys of one issuer, beyond which the others of its JWKS are ignored."""
 RSA_BITS: Final = (2048, 8192)
 
 _KINDS: Final = {
@@ -35,11 +35,11 @@ _KINDS: Final = {
 
 @define(frozen=True)
 class PublicKey:
-    """One key of the issuer."""
+    """One key of an issuer, with the one purpose that it is used for."""
 
     kind: tuple[str, str | None]
     algorithm: str | None
-    """The only one that it may be used with, if the issuer says so."""
+    """The only algorithm that the key may be used with, if the issuer names one (RFC 7517 §4.4)."""
     key: Any
 
     def fits(self, algorithm: str) -> bool:
@@ -47,13 +47,16 @@ class PublicKey:
 
 
 class PublicKeys(Protocol):
-    """Where an issuer's keys come from."""
+    """A source of an issuer's keys: a file or a URL."""
 
     async def find(self, kid: str) -> PublicKey | None: ...
 
 
 def read_keys(content: bytes) -> dict[str, PublicKey]:
-    """The usable keys of a JWKS by their ``kid``, or `ValueError` if there is none."""
+    """Return the usable keys of a JWKS by their ``kid``, or raise `ValueError` if there is none.
+
+    Unusable ones are passed over: encryption keys, private ones, kinds that we don't verify, RSA outside `RSA_BITS`.
+    """
     try:
         rows = msgspec.json.decode(content, type=dict[str, Any])["keys"]
         found = {row["kid"]: _read_key(row) for row in rows[:MAX_KEYS] if _is_usable(row)}
@@ -134,9 +137,10 @@ class FetchedKeys:
     _waiting: "list[Deferred[None]] | None" = None
 
     async def find(self, kid: str) -> PublicKey | None:
-        """The key of this name; `Refused` 503 if the issuer's keys aren't known."""
+        """Return the key of this ``kid``, None if there is none; `Refused` 503 if the issuer's keys aren't known."""
         if kid not in self._keys or self._age() >= self.fresh:
             await self._refresh()
+        # An attempt may be put off by `RETRY` once the keys aren't fresh; until then they count, however small `stale`.
         if self._age() >= max(self.fresh + RETRY, self.stale):
             raise Refused(503, "the issuer's keys can't be fetched; see the platform's log", code="issuer_down")
         return self._keys.get(kid)
@@ -149,6 +153,8 @@ class FetchedKeys:
             waiter: Deferred[None] = Deferred()
             self._waiting.append(waiter)
             return await waiter
+        # Counted from the last attempt, not from the last success: else a JWT with an invented kid, or an issuer that
+        # is down, would cost a fetch for each request.
         if self.clock.seconds() - self._tried < RETRY:
             return None
         self._tried, self._waiting = self.clock.seconds(), []

@@ -23,7 +23,7 @@ from streamrelay.protocol.names import PREFIX
 
 
 def list_keys(path: Path) -> dict[str, Holder]:
-    """The keys of a file by their names, or `ConfigError`."""
+    """Return the keys of a file by their names, or raise `ConfigError`."""
     ring = KeyRing(str(path))
     ring.load()
     return dict(sorted(ring.content.keys.items()))
@@ -68,7 +68,7 @@ def revoke_key(path: Path, name: str) -> None:
 
 
 def _without(text: str, name: str) -> str:
-    """A file's text without the tables of a key, up to the last line of each that isn't empty or a comment."""
+    """Take a key's tables out of a file's text, up to the last line of each that isn't empty or a comment."""
     lines = re.findall(r"[^\n]*\n|[^\n]+", text)
     heads = [index for index, line in enumerate(lines) if _table(line)] + [len(lines)]
     for start, end in reversed(list(pairwise(heads))):
@@ -83,7 +83,7 @@ def _without(text: str, name: str) -> str:
 
 
 def _table(line: str) -> dict[str, Any]:
-    """What a table's head opens, as nested tables; nothing if the line is none."""
+    """Return what a table's head opens, as nested tables; nothing if the line is none."""
     return (_read(line) or {}) if line.lstrip().startswith("[") else {}
 
 
@@ -98,6 +98,7 @@ def _read(text: str) -> dict[str, Any] | None:
 def _alone(path: Path) -> Iterator[None]:
     """Keep other `streamrelay key` commands waiting meanwhile; `ConfigError` if the folder can't be written to."""
     try:
+        # The folder is locked, as `_replace` puts another file in the place of this one.
         folder = os.open(Path(os.path.realpath(path)).parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.flock(folder, fcntl.LOCK_EX)
@@ -125,6 +126,7 @@ def _replace(path: Path, text: str) -> None:
     except BaseException:
         os.unlink(name)
         raise
+    # The content is on the disk by now; the new name is to survive a crash, too.
     folder = os.open(real.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)
@@ -133,7 +135,7 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _text(path: Path) -> str:
-    """A file's text, with the ends of its lines as they are."""
+    """Read a file's text, with the ends of its lines as they are."""
     return path.read_bytes().decode("utf-8", "surrogateescape")
 
 

@@ -16,18 +16,18 @@ Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256
 
 
 class OidcConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[oidc]``: bearer JWTs of an issuer. What they may open is in the file of keys, ``[claims]``."""
+    """Settings of ``[oidc]``: bearer JWTs of an issuer. Their grants are in the file of keys, ``[claims]``."""
 
     issuer: Annotated[str, Meta(min_length=1)]
-    """What ``iss`` must be, byte by byte."""
+    """The issuer's name: a JWT's ``iss`` must be this, byte by byte."""
     audience: Annotated[str, Meta(min_length=1)]
-    """What ``aud`` must be, byte by byte, or have among others."""
+    """The platform's name at the issuer: a JWT's ``aud`` must be this, byte by byte, or have it among others."""
     jwks: Annotated[str, Meta(min_length=1)]
     """The issuer's public keys: an https:// URL, or a file, which is read again when it changes."""
     user: str = "sub"
     """The claim that names the user."""
     algorithms: Annotated[tuple[Algorithm, ...], Meta(min_length=1)] = ("RS256", "ES256", "EdDSA")
-    """How a JWT may be signed; only asymmetric algorithms can be named."""
+    """Algorithms by which a JWT may be signed; only asymmetric ones can be named."""
     fresh: Annotated[float, Meta(ge=10, le=86400)] = 300.0
     """Seconds after which the URL is fetched again."""
     stale: Annotated[float, Meta(ge=0, le=604800)] = 3600.0
@@ -37,22 +37,25 @@ class OidcConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 JWT: Final = re.compile(r"[A-Za-z0-9_-]{1,1024}\.[A-Za-z0-9_-]{1,8192}\.[A-Za-z0-9_-]{1,1400}")
-"""A JWT's form: up to a signature by 8192 bits."""
+"""Pattern of a JWT: up to a signature by an RSA key of 8192 bits."""
 
 
 class BearerError(Exception):
-    """A JWT is no good; the text is for our own log, never for the peer."""
+    """Rejection of a JWT; the text is for our own log, never for the peer."""
 
 
 @define(eq=False)
 class Issuer:
-    """Verifies JWTs of one issuer, for one audience."""
+    """Verifier of one issuer's JWTs for one audience (RFC 8725 §3)."""
 
     config: OidcConfig
     keys: PublicKeys
 
     async def claims(self, token: str) -> dict[str, Any]:
-        """The claims of a JWT that holds good now, or `BearerError`; its user is `user_of` them."""
+        """Return the claims of a JWT that holds good now, or raise `BearerError`; its user is `user_of` them.
+
+        `Refused` 503 if the issuer's keys aren't known at all.
+        """
         if not JWT.fullmatch(token):
             raise BearerError("not a JWT")
         try:

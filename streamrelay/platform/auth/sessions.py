@@ -1,4 +1,4 @@
-"""The console's sessions: who has signed in by a key, in memory alone. No I/O.
+"""Sessions of the console: users who have signed in by a key, in memory alone. No I/O.
 
 A session is known by a random token, which only its browser holds; here is its hash. It is bound to one key, so that it
 ends with the key.
@@ -15,12 +15,12 @@ from twisted.internet.interfaces import IReactorTime
 
 
 class SessionsConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[sessions]``: of the console page."""
+    """Settings of ``[sessions]``: how long users of the console page stay signed in."""
 
     idle: Annotated[float, Meta(gt=0, le=2592000)] = 3600.0
     """Seconds without a request after which a session ends. An open page asks every 3 s."""
     life: Annotated[float, Meta(gt=0, le=2592000)] = 43200.0
-    """Seconds after which it ends in any case."""
+    """Seconds after which a session ends in any case."""
 
 
 EACH: Final = 16
@@ -29,19 +29,19 @@ EACH: Final = 16
 
 @define(eq=False)
 class Session:
-    """One that has signed in."""
+    """One sign-in of a key's holder; `born` and `used` are monotonic seconds."""
 
     name: str
-    """The key's name."""
+    """Name of the key that was signed in with."""
     key_hash: str
-    """The key's hash, as it stands in the file of keys."""
+    """Hash of the key that was signed in with; the session ends when the file of keys has another one."""
     born: float
     used: float
 
 
 @define(eq=False)
 class Sessions:
-    """All of them. `idle` and `life` are seconds: since its last request, and in all."""
+    """The sessions that live. Each ends after `idle` seconds without a request, and after `life` seconds in all."""
 
     clock: IReactorTime
     idle: float
@@ -52,7 +52,7 @@ class Sessions:
         return len(self._by_hash)
 
     def begin(self, name: str, key_hash: str) -> str:
-        """A new session's token: 256 random bits, to be told to the browser and to nobody else."""
+        """Begin a session and return its token: 256 random bits, to be told to the browser and to nobody else."""
         now = self.clock.seconds()
         for hashed, session in list(self._by_hash.items()):
             if self._over(session):
@@ -65,7 +65,7 @@ class Sessions:
         return token
 
     def find(self, token: str) -> Session | None:
-        """The session of a token, which counts as used now; None if there is none or it is over."""
+        """Return the session of a token, which counts as used now; None if there is none or it is over."""
         session = self._by_hash.get(_hash(token))
         if session is None:
             return None
@@ -84,7 +84,10 @@ class Sessions:
 
 
 def csrf_of(token: str) -> str:
-    """What a page must send along to show that it can read this session's answers; it doesn't tell the token."""
+    """Derive the text that a page sends along to show that it can read this session's answers.
+
+    The token can't be told from it, so a page may hold it where scripts read.
+    """
     return hmac.new(token.encode("utf-8", "replace"), b"csrf", "sha256").hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""How many bad credentials an address may present: a bucket of tokens for each."""
+"""A throttle of bad credentials: each address may present so many, which come back one by one."""
 
 import ipaddress
 from typing import Final
@@ -9,22 +9,24 @@ from twisted.internet.interfaces import IReactorTime
 BURST: Final = 20
 """Bad credentials that an address may present at once."""
 EVERY: Final = 3.0
-"""Seconds in which one more comes in."""
+"""Seconds after which an address may present one more."""
 ADDRESSES: Final = 10_000
-"""Addresses that are remembered; beyond that the one that was quiet longest is forgotten."""
+"""Addresses that are remembered; beyond this the one that was quiet longest is forgotten."""
 
 
 @define(eq=False)
 class Throttle:
-    """The addresses that have failed lately."""
+    """A bucket for each address (of IPv6, for each /64) that has presented bad credentials."""
 
     clock: IReactorTime
     _empty_until: dict[str, float] = field(factory=dict)  # when a bucket will be full again, by address
 
     def fail(self, address: str) -> float:
-        """Count a failure. 0 if it was within the limit, else the seconds until the next one will be."""
+        """Count a failure, and return 0 if it was within the limit, else the seconds until the next one will be."""
         now, network = self.clock.seconds(), _network(address)
+        # Popped and put back, so that the dictionary is in the order of the last failures: the first may be forgotten.
         full = max(now, self._empty_until.pop(network, now))
+        # `full` is when the bucket would be full again: each failure moves it by `EVERY`, up to `BURST` times ahead.
         over = full + EVERY - now - BURST * EVERY
         self._empty_until[network] = full if over > 0 else full + EVERY
         if len(self._empty_until) > ADDRESSES:
@@ -33,7 +35,7 @@ class Throttle:
 
 
 def _network(address: str) -> str:
-    """An IPv4 address, or the /64 of an IPv6 one: whoever has one of its addresses has all of them."""
+    """Return an IPv4 address, or the /64 of an IPv6 one: whoever has one of its addresses has all of them."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

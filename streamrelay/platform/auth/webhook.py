@@ -1,4 +1,7 @@
-"""Your own system decides each request: one POST, and no answer is a no (protocol.rst, "Asking your own system")."""
+"""The webhook by which an operator's own system decides each request: one POST, and no answer is a no.
+
+See protocol.rst, "Asking your own system".
+"""
 
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
@@ -15,14 +18,14 @@ from streamrelay.protocol import codec
 
 
 class AskConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[ask]``: your own system decides each request."""
+    """Settings of ``[ask]``: the system that decides each request."""
 
     url: str
-    """Where each request is asked, by POST."""
+    """URL to which each question is sent, by POST."""
     timeout: Annotated[float, Meta(gt=0, le=30)] = 2.0
     """Seconds for the answer, after which the request is refused."""
     forward: bool = False
-    """Whether Authorization and Cookie of those whom the platform doesn't know are sent along, to be recognised."""
+    """True if Authorization and Cookie of those whom the platform doesn't know are sent along, to be recognised."""
     ca: str = ""
     """A file of certificates to trust for the URL, in place of the system's."""
 
@@ -36,20 +39,20 @@ Action = Literal["open", "list", "end"]
 
 
 class Question(Struct, frozen=True):
-    """What is asked; nothing in it is a secret."""
+    """One question to the system that decides; nothing in it is a secret."""
 
     action: Action
     user: str | None
-    """None: somebody whom the platform doesn't know; `forward` brings what they sent."""
+    """Name of the user; None for somebody whom the platform doesn't know: `forward` brings what they sent."""
     host: str | None
     target: str | None
-    """Neither is known for a list."""
+    """Target that the request names; None for a list, as is the host."""
     stream: str | None
-    """The one that is to be ended."""
+    """Id of the stream that is to be ended; None for other actions."""
     address: str
-    """Where the request came from."""
+    """Address that the request came from."""
     view: bool = False
-    """Whether it is to be opened for looking only."""
+    """True if the target is to be opened for looking only."""
 
 
 class Verdict(Struct, frozen=True):
@@ -57,19 +60,22 @@ class Verdict(Struct, frozen=True):
 
     user: str = "asked"
     grants: tuple[Grant, ...] = ()
-    """What of a list they may see."""
+    """Grants that say what they may see of a list."""
 
 
 @define(eq=False)
 class Asking:
-    """Asks one system."""
+    """The asking of one system, with at most `AT_ONCE` questions under way."""
 
     config: AskConfig
     fetch: Fetch
     _waiting: int = 0
 
     async def decide(self, question: Question, credentials: Mapping[str, str]) -> Verdict:
-        """A yes, or `Refused`. `credentials` are headers of the request that the system shall know its user by."""
+        """Return the system's yes, or raise `Refused`: 403 for its no, 503 if it gave no decision in time.
+
+        `credentials` are headers of the request by which the system may know its user.
+        """
         if self._waiting >= AT_ONCE:
             raise Refused(503, "too many requests are waiting for a decision", code="ask_failed", retry_after=1)
         self._waiting += 1
@@ -93,7 +99,8 @@ class Asking:
 
 
 def _read(answer: Fetched) -> Verdict:
-    """2xx is a yes, 403 a no. A yes with a body that isn't ours is neither: pages that greet everybody are 200, too."""
+    """Read an answer: 2xx is a yes, 403 a no. A yes with a body that isn't ours is neither: pages that greet
+    everybody are 200, too."""
     if answer.status == 403:
         raise Refused(403, "not allowed", code="not_allowed")
     if not 200 <= answer.status < 300:

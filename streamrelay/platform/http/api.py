@@ -33,7 +33,7 @@ log = Logger()
 
 Body = TypeVar("Body", bound=Struct)
 Result = tuple[int, object]
-"""A status and a body."""
+"""An answer's status, and its body before it becomes JSON."""
 
 
 class OpenRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,7 +53,7 @@ class SignInRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ApiResource(Resource):
-    """One path of the API: coroutines that return a status and a body, or raise `Refused`."""
+    """One path of the API: a coroutine for each method returns a status and a body, or raises `Refused`."""
 
     isLeaf = True
 
@@ -99,7 +99,7 @@ class ApiResource(Resource):
 
 
 def read_body(request: Request, kind: type[Body]) -> Body:
-    """A request's JSON, or `Refused`."""
+    """Return a request's JSON body, or raise `Refused`: 415 if it isn't named JSON, 400 if it isn't as expected."""
     content_type = (header(request, "content-type") or "").split(";")[0].strip().lower()
     if content_type != "application/json":  # a form of another site can't send this without asking first
         raise Refused(415, "expected Content-Type: application/json")
@@ -111,7 +111,7 @@ def read_body(request: Request, kind: type[Body]) -> Body:
 
 
 class Streams(ApiResource):
-    """/v1/streams"""
+    """The path ``/v1/streams``: opens a stream (POST), lists those that live (GET)."""
 
     async def answer_post(self, request: Request, caller: Caller) -> Result:
         wanted = read_body(request, OpenRequest)
@@ -151,14 +151,15 @@ class Streams(ApiResource):
 
 
 class OneStream(ApiResource):
-    """/v1/streams/<id>"""
+    """The path ``/v1/streams/<id>``: ends a stream (DELETE)."""
 
     def __init__(self, platform: Platform, authenticator: Authenticator, stream: str) -> None:
         super().__init__(platform, authenticator)
         self.stream = stream
 
     async def answer_delete(self, request: Request, caller: Caller) -> Result:
-        """Ended at all hosts that claim it: one that invents a stream must not keep the true one from its end."""
+        """End a stream at all hosts that claim it: one that invents a stream must not keep the true one from its
+        end."""
         user = await self.authenticator.listing(caller)
         if all(grant.view for grant in user.grants):
             raise Refused(404, "no such stream", code="no_such_stream")
@@ -182,7 +183,7 @@ class OneStream(ApiResource):
 
 
 class Hosts(ApiResource):
-    """/v1/hosts"""
+    """The path ``/v1/hosts``: lists the hosts that are up, with the targets that the caller may see (GET)."""
 
     async def answer_get(self, request: Request, caller: Caller) -> Result:
         user = await self.authenticator.listing(caller)
@@ -202,7 +203,7 @@ class Hosts(ApiResource):
 
 
 class Session(ApiResource):
-    """/v1/session"""
+    """The path ``/v1/session``: signs in at the console (POST), tells who is signed in (GET), signs out (DELETE)."""
 
     async def _answer(self, request: Request) -> Result:
         if request.method == b"POST":  # by somebody who isn't known yet
@@ -230,7 +231,7 @@ class Session(ApiResource):
 
 
 class Root(Resource):
-    """All paths there are."""
+    """The root of all paths: those of the API, and the files of the pages."""
 
     def __init__(self, platform: Platform, authenticator: Authenticator, viewers: str = "") -> None:
         super().__init__()
@@ -257,7 +258,7 @@ class Root(Resource):
 
 
 class Missing(Resource):
-    """No such path."""
+    """The answer to any path that there is not: 404."""
 
     isLeaf = True
 
@@ -269,5 +270,5 @@ class Missing(Resource):
 def site(
     platform: Platform, authenticator: Authenticator, clock: IReactorTime, viewers: str = "", room: Room | None = None
 ) -> BoundedSite:
-    """The factory to listen with; `viewers` as `pages` takes it."""
+    """Return the factory to listen with; `viewers` as `pages` takes it."""
     return BoundedSite(Root(platform, authenticator, viewers), clock, authenticator.proxies, room)

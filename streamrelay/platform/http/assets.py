@@ -28,12 +28,12 @@ Segments = tuple[bytes, ...]
 """A request's path, split at its slashes: each file has one, and no other spelling counts."""
 
 FIRST: Final = "console.html"
-"""What ``/`` is."""
+"""The file that ``/`` leads to."""
 THIRD_PARTY: Final = "third-party"
 VIEWERS: Final = ("novnc", "xterm", "addon-fit", "spice-html5")
-"""The folders of others' code, named after their npm packages."""
+"""Folders of others' code, named after their npm packages."""
 LIST: Final = "LIST.json"
-"""What stands in these folders, as the build has written it."""
+"""File that lists what stands in these folders, as the build has written it."""
 
 TEXTS: Final = {
     ".html": "text/html; charset=utf-8",
@@ -47,22 +47,22 @@ TEXTS: Final = {
 """Types of what is sent compressed, by the end of a name; the last one is for licences and declarations of types."""
 OTHERS: Final = {".png": "image/png", ".gif": "image/gif", ".wasm": "application/wasm", ".woff2": "font/woff2"}
 OURS: Final = re.compile(r".+\.(html|css|js|svg|d\.ts)")
-"""Of our own files, those that are served."""
+"""Names of our own files that are served."""
 THEIRS: Final = re.compile(
     r"[^.].*\.(css|m?js|json|svg|png|gif|wasm|woff2)|(LICEN[CS]E|COPYING|NOTICE|AUTHORS|README).*"
 )
-"""Of others' files, those that are served: what browsers load, and licences."""
+"""Names of others' files that are served: what browsers load, and licences."""
 PIECE: Final = 65536
 """Bytes of a file that are sent at once."""
 MOST_FILES: Final = 2000
 MOST_BYTES: Final = 64 << 20
-"""What a folder of viewers may hold; all of it is kept in memory."""
+"""Bytes that a folder of viewers may hold, in `MOST_FILES` files at most; all of them are kept in memory."""
 
 log = Logger()
 
 
 class Page(Resource):
-    """One file. Browsers keep it, and ask each time whether it is still the same."""
+    """One file of the pages. Browsers keep it, and ask each time whether it is still the same."""
 
     isLeaf = True
 
@@ -76,7 +76,8 @@ class Page(Resource):
 
     @cached_property
     def compressed(self) -> bytes:
-        """Made when it is first wanted: that of all files would take longer than the rest of a start."""
+        """The file by gzip, made when it is first wanted: all files at once would take longer than the rest of a
+        start."""
         return gzip.compress(self.content, mtime=0)
 
     def render(self, request: Request) -> bytes | int:
@@ -129,12 +130,12 @@ class Sending:
         self._paused = True
 
     def stopProducing(self) -> None:
-        """The client has gone."""
+        """Let go of the file, as the client has gone."""
         self._rest = memoryview(b"")
 
 
 def takes_gzip(accepted: str) -> bool:
-    """Whether an Accept-Encoding lets gzip through (RFC 9110, 12.5.3)."""
+    """Tell whether an Accept-Encoding lets gzip through (RFC 9110, 12.5.3)."""
     welcome = {}
     for each in accepted.lower().split(","):
         coding, _, weight = each.partition(";")
@@ -143,12 +144,12 @@ def takes_gzip(accepted: str) -> bool:
 
 
 def has_already(known: str, tag: str) -> bool:
-    """Whether an If-None-Match names a tag, weakly or not (RFC 9110, 13.1.2)."""
+    """Tell whether an If-None-Match names a tag, weakly or not (RFC 9110, 13.1.2)."""
     return known.strip() == "*" or tag in re.findall(r'"[^"]*"', known)
 
 
 def pages(relay_url: str, viewers: str = "") -> dict[Segments, Page]:
-    """The files by path, with a policy that lets them connect the relay and nothing else of another site.
+    """Return the files by path, with a policy that lets them connect the relay and nothing else of another site.
 
     `viewers` is a folder whose third-party files are served in place of those that came with the package. `ConfigError`
     if it has none, or can't be read.
@@ -168,7 +169,10 @@ def pages(relay_url: str, viewers: str = "") -> dict[Segments, Page]:
 
 
 def policy_for(relay_url: str) -> str:
-    """What the pages may do. Viewers draw what targets send from ``data:`` and ``blob:`` URLs, and play it."""
+    """Return the pages' Content-Security-Policy, which lets them connect their own site and the relay.
+
+    Viewers draw what targets send from ``data:`` and ``blob:`` URLs, and play it.
+    """
     relay = urlsplit(relay_url)
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src blob:; "
@@ -181,7 +185,7 @@ def _segments(path: Names) -> Segments:
 
 
 def _chosen(folder: Path) -> dict[Names, bytes]:
-    """The third-party files of an operator's own folder."""
+    """Return the third-party files of an operator's own folder, or raise `ConfigError`."""
     try:
         found = _third_party(folder)
     except OSError as error:
@@ -192,7 +196,7 @@ def _chosen(folder: Path) -> dict[Names, bytes]:
 
 
 def _third_party(folder: Traversable) -> dict[Names, bytes]:
-    """What is served of a folder of others' code: its list, and the folders with a name that we know."""
+    """Return what is served of a folder of others' code: its list, and the folders with a name that we know."""
     found: dict[Names, bytes] = {}
     size = 0
     for name in VIEWERS:
@@ -208,7 +212,7 @@ def _third_party(folder: Traversable) -> dict[Names, bytes]:
 
 
 def _read(folder: Traversable, wanted: re.Pattern[str], above: Names = ()) -> Iterator[tuple[Names, bytes]]:
-    """All files under a folder whose names are wanted, with their paths."""
+    """Yield all files under a folder whose names are wanted, with their paths."""
     for each in folder.iterdir():
         if each.is_dir():
             yield from _read(each, wanted, (*above, each.name))

@@ -1,4 +1,4 @@
-"""Who is this request's user, and may they: the one place that says so (protocol.rst, "Who asks").
+"""Authentication: the one place that says who a request's user is, and if they may (protocol.rst, "Who asks").
 
 The first credential that a request brings counts. A bad one is refused, never passed over for a weaker one:
 
@@ -31,7 +31,7 @@ log = Logger()
 
 @define(frozen=True)
 class Caller:
-    """Whoever sends a request."""
+    """The sender of a request: a user, or a stranger whom the system that is asked may know."""
 
     user: User
     address: str
@@ -61,7 +61,7 @@ class Authenticator:
     asking: Asking | None = None
     proxies: Proxies = NO_PROXIES
     origins: tuple[str, ...] = ()
-    """Of pages elsewhere that may ask; by a key or a JWT alone, which such a page must have of its own."""
+    """Origins of pages elsewhere that may ask; by a key or a JWT alone, which such a page must have of its own."""
 
     async def caller(self, request: Request) -> Caller:
         """Who asks, or `Refused`."""

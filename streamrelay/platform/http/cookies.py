@@ -16,23 +16,23 @@ SAFE: Final = (b"GET", b"HEAD")
 
 
 def _plain(request: Request) -> bool:
-    """Whether a browser would not keep a Secure cookie, and needs none: plain HTTP that stays on this machine."""
+    """Tell whether a browser would keep no Secure cookie, and needs none: plain HTTP that stays on this machine."""
     return not request.isSecure() and is_local(request)
 
 
 def _name(request: Request) -> str:
-    """``__Host-``: a browser takes it only with Secure, from this very host; no subdomain can plant one."""
+    """Return the cookie's name: a browser takes ``__Host-`` only with Secure, and no subdomain can plant one."""
     return NAME if _plain(request) else f"__Host-{NAME}"
 
 
 def read(request: Request) -> str | None:
-    """The session's token that a request brings."""
+    """Return the session's token that a request brings, or None."""
     value = request.getCookie(_name(request).encode())
     return None if value is None else value.decode("ascii", "replace")
 
 
 def others(request: Request) -> str:
-    """All cookies but ours, as they came."""
+    """Return all cookies but ours, as they came."""
     names = (NAME, f"__Host-{NAME}")
     pairs = [pair.strip() for pair in (header(request, "cookie") or "").split(";")]
     return "; ".join(pair for pair in pairs if pair and pair.split("=", 1)[0].strip() not in names)
@@ -52,7 +52,7 @@ def write(request: Request, token: str, life: float) -> None:
 
 
 def clear(request: Request) -> None:
-    """Have the browser forget it."""
+    """Have the browser forget the session's token."""
     write(request, "", 0)
 
 

@@ -1,4 +1,4 @@
-"""The platform's HTTP connections: what a stranger may send, in what time, and how many of them there may be.
+"""Limits of the platform's HTTP connections: what a stranger may send, in what time, and how many there may be.
 
 A connection is a stranger's from its first byte, or from the first one after an answer, until its request is whole.
 Whoever doesn't take an answer gets no other one, and is dropped in the end: answers that wait are memory.
@@ -27,17 +27,17 @@ log = Logger()
 MAX_BODY: Final = 16384
 """Bytes of a request's body. Twisted bounds its head: 16 KiB, 500 headers."""
 REQUEST_TIME: Final = 10.0
-"""Seconds in which a request must be whole, TLS' handshake included."""
+"""Seconds in which a request must be whole; of a connection's first one TLS' handshake is part."""
 IDLE_TIME: Final = 60
 """Seconds that a connection may be silent between requests, or take nothing of an answer."""
 RESERVE: Final = 128
 """Descriptors that connections leave for the bus, for files, for questions to others, and for those just dropped."""
 MOST: Final = 50_000
-"""Connections at once, however many descriptors there may be."""
+"""Connections at once that are allowed, however many descriptors there may be."""
 
 
 def allowed() -> int:
-    """How many connections this process' descriptors (RLIMIT_NOFILE) allow."""
+    """Return how many connections this process' descriptors (RLIMIT_NOFILE) allow."""
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if descriptors == resource.RLIM_INFINITY:
         return MOST
@@ -50,7 +50,7 @@ def _or_allowed(given: int) -> int:
 
 @define(frozen=True)
 class Room:
-    """How many connections there may be: the settings of these names."""
+    """Room for connections: the settings of these names. `max_connections` = 0: as many as `allowed`."""
 
     max_connections: int = field(default=0, converter=_or_allowed)
     max_connections_per_address: int = 200
@@ -62,7 +62,8 @@ class BoundedRequest(Request):
     """A request whose body is no longer than `MAX_BODY`."""
 
     def gotLength(self, length: int | None) -> None:
-        """A body without a length comes in chunks; no client of this API needs to send one."""
+        """Answer 411 to a body without a length (it comes in chunks; no client of this API needs that), 413 to one
+        that is too long, and close the connection."""
         super().gotLength(length)
         if length is None or length > MAX_BODY:
             status = b"411 Length Required" if length is None else b"413 Content Too Large"
@@ -91,7 +92,7 @@ class BoundedChannel(HTTPChannel):
         self._counted = self.factory.admit(self)
         if self._counted:
             self._begin()
-        else:
+        else:  # `admit` has counted it out again
             self.drop()
 
     def dataReceived(self, data: bytes) -> None:
@@ -106,7 +107,8 @@ class BoundedChannel(HTTPChannel):
         self._look()
 
     def _look(self) -> None:
-        """Find out what it does now: begin a request, have one answered, or nothing."""
+        """Find out what the connection does now: begin a request, have one answered, or nothing."""
+        # Idle is only what has nothing to come and nothing to take: such a connection may be closed for another one.
         if self._begun or self._full or self._handlingRequest or not self._counted:
             return
         if self.requests or self._buffer:
@@ -142,7 +144,7 @@ class BoundedChannel(HTTPChannel):
         self._begun = True
         self.factory.deadlines.begin(self)
         met = self.factory.handshakes.enter(self.bucket)
-        if met is not None:
+        if met is not None:  # it counts all the same, until `drop` ends it
             met.count(self.bucket)
             self.drop()
 
@@ -171,7 +173,7 @@ class BoundedChannel(HTTPChannel):
 
 @define(eq=False)
 class Idle:
-    """Connections that wait for another request: those that may be closed when room is short."""
+    """Connections that wait for another request, which may be closed when room is short."""
 
     _by_bucket: dict[str, dict[BoundedChannel, None]] = field(factory=dict)  # each in the order of their coming
     _all: dict[BoundedChannel, None] = field(factory=dict)
@@ -187,12 +189,12 @@ class Idle:
                 del self._by_bucket[channel.bucket]
 
     def longest(self, bucket: str | None) -> BoundedChannel | None:
-        """The one that has been idle for the longest time, of one bucket or (None) of all."""
+        """Return the connection that has been idle for the longest time, of one bucket or (None) of all."""
         return next(iter(self._all if bucket is None else self._by_bucket.get(bucket, ())), None)
 
 
 class Limit:
-    """How many connections there may be in all and from one bucket, and what is told when there are more."""
+    """A limit of connections, in all and from one bucket, with what is told of those over it."""
 
     def __init__(self, clock: IReactorTime, room: Room, setting: str) -> None:
         in_all, from_one = setting, f"{setting}_per_address"
@@ -201,7 +203,7 @@ class Limit:
         self.from_one = TurnedAway(clock, f"{from_one} = {self.quota.most_from_one}")
 
     def enter(self, bucket: str) -> TurnedAway | None:
-        """Count one in; if a limit is met, who tells it."""
+        """Count one in; return None, or who tells of the limit that it is over. It counts either way till it leaves."""
         try:
             self.quota.enter(bucket)
         except Refused as refused:
@@ -213,7 +215,7 @@ class Limit:
 
 
 class BoundedSite(Site):
-    """A site without an access log: what matters is logged in our own words."""
+    """A site of bounded connections, without an access log: what matters is logged in our own words."""
 
     noisy = False
     displayTracebacks = False
@@ -247,14 +249,14 @@ class BoundedSite(Site):
             )
 
     def stopFactory(self) -> None:
-        """Say what is still to be said."""
+        """Log which connections were turned away since the last lines about that."""
         super().stopFactory()
         for limit in (self.connections, self.handshakes):
             limit.in_all.stop()
             limit.from_one.stop()
 
     def admit(self, channel: BoundedChannel) -> bool:
-        """Count a connection in, if need be in the place of one that is idle."""
+        """Count a connection in, if need be for one that is idle, which is dropped; False if there is no room."""
         met = self.connections.enter(channel.bucket)
         if met is None:
             return True

@@ -1,4 +1,4 @@
-"""Where an HTTP request comes from: its address, this machine or not, our own page or another."""
+"""Origins of HTTP requests: the client's address, this machine or another, our own page or another."""
 
 from collections.abc import Collection
 from typing import Final
@@ -13,19 +13,19 @@ NO_PROXIES: Final = Proxies()
 
 
 def header(request: Request, name: str) -> str | None:
-    """A header as text, whatever bytes it holds."""
+    """Return a header as text, whatever bytes it holds; None if there is none."""
     value = request.getHeader(name.encode())
     return None if value is None else value.decode("utf-8", "replace")
 
 
 def client_address(request: Request, proxies: Proxies = NO_PROXIES) -> str:
-    """The address of whoever asks: as the connection shows it, or as a trusted proxy tells it."""
+    """Return the address of whoever asks, as the connection shows it or a trusted proxy tells it; "unix" if none."""
     address = getattr(request.getClientAddress(), "host", None)
     return proxies.client(address, header(request, "x-forwarded-for")) or "unix"
 
 
 def is_local(request: Request) -> bool:
-    """Whether a request comes from this machine, by one of its own names (no DNS rebinding) and through no proxy."""
+    """Tell whether a request comes from this machine, by one of its own names (no DNS rebinding) and by no proxy."""
     try:
         name = urlsplit("//" + (header(request, "host") or "")).hostname or ""
     except ValueError:
@@ -35,7 +35,7 @@ def is_local(request: Request) -> bool:
 
 
 def is_own_page(request: Request) -> bool:
-    """Whether nothing that a browser says speaks against its coming from a page of ours.
+    """Tell whether a request may come from a page of ours: nothing that a browser says speaks against it.
 
     Browsers send ``Origin`` with everything that changes something, and ``Sec-Fetch-Site``; other clients send neither.
     A proxy that does TLS hides the scheme from us, so both are taken on a plain connection.

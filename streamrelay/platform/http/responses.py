@@ -1,4 +1,4 @@
-"""What the platform's HTTP answers look like: JSON, problems of RFC 9457, and the headers of all of them."""
+"""Responses of the platform: JSON, problems of RFC 9457, and the headers that all of them carry."""
 
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ _TITLES: Final = {
 
 
 def send_problem(request: Request, refusal: Refused) -> None:
-    """RFC 9457."""
+    """Answer a request with a problem in JSON (RFC 9457); `code` is the word of it for programs."""
     title = _TITLES.get(refusal.status, "Error")
     problem: dict[str, Any] = {
         "type": "about:blank",

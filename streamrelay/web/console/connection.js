@@ -37,12 +37,12 @@ export class Connection extends EventTarget {
   start() {
     if (this.state === 'opening') return;
     this.#tries = 0;
-    this.#try();
+    void this.#try();
   }
 
   /** Try now if it is waiting anyway. */
   hurry() {
-    if (this.state === 'waiting') this.#try();
+    if (this.state === 'waiting') void this.#try();
   }
 
   stop() {
@@ -67,7 +67,7 @@ export class Connection extends EventTarget {
       if (round === this.#round) this.#refused(error);
       return;
     }
-    if (round === this.#round) this.#opened(link, round);
+    if (round === this.#round) void this.#opened(link, round);
     else link.close();
   }
 
@@ -75,7 +75,16 @@ export class Connection extends EventTarget {
     const since = performance.now();
     this.#link = link;
     this.#show('open', '', '');
-    const outcome = await link.closed;
+    let outcome;
+    try {
+      outcome = await link.closed;
+    } catch (error) {
+      if (round !== this.#round) return;
+      this.#link = null;
+      link.close(); // the viewer failed, not the stream
+      this.#refused(error);
+      return;
+    }
     if (round !== this.#round) return;
     this.#link = null;
     if (performance.now() - since > STEADY) this.#tries = 0;
@@ -88,7 +97,8 @@ export class Connection extends EventTarget {
     this.#ended(words, error.outcome?.transient ?? error.transient ?? false, 'bad', error.retryAfter);
   }
 
-  #ended(words, transient, tone, least = 0) { // at least so many seconds
+  #ended(words, transient, tone, least = 0) {
+    // at least so many seconds
     if (!transient) {
       this.#show('over', words, tone);
       return;

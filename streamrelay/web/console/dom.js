@@ -2,6 +2,7 @@
 
 const ICONS = new URL('icons.svg', import.meta.url);
 
+/** The page's element of an id; which kind it is stands in console.html. @type {(id: string) => any} */
 export const $ = (id) => document.getElementById(id);
 
 /** An element. An attribute that is true stands without a value, one that is false not at all; `onclick` listens. */
@@ -33,8 +34,11 @@ export function setIcon(svg, name) {
 
 /** A button that is only an icon. */
 export function iconButton(name, label, run) {
-  return element('button', { class: 'icon-button', type: 'button', 'aria-label': label, title: label, onclick: run },
-    icon(name));
+  return element(
+    'button',
+    { class: 'icon-button', type: 'button', 'aria-label': label, title: label, onclick: run },
+    icon(name),
+  );
 }
 
 /** Text of an element, written only when it changes: a live region says what is written. */

@@ -2,6 +2,8 @@
 
 import { $, iconButton, setIcon } from './dom.js';
 
+const { keyboard } = /** @type {any} */ (navigator); // not every browser has one
+
 /** The button of one panel; `entered()` is called once it has the screen. Hidden where a browser has no such thing. */
 export function fullScreenButton(entered) {
   const button = iconButton('enlarge', 'Full screen', async () => {
@@ -10,7 +12,7 @@ export function fullScreenButton(entered) {
       return;
     }
     await $('panels').requestFullscreen();
-    await navigator.keyboard?.lock?.(['Escape']).catch(() => {}); // Escape is the target's; held down it leaves
+    await keyboard?.lock?.(['Escape']).catch(() => {}); // Escape is the target's; held down it leaves
     entered();
   });
   button.hidden = !document.fullscreenEnabled;
@@ -25,5 +27,5 @@ function show(button) {
   setIcon(button.firstElementChild, full ? 'shrink' : 'enlarge');
   button.setAttribute('aria-label', label);
   button.title = label;
-  if (!full) navigator.keyboard?.unlock?.();
+  if (!full) keyboard?.unlock?.();
 }

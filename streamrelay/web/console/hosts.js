@@ -39,7 +39,7 @@ export class Hosts extends EventTarget {
   /** Ask at once. A page that nobody looks at doesn't ask, so that its session ends as one that isn't used. */
   now() {
     clearTimeout(this.#timer);
-    if (this.#running && !document.hidden) this.#ask(++this.#round);
+    if (this.#running && !document.hidden) void this.#ask(++this.#round);
   }
 
   /** What is known of a target: its entry in the list, by its name or by a pattern that it fits. */
@@ -65,7 +65,7 @@ export class Hosts extends EventTarget {
         this.#session.over('Your session is over. Sign in to see hosts again; what is open stays open.');
         return;
       }
-      wait = Math.min(MOST, Math.max(EACH * 2 ** this.#failures++, problem.retryAfter * 1000));
+      wait = Math.min(MOST, Math.max(EACH * 2 ** this.#failures++, (problem.retryAfter ?? 0) * 1000));
       this.#show(this.list, problem.message);
     }
     this.#timer = setTimeout(() => this.now(), wait);

@@ -28,10 +28,19 @@ export class Panel {
     this.#notice = element('div', { class: 'notice', hidden: true }, icon('warning'), this.#words, this.#act);
     this.button = this.#tab(id, name, host, close);
     this.element = element('section', {
-      id: `${id}-panel`, class: 'panel', role: 'tabpanel', 'aria-labelledby': id, tabindex: '-1', hidden: true,
+      id: `${id}-panel`,
+      class: 'panel',
+      role: 'tabpanel',
+      'aria-labelledby': id,
+      tabindex: '-1',
+      hidden: true,
     });
-    const wait = element('div', { class: 'wait' }, element('span', { class: 'spinner' }),
-      element('p', {}, `Opening ${name} on ${host} …`));
+    const wait = element(
+      'div',
+      { class: 'wait' },
+      element('span', { class: 'spinner' }),
+      element('p', {}, `Opening ${name} on ${host} …`),
+    );
     this.element.append(this.#head(name, host, close, entries), this.#notice, wait, this.screen);
   }
 
@@ -94,19 +103,42 @@ export class Panel {
       event.stopPropagation();
       close();
     });
-    return element('button', {
-      id, class: 'tab', type: 'button', role: 'tab', tabindex: '-1', title: `${name} on ${host}`,
-      'aria-controls': `${id}-panel`, 'aria-selected': 'false', 'aria-keyshortcuts': 'Delete',
-    }, this.#kinds[0], element('span', { class: 'what' }, name), element('span', { class: 'where' }, host),
-    this.#stateInTab, element('span', { class: 'dot' }), cross);
+    return element(
+      'button',
+      {
+        id,
+        class: 'tab',
+        type: 'button',
+        role: 'tab',
+        tabindex: '-1',
+        title: `${name} on ${host}`,
+        'aria-controls': `${id}-panel`,
+        'aria-selected': 'false',
+        'aria-keyshortcuts': 'Delete',
+      },
+      this.#kinds[0],
+      element('span', { class: 'what' }, name),
+      element('span', { class: 'where' }, host),
+      this.#stateInTab,
+      element('span', { class: 'dot' }),
+      cross,
+    );
   }
 
   #head(name, host, close, entries) {
     const more = menu('More', entries);
-    return element('header', { class: 'panel-head' }, this.#kinds[1],
+    return element(
+      'header',
+      { class: 'panel-head' },
+      this.#kinds[1],
       element('h2', {}, name, ' ', element('span', { class: 'where' }, host)),
-      element('p', { class: 'state' }, this.#state), this.#badge, element('span', { class: 'spring' }),
+      element('p', { class: 'state' }, this.#state),
+      this.#badge,
+      element('span', { class: 'spring' }),
       fullScreenButton(() => this.screen.dispatchEvent(new Event('enlarged'))),
-      more.button, more.list, iconButton('close', 'Close', close));
+      more.button,
+      more.list,
+      iconButton('close', 'Close', close),
+    );
   }
 }

@@ -10,7 +10,10 @@ export class Problem extends Error {
   }
 }
 
-/** The answer's JSON, or null if it has none. Raises `Problem`. */
+/**
+ * The answer's JSON, or null if it has none. Raises `Problem`.
+ * @type {(method: string, path: string, options?: { body?: object, csrf?: string }) => Promise<any>}
+ */
 export async function request(method, path, { body, csrf } = {}) {
   const headers = { Accept: 'application/json' };
   if (csrf) headers['X-CSRF-Token'] = csrf;

@@ -28,7 +28,13 @@ export class Sidebar {
     const words = $('filter').value.trim().toLowerCase().split(/\s+/).filter(Boolean);
     const found = all.map((one) => filtered(one, words)).filter(({ targets }) => targets.length);
     const focus = $('hosts-list').contains(document.activeElement);
-    keepInStep($('hosts-list'), this.#shown, found, ({ host }) => host, ({ host }) => this.#host(host));
+    keepInStep(
+      $('hosts-list'),
+      this.#shown,
+      found,
+      ({ host }) => host,
+      ({ host }) => this.#host(host),
+    );
     if (focus && !$('hosts-list').contains(document.activeElement)) $('hosts').focus(); // what had it has gone
     for (const { details } of this.#shown.values()) if (words.length) details.open = true;
     $('filter-box').hidden = !words.length && all.reduce((sum, { targets }) => sum + targets.length, 0) <= FEW;
@@ -43,14 +49,22 @@ export class Sidebar {
     box.hidden = !state;
     if (box.dataset.state === state) return;
     box.dataset.state = state;
-    box.replaceChildren(...({
-      none: () => [element('h3', {}, 'No host is up'),
-        element('p', {}, 'One appears as soon as its agent is connected, if you may open something on it.')],
-      filtered: () => [element('p', {}, 'Nothing here has such a name.'),
-        element('button', { type: 'button', onclick: () => this.#unfilter() }, 'Show all')],
-      loading: () => [element('p', { class: 'visually-hidden' }, 'Looking for hosts …'),
-        ...['a', 'b', 'c'].map((one) => element('div', { class: `bone ${one}` }))],
-    }[state]?.() ?? []));
+    box.replaceChildren(
+      ...({
+        none: () => [
+          element('h3', {}, 'No host is up'),
+          element('p', {}, 'One appears as soon as its agent is connected, if you may open something on it.'),
+        ],
+        filtered: () => [
+          element('p', {}, 'Nothing here has such a name.'),
+          element('button', { type: 'button', onclick: () => this.#unfilter() }, 'Show all'),
+        ],
+        loading: () => [
+          element('p', { class: 'visually-hidden' }, 'Looking for hosts …'),
+          ...['a', 'b', 'c'].map((one) => element('div', { class: `bone ${one}` })),
+        ],
+      }[state]?.() ?? []),
+    );
   }
 
   #unfilter() {
@@ -68,18 +82,33 @@ export class Sidebar {
     const update = ({ targets, away: gone, version }) => {
       away.hidden = !gone;
       summary.title = version ? `streamrelay ${version}` : '';
-      keepInStep(items, shown, targets, ({ name, kind, viewer }) => `${name} ${kind} ${viewer}`,
-        (target) => this.#target(host, target));
+      keepInStep(
+        items,
+        shown,
+        targets,
+        ({ name, kind, viewer }) => `${name} ${kind} ${viewer}`,
+        (target) => this.#target(host, target),
+      );
     };
     return { element: element('li', { class: 'host' }, details), details, update };
   }
 
   #target(host, target) {
     const { name } = target;
-    const only = element('span', { class: 'only', title: 'You may look, not touch' }, icon('eye'),
-      element('span', { class: 'visually-hidden' }, 'view only'));
-    const button = element('button', { type: 'button', class: 'target', title: name }, icon(iconOf(target)),
-      element('span', { class: 'name' }, ...broken(name)), only, element('span', { class: 'kind' }, kindOf(target)));
+    const only = element(
+      'span',
+      { class: 'only', title: 'You may look, not touch' },
+      icon('eye'),
+      element('span', { class: 'visually-hidden' }, 'view only'),
+    );
+    const button = element(
+      'button',
+      { type: 'button', class: 'target', title: name },
+      icon(iconOf(target)),
+      element('span', { class: 'name' }, ...broken(name)),
+      only,
+      element('span', { class: 'kind' }, kindOf(target)),
+    );
     const item = element('li', {}, button);
     if (parts(name).length) askParts(item, button, name, (filled) => this.#choose(host, filled, target));
     else button.addEventListener('click', () => this.#choose(host, name, target));
@@ -110,10 +139,20 @@ function count(hosts) {
 
 /** The button of a pattern opens and closes a small form that asks for its parts. */
 function askParts(item, button, pattern, choose) {
-  const fields = parts(pattern).map((part) => element('label', {}, part,
-    element('input', { name: part, required: true, autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false' })));
-  const form = element('form', { class: 'parts', 'aria-label': pattern, hidden: true }, ...fields,
-    element('button', {}, 'Open'));
+  const fields = parts(pattern).map((part) =>
+    element(
+      'label',
+      {},
+      part,
+      element('input', { name: part, required: true, autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false' }),
+    ),
+  );
+  const form = element(
+    'form',
+    { class: 'parts', 'aria-label': pattern, hidden: true },
+    ...fields,
+    element('button', {}, 'Open'),
+  );
   const toggle = (open) => {
     form.hidden = !open;
     button.setAttribute('aria-expanded', String(open));

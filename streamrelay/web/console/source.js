@@ -13,7 +13,8 @@ export class Source {
   #leave = new AbortController();
 
   constructor(session, host, target) {
-    Object.assign(this, { host, target });
+    this.host = host;
+    this.target = target;
     this.#session = session;
   }
 
@@ -47,6 +48,7 @@ export class Source {
     return ticket;
   }
 
+  /** @param {{ view?: boolean, place?: string, after?: number }} options */
   #take({ view, place, after }) {
     const ticket = this.#ticket;
     this.#ticket = null;

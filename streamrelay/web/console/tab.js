@@ -4,8 +4,8 @@ import { Connection } from './connection.js';
 import { copy } from './copy.js';
 import { command, link } from './links.js';
 import { Panel } from './panel.js';
-import { whisper } from './toast.js';
 import { Source } from './source.js';
+import { whisper } from './toast.js';
 import { iconOf, load } from './viewers.js';
 
 export class Tab {
@@ -22,13 +22,19 @@ export class Tab {
 
   /** `number` tells it from others of the same target; `more` are entries for its menu; `close()` closes it. */
   constructor(session, { host, target, known, number, more, close }) {
-    Object.assign(this, { host, target });
+    this.host = host;
+    this.target = target;
     this.#session = session;
     this.#known = known;
     this.#source = new Source(session, host, target);
     this.#panel = new Panel({
-      host, target, number, close,
-      kind: iconOf(known ?? {}), act: () => this.reconnect(), entries: () => this.#entries(more),
+      host,
+      target,
+      number,
+      close,
+      kind: iconOf(known ?? {}),
+      act: () => this.reconnect(),
+      entries: () => this.#entries(more),
     });
     this.#panel.view = known?.view;
     this.#panel.screen.addEventListener('enlarged', () => this.focus());

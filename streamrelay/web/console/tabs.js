@@ -1,8 +1,8 @@
 // The tabs: which are open, which is selected (ARIA's tabs; they are selected as the focus moves).
 
 import { $ } from './dom.js';
-import { whisper } from './toast.js';
 import { Tab } from './tab.js';
+import { whisper } from './toast.js';
 
 /** Event: `change`, when tabs come, go, or another is selected; `selected` is null for the overview. */
 export class Tabs extends EventTarget {
@@ -28,9 +28,13 @@ export class Tabs extends EventTarget {
     });
     hosts.addEventListener('change', () => this.#hostsChanged());
     addEventListener('online', () => this.#hurry());
-    document.addEventListener('visibilitychange', () => { if (!document.hidden) this.#hurry(); });
+    document.addEventListener('visibilitychange', () => {
+      if (!document.hidden) this.#hurry();
+    });
     session.addEventListener('in', ({ detail }) => this.#signedIn(detail.another));
-    session.addEventListener('out', () => { if (session.left) this.closeAll(); });
+    session.addEventListener('out', () => {
+      if (session.left) this.closeAll();
+    });
   }
 
   /** Whether something ends for good when the page is left. */
@@ -45,7 +49,7 @@ export class Tabs extends EventTarget {
   /** Show a target: in its tab, or in a new one. */
   open(host, target, { another = false } = {}) {
     const there = this.find(host, target);
-    const tab = (!another && there) || this.#add(host, target, another);
+    const tab = (!another && there) || this.#add(host, target);
     this.select(tab);
     if (tab.isDown) tab.reconnect();
     tab.focus();
@@ -78,7 +82,7 @@ export class Tabs extends EventTarget {
   }
 
   closeAll() {
-    this.#all.splice(0).forEach((tab) => tab.destroy());
+    for (const tab of this.#all.splice(0)) tab.destroy();
     this.select(null);
   }
 
@@ -90,7 +94,7 @@ export class Tabs extends EventTarget {
     this.selected.focus();
   }
 
-  #add(host, target, another) {
+  #add(host, target) {
     const same = this.#all.filter((tab) => tab.host === host && tab.target === target).length;
     const tab = new Tab(this.#session, {
       host,
@@ -123,7 +127,10 @@ export class Tabs extends EventTarget {
     const now = this.#all.indexOf(this.#of(event.target));
     const last = this.#all.length - 1;
     const to = {
-      ArrowRight: now === last ? 0 : now + 1, ArrowLeft: now ? now - 1 : last, Home: 0, End: last,
+      ArrowRight: now === last ? 0 : now + 1,
+      ArrowLeft: now ? now - 1 : last,
+      Home: 0,
+      End: last,
     }[event.key];
     if (now < 0 || event.ctrlKey || event.altKey || event.metaKey) return;
     if (to !== undefined) {
@@ -150,7 +157,8 @@ export class Tabs extends EventTarget {
   }
 
   #signedIn(another) {
-    if (another) this.closeAll(); // what one user has opened isn't for the next
-    else this.#all.filter((tab) => tab.signInNeeded).forEach((tab) => tab.reconnect());
+    // What one user has opened isn't for the next.
+    if (another) this.closeAll();
+    for (const tab of this.#all) if (tab.signInNeeded) tab.reconnect();
   }
 }

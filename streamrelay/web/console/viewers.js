@@ -2,7 +2,13 @@
 
 const VIEWERS = { log: 'log', terminal: 'terminal', vnc: 'screen', spice: 'screen', raw: 'raw' }; // by name, the icon
 const KINDS = {
-  log: 'log', journal: 'journal', pty: 'terminal', container: 'container', qemu: 'machine', tcp: 'port', unix: 'socket',
+  log: 'log',
+  journal: 'journal',
+  pty: 'terminal',
+  container: 'container',
+  qemu: 'machine',
+  tcp: 'port',
+  unix: 'socket',
 };
 
 export function iconOf({ viewer }) {

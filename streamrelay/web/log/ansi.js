@@ -3,11 +3,16 @@
 /* eslint-disable no-control-regex */
 // ECMA-48: control sequences; strings (titles, links, the clipboard …), but for those without an end, which would hide
 // the rest of a line; other escapes. No expression here takes more than linear time.
-const ESCAPES = new RegExp([
-  /(?:\x1b\[|\x9b)([0-?]*)[ -/]*([@-~])/,
-  /(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x90-\x9f]*(?:\x07|\x1b\\|\x9c)/,
-  /\x1b[ -/]*[0-~]/,
-].map(({ source }) => source).join('|'), 'g');
+const ESCAPES = new RegExp(
+  [
+    /(?:\x1b\[|\x9b)([0-?]*)[ -/]*([@-~])/,
+    /(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x90-\x9f]*(?:\x07|\x1b\\|\x9c)/,
+    /\x1b[ -/]*[0-~]/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+  'g',
+);
 const SUSPECT = /[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/;
 const UNSEEN = new RegExp(SUSPECT, 'g');
 /* eslint-enable no-control-regex */
@@ -91,13 +96,17 @@ class Pen {
       this.#color = this.#background = null;
     } else if (code === 4 && more === '0') attributes.delete('underline');
     else if (Object.hasOwn(ON, code)) attributes.add(ON[code]);
-    else if (Object.hasOwn(OFF, code)) OFF[code].forEach((name) => attributes.delete(name));
+    else if (Object.hasOwn(OFF, code)) this.#unset(OFF[code]);
     else if (code >= 30 && code <= 37) this.#color = code - 30;
     else if (code >= 90 && code <= 97) this.#color = code - 82;
     else if (code === 39) this.#color = null;
     else if (code >= 40 && code <= 47) this.#background = code - 40;
     else if (code >= 100 && code <= 107) this.#background = code - 92;
     else if (code === 49) this.#background = null;
+  }
+
+  #unset(names) {
+    for (const name of names) this.#attributes.delete(name);
   }
 }
 
@@ -125,7 +134,8 @@ function extended([way, ...values]) {
 
 function indexed(number) {
   if (number < 16) return number;
-  if (number > 231) return `rgb(${Array(3).fill(8 + (number - 232) * 10).join(' ')})`;
+  const grey = 8 + (number - 232) * 10;
+  if (number > 231) return `rgb(${grey} ${grey} ${grey})`;
   const place = number - 16;
   return `rgb(${[Math.floor(place / 36), Math.floor(place / 6) % 6, place % 6].map((each) => CUBE[each]).join(' ')})`;
 }

@@ -47,11 +47,22 @@ export class Field {
     this.#changed = changed;
     this.#toggles = toggles;
     this.#input = element('input', {
-      type: 'search', placeholder: label, 'aria-label': label, autocomplete: 'off', autocapitalize: 'off',
-      spellcheck: false, oninput: () => this.#later(),
+      type: 'search',
+      placeholder: label,
+      'aria-label': label,
+      autocomplete: 'off',
+      autocapitalize: 'off',
+      spellcheck: false,
+      oninput: () => this.#later(),
     });
-    this.element = element('div', { class: 'group', role: 'group', 'aria-label': label },
-      this.#input, ...Object.values(toggles), ...more, this.#count);
+    this.element = element(
+      'div',
+      { class: 'group', role: 'group', 'aria-label': label },
+      this.#input,
+      ...Object.values(toggles),
+      ...more,
+      this.#count,
+    );
   }
 
   get text() {
@@ -111,8 +122,12 @@ export class Whole {
   constructor() {
     const close = button('Close', 'Close', () => this.#dialog.close());
     const copied = button('Copy', 'Copy the line', () => navigator.clipboard.writeText(this.#text.textContent));
-    this.#dialog = element('dialog', { 'aria-label': 'The whole line' },
-      element('header', {}, copied, element('span', { class: 'spring' }), close), this.#text);
+    this.#dialog = element(
+      'dialog',
+      { 'aria-label': 'The whole line' },
+      element('header', {}, copied, element('span', { class: 'spring' }), close),
+      this.#text,
+    );
     this.element = this.#dialog;
   }
 

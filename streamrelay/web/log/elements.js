@@ -51,7 +51,9 @@ export class Elements {
     if (this.#heights.size > REMEMBERED) this.#heights.clear();
     const elements = numbers.map((number) => this.#element(number));
     this.#list.append(...elements.filter((element) => !element.isConnected));
-    elements.forEach((element, index) => this.#heights.set(numbers[index], element.getBoundingClientRect().height));
+    for (const [index, element] of elements.entries()) {
+      this.#heights.set(numbers[index], element.getBoundingClientRect().height);
+    }
   }
 
   /** The height of a row that isn't wrapped. */

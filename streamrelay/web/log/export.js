@@ -31,11 +31,16 @@ export class Export {
     const pieces = [];
     let [size, until] = [0, performance.now() + SLICE];
     for (let end = numbers.length; end > 0 && size < most; end -= PIECE) {
-      const piece = numbers.slice(Math.max(0, end - PIECE), end).map((line) => this.#line(line)).join('');
+      const piece = numbers
+        .slice(Math.max(0, end - PIECE), end)
+        .map((line) => this.#line(line))
+        .join('');
       pieces.push(piece);
       size += piece.length;
       if (performance.now() < until) continue;
-      await new Promise((awake) => { setTimeout(awake, 0); });
+      await new Promise((awake) => {
+        setTimeout(awake, 0);
+      });
       until = performance.now() + SLICE;
     }
     return pieces.reverse();

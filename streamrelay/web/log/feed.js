@@ -5,7 +5,10 @@ import { ENDED, LOST, RESUMED, SKIPPED } from './lines.js';
 const SLICE = 8; // ms in which what has come is taken, before others get their turn
 
 const count = (number) => (number === 1 ? '1 line was' : `${number.toLocaleString('en')} lines were`);
-const pause = () => new Promise((awake) => { setTimeout(awake, 0); });
+const pause = () =>
+  new Promise((awake) => {
+    setTimeout(awake, 0);
+  });
 
 export class Feed {
   /** `{ place, after }`, as a stream that goes on here is opened by; null where a log has no places. */
@@ -27,7 +30,8 @@ export class Feed {
     let [until, first] = [0, true];
     try {
       for (;;) {
-        if (performance.now() > until && !globalThis.document?.hidden) { // there timers come once a second or minute
+        if (performance.now() > until && !globalThis.document?.hidden) {
+          // there timers come once a second or minute
           await pause();
           until = performance.now() + SLICE;
         }

@@ -23,7 +23,9 @@ export class Filter {
     this.#changed = changed;
     this.#more = more;
     this.#all = {
-      get count() { return lines.count; },
+      get count() {
+        return lines.count;
+      },
       at: (row) => lines.first + row,
       rank: (number) => Math.max(0, number - lines.first),
     };
@@ -43,7 +45,9 @@ export class Filter {
     const lines = this.#lines;
     const rest = () => (lines.end > lines.whole && through.fits(lines.whole) ? 1 : 0);
     return {
-      get count() { return through.count + rest(); },
+      get count() {
+        return through.count + rest();
+      },
       at: (row) => (row < through.count ? through.at(row) : lines.whole),
       rank: (number) => through.rank(number),
     };
@@ -87,7 +91,9 @@ export class Filter {
   #field(name, toggles, more) {
     const changed = () => this.renew();
     const all = [
-      ['Aa', 'upper and lower case differ', 'exact'], ['.*', 'a regular expression', 'expression'], ...toggles,
+      ['Aa', 'upper and lower case differ', 'exact'],
+      ['.*', 'a regular expression', 'expression'],
+      ...toggles,
     ];
     const made = all.map(([label, title, key]) => [key, toggle(label, `${name}: ${title}`, changed)]);
     return new Field(name, changed, Object.fromEntries(made), more);

@@ -89,7 +89,9 @@ dialog pre { margin: 0; padding: .75rem; max-height: 70vh; overflow: auto; white
 ${SIXTEEN.map((at) => `.front-${at} { color: var(--_c${at}); } .back-${at} { background: var(--_b${at}); }`).join('\n')}
 ${[0, 1, 2, 3, 4, 5, 6, 8].map((at) => `.back-${at}:not([class*="front-"])`).join(', ')} { color: #fff; }
 ${[7, 9, 10, 11, 12, 13, 14, 15].map((at) => `.back-${at}:not([class*="front-"])`).join(', ')} { color: #111; }
-${SIXTEEN.slice(0, 8).map((at) => `[class*="back-"].front-${at} { color: var(--_b${at}); }`).join('\n')}
+${SIXTEEN.slice(0, 8)
+  .map((at) => `[class*="back-"].front-${at} { color: var(--_b${at}); }`)
+  .join('\n')}
 @media (pointer: coarse) { button, input { min-height: 2.75rem; } .more { min-height: 0; } }
 @media (max-width: 40rem) { .bar { gap: .3rem; } .bar button { padding: 0 .45rem; } .group { flex-basis: 100%;
   max-width: none; } }

@@ -228,7 +228,7 @@ export class Viewport extends EventTarget {
     if (!this.following && count) {
       let row = Math.min(count - 1, this.#source.rank(this.#anchor.number));
       let { above } = this.#anchor;
-      while (above < 0 && row > 0) above += this.#heightOf(row -= 1, -1);
+      while (above < 0 && row > 0) above += this.#heightOf(--row, -1);
       above = Math.max(0, above);
       while (row < count - 1 && above >= this.#heightOf(row, 1)) above -= this.#heightOf(row++, 1);
       let filled = -above;
@@ -236,7 +236,7 @@ export class Viewport extends EventTarget {
       if (filled > room + 1) return [row, above, false];
     }
     let [row, filled] = [count, 0];
-    while (row > 0 && filled < room) filled += this.#heightOf(row -= 1, -1);
+    while (row > 0 && filled < room) filled += this.#heightOf(--row, -1);
     return [row, Math.max(0, filled - room), true];
   }
 

@@ -19,7 +19,7 @@ export class Channel {
   constructor(stream) {
     this.#stream = stream;
     this.#writer = stream.writable.getWriter();
-    this.#read(stream.readable.getReader());
+    void this.#read(stream.readable.getReader());
     stream.closed.then(({ code, reason, clean }) => {
       this.readyState = 'closed';
       this.onclose?.({ code, reason, wasClean: clean });

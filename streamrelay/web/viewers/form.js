@@ -43,7 +43,7 @@ export function askFor(element, words, fields, { signal, action = 'Send' }) {
     }
     signal.addEventListener('abort', cancelled);
     element.append(form);
-    form.querySelector('input, button').focus();
+    /** @type {HTMLElement} */ (form.querySelector('input, button')).focus();
   });
 }
 

@@ -13,7 +13,7 @@
  */
 export function withStyles(run) {
   document.createElement = (name, options) =>
-    (name === 'style' ? styleElement() : Document.prototype.createElement.call(document, name, options));
+    name === 'style' ? styleElement() : Document.prototype.createElement.call(document, name, options);
   try {
     return run();
   } finally {

@@ -4,7 +4,7 @@ import '../stream-log.js';
 
 /** A viewer of a log in `element`; `source` opens its streams (docs/architecture.rst, "The pages' files"). */
 export function create(element, source) {
-  const log = document.createElement('stream-log');
+  const log = /** @type {import('../stream-log.js').StreamLog} */ (document.createElement('stream-log'));
   log.setAttribute('aria-label', `Log of ${source.target} on ${source.host}`);
   Object.assign(log.style, { position: 'absolute', inset: '0' });
   for (const name of ['ground', 'text', 'muted', 'line', 'accent']) {

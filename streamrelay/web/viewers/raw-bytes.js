@@ -17,7 +17,7 @@ export class LastBytes {
 
   append(bytes) {
     this.came += bytes.length;
-    for (let at = 0; at < bytes.length;) {
+    for (let at = 0; at < bytes.length; ) {
       if (this.#used === BLOCK) {
         this.#blocks.push(new Uint8Array(BLOCK));
         this.#used = 0;

@@ -6,11 +6,14 @@ const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(
 
 /** As UTF-8, controls but for tabs and line ends as their pictures, and what isn't UTF-8 as U+FFFD. */
 export function plain(bytes) {
-  return new TextDecoder().decode(bytes).replace(/\r\n/g, '\n').replace(
-    // eslint-disable-next-line no-control-regex
-    /[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g,
-    pictured,
-  );
+  return new TextDecoder()
+    .decode(bytes)
+    .replace(/\r\n/g, '\n')
+    .replace(
+      // eslint-disable-next-line no-control-regex
+      /[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g,
+      pictured,
+    );
 }
 
 /** A control character's picture; U+FFFD for what has none. */

@@ -41,7 +41,10 @@ class Raw {
   }
 
   get actions() {
-    return [{ label: 'Save what came', run: () => this.#save() }, { label: 'Clear', run: () => this.#clear() }];
+    return [
+      { label: 'Save what came', run: () => this.#save() },
+      { label: 'Clear', run: () => this.#clear() },
+    ];
   }
 
   async connect() {

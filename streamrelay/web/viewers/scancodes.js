@@ -1,7 +1,9 @@
 // The keys of a PC's keyboard, by where they are and by what they type on one of the US: scan codes, set 1 (IBM PC AT
 // Technical Reference). Where a key is, is its `code` (W3C, "UI Events KeyboardEvent code Values").
 
-const PLACES = [ // from a scan code on; a dot is none
+/** @type {[number, string][]} */
+const PLACES = [
+  // from a scan code on; a dot is none
   [0x01, 'Escape Digit1 Digit2 Digit3 Digit4 Digit5 Digit6 Digit7 Digit8 Digit9 Digit0 Minus Equal Backspace'],
   [0x0f, 'Tab KeyQ KeyW KeyE KeyR KeyT KeyY KeyU KeyI KeyO KeyP BracketLeft BracketRight Enter ControlLeft'],
   [0x1e, 'KeyA KeyS KeyD KeyF KeyG KeyH KeyJ KeyK KeyL Semicolon Quote Backquote ShiftLeft Backslash'],
@@ -17,6 +19,7 @@ const PLACES = [ // from a scan code on; a dot is none
   [0xe046, 'Pause Home ArrowUp PageUp . ArrowLeft . ArrowRight . End ArrowDown PageDown Insert Delete'],
   [0xe05b, 'MetaLeft MetaRight ContextMenu'],
 ];
+/** @type {[number, string, string][]} */
 const ROWS = [
   [0x02, '1234567890-=', '!@#$%^&*()_+'],
   [0x10, 'qwertyuiop[]', 'QWERTYUIOP{}'],

@@ -4,8 +4,11 @@ import { released, scancode, scancodeAt } from './scancodes.js';
 
 const ALT_GR = 'AltRight';
 const AT_ONCE = 50; // milliseconds; nobody presses Ctrl and AltGr within them
-const MODIFIERS = { // what an event says is held, and by which keys; the first is pressed if none is
-  shiftKey: ['ShiftLeft', 'ShiftRight'], ctrlKey: ['ControlLeft', 'ControlRight'], altKey: ['AltLeft'],
+const MODIFIERS = {
+  // what an event says is held, and by which keys; the first is pressed if none is
+  shiftKey: ['ShiftLeft', 'ShiftRight'],
+  ctrlKey: ['ControlLeft', 'ControlRight'],
+  altKey: ['AltLeft'],
   metaKey: ['MetaLeft', 'MetaRight'],
 };
 const NAMES = new Set([...Object.values(MODIFIERS).flat(), ALT_GR]);
@@ -55,7 +58,7 @@ export class Keys {
     const third = this.#held.has(ALT_GR) || event.getModifierState('AltGraph'); // some say Ctrl and Alt of it
     for (const [flag, places] of Object.entries(MODIFIERS)) {
       const held = places.filter((place) => this.#held.has(place));
-      if (!event[flag]) held.forEach((place) => this.#up(place));
+      if (!event[flag]) for (const place of held) this.#up(place);
       else if (!held.length && !third) this.#down(places[0], scancodeAt(places[0]), event.timeStamp);
     }
   }

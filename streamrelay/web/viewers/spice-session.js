@@ -1,19 +1,15 @@
-// One session of spice-html5: its channels, its screen and its outcome, apart from all others on the page.
+// One session of spice-html5: its channels and its outcome, apart from all others on the page.
 //
-// spice-html5 is made for a page of its own. Here several share one: their screens have ids of their own, surfaces are
-// found by their session and not by an id, no key or pointer reaches more than the one that has the focus, none takes
-// the focus by itself, and whatever ends one channel ends them all, with that websocket's close code.
+// spice-html5 is made for a page of its own. Here several share one: their screens are apart (spice-screen.js), and
+// whatever ends one channel of a session ends them all, with that websocket's close code.
 
 import { outcome } from '../streamrelay.js';
 import { failure, line, refusal, unseen } from './outcomes.js';
-import { dropPicture, keepPicture } from './picture.js';
 import { released } from './scancodes.js';
-import { Keys } from './spice-keys.js';
+import { SpiceScreen } from './spice-screen.js';
 
-const SETTLED = 200; // milliseconds in which a size doesn't change before the machine is told
 const TICKET = 128; // bytes
 const TLS = 5; // SPICE_LINK_ERR_NEED_SECURED
-let count = 0;
 
 export class SpiceSession {
   connected; // rejects with an error that has an outcome
@@ -23,15 +19,9 @@ export class SpiceSession {
   denied = false;
 
   #library;
-  #frame;
-  #screen = document.createElement('div');
+  #screen;
   #main;
   #channels = new Set();
-  #keys = new Keys((way, code) => this.#send(way, code));
-  #focused = false; // also while the machine changes its mode
-  #before = null; // what had the focus when ours was wanted, and there was no screen yet
-  #observer = new ResizeObserver(() => this.#fit());
-  #resizing = 0;
   #begun; // tells that it is connected
   #settle; // and how it ended
 
@@ -43,11 +33,14 @@ export class SpiceSession {
    */
   constructor(library, frame, url, password, signal) {
     this.#library = library;
-    this.#frame = frame;
-    this.closed = new Promise((settle) => { this.#settle = settle; });
-    this.#screen.id = `spice-screen-${++count}`;
-    this.#screen.className = 'spice-screen';
-    frame.append(this.#screen);
+    this.closed = new Promise((settle) => {
+      this.#settle = settle;
+    });
+    this.#screen = new SpiceScreen(frame, library.inputs, {
+      canvas: () => this.#canvas,
+      resized: (width, height) => this.#resize(width, height),
+      send: (way, code) => this.#send(way, code),
+    });
     this.connected = new Promise((resolve, reject) => {
       this.#begun = resolve;
       this.#begin(url, password);
@@ -58,10 +51,8 @@ export class SpiceSession {
     if (signal.aborted) this.close();
   }
 
-  /** Take the focus, now or as soon as there is a screen; then only if nothing else has taken it meanwhile. */
   focus() {
-    if (this.#canvas) this.#canvas.focus({ preventScroll: true });
-    else this.#before = document.activeElement;
+    this.#screen.focus();
   }
 
   close() {
@@ -88,7 +79,8 @@ export class SpiceSession {
   // -- channels ------------------------------------------------------------------------------------------------
 
   #begin(uri, password) {
-    const main = this.#main = this.#open(uri, password);
+    const main = this.#open(uri, password);
+    this.#main = main;
     if (!main) return;
     this.#add(main);
     for (const name of ['inputs', 'cursor', 'display']) {
@@ -109,8 +101,9 @@ export class SpiceSession {
   #open(uri, password) {
     const { SpiceMainConn } = this.#library.main;
     try {
-      return new SpiceMainConn({ uri, password, screen_id: this.#screen.id, onagent: () => this.#resize() });
-    } catch { // its message has the URL
+      return new SpiceMainConn({ uri, password, screen_id: this.#screen.id, onagent: () => this.#screen.tellSize() });
+    } catch {
+      // its message has the URL
       this.#screen.remove();
       this.#settle(refusal('this page may open no websocket to the relay'));
       return null;
@@ -125,7 +118,7 @@ export class SpiceSession {
     const { send_ticket: send } = channel;
     channel.send_ticket = (ticket) => send.call(channel, aligned(ticket));
     const { Constants } = this.#library.enums;
-    if (channel.type === Constants.SPICE_CHANNEL_DISPLAY) this.#contain(channel);
+    if (channel.type === Constants.SPICE_CHANNEL_DISPLAY) this.#screen.contain(channel, this.#main);
     // The inputs say first that they are there; a key before that would be lost.
     if (channel.type === Constants.SPICE_CHANNEL_INPUTS) after(channel, () => this.#begun());
     // What a port says would become events of the whole window.
@@ -146,9 +139,7 @@ export class SpiceSession {
 
   #end(ended) {
     if (!this.#main || this.#main.state === 'closing') return;
-    this.#observer.disconnect();
-    clearTimeout(this.#resizing);
-    keepPicture(this.#frame, this.#canvas);
+    this.#screen.keep();
     this.#main.stop(); // takes the surfaces away, too
     for (const channel of this.#channels) {
       channel.state = 'closing';
@@ -158,71 +149,14 @@ export class SpiceSession {
     this.#settle(ended);
   }
 
-  // -- the screen ----------------------------------------------------------------------------------------------
-
   get #canvas() {
     const display = this.#main?.display;
     return display?.surfaces?.[display.primary_surface]?.canvas;
   }
 
-  /** Let the display find its surfaces by itself, and the pointer and keys by us. */
-  #contain(display) {
-    display.hook_events = () => this.#hook(this.#canvas);
-    display.unhook_events = () => this.#keys.release();
-    display.delete_surface = (id) => {
-      if (display.primary_surface === id) {
-        display.unhook_events();
-        display.primary_surface = undefined;
-        display.surfaces[id].canvas.remove();
-      }
-      delete display.surfaces[id];
-    };
-  }
-
-  #hook(canvas) {
-    const { inputs } = this.#library;
-    dropPicture(this.#frame);
-    canvas.sc = this.#main;
-    canvas.removeAttribute('id'); // every session has a surface 0
-    canvas.tabIndex = 0;
-    canvas.setAttribute('role', 'application');
-    canvas.setAttribute('aria-label', "The machine's screen");
-    const events = {
-      mousemove: inputs.handle_mousemove, mouseup: inputs.handle_mouseup, wheel: inputs.handle_mousewheel,
-      mousedown: inputs.handle_mousedown, contextmenu: inputs.handle_contextmenu,
-      keydown: (event) => this.#keys.take(event), keyup: (event) => this.#keys.take(event),
-    };
-    for (const [type, act] of Object.entries(events)) canvas.addEventListener(type, act);
-    canvas.addEventListener('mousedown', () => canvas.focus({ preventScroll: true }));
-    canvas.addEventListener('focus', () => { this.#focused = true; });
-    canvas.addEventListener('blur', () => {
-      this.#focused = !canvas.isConnected;
-      this.#keys.release();
-    });
-    if (this.#focused || this.#before === document.activeElement) canvas.focus({ preventScroll: true });
-    this.#before = null;
-    this.#observer.observe(this.#frame);
-    this.#fit();
-  }
-
-  /** Scale the screen to its frame. A transform leaves the pointer's coordinates those of the machine. */
-  #fit() {
-    const canvas = this.#canvas;
-    const { clientWidth, clientHeight } = this.#frame;
-    if (!canvas || !clientWidth || !clientHeight) return;
-    const scale = Math.min(clientWidth / canvas.width, clientHeight / canvas.height);
-    const left = (clientWidth - canvas.width * scale) / 2;
-    const top = (clientHeight - canvas.height * scale) / 2;
-    this.#screen.style.transform = `translate(${left}px, ${top}px) scale(${scale})`;
-    clearTimeout(this.#resizing);
-    this.#resizing = setTimeout(() => this.#resize(), SETTLED);
-  }
-
-  /** Tell the machine's own agent the frame's size, if it has one; multiples of 8, as X servers want. */
-  #resize() {
-    const { clientWidth, clientHeight } = this.#frame;
-    if (!this.#main?.agent_connected || !clientWidth || !clientHeight) return;
-    this.#main.resize_window(0, clientWidth & ~7, clientHeight & ~7, 32, 0, 0);
+  /** Tell the machine's own agent the screen's size, if it has one; multiples of 8, as X servers want. */
+  #resize(width, height) {
+    if (this.#main?.agent_connected) this.#main.resize_window(0, width & ~7, height & ~7, 32, 0, 0);
   }
 }
 

@@ -55,7 +55,9 @@ class Spice {
       }
       this.#password = password;
       this.#session = session;
-      session.closed.then(() => { if (this.#session === session) this.#session = null; });
+      session.closed.then(() => {
+        if (this.#session === session) this.#session = null;
+      });
       return { closed: session.closed, close: () => session.close() };
     }
   }
@@ -70,9 +72,7 @@ class Spice {
   }
 
   async #load() {
-    const modules = await Promise.all([
-      ...MODULES.map((name) => load(NAME, `spice-html5/src/${name}.js`)), ownStyle(),
-    ]);
+    const modules = await Promise.all([...MODULES.map((name) => load(NAME, `spice-html5/src/${name}.js`)), ownStyle()]);
     const library = Object.fromEntries(MODULES.map((name, at) => [name, modules[at]]));
     allowStyleAttribute(HTMLVideoElement); // where a video is on the screen
     const silent = () => {};
@@ -91,9 +91,14 @@ class Spice {
   }
 
   async #typeText(session) {
-    await typeText(this.#element, this.#undo.signal, (letter) => scancode(letter) > 0, (letter, shift) => {
-      session.press(...(shift ? [SHIFT] : []), scancode(letter));
-    });
+    await typeText(
+      this.#element,
+      this.#undo.signal,
+      (letter) => scancode(letter) > 0,
+      (letter, shift) => {
+        session.press(...(shift ? [SHIFT] : []), scancode(letter));
+      },
+    );
     session.focus();
   }
 }

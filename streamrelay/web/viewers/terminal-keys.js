@@ -1,8 +1,15 @@
 // Keys that a phone's keyboard lacks, in a bar below the terminal; it is shown where fingers point.
 
 const KEYS = [
-  ['Esc', '\x1b'], ['Tab', '\t'], ['↑', 'A', 'Up'], ['↓', 'B', 'Down'], ['←', 'D', 'Left'], ['→', 'C', 'Right'],
-  ['|', '|'], ['/', '/'], ['-', '-'],
+  ['Esc', '\x1b'],
+  ['Tab', '\t'],
+  ['↑', 'A', 'Up'],
+  ['↓', 'B', 'Down'],
+  ['←', 'D', 'Left'],
+  ['→', 'C', 'Right'],
+  ['|', '|'],
+  ['/', '/'],
+  ['-', '-'],
 ];
 
 /**
@@ -19,11 +26,14 @@ export function keyBar(terminal) {
   const held = () => control.getAttribute('aria-pressed') === 'true';
   control.setAttribute('aria-pressed', 'false');
   const cursor = (letter) => `\x1b${terminal.modes.applicationCursorKeysMode ? 'O' : '['}${letter}`;
-  element.append(control, ...KEYS.map(([label, text, name]) => {
-    const key = button(label, () => terminal.input(name ? cursor(text) : text));
-    if (name) key.setAttribute('aria-label', name);
-    return key;
-  }));
+  element.append(
+    control,
+    ...KEYS.map(([label, text, name]) => {
+      const key = button(label, () => terminal.input(name ? cursor(text) : text));
+      if (name) key.setAttribute('aria-label', name);
+      return key;
+    }),
+  );
 
   function apply(text) {
     if (!held() || !/^[@-~]$/.test(text)) return text;

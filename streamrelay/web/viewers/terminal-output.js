@@ -50,13 +50,13 @@ export class Output {
   async afresh() {
     const { buffer, rows } = this.#terminal;
     await this.parsed();
-    if (buffer.active.type === 'alternate') this.write(FIRST_SCREEN); // on the first one it would move the cursor up
-    this.write(AFRESH);
+    if (buffer.active.type === 'alternate') void this.write(FIRST_SCREEN); // on the first one it would move the cursor up
+    void this.write(AFRESH);
     await this.parsed();
     const { active } = buffer;
     let last = rows - 1;
     while (last > active.cursorY && !active.getLine(active.baseY + last)?.translateToString(true)) last -= 1;
-    this.write(`\x1b[${last + 1}H\r\n`);
+    void this.write(`\x1b[${last + 1}H\r\n`);
   }
 
   #turn() {
@@ -92,6 +92,8 @@ export class Output {
 
   #below(bytes) {
     if (this.#bytes <= bytes) return Promise.resolve();
-    return new Promise((go) => { this.#waiters.push([bytes, go]); });
+    return new Promise((go) => {
+      this.#waiters.push([bytes, go]);
+    });
   }
 }

@@ -13,9 +13,13 @@ export function harmless(text) {
 
 /** Make all pastes into an element that has xterm.js in it harmless: by keys, the menu, or the mouse's middle button. */
 export function guardPastes(element, terminal) {
-  element.addEventListener('paste', (event) => {
-    event.preventDefault();
-    event.stopPropagation(); // it comes before xterm.js, which doesn't see it
-    terminal.paste(harmless(event.clipboardData?.getData('text/plain') ?? ''));
-  }, { capture: true });
+  element.addEventListener(
+    'paste',
+    (event) => {
+      event.preventDefault();
+      event.stopPropagation(); // it comes before xterm.js, which doesn't see it
+      terminal.paste(harmless(event.clipboardData?.getData('text/plain') ?? ''));
+    },
+    { capture: true },
+  );
 }

@@ -10,7 +10,6 @@ import { load, loadStyle, ownStyle } from './third-party.js';
 
 const NAME = "the terminal's viewer (xterm.js)";
 const SCROLLBACK = 10_000; // lines
-const RESIZE_EVERY = 250; // milliseconds between two sizes that the host is told
 const SIZES = [8, 32]; // of the text, in pixels
 const ENCODER = new TextEncoder();
 // Keys that go to the target, and would do something to the page where xterm.js lets the browser have them, too.
@@ -29,8 +28,7 @@ class Terminal {
   #fit = null;
   #stream = null; // the one whose bytes are shown
   #writer = null; // null while nothing may be sent
-  #told = ''; // the size that the host knows
-  #tellLater = 0;
+  /** @type {PromiseWithResolvers<void>} */
   #gone = Promise.withResolvers();
   #undo = new AbortController(); // of listeners
 
@@ -81,7 +79,6 @@ class Terminal {
   destroy() {
     this.#undo.abort();
     this.#gone.resolve();
-    clearTimeout(this.#tellLater);
     this.#stream?.close();
     this.#stream = this.#writer = null;
     this.#terminal?.dispose();
@@ -105,7 +102,7 @@ class Terminal {
       fontFamily: 'ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace',
       fontSize: 14,
       lineHeight: 1.1, // at 1 some sizes of DejaVu Sans Mono have no underscores; much more would cut frames apart
-      linkHandler: { activate: (event, address) => follow(address) },
+      linkHandler: { activate: (_event, address) => follow(address) },
       minimumContrastRatio: 4.5, // WCAG 2.2, 1.4.3
       screenReaderMode: wantsReader(),
       scrollback: SCROLLBACK,
@@ -137,9 +134,11 @@ class Terminal {
 
   #listen(terminal) {
     this.#followTheme(terminal);
-    terminal.onResize(() => this.#tell());
+    terminal.onResize(() => this.#tellSize());
     terminal.onBell(() => this.#flash());
-    terminal.onKey(({ domEvent }) => { if (PAGES_OWN.test(domEvent.key)) domEvent.preventDefault(); });
+    terminal.onKey(({ domEvent }) => {
+      if (PAGES_OWN.test(domEvent.key)) domEvent.preventDefault();
+    });
     terminal.attachCustomKeyEventHandler((event) => {
       const [ours, key] = [event.ctrlKey && event.shiftKey && !event.altKey, event.code];
       if (ours && key === 'KeyC' && event.type === 'keydown' && terminal.hasSelection()) {
@@ -154,7 +153,9 @@ class Terminal {
   #followTheme(terminal) {
     const { signal } = this.#undo;
     const frame = this.#element.firstChild;
-    const follow = () => { terminal.options.theme = themeOf(getComputedStyle(frame).backgroundColor); };
+    const follow = () => {
+      terminal.options.theme = themeOf(getComputedStyle(frame).backgroundColor);
+    };
     const chosen = new MutationObserver(follow);
     chosen.observe(document.documentElement, { attributes: true });
     signal.addEventListener('abort', () => chosen.disconnect());
@@ -186,11 +187,10 @@ class Terminal {
     const terminal = this.#terminal;
     terminal.options.disableStdin = view;
     this.#element.firstChild.classList.toggle('view-only', view);
+    this.#fitNow(); // before the stream is there to be told of it, as it is told below
     this.#stream = stream;
     this.#writer = view ? null : stream.writable.getWriter();
-    this.#told = '';
-    this.#fitNow();
-    if (!this.#tellLater) this.#tell();
+    this.#tellSize();
   }
 
   /** Show what comes until nothing more does; what the terminal can't take stays with the host. */
@@ -201,7 +201,8 @@ class Terminal {
         const { done, value } = await reader.read();
         if (done || stream !== this.#stream) break;
         if (value instanceof Uint8Array) await this.#output.write(value);
-        else if (value.exit !== undefined) await this.#output.write(`\r\n\x1b[0mthe command ended with status ${value.exit}\r\n`);
+        else if (value.exit !== undefined)
+          await this.#output.write(`\r\n\x1b[0mthe command ended with status ${value.exit}\r\n`);
       }
     } catch {
       // a stream that broke; its outcome says how
@@ -216,16 +217,10 @@ class Terminal {
     this.#writer?.write(bytes).catch(() => {}); // a stream that broke; its outcome says how
   }
 
-  /** Tell the host the size; at most once in RESIZE_EVERY, the last one always. */
-  #tell() {
+  /** Tell the host the size; the stream sees that it isn't told too often. */
+  #tellSize() {
     const { cols, rows } = this.#terminal;
-    if (this.#tellLater || !this.#stream || this.#told === `${cols} ${rows}`) return;
-    this.#told = `${cols} ${rows}`;
-    this.#stream.resize(cols, rows);
-    this.#tellLater = setTimeout(() => {
-      this.#tellLater = 0;
-      if (this.#terminal) this.#tell();
-    }, RESIZE_EVERY);
+    this.#stream?.resize(cols, rows);
   }
 }
 

@@ -13,7 +13,7 @@ const sheets = new Map(); // promises of the style sheets that the page has, by 
 export async function load(viewer, path) {
   const address = new URL(path, FOLDER);
   try {
-    return await import(address);
+    return await import(address.href);
   } catch (cause) {
     throw await missing(viewer, address, cause);
   }
@@ -31,14 +31,18 @@ export function ownStyle() {
 
 function style(viewer, address) {
   if (!sheets.has(address.href)) {
-    sheets.set(address.href, linked(address).catch(async (cause) => {
-      sheets.delete(address.href); // the next attempt asks anew
-      throw await missing(viewer, address, cause);
-    }));
+    sheets.set(
+      address.href,
+      linked(address).catch(async (cause) => {
+        sheets.delete(address.href); // the next attempt asks anew
+        throw await missing(viewer, address, cause);
+      }),
+    );
   }
   return sheets.get(address.href);
 }
 
+/** @returns {Promise<void>} */
 function linked(address) {
   return new Promise((loaded, failed) => {
     const link = document.createElement('link');

@@ -7,7 +7,7 @@ import { dropPicture, keepPicture } from './picture.js';
 import { load, ownStyle } from './third-party.js';
 import { typeText } from './typing.js';
 
-const NAME = "the VNC viewer (noVNC)";
+const NAME = 'the VNC viewer (noVNC)';
 const FIELDS = {
   username: { name: 'username', label: 'User' },
   password: { name: 'password', label: 'Password', type: 'password' },
@@ -65,8 +65,12 @@ class Vnc {
     if (this.#undo.signal.aborted) stream.close();
     const session = new Session(RFB, stream, this.#screen, this.#source.view || Boolean(stream.ticket?.view));
     this.#undo.signal.addEventListener('abort', () => session.close());
-    session.rfb.addEventListener('clipboard', ({ detail }) => { this.#copied = detail.text; });
-    session.closed.then(() => { if (this.#rfb === session.rfb) this.#rfb = null; });
+    session.rfb.addEventListener('clipboard', ({ detail }) => {
+      this.#copied = detail.text;
+    });
+    session.closed.then(() => {
+      if (this.#rfb === session.rfb) this.#rfb = null;
+    });
     await session.connected;
     this.#rfb = session.rfb;
     return { closed: session.closed, close: () => session.close() };
@@ -82,11 +86,16 @@ class Vnc {
   }
 
   async #typeText(rfb) {
-    await typeText(this.#element, this.#undo.signal, () => true, (letter, shift) => {
-      if (shift) rfb.sendKey(0xffe1, 'ShiftLeft', true);
-      rfb.sendKey(this.#keysyms.lookup(letter.codePointAt(0)), null);
-      if (shift) rfb.sendKey(0xffe1, 'ShiftLeft', false);
-    });
+    await typeText(
+      this.#element,
+      this.#undo.signal,
+      () => true,
+      (letter, shift) => {
+        if (shift) rfb.sendKey(0xffe1, 'ShiftLeft', true);
+        rfb.sendKey(this.#keysyms.lookup(letter.codePointAt(0)), null);
+        if (shift) rfb.sendKey(0xffe1, 'ShiftLeft', false);
+      },
+    );
     rfb.focus();
   }
 }
@@ -107,7 +116,8 @@ class Session {
     this.#screen = screen;
     this.#channel = new Channel(stream);
     dropPicture(screen);
-    const rfb = this.rfb = new RFB(screen, this.#channel, { shared: true });
+    const rfb = new RFB(screen, this.#channel, { shared: true });
+    this.rfb = rfb;
     const canvas = screen.querySelector('canvas');
     Object.assign(rfb, { scaleViewport: true, viewOnly: view, resizeSession: !view, background: 'transparent' });
     const ended = new Promise((resolve) => rfb.addEventListener('disconnect', resolve));
@@ -136,7 +146,8 @@ class Session {
     keepPicture(this.#screen, canvas);
     const outcome = await stream.closed;
     if (this.#said) return refusal(this.#said);
-    if (this.#channel.left && !this.#leaving) { // noVNC gave up
+    if (this.#channel.left && !this.#leaving) {
+      // noVNC gave up
       return refusal('the target is not a VNC server that this viewer supports');
     }
     return outcome;
@@ -144,7 +155,10 @@ class Session {
 
   async #credentials(types) {
     const answer = await askFor(
-      this.#screen, 'The VNC server asks who you are', types.map((type) => FIELDS[type]), { signal: this.#over.signal },
+      this.#screen,
+      'The VNC server asks who you are',
+      types.map((type) => FIELDS[type]),
+      { signal: this.#over.signal },
     );
     if (answer) this.rfb.sendCredentials(answer);
     else this.close('no user or password was given to the VNC server');

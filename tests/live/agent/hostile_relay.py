@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from tests.live.agent.hostile_relay_cases import Misdeed
+from tests.live.agent.hostile_relay_cases import RelayCase
 from tests.live.support.raw import RawSocket, accept
 from tests.live.support.waiting import WAIT
 
@@ -43,11 +43,11 @@ class Server:
 
 
 class HostileRelay(Server):
-    """Plays the misdeed number N to whoever dials a path with ``/row-N``; keeps what it was told in return."""
+    """Plays the case number N to whoever dials a path with ``/row-N``; keeps what it was told in return."""
 
-    def __init__(self, misdeeds: list[Misdeed]) -> None:
+    def __init__(self, cases: list[RelayCase]) -> None:
         super().__init__(self._play)
-        self.misdeeds = misdeeds
+        self.cases = cases
         self.codes: dict[int, int] = {}
         """The close code that each row was answered with; 0 for none."""
         self.heard: dict[int, bytes] = {}
@@ -65,17 +65,17 @@ class HostileRelay(Server):
         key = re.search(rb"Sec-WebSocket-Key: (\S+)", head)
         assert found and key, head
         number = int(found[1])
-        misdeed = self.misdeeds[number]
-        answer = misdeed.answer.replace(b"ACCEPT", accept(key[1].decode()).encode())
+        case = self.cases[number]
+        answer = case.answer.replace(b"ACCEPT", accept(key[1].decode()).encode())
         try:
-            misdeed.send(connection, answer + b"".join(misdeed.frames))
-            self._listen(connection, number, misdeed)
+            case.send(connection, answer + b"".join(case.frames))
+            self._listen(connection, number, case)
         finally:
             with self.ended:
                 self.codes.setdefault(number, 0)
                 self.ended.notify_all()
 
-    def _listen(self, connection: socket.socket, number: int, misdeed: Misdeed) -> None:
+    def _listen(self, connection: socket.socket, number: int, case: RelayCase) -> None:
         """Read the frames of the other end until it goes, and hold its close frame's code."""
         reader = Masked(connection)
         while True:
@@ -85,7 +85,7 @@ class HostileRelay(Server):
                 return
             if opcode == 2:
                 self.heard[number] = self.heard.get(number, b"") + payload
-                if misdeed.echoes:
+                if case.echoes:
                     connection.sendall(bytes((0x82, len(payload))) + payload)
             if opcode == 8:
                 self.codes[number] = int.from_bytes(payload[:2], "big")
@@ -94,7 +94,7 @@ class HostileRelay(Server):
     def code(self, number: int) -> int:
         """The close code that a row got, once it is over."""
         with self.ended:
-            assert self.ended.wait_for(lambda: number in self.codes, WAIT), self.misdeeds[number].name
+            assert self.ended.wait_for(lambda: number in self.codes, WAIT), self.cases[number].name
             return self.codes[number]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from streamrelay.protocol.tokens import new_id
 from tests.live.agent.hostile_relay import HostileRelay, LeadingPlatform, Server
-from tests.live.agent.hostile_relay_cases import FAULTS, HARMLESS, SLOW, UNFRAMED, UNMET, Misdeed, after_met
+from tests.live.agent.hostile_relay_cases import FAULTS, HARMLESS, NOT_MET, SLOW, UNFRAMED, RelayCase, after_met
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST, shared
 from tests.live.support.nats import NatsClient
@@ -23,14 +23,14 @@ OPEN = f"streamrelay.v1.host.{HOST}.open"
 class Dialled(LiveTest):
     """A test of one who dials a hostile relay."""
 
-    def relay(self, misdeeds: list[Misdeed]) -> HostileRelay:
-        relay = HostileRelay(misdeeds)
+    def relay(self, cases: list[RelayCase]) -> HostileRelay:
+        relay = HostileRelay(cases)
         self.addCleanup(relay.close)
         return relay
 
-    def assert_told(self, misdeed: Misdeed, text: str) -> None:
+    def assert_told(self, case: RelayCase, text: str) -> None:
         """What was said of a misdeed is what it was."""
-        self.assertTrue(misdeed.says in text, f"{misdeed.name}: {text!r}")
+        self.assertTrue(case.says in text, f"{case.name}: {text!r}")
 
 
 class Agents(Dialled):
@@ -86,21 +86,21 @@ class Agents(Dialled):
             target.sendall(b"still there")
             self.assertEqual(target.recv(100), b"still there")
 
-    def unframed(self, misdeed: Misdeed, url: str) -> None:
+    def unframed(self, case: RelayCase, url: str) -> None:
         stream = new_id()
         answer = self.summon(url, stream)
-        self.assertEqual(answer["refused"], "dial_failed", misdeed.name)
-        self.assert_told(misdeed, answer["reason"])
-        self.assertTrue(answer["reason"].isprintable() and len(answer["reason"]) < 260, misdeed.name)
+        self.assertEqual(answer["refused"], "dial_failed", case.name)
+        self.assert_told(case, answer["reason"])
+        self.assertTrue(answer["reason"].isprintable() and len(answer["reason"]) < 260, case.name)
         with self.listener.accept() as target:
             self.assert_target_closed(target)
-        self.assertIn("refused: the relay can't be reached", self.said(stream, 1), misdeed.name)
+        self.assertIn("refused: the relay can't be reached", self.said(stream, 1), case.name)
 
     def test_answers(self) -> None:
         """An answer that is no 101 of ours fails the dial: one line, the target is closed, the platform hears it."""
         relay = self.relay(UNFRAMED)
-        for number, misdeed in enumerate(UNFRAMED):
-            self.unframed(misdeed, relay.url(number))
+        for number, case in enumerate(UNFRAMED):
+            self.unframed(case, relay.url(number))
         self.assert_serves()
         print(f"figure: {len(UNFRAMED)} bad answers of a relay to an agent")
 
@@ -118,8 +118,8 @@ class Agents(Dialled):
         self.bus = NatsClient(self.common.nats_port)
         self.addCleanup(self.bus.close)
         self.assert_serves()
-        for work, misdeed, stream, target in zip(works, SLOW, streams, self.listener.accepted, strict=False):
-            self.assertIn(misdeed.says, work.result()["reason"])
+        for work, case, stream, target in zip(works, SLOW, streams, self.listener.accepted, strict=False):
+            self.assertIn(case.says, work.result()["reason"])
             self.assert_target_closed(target)
             self.said(stream, 1)
 
@@ -138,49 +138,49 @@ class Agents(Dialled):
             server = Server(serve)
             self.addCleanup(server.close)
             says = "" if name == "end" else "TLS"
-            self.unframed(Misdeed(name, says=says), f"wss://127.0.0.1:{server.port}")
+            self.unframed(RelayCase(name, says=says), f"wss://127.0.0.1:{server.port}")
         self.assert_serves()
 
-    def framed(self, misdeeds: list[Misdeed], lines: int, words: str) -> None:
+    def framed(self, cases: list[RelayCase], lines: int, words: str) -> None:
         """Each misdeed ends its stream: so many lines, the last with these words; the target is closed."""
-        relay = self.relay(misdeeds)
+        relay = self.relay(cases)
         streams = []
-        for number in range(len(misdeeds)):
+        for number in range(len(cases)):
             streams.append(new_id())
             self.assertEqual(self.summon(relay.url(number), streams[-1])["ready"], True)
             self.listener.accept()
-        for number, misdeed in enumerate(misdeeds):
+        for number, case in enumerate(cases):
             said = self.said(streams[number], lines)
-            self.assertIn(words, said, misdeed.name)
-            self.assert_told(misdeed, said)
+            self.assertIn(words, said, case.name)
+            self.assert_told(case, said)
             self.assert_target_closed(self.listener.accepted[number])
-            if misdeed.code is not None:
-                self.assertEqual(relay.code(number), misdeed.code, misdeed.name)
+            if case.code is not None:
+                self.assertEqual(relay.code(number), case.code, case.name)
         self.assert_serves()
 
     def test_faults_unmet(self) -> None:
         """Whoever breaks the protocol before the client has come is told its code, and the leg is given up."""
-        self.framed([*FAULTS[:-3], *FAULTS[-2:], *UNMET], 1, "the client did not come")
+        self.framed([*FAULTS[:-3], *FAULTS[-2:], *NOT_MET], 1, "the client did not come")
 
     def test_faults_met(self) -> None:
         """Whoever breaks the protocol in a stream is told its code, and the stream ends."""
-        self.framed([after_met(misdeed) for misdeed in FAULTS], 2, "ended: ")
+        self.framed([after_met(case) for case in FAULTS], 2, "ended: ")
 
     def test_bounded(self) -> None:
         """A relay that floods a leg before it is met costs the agent no memory."""
         before = self.common.agent.rss()
-        flood = next(misdeed for misdeed in UNMET if "flood" in misdeed.name)
+        flood = next(case for case in NOT_MET if "flood" in case.name)
         self.framed([flood] * 5, 1, "the client did not come")
         self.assertLess(self.common.agent.rss() - before, 20)
 
     def test_harmless(self) -> None:
         """What is odd but allowed does not disturb a stream."""
         relay = self.relay(HARMLESS)
-        for number, misdeed in enumerate(HARMLESS):
-            self.assertEqual(self.summon(relay.url(number), new_id())["ready"], True, misdeed.name)
+        for number, case in enumerate(HARMLESS):
+            self.assertEqual(self.summon(relay.url(number), new_id())["ready"], True, case.name)
             with self.listener.accept() as target:
                 target.sendall(b"there and back")
-                self.assertEqual(target.recv(100), b"there and back", misdeed.name)
+                self.assertEqual(target.recv(100), b"there and back", case.name)
 
     def test_never_reads(self) -> None:
         """A relay that never reads stops the target, not the agent, and its end closes the target."""
@@ -214,8 +214,8 @@ class Agents(Dialled):
 class Clients(Dialled):
     """The native client's command, led to a hostile relay."""
 
-    def lead(self, misdeeds: list[Misdeed]) -> tuple[HostileRelay, LeadingPlatform]:
-        relay = self.relay(misdeeds)
+    def lead(self, cases: list[RelayCase]) -> tuple[HostileRelay, LeadingPlatform]:
+        relay = self.relay(cases)
         platform = LeadingPlatform(relay.url)
         self.addCleanup(platform.close)
         return relay, platform
@@ -232,62 +232,62 @@ class Clients(Dialled):
         self.addCleanup(process.kill)
         return process
 
-    def assert_says(self, process: "subprocess.Popen[bytes]", misdeed: Misdeed, status: int) -> None:
+    def assert_says(self, process: "subprocess.Popen[bytes]", case: RelayCase, status: int) -> None:
         """It ends with this status and one line, in which nothing controls the terminal."""
         out, err = process.communicate(timeout=WAIT)
-        self.assertEqual((process.returncode, out), (status, b""), f"{misdeed.name}: {err!r}")
+        self.assertEqual((process.returncode, out), (status, b""), f"{case.name}: {err!r}")
         text = err.decode()
         self.assertEqual(len(text.splitlines()), 1, text)
         self.assertTrue(text.startswith("streamrelay: ") and text[:-1].isprintable(), ascii(text))
-        self.assert_told(misdeed, text)
+        self.assert_told(case, text)
 
-    def exits(self, misdeeds: list[Misdeed], status: int) -> None:
-        relay, platform = self.lead(misdeeds)
-        for begin in range(0, len(misdeeds), 4):
-            some = range(begin, min(begin + 4, len(misdeeds)))
+    def exits(self, cases: list[RelayCase], status: int) -> None:
+        relay, platform = self.lead(cases)
+        for begin in range(0, len(cases), 4):
+            some = range(begin, min(begin + 4, len(cases)))
             for number, process in [(number, self.connect(platform, number)) for number in some]:
-                self.assert_says(process, misdeeds[number], status)
-                if misdeeds[number].code is not None:
-                    self.assertEqual(relay.code(number), misdeeds[number].code, misdeeds[number].name)
+                self.assert_says(process, cases[number], status)
+                if cases[number].code is not None:
+                    self.assertEqual(relay.code(number), cases[number].code, cases[number].name)
 
     def test_unreached(self) -> None:
         """6 when the relay's answer is no 101 of ours, or none comes."""
         names = ("a wrong accept", "status 302", "words that", "garbage", "nothing, and an end", "the extension x-un")
-        self.exits([misdeed for misdeed in UNFRAMED if misdeed.name.startswith(names)] + SLOW[:1], 6)
+        self.exits([case for case in UNFRAMED if case.name.startswith(names)] + SLOW[:1], 6)
 
     def test_broken(self) -> None:
         """1 when the relay breaks the protocol, and the code goes to the relay."""
         names = ("a masked frame, opcode 2", "reserved bits 100", "a flood", "close code 1005", "an unknown", "an exit")
-        self.exits([misdeed for misdeed in FAULTS if misdeed.name.startswith(names)], 1)
+        self.exits([case for case in FAULTS if case.name.startswith(names)], 1)
 
     def test_target(self) -> None:
         """5 when the target refused, whatever the relay puts into the reason."""
-        self.exits([misdeed for misdeed in FAULTS if misdeed.name.startswith("a reason that takes")], 5)
+        self.exits([case for case in FAULTS if case.name.startswith("a reason that takes")], 5)
 
     def test_port(self) -> None:
         """With --listen every misdeed ends its own connection with one line, and the port goes on."""
-        misdeeds = [*UNFRAMED, *FAULTS]
-        relay = self.relay([*misdeeds, HARMLESS[0]])
-        turn = iter(range(len(misdeeds) + 1))  # every connection is led to the next row
+        cases = [*UNFRAMED, *FAULTS]
+        relay = self.relay([*cases, HARMLESS[0]])
+        turn = iter(range(len(cases) + 1))  # every connection is led to the next row
         platform = LeadingPlatform(lambda _: relay.url(next(turn)))
         self.addCleanup(platform.close)
         port = free_port()
         process = self.connect(platform, 0, "--listen", f"127.0.0.1:{port}")
         assert process.stderr is not None
         self.assertIn(b"listens on", process.stderr.readline())
-        for number, misdeed in enumerate(misdeeds):
+        for number, case in enumerate(cases):
             with socket.create_connection(("127.0.0.1", port), WAIT) as local:
                 try:
-                    self.assertEqual(take_all(local), b"", misdeed.name)
+                    self.assertEqual(take_all(local), b"", case.name)
                 except ConnectionResetError:
                     pass
             line = process.stderr.readline().decode()
-            self.assertTrue(line.startswith("streamrelay: ") and line[:-1].isprintable(), f"{misdeed.name}: {line!r}")
-            self.assert_told(misdeed, line)
-            if misdeed.code is not None:
-                self.assertEqual(relay.code(number), misdeed.code, misdeed.name)
+            self.assertTrue(line.startswith("streamrelay: ") and line[:-1].isprintable(), f"{case.name}: {line!r}")
+            self.assert_told(case, line)
+            if case.code is not None:
+                self.assertEqual(relay.code(number), case.code, case.name)
         with socket.create_connection(("127.0.0.1", port), WAIT) as local:
             local.sendall(b"there and back")
             self.assertEqual(local.recv(100), b"there and back")
         self.assertIsNone(process.poll())
-        print(f"figure: {len(misdeeds)} misdeeds of a relay to a native client")
+        print(f"figure: {len(cases)} misdeeds of a relay to a native client")

@@ -12,6 +12,7 @@ from tests.live.attacks.attack import AttackTest
 from tests.live.support.chain import HOST
 from tests.live.support.fake_docker import COMMAND, ID, LyingDocker, endless, hang, told
 from tests.live.support.waiting import WAIT, until
+from tests.live.support.websockets import hang_up
 
 TARGETS = """
 [targets."lying/log"]
@@ -111,7 +112,7 @@ class Liars(AttackTest):
         with self.memory(self.common.agent, self.common.relay, most=12):
             leg = self.hear("lying/log")
             time.sleep(2)  # and reads nothing
-        leg.close()
+        hang_up(leg)
         self.let_go()
 
     def test_hangs(self) -> None:

@@ -253,8 +253,13 @@ class Strangers(LiveTest):
     def test_end(self) -> None:
         """A request to end a stream counts only with the platform's signature."""
         leg, target = self.stream(self.common)
-        streams = self.common.ask("GET", "/v1/streams").json["streams"]
-        (stream,) = [found["stream"] for found in streams if found["target"] == f"port/{target.getsockname()[1]}"]
+        name = f"port/{target.getsockname()[1]}"
+
+        def found() -> list[str]:
+            streams = self.common.ask("GET", "/v1/streams").json["streams"]
+            return [stream["stream"] for stream in streams if stream["target"] == name]
+
+        (stream,) = until(found, what="the stream")
         forged = self.signer(name="stranger").mint(HOST, role="end", stream=stream).encode()
         plain = json.dumps({"stream": stream, "jti": new_id(), "exp": time.time() + 10}).encode()
         for data in (forged, plain, self.common.signer.mint(HOST, role="summons", stream=stream).encode()):

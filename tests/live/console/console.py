@@ -23,7 +23,7 @@ OWN = "Failed to load resource: the server responded with a status of "
 """How the browser itself notes an answer that is no success. The page shows those in words."""
 UNOPENED = "WebSocket connection to "
 """The same for a websocket that can't be opened."""
-LATER = 25_000
+LATER = 60_000
 """Milliseconds for what takes a few rounds of the page's own clocks."""
 TARGETS = """\
 [targets.app]
@@ -76,7 +76,7 @@ class ConsoleTest(LiveTest):
         self.browser = stack.enter_context(chromium())
         from playwright.sync_api import expect
 
-        expect.set_options(timeout=15_000)
+        expect.set_options(timeout=LATER)
         self.expect: Any = expect
         self.common: Any = shared(kind=self.kind)
         self.complaints: list[str] = []

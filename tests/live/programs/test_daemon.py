@@ -108,7 +108,7 @@ class DaemonTest(LiveTest):
         """The same on a Python of 3.12 or later, where a fork forgets asyncio's loop (slow: makes a venv)."""
         python = later_python()
         venv = self.folder / "venv"
-        run(python, "-m", "venv", str(venv), check=True)
+        run(python, "-m", "venv", str(venv), check=True, seconds=300)
         copy = Path(tempfile.mkdtemp(dir=self.folder)) / "tree"  # pip writes next to what it builds
         shutil.copytree(TREE, copy, ignore=left_out)
         pip = run(

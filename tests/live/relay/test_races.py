@@ -158,7 +158,17 @@ class Patience(Racing):
         """Either both are paired and exchange bytes, or both are closed with 4004; 150 times nothing in between."""
         chain = shared(alone=True, tokens="opaque", relay=(f"--patience={PATIENCE}",))
         self.port = chain.relay_port
-        count, outcomes = 150, {"paired": 0, "4004": 0}
+        outcomes = {"paired": 0, "4004": 0}
+        for step in (0.003, 0.006, 0.012, 0.024):  # a busy machine needs wider ones to see both
+            self.race_with_patience(150, step, outcomes)
+            if all(outcomes.values()):
+                break
+        print(f"figure: races with the end of patience: {outcomes}")
+        self.assertTrue(all(outcomes.values()), outcomes)
+        self.assertNotIn("Traceback", chain.relay.log)
+
+    def race_with_patience(self, count: int, step: float, outcomes: dict[str, int]) -> None:
+        """So many pairs at once, whose clients come from ten steps before the end of the patience to two after."""
         tokens = [new_id() for _ in range(count)]
         legs: dict[str, dict[int, RawSocket]] = {"agent": {}, "client": {}}
         began = time.monotonic()
@@ -168,8 +178,8 @@ class Patience(Racing):
             time.sleep(max(0.0, when - time.monotonic()))
             leg = legs[role][number] = self.leg(role, tokens[number])
             leg.send(frame(BINARY, b"from the %s" % role.encode()))
-            if role == "agent":  # its client comes from 30 ms before the end of its patience to 6 ms after
-                heappush(due, (time.monotonic() + PATIENCE + (number % 13 - 10) * 0.003, "client", number))
+            if role == "agent":
+                heappush(due, (time.monotonic() + PATIENCE + (number % 13 - 10) * step, "client", number))
         for number in range(count):
             agent, client = legs["agent"][number], legs["client"][number]
             heard = agent.frame()
@@ -183,6 +193,3 @@ class Patience(Racing):
                     self.assertEqual((opcode, int.from_bytes(payload[:2], "big")), (CLOSE, 4004))
             agent.drop()
             client.drop()
-        print(f"figure: races with the end of patience: {outcomes}")
-        self.assertTrue(all(outcomes.values()), outcomes)
-        self.assertNotIn("Traceback", chain.relay.log)

@@ -12,6 +12,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection
 
 from tests.live.support.chain import HOST, Chain
+from tests.live.support.pace import bystander
 from tests.live.support.processes import Program, twistd
 from tests.live.support.secrets import SUITE
 from tests.live.support.sockets import Listener
@@ -26,6 +27,7 @@ class LiveTest(SynchronousTestCase):
         skip = "a live test, and STREAMRELAY_TESTS is quick"
 
     def setUp(self) -> None:
+        bystander()
         self.folder = Path(tempfile.mkdtemp(prefix="streamrelay-test-"))
         self.folder.chmod(0o755)  # for sshd, and for users that a test becomes
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)

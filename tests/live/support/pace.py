@@ -20,7 +20,7 @@ from attrs import define, field
 
 WORK = 0.010
 """Seconds of CPU of a bit of work: several slices of the scheduler."""
-PAUSE = 0.1
+PAUSE = 0.4
 KEPT = 6000
 """Bits that are remembered, ten minutes."""
 

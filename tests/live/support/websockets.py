@@ -55,7 +55,7 @@ def websocket(
             proxy=None,
             ping_interval=None,
             open_timeout=WAIT,
-            close_timeout=WAIT,
+            close_timeout=5,  # a leg whose messages nobody reads gets no answer to its close
         )
     except InvalidStatus as refusal:
         response = refusal.response

@@ -11,6 +11,7 @@ from tests.live.console.console import AXE, PHONE, ConsoleChain
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST
 from tests.live.support.node import Scenario
+from tests.live.support.pace import Stopwatch, timed
 from tests.live.support.waiting import Work, until
 from tests.live.viewers.viewing import ANONYMOUS, ViewerTest
 
@@ -75,17 +76,19 @@ class Modules(LiveTest):
 
     def test_escapes(self) -> None:
         """Escapes and control characters are taken out, understood or shown, and none of them takes long."""
-        for name in ("ansi_plain", "ansi_colours"):
-            Scenario(name, {}, "log.mjs").result()
-        self.assertLess(Scenario("ansi_hostile", {}, "log.mjs").result(), 3000)
+        for name in ("ansi_plain", "ansi_colours", "ansi_pieces"):
+            Scenario(name, {}, "ansi.mjs").result()
+        with timed() as passed:
+            self.assertLess(passed.fairly(Scenario("ansi_hostile", {}, "ansi.mjs").result()), 3000)
 
     def test_matches(self) -> None:
         """Matches are exact; a million lines are searched in slices."""
         for name in ("matches_exact", "matches_patterns"):
             Scenario(name, {}, "log.mjs").result()
-        searched = Scenario("matches_million", {}, "log.mjs").result()
+        with timed() as passed:
+            searched = Scenario("matches_million", {}, "log.mjs").result()
+            self.assertLess(passed.fairly(searched["longest"]), 200)
         self.assertEqual(searched["count"], 1000)
-        self.assertLess(searched["longest"], 200)
 
     def test_places(self) -> None:
         """A stream that goes on joins the one before; what is missing or may be is said between the lines."""
@@ -115,6 +118,7 @@ class LogViewerTest(ViewerTest):
 
     kind: type[ConsoleChain] = LogChain
     own: Path | None = None
+    stopwatch: Stopwatch
 
     @property
     def path(self) -> Path:
@@ -130,11 +134,13 @@ class LogViewerTest(ViewerTest):
         self.path.write_text(text)
         self.show("log", target)
         self.view.evaluate(TOOLS)
+        self.stopwatch = Stopwatch()
 
     def begin_alone(self, text: str = "") -> None:
         """The element alone, with a stream of the page's own."""
         self.view.evaluate(ALONE)
         self.view.evaluate(TOOLS)
+        self.stopwatch = Stopwatch()
         self.view.evaluate("begin()")
         self.append(text)
 
@@ -157,9 +163,9 @@ class LogViewerTest(ViewerTest):
         return self.rows()
 
     def assert_swift(self, most: float = 200) -> None:
-        """No task of the page took longer, in milliseconds."""
+        """No task of the page took longer, in milliseconds of a free machine."""
         self.view.wait_for_timeout(100)  # for the observer to be told
-        self.assertLess(max(self.view.evaluate("tasks"), default=0), most)
+        self.assertLess(self.stopwatch.fairly(max(self.view.evaluate("tasks"), default=0)), most)
 
 
 class Following(LogViewerTest):
@@ -242,7 +248,7 @@ class Following(LogViewerTest):
           return [...found];
         }""")
         skipped = sum(int(text.split()[0].replace(",", "")) for text in told)
-        self.assertGreater(skipped, 100_000)
+        self.assertGreater(skipped, 10_000)  # how many depends on how fast the writer is beside the page
         marks = self.view.evaluate("log.count") - (400_002 - skipped)
         self.assertGreaterEqual(marks, len(told))
         self.assert_content()
@@ -322,7 +328,7 @@ class Text(LogViewerTest):
         self.view.locator("stream-log .more").click()
         whole = self.view.locator("stream-log dialog pre")
         self.assertEqual(whole.text_content(), f"begin {'x' * 30_000} end")
-        self.press("CloseCode")
+        self.press("Close")
         self.assertFalse(whole.is_visible())
         self.assert_content()
 

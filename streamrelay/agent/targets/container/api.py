@@ -19,36 +19,36 @@ from streamrelay.protocol.limits import CONNECT_TIME
 from streamrelay.protocol.summons import Refusal
 
 MAX_ANSWER: Final = 1 << 20
-"""Bytes of an answer other than a log; what is said of a container with many mounts and labels has some 50 KiB."""
+"""Bytes of an answer other than a log; that about a container with many mounts and labels has some 50 KiB."""
 HOST: Final = "docker"
-"""What stands for a host in requests to a socket."""
+"""Name that HTTP's Host gets in requests to a socket, where it means nothing."""
 
 T = TypeVar("T")
 Id = Annotated[str, Meta(pattern=r"^[0-9a-f]{12,128}\Z")]
-"""Of a container or a command: it stands in paths as it is."""
+"""Id of a container or a command, which stands in paths as it is."""
 
 
 class State(Struct, frozen=True, rename="pascal"):
-    """How a container is."""
+    """State of a container."""
 
     status: str = ""
-    """created, running, paused, restarting, exited, dead."""
+    """Docker's word for the state: created, running, paused, restarting, exited, dead."""
     running: bool = False
 
 
 class Config(Struct, frozen=True, rename="pascal"):
-    """How a container was made."""
+    """Configuration with which a container was made."""
 
     tty: bool = False
     labels: dict[str, str] | None = None
 
 
 class Found(Struct, frozen=True, rename="pascal"):
-    """A container."""
+    """A container as the API describes it."""
 
     id: Id
     name: str
-    """With a / before it."""
+    """Name of the container, with a / before it."""
     state: State
     config: Config
 
@@ -60,20 +60,20 @@ class Created(Struct, frozen=True, rename="pascal"):
 
 
 class Exec(Struct, frozen=True, rename="pascal"):
-    """A command in a container."""
+    """A command in a container, as it runs or has ended."""
 
     running: bool = False
     exit_code: int | None = None
 
 
 class Fault(Struct, frozen=True):
-    """What is wrong, in an answer that isn't 2xx."""
+    """Words about what is wrong, in an answer that isn't 2xx."""
 
     message: str = ""
 
 
 class ApiError(TargetError):
-    """The API answers that it won't; `status` is the HTTP status."""
+    """Refusal by the API, in its own words; `status` is the HTTP status."""
 
     def __init__(self, status: int, body: bytes) -> None:
         try:
@@ -86,7 +86,7 @@ class ApiError(TargetError):
 
 @define(eq=False)
 class DockerApi:
-    """At one socket."""
+    """The API at one socket; each method raises `TargetError`, or `ApiError` for an answer that isn't 2xx."""
 
     reactor: Any
     socket: str
@@ -96,7 +96,7 @@ class DockerApi:
         self._fetch = HttpFetch(self.reactor, socket=self.socket, most=MAX_ANSWER)
 
     async def is_podman(self) -> bool:
-        """Whether podman serves it, which has an API of its own besides."""
+        """Tell whether podman serves the socket, which has an API of its own besides."""
         try:
             await self._ask("GET", "/libpod/_ping")
         except ApiError:
@@ -104,11 +104,11 @@ class DockerApi:
         return True
 
     async def inspect(self, name: str) -> Found:
-        """A container by its name or id; `ApiError` 404 if there is none."""
+        """Return the container of this name or id; `ApiError` 404 if there is none."""
         return self._decode(await self._ask("GET", f"/containers/{quote(name, safe='')}/json"), Found)
 
     async def create_exec(self, container: str, settings: Mapping[str, object]) -> str:
-        """The id of a command that is still to be started."""
+        """Make a command that is still to be started, and return its id."""
         return self._decode(await self._ask("POST", f"/containers/{container}/exec", settings), Created).id
 
     async def start_exec(self, command: str) -> None:
@@ -122,7 +122,7 @@ class DockerApi:
         return self._decode(await self._ask("GET", f"/exec/{command}/json"), Exec)
 
     async def log(self, container: str, query: Mapping[str, object]) -> IResponse:
-        """An answer that goes on with a log. Of one that is followed its head may come as late as its first line."""
+        """Return an answer that goes on with a log; if it is followed, its head may come as late as its first line."""
         try:
             response = await self._fetch.begin("GET", f"http://{HOST}/containers/{container}/logs?{urlencode(query)}")
             if response.code != 200:
@@ -161,7 +161,7 @@ class DockerApi:
 def exec_settings(
     command: Sequence[str], user: str, environment: Sequence[str] = (), terminal: bool = False
 ) -> dict[str, object]:
-    """What makes a command: without a terminal nobody hears it either."""
+    """Return the settings that make a command; without a terminal nobody hears it either."""
     return {
         "AttachStdin": terminal,
         "AttachStdout": terminal,

@@ -18,7 +18,7 @@ from streamrelay.protocol.limits import CONNECT_TIME
 from streamrelay.protocol.summons import Refusal
 
 QUERY: Final = {"stdout": 1, "stderr": 1, "timestamps": 1}
-"""Of every request for a log."""
+"""Parameters of every request for a log."""
 
 T = TypeVar("T")
 
@@ -26,7 +26,7 @@ T = TypeVar("T")
 async def read_log(
     api: DockerApi, found: Found, query: Mapping[str, object], position: Position, whole: bool = False
 ) -> "Search":
-    """Let a log as it is now go by, up to a position, or to its end."""
+    """Let a log as it is now go by, up to a position, or to its end if `whole`; or raise `TargetError`."""
 
     async def read() -> Search:
         search = Search(position, whole)
@@ -40,7 +40,7 @@ async def read_log(
 
 
 async def in_time(api: DockerApi, work: Coroutine[Any, Any, T]) -> T:
-    """In the time that there is for connecting."""
+    """Do some work within `CONNECT_TIME`, or raise `TargetError`."""
     done = Deferred.fromCoroutine(work)
     why = f"{api.socket}: the log was not read within {CONNECT_TIME:g} s"
     done.addTimeout(CONNECT_TIME, api.reactor, lambda *_: Failure(TargetError(Refusal.TARGET_UNREACHABLE, why)))
@@ -48,17 +48,17 @@ async def in_time(api: DockerApi, work: Coroutine[Any, Any, T]) -> T:
 
 
 class Listener(Protocol):
-    """Whom a `LogBody` tells."""
+    """A listener, which a `LogBody` tells of a log."""
 
     def heard(self, piece: Piece) -> bool:
-        """A piece of a message; whether to go on."""
+        """Take a piece of a message; return False if no more are wanted."""
 
     def over(self, why: str) -> None:
-        """Nothing more comes; empty if that is the log's end."""
+        """Take note that nothing more comes, and why: empty if that is the log's end."""
 
 
 class LogBody(protocol.Protocol):
-    """What Twisted calls for the body of a log."""
+    """Twisted's protocol of an answer's body that is a log."""
 
     transport: Any  # Twisted's stand-in for the connection's
 
@@ -89,7 +89,7 @@ class LogBody(protocol.Protocol):
         self._over("")
 
     def stop(self) -> None:
-        """Let go; nobody is told of the rest."""
+        """Let go of the connection; nobody is told of the rest."""
         self._listener = None
         if self.transport is not None:
             self.transport.loseConnection()
@@ -101,7 +101,7 @@ class LogBody(protocol.Protocol):
 
 
 def deliver(response: IResponse, found: Found, listener: Listener) -> LogBody:
-    """Have a listener told of a log, message by message."""
+    """Have a listener told of an answer's log, piece by piece of its messages."""
     body = LogBody(Messages() if found.config.tty else FramedMessages(), listener)
     response.deliverBody(body)
     return body
@@ -109,15 +109,15 @@ def deliver(response: IResponse, found: Found, listener: Listener) -> LogBody:
 
 @define(eq=False)
 class Search:
-    """Looks for a position in a log as it is now."""
+    """A search for a position in a log as it is now."""
 
     position: Position
     whole: bool = False
-    """Whether to go on to the log's end."""
+    """True if the search goes on to the log's end once it has found the position."""
     track: Track = field(factory=Track)
     found: bool = False
     behind: int = 0
-    """Messages behind it."""
+    """Messages behind the position."""
     done: "Deferred[Search]" = field(factory=Deferred)
 
     def heard(self, piece: Piece) -> bool:

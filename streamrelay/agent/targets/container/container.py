@@ -25,19 +25,19 @@ class Container(Kind, frozen=True, tag="container", tag_field="kind"):
     """Settings of a container target."""
 
     container: str
-    """Its name, or its full id."""
+    """Name of the container, or its full id."""
     show: Literal["logs", "exec"] = "logs"
-    """Its log, or a command in a terminal."""
+    """Show its log, or a command in a terminal."""
     socket: str = "/var/run/docker.sock"
-    """The API's absolute path."""
+    """Absolute path of the API's socket."""
     labels: dict[str, str] = {}
-    """What the container must be labelled with, all of it."""
+    """Labels that the container must have, all of them with these values."""
     lines: Annotated[int, Meta(ge=0, le=100_000)] = 100
-    """Of a log: lines that are sent before it is followed."""
+    """Lines of a log that are sent before it is followed."""
     command: tuple[str, ...] = ("/bin/sh",)
     """The program and its arguments; no shell reads them."""
     user: str = ""
-    """Who runs it, a name or number of the container's; empty: whom the container was made for."""
+    """User who runs the command, by a name or number of the container's; empty: the one it was made for."""
     size: tuple[Annotated[int, Meta(ge=1, le=10000)], Annotated[int, Meta(ge=1, le=10000)]] = (80, 24)
     """Columns and rows until the client says otherwise."""
     parts: dict[str, str] = {}

@@ -29,24 +29,24 @@ from streamrelay.protocol.control import Control
 log = Logger()
 
 MARK: Final = "STREAMRELAY_EXEC"
-"""The variable that tells a stream's processes from all others."""
+"""Variable of the environment that tells a stream's processes from all others."""
 TRIES: Final = 5
 """Times that a size is set, or a status asked for, until the API has noticed that the command began, or ended."""
 PAUSE: Final = 0.1
-"""Seconds between them, and more each time."""
+"""Seconds between two tries, times the number of those before."""
 END: Final = """for signal in HUP KILL; do
     for process in /proc/[0-9]*; do
         grep -qs "$1" "$process/environ" && kill -$signal "${process#/proc/}"
     done
     [ $signal = KILL ] || sleep 3
 done"""
-"""Ends all processes that have a variable."""
+"""Script of sh that ends all processes with a variable, its argument."""
 
 
 async def start_exec(
     api: DockerApi, container: str, command: Sequence[str], user: str, size: tuple[int, int]
 ) -> "ExecConnection":
-    """A command that runs in a container, or `TargetError`."""
+    """Start a command in a container, in a terminal of its own; or raise `TargetError`."""
     mark = f"{MARK}={token_hex(16)}"
     settings = exec_settings(command, user, ["TERM=xterm-256color", mark], terminal=True)
     name = await api.create_exec(container, settings)
@@ -69,7 +69,7 @@ async def start_exec(
 
 @define(frozen=True)
 class Marked:
-    """All processes of one stream in a container."""
+    """The processes of one stream in a container, known by their variable."""
 
     api: DockerApi
     container: str
@@ -101,7 +101,7 @@ def run(work: Any, container: str, cannot: str) -> None:
 
 @define(eq=False)
 class ExecConnection:
-    """A command behind its terminal."""
+    """A command in a container, behind its terminal, as a connection."""
 
     api: DockerApi
     container: str
@@ -134,7 +134,7 @@ class ExecConnection:
             run(self.resize(*size), self.container, "can't set the terminal's size")
 
     def send_eof(self) -> None:
-        """Type Ctrl-D, as for a pty."""
+        """Type Ctrl-D, once or twice, which a terminal takes for an end of file."""
         end = end_of_input(self._last)
         self.plain.send([memoryview(end)], len(end))
 
@@ -164,7 +164,7 @@ class ExecConnection:
             self._feed.received(data, size)
 
     def control(self, message: bytes) -> None:
-        """There is none."""
+        """Ignore control messages, of which a plain connection has none."""
 
     def eof(self) -> None:
         if not self._ended and not self._left:
@@ -175,7 +175,7 @@ class ExecConnection:
         self.eof()
 
     def gone(self) -> None:
-        """Its resources are the connection's alone."""
+        """Ignore that the connection holds nothing any more: the command's end is what is reported."""
 
     async def _tell(self) -> None:
         """Say how the command ended."""

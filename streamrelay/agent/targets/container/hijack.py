@@ -21,11 +21,11 @@ from streamrelay.protocol.limits import CONNECT_TIME
 from streamrelay.protocol.summons import Refusal
 
 MAX_REFUSAL: Final = 65536
-"""Bytes of an answer that says why not."""
+"""Bytes of a refusing answer that are read at most."""
 
 
 async def hijack(reactor: Any, socket: str, path: str, body: bytes) -> PlainConnection:
-    """POST, and take over the connection; `TargetError` if that isn't answered with 101."""
+    """Send a POST and take over its connection; `TargetError` if it isn't answered with 101 in `CONNECT_TIME`."""
     factory = Factory.forProtocol(lambda: HijackProtocol(reactor, path, body))
     factory.noisy = False
     endpoint = UNIXClientEndpoint(reactor, socket, timeout=CONNECT_TIME)
@@ -36,7 +36,7 @@ async def hijack(reactor: Any, socket: str, path: str, body: bytes) -> PlainConn
 
 
 class HijackProtocol(Protocol):
-    """What Twisted calls until the answer is there."""
+    """Twisted's protocol of the connection until the answer is there."""
 
     def __init__(self, reactor: Any, path: str, body: bytes) -> None:
         self._reactor, self._path, self._body = reactor, path, body

@@ -25,15 +25,15 @@ FURTHEST: Final = 100_000
 """Messages from a place to a log's end; who comes back to Docker after more has lost some. With this bound Docker reads
 a log from its end on, without it from its very start."""
 NOTHING: Final = Position()
-"""Before the last lines."""
+"""Position before the last lines."""
 BEGINNING: Final = Position(1)
-"""Before the first message of a log that has none yet."""
+"""Position before the first message of a log that has none yet."""
 QUIET: Final = 0.1
 """Seconds without a message after which podman has given all there was."""
 
 
 async def follow_log(api: DockerApi, found: Found, lines: int, terms: Terms) -> Followed:
-    """A container's log, or `TargetError` if it can't be read."""
+    """Connect a container's log at the place of `terms`, or at its last lines; `TargetError` if it can't be read."""
     podman = await api.is_podman()
     log = ContainerLog(api, found, lines, podman)
     position, log.skip = read_place(terms.place, found.id)
@@ -52,7 +52,10 @@ async def follow_log(api: DockerApi, found: Found, lines: int, terms: Terms) -> 
 
 
 def read_place(place: str, container: str) -> tuple[Position | None, int]:
-    """What a client brings: the position, and how many bytes behind it; None if it was not made for this container."""
+    """Read a place that a client brings: the position, and how many bytes behind it.
+
+    The position is None if the place was not made for this container.
+    """
     text, _, skip = unseal(place, f"container {container}").partition("+")
     try:
         return Position.read(text), int(skip or 0)
@@ -62,21 +65,21 @@ def read_place(place: str, container: str) -> tuple[Position | None, int]:
 
 @define(eq=False)
 class ContainerLog:
-    """A log that is followed: first its last lines, if they are to come, then on from behind them."""
+    """A container's log that is followed: first its last lines, if they are to come, then on from behind them."""
 
     api: DockerApi
     container: Found
     lines: int
     podman: bool
-    """Whether podman serves the API: what its shortcomings are is said where they are dealt with."""
+    """True if podman serves the API; its shortcomings are said where they are dealt with."""
     position: Position = NOTHING
-    """Where to go on; time 0: with the last lines."""
+    """Position at which to go on; time 0: with the last lines."""
     skip: int = 0
     """Bytes behind the position."""
     backlog: IResponse | None = None
-    """The last lines."""
+    """Answer with the last lines, until it is read."""
     lost: bool = False
-    """Whether a place was given in vain."""
+    """True if a place was given that can't be found."""
     _log: Followed | None = None
     _track: Track = field(factory=Track)
     _found: bool = False
@@ -90,7 +93,10 @@ class ContainerLog:
 
     @property
     def bound(self) -> Mapping[str, object]:
-        """How far back a log is read. With a bound podman may lose what is written between reading and following."""
+        """Parameters that bound how far back a log is read; none for podman, which may lose lines by them.
+
+        Lost is what is written between its reading and its following.
+        """
         return {} if self.podman else {"tail": FURTHEST}
 
     def start(self, log: Followed) -> None:
@@ -149,7 +155,7 @@ class ContainerLog:
             self._good, self._since = self.position, 0
             self._request = Deferred.fromCoroutine(self._follow())
         elif self.podman and not why:
-            self.podman = False
+            self.podman = False  # it is checked once: what is over after that has ended
             self._request = Deferred.fromCoroutine(self._check_end())
         else:
             self._end(outcome(CloseCode.TARGET_RESET, why) if why else FINISHED)
@@ -169,7 +175,8 @@ class ContainerLog:
         self._since += piece.ends
 
     async def _check_end(self) -> None:
-        """The container has ended: if not all has come, say so, and give what follows the good position once more."""
+        """Check, as the container has ended, if all has come; if not, say so, and give what follows the good position
+        once more."""
         self._body = None
         query = {"since": self._good.since}
         try:
@@ -199,7 +206,7 @@ class ContainerLog:
 
     def stop(self) -> None:
         self._log = None
-        if self.backlog is not None:
+        if self.backlog is not None:  # begun and not read: it is delivered to be stopped
             self._deliver(self.backlog)
         elif self._body is not None:
             self._body.stop()

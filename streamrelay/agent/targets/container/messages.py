@@ -1,4 +1,4 @@
-"""The body of a container's log: messages, each with the time that the API puts before it.
+"""Messages of a container's log, each with the time that the API puts before it.
 
 Without a terminal a message comes in a frame: a byte for the stream it was written to, three of zero, four of length
 (Docker Engine API, "Attach to a container", "Stream format"). With one there are no frames; a message is a line. A
@@ -18,15 +18,15 @@ HEADER: Final = 8
 CUT: Final = 16384
 """Bytes at which Docker cuts lines."""
 LONGEST_STAMP: Final = 36
-"""Bytes: 2026-11-25T03:12:02.364783938+01:00 and a blank."""
+"""Bytes of a message's time at most: 2026-11-25T03:12:02.364783938+01:00 and a blank."""
 _STAMP: Final = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d) ")
 
 
 class Piece(NamedTuple):
-    """Of a message; it comes in as many as it was read in."""
+    """A piece of a message, which comes in as many as it was read in."""
 
     time: int
-    """Nanoseconds since the epoch, by the API; that of the message before if it has none."""
+    """Nanoseconds since the epoch, by the API; those of the message before if this one has no time."""
     text: bytes
     begins: bool
     ends: bool
@@ -39,14 +39,14 @@ def _seconds(clock: bytes, zone: bytes) -> int:
 
 @define(eq=False)
 class Messages:
-    """A body without frames."""
+    """A log's body without frames, as of a container with a terminal."""
 
     _held: bytes = b""
     _time: int = 0
     _size: int = -1  # of the current message so far; -1: between two
 
     def feed(self, data: bytes) -> Iterator[Piece]:
-        """The pieces in these bytes; `ValueError` if they are no such body."""
+        """Yield the pieces in these bytes; `ValueError` if they are no such body."""
         data = self._held + data
         at = 0
         while at < len(data):
@@ -67,13 +67,13 @@ class Messages:
         self._held = data[at:]
 
     def rest(self) -> Iterator[Piece]:
-        """What is left at the body's end."""
+        """Yield the short message that may be left at the body's end."""
         if self._held:
             at = self._stamp(self._held, 0, len(self._held))
             yield Piece(self._time, self._held[at:], True, True)
 
     def _stamp(self, data: bytes, at: int, end: int) -> int:
-        """Take note of the time that stands here; where the text begins."""
+        """Take note of the time that stands here, and return where the text begins."""
         found = _STAMP.match(data, at, end)
         if found is None:
             return at
@@ -87,7 +87,7 @@ class Messages:
 
 @define(eq=False)
 class FramedMessages(Messages):
-    """A body in frames."""
+    """A log's body in frames, as of a container without a terminal."""
 
     _left: int = 0  # of the current frame
     _begins: bool = True  # whether nothing of it was given yet
@@ -117,5 +117,5 @@ class FramedMessages(Messages):
         self._held = data[at:]
 
     def rest(self) -> Iterator[Piece]:
-        """Nothing: a frame that isn't whole was none."""
+        """Yield nothing: a frame that isn't whole was none."""
         return iter(())

@@ -14,7 +14,7 @@ from attrs import define, field
 from streamrelay.agent.targets.container.messages import Piece
 
 COMPARED: Final = 32
-"""Messages that a place has a digest of."""
+"""Messages at most that a place has a digest of, the last ones before it."""
 SLACK: Final = 10**9
 """Nanoseconds by which a message may come late: Docker takes the time of what is written to standard output and to
 standard error in two threads, and a log isn't in the order of its times."""
@@ -22,7 +22,7 @@ standard error in two threads, and a log isn't in the order of its times."""
 
 @define(frozen=True)
 class Position:
-    """Behind `count` messages from the first one of a time on, the latest time that was seen.
+    """A position behind `count` messages from the first one of a time on, the latest time that was seen.
 
     Count 0: before a message of that time, of which the digest is; before the first one of all if that is 0, too.
     """
@@ -36,17 +36,17 @@ class Position:
 
     @classmethod
     def read(cls, text: str) -> "Position":
-        """What `str` gave; `ValueError` if it is something else."""
+        """Read what `str` gave; `ValueError` if it is something else."""
         time, count, digest = map(int, text.split("."))
         return cls(time, count, digest)
 
     @classmethod
     def before(cls, piece: Piece) -> "Position":
-        """Before the message that begins with this."""
+        """Make the position before the message that begins with this piece."""
         return cls(piece.time, 0, crc32(piece.text) if piece.ends else 0)
 
     def is_before(self, piece: Piece) -> bool:
-        """Whether it is before the message that this begins."""
+        """Tell whether the position is before the message that this piece begins."""
         if self.count or not piece.begins:
             return False
         if not self.digest:
@@ -55,19 +55,19 @@ class Position:
 
     @property
     def anywhere(self) -> bool:
-        """Whether a log without messages has it."""
+        """True if a log without messages has this position."""
         return not self.count and not self.digest
 
     @property
     def since(self) -> str:
-        """As the API is asked."""
+        """Time from which the API is asked for a log: `SLACK` before the position's."""
         since = max(0, self.time - SLACK)
         return f"{since // 10**9}.{since % 10**9:09}"
 
 
 @define(eq=False)
 class Track:
-    """The position behind the messages that went by."""
+    """A count of the messages that went by, and the position behind them."""
 
     time: int = 0
     count: int = 0
@@ -75,7 +75,7 @@ class Track:
     _sum: int = 0  # of the current message
 
     def heard(self, piece: Piece) -> None:
-        """A message counts when it ends."""
+        """Take a piece of a message, which counts when it ends."""
         self._sum = crc32(piece.text, self._sum)
         if not piece.ends:
             return
@@ -90,7 +90,7 @@ class Track:
         return Position(self.time, self.count, self._digest(self.count))
 
     def reaches(self, position: Position) -> bool:
-        """Whether this stands behind that position, if all messages from its time on went by.
+        """Tell whether this stands behind a position, if all messages from its time on went by.
 
         As many messages as were counted, or more: the first place of a stream began within its time.
         """
@@ -99,6 +99,6 @@ class Track:
         return self._digest(position.count) == position.digest
 
     def _digest(self, count: int) -> int:
-        """Of the last messages, so many if there are as many."""
+        """Digest the last `count` messages, or as many as are kept."""
         last = list(self.last)[-min(count, COMPARED) :]
         return crc32(b"".join(each.to_bytes(4, "big") for each in last))

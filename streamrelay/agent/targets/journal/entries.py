@@ -1,4 +1,4 @@
-"""An entry of systemd's journal, as journalctl gives it in JSON, and the line that is made of it.
+"""Entries of systemd's journal, as journalctl gives them in JSON, and the lines that are made of them.
 
 As journalctl's own ``short-iso-precise``, but one line for each entry: newlines are shown as ``\\n``. Whoever may write
 to the journal can't act on a terminal that shows it: colours are left out, and what else isn't printable is escaped.
@@ -13,11 +13,11 @@ import msgspec
 from msgspec import Meta, Struct
 
 LONGEST: Final = 65536
-"""Characters of a message; of a longer one the rest is left out, which is said, and never looked at."""
+"""Characters of a message at most; the rest of a longer one is left out, which is said, and never looked at."""
 SHORT: Final = 256
-"""Characters of a name."""
+"""Characters of a name at most."""
 FIELDS: Final = "MESSAGE,SYSLOG_IDENTIFIER,_COMM,SYSLOG_PID,_PID,_HOSTNAME"
-"""What journalctl is asked for; cursor and time come anyway."""
+"""Fields that journalctl is asked for; cursor and time come anyway."""
 _COLOUR: Final = re.compile(r"\x1b\[[0-9;:]*m")
 
 Text = str | list[Any] | None
@@ -25,12 +25,12 @@ Text = str | list[Any] | None
 
 
 class Entry(Struct, frozen=True):
-    """An entry."""
+    """An entry of the journal."""
 
     cursor: Annotated[str, Meta(max_length=200)] = msgspec.field(name="__CURSOR")
-    """Where it is."""
+    """Cursor of the entry, by which the journal finds it again."""
     time: Annotated[str, Meta(pattern=r"^[0-9]{1,17}\Z")] = msgspec.field(name="__REALTIME_TIMESTAMP")
-    """Microseconds since the epoch."""
+    """Microseconds since the epoch, as decimal digits."""
     message: Text = msgspec.field(name="MESSAGE", default=None)
     identifier: Text = msgspec.field(name="SYSLOG_IDENTIFIER", default=None)
     command: Text = msgspec.field(name="_COMM", default=None)
@@ -39,7 +39,7 @@ class Entry(Struct, frozen=True):
     host: Text = msgspec.field(name="_HOSTNAME", default=None)
 
     def line(self) -> bytes:
-        """The line of this entry."""
+        """Make the line of this entry, with its newline."""
         who = plain(self.identifier, SHORT) or plain(self.command, SHORT) or "unknown"
         pid = plain(self.pid, SHORT) or plain(self.syslog_pid, SHORT)
         message = plain(self.message)
@@ -51,7 +51,7 @@ class Entry(Struct, frozen=True):
 
 
 def read_entry(line: bytes) -> Entry:
-    """A line of journalctl's; `ValueError` if it is none."""
+    """Read a line of journalctl's; `ValueError` if it is no entry."""
     try:
         return _entry.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -62,7 +62,7 @@ _entry = msgspec.json.Decoder(Entry)
 
 
 def plain(field: Text, most: int = LONGEST) -> str:
-    """The first characters of a field, in one line that does nothing to a terminal."""
+    """Return the first characters of a field, in one line that does nothing to a terminal."""
     text = _text(field)[:most].rstrip("\n")
     if text.isprintable():
         return text
@@ -70,7 +70,7 @@ def plain(field: Text, most: int = LONGEST) -> str:
 
 
 def _text(field: Text) -> str:
-    """The first one, if there are several."""
+    """Return a field as text; the first one, if there are several."""
     if isinstance(field, list) and field and not isinstance(field[0], int):
         field = field[0]
     if isinstance(field, list):

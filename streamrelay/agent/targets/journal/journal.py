@@ -64,7 +64,7 @@ class Journal(Kind, frozen=True, tag="journal", tag_field="kind"):
         return Followed(reactor, JournalSource(reactor, self, at, lost=bool(terms.place)))
 
     async def _start(self, reactor: Any) -> "Mark":
-        """Where the last entries begin; behind the journal's last one if there are none to send."""
+        """Find where the last entries begin; behind the journal's last one if there are none to send."""
         first = await self._first(reactor, *self.matching, f"--lines={self.lines}") if self.lines else None
         if first is not None:
             return Mark(first.cursor, inclusive=True)
@@ -76,7 +76,7 @@ class Journal(Kind, frozen=True, tag="journal", tag_field="kind"):
         return (Mark(text[1:], text[0] == "="), int(skip or 0)) if text else (None, 0)
 
     async def _first(self, reactor: Any, *arguments: str) -> Entry | None:
-        """The first entry of those; None if there is none, `TargetError` if that is since they can't be read."""
+        """Return the first of the entries; None if there is none, `TargetError` if they can't be read."""
         done: Deferred[Entry | None] = Deferred()
 
         def on_line(line: bytes) -> None:
@@ -105,7 +105,8 @@ class Journal(Kind, frozen=True, tag="journal", tag_field="kind"):
 
     @property
     def arguments(self) -> list[str]:
-        """Of every run. Without --merge a follower shows the current boot alone, with it other machines', too."""
+        """Arguments of every run. Without --merge a follower shows the current boot alone; with it it would show other
+        machines' entries, too, so the machine's own id is asked for."""
         common = ["--no-pager", "--output=json", "--all", "--merge"]
         return [*common, f"--directory={self.directory}" if self.directory else f"_MACHINE_ID={machine()}"]
 
@@ -115,12 +116,12 @@ class Journal(Kind, frozen=True, tag="journal", tag_field="kind"):
 
     @property
     def sealed_for(self) -> str:
-        """What a place is good for."""
+        """Name of the log that a place is good for."""
         return f"journal {self.directory} {self.unit}"
 
 
 def machine() -> str:
-    """This machine's id, or `TargetError`: then it has no journal either."""
+    """Read this machine's id, or raise `TargetError`: without one it has no journal either."""
     try:
         return Path(MACHINE_ID).read_text("ascii").strip()
     except (OSError, ValueError):
@@ -129,7 +130,7 @@ def machine() -> str:
 
 @define(frozen=True)
 class Mark:
-    """Behind the entry of this cursor, or before it. None: before everything."""
+    """A mark behind the entry of this cursor, or (`inclusive`) before it; without a cursor before everything."""
 
     cursor: str
     inclusive: bool = False
@@ -140,15 +141,15 @@ class Mark:
 
 @define(eq=False)
 class JournalSource:
-    """A journal that is followed."""
+    """A journal that is followed, by one run of journalctl."""
 
     reactor: Any
     settings: Journal
     at: Mark
     skip: int = 0
-    """Bytes behind it."""
+    """Bytes of text behind the mark at which to go on."""
     lost: bool = False
-    """Whether a place was given in vain."""
+    """True if a place was given that can't be found."""
     _log: Followed | None = None
     _run: Journalctl | None = None
 
@@ -164,7 +165,8 @@ class JournalSource:
             self._ended(error.reason)
 
     def _from(self) -> Sequence[str]:
-        """By --cursor, not --after-cursor, which leaves out two entries where the first one is of another unit."""
+        """Return the arguments to go on from the mark: by --cursor, not --after-cursor, which leaves out two entries
+        where the first one is of another unit."""
         return ["--follow", "--no-tail", *([f"--cursor={self.at.cursor}"] if self.at.cursor else [])]
 
     def _line(self, line: bytes) -> None:

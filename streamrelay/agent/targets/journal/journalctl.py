@@ -13,14 +13,14 @@ from streamrelay.errors import TargetError, printable
 from streamrelay.protocol.summons import Refusal
 
 MAX_LINE: Final = 1 << 20
-"""Bytes of one entry; of a longer one nothing is kept."""
+"""Bytes of one entry's JSON at most; of a longer one nothing is kept."""
 MAX_ERRORS: Final = 4096
-"""Bytes of its complaints that are kept."""
+"""Bytes of journalctl's complaints that are kept."""
 
 
 class Journalctl(ProcessProtocol):
-    """One run. `on_line` is told each line, empty for one that was too long, `on_end` why it ended: nothing, or a
-    line of its own."""
+    """One run of journalctl. `on_line` is told each line, empty for one that was too long, `on_end` the end: nothing,
+    or a complaint of journalctl's in one line."""
 
     transport: Any
 
@@ -51,7 +51,7 @@ class Journalctl(ProcessProtocol):
             self.transport.resumeProducing()
 
     def stop(self) -> None:
-        """End it; nobody is told of anything any more."""
+        """End the run; nobody is told of anything any more."""
         if self._stopped:
             return
         self._stopped = True
@@ -89,7 +89,7 @@ class Journalctl(ProcessProtocol):
             self._on_end(self._complaint())
 
     def _complaint(self) -> str:
-        """The first line that isn't advice."""
+        """Return the first line of its complaints that isn't advice."""
         for line in self._errors.decode("utf-8", "replace").splitlines():
             if line.strip() and not line.startswith(("Hint:", " ", "-- ")):
                 return printable(line.strip())

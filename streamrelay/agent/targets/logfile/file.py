@@ -1,4 +1,4 @@
-"""One file of a log: which it is, how far it was read, and whether it still is what it was."""
+"""One file of a log: its identity, how far it was read, and whether it still is what it was."""
 
 import os
 import stat
@@ -10,42 +10,42 @@ from attrs import define
 CHUNK: Final = 65536
 """Bytes that are read at once."""
 HEAD: Final = 64
-"""Bytes at a file's begin that tell it from another one: after a truncation, or with an inode that is used again."""
+"""Bytes at a file's beginning that tell it from others: after a truncation, or with an inode that is used again."""
 
 
 @define(eq=False)
 class LogFile:
-    """An open log: which file it is, and how far it was read."""
+    """An open file of a log, and how far it was read."""
 
     descriptor: int
     identity: tuple[int, int]
-    """Device and inode."""
+    """Device and inode of the file."""
     offset: int = 0
     head: bytes = b""
-    """Its first bytes, as far as they were passed, `HEAD` at most."""
+    """First bytes of the file, as far as they were passed, `HEAD` at most."""
 
     @property
     def size(self) -> int:
         return os.fstat(self.descriptor).st_size
 
     def seek(self, offset: int) -> None:
-        """Go on elsewhere; at 0 it begins anew."""
+        """Go on at another offset; at 0 the head begins anew."""
         self.offset = offset
         if len(self.head) < HEAD or not offset:
             self.head = os.pread(self.descriptor, min(HEAD, offset), 0)
 
     def read(self, most: int) -> bytes:
-        """What comes next, and pass it."""
+        """Return the next bytes, `most` at most, and pass them."""
         chunk = os.pread(self.descriptor, most, self.offset)
         self.seek(self.offset + len(chunk))
         return chunk
 
     def renewed(self) -> bool:
-        """Whether it was truncated or written anew, as far as its size and first bytes show."""
+        """Tell whether the file was truncated or written anew, as far as its size and first bytes show."""
         return self.size < self.offset or os.pread(self.descriptor, len(self.head), 0) != self.head
 
     def rest_of_line(self) -> int:
-        """Bytes up to the end of a line that is passed in part; 0 if none is, or it goes on for too long."""
+        """Count the bytes up to the end of a line that is passed in part; 0 if none is, or it has more than `CHUNK`."""
         if self.offset == 0 or os.pread(self.descriptor, 1, self.offset - 1) == b"\n":
             return 0
         return os.pread(self.descriptor, CHUNK, self.offset).find(b"\n") + 1
@@ -55,7 +55,7 @@ class LogFile:
 
 
 def check(head: bytes) -> int:
-    """A digest of up to `HEAD` bytes."""
+    """Digest up to `HEAD` bytes."""
     return int.from_bytes(blake2b(head, digest_size=8).digest())
 
 
@@ -80,13 +80,13 @@ def open_log(path: str, follow: bool = True, within: str = "") -> LogFile | None
 
 
 def _is_within(descriptor: int, within: str) -> bool:
-    """Whether an open file is in a directory, or below; asked of what was opened, so that no link can be swapped."""
+    """Tell whether an open file is in a directory, or below; asked of what was opened, so that no link is swapped."""
     real, bound = os.readlink(f"/proc/self/fd/{descriptor}"), os.path.realpath(within)
     return os.path.commonpath([real, bound]) == bound
 
 
 def replaced(path: str, identity: tuple[int, int] | None) -> bool:
-    """Whether another file stands under the path and has something to say; one that is still empty may wait."""
+    """Tell whether another file stands under the path and has something to say; one that is still empty may wait."""
     try:
         status = os.stat(path)
     except OSError:
@@ -95,7 +95,7 @@ def replaced(path: str, identity: tuple[int, int] | None) -> bool:
 
 
 def last_lines(descriptor: int, lines: int, within: int) -> int:
-    """Where the last lines begin, of so many bytes at the end; a last line without an end counts as one."""
+    """Find where the last lines begin, in at most `within` bytes at the end; a last line without an end counts, too."""
     size = os.fstat(descriptor).st_size
     if lines == 0 or size == 0:
         return size

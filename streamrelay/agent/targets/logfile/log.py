@@ -77,7 +77,7 @@ class Log(Kind, frozen=True, tag="log", tag_field="kind"):
         return LogConnection(reactor, self, file, lost)
 
     def _open(self, terms: Terms) -> tuple[LogFile | None, bool]:
-        """The file at a place, or at its last lines; and whether a place was given in vain."""
+        """Open the file at a place, or at its last lines; with True if a place was given that can't be found."""
         if terms.place:
             place = Place.unseal(terms.place, self.path)
             try:
@@ -99,7 +99,7 @@ class LogConnection:
     settings: Log
     file: LogFile | None
     lost: bool = False
-    """Whether lines may be missing before the first one; to be told."""
+    """True if lines may be missing before the first one, which is to be told."""
     unsent: int = 0
     _feed: Feed | None = None
     _paused: bool = False
@@ -122,17 +122,17 @@ class LogConnection:
         self._read()
 
     def send(self, data: Sequence[memoryview], size: int) -> None:
-        """A log takes nothing."""
+        """Drop what the client sends: a log takes nothing."""
 
     def send_control(self, message: bytes) -> None:
-        """A log takes nothing."""
+        """Drop what the client says: a log takes nothing."""
 
     def send_eof(self) -> None:
-        """A log goes on when its reader has nothing to say."""
+        """Ignore the client's end of file: a log goes on when its reader has nothing to say."""
 
     def pause(self) -> None:
         self._paused = True
-        self._at_end = False
+        self._at_end = False  # nobody looks meanwhile: a truncation may take lines that weren't read
         self._stop()
 
     def resume(self) -> None:
@@ -166,7 +166,7 @@ class LogConnection:
             self._end(outcome(CloseCode.TARGET_RESET, f"{self.settings.path}: {error.strerror}"))
 
     def _turn(self) -> float:
-        """Do a bit of what there is to do; seconds until the next bit."""
+        """Do a bit of what there is to do, and return the seconds until the next bit."""
         now = self.clock.seconds()
         if self.file is None:
             return self._go_on(None)
@@ -174,6 +174,7 @@ class LogConnection:
             return self._count(self._skip, self.file)
         if self._free > now:
             return self._free - now
+        # Before each read: behind a truncation other bytes would be taken for the rest of the old ones.
         if self.file.renewed():
             if self._told + FILE_EVERY > now:
                 return self._told + FILE_EVERY - now
@@ -198,7 +199,7 @@ class LogConnection:
             self._tell_place()  # now it can be told better from other files
 
     def _go_on(self, file: LogFile | None) -> float:
-        """The file, if there is one, has been read to its end: is there another one under its path by now?"""
+        """Go on to another file, if there is one under the path by now, as this one has been read to its end."""
         path = self.settings.path
         if not replaced(path, None if file is None else file.identity):
             self._named = self.clock.seconds()
@@ -215,6 +216,7 @@ class LogConnection:
         if file is not None:
             file.close()
         self.file, self._at_end = newer, False
+        # If nobody knows, it is a matter of time: in a longer one than `WATCHED` a whole file may have come and gone.
         self._tell_place(lost=now > self._named + WATCHED if missing is None else missing)
         return 0
 

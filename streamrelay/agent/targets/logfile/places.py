@@ -1,4 +1,4 @@
-"""Places of a log: which file, and how far into it. A client keeps one and brings it back to go on there."""
+"""Places of a log: a file, and how far into it. A client keeps one and brings it back to go on there."""
 
 import os
 
@@ -11,35 +11,35 @@ from streamrelay.agent.targets.sealed_places import seal, unseal
 
 @define(frozen=True)
 class Place:
-    """A place in a log. Device and inode 0: where there was no file, so before the first byte of the next one."""
+    """A place in a log. Device and inode 0: there was no file, so it is before the first byte of the next one."""
 
     device: int
     inode: int
     offset: int
     length: int
-    """Of the file's first bytes, those that are compared."""
+    """Number of the file's first bytes that are compared."""
     check: int
-    """Their digest."""
+    """Digest of the file's first `length` bytes."""
 
     @classmethod
     def of(cls, file: LogFile | None) -> "Place":
-        """Where a file is now."""
+        """Return the place up to which a file was read."""
         if file is None:
             return cls(0, 0, 0, 0, check(b""))
         return cls(*file.identity, file.offset, len(file.head), check(file.head))
 
     def seal(self, path: str) -> str:
-        """As a client gets it, for the log of this path."""
+        """Return the place as a client gets it, for the log of this path."""
         return seal(f"{self.device}.{self.inode}.{self.offset}.{self.length}.{self.check}", f"log {path}")
 
     @classmethod
     def unseal(cls, sealed: str, path: str) -> "Place | None":
-        """What a client brings back; None if it is nothing that this machine gave out for this log."""
+        """Read what a client brings back; None if it is nothing that this machine gave out for this log."""
         text = unseal(sealed, f"log {path}")
         return cls(*map(int, text.split("."))) if text else None
 
     def reopen(self, path: str, after: int, within: str = "") -> LogFile | None:
-        """The file, wherever rotation has put it, at so many bytes behind this place.
+        """Open the file, wherever rotation has put it, at so many bytes behind this place.
 
         `FileNotFoundError` if it is gone, or isn't what it was: truncated, written anew, or its inode used again.
         """

@@ -1,4 +1,4 @@
-"""What rotation does with a log: the files beside it, by their names, and which of them came after which."""
+"""Rotation of a log: the files beside it, by their names, and their order in time."""
 
 import os
 import re
@@ -23,7 +23,7 @@ class Rotated:
 
     path: str
     order: tuple[bool, int, str]
-    """What is newer comes later, among those that are named alike."""
+    """Key by which newer files come later, among those that are named alike."""
     packed: bool
 
     def open(self) -> LogFile | None:
@@ -37,7 +37,7 @@ class Rotated:
 
 
 def rotated(path: str) -> Iterator[Rotated]:
-    """All of them, in no order: ``log.1``, ``log.2.gz``, ``log-20260731`` … for ``log``."""
+    """Yield a log's rotated files, in no order: ``log.1``, ``log.2.gz``, ``log-20260731`` … for ``log``."""
     directory, name = os.path.split(path)
     try:
         with os.scandir(directory) as entries:
@@ -54,7 +54,10 @@ def rotated(path: str) -> Iterator[Rotated]:
 
 
 def find(path: str, identity: tuple[int, int], within: str = "") -> LogFile | None:
-    """The file of this identity under the path or, rotated, beside it. Nothing else is ever opened."""
+    """Open the file of this identity under the path or, rotated, beside it; None if there is none.
+
+    Of the files beside the log none but this one is ever opened.
+    """
     try:
         found = open_log(path, within=within)
     except OSError:
@@ -68,7 +71,7 @@ def find(path: str, identity: tuple[int, int], within: str = "") -> LogFile | No
 
 
 def successor(path: str, file: LogFile | None, within: str = "") -> tuple[LogFile | None, bool | None]:
-    """What came after a file that isn't under the path any more, from its begin, and whether something is missing.
+    """Open what came after a file that isn't under the path any more, and tell whether something is missing.
 
     That is the next one by the names that rotation gives, or the log itself. Missing is what has been packed; None
     says that the file isn't beside the log, so nobody can know.

@@ -1,4 +1,4 @@
-"""Lines of a log that are left out as a client is too far behind, counted a bit at a time."""
+"""Skips of lines of a log, which a client is too far behind to get; they are counted a bit at a time."""
 
 import os
 from typing import Final
@@ -11,16 +11,16 @@ STEP: Final = 1 << 20
 
 @define(eq=False)
 class Skip:
-    """The oldest lines of a file from `position` on, so that `keep` bytes of it are left."""
+    """A skip of a file's oldest lines from `position` on, so that `keep` bytes of it are left."""
 
     descriptor: int
     position: int
     keep: int
     lines: int = 0
-    """Lines whose end was left out."""
+    """Number of lines whose end was left out."""
 
     def step(self) -> bool:
-        """Go a bit further; whether that was all.
+        """Go a bit further; return True if that was all.
 
         It ends where a line begins, or within one that is longer than `STEP`. What is appended meanwhile counts: the
         end moves along.

@@ -21,9 +21,9 @@ from streamrelay.protocol.limits import CONNECT_TIME
 from streamrelay.protocol.summons import Refusal
 
 _EVERYWHERE: Final = {"": "127.0.0.1", "*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
-"""How a program says that it listens at all addresses, and one of these."""
+"""Names by which a program says that it listens at all addresses, and one of these addresses."""
 _LISTENING: Final = re.compile(r"^ *\d+: [0-9A-F]+:([0-9A-F]{4}) [0-9A-F]+:0000 0A \S+ \S+ \S+ +(\d+) ", re.MULTILINE)
-"""A listening socket in /proc/self/net/tcp (proc(5)): its port and its user."""
+"""Pattern of a listening socket in /proc/self/net/tcp (proc(5)): its port and its user."""
 
 
 @define(frozen=True)
@@ -35,7 +35,7 @@ class Listener:
 
     @classmethod
     def named(cls, host: str, service: str) -> "Listener | None":
-        """As QEMU tells it: a host and a port, or a path as either of the two; None if it is neither."""
+        """Make it of QEMU's words: an address and a port, or a path as either of the two; None if it is neither."""
         for path in (host, service):
             if path.startswith("/"):
                 return cls(path)
@@ -51,7 +51,7 @@ def _refused(listener: Listener, why: str) -> TargetError:
 
 
 def is_local(address: str) -> bool:
-    """Whether an address is one of this machine's, which only those can be bound to."""
+    """Tell whether an address is one of this machine's, as only those can be bound to."""
     try:
         family = socket.AF_INET6 if ip_address(address).version == 6 else socket.AF_INET
         with socket.socket(family) as probe:
@@ -62,7 +62,7 @@ def is_local(address: str) -> bool:
 
 
 def users(port: int, tables: tuple[str, ...] = ("/proc/self/net/tcp", "/proc/self/net/tcp6")) -> set[int]:
-    """The users whose sockets listen at a port of TCP, at whatever addresses."""
+    """Return the users whose sockets listen at a port of TCP, at whatever addresses."""
     found = set()
     for table in tables:
         text = Path(table).read_text() if Path(table).exists() else ""
@@ -76,7 +76,7 @@ def _check_users(listener: Listener, owner: Owner) -> None:
 
 
 async def connect_listener(reactor: Any, listener: Listener, owner: Owner) -> PlainConnection:
-    """A connection to what this owner listens at, or `TargetError`."""
+    """Connect what this owner listens at, or raise `TargetError` if it isn't this machine's and this user's."""
     if listener.port:
         if not is_local(listener.address):
             raise _refused(listener, "it is not an address of this machine")

@@ -26,7 +26,7 @@ from streamrelay.protocol.summons import Refusal, Terms, Viewer
 log = Logger()
 
 DESCRIPTOR: Final = "streamrelay"
-"""What QEMU calls our end of the pair, for as long as the two commands take."""
+"""Name at QEMU of its end of the pair, for as long as the two commands take."""
 
 
 class SpiceState(Struct, frozen=True):
@@ -38,7 +38,7 @@ class SpiceState(Struct, frozen=True):
 
 
 class VncSocket(Struct, frozen=True):
-    """Where a VNC display listens."""
+    """Address at which a VNC display listens."""
 
     host: str
     service: str
@@ -64,11 +64,11 @@ class Qemu(Kind, frozen=True, tag="qemu", tag_field="kind"):
     qmp: str
     """The absolute path of the VM's QMP socket."""
     console: Literal["spice", "vnc"]
-    """Which of its consoles."""
+    """Console of the VM that is shown."""
     name: str = ""
-    """What the VM must say its name is; empty: anything."""
+    """Name that the VM must say it has; empty: any."""
     password: bool = False
-    """Whether QEMU is to ask for the console's own password, too."""
+    """True if QEMU is to ask for the console's own password, too."""
     within: str = ""
     """The directory where the socket must be once symbolic links are followed; empty: anywhere."""
     parts: dict[str, str] = {}
@@ -113,7 +113,7 @@ class Qemu(Kind, frozen=True, tag="qemu", tag_field="kind"):
             raise TargetError(Refusal.TARGET_REFUSED, "another VM is running there", detail=why)
 
     async def _console(self, qmp: Qmp) -> Listener | None:
-        """Where the console listens, None if nowhere; `TargetError` if the VM has none.
+        """Ask where the console listens, None if nowhere; `TargetError` if the VM has none.
 
         It must be asked: QEMU takes a socket for a VNC display that it hasn't got, and never uses it.
         """
@@ -129,7 +129,7 @@ class Qemu(Kind, frozen=True, tag="qemu", tag_field="kind"):
         return found
 
     async def _hand_over(self, reactor: Any, qmp: Qmp) -> Connection:
-        """Our end of a socket pair whose other end is QEMU's now."""
+        """Give QEMU one end of a socket pair, and return a connection of the other; `QmpError` if it takes none."""
         ours, theirs = socket.socketpair()
         with ours, theirs:
             await qmp.execute("getfd", dict[str, object], theirs.fileno(), fdname=DESCRIPTOR)
@@ -143,7 +143,7 @@ class Qemu(Kind, frozen=True, tag="qemu", tag_field="kind"):
         return connection
 
     async def _by_address(self, reactor: Any, qmp: Qmp, where: Listener | None) -> Connection:
-        """The port or socket where the console listens, before and after it was connected."""
+        """Connect the port or socket where the console listens, and ask again whether it still listens there."""
         if where is None:
             raise TargetError(Refusal.TARGET_REFUSED, "QEMU takes no socket for this console, and it has no port")
         connection = await connect_listener(reactor, where, qmp.owner)

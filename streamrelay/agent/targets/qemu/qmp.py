@@ -25,28 +25,28 @@ from streamrelay.errors import TargetError, printable
 from streamrelay.protocol.summons import Refusal
 
 GREETING_TIME: Final = 2.0
-"""Seconds in which QEMU must greet; it does so at once unless it serves somebody else."""
+"""Seconds in which QEMU must greet us, as it does at once unless it serves somebody else."""
 AGAIN: Final = 0.1
 """Seconds after which a full queue is tried again."""
 MAX_LINE: Final = 1 << 16
-"""Bytes of one message of QEMU's."""
+"""Bytes of one message of QEMU's at most."""
 HELD: Final = "QEMU does not answer; another program (libvirt?) may hold this QMP socket, which serves one at a time"
 
 Kind = TypeVar("Kind")
 
 _turns: "WeakValueDictionary[str, DeferredLock]" = WeakValueDictionary()
-"""Who uses which socket now: several legs of one stream ask at the same time."""
+"""Locks of the sockets in use, by path: several legs of one stream ask at the same time."""
 
 
 class Fault(Struct, frozen=True):
-    """What QEMU says when it can't do what a command asks."""
+    """QEMU's words when it can't do what a command asks."""
 
     kind: str = msgspec.field(name="class", default="")
     desc: str = ""
 
 
 class Message(Struct, frozen=True):
-    """Whatever QEMU may say."""
+    """A message of QEMU's, whichever it may be."""
 
     greeting: Raw = msgspec.field(name="QMP", default=Raw())
     returned: Raw = msgspec.field(name="return", default=Raw())
@@ -58,7 +58,7 @@ _message = msgspec.json.Decoder(Message)
 
 
 class QmpError(Exception):
-    """QEMU has refused a command; the text is its own, in one line."""
+    """Refusal of a command by QEMU; the text is its own, in one line."""
 
 
 @define(frozen=True)
@@ -76,7 +76,7 @@ class Owner:
 
 
 class QmpProtocol(LineOnlyReceiver):
-    """What Twisted calls for a QMP socket: each answer goes to whoever waits for it."""
+    """Twisted's protocol of a QMP socket: each answer goes to whoever waits for it."""
 
     delimiter = b"\n"
     MAX_LENGTH = MAX_LINE
@@ -87,7 +87,7 @@ class QmpProtocol(LineOnlyReceiver):
         self._waiting: Deferred[Message] | None = None
 
     def next_message(self) -> "Deferred[Message]":
-        """QEMU's next message but for events, or `TargetError`."""
+        """Wait for QEMU's next message, but for events; or fail with `TargetError`."""
         waiting = self._waiting = Deferred()
         if self._heard:
             self._tell(self._heard.pop())
@@ -117,7 +117,7 @@ class QmpProtocol(LineOnlyReceiver):
         self.fail("QEMU has closed the connection")
 
     def fail(self, why: str) -> None:
-        """Nothing more is said or heard; whoever waits is told why."""
+        """Say and hear nothing more, and tell whoever waits why."""
         self.lost = self.lost or why
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
@@ -139,11 +139,11 @@ class Qmp:
 
     @property
     def owner(self) -> Owner:
-        """Who listens there: QEMU, or who started it."""
+        """Process that listens at the socket: QEMU, or whoever started it."""
         return Owner.of(self.protocol.transport.getHandle())  # type: ignore[union-attr]
 
     async def execute(self, command: str, kind: type[Kind], descriptor: int = -1, **arguments: object) -> Kind:
-        """What QEMU answers to a command; `QmpError` if it refuses, `TargetError` if it is none of its answers.
+        """Return QEMU's answer to a command; `QmpError` if it refuses, `TargetError` if it is no proper answer.
 
         A `descriptor` goes with it (SCM_RIGHTS); it is the caller's to close when the answer is there.
         """
@@ -162,7 +162,7 @@ class Qmp:
 
 @asynccontextmanager
 async def conversation(reactor: Any, path: str) -> AsyncIterator[Qmp]:
-    """A VM's QMP socket, ready for commands, and closed behind them; `TargetError` says why it can't be had."""
+    """Open a VM's QMP socket, ready for commands, and close it behind them; `TargetError` if it can't be had."""
     lock = _turns.setdefault(path, DeferredLock())
     async with lock:
         protocol = await _connect(reactor, path)
@@ -176,7 +176,7 @@ async def conversation(reactor: Any, path: str) -> AsyncIterator[Qmp]:
 
 
 async def _connect(reactor: Any, path: str) -> QmpProtocol:
-    """A unix socket is connected at once, or not at all while its queue is full; then it is tried again for a while.
+    """Connect a unix socket: at once, or not at all while its queue is full; then it is tried again for a while.
 
     Twisted's own way would ask a full queue without a pause.
     """
@@ -214,7 +214,7 @@ def _why_not(failure: OSError) -> str:
 
 
 async def _greet(reactor: Any, protocol: QmpProtocol, path: str) -> None:
-    """Hear QEMU's greeting."""
+    """Wait for QEMU's greeting, `GREETING_TIME` at most, or raise `TargetError`."""
     waiting = protocol.next_message()
     timeout = reactor.callLater(GREETING_TIME, protocol.fail, HELD)
     try:

@@ -1,4 +1,4 @@
-"""Which addresses a target may lead to, compared after its name is resolved (operations.rst, "Addresses")."""
+"""Addresses that a target may lead to, compared after its name is resolved (operations.rst, "Addresses")."""
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
@@ -17,16 +17,19 @@ from zope.interface import implementer
 Address = IPv4Address | IPv6Address
 
 LOCALHOST: Final = ("127.0.0.0/8", "::1/128")
-"""What ``localhost`` may be."""
+"""Networks that ``localhost`` may lead to."""
 THIS_NETWORK: Final = ip_network("0.0.0.0/8")
 METADATA: Final = frozenset(map(ip_address, ("100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254")))
-"""Where clouds tell a machine its secrets, other than by a link-local address: Alibaba, Azure, Oracle, AWS by IPv6."""
+"""Addresses where clouds tell a machine its secrets, besides link-local ones: Alibaba, Azure, Oracle, AWS by IPv6."""
 NAT64: Final = IPv6Network("64:ff9b::/96")
-"""RFC 6052: the last four bytes are the IPv4 address that is reached."""
+"""Network whose last four bytes are the IPv4 address that is reached (RFC 6052)."""
 
 
 def innermost(address: str) -> Address:
-    """An address without its scope; the IPv4 address where IPv6 is only its clothes; `ValueError` if it is none."""
+    """Parse an address without its scope, as IPv4 where IPv6 is only its clothes; `ValueError` if it is none.
+
+    Otherwise a forbidden IPv4 address could be reached as ::ffff:…, 6to4, Teredo or NAT64.
+    """
     found = ip_address(address.partition("%")[0])
     if isinstance(found, IPv4Address):
         return found
@@ -37,7 +40,8 @@ def innermost(address: str) -> Address:
 
 
 def why_not(address: str, networks: Sequence[str] = ()) -> str:
-    """Why this address may not be connected, in one line; empty if it may."""
+    """Say in one line why this address may not be connected; empty if it may. `networks` are all that may be, if any
+    are listed."""
     found = innermost(address)
     if networks:
         listed = any(found in ip_network(network) for network in networks)
@@ -56,7 +60,7 @@ def why_not(address: str, networks: Sequence[str] = ()) -> str:
 
 
 def literal(host: str) -> tuple[str, ...]:
-    """The networks that a host lists by standing in the agent's file as it is; none for names."""
+    """Return the networks that an address lists by standing in the agent's file as it is; none for names."""
     if host == "localhost":
         return LOCALHOST
     try:
@@ -73,16 +77,16 @@ class Filtered:
     reactor: Any
     networks: Sequence[str]
     refused: list[str] = field(factory=list)
-    """Why addresses were left out."""
+    """Reasons why addresses were left out, one for each."""
     passed: int = 0
-    """Addresses that were not."""
+    """Number of addresses that were not left out."""
     nameResolver: "Resolver" = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.nameResolver = Resolver(self)
 
     def installNameResolver(self, resolver: IHostnameResolver) -> IHostnameResolver:
-        """The reactor's own stays."""
+        """Refuse another resolver, as the reactor's own stays."""
         raise NotImplementedError
 
     def __getattr__(self, name: str) -> Any:
@@ -104,15 +108,15 @@ class Resolver:
         addressTypes: Sequence[type[IAddress]] | None = None,
         transportSemantics: str = "TCP",
     ) -> IHostResolution:
-        """As the reactor's."""
+        """Resolve a name as the reactor does, and give the receiver the allowed addresses alone."""
         own: IHostnameResolver = self.where.reactor.nameResolver
-        sieve = Sieve(self.where, resolutionReceiver)
-        return own.resolveHostName(sieve, hostName, portNumber, addressTypes, transportSemantics)
+        address_filter = AddressFilter(self.where, resolutionReceiver)
+        return own.resolveHostName(address_filter, hostName, portNumber, addressTypes, transportSemantics)
 
 
 @implementer(IResolutionReceiver)
 @define(eq=False)
-class Sieve:
+class AddressFilter:
     """Passes on allowed addresses."""
 
     where: Filtered

@@ -1,4 +1,4 @@
-"""How targets that are sockets are connected, and what went wrong, in the words of an answer to a summons."""
+"""Connecting of targets that are sockets, and its failures in the words of an answer to a summons."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from streamrelay.protocol.summons import Refusal
 
 
 def plain(reactor: Any) -> "Factory[PlainProtocol]":
-    """Makes a `PlainConnection` of what an endpoint connects."""
+    """Make a factory whose protocols have a `PlainConnection` of what an endpoint connects."""
     factory = Factory.forProtocol(
         lambda: PlainProtocol(reactor, outcome(CloseCode.TARGET_RESET), lambda connection: None)
     )
@@ -22,7 +22,7 @@ def plain(reactor: Any) -> "Factory[PlainProtocol]":
 
 
 async def connected(attempt: "Deferred[Any]", where: str) -> PlainConnection:
-    """The connection that an endpoint's attempt brings, or `TargetError`."""
+    """Return the connection that an endpoint's attempt brings, or raise `TargetError`, with `where` in its words."""
     try:
         protocol = await attempt
     except (error.ConnectionRefusedError, FileNotFoundError):

@@ -8,19 +8,19 @@ from streamrelay.protocol.summons import Refusal
 
 
 def check_absolute(**paths: str) -> None:
-    """`ValueError` for a setting that is no absolute path; it may be left out."""
+    """Raise `ValueError` for a setting that is no absolute path; an empty one is let pass."""
     for setting, path in paths.items():
         if path and not path.startswith("/"):
             raise ValueError(f"{setting} {path!r}: expected an absolute path")
 
 
 def within_of(path: str) -> str:
-    """The directory before a pattern's first part, in which it must stay."""
+    """Return the directory before a pattern's first part, in which the path must stay."""
     return os.path.dirname(path.partition("{")[0])
 
 
 def real_path(path: str, within: str) -> str:
-    """Where symbolic links lead, or `TargetError` if that is not `within`; empty: anywhere."""
+    """Follow symbolic links, or raise `TargetError` if they don't lead `within`; empty: anywhere."""
     if not within:
         return path
     real, bound = os.path.realpath(path), os.path.realpath(within)
@@ -31,7 +31,10 @@ def real_path(path: str, within: str) -> str:
 
 
 def socket_path(path: str, within: str = "") -> str:
-    """The same for a unix socket's path, which may have become too long by what was filled in or by a link."""
+    """Follow symbolic links as `real_path` does, to a unix socket; `TargetError` for a path longer than one may have.
+
+    It may have become too long by what was filled in, or by a link.
+    """
     real = real_path(path, within)
     try:
         check_socket("the target's path", real)

@@ -19,9 +19,9 @@ class Tcp(Kind, frozen=True, tag="tcp", tag_field="kind"):
     """Settings of a tcp target."""
 
     address: str
-    """host:port, or [IPv6]:port"""
+    """Address and port: host:port, or [IPv6]:port."""
     networks: tuple[str, ...] = ()
-    """The networks that it may lead to, such as 10.0.0.0/8; none: whatever `addresses.why_not` has nothing against."""
+    """Networks that the address may lead to, such as 10.0.0.0/8; none: what `addresses.why_not` lets pass."""
     speaks: Viewer = "raw"
     """What comes out of it, so what shows it: vnc, spice, terminal, log; raw is anything else."""
     parts: dict[str, str] = {}

@@ -39,7 +39,7 @@ class Unix(Kind, frozen=True, tag="unix", tag_field="kind"):
         return structs.replace(self, within=self.within or within_of(self.path)) if self.parts else self
 
     def real_path(self) -> str:
-        """Where symbolic links lead, or `TargetError` if that is not `within`."""
+        """Follow symbolic links, or raise `TargetError` if they don't lead `within`."""
         return socket_path(self.path, self.within)
 
     async def connect(self, reactor: Any, terms: Terms) -> Connection:

@@ -1,4 +1,4 @@
-"""What a terminal's connection has to know, wherever its command runs."""
+"""Keys and sizes of terminals, wherever their commands run."""
 
 from typing import Final
 
@@ -6,17 +6,17 @@ from streamrelay.errors import PeerError
 from streamrelay.protocol.control import decode_control
 
 END_OF_INPUT: Final = b"\x04"
-"""What a terminal's line discipline takes for an end of file (VEOF, Ctrl-D)."""
+"""Key that a terminal's line discipline takes for an end of file (VEOF, Ctrl-D)."""
 
 
 def end_of_input(last: bytes) -> bytes:
-    """The keys that end a terminal's input behind this last byte: once ends an empty line's read, within a line it
-    takes two."""
+    """Return the keys that end a terminal's input behind this last byte: once ends an empty line's read, within a line
+    it takes two."""
     return END_OF_INPUT if last == b"\n" else END_OF_INPUT * 2
 
 
 def told_size(message: bytes) -> tuple[int, int] | None:
-    """Columns and rows, if that is what a control message tells.
+    """Return columns and rows, if that is what a control message tells.
 
     One that can't be read tells nothing: it has passed the leg's own check, so only a newer peer's words get here.
     """

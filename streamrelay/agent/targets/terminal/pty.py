@@ -38,7 +38,7 @@ class Pty(Kind, frozen=True, tag="pty", tag_field="kind"):
     command: tuple[str, ...]
     """The program and its arguments; no shell reads them."""
     directory: str = "/"
-    """Where it starts."""
+    """Directory in which the command starts."""
     environment: dict[str, str] = {}
     """Variables beside TERM, PATH, HOME, USER, LOGNAME, SHELL and LANG, which it inherits."""
     size: tuple[int, int] = (80, 24)
@@ -82,7 +82,7 @@ class Pty(Kind, frozen=True, tag="pty", tag_field="kind"):
 
 @define(eq=False)
 class PtyConnection:
-    """A process behind its terminal."""
+    """A process behind its terminal, as a connection."""
 
     clock: IReactorTime
     channel: TransportChannel = field(init=False)
@@ -123,7 +123,7 @@ class PtyConnection:
             self.resize(*size)
 
     def send_eof(self) -> None:
-        """Type Ctrl-D."""
+        """Type Ctrl-D, once or twice, which a terminal takes for an end of file."""
         self.channel.write([end_of_input(self._last)])
 
     def pause(self) -> None:
@@ -139,7 +139,7 @@ class PtyConnection:
     def abort(self) -> None:
         if self._exit is None and self._timer is None:
             self._signal(signal.SIGHUP)
-            self._signal(signal.SIGCONT)
+            self._signal(signal.SIGCONT)  # a stopped process takes no SIGHUP before it goes on
             self._timer = self.clock.callLater(KILL_AFTER, self._signal, signal.SIGKILL)
             self.channel.resume()  # a terminal that isn't read never hangs up
         elif self._exit is not None:
@@ -154,7 +154,7 @@ class PtyConnection:
             self._drain.drained()
 
     def ended(self, status: int) -> None:
-        """The process is reaped and its terminal read to the end."""
+        """Report the end of the process, which is reaped, and its terminal read to the end."""
         self._signal(signal.SIGKILL)  # whom it left behind in its group
         self._exit = status
         if self._timer is not None and self._timer.active():
@@ -171,7 +171,7 @@ class PtyConnection:
             feed.gone()
 
     def _signal(self, number: int) -> None:
-        """To the process group, which its terminal made it the leader of."""
+        """Send a signal to the process group, which its terminal made the process the leader of."""
         try:
             os.killpg(self._group, number)
         except (ProcessLookupError, PermissionError):
@@ -184,7 +184,7 @@ _check: type[Connection] = PtyConnection
 
 
 class PtyProtocol(ProcessProtocol):
-    """What Twisted calls for the process."""
+    """Twisted's protocol of the process."""
 
     def __init__(self, connection: PtyConnection) -> None:
         self._connection = connection
@@ -202,7 +202,7 @@ class PtyProtocol(ProcessProtocol):
 
 
 def exit_status(why: object) -> int:
-    """As a shell tells it: the status, or 128 and the signal."""
+    """Return a process' status as a shell tells it: its own, or 128 and the signal."""
     if isinstance(why, ProcessTerminated):
         return 128 + why.signal if why.signal else int(why.exitCode or 0)
     return 0 if isinstance(why, ProcessDone) else 1

@@ -22,7 +22,7 @@ def track(log: Log) -> Track:
 
 
 def after(log: Log, position: Position) -> Log | None:
-    """What comes behind a spot, of a log that is read again from its time on."""
+    """What comes behind a position, of a log that is read again from its time on."""
     since = max(0, position.time - SLACK)
     found = Track()
     rest = [each for each in log if each[0] >= since]
@@ -33,7 +33,7 @@ def after(log: Log, position: Position) -> Log | None:
     return None
 
 
-class Spots(SynchronousTestCase):
+class Positions(SynchronousTestCase):
     """`Position`, `Track`"""
 
     @examples(300)
@@ -41,7 +41,8 @@ class Spots(SynchronousTestCase):
         st.lists(st.tuples(st.integers(1, 4), st.sampled_from([b"a\n", b"b\n"])), min_size=1, max_size=60), st.data()
     )
     def test_goes_on(self, log: Log, data: st.DataObject) -> None:
-        """Of a log that was read from its start a spot gives exactly the rest, whatever the messages and their times,
+        """Of a log that was read from its start a position gives exactly the rest, whatever the messages and their
+        times,
         if none is later than what is allowed for."""
         log = [(5 * SECOND + number * SECOND // 8, text) for number, text in log]
         here = data.draw(st.integers(1, len(log)))
@@ -60,7 +61,7 @@ class Spots(SynchronousTestCase):
     @examples(100)
     @given(st.lists(st.integers(1, 3), min_size=1, max_size=30), st.data())
     def test_before(self, times: list[int], data: st.DataObject) -> None:
-        """A spot before a message is before that one, also where its time is that of many; and there or nowhere."""
+        """A position before a message is before that one, also where its time is that of many; and there or nowhere."""
         log = [Piece(time, b"%d\n" % number, True, True) for number, time in enumerate(sorted(times))]
         here = data.draw(st.integers(0, len(log) - 1))
         position = Position.read(str(Position.before(log[here])))
@@ -69,14 +70,14 @@ class Spots(SynchronousTestCase):
         self.assertTrue(all(Position(1).is_before(each) for each in log))
 
     def test_gone(self) -> None:
-        """A spot in a log that is another by now isn't found."""
+        """A position in a log that is another by now isn't found."""
         log = [(SECOND, b"one\n"), (SECOND, b"two\n"), (2 * SECOND, b"three\n")]
         position = track(log[:2]).position()
         for other in (log[1:], log[2:], [], [(SECOND, b"one\n"), (SECOND, b"2\n")]):
             self.assertIsNone(after(other, position))
 
     def test_text(self) -> None:
-        """A spot's text is read as what it was; anything else is none."""
+        """A position's text is read as what it was; anything else is none."""
         position = Position(1795576322364752000, 3, 2**32 - 1)
         self.assertEqual(Position.read(str(position)), position)
         self.assertEqual(position.since, "1795576321.364752000")

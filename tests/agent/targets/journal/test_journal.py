@@ -1,4 +1,4 @@
-"""targets/journal*.py, entries.py: systemd's journal, by a journalctl that a test speaks for."""
+"""journal*.py: systemd's journal, by a journalctl that a test speaks for."""
 
 import os
 from collections.abc import Mapping, Sequence

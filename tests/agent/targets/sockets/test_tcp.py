@@ -61,7 +61,7 @@ class Addresses(SynchronousTestCase):
         self.assertRaises(ValueError, Unix("run/x").check)
 
 
-class Throttle(SynchronousTestCase):
+class Attempts(SynchronousTestCase):
     """What an attempt came to."""
 
     def code(self, failure: Exception) -> str:

@@ -13,7 +13,7 @@ from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST, Chain, shared
 from tests.live.support.pace import timed
 from tests.live.support.processes import alive
-from tests.live.support.waiting import until
+from tests.live.support.waiting import WAIT, until
 from tests.live.support.websockets import RAW, V1, read_all
 
 TARGETS = r"""
@@ -56,7 +56,7 @@ class Ear:
         self.leg, self.text = leg, ""
         self.controls: list[Any] = []
 
-    def expect(self, pattern: str, seconds: float = 5.0) -> Any:
+    def expect(self, pattern: str, seconds: float = WAIT) -> Any:
         """Read until this pattern is there, and forget all up to its end."""
         end = time.monotonic() + seconds
         while (found := re.search(pattern, self.text)) is None:
