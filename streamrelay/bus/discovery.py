@@ -41,7 +41,7 @@ class Discovery:
     bus: Wire
     host: str
     version: str
-    """Of the agent, as Python has it: 1.2.3 or 1.2.3.dev0."""
+    """The agent's version as Python has it: 1.2.3 or 1.2.3.dev0."""
     started: str
     """Time at which the agent started: RFC 3339 in UTC, with microseconds."""
     targets: Make

@@ -97,7 +97,7 @@ class TargetInfo(Struct, frozen=True, omit_defaults=True):
 
 
 HOST_QUESTION: Final = b"{}"
-"""What a platform sends with its question for targets, so that it is answered with a `HostAnswer`."""
+"""A platform's question for targets, which is answered with a `HostAnswer`."""
 
 
 class HostAnswer(Struct, frozen=True):
@@ -113,7 +113,7 @@ class HostInfo(Struct, frozen=True):
     host: Host
     targets: tuple[TargetInfo, ...]
     version: Version = ""
-    """Of its agent; empty if that is too old to say so."""
+    """The agent's version; empty if that is too old to say so."""
 
 
 class StreamInfo(Struct, frozen=True):
