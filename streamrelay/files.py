@@ -78,7 +78,9 @@ class Watched:
         text = _reason(error)
         if text != self._told:
             self._told = text
-            log.error("{what} stay as they were: {error}", what=self.what, error=text)
+            log.error(
+                "can't read {what} again: {error}; what was read before stays in force", what=self.what, error=text
+            )
 
 
 def _reason(error: Exception) -> str:

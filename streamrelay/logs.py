@@ -37,7 +37,7 @@ def steadily(work: Callable[[], None]) -> Callable[[], None]:
         try:
             work()
         except Exception:
-            Logger().failure("what is done again and again has failed once; it goes on")
+            Logger().failure("an error in periodic work; it goes on")
 
     return guarded
 

@@ -13,16 +13,17 @@ from streamrelay.errors import ConfigError
 
 EXIT: Final = """exit status:
   0  the stream ended in order (or, with a pty, the command's own status)
-  1  the stream broke off, or standard output couldn't take all of it
+  1  the stream broke off, standard output couldn't take all of it, or not all hosts answered
   2  the command line or a file is wrong
-  3  the host is offline
+  3  the host is offline or busy
   4  not allowed, or no such target
   5  the target refused, or can't be reached in time
   6  the platform or the relay can't be reached
+130  interrupted
 141  nobody reads standard output any more (as after SIGPIPE)"""
 
 
-RELOAD: Final = "it counts once the bus has read it: nats-server --signal reload=PIDFILE, if it runs"
+RELOAD: Final = "tell a running nats-server to read it: nats-server --signal reload=PIDFILE"
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -220,7 +221,7 @@ def run_key_add(arguments: argparse.Namespace) -> int:
         for text in texts
     ]
     if not grants:
-        raise ConfigError("what may it open? give --grant HOST:TARGET, or --view HOST:TARGET to let it look only")
+        raise ConfigError("no grants; give --grant HOST:TARGET, or --view HOST:TARGET for view-only")
     tell(add_key(Path(arguments.keys), arguments.name, grants, datetime.now(UTC).date()))
     say(f"this is the only time that the key is shown; {arguments.keys} holds its hash")
     return 0

@@ -19,7 +19,7 @@ from streamrelay.platform import Platform, Refused
 
 
 async def wait_for(platform: Platform, host: str) -> None:
-    """Wait until the bus stands and the host is up; a program that runs for long doesn't need to."""
+    """Wait until NATS is connected and the host is up; a program that runs for long doesn't need to."""
     for _ in range(50):
         try:
             if any(info.host == host for info in await platform.hosts()):

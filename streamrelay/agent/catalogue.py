@@ -67,12 +67,12 @@ def read_entry(name: str, table: object) -> Entry:
     settings: Kind = msgspec.convert(table, type=reduce(or_, KINDS), strict=True)
     wanted = PART.findall(name)
     if len(set(wanted)) != len(wanted):
-        raise ValueError("a part stands twice in the name")
+        raise ValueError("a part appears twice in the name")
     if set(wanted) != set(settings.parts):
         raise ValueError(f"parts: expected a regular expression for each of {wanted or 'no parts'}")
     unknown = set(PART.findall(" ".join(settings.all_texts()))) - set(wanted)
     if unknown:
-        raise ValueError(f"{{{min(unknown)}}} is no part of the name")
+        raise ValueError(f"{{{min(unknown)}}} is not a part of the name")
     settings = settings.bounded()
     if not wanted:
         settings.check()
@@ -175,10 +175,10 @@ class Catalogue:
             table = read_toml(path)
             own = path == self.path
             if not own and (extra := set(table) - {"targets"}):
-                raise ConfigError(f"{path}: {min(extra)}: only [targets] may stand in a drop-in file")
+                raise ConfigError(f"{path}: {min(extra)}: only [targets] may be in a drop-in file")
             found = read_targets(_table(table.get("targets", {}), path), path)
             if twice := set(found) & set(entries):
-                raise ConfigError(f"{path}: targets.{min(twice)!r} stands in another file already")
+                raise ConfigError(f"{path}: targets.{min(twice)!r} is in another file already")
             entries |= found
         self.entries = entries
 

@@ -56,13 +56,13 @@ class Agent(Service):
         self.bus.listen(open_subject(config.host), self._summoned)
         self.bus.listen(end_subject(config.host), self._told_to_end)
         started = datetime.fromtimestamp(self.now(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        version = semantic(__version__)
-        Discovery(self.bus, config.host, version, started, self.catalogue.infos, self.streams.infos).listen()
+        Discovery(self.bus, config.host, __version__, started, self.catalogue.infos, self.streams.infos).listen()
 
     def startService(self) -> None:
         super().startService()
         log.info(
-            "agent of {host}: {count} targets; {mode} summonses",
+            "streamrelay {version}: agent of {host}, {count} targets, {mode} summonses",
+            version=__version__,
             host=self.config.host,
             count=len(self.catalogue.entries),
             mode=self.config.tokens,
@@ -95,7 +95,10 @@ class Agent(Service):
             summons = self.summonses.read(message.data, "summons", Summons)
         except ValueError as error:
             log.warn("refused a summons: {error}", error=error)
-            self._reply([message], Answer(refused=Refusal.BAD_SUMMONS, reason="the summons is not valid here"))
+            self._reply(
+                [message],
+                Answer(refused=Refusal.BAD_SUMMONS, reason="the agent refused the summons as invalid; see its log"),
+            )
             return
         # A copy of a summons opens nothing: whoever sent it gets the first one's answer, now or once it is there.
         pending, new = self.summonses.hear(summons.jti, message)
@@ -105,7 +108,7 @@ class Agent(Service):
             return
         self.reactor.callLater(MEMORY, self.summonses.forget, summons.jti)
         Deferred.fromCoroutine(self._answer(summons, pending)).addErrback(
-            lambda failure: log.failure("a summons could not be answered", failure)
+            lambda failure: log.failure("an error while a summons was answered", failure)
         )
 
     async def _answer(self, summons: Summons, pending: Pending[Message]) -> None:
@@ -123,14 +126,12 @@ class Agent(Service):
         try:
             end = self.summonses.read(message.data, "end", End)
         except ValueError as error:
-            log.warn("refused to end a stream: {error}", error=error)
-            self._reply([message], Answer(refused=Refusal.BAD_SUMMONS, reason="the request is not valid here"))
+            log.warn("refused a request to end a stream: {error}", error=error)
+            self._reply(
+                [message],
+                Answer(refused=Refusal.BAD_SUMMONS, reason="the agent refused the request as invalid; see its log"),
+            )
             return
         ended = self.streams.end(end.stream)
         missing = Answer(refused=Refusal.NO_SUCH_STREAM, reason="no such stream on this host")
         self._reply([message], Answer(ready=True) if ended else missing)
-
-
-def semantic(version: str) -> str:
-    """A version as NATS' discovery wants it: 1.2.3."""
-    return ".".join(version.split(".")[:3])

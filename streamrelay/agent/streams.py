@@ -65,7 +65,7 @@ class Streams:
         try:
             answer = await self._begin(summons, nobody_asks)
         except Exception:
-            log.failure("stream {stream} could not be opened", stream=summons.stream)
+            log.failure("an error while stream {stream} was opened", stream=summons.stream)
             answer = Answer(refused=Refusal.BUSY, reason="an error in the agent; see its log")
         if answer.refused:
             log.info(
@@ -91,7 +91,7 @@ class Streams:
         """End all streams, in order if they take no longer than `GOODBYE`."""
         self._stopping = True  # first, so that no stream begins which nobody would end
         for summoned in tuple(self.summoned_streams):
-            summoned.end(outcome(CloseCode.LEG_LOST, "the agent is going away"))
+            summoned.end(outcome(CloseCode.LEG_LOST, "the agent is shutting down"))
         end = self.reactor.seconds() + GOODBYE
         while self.summoned_streams and self.reactor.seconds() < end:
             await _sleep(self.reactor, 0.05)
@@ -100,12 +100,15 @@ class Streams:
 
     async def _begin(self, summons: Summons, nobody_asks: bool) -> Answer:
         if self._stopping:
-            return Answer(refused=Refusal.BUSY, reason="the agent is going away")
+            return Answer(refused=Refusal.BUSY, reason="the agent is shutting down")
         if not self._may_dial(summons.relay):
-            return Answer(refused=Refusal.DIAL_FAILED, reason=f"{summons.relay} is not in this agent's relays")
+            return Answer(
+                refused=Refusal.DIAL_FAILED,
+                reason=f"{summons.relay} is not one of this agent's relays (setting relays)",
+            )
         if len(self.summoned_streams) >= self.config.max_streams:
             self._say_full()
-            return Answer(refused=Refusal.BUSY, reason="too many streams on this host")
+            return Answer(refused=Refusal.BUSY, reason="too many streams on this host (max_streams)")
         bounds = Bounds(strictest(summons, self.config), self.reactor, self.heartbeat)
         summoned = SummonedStream(summons, self.reactor, bounds, self.summoned_streams.discard)
         self.summoned_streams.add(summoned)
@@ -114,8 +117,8 @@ class Streams:
     def _say_full(self) -> None:
         if count := self._full.count():
             log.warn(
-                "{here} streams are open, or wait for their clients: max_streams = {most} allows no more; "
-                "summonses refused as busy since this was last said: {count}",
+                "{here} streams are open or waiting for their clients: max_streams = {most} allows no more; "
+                "refused as busy since the last such line: {count}",
                 here=len(self.summoned_streams),
                 most=self.config.max_streams,
                 count=count,
@@ -148,7 +151,7 @@ class Streams:
         leg = await self.dialler.dial(summons.relay.rstrip("/") + "/agent", summons.token)
         if not leg.control:
             leg.abort()
-            raise DialError(f"the relay does not speak {SUBPROTOCOL}")
+            raise DialError(f"the relay did not agree to the subprotocol {SUBPROTOCOL}")
         return leg
 
     async def _excuse(self, summoned: SummonedStream, error: TargetError) -> None:
@@ -156,7 +159,11 @@ class Streams:
             waiting_leg = WaitingLeg(await self._dial(summoned.summons))
             await self._meet(summoned, waiting_leg)
         except (DialError, NotMet) as failure:
-            log.info("nobody could be told: {failure}", failure=failure)
+            log.info(
+                "stream {name}: can't tell the client that the target can't be opened: {failure}",
+                name=summoned.summons.stream,
+                failure=failure,
+            )
             return
         await self._dismiss(summoned, waiting_leg, error)
 
@@ -201,7 +208,7 @@ class Streams:
         try:
             met = await self._meet(summoned, waiting_leg)
         except NotMet as not_met:
-            log.info("stream {name} was not met: {why}", name=summoned.summons.stream, why=not_met)
+            log.info("stream {name}: the client did not come: {why}", name=summoned.summons.stream, why=not_met)
             if connection is not None:
                 await let_go(connection)
             await waiting_leg.left
@@ -220,7 +227,11 @@ class Streams:
         try:
             leg = await self._dial(summoned.summons)
         except DialError as error:
-            log.info("stream {name}: no further leg: {error}", name=summoned.summons.stream, error=error)
+            log.info(
+                "stream {name}: can't open another websocket at the relay: {error}",
+                name=summoned.summons.stream,
+                error=error,
+            )
             return
         await self._link(summoned, leg, None, links)
 
@@ -244,7 +255,7 @@ class Streams:
     def _say_opened(self, summons: Summons, met: Met) -> None:
         log.info(
             "stream {name} to {target} opened for {user} from {client} ({mode}{only})",
-            only=", to look at" if summons.view else "",
+            only=", view-only" if summons.view else "",
             name=summons.stream,
             target=summons.target,
             user=summons.user or "somebody",

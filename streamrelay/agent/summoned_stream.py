@@ -72,7 +72,7 @@ class SummonedStream:
     def begin(self, work: Coroutine[Any, Any, Any]) -> None:
         """Do a part of the stream's work for which nobody waits; an error is logged."""
         Deferred.fromCoroutine(self.hold(work)).addErrback(
-            lambda failure: log.failure("stream {stream} failed", failure, stream=self.summons.stream)
+            lambda failure: log.failure("an error in stream {stream}", failure, stream=self.summons.stream)
         )
 
     async def connect(self, target: Target) -> Connection:

@@ -47,7 +47,7 @@ class Summonses(Generic[Asker]):
             return self._signed(self.verifier, data, role, kind)
         request = codec.decode(data, kind)
         if not -CLOCK_SKEW <= request.exp - self.now() <= SUMMONS_LIFE + CLOCK_SKEW:
-            raise ValueError("it has expired, or lives too long")
+            raise ValueError("it has expired, or its lifetime is too long")
         return request
 
     def _signed(self, verifier: Verifier, data: bytes, role: str, kind: type[Request]) -> Request:
@@ -56,7 +56,7 @@ class Summonses(Generic[Asker]):
         except TokenError as error:
             raise ValueError(str(error)) from None
         if claims["exp"] > claims["iat"] + SUMMONS_LIFE:
-            raise ValueError("it lives too long")
+            raise ValueError("its lifetime is too long")
         return codec.convert(claims, kind)
 
     def hear(self, jti: str, asker: Asker) -> tuple[Pending[Asker], bool]:

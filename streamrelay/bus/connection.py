@@ -96,7 +96,7 @@ class Bus:
 
     def __attrs_post_init__(self) -> None:
         credentials.load(self.nkey, self.creds)
-        self.files = Watched("the certificates for the bus", self._paths, self._read)
+        self.files = Watched("the certificates for NATS", self._paths, self._read)
         self.files.load()
 
     def _paths(self) -> list[str]:
@@ -126,7 +126,7 @@ class Bus:
         try:
             await self._standing().flush(timeout=1)
         except (TimeoutError, BusError, nats_errors.Error) as error:
-            log.debug("the bus closed untidily: {error}", error=error)
+            log.debug("the connection to NATS was not closed in order: {error}", error=error)
         if task is not None:
             task.cancel()
             await asyncio.wait([task])
@@ -150,22 +150,22 @@ class Bus:
             raise Down(str(error)) from None
         return message.data
 
-    async def gather(self, subject: str) -> Gathered:
+    async def gather(self, subject: str, data: bytes = b"") -> Gathered:
         """The answers of all who listen; `Down` if the bus was lost meanwhile, as then nobody knows what is missing."""
         client, losses, dropped = self._standing(), self._losses, self._dropped
         try:
-            found = await gather(client, subject, self._known.get(subject, frozenset()))
+            found = await gather(client, subject, data, self._known.get(subject, frozenset()))
         except nats_errors.Error as error:
             raise Down(str(error)) from None
         # nats-py connects again by itself, but answers that were sent meanwhile never come.
         if self._losses != losses:
-            raise Down("the bus was lost before all had answered")
+            raise Down("the connection to NATS was lost before all hosts had answered")
         self._known[subject] = frozenset(name for name, _ in found.answers)
         return evolve(found, complete=found.complete and self._dropped == dropped)
 
     def _standing(self) -> Client:
         if self._client is None or not self._client.is_connected:
-            raise Down("there is no connection to the bus")
+            raise Down("there is no connection to NATS")
         return self._client
 
     async def _publish(self, subject: str, data: bytes) -> None:
@@ -186,7 +186,7 @@ class Bus:
                     self._client = client
                     self._stands()
                     await self._closed.wait()
-                    log.warn("the bus closed the connection; trying again")
+                    log.warn("NATS closed the connection; connecting again")
             except asyncio.CancelledError:
                 await client.close()
                 raise
@@ -200,7 +200,7 @@ class Bus:
         async def disconnected() -> None:
             self._losses += 1
             if self._task is not None:
-                log.warn("the bus is lost; live streams go on")
+                log.warn("lost the connection to NATS; live streams go on")
 
         async def reconnected() -> None:
             self._stands()
@@ -235,7 +235,7 @@ class Bus:
 
     def _stands(self) -> None:
         self._told = ""
-        log.info("the bus stands: {urls}", urls=" ".join(map(without_password, self.urls)))
+        log.info("connected to NATS at {urls}", urls=self._shown_urls())
         self.up()
 
     async def _failed(self, error: Exception) -> None:
@@ -244,24 +244,31 @@ class Bus:
         lower = text.lower()
         if isinstance(error, nats_errors.SlowConsumerError):
             self._dropped += 1
-            self._complain("the bus is faster than this program: {error}; messages were dropped", text)
-        elif "permissions violation" in lower:
-            if "for subscription" in lower and "$srv" not in lower:
-                self._deaf = True
-                self._closed.set()
-            self._complain("the bus refuses: {error}; check this user's permissions", text)
-        elif "authorization violation" in lower or "authentication" in lower:
-            self._complain("the bus refuses this user: {error}; trying again", text)
-        elif isinstance(error, Withheld):
-            self._complain("nothing is said to the bus: {error}; trying again", text)
-        elif not self._told:
-            self._told = text
-            log.warn("the bus can't be reached: {error}; trying again", error=text)
-
-    def _complain(self, format: str, text: str) -> None:
+        if "permissions violation" in lower and "for subscription" in lower and "$srv" not in lower:
+            self._deaf = True
+            self._closed.set()
         if text != self._told:
-            self._told = text
-            log.error(format, error=text)
+            self._complain(error, text, lower)
+
+    def _complain(self, error: Exception, text: str, lower: str) -> None:
+        if isinstance(error, nats_errors.SlowConsumerError):
+            log.error("NATS sent messages faster than this program takes them: {error}; some were dropped", error=text)
+        elif "permissions violation" in lower:
+            log.error("NATS refused a permission: {error}; check this user's permissions in nats-server", error=text)
+        elif "authorization violation" in lower or "authentication" in lower:
+            log.error(
+                "NATS refused this user: {error}; check nats_nkey, nats_creds or the password in nats", error=text
+            )
+        elif isinstance(error, Withheld):
+            log.error("not logging in to NATS: {error}; trying again", error=text)
+        elif self._told:
+            return  # that there is no connection was said already, and why
+        else:
+            log.warn("can't connect to NATS at {urls}: {error}; trying again", urls=self._shown_urls(), error=text)
+        self._told = text
+
+    def _shown_urls(self) -> str:
+        return " ".join(map(without_password, self.urls))
 
 
 def _callback(receive: Callable[[Message], None]) -> Callable[[Msg], Coroutine[Any, Any, None]]:
@@ -269,7 +276,7 @@ def _callback(receive: Callable[[Message], None]) -> Callable[[Msg], Coroutine[A
         try:
             receive(Message(message.data, message.reply))
         except Exception:
-            log.failure("a message on {subject} could not be followed", subject=message.subject)
+            log.failure("an error while a message on {subject} was read", subject=message.subject)
 
     return callback
 

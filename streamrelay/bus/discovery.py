@@ -14,6 +14,7 @@ from attrs import define
 from streamrelay.bus.connection import Message
 from streamrelay.protocol import codec
 from streamrelay.protocol.subjects import ALL_STREAMS, ALL_TARGETS, SERVICE, streams_subject
+from streamrelay.protocol.summons import HostAnswer
 
 Make = Callable[[], Any]
 """Maker of an answer, which becomes JSON."""
@@ -40,7 +41,7 @@ class Discovery:
     bus: Wire
     host: str
     version: str
-    """As NATS wants it: 1.2.3."""
+    """The agent's version as Python has it: 1.2.3 or 1.2.3.dev0."""
     started: str
     """Time at which the agent started: RFC 3339 in UTC, with microseconds."""
     targets: Make
@@ -48,8 +49,8 @@ class Discovery:
 
     def listen(self) -> None:
         """Subscribe to all questions; to be called before the bus is started."""
-        for subject, make in ((ALL_TARGETS, self.targets), (ALL_STREAMS, self.streams)):
-            self.bus.listen(subject, partial(self._tell, make, f".{self.host}"))
+        self.bus.listen(ALL_TARGETS, self._tell_targets)
+        self.bus.listen(ALL_STREAMS, partial(self._tell, self.streams, f".{self.host}"))
         self.bus.listen(streams_subject(self.host), partial(self._tell, self.streams, ""))
         makes = {"PING": self._ping, "INFO": self._about, "STATS": self._stats}
         for subject in discovery_subjects(self.host):
@@ -58,6 +59,14 @@ class Discovery:
     def _tell(self, make: Make, suffix: str, message: Message) -> None:
         if message.wants_answer:
             self.bus.publish(message.reply + suffix, codec.encode(make()))
+
+    def _tell_targets(self, message: Message) -> None:
+        """Platforms that send `HOST_QUESTION` get a `HostAnswer`, older ones, which send nothing, the targets alone."""
+        make = self._host if message.data else self.targets
+        self._tell(make, f".{self.host}", message)
+
+    def _host(self) -> HostAnswer:
+        return HostAnswer(tuple(self.targets()), self.version)
 
     # -- ADR-32 ----------------------------------------------------------------------------------------------
 
@@ -79,9 +88,14 @@ class Discovery:
             "type": f"io.nats.micro.v1.{kind}_response",
             "name": SERVICE,
             "id": self.host,
-            "version": self.version,
+            "version": semantic(self.version),
             "metadata": {"host": self.host, "targets": targets},
         }
 
     def _endpoint(self) -> dict[str, Any]:
         return {"name": "streams", "subject": streams_subject(self.host), "queue_group": "", "metadata": {}}
+
+
+def semantic(version: str) -> str:
+    """Return a version as NATS' discovery wants it: 1.2.3."""
+    return ".".join(version.split(".")[:3])

@@ -152,14 +152,14 @@ class Gathering:
         return Gathered(list(self.answers.items()), complete)
 
 
-async def gather(client: Client, subject: str, known: frozenset[str]) -> Gathered:
+async def gather(client: Client, subject: str, data: bytes, known: frozenset[str]) -> Gathered:
     """Ask all who listen on a subject. Who answers is the last part of the subject that the answer comes on."""
     gathering = Gathering(client.new_inbox(), known)
     heard = []
     try:
         for where in (gathering.inbox, f"{gathering.inbox}.*"):
             heard.append(await client.subscribe(where, cb=gathering.coming.put))
-        await client.publish(subject, b"", reply=gathering.inbox)
+        await client.publish(subject, data, reply=gathering.inbox)
         return await gathering.hear()
     finally:
         for subscription in heard:

@@ -23,9 +23,9 @@ class BusSettings(Protocol):
 def check_bus(settings: BusSettings) -> None:
     """Raise `ValueError` if these settings name no bus, or one that is plain outside this machine."""
     if settings.nats_nkey and settings.nats_creds:
-        raise ValueError("nats_nkey and nats_creds are both given; the bus knows a program by one of them")
+        raise ValueError("nats_nkey and nats_creds are both set; a program logs in to NATS by one of them")
     if not settings.nats:
-        raise ValueError("where is the bus? give --nats, for example tls://nats.example")
+        raise ValueError("no NATS server is set; give --nats, for example tls://nats.example")
     for url in settings.nats:
         try:
             parts = urlsplit(url)

@@ -67,7 +67,7 @@ def run_hosts(arguments: argparse.Namespace) -> int:
 
 def run_connect(arguments: argparse.Namespace) -> int:
     if not is_host(arguments.host):
-        raise ConfigError(f"{arguments.host!r} is no name of a host (1 to 64 of A-Za-z0-9_-)")
+        raise ConfigError(f"{arguments.host!r} is not a valid host name (1 to 64 of A-Za-z0-9_-)")
     return _run(arguments, _listen if arguments.listen else _connect)
 
 
@@ -118,7 +118,7 @@ async def _told(work: Coroutine[Any, Any, int]) -> int:
         import traceback
 
         traceback.print_exc()
-        say(f"an error in streamrelay itself: {error}")
+        say(f"a bug in streamrelay; please report it with the traceback above: {error}")
         return BROKE
 
 
@@ -129,9 +129,9 @@ def _api(arguments: argparse.Namespace, reactor: Any) -> Any:
 
     parts = urlsplit(arguments.platform)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError("which platform? give --platform URL, or STREAMRELAY_PLATFORM in the environment")
+        raise ConfigError("no platform is set; give --platform URL, or set STREAMRELAY_PLATFORM in the environment")
     if parts.username is not None or parts.password is not None:
-        raise ConfigError("--platform: no password may stand in the URL; give the key in a file (--key-file)")
+        raise ConfigError("--platform: the URL must not contain a password; give the key in a file (--key-file)")
     if parts.scheme == "http" and not is_loopback(parts.hostname) and not arguments.insecure:
         raise ConfigError(f"{arguments.platform} is not encrypted; use https:// or --insecure")
     return PlatformApi(reactor, arguments.platform, _key(arguments.key_file), arguments.ca)

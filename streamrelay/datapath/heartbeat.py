@@ -57,4 +57,4 @@ class Heartbeat:
             except Exception:  # of one; the others' beats go on, and its own
                 if member not in self._failed:
                     self._failed.add(member)
-                    log.failure("a beat failed")
+                    log.failure("an error in a heartbeat")

@@ -88,7 +88,7 @@ class Bounds:
 
     def _too_old(self) -> None:
         self._timer = None
-        self.end(outcome(CloseCode.LIFETIME, f"its {self.limits.lifetime:g} s are over"))
+        self.end(outcome(CloseCode.LIFETIME, f"its limit is {self.limits.lifetime:g} s"))
 
     def _let_go(self, splice: Splice) -> None:
         self.splices.discard(splice)
@@ -115,7 +115,7 @@ class Metered(Half):
         self.bounds.left = 0
         if left:
             Half.received(self, first(data, left), left)
-        self.bounds.end(outcome(CloseCode.QUOTA, f"its {self.bounds.limits.quota} bytes are used up"))
+        self.bounds.end(outcome(CloseCode.QUOTA, f"its limit is {self.bounds.limits.quota} bytes"))
 
 
 def first(data: Sequence[memoryview], size: int) -> list[memoryview]:

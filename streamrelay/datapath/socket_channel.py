@@ -124,7 +124,7 @@ class SocketChannel:
         try:
             self._receiver.data_received(data)  # type: ignore[union-attr]
         except Exception:
-            log.failure("a connection is given up")
+            log.failure("an error in a connection; it is cut")
             self.abort()
 
     def _end_of_file(self) -> None:

@@ -244,7 +244,7 @@ def _wait_until_up(console: str, key: str, children: Children) -> None:
         except (urllib.error.URLError, OSError, ValueError):
             pass
         time.sleep(0.1)
-    raise DemoError(f"not everything was up within {WAIT:.0f} s; try again with --verbose")
+    raise DemoError(f"timed out: not everything was up within {WAIT:.0f} s; try again with --verbose")
 
 
 def _require_free(port: int) -> None:

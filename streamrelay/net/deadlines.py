@@ -42,5 +42,5 @@ class Deadlines(Generic[Thing]):
             try:
                 self.missed(thing)
             except Exception:  # of one; the others have theirs
-                log.failure("a deadline could not be kept")
+                log.failure("an error at a deadline; the others are kept")
             self.end(thing)

@@ -142,7 +142,7 @@ class _Named:
 
     def endpointForURI(self, uri: Any) -> IStreamClientEndpoint:
         if uri.scheme not in (b"http", b"https"):
-            raise FetchError("a URL that begins neither with https:// nor with http://")
+            raise FetchError("not a URL that begins with https:// or http://")
         host = uri.host.decode("ascii")
         return endpoint(self.reactor, host, uri.port, client_tls(host, self._trust) if uri.scheme == b"https" else None)
 
@@ -188,7 +188,7 @@ class _Received(protocol.Protocol):
         if reason.check(ResponseDone, PotentialDataLoss):  # the latter: of HTTP/1.0, without a length
             self.done.callback(bytes(self._received))
         else:
-            self.done.errback(FetchError("the answer broke off"))
+            self.done.errback(FetchError("the answer ended before it was complete"))
 
     def _drop(self) -> None:
         if self.transport is not None:

@@ -155,7 +155,11 @@ class Preface(Protocol):
         try:
             found = parse_header(self._head)
         except ValueError as error:
-            log.warn("dropped a connection of the proxy {peer}: {error}", peer=str(self._address), error=error)
+            log.warn(
+                "dropped a connection from the proxy {peer}: {error}; see the setting proxy_protocol",
+                peer=str(self._address),
+                error=error,
+            )
             transport.abortConnection()
             return
         if found is None:

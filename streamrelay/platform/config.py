@@ -79,7 +79,7 @@ class PlatformConfig(Limits, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         if self.ask is not None:
             check_http("ask.url", self.ask.url, self.insecure)
         if not self.keys:
-            raise ValueError("who may open streams? give --keys FILE (`streamrelay key add` writes it)")
+            raise ValueError("no file of keys; give --keys FILE (`streamrelay key add` writes it)")
         if self.tokens == "signed" and not self.key:
             raise ValueError("signing needs --key FILE (`streamrelay keygen` makes it); or use --tokens opaque")
         check_relay(self.relay)

@@ -108,7 +108,7 @@ class Enrolment:
     def doubts(self) -> list[str]:
         """Return a line for each URL that a host on another machine can't reach."""
         urls = [url for url in (*self.nats, self.settings.relay) if is_loopback(urlsplit(url).hostname or "")]
-        return [f"{url}: the host will look for this on its own machine" for url in urls]
+        return [f"{url}: this is a loopback address; the host would connect to its own machine" for url in urls]
 
     def _there(self, name: str) -> str:
         return str(Path(self.at, name))
@@ -146,7 +146,7 @@ def add(users: Users, hosts: Path, host: str, enrolled: Enrolment) -> list[str]:
     `ConfigError` if the host is there already, or anything can't be written; then its folder is gone again.
     """
     if not is_host(host):
-        raise ConfigError(f"{host!r} is no name of a host (1 to 64 of A-Za-z0-9_-)")
+        raise ConfigError(f"{host!r} is not a valid host name (1 to 64 of A-Za-z0-9_-)")
     with users.alone() as known:
         if any(user.name == host for user in known):
             raise ConfigError(f"{users.path}: there is a host {host} already")

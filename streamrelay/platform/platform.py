@@ -18,9 +18,11 @@ from streamrelay.protocol.limits import CONNECT_TIME, MOST_TARGETS, SUMMONS_LIFE
 from streamrelay.protocol.names import is_host, is_target
 from streamrelay.protocol.subjects import ALL_STREAMS, ALL_TARGETS, PLATFORM_INBOX, end_subject, open_subject
 from streamrelay.protocol.summons import (
+    HOST_QUESTION,
     LOOKED_AT,
     SPICE_LINKS,
     Answer,
+    HostAnswer,
     HostInfo,
     Refusal,
     StreamInfo,
@@ -153,7 +155,7 @@ class Platform:
         answer = await self._ask(open_subject(host), host, "summons", summons)
         self._streams.forget()
         if terms.view and answer.viewer not in LOOKED_AT:  # an agent that knows no terms opens it for more
-            raise Refused(502, f"host {host} did not say that it is opened to be looked at only", code="bad_answer")
+            raise Refused(502, f"host {host} did not confirm that it is opened view-only", code="bad_answer")
         client_token = agent_token
         if self._signer is not None:  # now it is known how many legs there will be
             links = min(answer.links, links or SPICE_LINKS)
@@ -189,8 +191,8 @@ class Platform:
         return shared
 
     async def _ask_hosts(self) -> Listing[HostInfo]:
-        answers = await self._gather(ALL_TARGETS, tuple[TargetInfo, ...])
-        hosts = Listing(HostInfo(host, targets[:MOST_TARGETS]) for host, targets in sorted(answers))
+        answers = await self._gather(ALL_TARGETS, HostAnswer | tuple[TargetInfo, ...], HOST_QUESTION)
+        hosts = Listing(_host(name, told) for name, told in sorted(answers, key=lambda answer: answer[0]))
         hosts.complete = answers.complete
         return hosts
 
@@ -214,22 +216,22 @@ class Platform:
         except Nobody:
             raise Refused(503, f"host {host} is offline", code="host_offline") from None
         except Down:
-            raise Refused(503, "the platform has no connection to its bus", code="bus_down") from None
+            raise Refused(503, "the platform has no connection to NATS", code="bus_down") from None
         except TooSlow:
             raise Refused(504, f"host {host} did not answer in time", code="host_slow") from None
         except ValueError:
-            raise Refused(502, f"host {host} gave an answer that is none", code="bad_answer") from None
+            raise Refused(502, f"host {host} gave an invalid answer", code="bad_answer") from None
         if not answer.ready:
             raise Refused(_STATUS.get(answer.refused, 502), printable(answer.reason), code=answer.refused)
         return answer
 
-    async def _gather(self, subject: str, kind: type[T]) -> Listing[tuple[str, T]]:
+    async def _gather(self, subject: str, kind: Any, question: bytes = b"") -> Listing[tuple[str, Any]]:
         """What all agents answer, each by the name of its host, for which the bus vouches; nonsense is left out."""
         try:
-            gathered = await self.bus.gather(subject)
+            gathered = await self.bus.gather(subject, question)
         except Down:
-            raise Refused(503, "the platform has no connection to its bus", code="bus_down") from None
-        found: Listing[tuple[str, T]] = Listing()
+            raise Refused(503, "the platform has no connection to NATS", code="bus_down") from None
+        found: Listing[tuple[str, Any]] = Listing()
         found.complete = gathered.complete
         for host, answer in gathered.answers:
             try:
@@ -238,3 +240,8 @@ class Platform:
             except ValueError:
                 continue
         return found
+
+
+def _host(name: str, told: HostAnswer | tuple[TargetInfo, ...]) -> HostInfo:
+    answer = told if isinstance(told, HostAnswer) else HostAnswer(told)
+    return HostInfo(name, answer.targets[:MOST_TARGETS], answer.version)

@@ -5,7 +5,9 @@ from typing import Any
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred
 
+from streamrelay import __version__
 from streamrelay.bus.connection import as_deferred
+from streamrelay.logs import Logger
 from streamrelay.net.http_client import HttpFetch
 from streamrelay.net.proxies import Proxies
 from streamrelay.platform.auth.grants import KeyRing
@@ -22,6 +24,8 @@ from streamrelay.platform.platform import Platform
 from streamrelay.program.options import ConfigOptions, one_line
 from streamrelay.program.service import Looped, Ports
 
+log = Logger()
+
 
 class Options(ConfigOptions):
     """Options of the platform; each overrides the setting of the same name in the file."""
@@ -36,6 +40,11 @@ class PlatformService(Service):
 
     def __init__(self, platform: Platform, reactor: Any) -> None:
         self._platform, self._reactor = platform, reactor
+
+    def privilegedStartService(self) -> None:
+        """Say what starts here before the ports say anything."""
+        super().privilegedStartService()
+        log.info("streamrelay {version}: platform for {relay}", version=__version__, relay=self._platform.relay)
 
     def startService(self) -> None:
         super().startService()

@@ -16,7 +16,7 @@ from typing import Final, NoReturn
 from attrs import define, field
 
 STARTED: Final = b"started"
-SILENT: Final = "streamrelay: it ended before it had started; its log may say why"
+SILENT: Final = "streamrelay: the program ended before it had started; see its log"
 
 
 @define(eq=False)

@@ -64,6 +64,6 @@ def check_http(setting: str, url: str, insecure: bool) -> None:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment or not url.isascii():
         raise ValueError(f"{setting} {url!r}: expected https://host[:port]/path")
     if parts.username is not None or parts.password is not None:
-        raise ValueError(f"{setting}: no password may stand in this URL")
+        raise ValueError(f"{setting}: the URL must not contain a password")
     if parts.scheme == "http" and not insecure and not is_loopback(parts.hostname):
         raise ValueError(f"{setting} {url} is not encrypted; use https:// or --insecure")

@@ -32,7 +32,7 @@ class CloseCode(IntEnum):
 
 EXPLAIN: Final = {
     CloseCode.FINISHED: "finished; every byte was delivered",
-    CloseCode.GOING_AWAY: "the relay is going away",
+    CloseCode.GOING_AWAY: "the relay is shutting down",
     CloseCode.PROTOCOL: "protocol error",
     CloseCode.BAD_UTF8: "text that is not UTF-8",
     CloseCode.FLOODING: "too many control messages",
@@ -42,11 +42,11 @@ EXPLAIN: Final = {
     CloseCode.TARGET_REFUSED: "the target refused the connection",
     CloseCode.TARGET_UNREACHABLE: "the target can't be reached",
     CloseCode.TARGET_RESET: "the target reset the connection",
-    CloseCode.NOBODY_CAME: "nobody came within the relay's patience",
-    CloseCode.LEG_LOST: "the other leg was lost",
+    CloseCode.NOBODY_CAME: "timed out waiting for the other side",
+    CloseCode.LEG_LOST: "lost the connection to the other side",
     CloseCode.OPERATOR: "ended by an operator",
     CloseCode.IDLE: "idle too long",
-    CloseCode.LIFETIME: "lived too long",
+    CloseCode.LIFETIME: "reached its maximum lifetime",
     CloseCode.QUOTA: "byte quota used up",
 }
 

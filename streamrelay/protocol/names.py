@@ -23,6 +23,9 @@ Url = Annotated[str, Meta(pattern=r"^wss?://[!-?A-~]{1,500}\Z")]  # no user@, as
 Word = Annotated[str, Meta(max_length=64, pattern=r"^[a-z0-9_-]*\Z")]
 """One word for programs, such as a kind; there may be others than we know."""
 
+Version = Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9.+!_-]*\Z")]
+"""A program's version, as Python writes it (PEP 440)."""
+
 
 def is_host(name: str) -> bool:
     return re.fullmatch(HOST, name) is not None

@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 
 from streamrelay.protocol.control import Place
 from streamrelay.protocol.limits import Bytes, Limits
-from streamrelay.protocol.names import Host, Stream, Target, Url, Word
+from streamrelay.protocol.names import Host, Stream, Target, Url, Version, Word
 
 
 class Refusal:
@@ -96,11 +96,24 @@ class TargetInfo(Struct, frozen=True, omit_defaults=True):
     """Viewer that shows the target, one of `VIEWERS`; an agent may know more than we do."""
 
 
+HOST_QUESTION: Final = b"{}"
+"""A platform's question for targets, which is answered with a `HostAnswer`."""
+
+
+class HostAnswer(Struct, frozen=True):
+    """An agent's answer to `HOST_QUESTION`; older agents answer with their targets alone."""
+
+    targets: tuple[TargetInfo, ...]
+    version: Version = ""
+
+
 class HostInfo(Struct, frozen=True):
     """One host that is up, with its targets."""
 
     host: Host
     targets: tuple[TargetInfo, ...]
+    version: Version = ""
+    """The agent's version; empty if that is too old to say so."""
 
 
 class StreamInfo(Struct, frozen=True):

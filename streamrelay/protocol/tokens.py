@@ -126,17 +126,17 @@ class Verifier:
                 options={"require": ["exp", "iat", "jti", "aud", "role"], "strict_aud": True},
             )
         except (KeyError, TypeError):
-            raise TokenError("signed by an unknown key") from None
+            raise TokenError("signed by an unknown key (setting platform_key)") from None
         except jwt.PyJWTError as error:
             raise TokenError(printable(str(error))) from None
         except (ValueError, OverflowError, RecursionError) as error:
             raise TokenError(f"malformed ({type(error).__name__})") from None
         if not all(isinstance(claims[name], (int, float)) for name in ("exp", "iat")):
-            raise TokenError("its times are no numbers")
+            raise TokenError("its times are not numbers")
         if claims["role"] != role:
             raise TokenError(f"its role is not {role}")
         if claims["exp"] > claims["iat"] + LONGEST_LIFE:  # a difference may overflow
-            raise TokenError("it lives too long")
+            raise TokenError("its lifetime is too long")
         return claims
 
     def leg(self, token: str, role: Role) -> LegClaims:

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
+from streamrelay import __version__
 from streamrelay.datapath.limits import Bounds
 from streamrelay.datapath.splice import Splice
 from streamrelay.errors import Refused
@@ -62,12 +63,11 @@ class AdmittedLeg:
         self.leg.connection_lost()
 
     def _withdraw(self) -> None:
-        log.info(
-            "stream {name}: the {role} {peer} waited in vain",
-            name=self.name,
-            role=self.claims.role,
-            peer=self.peer,
-        )
+        about = {"name": self.name, "role": self.claims.role, "peer": self.peer}
+        if self.relay.stopping:
+            log.info("stream {name}: the {role} {peer} was still waiting when the relay stopped", **about)
+        else:
+            log.info("stream {name}: the {role} {peer} timed out waiting for the other side", **about)
         self.relay.rendezvous.withdraw(self.claims.sub, self.claims.role, self)
 
     def _gone(self) -> None:
@@ -118,7 +118,8 @@ class Relay(Service):
         super().startService()
         self._sweep.start(5.0, now=False)
         log.info(
-            "relay {id} takes {tokens} tokens, patience {patience:g} s, origins: {origins}",
+            "streamrelay {version}: relay {id}, {tokens} tokens, patience {patience:g} s, origins: {origins}",
+            version=__version__,
             id=self.config.id,
             tokens=self.config.tokens,
             patience=self.config.patience,
@@ -126,7 +127,7 @@ class Relay(Service):
         )
 
     def stopService(self) -> "Deferred[None]":
-        """Tell every leg that the relay is going away, and give it a moment to hear it."""
+        """Tell every leg that the relay is shutting down, and give it a moment to hear it."""
         self.stopping = True
         self._sweep.stop()
         for limit in self.turned_away.values():
@@ -161,7 +162,7 @@ class Relay(Service):
             self.turned_away["max_handshakes_per_address" if refusal.status == 429 else "max_handshakes"].count(bucket)
             raise
         if self.stopping:
-            raise Refused(503, "going away")
+            raise Refused(503, "shutting down")
         if len(self.legs) + self.handshakes.count > self.config.max_connections:
             self.turned_away["max_connections"].count(bucket)
             raise Refused(503, "full")

@@ -25,7 +25,7 @@ const PACE = 250; // ms between two sizes, or two holds; a relay bears 16 contro
 /** What each close code means (protocol.rst, "Close codes"). */
 const WORDS = {
   1000: 'finished; every byte was delivered',
-  1001: 'the relay is going away',
+  1001: 'the relay is shutting down',
   1002: 'protocol error',
   1005: 'finished',
   1006: 'the connection to the relay broke',
@@ -37,11 +37,11 @@ const WORDS = {
   4001: 'the target refused the connection',
   4002: "the target can't be reached",
   4003: 'the target reset the connection',
-  4004: "nobody came within the relay's patience",
-  4005: 'the other leg was lost',
+  4004: 'timed out waiting for the other side',
+  4005: 'lost the connection to the other side',
   4006: 'ended by an operator',
   4008: 'idle too long',
-  4009: 'lived too long',
+  4009: 'reached its maximum lifetime',
   4011: 'byte quota used up',
 };
 const TRANSIENT_CODES = [1001, 1006, 1013, 4004, 4005];
@@ -110,8 +110,7 @@ export async function ask(wanted) {
     const detail = typeof answer.detail === 'string' ? line(answer.detail) : `the platform answered ${status}`;
     throw new Refused(status, typeof answer.code === 'string' ? line(answer.code) : '', detail, retryAfter);
   }
-  if (typeof answer.url !== 'string')
-    throw new Refused(status, 'bad_answer', 'the platform gave an answer that is none');
+  if (typeof answer.url !== 'string') throw new Refused(status, 'bad_answer', 'the platform gave an invalid answer');
   return { stream: '', kind: '', viewer: 'raw', links: 1, view: false, expires: 0, ...answer };
 }
 
@@ -187,7 +186,7 @@ export function connect(url, { signal, WebSocket = globalThis.WebSocket, ticket 
     socket.addEventListener('close', failed);
     socket.addEventListener('open', () => {
       if (socket.protocol === PROTOCOL) settle(resolve, new Stream(socket, ticket, signal));
-      else settle(reject, unopened('this is no relay that speaks streamrelay.v1', false));
+      else settle(reject, unopened('the server is not a streamrelay relay (no subprotocol streamrelay.v1)', false));
     });
   });
 }

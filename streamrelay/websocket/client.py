@@ -226,4 +226,4 @@ class Dialler:
 
 def _no_turn(failure: Failure) -> None:
     failure.trap(CancelledError)
-    raise DialError("given up before its turn came")
+    raise DialError("gave up before a free turn to connect came")

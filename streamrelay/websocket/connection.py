@@ -165,7 +165,7 @@ class FramedConnection:
         except PeerError as error:
             self._break(error)
         except Exception:
-            log.failure("a leg is given up: {peer}", peer=self.peer)
+            log.failure("an error in the websocket of {peer}; it is closed with 1011", peer=self.peer)
             self._fail(PeerError(CloseCode.OUR_FAULT, EXPLAIN[CloseCode.OUR_FAULT]))
 
     def drained(self) -> None:
@@ -192,7 +192,7 @@ class FramedConnection:
             self._flood_limit.renew()
         action = self._liveness.beat(self.channel.unsent, self.channel.peer_is_silent)
         if action is Action.DEAD:
-            self._end(outcome(CloseCode.LEG_LOST, f"nothing was heard of it for {BEAT * DEAD_BEATS:.0f} s"))
+            self._end(outcome(CloseCode.LEG_LOST, f"no answer to pings for {BEAT * DEAD_BEATS:.0f} s"))
             self.channel.abort()
         elif action is not Action.NOTHING and self._phase == OPEN:
             if action is Action.PING_UNREAD:

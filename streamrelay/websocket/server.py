@@ -105,7 +105,7 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         except Refused as refusal:
             raise ConnectionDeny(refusal.status, refusal.reason) from None
         except Exception:
-            log.failure("a leg could not be admitted")
+            log.failure("an error while a websocket was admitted")
             raise ConnectionDeny(500, "an error in the relay") from None
         return choose_subprotocol(request.protocols)
 
@@ -170,7 +170,7 @@ REFUSALS: Final = {
     403: "this origin, or this certificate, is not allowed",
     404: "no such path; a leg comes to /client or /agent",
     426: "this is a websocket; send an Upgrade request",
-    503: "full or going away, try again later",
+    503: "full or shutting down, try again later",
 }
 """Bodies of refusals by status: the same for every fault of a token (protocol.rst, "Refused before 101")."""
 

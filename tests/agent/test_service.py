@@ -367,7 +367,7 @@ class Streams(Case):
         for number in range(3):
             self.summon(f"much-later-{number}")
         self.assertEqual([answer.refused for answer in self.answers()[-3:]], ["", "", Refusal.BUSY])
-        self.assertEqual(heard.text.count("this was last said: 6"), 1)
+        self.assertEqual(heard.text.count("since the last such line: 6"), 1)
 
     def test_opening_counts(self) -> None:
         """A target that isn't connected yet counts, is listed, and is given up when the stream is ended."""
@@ -478,7 +478,7 @@ class Streams(Case):
         self.summon()
         stopped = self.agent.stopService()
         self.summon("too-late")
-        self.assertEqual(self.answers()[-1], Answer(refused=Refusal.BUSY, reason="the agent is going away"))
+        self.assertEqual(self.answers()[-1], Answer(refused=Refusal.BUSY, reason="the agent is shutting down"))
         [leg], [target] = self.dialler.legs, self.target.made
         self.assertEqual(leg.closing.code, CloseCode.LEG_LOST)
         leg.lose()

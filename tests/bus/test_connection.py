@@ -62,7 +62,7 @@ class Disconnected(SynchronousTestCase):
         self.assertEqual(self.bus._publishing, set())
 
     def test_complaints(self) -> None:
-        """The log says each refusal once, as an error, without who logs in, until the bus stands again."""
+        """The log says each refusal once, as an error, without who logs in, until there is a connection again."""
         told = self.said(
             nats_errors.Error("nats: 'Authorization Violation'"),
             nats_errors.Error("nats: 'Authorization Violation'"),
@@ -71,7 +71,7 @@ class Disconnected(SynchronousTestCase):
             OSError("no way to tls://u:hidden@h"),
         )
         self.assertEqual([level for level, _ in told], ["error", "error"])
-        self.assertIn("refuses this user", told[0][1])
+        self.assertIn("NATS refused this user", told[0][1])
         self.assertIn("others may read", told[1][1])
         self.bus._stands()
         [(level, text)] = self.said(OSError("no way to tls://u:hidden@h"), OSError("another"))

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamrelay.bus.connection import Message
 from streamrelay.bus.discovery import Discovery
 from streamrelay.protocol.subjects import ALL_STREAMS, ALL_TARGETS
-from streamrelay.protocol.summons import StreamInfo, TargetInfo
+from streamrelay.protocol.summons import HOST_QUESTION, StreamInfo, TargetInfo
 from tests.fakes.bus import FakeBus
 
 TARGETS = (TargetInfo("log", "log"),)
@@ -21,11 +21,13 @@ class Answers(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.bus = FakeBus()
-        Discovery(self.bus, "web-1", "1.2.3", "2026-01-01T00:00:00.000000Z", lambda: TARGETS, lambda: STREAMS).listen()
+        Discovery(
+            self.bus, "web-1", "1.2.3.dev0", "2026-01-01T00:00:00.000000Z", lambda: TARGETS, lambda: STREAMS
+        ).listen()
 
-    def ask(self, subject: str, reply: str = "_INBOX.a") -> list[tuple[str, Any]]:
+    def ask(self, subject: str, reply: str = "_INBOX.a", question: bytes = b"") -> list[tuple[str, Any]]:
         self.bus.published.clear()
-        self.bus.listeners[subject](Message(b"", reply))
+        self.bus.listeners[subject](Message(question, reply))
         return [(where, json.loads(answer)) for where, answer in self.bus.published]
 
     def test_all(self) -> None:
@@ -34,6 +36,12 @@ class Answers(SynchronousTestCase):
         self.assertEqual((where, targets), ("_INBOX.a.web-1", [{"name": "log", "kind": "log"}]))
         [(where, streams)] = self.ask(ALL_STREAMS)
         self.assertEqual((where, streams[0]["user"]), ("_INBOX.a.web-1", "alice"))
+
+    def test_version(self) -> None:
+        """A platform that asks for it is told the agent's version with the targets."""
+        [(where, told)] = self.ask(ALL_TARGETS, question=HOST_QUESTION)
+        self.assertEqual(where, "_INBOX.a.web-1")
+        self.assertEqual(told, {"version": "1.2.3.dev0", "targets": [{"name": "log", "kind": "log"}]})
 
     def test_own(self) -> None:
         """What this host alone is asked is answered where the asker listens."""

@@ -50,7 +50,7 @@ class Listing(CommandCase):
         """The exit status, what is printed, and what is said about it."""
 
         async def hosts() -> HostList:
-            return HostList((HostInfo("web-1", (TargetInfo("log", "log"),)),), complete)
+            return HostList((HostInfo("web-1", (TargetInfo("log", "log"),), "1.2.3"),), complete)
 
         out, said = io.StringIO(), io.StringIO()
         self.patch(commands, "_api", lambda *_: SimpleNamespace(hosts=hosts))
@@ -62,6 +62,11 @@ class Listing(CommandCase):
     def test_complete(self) -> None:
         """A line for each target, and nothing else."""
         self.assertEqual(self.hosts(True), (0, "web-1\tlog\tlog\n", ""))
+
+    def test_version(self) -> None:
+        """As JSON each host has its agent's version."""
+        _, out, _ = self.hosts(True, "--json")
+        self.assertEqual([host["version"] for host in json.loads(out)["hosts"]], ["1.2.3"])
 
     def test_incomplete(self) -> None:
         """A list that may lack hosts is printed all the same, with a word about it, and isn't a success."""

@@ -47,8 +47,8 @@ class FakeBus(Bus):
     def listen(self, subject: str, receive: Callable[[Message], None]) -> None:
         self.listeners[subject] = receive
 
-    async def gather(self, subject: str) -> Gathered:
-        self.asked.append((subject, b""))
+    async def gather(self, subject: str, data: bytes = b"") -> Gathered:
+        self.asked.append((subject, data))
         if self.down:
             raise Down("down")
         return Gathered(self.gathered, self.complete)

@@ -116,7 +116,7 @@ class Adding(Case):
         """A plain bus on loopback is told of as no use to other machines; one elsewhere needs `insecure`."""
         self.write(PLATFORM.replace("tls://somebody:secret@nats.example", "nats://127.0.0.1"))
         self.assertEqual(self.host("add", "web-1"), 0)
-        self.assertIn("nats://127.0.0.1:4222: the host will look", self.out.getvalue())
+        self.assertIn("nats://127.0.0.1:4222: this is a loopback address", self.out.getvalue())
         self.assertIn("not encrypted", self.refused("add", "web-2", "--nats", "nats://nats.example"))
         self.write(PLATFORM + "insecure = true\n")
         self.assertEqual(self.host("add", "web-2", "--nats", "nats://nats.example"), 0)

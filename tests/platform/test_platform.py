@@ -12,7 +12,16 @@ from streamrelay.platform import Opened, Platform
 from streamrelay.protocol import codec
 from streamrelay.protocol.limits import MOST_TARGETS, SUMMONS_LIFE, Limits, strictest
 from streamrelay.protocol.names import is_opaque
-from streamrelay.protocol.summons import SPICE_LINKS, Answer, HostInfo, Refusal, Summons, TargetInfo, Terms
+from streamrelay.protocol.summons import (
+    HOST_QUESTION,
+    SPICE_LINKS,
+    Answer,
+    HostInfo,
+    Refusal,
+    Summons,
+    TargetInfo,
+    Terms,
+)
 from streamrelay.protocol.tokens import Verifier
 from tests.fakes.bus import FakeBus
 from tests.fakes.files import key_pair
@@ -188,7 +197,20 @@ class Asking(Case):
         ]
         expected = [HostInfo(host, (TargetInfo("a", "tcp"),)) for host in "ab"]
         self.assertEqual(awaited(self.platform.hosts()), [*expected, HostInfo("g", ())])
-        self.assertEqual(self.bus.asked, [("streamrelay.v1.hosts.targets", b"")])
+        self.assertEqual(self.bus.asked, [("streamrelay.v1.hosts.targets", HOST_QUESTION)])
+
+    def test_versions(self) -> None:
+        """A host's agent tells its version; an older one, which answers with its targets alone, has none."""
+        target = b'{"name": "a", "kind": "tcp"}'
+        self.bus.gathered = [
+            ("new", b'{"version": "1.2.3.dev0", "targets": [%b], "more": 1}' % target),
+            ("old", b"[%b]" % target),
+            ("liar", b'{"version": "<b>", "targets": []}'),
+            ("long", b'{"version": "%b", "targets": []}' % (b"1" * 65)),
+        ]
+        found = awaited(self.platform.hosts())
+        self.assertEqual([(host.host, host.version) for host in found], [("new", "1.2.3.dev0"), ("old", "")])
+        self.assertEqual({host.targets for host in found}, {(TargetInfo("a", "tcp"),)})
 
     def test_incomplete(self) -> None:
         """Lists say whether all hosts have answered."""

@@ -110,7 +110,7 @@ class Outcomes(SynchronousTestCase):
     def test_words(self) -> None:
         """An outcome is told by its number, its meaning and its reason, each once, for unknown codes too."""
         self.assertEqual(str(outcome(CloseCode.OPERATOR)), "4006 ended by an operator")
-        self.assertEqual(str(outcome(CloseCode.LEG_LOST, "why")), "4005 the other leg was lost: why")
+        self.assertEqual(str(outcome(CloseCode.LEG_LOST, "why")), "4005 lost the connection to the other side: why")
         self.assertEqual(str(Outcome(4321, "why")), "4321 why")
 
 

@@ -445,7 +445,7 @@ class Limited(SignedCase):
         client.send(b"123")
         client.lose()
         agent.lose()
-        self.assertIn("ended: 4011 byte quota used up: its 2 bytes are used up", heard.text)
+        self.assertIn("ended: 4011 byte quota used up: its limit is 2 bytes", heard.text)
 
 
 class Stopping(Case):

@@ -159,7 +159,7 @@ class Spectator:
             yield from self._messages()
         self.following = False  # the server says why not, and closes
         yield CLIENT, 1
-        raise _end("the console has let nobody in")
+        raise _end("the VNC server sent messages before the client was admitted")
 
     def _versions(self) -> Generator[tuple[str, int], bytes, bytes]:
         """Let both sides agree on a version (RFC 6143 §7.1.1)."""

@@ -173,7 +173,7 @@ class KeyRing:
         if holder is None:
             raise UnknownKey("this key is not known here")
         if digest in self._spent:
-            raise UnknownKey("this link was good once, and has been used; sign in with a key")
+            raise UnknownKey("this link can be used once only, and has been used; sign in with a key")
         if holder.once:
             self._spent.add(digest)
         return User(name, holder.grants)

@@ -173,7 +173,11 @@ class FetchedKeys:
             self._keys = read_keys(answer.body)
             self._fetched = self.clock.seconds()
         except (FetchError, ValueError) as error:
-            log.warn("the issuer's keys stay as they were: {url}: {error}", url=self.url, error=error)
+            log.warn(
+                "can't fetch the issuer's keys ([oidc], jwks): {url}: {error}; those from before stay in force",
+                url=self.url,
+                error=error,
+            )
 
 
 _check: tuple[type[PublicKeys], ...] = (FileKeys, FetchedKeys)

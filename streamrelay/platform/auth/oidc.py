@@ -66,15 +66,15 @@ class Issuer:
         if algorithm not in self.config.algorithms:
             raise BearerError("its algorithm is not one of those that are accepted")
         if "crit" in head:
-            raise BearerError("it has a critical header that we don't know")
+            raise BearerError("it has an unknown critical header")
         if not isinstance(kid, str) or len(kid) > 256:
             raise BearerError("it names no key (kid)")
         key = await self.keys.find(kid)
         if key is None or not key.fits(algorithm):
-            raise BearerError("it is signed by a key that the issuer doesn't have")
+            raise BearerError("it is signed by a key that is not among the issuer's")
         claims = self._verify(token, key, algorithm)
         if not is_user(claims.get(self.config.user)):
-            raise BearerError(f"its claim {self.config.user} names no user")
+            raise BearerError(f"its claim {self.config.user} is missing or is not a user's name")
         return claims
 
     def user_of(self, claims: dict[str, Any]) -> str:
@@ -99,7 +99,7 @@ class Issuer:
             raise BearerError("it is for another audience")
         for name in ("exp", "nbf", "iat"):
             if name in claims and type(claims[name]) not in (int, float):
-                raise BearerError(f"its {name} is no number")
+                raise BearerError(f"its {name} is not a number")
         return claims
 
 

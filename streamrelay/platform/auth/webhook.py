@@ -77,7 +77,7 @@ class Asking:
         `credentials` are headers of the request by which the system may know its user.
         """
         if self._waiting >= AT_ONCE:
-            raise Refused(503, "too many requests wait for a decision", code="ask_failed", retry_after=1)
+            raise Refused(503, "too many requests are waiting for a decision", code="ask_failed", retry_after=1)
         self._waiting += 1
         try:
             headers = {**credentials, "Content-Type": "application/json", "Accept": "application/json"}
@@ -86,8 +86,14 @@ class Asking:
             )
             return _read(answer)
         except FetchError as error:
-            log.error("{url} did not decide: {error}", url=self.config.url, error=error)
-            raise Refused(503, "the system that decides gave no decision", code="ask_failed") from None
+            log.error(
+                "no decision from {url}, the system to ask ([ask]): {error}; the request is refused",
+                url=self.config.url,
+                error=error,
+            )
+            raise Refused(
+                503, "the system that decides gave no decision; see the platform's log", code="ask_failed"
+            ) from None
         finally:
             self._waiting -= 1
 
@@ -102,7 +108,7 @@ def _read(answer: Fetched) -> Verdict:
     try:
         verdict = codec.decode(answer.body, Verdict) if answer.body.strip() else Verdict()
     except ValueError:
-        raise FetchError(f"answered {answer.status} with a body that is not a JSON object as expected") from None
+        raise FetchError(f"answered {answer.status} with a body that is not the expected JSON object") from None
     if not is_user(verdict.user):
-        raise FetchError("named no user that can be")
+        raise FetchError("named an invalid user")
     return verdict

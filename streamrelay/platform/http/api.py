@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
+from streamrelay import __version__
 from streamrelay.bus.connection import as_deferred
 from streamrelay.errors import Refused
 from streamrelay.logs import Logger
@@ -64,7 +65,7 @@ class ApiResource(Resource):
 
     def render(self, request: Request) -> int:
         Deferred.fromCoroutine(self._render(request)).addErrback(
-            lambda failure: log.failure("a request failed", failure)
+            lambda failure: log.failure("an error while a request was answered", failure)
         )
         return NOT_DONE_YET
 
@@ -80,11 +81,11 @@ class ApiResource(Resource):
         except Refused as refused:
             refusal = refused
         except Exception:
-            log.failure("{method} {path} failed", method=request.method, path=request.path)
+            log.failure("an error while {method} {path} was answered", method=request.method, path=request.path)
             refusal = Refused(500, "an error in the platform; see its log")
         if lost:
             if not lost[0].check(ConnectionDone):
-                log.debug("a client left before its answer: {why}", why=lost[0].value)
+                log.debug("a client closed the connection before its answer: {why}", why=lost[0].value)
         elif refusal is not None:
             send_problem(request, refusal)
         else:
@@ -142,7 +143,7 @@ class Streams(ApiResource):
         opened = await as_deferred(self.platform.open(user.name, wanted.host, wanted.target, terms=terms))
         log.info(
             "stream {stream} opened for {user}: {target} of {host}{only}",
-            only=", to look at" if view else "",
+            only=", view-only" if view else "",
             stream=opened.stream,
             user=user.name,
             target=wanted.target,
@@ -207,7 +208,7 @@ class Hosts(ApiResource):
                 if user.may_see(info.host, target.name)
             ]
             if targets:
-                hosts.append({"host": info.host, "targets": targets})
+                hosts.append({"host": info.host, "targets": targets, "version": info.version})
         return 200, {"hosts": hosts, "complete": found.complete}
 
 
@@ -224,10 +225,11 @@ class Session(ApiResource):
     def _sign_in(self, request: Request, credentials: Credentials) -> Result:
         user, token = self.authenticator.sign_in(credentials, read_body(request, SignInRequest).key.strip())
         cookies.write(request, token, self.authenticator.sessions.life)
-        return 201, {"user": user.name, "csrf": csrf_of(token)}
+        return 201, {"user": user.name, "csrf": csrf_of(token), "version": __version__}
 
     async def answer_get(self, request: Request, caller: Caller) -> Result:
-        return 200, {"user": caller.user.name, "csrf": caller.csrf}
+        known = {"user": caller.user.name, "csrf": caller.csrf}
+        return 200, known if caller.is_stranger else {**known, "version": __version__}
 
     async def answer_delete(self, request: Request, caller: Caller) -> Result:
         self.authenticator.sign_out(caller)

@@ -160,7 +160,10 @@ def pages(relay_url: str, viewers: str = "") -> dict[Segments, Page]:
     others = _chosen(Path(viewers)) if viewers else _third_party(web.joinpath(THIRD_PARTY))
     missing = [name for name in VIEWERS if not any(path[0] == name for path in others)]
     if missing:
-        log.warn("viewers that are not installed: {names}", names=", ".join(missing))
+        log.warn(
+            "viewers not installed: {names}; the console can't show their targets (setting viewers)",
+            names=", ".join(missing),
+        )
     files |= {(THIRD_PARTY, *path): content for path, content in others.items()}
     return {_segments(path): Page(content, path[-1], policy) for path, content in files.items()}
 

@@ -147,15 +147,15 @@ class Authenticator:
             raise self.refuse(credentials.address, str(error)) from None
         if credentials.session is not None:
             self.sessions.end(credentials.session)
-        log.info("{user} has signed in from {address}", user=user.name, address=credentials.address)
+        log.info("{user} signed in from {address}", user=user.name, address=credentials.address)
         return user, self.sessions.begin(user.name, hash_key(key))
 
     def sign_out(self, caller: Caller) -> None:
         """End the session by which somebody asks, or raise `Refused`."""
         if not caller.session:
-            raise Refused(404, "no session that could be ended", code="no_such_session")
+            raise Refused(404, "not signed in, so there is no session to end", code="no_such_session")
         self.sessions.end(caller.session)
-        log.info("{user} has signed out", user=caller.user.name)
+        log.info("{user} signed out", user=caller.user.name)
 
     def refuse(self, address: str, reason: str, detail: str = "", kind: type[Refused] = Refused) -> Refused:
         """A bad credential's answer: 401, or 429 where an address sends too many. A good one passes in any case:
@@ -164,7 +164,7 @@ class Authenticator:
         wait = self.throttle.fail(address)
         if wait:
             return kind(429, "too many bad keys from this address", code="too_many", retry_after=ceil(wait))
-        log.info("refused a request of {address}: {reason}", address=address, reason=detail or reason)
+        log.info("refused a request from {address}: {reason}", address=address, reason=detail or reason)
         return kind(401, reason, code="no_key")
 
     async def permit(

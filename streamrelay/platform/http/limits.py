@@ -233,7 +233,12 @@ class BoundedSite(Site):
     def startFactory(self) -> None:
         super().startFactory()
         most, most_from_one = self.room.max_connections, self.room.max_connections_per_address
-        log.info("takes {most} connections at once, {from_one} of one address", most=most, from_one=most_from_one)
+        log.info(
+            "up to {most} connections at once (max_connections), "
+            "{from_one} from one address (max_connections_per_address)",
+            most=most,
+            from_one=most_from_one,
+        )
         if most > allowed():
             log.warn(
                 "max_connections = {most} needs more descriptors than there are: RLIMIT_NOFILE is {descriptors}, "

@@ -7,6 +7,7 @@ import { request } from './request.js';
 export class Session extends EventTarget {
   user = '';
   csrf = '';
+  version = ''; // of the platform
   why = '';
   known = false; // whether it has been found out
   signedIn = false;
@@ -59,9 +60,9 @@ export class Session extends EventTarget {
     if (was) this.dispatchEvent(new Event('out'));
   }
 
-  #in({ user, csrf }) {
+  #in({ user, csrf, version = '' }) {
     const before = this.user;
-    Object.assign(this, { user, csrf, known: true, signedIn: true, left: false, why: '' });
+    Object.assign(this, { user, csrf, version, known: true, signedIn: true, left: false, why: '' });
     this.dispatchEvent(new CustomEvent('in', { detail: { another: before !== '' && before !== user } }));
   }
 }

@@ -79,8 +79,9 @@ export class Sidebar {
     const summary = element('summary', {}, icon('down'), icon('host'), element('span', { class: 'name' }, host), away);
     const details = element('details', { open: (this.#hosts.list?.length ?? 0) <= MANY }, summary, items);
     const shown = new Map();
-    const update = ({ targets, away: gone }) => {
+    const update = ({ targets, away: gone, version }) => {
       away.hidden = !gone;
+      summary.title = version ? `streamrelay ${version}` : '';
       keepInStep(
         items,
         shown,

@@ -47,11 +47,12 @@ export function showSignIn(session) {
   session.addEventListener('out', () => show(session));
 }
 
-function show({ signedIn, csrf, user, why }) {
+function show({ signedIn, csrf, user, version, why }) {
   document.body.dataset.session = signedIn ? 'in' : 'out';
   $('signin').hidden = signedIn;
   $('signout').hidden = !(signedIn && csrf); // who needs no key has no session that could end
   write($('user'), signedIn ? user : '');
+  write($('version'), signedIn && version ? `streamrelay ${version}` : '');
   write($('signin-error'), '');
   $('signin-why').hidden = !why;
   write($('signin-why'), why);

@@ -131,9 +131,9 @@ export class SpiceSession {
     if (message === 'Permission denied.') this.denied = true;
     if (this.denied) this.#end(refusal('the SPICE server refused the password'));
     else if (message === 'Connection timed out.') this.#end(refusal('the SPICE server does not answer'));
-    else if (code === TLS) this.#end(refusal('the SPICE server wants TLS of its own, which this viewer has not'));
+    else if (code === TLS) this.#end(refusal('the SPICE server requires TLS, which this viewer does not support'));
     else if (code) this.#end(refusal(`the SPICE server refused (error ${code})`));
-    else if (message.includes('magic mismatch')) this.#end(refusal('what answers is no SPICE server'));
+    else if (message.includes('magic mismatch')) this.#end(refusal('the target is not a SPICE server'));
     else if (channel.state === 'error') this.#end(refusal(`the SPICE server refused: ${line(message)}`));
   }
 

@@ -87,7 +87,7 @@ class Spice {
     const fields = [{ name: 'password', label: 'Password', type: 'password' }];
     const answer = await askFor(this.#frame, words, fields, { signal: this.#undo.signal });
     if (answer) return answer.password;
-    throw failure(refusal('the SPICE server was not told the password that it wants'));
+    throw failure(refusal('no password was given to the SPICE server'));
   }
 
   async #typeText(session) {

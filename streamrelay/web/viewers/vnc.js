@@ -148,7 +148,7 @@ class Session {
     if (this.#said) return refusal(this.#said);
     if (this.#channel.left && !this.#leaving) {
       // noVNC gave up
-      return refusal('what answers is no VNC server that this viewer understands');
+      return refusal('the target is not a VNC server that this viewer supports');
     }
     return outcome;
   }
@@ -161,7 +161,7 @@ class Session {
       { signal: this.#over.signal },
     );
     if (answer) this.rfb.sendCredentials(answer);
-    else this.close('nothing was told to the VNC server, which asks who you are');
+    else this.close('no user or password was given to the VNC server');
   }
 
   async #verify(key) {

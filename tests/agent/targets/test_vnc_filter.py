@@ -125,11 +125,11 @@ class Handshakes(Case):
         """A server that refuses is heard to the end; what the client says then goes nowhere."""
         talk = Talk(FakeVncServer(types=b"")).say(V8)
         self.assertEqual(talk.shown, V8 + b"\0\0\0\0\4busy")
-        self.ends(talk, b"\1", "the console has let nobody in")
+        self.ends(talk, b"\1", "the VNC server sent messages before the client was admitted")
         for chosen, response in ((b"\2", bytes(16)), (b"\1", b"")):
             talk = Talk(FakeVncServer(lets_in=False)).say(V8).say(chosen).say(response)
             self.assertTrue(talk.shown.endswith(b"\0\0\0\1\0\0\0\5wrong"))
-            self.ends(talk, b"\1", "the console has let nobody in")
+            self.ends(talk, b"\1", "the VNC server sent messages before the client was admitted")
             self.assertEqual(talk.server.stage, "closed")
 
     def test_before_its_turn(self) -> None:

@@ -183,7 +183,7 @@ FAULTS = [
     RelayCase("a reason that takes a terminal over", frames=(close(4001, b"\x1b[2Jowned\r\nfake: line\x07"),),
             says="?[2Jowned??fake: line?", code=4001),
     RelayCase("an unknown code", frames=(close(4711),), says="4711", code=4711),
-    RelayCase("going away", frames=(close(1001, b""),), says="going away", code=1001),
+    RelayCase("going away", frames=(close(1001, b""),), says="shutting down", code=1001),
     RelayCase("byte by byte", frames=(frame(TEXT, b"{}"), frame(3)), says="opcode", code=1002, send=in_bytes),
     RelayCase("an end without a close", says="", send=and_close),
     RelayCase("a reset", says="", send=and_reset),

@@ -160,7 +160,7 @@ class Agents(Dialled):
 
     def test_faults_unmet(self) -> None:
         """Whoever breaks the protocol before the client has come is told its code, and the leg is given up."""
-        self.framed([*FAULTS[:-3], *FAULTS[-2:], *NOT_MET], 1, "was not met")
+        self.framed([*FAULTS[:-3], *FAULTS[-2:], *NOT_MET], 1, "the client did not come")
 
     def test_faults_met(self) -> None:
         """Whoever breaks the protocol in a stream is told its code, and the stream ends."""
@@ -170,7 +170,7 @@ class Agents(Dialled):
         """A relay that floods a leg before it is met costs the agent no memory."""
         before = self.common.agent.rss()
         flood = next(case for case in NOT_MET if "flood" in case.name)
-        self.framed([flood] * 5, 1, "was not met")
+        self.framed([flood] * 5, 1, "the client did not come")
         self.assertLess(self.common.agent.rss() - before, 20)
 
     def test_harmless(self) -> None:

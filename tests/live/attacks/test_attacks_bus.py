@@ -52,7 +52,7 @@ class Summonses(AttackTest):
         before = self.refusals()
         for what, summons in summonses.items():
             answer = self.bus.ask(OPEN, summons)
-            expected = {"refused": "bad_summons", "reason": "the summons is not valid here"}
+            expected = {"refused": "bad_summons", "reason": "the agent refused the summons as invalid; see its log"}
             self.assertEqual(answer, expected, what)
         self.assertEqual(self.refusals() - before, len(summonses))
         self.assert_reached(decoy, 0)

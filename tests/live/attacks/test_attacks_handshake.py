@@ -95,7 +95,7 @@ class HandshakeLimit(AttackTest):
         refused = self.connect(at)
         reply = read_reply(refused, WAIT)
         self.assertEqual((reply.status, reply.ended), (503, "eof"))
-        self.assertEqual(reply.body, b"full or going away, try again later\n")
+        self.assertEqual(reply.body, b"full or shutting down, try again later\n")
         client_leg.send(b"still here")
         self.assertEqual(agent_leg.recv(WAIT), b"still here")
         for connection in slow:

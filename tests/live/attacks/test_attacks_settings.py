@@ -85,7 +85,7 @@ class ReadAgain(AttackTest):
             self.assert_reached(decoy, 1)
         self.common.keys.unlink()
         self.assertEqual(self.refusal(self.decoy(), self.common.key), 201)
-        self.assertIn("the keys stay as they were", self.common.platform.log)
+        self.assertIn("can't read the keys again", self.common.platform.log)
 
     def test_no_keys(self) -> None:
         """An empty key file is a valid one: it lets nobody in."""
@@ -99,10 +99,10 @@ class ReadAgain(AttackTest):
     def test_targets(self) -> None:
         """With a broken list of targets the agent keeps those that it had, and takes on none of the new ones."""
         decoy, other = self.decoy(), self.decoy()
-        before = self.common.agent.log.count("the targets stay as they were")
+        before = self.common.agent.log.count("can't read the targets again")
         self.common.write_agent(f'[targets.new]\nkind = "tcp"\naddress = "127.0.0.1:{other.port}"\n[targets.bad]\n')
         self.addCleanup(self.common.write_agent, "")
-        self.common.agent.wait_for("the targets stay as they were", count=before + 1)
+        self.common.agent.wait_for("can't read the targets again", count=before + 1)
         self.assertEqual(self.refusal(decoy, self.common.key), 201)
         answer = self.common.ask("POST", "/v1/streams", {"host": HOST, "target": "new"})
         self.assertEqual((answer.status, answer.json["code"]), (404, "no_such_target"))

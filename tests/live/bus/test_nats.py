@@ -28,8 +28,8 @@ class Restarts(LiveTest):
         own.start_relay()
         own.start_agent()
         own.start_platform()
-        own.agent.wait_for("the bus can't be reached")
-        own.platform.wait_for("the bus can't be reached")
+        own.agent.wait_for("can't connect to NATS")
+        own.platform.wait_for("can't connect to NATS")
         answer = own.ask("POST", "/v1/streams", {"host": HOST, "target": "port/1"})
         self.assertEqual((answer.status, answer.json["code"]), (503, "bus_down"))
         with timed() as passed:
@@ -46,7 +46,7 @@ class Restarts(LiveTest):
         own = self.chain()
         leg, target = self.stream(own)
         own.nats.kill()
-        own.platform.wait_for("the bus is lost")
+        own.platform.wait_for("lost the connection to NATS")
         times = []
         for path, body in (("/v1/streams", {"host": HOST, "target": "port/1"}), ("/v1/hosts", None)):
             with timed() as passed:

@@ -242,12 +242,12 @@ class Whole(LockedTest):
             answer = self.own.ask("POST", "/v1/streams", {"host": HOST, "target": "port/1"})
         self.assertEqual((answer.status, answer.json["code"]), (503, "host_offline"))
         print(f"figure: a removed host is offline {passed():.2f} s after the reload")
-        self.agents[HOST].wait_for("the bus refuses this user")
+        self.agents[HOST].wait_for("NATS refused this user")
         self.own.host("add", HOST, "--hosts", str(self.folder / "new"))
         shutil.copy(self.folder / "new" / HOST / "host.nkey", self.own.home(HOST))
         self.own.reload()
         until(lambda: self.own.hosts() == [HOST, OTHER], WAIT, "the host with its new seed")
-        self.assertEqual(self.agents[HOST].log.count("the bus refuses this user"), 1)
+        self.assertEqual(self.agents[HOST].log.count("NATS refused this user"), 1)
 
     def test_lost_credentials(self) -> None:
         """An agent whose seed has become unreadable says so, once, and comes back when it is mended."""
@@ -255,7 +255,7 @@ class Whole(LockedTest):
         seed.chmod(0o644)
         self.own.nats.restart()
         until(lambda: self.own.hosts() == [OTHER], WAIT, "the other host alone")
-        self.agents[HOST].wait_for(f"nothing is said to the bus: {seed}: others may read")
+        self.agents[HOST].wait_for(f"not logging in to NATS: {seed}: others may read")
         self.assertEqual(self.agents[HOST].log.count("chmod 600"), 1)
         seed.chmod(0o600)
         until(lambda: self.own.hosts() == [HOST, OTHER], WAIT, "both hosts")

@@ -87,10 +87,10 @@ class ExitStatus(Command):
         loose = self.folder / "loose.key"
         loose.write_text("srk_x")
         loose.chmod(0o644)
-        self.says(2, "no name of a host", "connect", "a b", "log")
+        self.says(2, "is not a valid host name", "connect", "a b", "log")
         self.says(2, "can't be read", "connect", HOST, "log", "--key-file", str(self.folder / "missing"))
         self.says(2, "chmod 600", "connect", HOST, "log", "--key-file", str(loose))
-        self.says(2, "which platform", "connect", HOST, "log", "--platform", "")
+        self.says(2, "no platform is set", "connect", HOST, "log", "--platform", "")
         self.says(2, "not encrypted", "connect", HOST, "log", "--platform", "http://platform.example")
         self.says(2, "can't be read", "connect", HOST, "log", "--ca", str(self.folder / "missing"))
         self.says(2, "whoever reaches this port", "connect", HOST, "log", "--listen", "0.0.0.0:1")

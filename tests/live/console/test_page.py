@@ -2,6 +2,7 @@
 
 import json
 
+from streamrelay import __version__
 from streamrelay.platform.auth.grants import Grant
 from tests.live.console.console import LATER, ConsoleTest
 from tests.live.support.chain import HOST
@@ -34,6 +35,20 @@ class SigningIn(ConsoleTest):
         self.assertEqual((page.get_by_role("tab").count(), page.locator("#hosts-list li").count()), (0, 0))
         self.assertEqual((page.url, page.context.cookies()), (f"{self.common.console}/", []))
         until(lambda: not self.common.ask("GET", "/v1/streams").json["streams"], what="the end of the stream")
+        self.assert_content()
+
+    def test_versions(self) -> None:
+        """The page tells the platform's version, and that of each host's agent, to who is signed in and nobody else."""
+        page = self.signed_in()
+        told = page.locator("#version")
+        self.expect(told).to_have_text(f"streamrelay {__version__}")
+        host = page.locator("#hosts-list summary").first
+        self.expect(host).to_have_attribute("title", f"streamrelay {__version__}")
+        told.scroll_into_view_if_needed()
+        self.picture(page, "console-version")
+        page.get_by_role("button", name="Sign out").click()
+        self.expect(told).to_be_empty()
+        self.expect(page.get_by_text(__version__)).to_have_count(0)
         self.assert_content()
 
     def test_not_granted(self) -> None:

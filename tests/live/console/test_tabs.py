@@ -96,7 +96,7 @@ class Outcomes(ConsoleTest):
         later = re.compile(r"Next try in (9|1[0-9]) s")  # after some that failed, and longer than is waited below
         self.expect(panel.locator("p.words")).to_contain_text(later, timeout=LATER)
         chain.relay.start()
-        until(lambda: "takes signed tokens" in chain.relay.log, what="the relay")
+        until(lambda: "signed tokens, patience" in chain.relay.log, what="the relay")
         with timed() as passed:
             panel.get_by_role("button", name="Try now").click()
             self.expect(panel.locator("p.state")).to_have_text("Connected", timeout=LATER)

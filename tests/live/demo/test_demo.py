@@ -220,7 +220,9 @@ class DemoTests(LiveTest):
             other.goto(self.link)
             words = other.locator("#signin-why")
             words.wait_for()
-            self.assertEqual(words.inner_text(), "This link was good once, and has been used; sign in with a key.")
+            self.assertEqual(
+                words.inner_text(), "This link can be used once only, and has been used; sign in with a key."
+            )
             self.assertEqual(other.url, f"{self.console}/")
             self.picture(other, "used")
             other.evaluate("location.hash = '#key=srk_once_again'")

@@ -87,7 +87,7 @@ class WrongSettings(SettingsTest):
             ),
             (
                 given(15, '[targets.a]\nkind = "log"\npath = "/{name}"\n'),
-                "{name} is no part of the name",
+                "{name} is not a part of the name",
             ),
             (given(16, "targets = 7\n"), "targets"),
             (given(17, f'nats_creds = "{self.folder}/missing.creds"\n'), "missing.creds"),

@@ -64,7 +64,7 @@ class Sockets(LiveTest):
             relay = self.program(
                 f"relay-{number}", *command, "streamrelay", "--tokens=opaque", f"--listen=unix:{path}{more}"
             )
-            relay.wait_for("takes opaque tokens")
+            relay.wait_for("opaque tokens, patience")
             self.assertEqual(path.stat().st_mode & 0o777, mode)
 
 

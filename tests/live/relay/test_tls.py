@@ -45,7 +45,7 @@ class Rotation(LiveTest):
             *("streamrelay", "--tokens=opaque", f"--listen=tls:{self.port}:interface=127.0.0.1"),
             *(f"--certificate={first}", f"--certificate={second}"),
         )
-        self.relay.wait_for("takes opaque tokens")
+        self.relay.wait_for("opaque tokens, patience")
 
     def names(self) -> tuple[str, str]:
         localhost, other = (shown(self.port, name, self.folder / "ca.pem") for name in ("localhost", "x.b.example"))
@@ -83,7 +83,7 @@ class Rotation(LiveTest):
         legs = self.pair()
         (self.folder / "a.pem").write_text("-----BEGIN CERTIFICATE-----\nbroken\n")
         self.relay.process.send_signal(signal.SIGHUP)
-        self.relay.wait_for("the certificates stay as they were")
+        self.relay.wait_for("can't read the certificates again")
         self.assertIn("a.pem", self.relay.log)
         self.assertNotIn("Traceback", self.relay.log)
         self.assertEqual(self.names(), ("localhost", "*.b.example"))
@@ -166,7 +166,7 @@ class PlatformTls(LiveTest):
             *(f"--relay={chain.relay_url}", f"--keys={chain.keys}", f"--nats={chain.nats_url}"),
             f"--key={self.folder}/platform.key",
         )
-        platform.wait_for("the bus stands")
+        platform.wait_for("connected to NATS")
         where = {"STREAMRELAY_PLATFORM": f"https://localhost:{port}"}
         listing = chain.streamrelay("hosts", "--ca", str(self.folder / "ca.pem"), more=where)
         self.assertEqual(listing.returncode, 0, listing.stderr)

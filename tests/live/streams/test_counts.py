@@ -87,7 +87,7 @@ class Most(LiveTest):
         until(lambda: not re.match(r".*\(sh\)", self.stat(shell)), what="the end of the shell")
         leg = self.websocket(opened.json["url"])
         self.assert_closed(leg, 4005)
-        self.assertEqual(leg.close_reason, "the agent is going away")
+        self.assertEqual(leg.close_reason, "the agent is shutting down")
 
     def stat(self, pid: str) -> str:
         try:

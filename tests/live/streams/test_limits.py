@@ -138,7 +138,7 @@ class Legs(LiveTest):
         agent.send(b"123456789")
         self.assertEqual(read_all(client), (b"12345", [], QUOTA))
         self.assert_closed(agent, QUOTA)
-        relay.wait_for("ended: 4011 byte quota used up: its 5 bytes are used up")
+        relay.wait_for("ended: 4011 byte quota used up: its limit is 5 bytes")
 
 
 class Chains(LiveTest):

@@ -89,7 +89,7 @@ class Vnc(ScreenTest):
         self.assertTrue(self.wait_state(0, "closed")["outcome"]["clean"])
         self.view.evaluate("void tabs[0].connect()")
         self.view.get_by_role("button", name="Cancel").click()
-        self.assertIn("asks who you are", self.wait_state(0, "failed")["error"])
+        self.assertIn("no user or password was given", self.wait_state(0, "failed")["error"])
         self.assert_content()
 
     def test_view_only(self) -> None:
@@ -111,7 +111,7 @@ class Vnc(ScreenTest):
         self.show("vnc", f"vnc/{listener.port}", state="")
         listener.accept().sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         tab = self.wait_state(0, "failed")
-        self.assertEqual(tab["error"], "what answers is no VNC server that this viewer understands")
+        self.assertEqual(tab["error"], "the target is not a VNC server that this viewer supports")
         self.assertFalse(tab["outcome"]["clean"])
         for number, end in ((1, reset), (2, socket.socket.close)):
             self.show("vnc", f"vnc/{listener.port}", state="")

@@ -77,7 +77,7 @@ class Deciding(SynchronousTestCase):
         wrong += [Fetched(200, body) for body in bodies]
         for result in (*wrong, FetchError("no answer within 2 s")):
             self.assertEqual(self.refused(result), (503, "ask_failed"), result)
-        said = [event for event in heard.events if "did not decide" in event["log_format"]]
+        said = [event for event in heard.events if "no decision from" in event["log_format"]]
         self.assertEqual(len(said), len(wrong) + 1)
         self.assertNotIn("panel=1", heard.text)
 

@@ -306,13 +306,15 @@ class Paths(Case):
     def test_hosts(self) -> None:
         """Only targets that the key may open are listed, and only hosts that have some."""
         self.platform.up = [
-            HostInfo("web-1", (TargetInfo("log/a", "log"), TargetInfo("ssh", "tcp"), TargetInfo("log/{x}", "log"))),
+            HostInfo(
+                "web-1", (TargetInfo("log/a", "log"), TargetInfo("ssh", "tcp"), TargetInfo("log/{x}", "log")), "1.2.3"
+            ),
             HostInfo("db", (TargetInfo("log/a", "log"),)),
             HostInfo("web-2", (TargetInfo("ssh", "tcp"),)),
         ]
         status, _, body = self.ask("GET", "/v1/hosts")
         [host] = json.loads(body)["hosts"]
-        self.assertEqual((status, host["host"]), (200, "web-1"))
+        self.assertEqual((status, host["host"], host["version"]), (200, "web-1", "1.2.3"))
         looks = {"kind": "log", "viewer": "raw", "view": False}
         self.assertEqual(host["targets"], [{"name": "log/a", **looks}, {"name": "log/{x}", **looks}])
 

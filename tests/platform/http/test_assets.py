@@ -227,7 +227,8 @@ class Listed(SynchronousTestCase):
         told: list[str] = []
         self.patch(module.log, "warn", lambda text, **named: told.append(text.format(**named)))
         self.assertEqual(list(pages(RELAY)), [(b"",)])
-        self.assertEqual(told, ["viewers that are not installed: novnc, xterm, addon-fit, spice-html5"])
+        expected = "viewers not installed: novnc, xterm, addon-fit, spice-html5; "
+        self.assertEqual(told, [expected + "the console can't show their targets (setting viewers)"])
 
 
 class Chosen(SynchronousTestCase):

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from streamrelay import __version__
 from streamrelay.platform import Opened
 from streamrelay.platform.auth.grants import Grant
 from streamrelay.platform.auth.key_file import add_key, revoke_key
@@ -81,7 +82,9 @@ class Signing(GateCase):
         self.assertEqual(self.told("POST", "/v1/streams", {**WANTED, "target": "ssh"}, **page), (403, "not_granted"))
         self.assertEqual(self.told("GET", "/v1/hosts", Cookie=self.cookie)[0], 200)
         status, session = self.told("GET", "/v1/session", Cookie=self.cookie)
-        self.assertEqual((status, session), (200, {"user": "alice", "csrf": page["X-CSRF-Token"]}))
+        self.assertEqual(
+            (status, session), (200, {"user": "alice", "csrf": page["X-CSRF-Token"], "version": __version__})
+        )
         self.assertEqual(self.told("DELETE", "/v1/streams/a", **page)[0], 204)
 
     def test_forged(self) -> None:
@@ -135,8 +138,8 @@ class Signing(GateCase):
         self.sign_in()
         for secret in ("srk_wrong", self.key, self.cookie.split("=")[1]):
             self.assertNotIn(secret, heard.text)
-        self.assertIn("alice has signed in from 127.0.0.1", heard.text)
-        self.assertIn("refused a request of 127.0.0.1", heard.text)
+        self.assertIn("alice signed in from 127.0.0.1", heard.text)
+        self.assertIn("refused a request from 127.0.0.1", heard.text)
 
     def test_once(self) -> None:
         """A key that is good once signs in once, whoever asks next is told so, and it opens nothing by itself."""
@@ -191,7 +194,8 @@ class Signing(GateCase):
         with self.path.open("a") as file:
             file.write("[anonymous]\ngrants = [{}]\n")
         local = {"Host": "localhost"}
-        self.assertEqual(self.told("GET", "/v1/session", **local), (200, {"user": "anonymous", "csrf": ""}))
+        anonymous = {"user": "anonymous", "csrf": "", "version": __version__}
+        self.assertEqual(self.told("GET", "/v1/session", **local), (200, anonymous))
         self.assertEqual(self.told("GET", "/v1/session", **local, **page)[1]["user"], "alice")
         self.assertEqual(self.told("GET", "/v1/session", **local, **page, key="srk_wrong")[0], 401)
         for cookie in ("wrong", "", page["Cookie"] + "x"):

@@ -81,7 +81,7 @@ class LogBody(protocol.Protocol):
         from twisted.web.http import PotentialDataLoss
 
         if not reason.check(ResponseDone, PotentialDataLoss):
-            self._over(explain(reason) or "the log broke off")
+            self._over(explain(reason) or "the log ended before it was complete")
             return
         for piece in self._messages.rest():
             if self._listener is not None:

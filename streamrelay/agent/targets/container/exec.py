@@ -78,21 +78,23 @@ class Marked:
 
     def end(self) -> None:
         """Have them ended."""
-        run(self._end(), self.container, "the command in container {container} may go on: {error}")
+        run(self._end(), self.container, "can't end the command, which may go on")
 
     async def _end(self) -> None:
         settings = exec_settings(["/bin/sh", "-c", END, "sh", self.mark], self.user)
         await self.api.start_exec(await self.api.create_exec(self.container, settings))
 
 
-def run(work: Any, container: str, otherwise: str) -> None:
-    """Do what nobody waits for."""
+def run(work: Any, container: str, cannot: str) -> None:
+    """Do what nobody waits for; `cannot` says what wasn't done if it fails."""
 
     def failed(failure: Failure) -> None:
         if failure.check(TargetError):
-            log.info(otherwise, container=container[:12], error=failure.value)
+            log.info("container {name}: {cannot}: {error}", name=container[:12], cannot=cannot, error=failure.value)
         else:
-            log.failure("a command in container {container}", failure, container=container[:12])
+            log.failure(
+                "container {name}: an error in the agent: {cannot}", failure, name=container[:12], cannot=cannot
+            )
 
     Deferred.fromCoroutine(work).addErrback(failed)
 
@@ -129,7 +131,7 @@ class ExecConnection:
     def send_control(self, message: bytes) -> None:
         size = told_size(message)
         if size is not None:
-            run(self.resize(*size), self.container, "the size of a terminal in container {container}: {error}")
+            run(self.resize(*size), self.container, "can't set the terminal's size")
 
     def send_eof(self) -> None:
         """Type Ctrl-D, once or twice, which a terminal takes for an end of file."""
@@ -167,7 +169,7 @@ class ExecConnection:
     def eof(self) -> None:
         if not self._ended and not self._left:
             self._ended = True
-            run(self._tell(), self.container, "the status of a command in container {container} isn't known: {error}")
+            run(self._tell(), self.container, "can't learn the command's exit status")
 
     def over(self, outcome: Outcome) -> None:
         self.eof()

@@ -68,7 +68,7 @@ class HijackProtocol(Protocol):
             self._http.receive_data(data)
             self._read()
         except h11.RemoteProtocolError as error:
-            self._fail(TargetError(Refusal.TARGET_REFUSED, f"the API's answer is no HTTP: {error}"))
+            self._fail(TargetError(Refusal.TARGET_REFUSED, f"the API's answer is not HTTP: {error}"))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._refusal is not None:

@@ -100,7 +100,7 @@ class FramedMessages(Messages):
                 if len(data) - at < HEADER:
                     break
                 if data[at] > 3 or data[at + 1 : at + 4] != b"\0\0\0":
-                    raise ValueError("a frame that is none")
+                    raise ValueError("an invalid frame")
                 size = int.from_bytes(data[at + 4 : at + HEADER], "big")
                 if len(data) - at - HEADER < min(size, LONGEST_STAMP):
                     break

@@ -79,7 +79,7 @@ async def connect_listener(reactor: Any, listener: Listener, owner: Owner) -> Pl
     """Connect what this owner listens at, or raise `TargetError` if it isn't this machine's and this user's."""
     if listener.port:
         if not is_local(listener.address):
-            raise _refused(listener, "it is none of this machine")
+            raise _refused(listener, "it is not an address of this machine")
         _check_users(listener, owner)
         endpoint: Any = HostnameEndpoint(reactor, listener.address, listener.port, timeout=CONNECT_TIME)
         connection = await connected(endpoint.connect(plain(reactor)), f"{listener.address}:{listener.port}")

@@ -91,7 +91,7 @@ class Qemu(Kind, frozen=True, tag="qemu"):
         try:
             return await attempt.addTimeout(CONNECT_TIME, reactor, lambda result, _: result)
         except CancelledError:
-            raise TargetError(Refusal.TARGET_UNREACHABLE, f"{self.qmp}: QEMU did not answer in time") from None
+            raise TargetError(Refusal.TARGET_UNREACHABLE, f"{self.qmp}: timed out waiting for QEMU") from None
 
     async def _connect(self, reactor: Any, path: str) -> Connection:
         async with conversation(reactor, path) as qmp:
@@ -103,13 +103,13 @@ class Qemu(Kind, frozen=True, tag="qemu"):
             try:
                 return await self._hand_over(reactor, qmp)
             except QmpError as error:
-                log.warn("{path}: QEMU takes no socket of ours, so a port is used: {error}", path=path, error=error)
+                log.warn("{path}: QEMU can't be given a socket, so its port is used: {error}", path=path, error=error)
             return await self._by_address(reactor, qmp, where)
 
     async def _identify(self, qmp: Qmp) -> None:
         if self.name and (said := (await qmp.execute("query-name", NameState)).name) != self.name:
             why = f"{self.qmp}: the VM says that its name is {said!r}; expected {self.name!r}"
-            raise TargetError(Refusal.TARGET_REFUSED, "the VM there is another one", detail=why)
+            raise TargetError(Refusal.TARGET_REFUSED, "another VM is running there", detail=why)
 
     async def _console(self, qmp: Qmp) -> Listener | None:
         """Ask where the console listens, None if nowhere; `TargetError` if the VM has none.

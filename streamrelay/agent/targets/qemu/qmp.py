@@ -99,19 +99,19 @@ class QmpProtocol(LineOnlyReceiver):
         try:
             message = _message.decode(line)
         except (msgspec.DecodeError, RecursionError):
-            self.fail("QEMU says what is no QMP message")
+            self.fail("QEMU sent an invalid QMP message")
             return
         if message.event:
             return
         if self._waiting is not None:
             self._tell(message)
         elif self._heard:
-            self.fail("QEMU says more than it was asked")
+            self.fail("QEMU sent more than it was asked for")
         else:
             self._heard.append(message)
 
     def lineLengthExceeded(self, line: bytes) -> None:
-        self.fail(f"QEMU says more than {MAX_LINE} bytes at once")
+        self.fail(f"QEMU sent more than {MAX_LINE} bytes in one message")
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.fail("QEMU has closed the connection")
@@ -157,7 +157,7 @@ class Qmp:
         try:
             return msgspec.json.decode(message.returned, type=kind)
         except (msgspec.DecodeError, RecursionError):
-            raise TargetError(Refusal.TARGET_REFUSED, f"QEMU gives no proper answer to {command}") from None
+            raise TargetError(Refusal.TARGET_REFUSED, f"QEMU gave an invalid answer to {command}") from None
 
 
 @asynccontextmanager
@@ -172,7 +172,7 @@ async def conversation(reactor: Any, path: str) -> AsyncIterator[Qmp]:
             await qmp.execute("qmp_capabilities", dict[str, Raw])
             yield qmp
         finally:
-            protocol.fail("the conversation is over")
+            protocol.fail("the QMP connection is closed")
 
 
 async def _connect(reactor: Any, path: str) -> QmpProtocol:
@@ -225,4 +225,4 @@ async def _greet(reactor: Any, protocol: QmpProtocol, path: str) -> None:
         if timeout.active():
             timeout.cancel()
     if not message.greeting:
-        raise TargetError(Refusal.TARGET_REFUSED, f"{path}: this is no QMP socket")
+        raise TargetError(Refusal.TARGET_REFUSED, f"{path}: this is not a QMP socket")

@@ -28,7 +28,7 @@ async def connected(attempt: "Deferred[Any]", where: str) -> PlainConnection:
     except (error.ConnectionRefusedError, FileNotFoundError):
         raise TargetError(Refusal.TARGET_REFUSED, f"{where} refused the connection") from None
     except (error.TimeoutError, error.TCPTimedOutError, CancelledError):
-        raise TargetError(Refusal.TARGET_UNREACHABLE, f"{where} did not answer in time") from None
+        raise TargetError(Refusal.TARGET_UNREACHABLE, f"{where}: timed out waiting for an answer") from None
     except (error.ConnectError, error.DNSLookupError, OSError) as failure:
         code = Refusal.TARGET_REFUSED if _refused(failure) else Refusal.TARGET_UNREACHABLE
         raise TargetError(code, f"{where}: {_first_line(failure)}") from None

@@ -533,5 +533,5 @@ class Execs(Case):
         self.docker.asked("POST /containers/").answer({"Id": EXEC}, "201 Created")
         asked = self.docker.asked(f"POST /exec/{EXEC}/start")
         self.reactor.advance(CONNECT_TIME)
-        self.refused(work, Refusal.TARGET_UNREACHABLE, "did not answer in time")
+        self.refused(work, Refusal.TARGET_UNREACHABLE, "timed out waiting for an answer")
         self.assertTrue(asked.transport.disconnecting)

@@ -204,10 +204,10 @@ class HandedOver(Case):
     def test_name(self) -> None:
         """The VM must say the name that the settings say; only the log learns what it has said."""
         self.opened(name="a")
-        error = self.refused("the VM there is another one", name="b")
+        error = self.refused("another VM is running there", name="b")
         self.assertIn("says that its name is 'a'; expected 'b'", error.detail)
         self.vm.answers["query-name"] = ok({})
-        self.refused("the VM there is another one", name="b")
+        self.refused("another VM is running there", name="b")
 
     def test_in_turn(self) -> None:
         """Legs that come at the same time use the QMP socket one after the other."""
@@ -317,12 +317,12 @@ class Refused(Case):
     def test_nonsense(self) -> None:
         """Whatever else QEMU says is refused in one line, and nothing is left behind."""
         for said, words in (
-            (b"SSH-2.0-OpenSSH\r\n", "QEMU says what is no QMP message"),
-            (b'{"QMP": {}, "return"\r\n', "QEMU says what is no QMP message"),
-            (b"[" * 5000 + b"\r\n", "QEMU says what is no QMP message"),
-            (b'{"return": {}}\r\n', "this is no QMP socket"),
-            (b"x" * (MAX_LINE + 1), f"QEMU says more than {MAX_LINE} bytes at once"),
-            (b'{"QMP": {}}\r\n' * 3, "QEMU says more than it was asked"),
+            (b"SSH-2.0-OpenSSH\r\n", "QEMU sent an invalid QMP message"),
+            (b'{"QMP": {}, "return"\r\n', "QEMU sent an invalid QMP message"),
+            (b"[" * 5000 + b"\r\n", "QEMU sent an invalid QMP message"),
+            (b'{"return": {}}\r\n', "this is not a QMP socket"),
+            (b"x" * (MAX_LINE + 1), f"QEMU sent more than {MAX_LINE} bytes in one message"),
+            (b'{"QMP": {}}\r\n' * 3, "QEMU sent more than it was asked for"),
         ):
             self.vm.greeting = said
             self.refused(words)

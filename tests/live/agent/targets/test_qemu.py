@@ -205,7 +205,7 @@ class Screens(MachineTest):
         self.machine("a", vnc=True)
         Vnc(self.leg("named/a")).begin()
         self.machine("b", vnc=True).qmp.rename(self.common.folder / "c.qmp")
-        self.assert_refused("named/c", "the VM there is another one")
+        self.assert_refused("named/c", "another VM is running there")
 
     def test_password(self) -> None:
         """A display's own password is asked for only where the target says so."""
@@ -299,7 +299,7 @@ class Ports(MachineTest):
         self.proxy("p", self.machine("a", **consoles))
         self.assertEqual(Vnc(self.leg("vm/p/vnc")).begin().name, "QEMU (a)")
         Spice(self.leg("vm/p/spice"), MAIN)
-        self.assertIn("so a port is used", self.common.agent.log)
+        self.assertIn("so its port is used", self.common.agent.log)
 
     def test_everywhere(self) -> None:
         """A console that listens at all addresses is connected at this machine's own."""

@@ -302,5 +302,5 @@ class Patterns(TargetTest):
         until(lambda: "late" in own.ask("GET", "/v1/hosts").text, 6, "the new target")
         Ear(self.websocket(self.open(own, "late"))).expect("here\n")
         own.write_agent("[targets.late]\nkind = 7\n")
-        own.agent.wait_for("the targets stay as they were", 6)
+        own.agent.wait_for("can't read the targets again", 6)
         Ear(self.websocket(self.open(own, "late"))).expect("here\n")

@@ -1,0 +1,250 @@
+"""What docs/ repeat of the code, compared with it: close codes, exit codes, error codes, limits, the library."""
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec.inspect
+import msgspec.structs
+from attrs import NOTHING, fields
+from twisted.trial.unittest import SynchronousTestCase
+
+from streamrelay import main
+from streamrelay.agent import catalogue, streams, summonses
+from streamrelay.agent.targets.kind import Kind
+from streamrelay.bus import nats_client
+from streamrelay.client import commands
+from streamrelay.datapath.channel import READ
+from streamrelay.datapath.connection import HIGH
+from streamrelay.net import http_client, retry
+from streamrelay.platform import Opened, Platform
+from streamrelay.platform import platform as platform_module
+from streamrelay.platform.auth import jwks, sessions, throttle, webhook
+from streamrelay.platform.http import assets, limits, responses
+from streamrelay.protocol.close import EXPLAIN
+from streamrelay.protocol.control import CONTROL_BURST, CONTROL_RATE, MAX_CONTROL
+from streamrelay.protocol.limits import CONNECT_TIME, HANDSHAKE_TIME, MAX_HANDSHAKE, MOST_TARGETS, SUMMONS_LIFE
+from streamrelay.protocol.summons import VIEWERS, HostInfo, Refusal, StreamInfo, Summons
+from streamrelay.relay import service
+from streamrelay.relay.config import RelayConfig
+from streamrelay.relay.rendezvous import Rendezvous
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+BORDER = re.compile(r" *=+( +=+)+ *\Z")
+
+
+def kib(size: int) -> str:
+    return f"{size // 1024} KiB"
+
+
+def most_links() -> int:
+    """The most legs of each role that a summons may ask for."""
+    about: Any = msgspec.inspect.type_info(Summons)
+    [found] = [each for each in about.fields if each.name == "links"]
+    return int(found.type.le)
+
+
+LIMITS = {
+    "bytes that wait in one direction of a stream": f"{kib(READ + HIGH)} in each process",
+    "opening request of a leg": f"{kib(MAX_HANDSHAKE)}, {HANDSHAKE_TIME:g} s",
+    "dials of one relay by an agent or a client": (
+        f"{retry.AT_ONCE} at once, {CONNECT_TIME:g} s each, their turn included"
+    ),
+    "streams known to a relay at once": f"{Rendezvous().most}",
+    "legs of one stream": f"1 of each role; up to {most_links()} with ``links``",
+    "a stream's idle time, lifetime, bytes": "none unless set",
+    "control messages of a leg": f"{kib(MAX_CONTROL)} each; {CONTROL_BURST} at once, {CONTROL_RATE} a second",
+    "a summons": f"{kib(summonses.LONGEST)}, {SUMMONS_LIFE} s",
+    "a request to the API": f"a head and a body of {kib(limits.MAX_BODY)} each, {limits.REQUEST_TIME:g} s",
+    "bad credentials of an address": (
+        f"{throttle.BURST} at once, then one in {throttle.EVERY:g} s; "
+        f"{throttle.ADDRESSES} addresses (IPv6: /64) are remembered"
+    ),
+    "sessions of a key at the console": f"{sessions.EACH}, then the oldest ends",
+    "questions to your own system": f"{webhook.AT_ONCE} at once; {kib(http_client.MAX_BODY)} for an answer",
+    "fetches of an issuer's keys": (
+        f"one in {jwks.RETRY:g} s; {jwks.FETCH_TIME:g} s, {kib(http_client.MAX_BODY)}, {jwks.MAX_KEYS} keys"
+    ),
+    "an answer of the API or a page": (
+        f"{kib(assets.PIECE)} at once; {limits.IDLE_TIME} s in which nothing of it is taken"
+    ),
+    "a host to be listed": (
+        f"must answer within {nats_client.FIRST:g} s (or {nats_client.QUIET:g} s after the one before, if it is new); "
+        f"{MOST_TARGETS} targets"
+    ),
+    "the answers of all hosts": (
+        f"{nats_client.LONGEST:g} s, {nats_client.MOST_BYTES >> 20} MiB; over that a list says that it isn't complete"
+    ),
+}
+"""The rows of operations.rst, "Limits"."""
+
+
+def table(page: str, *head: str) -> list[list[str]]:
+    """The rows of the simple table with this head; a row whose first cell is empty goes on with the one before."""
+    lines = (DOCS / page).read_text().splitlines()
+    for at, border in enumerate(lines[:-1]):
+        if BORDER.match(border):
+            starts = [match.start() for match in re.finditer("=+", border)]
+            ends = [*starts[1:], None]
+            if cells(lines[at + 1], starts, ends) == list(head):
+                return list(rows(lines[at + 3 :], starts, ends))
+    raise AssertionError(f"{page} has no table with the head {head}")
+
+
+def cells(line: str, starts: list[int], ends: list[int | None]) -> list[str]:
+    return [line[start:end].strip() for start, end in zip(starts, ends, strict=True)]
+
+
+def rows(lines: list[str], starts: list[int], ends: list[int | None]) -> Iterator[list[str]]:
+    row: list[str] = []
+    for line in lines:
+        found = cells(line, starts, ends)
+        if BORDER.match(line) or found[0]:
+            if row:
+                yield row
+            row = found
+        else:
+            row = [f"{before} {more}".strip() for before, more in zip(row, found, strict=True)]
+        if BORDER.match(line):
+            return
+
+
+def literals(text: str) -> list[str]:
+    return re.findall(r"``([^`]+)``", text)
+
+
+def section(page: str, title: str) -> str:
+    """What stands below a title, up to the next one of whatever rank."""
+    lines = (DOCS / page).read_text().splitlines()
+    titles = [at for at in range(len(lines) - 1) if lines[at] and re.fullmatch(r"([=-])\1{3,}", lines[at + 1])]
+    begin = next(at for at in titles if lines[at] == title)
+    end = next((at for at in titles if at > begin), len(lines))
+    return "\n".join(lines[begin + 2 : end])
+
+
+class Codes(SynchronousTestCase):
+    """Numbers and words for programs."""
+
+    def test_close_codes(self) -> None:
+        """protocol.rst and javascript.rst have all close codes, in the words in which programs say them."""
+        own = {str(int(code)): words for code, words in EXPLAIN.items()}
+        self.assertEqual(
+            {code: words for code, words, _ in table("protocol.rst", "code", "meaning", "who says it")}, own
+        )
+        told = {code: words for code, words, _ in table("javascript.rst", "code", "words", "transient")}
+        del told["1006"]  # never sent
+        self.assertEqual(told, own)
+
+    def test_exit_codes(self) -> None:
+        """operations.rst and the command's help have the same exit codes, and tell which answers end with which."""
+        text = section("operations.rst", "Exit codes")
+        told = dict(re.findall(r"^(\d+) +(\S.*)$", text, re.M))
+        self.assertEqual(list(told), re.findall(r"^ *(\d+)  ", main.EXIT, re.M))
+        for numbers in (commands._BY_STATUS, commands._BY_CODE):
+            for number, code in numbers.items():
+                if number:
+                    self.assertIn(str(int(number)), told[str(code)], number)
+
+    def test_refusals(self) -> None:
+        """protocol.rst has the codes of an agent's refusals."""
+        text = section("protocol.rst", "Answers")
+        own = {value for name, value in vars(Refusal).items() if name.isupper()}
+        names = {line[:23].strip() for line in text.splitlines()}
+        self.assertEqual({name[2:-2] for name in names if re.fullmatch(r"``\w+``", name)}, own)
+
+    def test_api(self) -> None:
+        """protocol.rst has each error of the API, with its status, and no other."""
+        told = {
+            (int(status), literals(code)[0]) for status, code, _ in table("protocol.rst", "status", "``code``", "when")
+        }
+        self.assertEqual(told, set(errors()))
+
+
+def errors() -> Iterator[tuple[int, str]]:
+    """Status and code of each `Refused` in the platform's source, and of what agents say."""
+    for code, status in platform_module._STATUS.items():
+        yield status, code
+    for path in (DOCS.parent / "streamrelay" / "platform").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if (
+                isinstance(node, ast.Call)
+                and ast.unparse(node.func) == "Refused"
+                and isinstance(node.args[0], ast.Constant)
+            ):
+                status = int(str(node.args[0].value))
+                codes = [each.value for each in node.keywords if each.arg == "code"]
+                if not codes:
+                    yield status, responses._TITLES[status].lower().replace(" ", "_")
+                elif isinstance(codes[0], ast.Constant):
+                    yield status, str(codes[0].value)
+
+
+class Operations(SynchronousTestCase):
+    """operations.rst"""
+
+    def test_limits(self) -> None:
+        """Each row of "Limits" says what the constants say."""
+        self.assertEqual(dict(table("operations.rst", "what", "how much")), LIMITS)
+
+    def test_signals(self) -> None:
+        """How long a stop takes is what relay and agent take."""
+        text = section("operations.rst", "Signals")
+        self.assertIn(f"gets {service.GOODBYE:g} s to take it", text)
+        self.assertIn(f"{streams.GOODBYE:g} s later what is left is cut", text)
+
+
+class Protocol(SynchronousTestCase):
+    """protocol.rst"""
+
+    def test_handshakes(self) -> None:
+        """How many unfinished handshakes of one address are let be is what the settings' defaults say."""
+        text = " ".join((DOCS / "protocol.rst").read_text().split())
+        relay = {each.name: each.default for each in msgspec.structs.fields(RelayConfig)}
+        self.assertIn(f"may be undone (operations.rst, {relay['max_handshakes_per_address']})", text)
+        self.assertIn(f"of one address over {limits.Room().max_handshakes_per_address} whose request", text)
+
+
+class Library(SynchronousTestCase):
+    """library.rst"""
+
+    def setUp(self) -> None:
+        self.text = (DOCS / "library.rst").read_text()
+
+    def test_settings(self) -> None:
+        """All parameters of `Platform` are there, and those that have none have no default."""
+        own = {each.name: each.default is NOTHING for each in fields(Platform) if each.init and each.name[0] != "_"}
+        told = {
+            literals(name)[0]: default == "required"
+            for name, default, _ in table("library.rst", "setting", "default", "meaning")
+        }
+        self.assertEqual(told, own)
+
+    def test_open(self) -> None:
+        """`open` has the parameters that are shown, with their defaults."""
+        [shown] = re.findall(r"^``await open\((.+)\)`` → ``Opened``$", self.text, re.M)
+        own = [each for each in inspect.signature(Platform.open).parameters.values() if each.name != "self"]
+        self.assertEqual(re.findall(r"(\w+)(?:=[^,]+)?(?:, |$)", shown), [each.name for each in own])
+        for each in own:
+            given = each.default is not inspect.Parameter.empty
+            self.assertEqual(f"{each.name}=" in shown, given, each.name)
+            if given and each.name != "terms":
+                self.assertIn(f"{each.name}={each.default}", shown)
+
+    def test_opened(self) -> None:
+        """All fields of `Opened` are there, and all kinds and viewers that it may name."""
+        told = {literals(name)[0]: meaning for name, meaning in table("library.rst", "``Opened``", "meaning")}
+        self.assertEqual(set(told), set(Opened.__struct_fields__))
+        kinds = {str(kind.__struct_config__.tag) for kind in Kind.__subclasses__()}
+        self.assertIn("tcp", kinds, catalogue.__name__)
+        self.assertEqual(set(literals(told["kind"])), kinds)
+        self.assertEqual(set(literals(told["viewer"])), set(VIEWERS))
+
+    def test_lists(self) -> None:
+        """All fields of a host and of a stream are there."""
+        for name, struct in (("hosts", HostInfo), ("streams", StreamInfo)):
+            [words] = re.findall(rf"^``await {name}\(.*\)`` → list of .*\n((?:    .*\n)+)", self.text, re.M)
+            for each in struct.__struct_fields__:
+                self.assertIn(f"``{each}``", words)
