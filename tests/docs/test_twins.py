@@ -171,7 +171,7 @@ def errors() -> Iterator[tuple[int, str]]:
         for node in ast.walk(ast.parse(path.read_text())):
             if (
                 isinstance(node, ast.Call)
-                and ast.unparse(node.func) == "Refused"
+                and ast.unparse(node.func) in ("Refused", "kind")  # `Authenticator.refuse` is given one of its kinds
                 and isinstance(node.args[0], ast.Constant)
             ):
                 status = int(str(node.args[0].value))

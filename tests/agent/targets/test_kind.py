@@ -83,7 +83,7 @@ class NewKind(SynchronousTestCase):
         self.assertIn("expected a serial line", self.wrong(name="line", device="/dev/null"))
         self.assertIn("unknown field", self.wrong(more=1))
         for settings in ({"device": "/dev/{m}"}, {"modes": ["{m}"]}, {"wires": {"a": "{m}"}}):
-            self.assertIn("{m} is no part of the name", self.wrong(**settings))
+            self.assertIn("{m} is not a part of the name", self.wrong(**settings))
         self.assertRaises(TargetError, self.read().find, "line/null")
 
     def test_unregistered(self) -> None:

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from streamrelay import __version__
 from streamrelay.net.http_client import Fetched, FetchError
 from streamrelay.net.proxies import Proxies
 from streamrelay.platform.auth.oidc import Issuer, OidcConfig
@@ -165,6 +166,14 @@ class Forwarded(Asked):
             self.assertEqual(self.platform.opened.pop()[0], "dora")
             if sent is not None:
                 self.assertEqual({name: given[name] for name in given.keys() & {"Authorization", "Cookie"}}, sent)
+
+    def test_stranger_version(self) -> None:
+        """Whoever isn't known to the platform isn't told its version: neither nobody nor a stranger, in no header."""
+        for headers in ({}, {"Cookie": "a=1"}, {"Authorization": "Basic YTpi"}, {"Authorization": "Bearer x"}):
+            for path in ("/v1/session", "/v1/hosts", "/", "/nothing"):
+                _, named, body = self.ask("GET", path, key=None, **headers)
+                self.assertNotIn(__version__, body, (path, headers))
+                self.assertNotIn("server", named, (path, headers))
 
     def test_stranger_refused(self) -> None:
         """A no opens nothing for a stranger, nor does a request of another site that borrows a cookie."""
