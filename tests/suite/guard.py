@@ -23,6 +23,14 @@ def watch() -> "subprocess.Popen[bytes]":
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)
 
 
+def bears_mark(pid: int) -> bool:
+    """Whether a process inherited this one's mark, as far as can be seen: not of another user's."""
+    try:
+        return f"{MARK}={os.environ.get(MARK)}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+
+
 def marked(mark: str) -> set[int]:
     """Return the processes that bear the mark, and their descendants, without this one."""
     parents: dict[int, int] = {}

@@ -27,6 +27,7 @@ from attrs import define, field, frozen
 
 from streamrelay.protocol.tokens import Signer
 from tests.live.support.collection import Collection, of_this_run, replay
+from tests.suite import guard
 
 MOST: Final = 256 << 20
 """Bytes that are kept for the search; what comes beyond is counted as left out, and the search fails."""
@@ -35,6 +36,8 @@ LENGTH: Final = 16
 CHUNK: Final = 1 << 20
 OVERLAP: Final = 20_000
 """Bytes of a chunk that are searched again with the next one: more than the longest token."""
+STRANGER: Final = "stranger: command line"
+"""Of a process that no test has started: no secret of the suite may be in it, and others' are none of ours."""
 PERIOD: Final = 0.5
 """Seconds between two looks at the command lines of all processes."""
 
@@ -134,11 +137,11 @@ class Search:
             self._spool.write(kept + b"\n")
             self.sources[source.partition(":")[0]] += len(kept)
 
-    def command(self, command: bytes) -> None:
+    def command(self, command: bytes, source: str = "command line") -> None:
         """Hand over a process' command line; the same one counts once."""
         if command not in self._commands:
             self._commands.add(command)
-            self.seen("command line", command.replace(b"\0", b" "))
+            self.seen(source, command.replace(b"\0", b" "))
 
     def answer(self, source: str, status: int, headers: Any, body: bytes) -> None:
         """Hand over an HTTP answer. The URL of an opened stream and cookies are secrets; all else is seen."""
@@ -195,7 +198,9 @@ class Search:
     def sample(self) -> None:
         for process in filter(str.isdigit, os.listdir("/proc")):
             try:
-                self.command(Path(f"/proc/{process}/cmdline").read_bytes())
+                command = Path(f"/proc/{process}/cmdline").read_bytes()
+                if command not in self._commands:
+                    self.command(command, "command line" if guard.bears_mark(int(process)) else STRANGER)
             except OSError:
                 continue
 
@@ -211,6 +216,8 @@ class Search:
                 chunk = kept + data
                 for kind, position in self._look_at(chunk):
                     source = self._names[bisect(self._starts, begin + position) - 1]
+                    if source == STRANGER and kind in _SHAPES:
+                        continue  # somebody else's secret
                     line = chunk[max(0, position - 80) : position].rpartition(b"\n")[2]
                     finds[Find(kind, source, line.decode("utf-8", "replace"))] = None
                 kept = chunk[-OVERLAP:]

@@ -6,7 +6,7 @@ import urllib.parse
 from streamrelay.protocol.tokens import new_id
 from tests.live.support.case import LiveTest
 from tests.live.support.collection import Collection, replay
-from tests.live.support.secrets import CHUNK, Find, Search
+from tests.live.support.secrets import CHUNK, STRANGER, Find, Search
 from tests.live.support.waiting import until
 
 
@@ -99,6 +99,15 @@ class TheSearch(LiveTest):
         for program in (sleeper, other):
             program.kill()
         self.assertEqual({find.source for find in search.find()}, {"command line"})
+
+    def test_strangers(self) -> None:
+        """A stranger's command line may hold a key of its own, and none of the suite's."""
+        search = Search()
+        search.secret("token", self.TOKEN)
+        search.command(b"curl\0-H\0Bearer srk_" + b"k" * 43, STRANGER)
+        self.assertEqual(search.find(), [])
+        search.command(b"curl\0-H\0Bearer " + self.TOKEN.encode(), STRANGER)
+        self.assertEqual([(find.kind, find.source) for find in search.find()], [("token", STRANGER)])
 
     def test_bound(self) -> None:
         """What is beyond the bound is counted as left out, not forgotten in silence."""
