@@ -17,7 +17,7 @@ LEANING = re.compile(
     r"(?:One|Another|Some|Any|Either|Neither) (?:of|that|who|whose))\b"
 )
 """Begins a line that leans on another one, or on the name above it."""
-MOST = 0.025
+MOST = 0.01
 """Share of the lines that may begin so."""
 
 

@@ -70,7 +70,7 @@ class StdioConnection:
     _queue: deque[bytes | None] = field(factory=deque)
     _wake: tuple[socket.socket, socket.socket] = field(factory=socket.socketpair)
     failure: OSError | None = None
-    """Why standard output didn't take all; `BrokenPipeError` if nobody reads it any more."""
+    """Error of standard output, if it didn't take all; `BrokenPipeError` if nobody reads it any more."""
     phase: int = OPEN
     """The output's phase, as in the table above."""
 

@@ -56,7 +56,7 @@ class PlatformConfig(Limits, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     ask: AskConfig | None = None
     """A system that decides each request."""
     sessions: SessionsConfig = SessionsConfig()
-    """How long somebody stays signed in at the console page."""
+    """Time for which somebody stays signed in at the console page."""
     viewers: Annotated[str, Option("A folder of third-party viewers to serve in place of those of the package")] = ""
     max_connections: Annotated[int, Meta(ge=0)] = 0
     """Connections at once, over which idle ones are closed and new ones dropped; 0: as the descriptors allow."""

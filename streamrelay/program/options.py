@@ -24,7 +24,7 @@ class ConfigOptions(usage.Options):
     settings: ClassVar[type[Struct]]
     """The Struct that declares them."""
     fast_loop: ClassVar[bool] = False
-    """Whether uvloop may be used; not where processes are spawned, as it loses their ends."""
+    """True if uvloop may be used; not where processes are spawned, as it loses their ends."""
     file: ClassVar[str] = "A TOML file of settings."
     """The help of ``--config``."""
     optFlags: ClassVar[list[list[str | None]]] = [["debug", None, "Log more."]]

@@ -33,7 +33,7 @@ class Setting(Struct, frozen=True):
 
     name: str
     type: Any
-    """Its type without annotations."""
+    """Type of the setting, without annotations."""
     default: Any
     """`NODEFAULT` if it is required."""
     option: Option | None = None

@@ -43,7 +43,8 @@ class RelayConfig(Limits, frozen=True, forbid_unknown_fields=True):
     max_handshakes: Annotated[int, Meta(ge=1)] = 500
     """Connections at once whose handshake isn't done, over which new ones are answered 503."""
     max_handshakes_per_address: Annotated[int, Meta(ge=1)] = 20
-    """The same from one address (of IPv6, a /64), over which new ones are dropped; proxies are exempt."""
+    """Connections at once from one address (of IPv6, a /64) whose handshake isn't done, over which new ones are
+    dropped; proxies are exempt."""
     insecure: Annotated[bool, Option("Allow ports without TLS beyond this machine")] = False
 
     def __post_init__(self) -> None:

@@ -72,7 +72,7 @@ class FramedConnection:
     masking: str
     control: bool
     peer: str = ""
-    """Whom we talk to, for logs."""
+    """Address of the peer, for logs."""
     _dialled: bool = field(init=False)  # so the peer is a relay
     _reader: FrameReader = field(init=False)
     _writer: FrameWriter = field(init=False)

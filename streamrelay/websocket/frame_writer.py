@@ -11,7 +11,7 @@ from streamrelay.websocket.frames import apply_mask, frame_header
 
 
 class Masking:
-    """How a connection masks what it sends (RFC 6455 §5.3)."""
+    """Masking of what a connection sends (RFC 6455 §5.3)."""
 
     NONE: Final = ""
     """A server's frames are not masked."""

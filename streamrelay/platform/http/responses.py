@@ -52,7 +52,7 @@ def send_json(request: Request, status: int, body: object) -> None:
 
 
 def secure_headers(request: Request, policy: str = "default-src 'none'") -> None:
-    """What every answer carries; not a word of Twisted's about who answers."""
+    """Set the headers that every answer carries; not a word of Twisted's about who answers."""
     request.responseHeaders.removeHeader(b"Server")
     request.setHeader("Cache-Control", "no-store")
     request.setHeader("X-Content-Type-Options", "nosniff")

@@ -37,7 +37,7 @@ class Journal(Kind, frozen=True, tag="journal"):
     lines: Annotated[int, Meta(ge=0, le=100_000)] = 100
     """Entries that are sent before it is followed."""
     directory: str = ""
-    """Where the journal's files are; empty: this machine's own."""
+    """Directory of the journal's files; empty: this machine's own."""
 
     @property
     def viewer(self) -> Viewer:

@@ -23,7 +23,7 @@ class Tcp(Kind, frozen=True, tag="tcp"):
     networks: tuple[str, ...] = ()
     """Networks that the address may lead to, such as 10.0.0.0/8; none: what `addresses.why_not` lets pass."""
     speaks: Viewer = "raw"
-    """What comes out of it, so what shows it: vnc, spice, terminal, log; raw is anything else."""
+    """Viewer that fits what comes out: vnc, spice, terminal, log; raw is anything else."""
 
     @property
     def viewer(self) -> Viewer:

@@ -21,7 +21,7 @@ class Unix(Kind, frozen=True, tag="unix"):
     within: str = ""
     """The directory where it must be once symbolic links are followed; empty: anywhere."""
     speaks: Viewer = "raw"
-    """What comes out of it, so what shows it: vnc, spice, terminal, log; raw is anything else."""
+    """Viewer that fits what comes out: vnc, spice, terminal, log; raw is anything else."""
 
     @property
     def viewer(self) -> Viewer:
