@@ -190,7 +190,7 @@ class FileIssuers(AuthTest):
         self.assertEqual([status(first), status(second)], [401, 200])
         path.write_text("{")
         self.assertEqual([status(first), status(second)], [401, 200])
-        self.assertIn("can't fetch the issuer's keys", self.chain_.platform.log)
+        self.assertIn("can't read the issuer's keys again", self.chain_.platform.log)
 
 
 class Encrypted(AuthTest):
