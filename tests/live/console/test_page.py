@@ -170,10 +170,10 @@ class HostsList(ConsoleTest):
         self.expect(page.locator("#trouble")).to_contain_text("can't be reached")
         page.evaluate("location.hash = '#key=srk_once_guess'")
         page.wait_for_url(self.common.console + "/")
-        page.unroute("**/v1/session")
-        with page.expect_request(lambda request: request.method == "POST") as asked:
+        with page.expect_response(lambda answer: answer.request.method == "POST" and answer.status == 401) as asked:
+            page.unroute("**/v1/session")
             self.expect(page.locator("#signin-why")).to_be_visible()
-        self.assertEqual(asked.value.post_data_json, {"key": "srk_once_guess"})
+        self.assertEqual(asked.value.request.post_data_json, {"key": "srk_once_guess"})
 
     def test_pattern(self) -> None:
         """A target that is a pattern asks for its parts in a form of the list, which Escape closes."""
