@@ -41,6 +41,13 @@ class PlainConnection:
     def unsent(self) -> int:
         return self.channel.unsent
 
+    def is_there(self) -> bool:
+        """Tell whether the peer is still there while nothing is read; if it has reset the connection, that is closed."""
+        if not self._lost and self.channel.peer_is_gone():
+            self._lost = True
+            self.channel.abort()
+        return not self._lost
+
     def join(self, feed: Feed, drain: Drain) -> None:
         if self._lost:  # before anybody wanted to know
             feed.over(self.reset)

@@ -248,6 +248,36 @@ class Streams(Command):
         self.assertEqual(process.stderr.read(), b"")
         self.assertNotIn(" were dropped by ", chain.relay.log)
 
+    def test_reset_while_waiting(self) -> None:
+        """Local connections that are reset before their streams are there give their descriptors back and open no
+        streams, and an honest one behind them is served at once."""
+        port, listener = free_port(), self.listen()
+        self.addCleanup(Work(repeat, listener).join, 1)
+        process = self.start(HOST, listener.target, "--listen", f"127.0.0.1:{port}", stderr=subprocess.PIPE)
+        assert process.stderr is not None
+        self.addCleanup(process.stderr.close)
+        self.assertIn(b"listens on", process.stderr.readline())
+        self.assertEqual(self.echoed(port), b"hello")
+        before = descriptors(process.pid)
+        for _ in range(200):
+            reset(socket.create_connection(("127.0.0.1", port), WAIT))
+        began = time.monotonic()
+        self.assertEqual(self.echoed(port), b"hello")
+        print(f"figure: the honest one waited {time.monotonic() - began:.2f} s; streams: {len(listener.accepted)}")
+        until(lambda: descriptors(process.pid) <= before, what="descriptors given back")
+        self.assertLess(len(listener.accepted), 50)
+        process.terminate()
+        process.wait(WAIT)
+        self.assertIn(b"reset", process.stderr.read())
+
+    def echoed(self, port: int) -> bytes:
+        """What one local connection gets back."""
+        with socket.create_connection(("127.0.0.1", port), WAIT) as near:
+            near.settimeout(WAIT)
+            near.sendall(b"hello")
+            near.shutdown(socket.SHUT_WR)
+            return take_all(near)
+
     def test_burst(self) -> None:
         """Sixty connections at once work, though a relay lets only twenty handshakes of one address be undone."""
         self.burst(self.common, 60)
@@ -302,6 +332,10 @@ class Screen:
         return self.text
 
 
+def descriptors(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
 def echo(listener: Listener) -> None:
     """Send back whatever comes, on each connection, until the listener is closed."""
     while True:
@@ -310,6 +344,18 @@ def echo(listener: Listener) -> None:
         except OSError:
             return
         Work(lambda connection=connection: connection.sendall(take(connection, 50_000)))
+
+
+def repeat(listener: Listener) -> None:
+    """Send back each connection's bytes after its end of file, one after the other, until the listener is closed."""
+    while True:
+        try:
+            with listener.accept() as connection:
+                connection.sendall(take_all(connection))
+        except ConnectionError:
+            continue
+        except OSError:
+            return
 
 
 def rude(listener: socket.socket) -> None:
