@@ -42,7 +42,7 @@ class PlainConnection:
         return self.channel.unsent
 
     def is_there(self) -> bool:
-        """Tell whether the peer is still there while nothing is read; if it has reset the connection, that is closed."""
+        """Tell whether the peer is still there while nothing is read; a connection that it has reset is closed."""
         if not self._lost and self.channel.peer_is_gone():
             self._lost = True
             self.channel.abort()

@@ -95,7 +95,7 @@ class Waiting(SynchronousTestCase):
     """Local connections that wait for their streams."""
 
     def test_reset(self) -> None:
-        """One that is reset gives back its descriptor within a second; nothing is asked any more once all are served."""
+        """One that is reset gives back its descriptor within a second; nothing is looked at once all are served."""
         clock, channels, work = Clock(), [FakeChannel(), FakeChannel()], [Deferred[int](), Deferred[int]()]
         room = WaitingRoom(clock)
 

@@ -13,7 +13,7 @@ from typing import Any
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST, Chain, shared
 from tests.live.support.ports import answers, free_port
-from tests.live.support.processes import PROGRAMS, environment
+from tests.live.support.processes import PROGRAMS, environment, signal_pid
 from tests.live.support.sockets import MIB, Listener, reset, seeded, take, take_all
 from tests.live.support.waiting import WAIT, Work, until
 
@@ -147,6 +147,27 @@ class Untrusted(LiveTest):
         done = common.streamrelay("connect", HOST, listener.target, input=b"")
         self.assertEqual((done.returncode, done.stdout), (0, b"trusted"), done.stderr)
         serving.result()
+
+
+class Asleep(LiveTest):
+    """A host that sleeps while it is asked."""
+
+    def test_not_run_late(self) -> None:
+        """What the client was told didn't open isn't run when the host wakes up."""
+        deploy = '[targets.deploy]\nkind = "pty"\ncommand = ["/bin/sh", "-c", "date > FOLDER/deployed"]\n'
+        chain = Chain(self.folder, targets=deploy)
+        self.addCleanup(chain.stop)
+        chain.start()
+        signal_pid(chain.agent.pid, signal.SIGSTOP)
+        self.addCleanup(signal_pid, chain.agent.pid, signal.SIGCONT)
+        done = chain.streamrelay("connect", HOST, "deploy", stdin=subprocess.DEVNULL)
+        self.assertEqual(done.returncode, 5, done.stderr)
+        self.assertIn(b"did not answer in time", done.stderr)
+        signal_pid(chain.agent.pid, signal.SIGCONT)
+        deployed = self.folder / "deployed"
+        until(lambda: "refused a summons" in chain.agent.log or deployed.exists(), what="the summons")
+        self.assertIn("refused a summons", chain.agent.log)
+        self.assertFalse(deployed.exists())
 
 
 class Streams(Command):
