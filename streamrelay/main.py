@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from streamrelay import __version__
-from streamrelay.client.commands import USAGE, OutputError, run_connect, run_hosts, say, tell, untold
+from streamrelay.client.commands import BROKE, USAGE, OutputError, run_connect, run_hosts, say, tell, untold
 from streamrelay.client.stdio import hold_standard_descriptors
 from streamrelay.errors import ConfigError
 
@@ -212,7 +212,7 @@ def _globs(option: str, text: str) -> tuple[str, str]:
 
 def run_key_add(arguments: argparse.Namespace) -> int:
     from streamrelay.platform.auth.grants import Grant
-    from streamrelay.platform.auth.key_file import add_key
+    from streamrelay.platform.auth.key_file import add_key, revoke_key
 
     grants = [
         Grant(*_globs(option, text), view=option == "--view")
@@ -221,7 +221,13 @@ def run_key_add(arguments: argparse.Namespace) -> int:
     ]
     if not grants:
         raise ConfigError("what may it open? give --grant HOST:TARGET, or --view HOST:TARGET to let it look only")
-    tell(add_key(Path(arguments.keys), arguments.name, grants, datetime.now(UTC).date()))
+    path = Path(arguments.keys)
+    try:
+        tell(add_key(path, arguments.name, grants, datetime.now(UTC).date()))
+    except OutputError as error:
+        revoke_key(path, arguments.name)
+        say(f"standard output: {error.error.strerror}; {arguments.name} has no key, as nobody could have read it")
+        return BROKE
     say(f"this is the only time that the key is shown; {arguments.keys} holds its hash")
     return 0
 
