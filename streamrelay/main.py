@@ -15,10 +15,11 @@ EXIT: Final = """exit status:
   0  the stream ended in order (or, with a pty, the command's own status)
   1  the stream broke off, or standard output couldn't take all of it
   2  the command line or a file is wrong
-  3  the host is offline
+  3  the host is offline or busy, or the platform has no bus
   4  not allowed, or no such target
-  5  the target refused, or can't be reached in time
+  5  the target refused or can't be reached, or the host didn't answer in time
   6  the platform or the relay can't be reached
+130  interrupted
 141  nobody reads standard output any more (as after SIGPIPE)"""
 
 
