@@ -72,7 +72,7 @@ class Channel(Protocol):
         """Tell whether the peer's kernel has left what we sent unanswered for so long (False where one can't know)."""
 
     def peer_is_gone(self) -> bool:
-        """Tell whether the connection was reset, which shows on one that isn't read, too (False where one can't know)."""
+        """Tell whether the connection was reset, which shows without reading, too (False where one can't know)."""
 
 
 @implementer(IPullProducer)

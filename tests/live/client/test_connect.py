@@ -269,6 +269,17 @@ class Streams(Command):
         self.assertEqual(process.stderr.read(), b"")
         self.assertNotIn(" were dropped by ", chain.relay.log)
 
+    def test_end_of_file_before_a_shell_reads(self) -> None:
+        """A shell ends at its input's end, though it takes the terminal, and drops what was typed, after that came."""
+        bash = '[targets.bash]\nkind = "pty"\ncommand = ["/bin/bash", "--norc", "-i"]\n'
+        slow = '[targets.slow]\nkind = "pty"\ncommand = ["/bin/sh", "-c", "sleep 1; exec bash --norc -i"]\n'
+        chain = shared(targets=bash + slow)
+        for _ in range(5):
+            done = chain.streamrelay("connect", HOST, "bash", stdin=subprocess.DEVNULL)
+            self.assertEqual(done.returncode, 0, done)
+        done = chain.streamrelay("connect", HOST, "slow", input=b"echo hi\n")
+        self.assertIn(b"hi", done.stdout)
+
     def test_reset_while_waiting(self) -> None:
         """Local connections that are reset before their streams are there give their descriptors back and open no
         streams, and an honest one behind them is served at once."""
