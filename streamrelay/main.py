@@ -7,20 +7,20 @@ from pathlib import Path
 from typing import Any, Final
 
 from streamrelay import __version__
-from streamrelay.client.commands import USAGE, OutputError, run_connect, run_hosts, say, tell, untold
+from streamrelay.client.commands import BROKE, USAGE, OutputError, run_connect, run_hosts, say, tell, untold
 from streamrelay.client.stdio import hold_standard_descriptors
 from streamrelay.errors import ConfigError
 
 EXIT: Final = """exit status:
-  0  the stream ended in order (or, with a pty, the command's own status)
-  1  the stream broke off, standard output couldn't take all of it, or not all hosts answered
-  2  the command line or a file is wrong
-  3  the host is offline or busy
-  4  not allowed, or no such target
-  5  the target refused, or can't be reached in time
-  6  the platform or the relay can't be reached
-130  interrupted
-141  nobody reads standard output any more (as after SIGPIPE)"""
+   0  the stream ended in order, and standard output took every byte (or, with a pty, the command's own status)
+   1  the stream broke off, standard output couldn't take all of it, or not all hosts answered
+   2  the command line or a file is wrong
+   3  the host is offline or busy, or the platform has no connection to NATS
+   4  not allowed, no such target, or too many bad keys
+   5  the target refused or can't be reached, or the host didn't answer in time
+   6  the platform or the relay can't be reached
+ 130  interrupted
+ 141  nobody reads standard output any more (as after SIGPIPE)"""
 
 
 RELOAD: Final = "tell a running nats-server to read it: nats-server --signal reload=PIDFILE"
@@ -213,7 +213,7 @@ def _globs(option: str, text: str) -> tuple[str, str]:
 
 def run_key_add(arguments: argparse.Namespace) -> int:
     from streamrelay.platform.auth.grants import Grant
-    from streamrelay.platform.auth.key_file import add_key
+    from streamrelay.platform.auth.key_file import add_key, revoke_key
 
     grants = [
         Grant(*_globs(option, text), view=option == "--view")
@@ -222,7 +222,13 @@ def run_key_add(arguments: argparse.Namespace) -> int:
     ]
     if not grants:
         raise ConfigError("no grants; give --grant HOST:TARGET, or --view HOST:TARGET for view-only")
-    tell(add_key(Path(arguments.keys), arguments.name, grants, datetime.now(UTC).date()))
+    path = Path(arguments.keys)
+    try:
+        tell(add_key(path, arguments.name, grants, datetime.now(UTC).date()))
+    except OutputError as error:
+        revoke_key(path, arguments.name)
+        say(f"standard output: {error.error.strerror}; {arguments.name} has no key, as nobody could have read it")
+        return BROKE
     say(f"this is the only time that the key is shown; {arguments.keys} holds its hash")
     return 0
 

@@ -213,8 +213,8 @@ async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
     from twisted.internet.defer import Deferred
     from twisted.internet.error import CannotListenError
 
-    from streamrelay.client.platform_api import PlatformError
-    from streamrelay.client.stream import ClientStream, LocalPort, open_stream
+    from streamrelay.client.platform_api import PlatformError, Unwanted
+    from streamrelay.client.stream import ClientStream, LocalPort, Unserved, WaitingRoom, open_stream
     from streamrelay.net.addresses import split_address
     from streamrelay.websocket.client import DialError
 
@@ -225,12 +225,14 @@ async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
     if not is_loopback(address) and not arguments.insecure:
         raise ConfigError(f"--listen {arguments.listen}: whoever reaches this port has your grants; use --insecure")
     api, dialler = _api(arguments, reactor), _dialler(arguments, reactor)
+    waiting, unserved = WaitingRoom(reactor), Unserved(reactor, say)
 
     async def serve(local: Any) -> None:
+        opening = open_stream(api, dialler, arguments.host, arguments.target, local.is_there)
         try:
-            _, leg = await open_stream(api, dialler, arguments.host, arguments.target)
-        except (PlatformError, DialError) as error:
-            say(str(error))
+            _, leg = await waiting.hold(local, opening)
+        except (PlatformError, DialError, Unwanted) as error:
+            unserved.count(str(error))
             local.abort()
             return
         how = await ClientStream(leg, local, say).start()

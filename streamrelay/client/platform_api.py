@@ -1,5 +1,6 @@
 """The platform's HTTP API, as the native client uses it."""
 
+from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -8,7 +9,7 @@ from attrs import define, field
 from msgspec import Struct
 from twisted.internet.defer import Deferred
 
-from streamrelay.net.http_client import Fetch, FetchDropped, FetchError, HttpFetch
+from streamrelay.net.http_client import Fetch, FetchDropped, FetchError, HttpFetch, OutOfDescriptors
 from streamrelay.net.retry import Turns, persist
 from streamrelay.protocol import codec
 from streamrelay.protocol.limits import CONNECT_TIME
@@ -27,6 +28,13 @@ class PlatformError(Exception):
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
         self.status = status
+
+
+class Unwanted(Exception):
+    """Lack of anybody who still wants the stream, before the platform was asked for it."""
+
+    def __init__(self) -> None:
+        super().__init__("a local connection was reset before its stream was asked for")
 
 
 class OpenedStream(Struct, frozen=True):
@@ -70,9 +78,10 @@ class PlatformApi:
     def _fetch(self) -> Fetch:
         return HttpFetch(self.reactor, self.ca, most=MAX_ANSWER)
 
-    async def open(self, host: str, target: str) -> OpenedStream:
+    async def open(self, host: str, target: str, wanted: Callable[[], bool] = lambda: True) -> OpenedStream:
+        """Open a stream; `Unwanted` if it isn't `wanted` any more when its turn comes."""
         body = msgspec.json.encode({"host": host, "target": target})
-        return codec.decode(await self._ask("POST", "/v1/streams", body), OpenedStream)
+        return codec.decode(await self._ask("POST", "/v1/streams", body, wanted), OpenedStream)
 
     async def hosts(self) -> HostList:
         return codec.decode(await self._ask("GET", "/v1/hosts"), HostList)
@@ -80,12 +89,15 @@ class PlatformApi:
     async def end(self, stream: str) -> None:
         await self._ask("DELETE", f"/v1/streams/{quote(stream, safe='')}")
 
-    async def _ask(self, method: str, path: str, body: bytes = b"") -> bytes:
+    async def _ask(self, method: str, path: str, body: bytes = b"", wanted: Callable[[], bool] = lambda: True) -> bytes:
+        async def attempt() -> bytes:
+            if not wanted():
+                raise Unwanted
+            return await self._ask_once(method, path, body)
+
         def ask() -> "Deferred[bytes]":
             until = self.reactor.seconds() + CONNECT_TIME
-            return Deferred.fromCoroutine(
-                persist(self.reactor, until, lambda: self._ask_once(method, path, body), PlatformBusy)
-            )
+            return Deferred.fromCoroutine(persist(self.reactor, until, attempt, PlatformBusy))
 
         return await self._turns.run("", ask)
 
@@ -97,6 +109,8 @@ class PlatformApi:
             headers["Content-Type"] = "application/json"
         try:
             answer = await self.fetch(method, self.url.rstrip("/") + path, REQUEST_TIME, headers, body or None)
+        except OutOfDescriptors as error:
+            raise PlatformError(0, str(error)) from None
         except FetchError as error:
             kind = PlatformBusy if isinstance(error, FetchDropped) else PlatformError
             raise kind(0, f"the platform {self.url} can't be reached: {error}") from None

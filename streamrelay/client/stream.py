@@ -1,23 +1,29 @@
 """A stream of the native client: asked of the platform, dialled, and spliced with stdin and stdout or a local port."""
 
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, TypeVar
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import Factory
 
 from streamrelay.client.platform_api import OpenedStream, PlatformApi
 from streamrelay.datapath.connection import Connection
 from streamrelay.datapath.plain import PlainConnection, PlainProtocol
 from streamrelay.datapath.splice import Half, Splice
+from streamrelay.logs import Seldom
 from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
 from streamrelay.protocol.control import Control, decode_control
 from streamrelay.websocket.client import Dialler
 
+T = TypeVar("T")
+
 GOODBYE: Final = 0.1
 """Seconds in which a close frame gets out when the program is stopped."""
+
+LOOK: Final = 1.0
+"""Seconds between two looks whether those who wait for their streams are still there."""
 
 
 @define(eq=False)
@@ -74,9 +80,12 @@ class _Overhearing(Half):
         super().control(message)
 
 
-async def open_stream(api: PlatformApi, dialler: Dialler, host: str, target: str) -> tuple[OpenedStream, Any]:
-    """Open a stream, and return the platform's answer and the leg; `PlatformError` or `DialError` if there is none."""
-    opened = await api.open(host, target)
+async def open_stream(
+    api: PlatformApi, dialler: Dialler, host: str, target: str, wanted: Callable[[], bool] = lambda: True
+) -> tuple[OpenedStream, Any]:
+    """Open a stream, and return the platform's answer and the leg; `PlatformError` or `DialError` if there is none, and
+    `Unwanted` if it is no longer `wanted` when its turn comes."""
+    opened = await api.open(host, target, wanted)
     return opened, await dialler.dial(opened.url)
 
 
@@ -90,3 +99,41 @@ class LocalPort(Factory):
 
     def buildProtocol(self, address: object) -> PlainProtocol:
         return PlainProtocol(self._clock, outcome(CloseCode.LEG_LOST, "the local connection was reset"), self._opened)
+
+
+@define(eq=False)
+class WaitingRoom:
+    """Local connections that wait for their streams. As they aren't read, one has to look for those that were reset,
+    whose descriptors are given back."""
+
+    clock: IReactorTime
+    _waiting: set[PlainConnection] = field(factory=set)
+    _next: IDelayedCall | None = None
+
+    async def hold(self, local: PlainConnection, work: Coroutine[Any, Any, T]) -> T:
+        """Return what the work brings, for which this connection waits."""
+        self._waiting.add(local)
+        if self._next is None:
+            self._next = self.clock.callLater(LOOK, self._look)
+        try:
+            return await work
+        finally:
+            self._waiting.discard(local)
+
+    def _look(self) -> None:
+        for local in self._waiting:
+            local.is_there()
+        self._next = self.clock.callLater(LOOK, self._look) if self._waiting else None
+
+
+@define(eq=False)
+class Unserved:
+    """Local connections that got no stream: for each reason one line a minute, with their count."""
+
+    clock: IReactorTime
+    say: Callable[[str], None]
+    _reasons: dict[str, Seldom] = field(factory=dict)
+
+    def count(self, reason: str) -> None:
+        if count := self._reasons.setdefault(reason, Seldom(self.clock)).count():
+            self.say(reason if count == 1 else f"{reason}; local connections since this was last said: {count}")

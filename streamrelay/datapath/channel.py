@@ -20,6 +20,7 @@ DEAD means that the descriptor is the transport's again, which tells its protoco
 it is read (paused), whether the loop watches for room, and whether the transport's own bytes are out (`_flushed`).
 """
 
+import select
 import socket
 import struct
 from collections.abc import Sequence
@@ -86,6 +87,9 @@ class Channel(Protocol):
 
     def peer_is_silent(self, seconds: float) -> bool:
         """Tell whether the peer's kernel has left what we sent unanswered for so long (False where one can't know)."""
+
+    def peer_is_gone(self) -> bool:
+        """Tell whether the connection was reset, which shows without reading, too (False where one can't know)."""
 
 
 @implementer(IPullProducer)
@@ -185,6 +189,17 @@ class TransportChannel:
     def peer_is_silent(self, seconds: float) -> bool:
         handle = getattr(self._bottom, "getHandle", lambda: None)()
         return isinstance(handle, socket.socket) and tcp_is_silent(handle, seconds)
+
+    def peer_is_gone(self) -> bool:
+        handle = getattr(self._bottom, "getHandle", lambda: None)()
+        return isinstance(handle, socket.socket) and is_reset(handle)
+
+
+def is_reset(sock: socket.socket) -> bool:
+    """Tell whether a socket is closed both ways or broken; an end of file that may yet be read is neither."""
+    poll = select.poll()
+    poll.register(sock, 0)  # errors and hang-ups alone
+    return bool(poll.poll(0))
 
 
 def tcp_is_silent(sock: socket.socket, seconds: float) -> bool:

@@ -9,6 +9,7 @@ what happens       OPEN                  CLOSING: in order, once    ENDED: it wa
 send               goes out              the channel drops what is sent behind an end of file, or after its end
 pause              it isn't read         --, as the peer's end is awaited                  --
 join               it is read            it is read                 it is read             over, gone
+is_there           asks the kernel; if the peer has reset it: reset → LOST                 --
 close, in order    half-close → CLOSING  --                         --                     --
 close, otherwise   reset → ENDED         --                         --                     --
 bytes              told                  dropped                    dropped                --
@@ -66,6 +67,13 @@ class PlainConnection:
     @property
     def unsent(self) -> int:
         return self.channel.unsent
+
+    def is_there(self) -> bool:
+        """Tell whether the peer is still there while nothing is read; a connection that it has reset is closed."""
+        if self._phase != LOST and self.channel.peer_is_gone():
+            self._phase = LOST
+            self.channel.abort()
+        return self._phase != LOST
 
     def join(self, feed: Feed, drain: Drain) -> None:
         if self._phase == LOST:  # before anybody wanted to know

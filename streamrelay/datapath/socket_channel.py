@@ -15,7 +15,17 @@ from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.python.failure import Failure
 
-from streamrelay.datapath.channel import CLOSING, DEAD, FINISHING, OPEN, READ, Channel, Receiver, tcp_is_silent
+from streamrelay.datapath.channel import (
+    CLOSING,
+    DEAD,
+    FINISHING,
+    OPEN,
+    READ,
+    Channel,
+    Receiver,
+    is_reset,
+    tcp_is_silent,
+)
 from streamrelay.logs import Logger
 
 log = Logger()
@@ -56,7 +66,9 @@ class SocketChannel:
             self._flushed = True  # registering alone asks for more; only what comes after it counts
             self.transport.registerProducer(self, False)
             self._flushed = False
-            self.transport.doWrite()
+            if failed := self.transport.doWrite():  # the kernel says it once, and here
+                self._phase = DEAD
+                self.loop.call_soon(self._lose, OSError(0, str(failed)))
 
     def resumeProducing(self) -> None:
         """Take note that the transport's own last byte is out (IPullProducer), and go on with ours."""
@@ -210,6 +222,9 @@ class SocketChannel:
 
     def peer_is_silent(self, seconds: float) -> bool:
         return self._phase != DEAD and tcp_is_silent(self._socket, seconds)
+
+    def peer_is_gone(self) -> bool:
+        return self._phase == DEAD or is_reset(self._socket)
 
     def _when_drained(self, phase: int) -> None:
         if self._phase < CLOSING:

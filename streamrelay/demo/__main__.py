@@ -38,6 +38,8 @@ from streamrelay.protocol.tokens import generate
 WAIT = 20.0
 """Seconds in which all programs must be up."""
 HOST = "demo-host"
+PIPE = 141
+"""Exit status that shells tell of programs which SIGPIPE has ended."""
 
 AGENT = """\
 host = "{host}"
@@ -95,7 +97,11 @@ def main() -> None:
     except (DemoError, ConfigError) as error:
         sys.exit(f"demo: {error}")
     except KeyboardInterrupt:
-        print("demo: stopped, nothing is left behind", flush=True)
+        with suppress(BrokenPipeError):
+            print("demo: stopped, nothing is left behind", flush=True)
+    except BrokenPipeError:  # nobody reads where it is
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter says it once more
+        sys.exit(PIPE)
 
 
 def _arguments() -> argparse.Namespace:

@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from streamrelay.net.certificates import read_certificates
 from streamrelay.net.hostnames import client_tls, endpoint
-from streamrelay.net.peer import explain
+from streamrelay.net.peer import explain, is_full
 from streamrelay.net.retry import was_dropped
 
 MAX_BODY: Final = 65536
@@ -29,6 +29,10 @@ class FetchError(Exception):
 
 class FetchDropped(FetchError):
     """Loss of the connection before a byte of an answer; who closed or reset it has likely heard nothing."""
+
+
+class OutOfDescriptors(FetchError):
+    """Lack of a descriptor for the connection, which is not the other end's fault."""
 
 
 class FetchTimeout(FetchError):
@@ -85,7 +89,7 @@ class HttpFetch:
         except FetchError:
             raise
         except Exception as error:
-            raise (FetchDropped if _dropped(error) else FetchError)(words(error)) from None
+            raise _kind(error)(words(error)) from None
 
     async def begin(
         self, method: str, url: str, headers: Mapping[str, str] = {}, body: bytes | None = None
@@ -197,6 +201,12 @@ class _Received(protocol.Protocol):
 
 def _late(cancelled: Fetched | Failure, seconds: float) -> Failure:
     return Failure(FetchTimeout(f"no answer within {seconds:g} s"))
+
+
+def _kind(error: Exception) -> type[FetchError]:
+    if is_full(error):
+        return OutOfDescriptors
+    return FetchDropped if _dropped(error) else FetchError
 
 
 def _dropped(error: Exception) -> bool:

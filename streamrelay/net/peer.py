@@ -1,5 +1,6 @@
 """The other end of a transport: who it is, and why it is gone, in words for logs."""
 
+import errno
 from typing import Any
 
 from twisted.internet.error import ConnectionDone
@@ -15,11 +16,18 @@ def address(transport: Any) -> str:
     return f"[{host}]:{peer.port}" if ":" in host else f"{host}:{peer.port}"
 
 
+def is_full(error: Exception) -> bool:
+    """Tell whether it isn't the peer that is the matter, but that this process, or machine, has no descriptor left."""
+    return {getattr(error, "osError", None), getattr(error, "errno", None)} & {errno.EMFILE, errno.ENFILE} != set()
+
+
 def explain(reason: Failure) -> str:
     """Say in one line why a connection was lost or failed; empty if it was closed in order."""
     error: Any = reason.value
     if isinstance(error, ConnectionDone):
         return ""
+    if is_full(error):
+        return "this program has no file descriptor left (see ulimit -n)"
     kind = type(error).__name__
     if kind == "VerificationError":
         return "TLS: the certificate is for another host"

@@ -14,7 +14,7 @@ from streamrelay.bus.connection import Bus, Down, Nobody, TooSlow
 from streamrelay.errors import Refused, printable
 from streamrelay.platform.shared_answer import Shared
 from streamrelay.protocol import codec, tokens
-from streamrelay.protocol.limits import CONNECT_TIME, MOST_TARGETS, SUMMONS_LIFE, Limits
+from streamrelay.protocol.limits import CLOCK_SKEW, CONNECT_TIME, MOST_TARGETS, SUMMONS_LIFE, Limits
 from streamrelay.protocol.names import is_host, is_target
 from streamrelay.protocol.subjects import ALL_STREAMS, ALL_TARGETS, PLATFORM_INBOX, end_subject, open_subject
 from streamrelay.protocol.summons import (
@@ -35,6 +35,9 @@ T = TypeVar("T")
 
 OPEN_TIME: Final = CONNECT_TIME + 0.5
 """Seconds within which an agent must answer a summons: the agent gives its target `CONNECT_TIME` of them."""
+ASKED_LIFE: Final = OPEN_TIME - CLOCK_SKEW
+"""Seconds that a request lives whose answer is waited for: an agent, which allows for its clock, refuses it once nobody
+waits, so that what the client was told didn't open doesn't run all the same."""
 
 TERMS: Final = Terms()
 """Terms of a stream for which nothing else is said: the whole of its target, and of a log the last lines."""
@@ -203,21 +206,24 @@ class Platform:
         streams.complete = answers.complete
         return streams
 
-    def _envelope(self, host: str, role: str, message: dict[str, Any]) -> bytes:
+    def _envelope(self, host: str, role: str, message: dict[str, Any], life: float) -> bytes:
         if self._signer is not None:
-            return self._signer.mint(host, role=role, **message).encode()
-        plain = {**message, "jti": tokens.new_id(), "exp": self.now() + SUMMONS_LIFE}
+            return self._signer.mint(host, life, role=role, **message).encode()
+        plain = {**message, "jti": tokens.new_id(), "exp": self.now() + life}
         return codec.encode(plain)
 
     async def _ask(self, subject: str, host: str, role: str, message: dict[str, Any]) -> Answer:
         try:
-            reply = await self.bus.request(subject, self._envelope(host, role, message), OPEN_TIME)
+            reply = await self.bus.request(subject, self._envelope(host, role, message, ASKED_LIFE), OPEN_TIME)
             answer = codec.decode(reply, Answer)
         except Nobody:
             raise Refused(503, f"host {host} is offline", code="host_offline") from None
         except Down:
             raise Refused(503, "the platform has no connection to NATS", code="bus_down") from None
         except TooSlow:
+            # It may be followed yet, by a host whose clock is behind or whose target is slow: nobody would come for it.
+            end = self._envelope(host, "end", {"stream": message["stream"]}, SUMMONS_LIFE)
+            self.bus.publish(end_subject(host), end)
             raise Refused(504, f"host {host} did not answer in time", code="host_slow") from None
         except ValueError:
             raise Refused(502, f"host {host} gave an invalid answer", code="bad_answer") from None

@@ -7,13 +7,13 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.client import platform_api
-from streamrelay.client.platform_api import PlatformApi, PlatformError
-from streamrelay.client.stream import ClientStream, LocalPort
+from streamrelay.client.platform_api import PlatformApi, PlatformError, Unwanted
+from streamrelay.client.stream import LOOK, ClientStream, LocalPort, Unserved, WaitingRoom
 from streamrelay.datapath.plain import PlainConnection
-from streamrelay.net.http_client import FetchDropped, Fetched, FetchError
-from streamrelay.protocol.close import CloseCode, outcome
+from streamrelay.net.http_client import FetchDropped, Fetched, FetchError, OutOfDescriptors
+from streamrelay.protocol.close import FINISHED, CloseCode, outcome
 from streamrelay.protocol.control import MAX_CONTROL
-from tests.fakes.channels import FakeTransport
+from tests.fakes.channels import FakeChannel, FakeTransport
 from tests.fakes.connections import FakeConnection
 from tests.fakes.http import FakeFetch
 
@@ -89,6 +89,42 @@ class Ports(SynchronousTestCase):
             factory.buildProtocol(None).makeConnection(transport)
         self.assertEqual(len(opened), 2)
         self.assertFalse(any(transport.reading for transport in transports))
+
+
+class Waiting(SynchronousTestCase):
+    """Local connections that wait for their streams."""
+
+    def test_reset(self) -> None:
+        """One that is reset gives back its descriptor within a second; nothing is looked at once all are served."""
+        clock, channels, work = Clock(), [FakeChannel(), FakeChannel()], [Deferred[int](), Deferred[int]()]
+        room = WaitingRoom(clock)
+
+        async def wait(number: int) -> int:
+            return await work[number]
+
+        held = [
+            Deferred.fromCoroutine(room.hold(PlainConnection(channel, clock, FINISHED), wait(number)))
+            for number, channel in enumerate(channels)
+        ]
+        channels[0].gone = True
+        clock.advance(LOOK)
+        self.assertEqual([channel.aborted for channel in channels], [True, False])
+        for number in range(2):
+            work[number].callback(number)
+        self.assertEqual([self.successResultOf(one) for one in held], [0, 1])
+        clock.advance(LOOK)
+        self.assertEqual(clock.getDelayedCalls(), [])
+
+    def test_unserved(self) -> None:
+        """Connections without a stream are told once a minute for each reason, with their count."""
+        clock, said = Clock(), list[str]()
+        unserved = Unserved(clock, said.append)
+        for _ in range(3):
+            unserved.count("offline")
+        unserved.count("reset")
+        clock.advance(60)
+        unserved.count("offline")
+        self.assertEqual(said, ["offline", "reset", "offline; local connections since this was last said: 3"])
 
 
 class FakeFetches:
@@ -175,6 +211,21 @@ class Asked(SynchronousTestCase):
         asking = Deferred.fromCoroutine(api.hosts())
         clock.pump([0.1] * 100)
         self.assertIn("reset", str(self.failureResultOf(asking, PlatformError).value))
+
+    def test_unwanted(self) -> None:
+        """A stream that nobody wants any more when its turn comes isn't asked for, nor is it asked for again."""
+        clock, wanted = Clock(), [True, False]
+        fetch = FakeFetches([FetchDropped("reset"), Fetched(201, b"{}")])
+        api = PlatformApi(clock, "https://platform.example/", "srk_x", fetch=fetch)
+        asking = Deferred.fromCoroutine(api.open("web-1", "log", lambda: wanted.pop(0)))
+        clock.advance(0.2)
+        self.failureResultOf(asking, Unwanted)
+        self.assertEqual(len(fetch.answers), 1)
+
+    def test_full(self) -> None:
+        """A lack of descriptors here isn't told as the platform's fault."""
+        asking = Deferred.fromCoroutine(self.api(OutOfDescriptors("no descriptor")).hosts())
+        self.assertEqual(str(self.failureResultOf(asking, PlatformError).value), "no descriptor")
 
     def test_end(self) -> None:
         """A stream's id can't lead to another path."""

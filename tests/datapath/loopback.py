@@ -118,12 +118,13 @@ class Descriptor:
     def unregisterProducer(self) -> None:
         self._producer = None
 
-    def doWrite(self) -> None:
+    def doWrite(self) -> Exception | None:
         if self.handshake is not None:
             self.sock.send(self.handshake())
             self.handshake = None
         assert self._producer is not None
         self._producer.resumeProducing()
+        return None
 
     def loseConnection(self) -> None:
         self.loop.call_soon(self.connectionLost, Failure(ConnectionDone()))

@@ -1,11 +1,12 @@
 """channel.py: Twisted transports as channels."""
 
 import socket
+import struct
 from collections.abc import Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.datapath.channel import TransportChannel, tcp_is_silent
+from streamrelay.datapath.channel import TransportChannel, is_reset, tcp_is_silent
 from tests.fakes.channels import FakeTransport
 
 
@@ -207,3 +208,22 @@ class Silence(SynchronousTestCase):
             ):
                 asked.answer = told
                 self.assertEqual(tcp_is_silent(asked, 45.0), silent)
+
+
+class Resets(SynchronousTestCase):
+    """TCP connections that nobody reads."""
+
+    def test_reset(self) -> None:
+        """A reset shows; an end of file doesn't, nor do bytes that wait."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            near = [socket.create_connection(listener.getsockname()) for _ in range(3)]
+            far = [listener.accept()[0] for _ in near]
+        for connection in (*near, *far):
+            self.addCleanup(connection.close)
+        self.assertEqual([is_reset(connection) for connection in far], [False, False, False])
+        near[0].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        near[0].close()
+        near[1].sendall(b"request")
+        near[1].shutdown(socket.SHUT_WR)
+        near[2].close()
+        self.assertEqual([is_reset(connection) for connection in far], [True, False, False])

@@ -1,14 +1,15 @@
 """The splice over every path that bytes can take: plain sockets, TLS, Twisted's own transports, and their mixtures."""
 
+import asyncio
 import socket
 import struct
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from twisted.internet.error import ConnectionDone
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -16,11 +17,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamrelay.datapath.channel import READ
 from streamrelay.datapath.connection import HIGH
 from streamrelay.datapath.heartbeat import Heartbeat
+from streamrelay.datapath.socket_channel import SocketChannel
 from streamrelay.datapath.splice import Half, Splice
 from streamrelay.protocol.close import CloseCode
 from streamrelay.websocket.connection import FramedConnection
 from streamrelay.websocket.frame_writer import Masking
-from tests.datapath.loopback import PATHS, Peer, StepLoop, connected, masked, unframe
+from tests.datapath.loopback import PATHS, Descriptor, Peer, StepLoop, connected, masked, unframe
 
 T = TypeVar("T")
 Case = TypeVar("Case", bound=SynchronousTestCase)
@@ -368,6 +370,28 @@ class UnsettledTests(SynchronousTestCase):
         self.settle()
         self.assertEqual(bytes(self.peer.received), b"101")
         self.assertTrue(self.peer.closed and self.side.connection.gone)
+
+
+class LostBeforeTests(SynchronousTestCase):
+    """Sockets that were reset before they are a channel's."""
+
+    def test_told(self) -> None:
+        """The kernel tells of a reset once; where it does so to the transport, the connection is lost all the same."""
+        loop, side = StepLoop(), Side()
+        side.connection = gone = Gone()
+        near, far = socket.socketpair()
+        self.addCleanup(far.close)
+        SocketChannel(Reset(near, loop, side), cast(asyncio.AbstractEventLoop, loop))
+        loop.step()
+        self.assertTrue(gone.gone)
+        self.assertEqual(near.fileno(), -1)
+
+
+class Reset(Descriptor):
+    """A transport that hears of the reset when it is to write."""
+
+    def doWrite(self) -> ConnectionLost:
+        return ConnectionLost()
 
 
 class Told:

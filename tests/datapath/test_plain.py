@@ -32,6 +32,18 @@ class Connections(SynchronousTestCase):
         self.connection.send_control(b"{}")
         self.assertEqual((self.ear.data, self.channel.take()), (b"in", b"out"))
 
+    def test_reset_before(self) -> None:
+        """A peer that resets while nobody reads is noticed when one looks, the descriptor given back, and who joins
+        then is told."""
+        channel, ear = FakeChannel(), Ear()
+        connection = PlainConnection(channel, self.clock, RESET)
+        self.assertTrue(connection.is_there())
+        channel.gone = True
+        self.assertFalse(connection.is_there())
+        self.assertTrue(channel.aborted)
+        connection.join(ear, ear)
+        self.assertEqual(ear.said, [("over", RESET), ("gone",)])
+
     def test_unsent(self) -> None:
         """The connection tells what is unsent, and when it has room again."""
         self.channel.full = True

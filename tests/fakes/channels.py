@@ -27,6 +27,8 @@ class FakeChannel:
     finished: bool = False
     closed: bool = False
     aborted: bool = False
+    gone: bool = False
+    """Whether the peer's kernel has reset the connection."""
     silent_for: float = 0.0
     """Seconds for which the peer's kernel has answered nothing."""
 
@@ -56,6 +58,9 @@ class FakeChannel:
 
     def peer_is_silent(self, seconds: float) -> bool:
         return self.silent_for >= seconds
+
+    def peer_is_gone(self) -> bool:
+        return self.gone
 
     def drain(self) -> None:
         """The kernel took all."""
@@ -174,6 +179,9 @@ class MemoryChannel:
         self.aborted = True
 
     def peer_is_silent(self, seconds: float) -> bool:
+        return False
+
+    def peer_is_gone(self) -> bool:
         return False
 
 

@@ -1,10 +1,10 @@
 """peer.py: the other end, in words."""
 
-from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.error import ConnectBindError, ConnectError, ConnectionDone, ConnectionLost
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.net.peer import address, explain
+from streamrelay.net.peer import address, explain, is_full
 
 
 class Words(SynchronousTestCase):
@@ -17,6 +17,14 @@ class Words(SynchronousTestCase):
             text = explain(Failure(error))
             self.assertTrue(text)
             self.assertNotIn("\n", text)
+
+    def test_full(self) -> None:
+        """A lack of descriptors is told as our own, not as the other end's."""
+        for error in (ConnectBindError(24, "Too many open files"), OSError(23, "Too many open files in system")):
+            self.assertTrue(is_full(error))
+            self.assertIn("no file descriptor left", explain(Failure(error)))
+        for other in (ConnectError(111, "refused"), ValueError()):
+            self.assertFalse(is_full(other))
 
     def test_address(self) -> None:
         """An address shows as host:port, IPv6 in brackets, unix sockets by their kind."""

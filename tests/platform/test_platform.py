@@ -6,11 +6,13 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from streamrelay.agent.summonses import Summonses
 from streamrelay.bus.connection import Down, Nobody, TooSlow
 from streamrelay.errors import Refused
 from streamrelay.platform import Opened, Platform
+from streamrelay.platform.platform import ASKED_LIFE, OPEN_TIME
 from streamrelay.protocol import codec
-from streamrelay.protocol.limits import MOST_TARGETS, SUMMONS_LIFE, Limits, strictest
+from streamrelay.protocol.limits import CLOCK_SKEW, MOST_TARGETS, Limits, strictest
 from streamrelay.protocol.names import is_opaque
 from streamrelay.protocol.summons import (
     HOST_QUESTION,
@@ -68,6 +70,31 @@ class Opening(Case):
         self.assertEqual((client.user, client.host, client.target, client.links), ("alice", "web-1", "log/nginx", 2))
         self.assertNotEqual(agent.jti, client.jti)
         self.assertEqual(opened.kind, "log")
+
+    def test_no_longer_than_waited_for(self) -> None:
+        """A summons is good, by a clock that is right, no longer than its answer is waited for, signed or plain."""
+        self.bus.answers.append(READY)
+        self.open()
+        claims = Verifier.load([self.public], "web-1").claims(self.bus.asked[0][1].decode(), "summons")
+        self.assertLessEqual(claims["exp"] + CLOCK_SKEW - claims["iat"], OPEN_TIME)
+        opaque = Platform("wss://relay.example/", now=lambda: 1000.0)
+        opaque.bus = bus = FakeBus()
+        bus.answers.append(READY)
+        awaited(opaque.open("alice", "web-1", "log"))
+        summonses: Summonses[str] = Summonses(None, lambda: 1000.0 + OPEN_TIME)
+        self.assertTrue(summonses.read(bus.asked[0][1], "summons", Summons))
+        summonses.now = lambda: 1000.0 + OPEN_TIME + 0.1
+        self.assertRaises(ValueError, summonses.read, bus.asked[0][1], "summons", Summons)
+
+    def test_given_up(self) -> None:
+        """When the platform gives up waiting it has the stream ended, whatever the host still makes of its summons."""
+        self.bus.answers.append(TooSlow())
+        self.assertEqual(self.refused(self.platform.open("alice", "web-1", "log")).status, 504)
+        [(subject, data)] = self.bus.published
+        self.assertEqual(subject, "streamrelay.v1.host.web-1.end")
+        verifier = Verifier.load([self.public], "web-1")
+        summons = verifier.claims(self.bus.asked[0][1].decode(), "summons")
+        self.assertEqual(verifier.claims(data.decode(), "end")["stream"], summons["stream"])
 
     def test_links(self) -> None:
         """Without a number the agent says how many legs the target needs; the client's token admits no more."""
@@ -129,7 +156,7 @@ class Opening(Case):
         self.assertEqual(opened.url, f"wss://relay.example/client/{summons.token}")
         self.assertTrue(is_opaque(summons.token))
         self.assertNotEqual(summons.token, opened.stream)
-        self.assertLess(abs(summons.exp - self.platform.now() - SUMMONS_LIFE), 3)
+        self.assertLess(abs(summons.exp - self.platform.now() - ASKED_LIFE), 3)
 
     def test_each_is_new(self) -> None:
         """Two streams share no id and no token."""

@@ -70,7 +70,7 @@ class Planted(SynchronousTestCase):
         """A test that waits for ever fails by its limit, with the line where it waits; the next one runs."""
         found = self.go(
             "class A(SynchronousTestCase):\n"
-            "    limit = 0.2\n"
+            "    time_limit = 0.2\n"
             "    def test_1(self): subprocess.run(['sleep', '1000'])\n"
             "    def test_2(self): time.sleep(1000)\n"
             "    def test_3(self): pass\n"
@@ -83,7 +83,7 @@ class Planted(SynchronousTestCase):
         """One that no alarm reaches is ended with its worker, which shows its stack; the next module runs."""
         deaf = (
             "class A(SynchronousTestCase):\n"
-            "    limit = 0.1\n"
+            "    time_limit = 0.1\n"
             "    def test_deaf(self):\n"
             "        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])\n"
             "        time.sleep(1000)\n"

@@ -1,6 +1,6 @@
 """A worker: runs the modules whose names it reads, one a line, and tells what happens as lines of JSON on a pipe.
 
-Each test has a time limit, its class' `limit` or else `LIMIT`: an alarm raises `TimeLimit` in it, whatever it
+Each test has a time limit, its class' `time_limit` or else `LIMIT`: an alarm raises `TimeLimit` in it, whatever it
 waits for. Where even that doesn't end it, the crew does, by a signal that makes this process show all its stacks.
 """
 
@@ -36,7 +36,7 @@ class Teller(Reporter):
     """Tells each test's beginning, and its outcome with what goes with it, to whoever reads the pipe."""
 
     pipe: Any = None
-    limit = LIMIT
+    time_limit = LIMIT
     outcome = "passed"
     runs = False
 
@@ -48,9 +48,11 @@ class Teller(Reporter):
         super().startTest(test)
         self.runs, self.outcome, self.texts = True, "passed", list[str]()
         self.began, self.spent = time.monotonic(), cpu()
-        self.limit = float(getattr(getattr(test, "_originalTest", test), "limit", LIMIT))  # trial may wrap a test
-        self.tell(begun=test.id(), limit=self.limit)
-        signal.setitimer(signal.ITIMER_REAL, self.limit, AGAIN)
+        self.time_limit = float(
+            getattr(getattr(test, "_originalTest", test), "time_limit", LIMIT)
+        )  # trial may wrap a test
+        self.tell(begun=test.id(), limit=self.time_limit)
+        signal.setitimer(signal.ITIMER_REAL, self.time_limit, AGAIN)
 
     def stopTest(self, test: Any) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -60,7 +62,7 @@ class Teller(Reporter):
         self.tell(ended=test.id(), outcome=self.outcome, texts=self.texts, seconds=seconds, cpu=spent)
 
     def alarm(self, number: int, frame: FrameType | None) -> None:
-        raise TimeLimit(f"the test has not ended after {self.limit:g} s")
+        raise TimeLimit(f"the test has not ended after {self.time_limit:g} s")
 
     def failed(self, test: Any, error: Any) -> None:
         text = self._formatFailureTraceback(self._getFailure(error))

@@ -46,7 +46,7 @@ export class Output {
     return this.#below(0);
   }
 
-  /** For a stream after one that broke: modes as at the start, and below all that is shown. */
+  /** For a line of the page's own, or a stream after one that broke: modes as at the start, below all that is shown. */
   async afresh() {
     const { buffer, rows } = this.#terminal;
     await this.parsed();

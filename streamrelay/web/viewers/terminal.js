@@ -201,8 +201,10 @@ class Terminal {
         const { done, value } = await reader.read();
         if (done || stream !== this.#stream) break;
         if (value instanceof Uint8Array) await this.#output.write(value);
-        else if (value.exit !== undefined)
-          await this.#output.write(`\r\n\x1b[0mthe command ended with status ${value.exit}\r\n`);
+        else if (value.exit !== undefined) {
+          await this.#output.afresh(); // the program's screen, letters and region are not the page's
+          await this.#output.write(`the command ended with status ${value.exit}\r\n`);
+        }
       }
     } catch {
       // a stream that broke; its outcome says how

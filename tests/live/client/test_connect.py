@@ -13,7 +13,7 @@ from typing import Any
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST, Chain, shared
 from tests.live.support.ports import answers, free_port
-from tests.live.support.processes import PROGRAMS, environment
+from tests.live.support.processes import PROGRAMS, environment, signal_pid
 from tests.live.support.sockets import MIB, Listener, reset, seeded, take, take_all
 from tests.live.support.waiting import WAIT, Work, until
 
@@ -149,6 +149,27 @@ class Untrusted(LiveTest):
         serving.result()
 
 
+class Asleep(LiveTest):
+    """A host that sleeps while it is asked."""
+
+    def test_not_run_late(self) -> None:
+        """What the client was told didn't open isn't run when the host wakes up."""
+        deploy = '[targets.deploy]\nkind = "pty"\ncommand = ["/bin/sh", "-c", "date > FOLDER/deployed"]\n'
+        chain = Chain(self.folder, targets=deploy)
+        self.addCleanup(chain.stop)
+        chain.start()
+        signal_pid(chain.agent.pid, signal.SIGSTOP)
+        self.addCleanup(signal_pid, chain.agent.pid, signal.SIGCONT)
+        done = chain.streamrelay("connect", HOST, "deploy", stdin=subprocess.DEVNULL)
+        self.assertEqual(done.returncode, 5, done.stderr)
+        self.assertIn(b"did not answer in time", done.stderr)
+        signal_pid(chain.agent.pid, signal.SIGCONT)
+        deployed = self.folder / "deployed"
+        until(lambda: "refused a summons" in chain.agent.log or deployed.exists(), what="the summons")
+        self.assertIn("refused a summons", chain.agent.log)
+        self.assertFalse(deployed.exists())
+
+
 class Streams(Command):
     """What goes through the command."""
 
@@ -248,6 +269,47 @@ class Streams(Command):
         self.assertEqual(process.stderr.read(), b"")
         self.assertNotIn(" were dropped by ", chain.relay.log)
 
+    def test_end_of_file_before_a_shell_reads(self) -> None:
+        """A shell ends at its input's end, though it takes the terminal, and drops what was typed, after that came."""
+        bash = '[targets.bash]\nkind = "pty"\ncommand = ["/bin/bash", "--norc", "-i"]\n'
+        slow = '[targets.slow]\nkind = "pty"\ncommand = ["/bin/sh", "-c", "sleep 1; exec bash --norc -i"]\n'
+        chain = shared(targets=bash + slow)
+        for _ in range(5):
+            done = chain.streamrelay("connect", HOST, "bash", stdin=subprocess.DEVNULL)
+            self.assertEqual(done.returncode, 0, done)
+        done = chain.streamrelay("connect", HOST, "slow", input=b"echo hi\n")
+        self.assertIn(b"hi", done.stdout)
+
+    def test_reset_while_waiting(self) -> None:
+        """Local connections that are reset before their streams are there give their descriptors back and open no
+        streams, and an honest one behind them is served at once."""
+        port, listener = free_port(), self.listen()
+        self.addCleanup(Work(repeat, listener).join, 1)
+        process = self.start(HOST, listener.target, "--listen", f"127.0.0.1:{port}", stderr=subprocess.PIPE)
+        assert process.stderr is not None
+        self.addCleanup(process.stderr.close)
+        self.assertIn(b"listens on", process.stderr.readline())
+        self.assertEqual(self.echoed(port), b"hello")
+        before = descriptors(process.pid)
+        for _ in range(200):
+            reset(socket.create_connection(("127.0.0.1", port), WAIT))
+        began = time.monotonic()
+        self.assertEqual(self.echoed(port), b"hello")
+        print(f"figure: the honest one waited {time.monotonic() - began:.2f} s; streams: {len(listener.accepted)}")
+        until(lambda: descriptors(process.pid) <= before, what="descriptors given back")
+        self.assertLess(len(listener.accepted), 50)
+        process.terminate()
+        process.wait(WAIT)
+        self.assertIn(b"reset", process.stderr.read())
+
+    def echoed(self, port: int) -> bytes:
+        """What one local connection gets back."""
+        with socket.create_connection(("127.0.0.1", port), WAIT) as near:
+            near.settimeout(WAIT)
+            near.sendall(b"hello")
+            near.shutdown(socket.SHUT_WR)
+            return take_all(near)
+
     def test_burst(self) -> None:
         """Sixty connections at once work, though a relay lets only twenty handshakes of one address be undone."""
         self.burst(self.common, 60)
@@ -302,6 +364,10 @@ class Screen:
         return self.text
 
 
+def descriptors(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
 def echo(listener: Listener) -> None:
     """Send back whatever comes, on each connection, until the listener is closed."""
     while True:
@@ -310,6 +376,18 @@ def echo(listener: Listener) -> None:
         except OSError:
             return
         Work(lambda connection=connection: connection.sendall(take(connection, 50_000)))
+
+
+def repeat(listener: Listener) -> None:
+    """Send back each connection's bytes after its end of file, one after the other, until the listener is closed."""
+    while True:
+        try:
+            with listener.accept() as connection:
+                connection.sendall(take_all(connection))
+        except ConnectionError:
+            continue
+        except OSError:
+            return
 
 
 def rude(listener: socket.socket) -> None:

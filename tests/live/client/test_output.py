@@ -127,6 +127,20 @@ class Output(LiveTest):
             self.assertIn(process.returncode, status if isinstance(status, tuple) else (status,), line)
             self.assertEqual(words, said, line)
 
+    def test_key_add(self) -> None:
+        """A key that nobody could read isn't made: its entry is taken out again, and that is said."""
+        for number, (out, why) in enumerate(
+            ((">/dev/full", "No space left on device"), (">&-", "Bad file descriptor"), ("| sleep 0", "Broken pipe"))
+        ):
+            keys = self.folder / f"keys{number}.toml"
+            pipe = "sleep 1; " if "|" in out else ""  # until its reader is gone
+            line = f"({pipe}streamrelay key add alice --keys {keys} --grant '*:*') {out}; exit ${{PIPESTATUS[0]}}"
+            process = self.shell(line)
+            _, said = process.communicate(timeout=WAIT)
+            expected = f"streamrelay: standard output: {why}; alice has no key, as nobody could have read it\n"
+            self.assertEqual((process.returncode, said), (1, expected))
+            self.assertNotIn("alice", keys.read_text())
+
     def test_closed(self) -> None:
         """Descriptors that are closed at the start are none of ours: no socket has their number."""
         for closed, numbers in (("<&-", "0"), (">&-", "1"), ("2>&-", "2"), ("<&- >&- 2>&-", "012")):

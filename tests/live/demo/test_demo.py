@@ -276,3 +276,24 @@ class DemoTests(LiveTest):
         choose("echo")
         self.assertEqual(page.get_by_role("tab").count(), 3)
         self.assertEqual(complaints, [])
+
+
+class Unread(LiveTest):
+    """A demo whose output nobody reads."""
+
+    def test_quiet(self) -> None:
+        """It ends as soon as it has something to say that nobody reads, without a traceback, and leaves nothing."""
+        near, far = os.pipe()
+        os.close(near)
+        done = subprocess.run(
+            [sys.executable, "-m", "streamrelay.demo", "--port", str(free_port())],
+            stdout=far,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=WAIT,
+            cwd=self.folder,
+            env={**os.environ, "TMPDIR": str(self.folder)},
+        )
+        os.close(far)
+        self.assertEqual((done.returncode, done.stderr), (141, ""))
+        self.assertEqual(glob.glob(f"{self.folder}/*"), [])

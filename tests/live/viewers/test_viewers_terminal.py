@@ -184,6 +184,16 @@ class Terminal(TerminalTest):
         self.shows("^[[Apasted\n")
         self.assert_content()
 
+    def test_last_line_is_the_pages_own(self) -> None:
+        """How a command ended is said on the first screen, in letters, whatever the program left behind."""
+        self.begin()
+        self.run_line("clear; echo ke''pt")
+        self.shows("kept")
+        self.run_line("printf '\\033[?1049h\\033[2;3r\\033[?6h\\033[4h\\033[31m\\033(0'; kill -9 $$")
+        shown = self.shows("the command ended with status 137")
+        self.assertLess(shown.index("kept"), shown.index("the command ended"), shown)
+        self.assert_content()
+
     def test_underscores(self) -> None:
         """Underscores are seen, at each size of the text."""
         self.begin()

@@ -11,13 +11,13 @@ from secrets import token_hex
 from typing import Any, Final
 
 import msgspec
-from attrs import define
+from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from streamrelay.agent.targets.container.api import ApiError, DockerApi, exec_settings
 from streamrelay.agent.targets.container.hijack import hijack
-from streamrelay.agent.targets.terminal.keys import end_of_input, told_size
+from streamrelay.agent.targets.terminal.keys import EndOfInput, told_size
 from streamrelay.datapath.connection import Connection, Drain, Feed
 from streamrelay.datapath.plain import PlainConnection
 from streamrelay.errors import TargetError
@@ -114,6 +114,10 @@ class ExecConnection:
     _last: bytes = b"\n"  # the last byte sent
     _size: tuple[int, int] | None = None  # to be set
     _sizing: bool = False
+    _end: EndOfInput = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._end = EndOfInput(self.api.reactor, self._type, lambda: self.unsent)
 
     @property
     def unsent(self) -> int:
@@ -135,8 +139,10 @@ class ExecConnection:
 
     def send_eof(self) -> None:
         """Type Ctrl-D, once or twice, which a terminal takes for an end of file."""
-        end = end_of_input(self._last)
-        self.plain.send([memoryview(end)], len(end))
+        self._end.begin(self._last)
+
+    def _type(self, keys: bytes) -> None:
+        self.plain.send([memoryview(keys)], len(keys))
 
     def pause(self) -> None:
         self.plain.pause()
@@ -152,6 +158,7 @@ class ExecConnection:
         if self._left:
             return
         self._left = True
+        self._end.stop()
         if not self._ended:
             self.marked.end()
         self.plain.abort()
@@ -169,6 +176,7 @@ class ExecConnection:
     def eof(self) -> None:
         if not self._ended and not self._left:
             self._ended = True
+            self._end.stop()
             run(self._tell(), self.container, "can't learn the command's exit status")
 
     def over(self, outcome: Outcome) -> None:

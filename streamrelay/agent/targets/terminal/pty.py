@@ -16,7 +16,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
 from streamrelay.agent.targets.kind import Kind
-from streamrelay.agent.targets.terminal.keys import end_of_input, told_size
+from streamrelay.agent.targets.terminal.keys import EndOfInput, told_size
 from streamrelay.datapath.channel import TransportChannel
 from streamrelay.datapath.connection import Connection, Drain, Feed
 from streamrelay.errors import TargetError
@@ -90,6 +90,10 @@ class PtyConnection:
     _exit: int | None = None
     _timer: IDelayedCall | None = None
     _last: bytes = b"\n"  # the last byte sent
+    _end: EndOfInput = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._end = EndOfInput(self.clock, lambda keys: self.channel.write([keys]), lambda: self.unsent)
 
     def started(self, process: Any) -> None:
         self.process = process
@@ -122,7 +126,7 @@ class PtyConnection:
 
     def send_eof(self) -> None:
         """Type Ctrl-D, once or twice, which a terminal takes for an end of file."""
-        self.channel.write([end_of_input(self._last)])
+        self._end.begin(self._last)
 
     def pause(self) -> None:
         self.channel.pause()
@@ -135,6 +139,7 @@ class PtyConnection:
         self.abort()
 
     def abort(self) -> None:
+        self._end.stop()
         if self._exit is None and self._timer is None:
             self._signal(signal.SIGHUP)
             self._signal(signal.SIGCONT)  # a stopped process takes no SIGHUP before it goes on
@@ -155,6 +160,7 @@ class PtyConnection:
         """Report the end of the process, which is reaped, and its terminal read to the end."""
         self._signal(signal.SIGKILL)  # whom it left behind in its group
         self._exit = status
+        self._end.stop()
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         if self._feed is not None:

@@ -111,6 +111,19 @@ class Processes(Case):
         self.connection.send_eof()
         self.assertEqual(self.process.value(), b"\x04line\n\x04part\x04\x04")
 
+    def test_eof_again(self) -> None:
+        """An end of file is typed again while the command lives, later and later, once what was typed has gone in."""
+        self.join()
+        self.connection.send_eof()
+        for wait in (0.5, 1, 2):
+            self.connection.channel.resumeProducing()
+            self.clock.advance(wait)
+        self.assertEqual(self.process.value(), b"\x04" * 4)
+        self.clock.advance(4)
+        self.assertEqual(self.process.value(), b"\x04" * 4)
+        self.end(0)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_resize(self) -> None:
         """A resize is told to the terminal; other control messages, and broken ones, change nothing."""
         sizes: list[bytes] = []
