@@ -121,7 +121,7 @@ def environment(**more: str) -> dict[str, str]:
     return {"PATH": f"{PROGRAMS}:{os.environ.get('PATH', '/usr/bin:/bin')}", **kept, **more}
 
 
-def run(*command: str, seconds: float = 30.0, more: dict[str, str] | None = None, **options: Any) -> Any:
+def run(*command: str, seconds: float = 4 * WAIT, more: dict[str, str] | None = None, **options: Any) -> Any:
     """Run a program to its end."""
     SUITE.command("\0".join(command).encode())
     SUITE.watch_processes()

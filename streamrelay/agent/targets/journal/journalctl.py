@@ -40,7 +40,7 @@ class Journalctl(ProcessProtocol):
         try:
             reactor.spawnProcess(self, program, ["journalctl", *arguments], environment, "/")
         except OSError as error:
-            raise TargetError(Refusal.TARGET_REFUSED, f"{program}: {error.strerror}") from None
+            raise TargetError(Refusal.TARGET_REFUSED, f"{program}: {error.strerror or error}") from None
 
     def pause(self) -> None:
         if self.transport is not None and not self._stopped:

@@ -65,7 +65,7 @@ class Pty(Kind, frozen=True, tag="pty"):
                 protocol, program, list(self.command), self._environment(), self.directory, usePTY=True
             )
         except OSError as error:
-            raise TargetError(Refusal.TARGET_REFUSED, f"{program}: {error.strerror}") from None
+            raise TargetError(Refusal.TARGET_REFUSED, f"{program}: {error.strerror or error}") from None
         connection.resize(*self.size)
         return connection
 

@@ -188,6 +188,17 @@ class Settings(SynchronousTestCase):
         self.assertEqual((environment["A"], options), ("b", {"usePTY": True}))
         self.assertEqual(sizes, [bytes([25, 0, 81, 0, 0, 0, 0, 0])])
 
+    def test_none_left(self) -> None:
+        """Where no pseudo-terminal can be had the refusal says so, although the error has no number."""
+
+        class Reactor(Clock):
+            def spawnProcess(self, *arguments: Any, **options: Any) -> None:
+                raise OSError("out of pty devices")
+
+        work = Deferred.fromCoroutine(Pty(("/bin/sh",)).connect(Reactor(), Terms()))
+        error = self.failureResultOf(work, TargetError).value
+        self.assertEqual(error.reason, "/bin/sh: out of pty devices")
+
     def test_check(self) -> None:
         """A command has at least a program."""
         Pty(("x",)).check()
