@@ -28,7 +28,7 @@ from types import FrameType
 from streamrelay.bus import credentials
 from streamrelay.bus.permissions import BusUser, render
 from streamrelay.demo import virtual_machine
-from streamrelay.demo.children import Children, DemoError
+from streamrelay.demo.children import STOPS, Children, DemoError
 from streamrelay.errors import ConfigError
 from streamrelay.files import write_new
 from streamrelay.platform.auth.grants import Grant
@@ -89,7 +89,7 @@ class EchoServer(socketserver.ThreadingTCPServer):
 
 def main() -> None:
     arguments = _arguments()
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+    for number in STOPS:
         signal.signal(number, _stop)
     try:
         with ExitStack() as stack:

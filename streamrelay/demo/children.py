@@ -1,8 +1,28 @@
 """Programs that the demo starts as processes of their own."""
 
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
+
+STOPS: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+"""Signals that end the demo."""
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Keep `STOPS` waiting for the time of a block.
+
+    Their handler raises; within `Popen.poll` that would leave its lock held for ever.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class DemoError(Exception):
@@ -34,12 +54,17 @@ class Children:
         self.start(name, sys.executable, twistd, "-n", "--pidfile=", name, *options)
 
     def check(self) -> None:
+        """Raise `DemoError` if one has ended by itself."""
         for name, process in self._running:
-            if process.poll() is not None:
+            with undisturbed():
+                ended = process.poll() is not None
+            if ended:
                 lines = (self._folder / f"{name}.out").read_text(errors="replace").splitlines()
                 raise DemoError(f"{name} ended with {process.returncode}: {lines[-1] if lines else 'no word'}")
 
+    @undisturbed()
     def stop(self) -> None:
+        """End all of them, whatever else is asked meanwhile."""
         for _, process in reversed(self._running):
             if process.poll() is None:
                 process.terminate()
