@@ -240,6 +240,8 @@ class Bus:
 
     async def _failed(self, error: Exception) -> None:
         """Log what nats-py reports: the server's refusals, and why there is no connection."""
+        if isinstance(error, nats_errors.UnexpectedEOF) and self.connected:
+            return  # the end of the connection that stood, of which `disconnected` tells; no try has failed yet
         text = without_password(str(error)) or type(error).__name__
         lower = text.lower()
         if isinstance(error, nats_errors.SlowConsumerError):

@@ -1,5 +1,7 @@
 """connection.py: what needs no server."""
 
+from typing import Any
+
 from nats import errors as nats_errors
 from twisted.logger import formatEvent
 from twisted.trial.unittest import SynchronousTestCase
@@ -10,6 +12,12 @@ from streamrelay.errors import ConfigError
 from tests.fakes.files import folder
 from tests.fakes.logs import Heard
 from tests.fakes.reactors import awaited
+
+
+class Standing:
+    """A client of NATS as far as it is asked whether it is connected."""
+
+    is_connected = True
 
 
 class Messages(SynchronousTestCase):
@@ -86,6 +94,16 @@ class Disconnected(SynchronousTestCase):
         ):
             [(level, _)] = self.said(nats_errors.Error(text))
             self.assertEqual((level, self.bus._closed.is_set()), ("error", deaf))
+
+    def test_end_of_what_stood(self) -> None:
+        """The end of a connection that stood is no failed try: the first try that fails is told, with its reason."""
+        client: Any = Standing()
+        self.bus._client = client
+        self.assertEqual(self.said(nats_errors.UnexpectedEOF()), [])
+        client.is_connected = False
+        [(level, text)] = self.said(ConnectionRefusedError("refused"), nats_errors.UnexpectedEOF())
+        self.assertEqual(level, "warn")
+        self.assertIn("refused", text)
 
     def said(self, *errors: Exception) -> list[tuple[str, str]]:
         """What the log says of these."""
