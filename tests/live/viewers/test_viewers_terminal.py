@@ -2,6 +2,7 @@
 
 import base64
 import re
+import shlex
 import sys
 from typing import Any
 
@@ -71,7 +72,7 @@ class Terminal(TerminalTest):
         }).observe(document.querySelector('#tab0 .xterm-rows'), { childList: true, subtree: true }); }""")
         script = self.folder / "paced.py"
         script.write_text(PACED)
-        self.run_line(f"clear; {sys.executable} {script} {lines} {rate} {burst} {width}")
+        self.run_line(f"clear; {shlex.quote(sys.executable)} {script} {lines} {rate} {burst} {width}")
         until(lambda: self.view.evaluate("tookAt"), seconds, what="the last line")
         found = re.search(r"took ([0-9.]+) until ([0-9.]+)\.", self.lines())
         assert found is not None
