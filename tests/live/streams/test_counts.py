@@ -49,7 +49,7 @@ class Most(LiveTest):
         listed = self.streams(chain)
         self.assertEqual({stream["stream"] for stream in listed}, {answer.json["stream"] for answer in opened})
         self.assertEqual({stream["waiting"] for stream in listed}, {True})
-        said = [line for line in chain.agent.log.splitlines() if "max_streams" in line]
+        said = [line for line in chain.agent.log.splitlines() if "max_streams = " in line]
         self.assertEqual(len(said), 1, said)
         with timed() as passed:
             self.end_all(chain)
