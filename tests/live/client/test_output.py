@@ -1,9 +1,9 @@
 """The native client's standard output: status 0 only if every byte was taken; and its descriptors."""
 
+import contextlib
 import os
 import socket
 import subprocess
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ class Output(LiveTest):
 
         def serve() -> None:
             # Whoever can't write any more leaves before all is taken.
-            with listener.accept() as target, suppress(ConnectionError):
+            with listener.accept() as target, contextlib.suppress(ConnectionError):
                 target.sendall(data)
 
         serving = Work(serve)
