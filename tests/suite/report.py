@@ -91,7 +91,7 @@ class Report:
         passed, failed = self.count("passed"), self.count("failed")
         say(f"in {time.monotonic() - self._began:.0f} s")
         say(f"{passed} passed, {failed} failed, {self.count('skipped')} skipped")
-        if COUNTS in os.environ:
+        if os.environ.get(COUNTS):
             with open(os.environ[COUNTS], "a") as file:
                 file.write(f"{passed} {failed} {self.count('skipped')}\n")
         return passed > 0 and not failed
