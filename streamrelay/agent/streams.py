@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 
 from streamrelay.agent.catalogue import Catalogue
 from streamrelay.agent.config import AgentConfig
@@ -94,7 +95,7 @@ class Streams:
             summoned.end(outcome(CloseCode.LEG_LOST, "the agent is shutting down"))
         end = self.reactor.seconds() + GOODBYE
         while self.summoned_streams and self.reactor.seconds() < end:
-            await _sleep(self.reactor, 0.05)
+            await deferLater(self.reactor, 0.05)
         for summoned in tuple(self.summoned_streams):
             summoned.abort()
 
@@ -280,9 +281,3 @@ class Streams:
             "ended",
             Ended(summons.stream, summons.target, summons.user, how.code, how.reason, round(seconds, 3), up, down),
         )
-
-
-def _sleep(reactor: Any, seconds: float) -> "Deferred[None]":
-    done: Deferred[None] = Deferred()
-    reactor.callLater(seconds, done.callback, None)
-    return done

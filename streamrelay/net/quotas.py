@@ -7,14 +7,12 @@ from attrs import define, field
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from streamrelay.errors import Refused
-from streamrelay.logs import Logger
+from streamrelay.logs import EACH, Logger
 
 log = Logger()
 
 SETTLE: Final = 1.0
 """Seconds after the first that is turned away in which others may follow, before that is said."""
-QUIET: Final = 60.0
-"""Seconds between two lines of one limit."""
 MOST_BUCKETS: Final = 1000
 """Buckets that are counted by themselves between two lines."""
 
@@ -66,7 +64,7 @@ class TurnedAway:
         if self._timer is None:
             now = self.clock.seconds()
             # A moment later, so that the first line counts the burst; further ones seldom, whatever strangers do.
-            due = now + SETTLE if self._said is None else max(now + SETTLE, self._said + QUIET)
+            due = now + SETTLE if self._said is None else max(now + SETTLE, self._said + EACH)
             self._timer = self.clock.callLater(due - now, self._say)
 
     def stop(self) -> None:

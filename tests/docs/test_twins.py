@@ -138,10 +138,15 @@ class Codes(SynchronousTestCase):
         self.assertEqual(told, own)
 
     def test_exit_codes(self) -> None:
-        """operations.rst and the command's help have the same exit codes, and tell which answers end with which."""
+        """operations.rst has the exit codes of the command's help in its words, and in brackets the answers."""
         text = section("operations.rst", "Exit codes")
         told = dict(re.findall(r"^(\d+) +(\S.*)$", text, re.M))
-        self.assertEqual(list(told), re.findall(r"^ *(\d+)  ", main.EXIT, re.M))
+        brackets = re.compile(r" \([0-9A-Z][^a-z]*\)$| \(API status \d+\)$")
+        words = [(code, brackets.sub("", each)) for code, each in told.items()]
+        self.assertEqual(words, re.findall(r"^ *(\d+)  (.+)$", main.EXIT, re.M))
+        statuses = [(code, status) for code, each in told.items() for status in re.findall(r"\b[45]\d\d\b", each)]
+        answers = {int(status): int(code) for code, status in statuses}
+        self.assertEqual(answers, {status: code for status, code in commands._BY_STATUS.items() if status})
         for numbers in (commands._BY_STATUS, commands._BY_CODE):
             for number, code in numbers.items():
                 if number:

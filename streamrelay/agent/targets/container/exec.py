@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 from attrs import define, field
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from streamrelay.agent.targets.container.api import ApiError, DockerApi, exec_settings
@@ -194,7 +195,7 @@ class ExecConnection:
                 if not found.running:
                     status = found.exit_code
                     break
-                await self._sleep(PAUSE * (attempt + 1))
+                await deferLater(self.api.reactor, PAUSE * (attempt + 1))
         finally:
             if status is None:
                 self._ended = False  # the connection broke off, and the command may live
@@ -228,14 +229,9 @@ class ExecConnection:
                 if failed == TRIES:
                     return
                 self._size = self._size or size
-                await self._sleep(PAUSE * failed)
+                await deferLater(self.api.reactor, PAUSE * failed)
             finally:
                 self._sizing = False
-
-    def _sleep(self, seconds: float) -> "Deferred[None]":
-        done: Deferred[None] = Deferred()
-        self.api.reactor.callLater(seconds, done.callback, None)
-        return done
 
 
 _check: type[Connection] = ExecConnection
