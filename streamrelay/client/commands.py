@@ -75,7 +75,7 @@ def _run(arguments: argparse.Namespace, command: Any) -> int:
     """Run a coroutine on the reactor and give its exit status."""
     from twisted.internet.defer import Deferred
 
-    from streamrelay.program.reactor import install_reactor
+    from streamrelay.program.reactor import install_reactor, stop_reactor
 
     install_reactor()
     from twisted.internet import reactor as installed
@@ -87,11 +87,12 @@ def _run(arguments: argparse.Namespace, command: Any) -> int:
         work: Coroutine[Any, Any, int] = command(arguments, reactor)
         finished = Deferred.fromCoroutine(_told(work))
         finished.addCallback(status.append)
-        finished.addBoth(lambda _: reactor.stop() if reactor.running else None)
+        finished.addBoth(lambda _: stop_reactor(reactor))
 
     reactor.callWhenRunning(start)
-    # ssh hangs up on its ProxyCommand; like Ctrl-C that ends the stream in order.
-    reactor.callWhenRunning(signal.signal, signal.SIGHUP, lambda *_: reactor.callFromThread(reactor.stop))
+    # ssh hangs up on its ProxyCommand, often at the very end; like Ctrl-C that ends the stream in order.
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        reactor.callWhenRunning(signal.signal, number, lambda *_: reactor.callFromThread(stop_reactor, reactor))
     reactor.run()
     return status[0] if status else 130
 

@@ -14,15 +14,20 @@ STOPS: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Keep `STOPS` waiting for the time of a block.
+    """Keep `STOPS` waiting for the time of a block, on the main thread, and heed at its end one that came meanwhile.
 
-    Their handler raises; within `Popen.poll` that would leave its lock held for ever.
+    Their handler raises; within `Popen.poll` that would leave its lock held for ever. A mask of signals would not do:
+    another thread takes them, and the handler runs here all the same.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    waiting: list[int] = []
+    before = {number: signal.signal(number, lambda number, frame: waiting.append(number)) for number in STOPS}
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for came in waiting[:1]:
+            signal.raise_signal(came)
 
 
 class DemoError(Exception):

@@ -3,9 +3,11 @@
 import asyncio
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet import asyncioreactor
+from twisted.internet.error import ReactorNotRunning
 from twisted.python import usage
 
 
@@ -39,3 +41,9 @@ def _uvloop() -> asyncio.AbstractEventLoop:
 def adopt_loop(reactor: Any) -> None:
     """Make the reactor's loop asyncio's current one again: a daemon's fork forgets it on Python 3.12 and later."""
     asyncio.set_event_loop(reactor._asyncioEventloop)
+
+
+def stop_reactor(reactor: Any) -> None:
+    """Stop a reactor, whoever else has asked it to stop already: the second `reactor.stop` raises."""
+    with suppress(ReactorNotRunning):
+        reactor.stop()

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -15,7 +16,15 @@ class Stopped(SynchronousTestCase):
     """A signal while the children are looked after."""
 
     def test_waits(self) -> None:
-        """A signal waits until a child was looked at, or all were stopped: in between it would leave a lock held."""
+        """A signal waits until a child was looked at, or all were stopped: in between it would leave a lock held.
+
+        That another thread could take it changes nothing.
+        """
+        over = threading.Event()
+        thread = threading.Thread(target=over.wait)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(over.set)
         happened: list[str] = []
 
         class Process:

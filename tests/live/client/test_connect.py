@@ -219,6 +219,22 @@ class Streams(Command):
         serving.result()
         self.assertEqual(sink.read_bytes(), seeded(3 * MIB))
 
+    def test_signals_at_once(self) -> None:
+        """A hang-up, a SIGTERM and a Ctrl-C at once end the stream in order, without a word."""
+        listener = self.listen()
+        pipe = subprocess.PIPE
+        process = self.start(HOST, listener.target, stdin=pipe, stdout=pipe, stderr=pipe)
+        target = listener.accept()
+        target.sendall(b"?")
+        assert process.stdout is not None
+        self.assertEqual(process.stdout.read(1), b"?")  # so the stream is open
+        for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal_pid(process.pid, number)
+        self.assertEqual(process.communicate(timeout=WAIT), (b"", b""))
+        self.assertEqual(process.returncode, 0)
+        self.assertEqual(take_all(target), b"")
+        target.close()
+
     def test_listen(self) -> None:
         """`--listen` gives a port, each of whose connections is a stream of its own, until it is interrupted."""
         port, listener = free_port(), self.listen()
