@@ -145,6 +145,7 @@ class Machines(ConsoleTest):
             page.get_by_role("tab", name=f"vm/a/{console}").click()
             panel = page.locator(PANEL)
             self.expect(panel.locator("p.state")).to_have_text("Connected", timeout=LATER)
+            self.same(panel, machine)  # which comes a moment after it is connected, and only a picture takes keys
             page.keyboard.type(console)
             until(lambda console=console: console in machine.shown, what="the keys in the machine")
             self.same(panel, machine)
