@@ -1,4 +1,16 @@
-"""An agent's leg while it waits at the relay for its client."""
+"""An agent's leg while it waits at the relay for its client: WAITING until ``met`` has come, or the leg is over.
+
+===============  ================================  ==============================  ==========================
+what happens     WAITING                           LEFT: we have had enough        MET: a splice will take over
+===============  ================================  ==============================  ==========================
+``met``          paused → MET                      nothing                         kept for the splice
+bytes, eof       protocol error                    protocol error                  kept for the splice
+leave            closed without an answer → LEFT   the same, for the first reason  closed in order
+over             NotMet, by its outcome            NotMet, by our reason           kept for the splice
+===============  ================================  ==============================  ==========================
+
+WAITING and LEFT: `met` is not called, and `_why` tells one from the other.
+"""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
