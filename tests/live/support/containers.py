@@ -136,6 +136,14 @@ class Podman(Containers):
                     os.kill(int(path.parent.name), signal.SIGKILL)
             except OSError:
                 pass
+        for place in reversed(mounted_in(self.folder)):
+            subprocess.run(("umount", "--lazy", place), check=True)
+
+
+def mounted_in(folder: Path) -> list[str]:
+    """Where file systems are mounted in a folder; podman leaves each container's /dev/shm behind."""
+    places = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    return [place for place in places if place.startswith(f"{folder}/")]
 
 
 class Docker(Containers):
