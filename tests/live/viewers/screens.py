@@ -77,7 +77,10 @@ def same(place: Any, machine: Machine, seconds: float = WAIT) -> int:
 
 def echoes(machine: Machine, text: str) -> None:
     """Until keys have reached the machine."""
-    until(lambda: machine.shown.endswith(text), what=f"{text!r} at the end of {machine.shown!r}")
+    try:
+        until(lambda: machine.shown.endswith(text))
+    except AssertionError:
+        raise AssertionError(f"{text!r} is not at the end of {machine.shown!r}") from None
 
 
 def read_ppm(picture: bytes) -> dict[str, Any]:
