@@ -211,6 +211,20 @@ class Admission(Case):
         self.clock.pump([5.0] * 4)
         self.assertEqual(self.relay.rendezvous.meetings, {})
 
+    def test_memory_of_signed(self) -> None:
+        """A signed token stays used up until 5 s after its expiry, as it is let in so long, and no longer."""
+        key, public = key_pair(self)
+        self.start(tokens="signed", platform_key=(str(public),))
+        minted = int(time.time())
+        token = Signer.load(str(key)).mint("relay", 3000, role="client", sub=STREAM, iat=minted, exp=minted + 3000)
+        self.relay.admit(LegRequest("client", token, None, "x:1")).left()
+        for late, known in ((0.5, 1), (4.9, 1), (5.1, 0)):
+            self.relay.now = lambda late=late: minted + 3000 + late
+            self.clock.advance(5)
+            self.assertEqual(len(self.relay.rendezvous.meetings), known, late)
+            if known:
+                self.assertEqual(self.status("client", token), 401)
+
     def test_malformed(self) -> None:
         """What can't be an opaque token is refused with 401."""
         for token in ("", "short", "x" * 257, "x" * 22 + "!", "x" * 21 + "é", "x" * 22 + "?a=b"):
