@@ -122,9 +122,12 @@ class Waiting(SynchronousTestCase):
         for _ in range(3):
             unserved.count("offline")
         unserved.count("reset")
+        self.assertEqual(said, ["offline", "reset"])
         clock.advance(60)
-        unserved.count("offline")
-        self.assertEqual(said, ["offline", "reset", "offline; local connections since this was last said: 3"])
+        self.assertEqual(said[2:], ["offline; local connections since this was last said: 2"])
+        clock.advance(60)
+        unserved.count("reset")
+        self.assertEqual(said[3:], ["reset"])
 
 
 class FakeFetches:
