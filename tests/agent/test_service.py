@@ -19,8 +19,9 @@ from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.errors import PeerError, TargetError
 from streamrelay.protocol import codec
 from streamrelay.protocol.close import CloseCode, outcome
-from streamrelay.protocol.summons import SPICE_LINKS, Answer, Refusal, TargetInfo, Terms, Viewer
+from streamrelay.protocol.summons import Answer, Refusal, TargetInfo, Terms, Viewer
 from streamrelay.websocket.client import DialError, Dialler
+from tests.documented import SPICE_LINKS
 from tests.examples import STREAM
 from tests.fakes.bus import FakeBus
 from tests.fakes.connections import FakeConnection

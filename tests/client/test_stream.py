@@ -12,7 +12,7 @@ from streamrelay.client.stream import LOOK, ClientStream, LocalPort, Unserved, W
 from streamrelay.datapath.plain import PlainConnection
 from streamrelay.net.http_client import FetchDropped, Fetched, FetchError, OutOfDescriptors
 from streamrelay.protocol.close import FINISHED, CloseCode, outcome
-from streamrelay.protocol.control import MAX_CONTROL
+from tests.documented import MAX_CONTROL
 from tests.fakes.channels import FakeChannel, FakeTransport
 from tests.fakes.connections import FakeConnection
 from tests.fakes.http import FakeFetch

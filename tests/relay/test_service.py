@@ -9,18 +9,19 @@ from msgspec import structs
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.datapath.heartbeat import BEAT, Heartbeat
+from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.errors import Refused
 from streamrelay.protocol import tokens
 from streamrelay.protocol.close import CloseCode
 from streamrelay.protocol.tokens import Signer
 from streamrelay.relay.config import RelayConfig
 from streamrelay.relay.rendezvous import Rendezvous
-from streamrelay.relay.service import AGENT_PATIENCE, GOODBYE, OPAQUE_MEMORY, Relay
+from streamrelay.relay.service import Relay
 from streamrelay.websocket.admission import LegRequest
 from streamrelay.websocket.connection import FramedConnection
 from streamrelay.websocket.frame_writer import Masking
 from streamrelay.websocket.frames import FrameReader
+from tests.documented import AGENT_PATIENCE, BEAT, OPAQUE_MEMORY, RELAY_GOODBYE
 from tests.examples import STREAM, examples
 from tests.fakes.channels import FakeChannel
 from tests.fakes.files import key_pair
@@ -488,7 +489,7 @@ class Stopping(Case):
         """Legs that don't answer are waited for three seconds."""
         self.leg("client")
         stopped = self.relay.stopService()
-        self.clock.advance(GOODBYE)
+        self.clock.advance(RELAY_GOODBYE)
         self.successResultOf(stopped)
 
     def test_empty(self) -> None:

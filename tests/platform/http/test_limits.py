@@ -12,8 +12,9 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
 from streamrelay.net.proxies import Proxies
-from streamrelay.platform.http.assets import PIECE, Page
-from streamrelay.platform.http.limits import IDLE_TIME, REQUEST_TIME, BoundedSite, Room
+from streamrelay.platform.http.assets import Page
+from streamrelay.platform.http.limits import BoundedSite, Room
+from tests.documented import IDLE_TIME, PIECE, REQUEST_TIME
 from tests.examples import there
 from tests.fakes.channels import FakeTransport
 from tests.fakes.endpoints import connect

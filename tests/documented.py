@@ -1,0 +1,75 @@
+"""Numbers as the documents have them, by which tests hold the programs to what is said (protocol.rst, operations.rst).
+
+They are written down here, not taken from the product: a constant that changes without its documentation fails the
+tests of what it bounds. tests/docs/test_documented.py looks that each stands in the documents.
+"""
+
+# Opening a leg
+MAX_HANDSHAKE = 8192
+HANDSHAKE_TIME = 5
+CONNECT_TIME = 10
+DIALS_AT_ONCE = 8
+LONGEST_WAIT = 2
+# Frames and control messages
+MAX_FRAME = 1 << 30
+MAX_CONTROL = 4096
+CONTROL_BURST = 80
+CONTROL_RATE = 16
+BEAT = 5
+PING_TIME = 20
+DEAD_TIME = 45
+CLOSE_TIME = 60
+SERVER_CLOSES = 5
+FAILED_TIME = 2
+IN_ONE_DIRECTION = 256 * 1024
+# The relay
+AGENT_PATIENCE = 30
+OPAQUE_MEMORY = 60
+STREAMS_KNOWN = 100_000
+RELAY_GOODBYE = 3
+# Tokens and summonses
+CLOCK_SKEW = 5
+LONGEST_LIFE = 3600
+SUMMONS_LIFE = 30
+SUMMONS_LONGEST = 16384
+SUMMONS_MEMORY = 70
+OPEN_TIME = 10.5
+ASKED_LIFE = 5.5
+SPICE_LINKS = 16
+# The agent and its targets
+AGENT_GOODBYE = 2
+KILL_AFTER = 3
+BACKLOG = 16 << 20
+PLACES_EACH_SECOND = 4
+JOURNAL_CUT = 65536
+CONTAINER_LINES = 100_000
+API_ANSWER = 1 << 20
+QMP_LINE = 64 * 1024
+LONGEST_SOCKET = 107
+# The platform
+MOST_TARGETS = 2000
+API_BODY = 16384
+REQUEST_TIME = 10
+IDLE_TIME = 60
+PIECE = 65536
+DESCRIPTORS_LEFT = 128
+MOST_CONNECTIONS = 50_000
+LIST_FRESH = 2
+FIRST_ANSWER = 1
+QUIET_ANSWERS = 0.1
+LONGEST_LIST = 3
+LIST_BYTES = 64 << 20
+SESSIONS_EACH = 16
+ASKED_AT_ONCE = 64
+FETCHED_BODY = 65536
+BAD_BURST = 20
+BAD_EVERY = 3
+BAD_ADDRESSES = 10_000
+JWKS_TIME = 5
+JWKS_RETRY = 10
+JWKS_KEYS = 64
+VIEWER_FILES = 2000
+VIEWER_BYTES = 64 << 20
+# All
+LOOK_AGAIN = 2
+A_MINUTE = 60
