@@ -15,8 +15,6 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.datapath.channel import READ
-from streamrelay.datapath.connection import HIGH
 from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.datapath.socket_channel import SocketChannel
 from streamrelay.datapath.splice import Half, Splice
@@ -24,6 +22,7 @@ from streamrelay.protocol.close import CloseCode
 from streamrelay.websocket.connection import FramedConnection
 from streamrelay.websocket.frame_writer import Masking
 from tests.datapath.loopback import PATHS, Descriptor, Peer, StepLoop, connected, drain, masked, unframe
+from tests.documented import IN_ONE_DIRECTION
 from tests.examples import there
 
 T = TypeVar("T")
@@ -196,7 +195,7 @@ class EveryPathTests(SynchronousTestCase):
         for _ in range(300):
             relay.turn(reading=(False, True))
             most = max(most, relay.legs[0].unsent)
-        self.assertLess(most, HIGH + READ + 8192, paths)
+        self.assertLess(most, IN_ONE_DIRECTION + 8192, paths)
         self.assertLess(relay.splice.inward.count, len(sent), paths)
         self.assertTrue(relay.run(lambda: len(relay.got(relay.client)) == len(sent)), paths)
         self.assertEqual(relay.got(relay.client), sent, paths)

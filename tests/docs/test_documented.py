@@ -73,6 +73,8 @@ OPERATIONS = {
     "A_MINUTE": "Said at once, then once a minute with the count.",
 }
 SECURITY = {
+    "FIRST_READ": "Reads begin with 16 KiB and grow to 192 KiB.",
+    "READ": "Reads begin with 16 KiB and grow to 192 KiB.",
     "API_ANSWER": "at most 1 MiB, each answer within 10 s",
     "QMP_LINE": "is bounded (64 KiB a line, 10 s in all)",
 }
