@@ -21,7 +21,7 @@ from streamrelay.protocol import codec
 from streamrelay.protocol.close import CloseCode, outcome
 from streamrelay.protocol.summons import Answer, Refusal, TargetInfo, Terms, Viewer
 from streamrelay.websocket.client import DialError, Dialler
-from tests.documented import SPICE_LINKS
+from tests.documented import SPICE_LINKS, SUMMONS_MEMORY
 from tests.examples import STREAM
 from tests.fakes.bus import FakeBus
 from tests.fakes.connections import FakeConnection
@@ -132,7 +132,7 @@ class Summoned(Case):
             self.summon(reply=f"_INBOX.{number}")
         self.assertEqual(self.answers(), [Answer(ready=True, kind="log", viewer="log")] * 3)
         self.assertEqual(len(self.dialler.dialled), 1)
-        self.reactor.advance(69)  # protocol.rst, "Summons": remembered for 70 s
+        self.reactor.advance(SUMMONS_MEMORY - 1)
         self.summon()
         self.assertEqual(len(self.dialler.dialled), 1)
         self.reactor.advance(1)

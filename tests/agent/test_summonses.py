@@ -9,6 +9,7 @@ from streamrelay.agent.summonses import Summonses
 from streamrelay.protocol import codec
 from streamrelay.protocol.summons import Answer, End, Summons
 from streamrelay.protocol.tokens import Signer, Verifier
+from tests.documented import SUMMONS_LONGEST
 from tests.examples import STREAM
 from tests.fakes.files import key_pair
 
@@ -68,8 +69,8 @@ class Plain(SynchronousTestCase):
         """A summons of 16384 bytes is read, one of a byte more is refused, though nothing else is wrong with it."""
         here: Summonses[str] = Summonses(None, lambda: 1000.0)
         data = codec.encode({**ORDER, "jti": "j" * 22, "exp": 1020.0})
-        self.assertEqual(here.read(data.ljust(16384), "summons", Summons).target, "log")
-        self.assertRaises(ValueError, here.read, data.ljust(16385), "summons", Summons)
+        self.assertEqual(here.read(data.ljust(SUMMONS_LONGEST), "summons", Summons).target, "log")
+        self.assertRaises(ValueError, here.read, data.ljust(SUMMONS_LONGEST + 1), "summons", Summons)
 
     def test_remembered(self) -> None:
         """A copy of a summons waits for the same answer, or gets it; it is never new again until it is forgotten."""

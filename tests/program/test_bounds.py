@@ -16,10 +16,12 @@ from streamrelay.agent.targets.logfile.log import Log
 from streamrelay.platform.auth.oidc import OidcConfig
 from streamrelay.platform.auth.sessions import SessionsConfig
 from streamrelay.platform.auth.webhook import AskConfig
+from streamrelay.program.validation import check_socket
 from streamrelay.protocol.control import Control, Met
 from streamrelay.protocol.summons import HostAnswer, Summons
 from streamrelay.protocol.tokens import LegClaims
 from streamrelay.relay.config import RelayConfig
+from tests.documented import LONGEST_SOCKET
 from tests.examples import STREAM
 
 TARGET = "/".join(["t" * 31] * 8)  # eight parts, 255 characters
@@ -111,3 +113,8 @@ class Bounds(SynchronousTestCase):
             self.assertEqual(list(taken) if isinstance(taken, tuple) else taken, good, (kind, name))
             with self.assertRaises(msgspec.ValidationError, msg=f"{kind.__name__}.{name}"):
                 msgspec.convert({**GOOD[kind], name: bad}, kind)
+
+    def test_socket(self) -> None:
+        """A unix socket's path may be as long as Linux takes it, and no longer."""
+        check_socket("path", "/" * LONGEST_SOCKET)
+        self.assertRaises(ValueError, check_socket, "path", "/" * (LONGEST_SOCKET + 1))
