@@ -1,11 +1,12 @@
 """Logging: Twisted's, with debug lines only where they are wanted."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import ClassVar, Final
 
-from attrs import define
+from attrs import define, field
 from constantly import NamedConstant
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from streamrelay.errors import printable
 from twisted import logger
@@ -52,21 +53,46 @@ class Silent:
 
 EACH: Final = 60.0
 """Seconds between two lines about the same limit."""
+MOST_COUNTED: Final = 1000
+"""Those who are counted by themselves between two such lines."""
 
 
 @define(eq=False)
 class Seldom:
-    """A count of what may happen very often, and is said once in `EACH` seconds at most."""
+    """Words about what may happen very often, as when a limit is met: at once for the first, then for all of a minute.
+
+    `say` is given a count of what happened since it was last called, by whom it happened to.
+    """
 
     clock: IReactorTime
-    _unsaid: int = 0
-    _next: float = float("-inf")
+    say: Callable[[Counter[str]], None]
+    _unsaid: Counter[str] = field(factory=Counter)
+    _timer: IDelayedCall | None = None  # while a minute lasts
 
-    def count(self) -> int:
-        """Count one more. Return how many since the last that was said, if it is to be said now; else 0."""
-        self._unsaid += 1
-        now = self.clock.seconds()
-        if now < self._next:
-            return 0
-        count, self._unsaid, self._next = self._unsaid, 0, now + EACH
-        return count
+    def count(self, whom: str = "") -> None:
+        """Count one more; of very many whom there are, some are counted together as others."""
+        known = whom in self._unsaid or len(self._unsaid) < MOST_COUNTED
+        self._unsaid[whom if known else "others"] += 1
+        if self._timer is None:
+            self._begin_minute()
+
+    def stop(self) -> None:
+        """Say at once whatever was counted since the last time."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._unsaid:
+            self._speak()
+
+    def _begin_minute(self) -> None:
+        self._timer = self.clock.callLater(EACH, self._minute_ended)
+        self._speak()
+
+    def _minute_ended(self) -> None:
+        self._timer = None
+        if self._unsaid:
+            self._begin_minute()
+
+    def _speak(self) -> None:
+        unsaid, self._unsaid = self._unsaid, Counter()
+        self.say(unsaid)

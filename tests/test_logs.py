@@ -1,9 +1,12 @@
 """logs.py: debug lines only where they are wanted, and nothing but text in any."""
 
+from collections import Counter
+
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.errors import printable
-from streamrelay.logs import Logger
+from streamrelay.logs import MOST_COUNTED, Logger, Seldom
 from tests.fakes.logs import Heard
 
 
@@ -41,3 +44,51 @@ class Printable(SynchronousTestCase):
         log.info("{what} and {error}", what="a\nb", error=ValueError("c\x1bd"))
         [event] = heard.events
         self.assertEqual((event["what"], event["error"]), ("a?b", "c?d"))
+
+
+class OnceAMinute(SynchronousTestCase):
+    """What may happen very often."""
+
+    def setUp(self) -> None:
+        self.clock, self.said = Clock(), list[Counter[str]]()
+        self.seldom = Seldom(self.clock, self.said.append)
+
+    def totals(self) -> list[int]:
+        return [counts.total() for counts in self.said]
+
+    def test_said(self) -> None:
+        """The first is said at once; those of the minute from then on at its end, and so on, and only if there are
+        any."""
+        for _ in range(40):
+            self.seldom.count("a")
+        self.assertEqual(self.totals(), [1])
+        self.clock.advance(59.9)
+        self.seldom.count("b")
+        self.assertEqual(self.totals(), [1])
+        self.clock.advance(0.1)
+        self.assertEqual(self.said[1:], [Counter(a=39, b=1)])
+        self.seldom.count("a")
+        self.assertEqual(self.totals(), [1, 40])
+        self.clock.advance(60)
+        self.assertEqual(self.totals(), [1, 40, 1])
+        self.clock.advance(60)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.seldom.count("a")
+        self.assertEqual(self.totals(), [1, 40, 1, 1])
+
+    def test_many(self) -> None:
+        """Whoever has a million addresses fills no memory, and each is counted."""
+        for number in range(5000):
+            self.seldom.count(str(number))
+        self.clock.advance(60)
+        self.assertEqual((self.totals(), len(self.said[1])), ([1, 4999], MOST_COUNTED + 1))
+
+    def test_at_a_stop(self) -> None:
+        """What isn't said yet is said when the program stops."""
+        self.seldom.stop()
+        self.assertEqual(self.said, [])
+        for _ in range(3):
+            self.seldom.count()
+        self.seldom.stop()
+        self.seldom.stop()
+        self.assertEqual((self.totals(), self.clock.getDelayedCalls()), ([1, 2], []))

@@ -1,5 +1,6 @@
 """The streams of a host: their targets are connected, their legs sent to the relay, met, spliced, and ended."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -52,7 +53,7 @@ class Streams:
 
     def __attrs_post_init__(self) -> None:
         config = self.config
-        self.heartbeat, self._full = Heartbeat(self.reactor), Seldom(self.reactor)
+        self.heartbeat, self._full = Heartbeat(self.reactor), Seldom(self.reactor, self._say_full)
         always = config.mask == "always"
         self.dialler = Dialler(
             self.reactor, self.heartbeat, config.ca or None, always, config.insecure, config.certificate
@@ -98,6 +99,7 @@ class Streams:
             await deferLater(self.reactor, 0.05)
         for summoned in tuple(self.summoned_streams):
             summoned.abort()
+        self._full.stop()
 
     async def _begin(self, summons: Summons, nobody_asks: bool) -> Answer:
         if self._stopping:
@@ -108,22 +110,21 @@ class Streams:
                 reason=f"{summons.relay} is not one of this agent's relays (setting relays)",
             )
         if len(self.summoned_streams) >= self.config.max_streams:
-            self._say_full()
+            self._full.count()
             return Answer(refused=Refusal.BUSY, reason="too many streams on this host (max_streams)")
         bounds = Bounds(strictest(summons, self.config), self.reactor, self.heartbeat)
         summoned = SummonedStream(summons, self.reactor, bounds, self.summoned_streams.discard)
         self.summoned_streams.add(summoned)
         return await summoned.hold(self._open(summoned, nobody_asks))
 
-    def _say_full(self) -> None:
-        if count := self._full.count():
-            log.warn(
-                "{here} streams are open or waiting for their clients: max_streams = {most} allows no more; "
-                "refused as busy since the last such line: {count}",
-                here=len(self.summoned_streams),
-                most=self.config.max_streams,
-                count=count,
-            )
+    def _say_full(self, counts: Counter[str]) -> None:
+        log.warn(
+            "max_streams = {most} allows no more streams; refused as busy since the last such line: {count}; "
+            "open now, or waiting for their clients: {here}",
+            here=len(self.summoned_streams),
+            most=self.config.max_streams,
+            count=counts.total(),
+        )
 
     async def _open(self, summoned: SummonedStream, nobody_asks: bool) -> Answer:
         """Connect the target, send a leg to the relay, and answer; the stream itself goes on by itself."""

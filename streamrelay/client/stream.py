@@ -1,6 +1,8 @@
 """A stream of the native client: asked of the platform, dialled, and spliced with stdin and stdout or a local port."""
 
+from collections import Counter
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from attrs import define, field
@@ -135,5 +137,10 @@ class Unserved:
     _reasons: dict[str, Seldom] = field(factory=dict)
 
     def count(self, reason: str) -> None:
-        if count := self._reasons.setdefault(reason, Seldom(self.clock)).count():
-            self.say(reason if count == 1 else f"{reason}; local connections since this was last said: {count}")
+        if reason not in self._reasons:
+            self._reasons[reason] = Seldom(self.clock, partial(self._say, reason))
+        self._reasons[reason].count()
+
+    def _say(self, reason: str, counts: Counter[str]) -> None:
+        count = counts.total()
+        self.say(reason if count == 1 else f"{reason}; local connections since this was last said: {count}")

@@ -13,9 +13,9 @@ from streamrelay import __version__
 from streamrelay.datapath.limits import Bounds
 from streamrelay.datapath.splice import Splice
 from streamrelay.errors import Refused
-from streamrelay.logs import Logger, steadily
+from streamrelay.logs import Logger, Seldom, steadily
 from streamrelay.net.proxies import Proxies
-from streamrelay.net.quotas import ConnectionQuota, TurnedAway
+from streamrelay.net.quotas import ConnectionQuota, turned_away
 from streamrelay.protocol import codec, tokens
 from streamrelay.protocol.close import CloseCode, outcome
 from streamrelay.protocol.control import Control, Met
@@ -91,7 +91,7 @@ class Relay(Service):
     streams: int = 0
     """Number of splices that live."""
     handshakes: ConnectionQuota = field(init=False)
-    turned_away: dict[str, TurnedAway] = field(init=False)
+    turned_away: dict[str, Seldom] = field(init=False)
     """Tellers of dropped connections, by the setting that drops them."""
     proxies: Proxies = field(init=False)
     stopping: bool = False
@@ -105,7 +105,7 @@ class Relay(Service):
         config = self.config
         self.handshakes = ConnectionQuota(config.max_handshakes, config.max_handshakes_per_address)
         self.turned_away = {
-            name: TurnedAway(self.clock, f"{name} = {getattr(config, name)}")
+            name: turned_away(self.clock, f"{name} = {getattr(config, name)}")
             for name in ("max_handshakes_per_address", "max_handshakes", "max_connections")
         }
         self.proxies = Proxies.named(config.proxies, config.proxy_protocol)

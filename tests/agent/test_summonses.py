@@ -5,10 +5,11 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.agent.summonses import LONGEST, Summonses
+from streamrelay.agent.summonses import Summonses
 from streamrelay.protocol import codec
 from streamrelay.protocol.summons import Answer, End, Summons
 from streamrelay.protocol.tokens import Signer, Verifier
+from tests.documented import SUMMONS_LONGEST
 from tests.examples import STREAM
 from tests.fakes.files import key_pair
 
@@ -32,7 +33,7 @@ class Signed(SynchronousTestCase):
         self.assertEqual(self.here.read(self.mint(role="end"), "end", End).stream, STREAM)
 
     def test_refused(self) -> None:
-        """A summons for another host, of another role, tampered, plain, odd or too long is refused."""
+        """A summons for another host, of another role, tampered, plain or odd is refused."""
         plain = codec.encode({**ORDER, "jti": "j" * 22, "exp": time.time() + 20})
         for data in (
             self.mint("web-2"),
@@ -42,7 +43,6 @@ class Signed(SynchronousTestCase):
             plain,
             b"",
             b"\xff",
-            b"x" * (LONGEST + 1),
             self.mint(target="a b"),
             self.mint(relay="http://x"),
             self.signer.mint("web-1", life=60, role="summons", **ORDER).encode(),
@@ -64,6 +64,13 @@ class Plain(SynchronousTestCase):
                 self.assertEqual(here.read(data, "summons", Summons).target, "log")
             else:
                 self.assertRaises(ValueError, here.read, data, "summons", Summons)
+
+    def test_length(self) -> None:
+        """A summons of 16384 bytes is read, one of a byte more is refused, though nothing else is wrong with it."""
+        here: Summonses[str] = Summonses(None, lambda: 1000.0)
+        data = codec.encode({**ORDER, "jti": "j" * 22, "exp": 1020.0})
+        self.assertEqual(here.read(data.ljust(SUMMONS_LONGEST), "summons", Summons).target, "log")
+        self.assertRaises(ValueError, here.read, data.ljust(SUMMONS_LONGEST + 1), "summons", Summons)
 
     def test_remembered(self) -> None:
         """A copy of a summons waits for the same answer, or gets it; it is never new again until it is forgotten."""

@@ -12,7 +12,7 @@ from streamrelay.client.stream import LOOK, ClientStream, LocalPort, Unserved, W
 from streamrelay.datapath.plain import PlainConnection
 from streamrelay.net.http_client import FetchDropped, Fetched, FetchError, OutOfDescriptors
 from streamrelay.protocol.close import FINISHED, CloseCode, outcome
-from streamrelay.protocol.control import MAX_CONTROL
+from tests.documented import MAX_CONTROL
 from tests.fakes.channels import FakeChannel, FakeTransport
 from tests.fakes.connections import FakeConnection
 from tests.fakes.http import FakeFetch
@@ -122,9 +122,12 @@ class Waiting(SynchronousTestCase):
         for _ in range(3):
             unserved.count("offline")
         unserved.count("reset")
+        self.assertEqual(said, ["offline", "reset"])
         clock.advance(60)
-        unserved.count("offline")
-        self.assertEqual(said, ["offline", "reset", "offline; local connections since this was last said: 3"])
+        self.assertEqual(said[2:], ["offline; local connections since this was last said: 2"])
+        clock.advance(60)
+        unserved.count("reset")
+        self.assertEqual(said[3:], ["reset"])
 
 
 class FakeFetches:

@@ -4,7 +4,8 @@ from attrs import define
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.datapath.heartbeat import BEAT, Beating, Heartbeat
+from streamrelay.datapath.heartbeat import Beating, Heartbeat
+from tests.documented import BEAT
 
 
 @define(eq=False, slots=False)

@@ -8,11 +8,12 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.datapath.connection import HIGH
-from streamrelay.datapath.heartbeat import BEAT, Heartbeat
+from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.datapath.limits import Bounds, first
 from streamrelay.datapath.splice import Half, Splice
 from streamrelay.protocol.close import CloseCode, outcome
 from streamrelay.protocol.limits import Limits, strictest
+from tests.documented import BEAT
 from tests.examples import examples, there
 from tests.fakes.connections import FakeConnection, FakeSplice
 from tests.fakes.frames import cut

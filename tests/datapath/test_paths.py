@@ -9,20 +9,21 @@ from typing import Any, TypeVar, cast
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from OpenSSL import SSL
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.datapath.channel import READ
-from streamrelay.datapath.connection import HIGH
 from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.datapath.socket_channel import SocketChannel
 from streamrelay.datapath.splice import Half, Splice
 from streamrelay.protocol.close import CloseCode
 from streamrelay.websocket.connection import FramedConnection
 from streamrelay.websocket.frame_writer import Masking
-from tests.datapath.loopback import PATHS, Descriptor, Peer, StepLoop, connected, masked, unframe
+from tests.datapath.loopback import PATHS, Descriptor, Peer, StepLoop, connected, drain, masked, unframe
+from tests.documented import IN_ONE_DIRECTION
+from tests.examples import there
 
 T = TypeVar("T")
 Case = TypeVar("Case", bound=SynchronousTestCase)
@@ -194,7 +195,7 @@ class EveryPathTests(SynchronousTestCase):
         for _ in range(300):
             relay.turn(reading=(False, True))
             most = max(most, relay.legs[0].unsent)
-        self.assertLess(most, HIGH + READ + 8192, paths)
+        self.assertLess(most, IN_ONE_DIRECTION + 8192, paths)
         self.assertLess(relay.splice.inward.count, len(sent), paths)
         self.assertTrue(relay.run(lambda: len(relay.got(relay.client)) == len(sent)), paths)
         self.assertEqual(relay.got(relay.client), sent, paths)
@@ -370,6 +371,37 @@ class UnsettledTests(SynchronousTestCase):
         self.settle()
         self.assertEqual(bytes(self.peer.received), b"101")
         self.assertTrue(self.peer.closed and self.side.connection.gone)
+
+
+class CloseNotifyTests(SynchronousTestCase):
+    """TLS' own end (RFC 8446 §6.1), without which anybody on the way could cut a stream short unnoticed."""
+
+    def setUp(self) -> None:
+        self.loop, self.side, self.gone = StepLoop(), Side(), Gone()
+        self.side.connection = self.gone
+        self.channel, self.peer = connected("tls", self.loop, Clock(), self.side)
+        self.addCleanup(self.peer.break_off)
+        self.tls = there(self.peer.tls)
+
+    def test_sent(self) -> None:
+        """A channel that closes says so by TLS, behind its last bytes."""
+        self.channel.write([b"last"])
+        self.channel.close()
+        for _ in range(5):
+            self.loop.step()
+            self.peer.read()
+        self.assertEqual(bytes(self.peer.received), b"last")
+        self.assertTrue(self.tls.get_shutdown() & SSL.RECEIVED_SHUTDOWN)
+
+    def test_honoured(self) -> None:
+        """A peer that ends TLS has ended the connection, though its socket is still open."""
+        told = Told()
+        self.channel.start(told)
+        self.tls.shutdown()
+        self.peer.sock.send(drain(self.tls))
+        for _ in range(5):
+            self.loop.step()
+        self.assertTrue(self.gone.gone)
 
 
 class LostBeforeTests(SynchronousTestCase):

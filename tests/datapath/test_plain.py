@@ -6,8 +6,9 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.datapath.plain import CLOSE_TIME, LINGER, PlainConnection, PlainProtocol
+from streamrelay.datapath.plain import LINGER, PlainConnection, PlainProtocol
 from streamrelay.protocol.close import FINISHED, CloseCode, outcome
+from tests.documented import CLOSE_TIME
 from tests.fakes.channels import FakeChannel, FakeTransport
 from tests.fakes.connections import Ear
 

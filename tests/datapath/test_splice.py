@@ -6,11 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.datapath.connection import HIGH, Connection
+from streamrelay.datapath.connection import Connection
 from streamrelay.datapath.splice import Half, Splice
 from streamrelay.protocol.close import FINISHED, CloseCode, outcome
+from tests.documented import IN_ONE_DIRECTION, READ
 from tests.examples import examples, there
 from tests.fakes.connections import FakeConnection
+
+HIGH = IN_ONE_DIRECTION - READ
+"""Bytes that may be unsent while a source is still read."""
 
 
 class Joined(SynchronousTestCase):

@@ -8,7 +8,8 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.net.http_client import MAX_BODY, FetchDropped, Fetched, FetchError, HttpFetch
+from streamrelay.net.http_client import FetchDropped, Fetched, FetchError, HttpFetch
+from tests.documented import FETCHED_BODY
 from tests.fakes.channels import FakeTransport
 from tests.fakes.endpoints import connect
 from tests.fakes.reactors import FakeNames
@@ -168,7 +169,7 @@ class Fetching(SynchronousTestCase):
             asked = self.ask()
             self.connect()
             self.answer(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n")
-            size = MAX_BODY + 1
+            size = FETCHED_BODY + 1
             self.answer(b"%x\r\n" % size + bytes(size) if b"chunked" in head else bytes(size))
             self.assertIn("more than", self.failed(asked))
             self.assertTrue(self.transport.disconnecting)

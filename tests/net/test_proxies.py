@@ -21,7 +21,7 @@ from streamrelay.net.proxies import (
     parse_address,
     parse_header,
 )
-from streamrelay.protocol.limits import HANDSHAKE_TIME
+from tests.documented import HANDSHAKE_TIME
 from tests.examples import examples, there
 from tests.fakes.channels import FakeTransport
 

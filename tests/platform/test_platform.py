@@ -10,9 +10,8 @@ from streamrelay.agent.summonses import Summonses
 from streamrelay.bus.connection import Down, Nobody, TooSlow
 from streamrelay.errors import Refused
 from streamrelay.platform import Opened, Platform
-from streamrelay.platform.platform import ASKED_LIFE, OPEN_TIME
 from streamrelay.protocol import codec
-from streamrelay.protocol.limits import CLOCK_SKEW, MOST_TARGETS, Limits, strictest
+from streamrelay.protocol.limits import Limits, strictest
 from streamrelay.protocol.names import is_opaque
 from streamrelay.protocol.summons import (
     HOST_QUESTION,
@@ -25,6 +24,7 @@ from streamrelay.protocol.summons import (
     Terms,
 )
 from streamrelay.protocol.tokens import Verifier
+from tests.documented import ASKED_LIFE, CLOCK_SKEW, MOST_TARGETS, OPEN_TIME
 from tests.fakes.bus import FakeBus
 from tests.fakes.files import key_pair
 from tests.fakes.reactors import awaited

@@ -6,7 +6,8 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.platform.shared_answer import FRESH, Shared
+from streamrelay.platform.shared_answer import Shared
+from tests.documented import LIST_FRESH
 from tests.fakes.reactors import awaited
 
 
@@ -53,9 +54,9 @@ class Answers(Case):
             tasks = await self.asking(*(self.shared.answer() for _ in range(20)))
             await self.give(1)
             self.assertEqual({task.result() for task in tasks}, {1})
-            self.time = FRESH - 0.1
+            self.time = LIST_FRESH - 0.1
             self.assertEqual(await self.shared.answer(), 1)
-            self.time = FRESH
+            self.time = LIST_FRESH
             (task,) = await self.asking(self.shared.answer())
             await self.give(2)
             self.assertEqual(task.result(), 2)

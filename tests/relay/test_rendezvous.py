@@ -6,6 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.errors import Refused
 from streamrelay.relay.rendezvous import OTHER, Rendezvous
+from tests.documented import STREAMS_KNOWN
 from tests.examples import examples
 
 Leg = tuple[str, int]
@@ -34,6 +35,14 @@ class Matching(SynchronousTestCase):
             self.admit(stream, second)
             self.assertEqual(self.here.meet(stream, second, "two"), "one")
             self.assertEqual(self.here.waiting, 0)
+
+    def test_most(self) -> None:
+        """So many streams are known at once as the documents say; one more is refused with 503."""
+        self.here = Rendezvous()
+        self.admit("first", "client")
+        self.here.meetings.update({str(number): self.here.meetings["first"] for number in range(STREAMS_KNOWN - 2)})
+        self.admit("last", "client")
+        self.assertEqual(self.status("one-more", "client"), 503)
 
     def test_streams_are_apart(self) -> None:
         """Legs of different streams never meet."""

@@ -15,11 +15,11 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.net.certificates import ServerTls
 from streamrelay.protocol.close import FINISHED
-from streamrelay.protocol.limits import CONNECT_TIME, MAX_HANDSHAKE
 from streamrelay.websocket.client import DialError, DialFactory, Dialler
 from streamrelay.websocket.connection import FramedConnection
 from streamrelay.websocket.server import LegFactory
 from tests.authority import Authority
+from tests.documented import CONNECT_TIME, MAX_HANDSHAKE
 from tests.examples import STREAM, there
 from tests.fakes.admission import FakeAdmitter
 from tests.fakes.channels import FakeTransport

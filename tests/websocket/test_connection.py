@@ -8,17 +8,17 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.datapath.channel import READ
 from streamrelay.datapath.connection import HIGH
-from streamrelay.datapath.heartbeat import BEAT, Heartbeat
+from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.datapath.splice import Splice
 from streamrelay.protocol import codec
 from streamrelay.protocol.close import EXPLAIN, FINISHED, CloseCode, Outcome, outcome
 from streamrelay.protocol.control import EOF_MESSAGE, Control
-from streamrelay.websocket.connection import CLOSE_TIME, FAILED_TIME, SERVER_CLOSES, FramedConnection
-from streamrelay.websocket.flood import FIRST_READ, MOST_HEADERS
+from streamrelay.websocket.connection import FramedConnection
+from streamrelay.websocket.flood import MOST_HEADERS
 from streamrelay.websocket.frame_writer import Masking
 from streamrelay.websocket.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, FrameReader
+from tests.documented import BEAT, CLOSE_TIME, FAILED_TIME, FIRST_READ, READ, SERVER_CLOSES
 from tests.examples import examples
 from tests.fakes.channels import FakeChannel, Link
 from tests.fakes.connections import Ear, FakeConnection

@@ -8,7 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.errors import PeerError, printable
 from streamrelay.websocket import close_frame, frames
-from streamrelay.websocket.frames import BINARY, CLOSE, CONTINUATION, MAX_FRAME, PING, PONG, TEXT, FrameReader
+from streamrelay.websocket.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, FrameReader
+from tests.documented import MAX_FRAME
 from tests.examples import examples
 from tests.fakes.frames import cut, frame, mask
 

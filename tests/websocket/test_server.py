@@ -9,8 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.errors import Refused
 from streamrelay.net.peer import address
-from streamrelay.protocol.limits import HANDSHAKE_TIME, MAX_HANDSHAKE
 from streamrelay.websocket.server import REFUSALS, LegFactory
+from tests.documented import HANDSHAKE_TIME, MAX_HANDSHAKE
 from tests.examples import STREAM, there
 from tests.fakes.admission import FakeAdmitter
 from tests.fakes.channels import FakeTransport

@@ -17,10 +17,10 @@ from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
 from streamrelay.errors import Refused
-from streamrelay.logs import Logger
+from streamrelay.logs import Logger, Seldom
 from streamrelay.net.deadlines import Deadlines
 from streamrelay.net.proxies import Proxies
-from streamrelay.net.quotas import ConnectionQuota, TurnedAway
+from streamrelay.net.quotas import ConnectionQuota, turned_away
 
 log = Logger()
 
@@ -199,10 +199,10 @@ class Limit:
     def __init__(self, clock: IReactorTime, room: Room, setting: str) -> None:
         in_all, from_one = setting, f"{setting}_per_address"
         self.quota = ConnectionQuota(getattr(room, in_all), getattr(room, from_one))
-        self.in_all = TurnedAway(clock, f"{in_all} = {self.quota.most}")
-        self.from_one = TurnedAway(clock, f"{from_one} = {self.quota.most_from_one}")
+        self.in_all = turned_away(clock, f"{in_all} = {self.quota.most}")
+        self.from_one = turned_away(clock, f"{from_one} = {self.quota.most_from_one}")
 
-    def enter(self, bucket: str) -> TurnedAway | None:
+    def enter(self, bucket: str) -> Seldom | None:
         """Count one in; return None, or who tells of the limit that it is over. It counts either way till it leaves."""
         try:
             self.quota.enter(bucket)

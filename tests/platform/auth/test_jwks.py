@@ -8,7 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.errors import ConfigError, Refused
 from streamrelay.net.http_client import Fetched, FetchError
-from streamrelay.platform.auth.jwks import FETCH_TIME, MAX_KEYS, RETRY, FetchedKeys, FileKeys, PublicKey, read_keys
+from streamrelay.platform.auth.jwks import FetchedKeys, FileKeys, PublicKey, read_keys
+from tests.documented import JWKS_KEYS, JWKS_RETRY, JWKS_TIME
 from tests.fakes.files import folder
 from tests.fakes.http import FakeFetch
 from tests.issuer import Key
@@ -75,8 +76,8 @@ class Reading(SynchronousTestCase):
     def test_many(self) -> None:
         """Only so many keys of one issuer are read."""
         key = Key("k", "Ed25519").public()
-        rows = [{**key, "kid": str(number)} for number in range(MAX_KEYS + 10)]
-        self.assertEqual(len(read_keys(json.dumps({"keys": rows}).encode())), MAX_KEYS)
+        rows = [{**key, "kid": str(number)} for number in range(JWKS_KEYS + 10)]
+        self.assertEqual(len(read_keys(json.dumps({"keys": rows}).encode())), JWKS_KEYS)
 
 
 class Files(SynchronousTestCase):
@@ -129,7 +130,7 @@ class Fetching(SynchronousTestCase):
         self.clock.advance(299)
         self.assertTrue(self.found("a"))
         self.assertEqual(len(self.fetch.asked), 1)
-        self.assertEqual(self.fetch.asked[0][:3], ("GET", "https://issuer.example/jwks", FETCH_TIME))
+        self.assertEqual(self.fetch.asked[0][:3], ("GET", "https://issuer.example/jwks", JWKS_TIME))
         self.clock.advance(1)
         self.fetch.result = self.second
         self.assertFalse(self.found("a"))
@@ -141,7 +142,7 @@ class Fetching(SynchronousTestCase):
         self.found("a")
         self.fetch.result = self.second
         self.assertFalse(self.found("b"))
-        self.clock.advance(RETRY)
+        self.clock.advance(JWKS_RETRY)
         self.assertTrue(self.found("b"))
         self.assertFalse(self.found("a"))
 
@@ -151,7 +152,7 @@ class Fetching(SynchronousTestCase):
         for number in range(1000):
             self.assertFalse(self.found(f"unknown-{number}"))
             self.clock.advance(0.05)
-        self.assertLessEqual(len(self.fetch.asked), 50 / RETRY + 1)
+        self.assertLessEqual(len(self.fetch.asked), 50 / JWKS_RETRY + 1)
         self.assertTrue(self.found("a"))
 
     def test_together(self) -> None:
@@ -178,7 +179,7 @@ class Fetching(SynchronousTestCase):
         self.assertEqual((refusal.status, refusal.code), (503, "issuer_down"))
         self.fetch.result = self.first
         self.failureResultOf(self.ask("a"), Refused)  # the interval counts here as well
-        self.clock.advance(RETRY)
+        self.clock.advance(JWKS_RETRY)
         self.assertTrue(self.found("a"))
 
     def test_never_there(self) -> None:

@@ -3,7 +3,8 @@
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.platform.auth.sessions import EACH, Sessions, csrf_of
+from streamrelay.platform.auth.sessions import Sessions, csrf_of
+from tests.documented import SESSIONS_EACH
 from tests.examples import there
 
 
@@ -55,10 +56,10 @@ class Lives(SynchronousTestCase):
     def test_bounded(self) -> None:
         """A key has so many sessions at most, the oldest ends; those of others stay, and what is over is dropped."""
         other = self.sessions.begin("bob", "h")
-        tokens = [self.sessions.begin("alice", "h") for _ in range(EACH + 3)]
-        self.assertEqual([self.sessions.find(token) is None for token in tokens], [True] * 3 + [False] * EACH)
+        tokens = [self.sessions.begin("alice", "h") for _ in range(SESSIONS_EACH + 3)]
+        self.assertEqual([self.sessions.find(token) is None for token in tokens], [True] * 3 + [False] * SESSIONS_EACH)
         self.assertIsNotNone(self.sessions.find(other))
-        self.assertEqual(len(self.sessions), EACH + 1)
+        self.assertEqual(len(self.sessions), SESSIONS_EACH + 1)
         self.clock.advance(100)
         self.sessions.begin("carol", "h")
         self.assertEqual(len(self.sessions), 1)

@@ -4,7 +4,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.platform.auth import throttle
-from streamrelay.platform.auth.throttle import BURST, EVERY, Throttle
+from streamrelay.platform.auth.throttle import Throttle
+from tests.documented import BAD_BURST, BAD_EVERY
 
 
 class Buckets(SynchronousTestCase):
@@ -20,18 +21,18 @@ class Buckets(SynchronousTestCase):
 
     def test_burst(self) -> None:
         """A burst passes, then one more in each interval, and it is told how long that takes."""
-        self.assertEqual(self.failures("192.0.2.1", BURST + 2), [True] * BURST + [False] * 2)
-        self.assertAlmostEqual(self.attempts.fail("192.0.2.1"), EVERY)
-        self.clock.advance(EVERY / 2)
-        self.assertAlmostEqual(self.attempts.fail("192.0.2.1"), EVERY / 2)
-        self.clock.advance(EVERY / 2 + 0.001)
+        self.assertEqual(self.failures("192.0.2.1", BAD_BURST + 2), [True] * BAD_BURST + [False] * 2)
+        self.assertAlmostEqual(self.attempts.fail("192.0.2.1"), BAD_EVERY)
+        self.clock.advance(BAD_EVERY / 2)
+        self.assertAlmostEqual(self.attempts.fail("192.0.2.1"), BAD_EVERY / 2)
+        self.clock.advance(BAD_EVERY / 2 + 0.001)
         self.assertEqual(self.failures("192.0.2.1", 2), [True, False])
 
     def test_full_again(self) -> None:
         """After a rest the whole burst is there again, and no more."""
         self.failures("192.0.2.1", 100)
-        self.clock.advance(BURST * EVERY + 1)
-        self.assertEqual(self.failures("192.0.2.1", BURST + 1), [True] * BURST + [False])
+        self.clock.advance(BAD_BURST * BAD_EVERY + 1)
+        self.assertEqual(self.failures("192.0.2.1", BAD_BURST + 1), [True] * BAD_BURST + [False])
 
     def test_addresses(self) -> None:
         """Each IPv4 address counts for itself, those of one IPv6 /64 together."""
@@ -44,13 +45,13 @@ class Buckets(SynchronousTestCase):
             ("unix", "unix", True),
         ):
             self.attempts = Throttle(self.clock)
-            self.failures(first, BURST)
+            self.failures(first, BAD_BURST)
             self.assertEqual(self.failures(second, 1), [not together], (first, second))
 
     def test_bounded(self) -> None:
         """However many addresses fail, no more than the limit are remembered: those that failed last."""
         self.patch(throttle, "ADDRESSES", 100)
-        self.failures("192.0.2.1", BURST)
+        self.failures("192.0.2.1", BAD_BURST)
         for number in range(1000):
             self.attempts.fail(f"10.0.{number // 250}.{number % 250}")
             if number == 50:

@@ -8,7 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamrelay.errors import Refused
 from streamrelay.net.http_client import Fetched, FetchError
 from streamrelay.platform.auth.grants import Grant
-from streamrelay.platform.auth.webhook import AT_ONCE, AskConfig, Asking, Question, Verdict
+from streamrelay.platform.auth.webhook import AskConfig, Asking, Question, Verdict
+from tests.documented import ASKED_AT_ONCE
 from tests.fakes.http import FakeFetch
 from tests.fakes.logs import Heard
 
@@ -83,10 +84,10 @@ class Deciding(SynchronousTestCase):
 
     def test_many(self) -> None:
         """Only so many questions wait at once; one more is refused without being asked, until one is answered."""
-        answers: list[Deferred[Fetched]] = [Deferred() for _ in range(AT_ONCE)]
+        answers: list[Deferred[Fetched]] = [Deferred() for _ in range(ASKED_AT_ONCE)]
         for answer in answers:
             self.decide(answer)
         self.assertEqual(self.refused(Fetched(204, b"")), (503, "ask_failed"))
-        self.assertEqual(len(self.fetch.asked), AT_ONCE)
+        self.assertEqual(len(self.fetch.asked), ASKED_AT_ONCE)
         answers[0].callback(Fetched(204, b""))
         self.successResultOf(self.decide(Fetched(204, b"")))

@@ -7,8 +7,8 @@ from streamrelay import __version__
 from streamrelay.platform import Opened
 from streamrelay.platform.auth.grants import Grant
 from streamrelay.platform.auth.key_file import add_key, revoke_key
-from streamrelay.platform.auth.throttle import BURST, EVERY
 from streamrelay.protocol.summons import HostInfo, StreamInfo, TargetInfo
+from tests.documented import BAD_BURST, BAD_EVERY
 from tests.fakes.logs import Heard
 from tests.platform.http.test_api import Case
 
@@ -222,24 +222,24 @@ class Floods(GateCase):
             lambda: self.ask("POST", "/v1/session", {"key": "srk_wrong"}, key=None),
             lambda: self.ask("GET", "/v1/hosts", key=None, Cookie=f"{PUBLIC}=wrong"),
         )
-        for number in range(BURST):
+        for number in range(BAD_BURST):
             self.assertEqual(ways[number % 3]()[0], 401)
         heard = Heard(self)
         for way in ways:
             status, headers, body = way()
             self.assertEqual((status, json.loads(body)["code"]), (429, "too_many"))
-            self.assertEqual(int(headers["retry-after"]), EVERY)
+            self.assertEqual(int(headers["retry-after"]), BAD_EVERY)
         self.assertEqual(heard.events, [])
         self.assertEqual(self.told("GET", "/v1/hosts", key="")[0], 200)
         self.assertEqual(self.told("POST", "/v1/session", {"key": self.key})[0], 201)
         self.peer = "192.0.2.9"
         self.assertEqual(ways[0]()[0], 401)
         self.peer = "127.0.0.1"
-        self.clock.advance(EVERY)
+        self.clock.advance(BAD_EVERY)
         self.assertEqual([ways[0]()[0] for _ in range(2)], [401, 429])
 
     def test_none(self) -> None:
         """Who brings no key at all isn't counted."""
-        for _ in range(2 * BURST):
+        for _ in range(2 * BAD_BURST):
             self.assertEqual(self.told("GET", "/v1/hosts")[0], 401)
             self.assertEqual(self.told("GET", "/v1/hosts", Authorization="Basic YTpi")[0], 401)

@@ -17,10 +17,11 @@ from streamrelay.platform.auth.grants import Grant, KeyRing, hash_key
 from streamrelay.platform.auth.key_file import add_key, revoke_key
 from streamrelay.platform.auth.oidc import Issuer, OidcConfig
 from streamrelay.platform.auth.sessions import Sessions, csrf_of
-from streamrelay.platform.auth.throttle import BURST, Throttle
+from streamrelay.platform.auth.throttle import Throttle
 from streamrelay.platform.auth.webhook import AskConfig, Asking
 from streamrelay.platform.http import authenticate
 from streamrelay.platform.http.authenticate import Authenticator, Caller, SessionOver
+from tests.documented import BAD_BURST
 from tests.fakes.files import folder
 from tests.fakes.http import FakeFetch
 from tests.issuer import AUDIENCE, ISSUER, Key
@@ -120,8 +121,8 @@ class Deciding(SynchronousTestCase):
     def test_throttled(self) -> None:
         """Beyond the burst a bad credential is answered 429, a session's too; a good one passes."""
         bad = Credentials(AWAY, "Bearer srk_wrong")
-        answers = [self.refused(bad)[1] for _ in range(BURST + 1)]
-        self.assertEqual(answers, [401] * BURST + [429])
+        answers = [self.refused(bad)[1] for _ in range(BAD_BURST + 1)]
+        self.assertEqual(answers, [401] * BAD_BURST + [429])
         self.assertEqual(self.refused(Credentials(AWAY, session="x")), (SessionOver, 429, "too_many"))
         self.assertEqual(self.caller(self.by_key).user.name, "alice")
 

@@ -15,9 +15,9 @@ from streamrelay.datapath.connection import Connection
 from streamrelay.errors import TargetError
 from streamrelay.protocol.close import CloseCode, outcome
 from streamrelay.protocol.control import Control, decode_control
-from streamrelay.protocol.limits import CONNECT_TIME
 from streamrelay.protocol.summons import Refusal, Terms
 from tests.agent.targets.container.test_messages import framed
+from tests.documented import CONNECT_TIME
 from tests.fakes.connections import Ear
 from tests.fakes.targets import Asked, FakeDocker
 

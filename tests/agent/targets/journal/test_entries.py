@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.agent.targets.journal.entries import LONGEST, SHORT, read_entry
+from streamrelay.agent.targets.journal.entries import SHORT, read_entry
+from tests.documented import JOURNAL_CUT
 from tests.examples import examples
 
 
@@ -25,7 +26,7 @@ class Lines(SynchronousTestCase):
             began = time.process_time()
             line = read_entry(source).line().decode()
             self.assertLess(time.process_time() - began, 0.5)
-            self.assertLess(len(line), 4 * (LONGEST + 3 * SHORT))
+            self.assertLess(len(line), 4 * (JOURNAL_CUT + 3 * SHORT))
             self.assertRegex(line, r" \(and \d+ characters more\)\n\Z")
 
     def test_odd_fields(self) -> None:

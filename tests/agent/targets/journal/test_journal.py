@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamrelay.agent.catalogue import read_entry as read_target
 from streamrelay.agent.targets.followed_log import PLACE_AFTER
 from streamrelay.agent.targets.journal import journal
-from streamrelay.agent.targets.journal.entries import LONGEST, plain, read_entry
+from streamrelay.agent.targets.journal.entries import plain, read_entry
 from streamrelay.agent.targets.journal.journal import TOO_LONG, Journal
 from streamrelay.agent.targets.journal.journalctl import MAX_LINE
 from streamrelay.datapath.connection import Connection
@@ -23,8 +23,8 @@ from streamrelay.errors import TargetError
 from streamrelay.protocol.close import CloseCode, outcome
 from streamrelay.protocol.codec import encode
 from streamrelay.protocol.control import Control, decode_control
-from streamrelay.protocol.limits import CONNECT_TIME
 from streamrelay.protocol.summons import Refusal, Terms
+from tests.documented import CONNECT_TIME, JOURNAL_CUT
 from tests.fakes.connections import Ear
 from tests.fakes.files import folder
 
@@ -330,7 +330,7 @@ class Lines(SynchronousTestCase):
 
     def test_long(self) -> None:
         """A long message is cut, and that is said."""
-        line = read_entry(entry(1, "x" * (LONGEST + 5))).line()
+        line = read_entry(entry(1, "x" * (JOURNAL_CUT + 5))).line()
         self.assertTrue(line.endswith(b"x (and 5 characters more)\n"))
 
     def test_no_entry(self) -> None:

@@ -116,11 +116,16 @@ class Files(SynchronousTestCase):
         (inner / "log").write_text("x")
         (inner / "own").symlink_to(inner / "log")
         (inner / "out").symlink_to(self.path)
+        beside = self.path.parent / "inner-evil"  # its name begins like the directory's
+        beside.mkdir()
+        (beside / "log").write_text("secret")
+        (inner / "beside").symlink_to(beside / "log")
         self.path.write_text("secret")
         opened = there(open_log(str(inner / "own"), within=str(inner)))
         self.addCleanup(opened.close)
         self.assertEqual(opened.read(10), b"x")
-        self.assertRaises(PermissionError, open_log, str(inner / "out"), within=str(inner))
+        for name in ("out", "beside"):
+            self.assertRaises(PermissionError, open_log, str(inner / name), within=str(inner))
         self.assertIsNone(open_log(str(inner / "none"), within=str(inner)))
 
     def test_links(self) -> None:

@@ -18,11 +18,11 @@ from streamrelay.agent.catalogue import read_entry
 from streamrelay.agent.targets.qemu import listeners
 from streamrelay.agent.targets.qemu.listeners import Listener, is_local, users
 from streamrelay.agent.targets.qemu.qemu import Qemu
-from streamrelay.agent.targets.qemu.qmp import GREETING_TIME, HELD, MAX_LINE, Owner
+from streamrelay.agent.targets.qemu.qmp import GREETING_TIME, HELD, Owner
 from streamrelay.datapath.plain import PlainConnection, PlainProtocol
 from streamrelay.errors import TargetError
-from streamrelay.protocol.limits import CONNECT_TIME
 from streamrelay.protocol.summons import Refusal, Terms
+from tests.documented import CONNECT_TIME, QMP_LINE
 from tests.examples import examples, there
 from tests.fakes.channels import FakeTransport
 from tests.fakes.endpoints import connect
@@ -321,7 +321,7 @@ class Refused(Case):
             (b'{"QMP": {}, "return"\r\n', "QEMU sent an invalid QMP message"),
             (b"[" * 5000 + b"\r\n", "QEMU sent an invalid QMP message"),
             (b'{"return": {}}\r\n', "this is not a QMP socket"),
-            (b"x" * (MAX_LINE + 1), f"QEMU sent more than {MAX_LINE} bytes in one message"),
+            (b"x" * (QMP_LINE + 1), f"QEMU sent more than {QMP_LINE} bytes in one message"),
             (b'{"QMP": {}}\r\n' * 3, "QEMU sent more than it was asked for"),
         ):
             self.vm.greeting = said

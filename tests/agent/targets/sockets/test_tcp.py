@@ -256,6 +256,8 @@ class Within(SynchronousTestCase):
         os.symlink("a/in.sock", self.where / "vms" / "in.sock")
         os.symlink(self.where / "vms", self.where / "vms-too")
         os.symlink("/run", self.where / "vms" / "away")
+        (self.where / "vms-evil").mkdir()
+        os.symlink("../vms-evil", self.where / "vms" / "beside")
 
     def path(self, name: str, path: str, **more: str) -> str:
         """Where a target leads, below this directory."""
@@ -276,6 +278,10 @@ class Within(SynchronousTestCase):
             self.assertEqual(refused.code, Refusal.NOT_ALLOWED)
             self.assertIn("docker.sock", refused.detail)
             self.assertNotIn("/", refused.reason)
+
+    def test_beside(self) -> None:
+        """A directory whose name only begins like the one that a path must stay in is outside of it."""
+        self.assertEqual(self.assertRaises(TargetError, self.path, "beside", "vms/{name}/x").code, Refusal.NOT_ALLOWED)
 
     def test_allowed(self) -> None:
         """`within` says otherwise, narrower too."""

@@ -12,10 +12,11 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.agent.targets.terminal.pty import KILL_AFTER, Pty, PtyConnection, PtyProtocol, exit_status
+from streamrelay.agent.targets.terminal.pty import Pty, PtyConnection, PtyProtocol, exit_status
 from streamrelay.errors import TargetError
 from streamrelay.protocol.close import FINISHED
 from streamrelay.protocol.summons import Refusal, Terms
+from tests.documented import KILL_AFTER
 from tests.fakes.channels import FakeTransport
 from tests.fakes.connections import Ear
 from tests.fakes.files import folder

@@ -1,0 +1,76 @@
+"""tests/documented.py: each number by which tests hold a limit stands in a document, in these words."""
+
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests import documented
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+PROTOCOL = {
+    "MAX_HANDSHAKE": "A request is at most 8 KiB.",
+    "HANDSHAKE_TIME": "From accept to 101 it has 5 s",
+    "CONNECT_TIME": "A target gets 10 s to be connected and the relay 10 s",
+    "LONGEST_WAIT": "then after twice as long, up to 2 s.",
+    "MAX_FRAME": "A frame may announce up to 1 GiB.",
+    "MAX_CONTROL": "One JSON object in one text message of at most 4096 bytes",
+    "CONTROL_BURST": "A leg may send bursts of 80;",
+    "CONTROL_RATE": "is given back every 5 s, 16 for each second, up to 80.",
+    "BEAT": "All times are multiples of one beat of 5 s",
+    "CLOSE_TIME": "It has 60 s for both and for the answer;",
+    "SERVER_CLOSES": "the relay closes TCP; a client of it waits 5 s for that.",
+    "FAILED_TIME": "is read no more, and is cut after 2 s",
+    "AGENT_PATIENCE": "and an agent's leg waits 30 s.",
+    "OPAQUE_MEMORY": "stays used for 60 s after its last leg came.",
+    "CLOCK_SKEW": "Clocks may differ by 5 s, both ways.",
+    "SUMMONS_LIFE": "``exp`` at most 30 s after ``iat``, and the claims",
+    "SUMMONS_LONGEST": "in ASCII, at most 16384 bytes",
+    "SUMMONS_MEMORY": "A ``jti`` is remembered for 70 s.",
+    "OPEN_TIME": "the platform waits 10.5 s for the answer",
+    "ASKED_LIFE": "so its ``exp`` is 5.5 s",
+    "LIST_FRESH": "share one question to the hosts, so it may be 2 s old",
+    "FETCHED_BODY": "an answer over 64 KiB, and one that isn't there",
+}
+OPERATIONS = {
+    "IN_ONE_DIRECTION": "256 KiB in each process",
+    "STREAMS_KNOWN": "streams known to a relay at once 100000",
+    "RELAY_GOODBYE": "every leg is closed with 1001 and gets 3 s to take it",
+    "SPICE_LINKS": "(SPICE has up to 16,",
+    "KILL_AFTER": "and SIGKILL 3 s later;",
+    "JOURNAL_CUT": "A message is cut after 65536 characters",
+    "LONGEST_SOCKET": "Its path has at most 107 bytes",
+    "MOST_TARGETS": "2000 targets",
+    "REQUEST_TIME": "a head and a body of 16 KiB each, 10 s",
+    "IDLE_TIME": "60 s in which nothing of it is taken",
+    "PIECE": "64 KiB at once; 60 s in which",
+    "SESSIONS_EACH": "16, then the oldest ends",
+    "ASKED_AT_ONCE": "64 at once; 64 KiB for an answer",
+    "BAD_BURST": "20 at once, then one in 3 s; 10000 addresses",
+    "BAD_EVERY": "20 at once, then one in 3 s; 10000 addresses",
+    "JWKS_TIME": "one in 10 s; 5 s, 64 KiB, 64 keys",
+    "JWKS_RETRY": "one in 10 s; 5 s, 64 KiB, 64 keys",
+    "JWKS_KEYS": "one in 10 s; 5 s, 64 KiB, 64 keys",
+}
+SECURITY = {
+    "FIRST_READ": "Reads begin with 16 KiB and grow to 192 KiB.",
+    "READ": "Reads begin with 16 KiB and grow to 192 KiB.",
+    "QMP_LINE": "is bounded (64 KiB a line, 10 s in all)",
+}
+PAGES = {"protocol.rst": PROTOCOL, "operations.rst": OPERATIONS, "security.rst": SECURITY}
+
+
+class Numbers(SynchronousTestCase):
+    """The list, compared both ways."""
+
+    def test_told(self) -> None:
+        """Each number stands where it is said to."""
+        for page, words in PAGES.items():
+            text = " ".join((DOCS / page).read_text().split())
+            for name, phrase in words.items():
+                self.assertIn(phrase, text, name)
+
+    def test_complete(self) -> None:
+        """Each number is told somewhere."""
+        told = {name for words in PAGES.values() for name in words}
+        self.assertEqual({name for name in vars(documented) if name.isupper()}, told)
