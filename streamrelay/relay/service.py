@@ -68,7 +68,7 @@ class AdmittedLeg:
             log.info("stream {name}: the {role} {peer} was still waiting when the relay stopped", **about)
         else:
             log.info("stream {name}: the {role} {peer} timed out waiting for the other side", **about)
-        self.relay.rendezvous.withdraw(self.claims.sub, self.claims.role, self)
+        self.relay.rendezvous.withdraw(self.claims.stream, self.claims.role, self)
 
     def _gone(self) -> None:
         self.relay.gone(self)
@@ -182,7 +182,7 @@ class Relay(Service):
             if self.config.agent_ca and claims.role == "agent":
                 check_certificate(claims.host, request.certificate)
             # Last, as it uses the token up: whoever is refused for anything else may come again with it.
-            self.rendezvous.admit(claims.sub, claims.role, claims.links, claims.exp + CLOCK_SKEW)
+            self.rendezvous.admit(claims.stream, claims.role, claims.links, claims.exp + CLOCK_SKEW)
         except Refused as refusal:
             log.info(
                 "refused the {role} {peer} with token {mark}: {why}",
@@ -217,7 +217,7 @@ class Relay(Service):
 
     def leg_opened(self, admitted: AdmittedLeg) -> None:
         """Pair a leg that has just opened, or let it wait."""
-        other = self.rendezvous.meet(admitted.claims.sub, admitted.claims.role, admitted)
+        other = self.rendezvous.meet(admitted.claims.stream, admitted.claims.role, admitted)
         if other is not None:
             client, agent = (admitted, other) if admitted.claims.role == "client" else (other, admitted)
             self._pair(client, agent)
@@ -264,11 +264,11 @@ class Relay(Service):
         bounds = Bounds(limits, self.clock, client.connection.heartbeat)
         if min(client.claims.links, agent.claims.links) == 1:
             return bounds
-        return self.bounds.setdefault(client.claims.sub, bounds)
+        return self.bounds.setdefault(client.claims.stream, bounds)
 
     def gone(self, admitted: AdmittedLeg) -> None:
         """Forget a leg that holds nothing any more; at a stop the last one ends the waiting."""
-        self.rendezvous.leave(admitted.claims.sub)
+        self.rendezvous.leave(admitted.claims.stream)
         self.legs.discard(admitted)
         if self._empty is not None and not self.legs:
             done, self._empty = self._empty, None

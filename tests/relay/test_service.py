@@ -362,6 +362,19 @@ class Signed(SignedCase):
         self.assertEqual([self.status(token=token), self.status(token=token)], [101, 401])
         self.assertEqual(self.status(token=self.mint()), 401)
 
+    def test_two_platforms(self) -> None:
+        """Legs of two platforms never meet, nor use up each other's tokens, though their streams have the same id."""
+        (key, public), (other, other_public) = key_pair(self), key_pair(self)
+        self.start(tokens="signed", platform_key=(str(public), str(other_public)), id="relay-1")
+        self.relay.now = time.time
+        ours, theirs = Signer.load(str(key)), Signer.load(str(other))
+        for signer, role, streams in ((ours, "agent", 0), (theirs, "client", 0), (theirs, "agent", 1)):
+            self.leg(role, signer.mint("relay-1", role=role, sub=STREAM, kid=ours.kid))  # that claim says nothing
+            self.assertEqual(self.relay.streams, streams)
+        client = self.leg("client", ours.mint("relay-1", role="client", sub=STREAM))
+        client.send(b"ours")
+        self.assertEqual(self.relay.streams, 2)
+
     def test_wrong(self) -> None:
         """A token of the other role, for another relay, or no token at all is refused with 401, all alike."""
         for token in (self.mint("agent"), self.mint(audience="relay-2"), self.mint()[:-5], STREAM, ""):
