@@ -55,6 +55,11 @@ class Rendezvous(Generic[Leg]):
         meeting.present += 1
         meeting.until = max(meeting.until, until)
 
+    def is_awaited(self, stream: str, role: str) -> bool:
+        """Tell whether a leg waits for one of this role."""
+        meeting = self.meetings.get(stream)
+        return meeting is not None and bool(meeting.waiting[OTHER[role]])
+
     def meet(self, stream: str, role: str, leg: Leg) -> Leg | None:
         """Return the leg that has waited longest for one of this role; if none waits, let this one wait: None."""
         waiting = self.meetings[stream].waiting

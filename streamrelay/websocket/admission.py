@@ -20,6 +20,8 @@ class LegRequest:
     peer: str
     certificate: tuple[str, ...] | None = None
     """Names of the verified certificate that the leg has shown; None if it has shown none."""
+    address: str | None = None
+    """The client's address, as the connection or a trusted proxy tells it; None if it came by a unix socket."""
 
 
 class Admission(Protocol):

@@ -100,8 +100,10 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
 
     def onConnect(self, request: Any) -> str | None:
         try:
-            leg_request = read_request(self.http_request_uri, request.headers, request.protocols, self._whose(request))
-            self._admission = self.factory.admitter.admit(evolve(leg_request, certificate=peer_names(self.transport)))
+            client = self.factory.admitter.client(self.address, request.headers.get("x-forwarded-for"))
+            asked = read_request(self.http_request_uri, request.headers, request.protocols, self._name(client))
+            asked = evolve(asked, address=client, certificate=peer_names(self.transport))
+            self._admission = self.factory.admitter.admit(asked)
         except Refused as refusal:
             raise ConnectionDeny(refusal.status, refusal.reason) from None
         except Exception:
@@ -109,9 +111,8 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
             raise ConnectionDeny(500, "an error in the relay") from None
         return choose_subprotocol(request.protocols)
 
-    def _whose(self, request: Any) -> str:
+    def _name(self, client: str | None) -> str:
         """Return the client's address for logs: the one that the proxies tell, if it came through such."""
-        client = self.factory.admitter.client(self.address, request.headers.get("x-forwarded-for"))
         if client is None or client == self.address:
             return address(self.transport)
         return client
