@@ -88,6 +88,22 @@ class Case(SynchronousTestCase):
         return status, told["code"]
 
 
+class Secured(Case):
+    """What every answer tells a browser of TLS."""
+
+    def test_strict_transport(self) -> None:
+        """Over TLS of ours browsers are told to come by TLS from then on; not over plain HTTP, nor at a name of the
+        machine itself, where other programs have ports, too."""
+        name = "strict-transport-security"
+        for path in ("/v1/session", "/nothing", "/", "/health"):
+            self.secure = True
+            self.assertEqual(self.ask("GET", path)[1].get(name), "max-age=31536000", path)
+            for host in ("localhost:8444", "127.0.0.1", "[::1]:8444", "[", ""):
+                self.assertNotIn(name, self.ask("GET", path, Host=host)[1], host)
+            self.secure = False
+            self.assertNotIn(name, self.ask("GET", path)[1], path)
+
+
 class Streams(Case):
     """/v1/streams"""
 
