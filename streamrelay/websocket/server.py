@@ -4,6 +4,7 @@ Once it is done a `FramedConnection` takes over the transport; autobahn sees no 
 know autobahn.
 """
 
+import re
 from typing import Any, Final
 
 from attrs import evolve
@@ -32,6 +33,7 @@ from streamrelay.websocket.frame_writer import Masking
 
 log = Logger()
 
+_HEALTH: Final = re.compile(rb"(GET|HEAD) /health HTTP/1\.[01]\r\n")
 _REASONS: Final = {
     400: "Bad Request",
     401: "Unauthorized",
@@ -96,7 +98,21 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         except ValueError:
             self.failHandshake("malformed")
             return
+        if asked := _HEALTH.match(self.data):
+            self._tell_health(asked[1] == b"HEAD")
+            return
         super().processHandshake()
+
+    def _tell_health(self, head_only: bool) -> None:
+        """Answer whether legs may come, in the words of HTTP/1.0 and 1.1, and close."""
+        self._refused = True
+        ready = not self.factory.admitter.stopping
+        status, text = ("200 OK", "ready\n") if ready else ("503 Service Unavailable", "not ready\n")
+        self.transport.write(
+            f"HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\n"
+            f"Content-Length: {len(text)}\r\nConnection: close\r\n\r\n{'' if head_only else text}".encode()
+        )
+        self.transport.loseConnection()
 
     def onConnect(self, request: Any) -> str | None:
         try:
