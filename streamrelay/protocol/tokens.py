@@ -46,6 +46,13 @@ class LegClaims(Limits, frozen=True):
     target: str = ""
     user: str = ""
     links: Annotated[int, Meta(ge=1, le=32)] = 1
+    kid: str = ""
+    """The key that has signed it, whatever the claims say; empty of an opaque token."""
+
+    @property
+    def stream(self) -> str:
+        """The stream's name among those of all platforms: two of them may have the same id, never the same key."""
+        return f"{self.kid} {self.sub}"
 
 
 def new_id() -> str:
@@ -112,11 +119,13 @@ class Verifier:
         return cls({key_id(key): key for key in keys}, audience)
 
     def claims(self, token: str, role: str) -> dict[str, Any]:
-        """Return the claims of a token that holds good now in this `role`, or raise `TokenError`."""
+        """Return the claims of a token that holds good now in this `role`, its key's id among them, or raise
+        `TokenError`."""
         if len(token) > 8192 or not re.fullmatch(JWT, token):
             raise TokenError("not a JWT")
         try:
-            key = self.keys[jwt.get_unverified_header(token).get("kid", "")]
+            kid = jwt.get_unverified_header(token).get("kid", "")
+            key = self.keys[kid]
             claims: dict[str, Any] = jwt.decode(
                 token,
                 key,
@@ -137,7 +146,7 @@ class Verifier:
             raise TokenError(f"its role is not {role}")
         if claims["exp"] > claims["iat"] + LONGEST_LIFE:  # a difference may overflow
             raise TokenError("its lifetime is too long")
-        return claims
+        return {**claims, "kid": kid}
 
     def leg(self, token: str, role: Role) -> LegClaims:
         """Return the claims of a leg's token, or raise `TokenError`."""

@@ -45,6 +45,9 @@ class RelayConfig(Limits, frozen=True, forbid_unknown_fields=True):
     max_handshakes_per_address: Annotated[int, Meta(ge=1)] = 20
     """Connections at once from one address (of IPv6, a /64) whose handshake isn't done, over which new ones are
     dropped; proxies are exempt."""
+    max_waiting_per_address: Annotated[int, Meta(ge=1)] = 1000
+    """Legs at once of one address (of IPv6, a /64) that wait for the other one, over which new ones are answered 503.
+    With opaque tokens only, which anybody can make up; proxies are exempt."""
     insecure: Annotated[bool, Option("Allow ports without TLS beyond this machine")] = False
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The rendezvous of legs, which wait under their stream's id, and the matching of one with another. No time, no I/O.
+"""The rendezvous of legs, which wait under their stream's name, and the matching of one with another. No time, no I/O.
 
 A token pairs once: every admission is counted, and beyond a stream's links there is none, however the others ended.
 An agent's token may admit more legs than its stream needs; the client's token says how many there will be. So an
@@ -34,7 +34,7 @@ class Meeting(Generic[Leg]):
 
 @define(eq=False)
 class Rendezvous(Generic[Leg]):
-    """Streams by their ids, of which at most `most` are known at once (protocol.rst, "Rendezvous")."""
+    """Streams by their names, of which at most `most` are known at once (protocol.rst, "Rendezvous")."""
 
     most: int = 100_000
     meetings: dict[str, Meeting[Leg]] = field(factory=dict)
@@ -54,6 +54,11 @@ class Rendezvous(Generic[Leg]):
         meeting.admitted[role] += 1
         meeting.present += 1
         meeting.until = max(meeting.until, until)
+
+    def is_awaited(self, stream: str, role: str) -> bool:
+        """Tell whether a leg waits for one of this role."""
+        meeting = self.meetings.get(stream)
+        return meeting is not None and bool(meeting.waiting[OTHER[role]])
 
     def meet(self, stream: str, role: str, leg: Leg) -> Leg | None:
         """Return the leg that has waited longest for one of this role; if none waits, let this one wait: None."""

@@ -25,6 +25,7 @@ from streamrelay.protocol.tokens import LegClaims, TokenError, Verifier, fingerp
 from streamrelay.relay.config import RelayConfig
 from streamrelay.relay.leg import Leg, LegCore, make_leg
 from streamrelay.relay.rendezvous import Rendezvous
+from streamrelay.relay.waiting_room import Crowded, WaitingRoom
 from streamrelay.websocket.admission import Admission, Admitter, LegRequest
 from streamrelay.websocket.connection import FramedConnection
 
@@ -68,7 +69,7 @@ class AdmittedLeg:
             log.info("stream {name}: the {role} {peer} was still waiting when the relay stopped", **about)
         else:
             log.info("stream {name}: the {role} {peer} timed out waiting for the other side", **about)
-        self.relay.rendezvous.withdraw(self.claims.sub, self.claims.role, self)
+        self.relay.rendezvous.withdraw(self.claims.stream, self.claims.role, self)
 
     def _gone(self) -> None:
         self.relay.gone(self)
@@ -91,6 +92,7 @@ class Relay(Service):
     streams: int = 0
     """Number of splices that live."""
     handshakes: ConnectionQuota = field(init=False)
+    room: WaitingRoom = field(init=False)
     turned_away: dict[str, Seldom] = field(init=False)
     """Tellers of dropped connections, by the setting that drops them."""
     proxies: Proxies = field(init=False)
@@ -106,8 +108,9 @@ class Relay(Service):
         self.handshakes = ConnectionQuota(config.max_handshakes, config.max_handshakes_per_address)
         self.turned_away = {
             name: turned_away(self.clock, f"{name} = {getattr(config, name)}")
-            for name in ("max_handshakes_per_address", "max_handshakes", "max_connections")
+            for name in ("max_handshakes_per_address", "max_handshakes", "max_connections", "max_waiting_per_address")
         }
+        self.room = WaitingRoom(config.max_waiting_per_address, self.turned_away["max_waiting_per_address"])
         self.proxies = Proxies.named(config.proxies, config.proxy_protocol)
         if self.config.tokens == "signed":
             self.verifier = Verifier.load(list(self.config.platform_key), self.config.id)
@@ -181,8 +184,11 @@ class Relay(Service):
             claims, name = self._claims(request, mark)
             if self.config.agent_ca and claims.role == "agent":
                 check_certificate(claims.host, request.certificate)
+            bucket = self._room_for(claims, request.address)
             # Last, as it uses the token up: whoever is refused for anything else may come again with it.
-            self.rendezvous.admit(claims.sub, claims.role, claims.links, claims.exp + CLOCK_SKEW)
+            self.rendezvous.admit(claims.stream, claims.role, claims.links, claims.exp + CLOCK_SKEW)
+        except Crowded:
+            raise
         except Refused as refusal:
             log.info(
                 "refused the {role} {peer} with token {mark}: {why}",
@@ -193,6 +199,7 @@ class Relay(Service):
             )
             raise
         admitted = AdmittedLeg(self, claims, name, request.peer)
+        self.room.enter(admitted, bucket)
         self.legs.add(admitted)
         return admitted
 
@@ -213,11 +220,16 @@ class Relay(Service):
             raise Refused(401, "token", detail=str(error)) from None
         return claims, claims.sub
 
+    def _room_for(self, claims: LegClaims, address: str | None) -> str:
+        """Return the bucket under which a leg waits (empty if it needn't, or a platform has sent it) or raise."""
+        waits = self.verifier is None and not self.rendezvous.is_awaited(claims.stream, claims.role)
+        return self.room.look(self.proxies.bucket(address) if waits else "")
+
     # -- pairing ---------------------------------------------------------------------------------------------
 
     def leg_opened(self, admitted: AdmittedLeg) -> None:
         """Pair a leg that has just opened, or let it wait."""
-        other = self.rendezvous.meet(admitted.claims.sub, admitted.claims.role, admitted)
+        other = self.rendezvous.meet(admitted.claims.stream, admitted.claims.role, admitted)
         if other is not None:
             client, agent = (admitted, other) if admitted.claims.role == "client" else (other, admitted)
             self._pair(client, agent)
@@ -252,8 +264,9 @@ class Relay(Service):
         log.debug("stream {name} opened", name=client.name)
         # Both legs know their splice before it starts, as it may end at once; and "met" goes out before any byte of the
         # client, as the agent takes bytes before it for a protocol error.
-        client.leg.pair(splice)
-        agent.leg.pair(splice)
+        for admitted in (client, agent):
+            admitted.leg.pair(splice)
+            self.room.leave(admitted)
         met = Control(met=Met(mode, client.peer))
         agent.connection.send_control(codec.encode(met))
         splice.start()
@@ -264,11 +277,12 @@ class Relay(Service):
         bounds = Bounds(limits, self.clock, client.connection.heartbeat)
         if min(client.claims.links, agent.claims.links) == 1:
             return bounds
-        return self.bounds.setdefault(client.claims.sub, bounds)
+        return self.bounds.setdefault(client.claims.stream, bounds)
 
     def gone(self, admitted: AdmittedLeg) -> None:
         """Forget a leg that holds nothing any more; at a stop the last one ends the waiting."""
-        self.rendezvous.leave(admitted.claims.sub)
+        self.rendezvous.leave(admitted.claims.stream)
+        self.room.leave(admitted)
         self.legs.discard(admitted)
         if self._empty is not None and not self.legs:
             done, self._empty = self._empty, None

@@ -20,6 +20,8 @@ class LegRequest:
     peer: str
     certificate: tuple[str, ...] | None = None
     """Names of the verified certificate that the leg has shown; None if it has shown none."""
+    address: str | None = None
+    """The client's address, as the connection or a trusted proxy tells it; None if it came by a unix socket."""
 
 
 class Admission(Protocol):
@@ -34,6 +36,9 @@ class Admission(Protocol):
 
 class Admitter(Protocol):
     """A judge of opening requests."""
+
+    stopping: bool
+    """True once no leg is let in any more."""
 
     def admit(self, request: LegRequest) -> Admission:
         """Let a leg in, or raise `Refused` with the status of the answer (protocol.rst, "Refused before 101")."""

@@ -4,6 +4,7 @@ Once it is done a `FramedConnection` takes over the transport; autobahn sees no 
 know autobahn.
 """
 
+import re
 from typing import Any, Final
 
 from attrs import evolve
@@ -32,6 +33,7 @@ from streamrelay.websocket.frame_writer import Masking
 
 log = Logger()
 
+_HEALTH: Final = re.compile(rb"(GET|HEAD) /health HTTP/1\.[01]\r\n")
 _REASONS: Final = {
     400: "Bad Request",
     401: "Unauthorized",
@@ -96,12 +98,28 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         except ValueError:
             self.failHandshake("malformed")
             return
+        if asked := _HEALTH.match(self.data):
+            self._tell_health(asked[1] == b"HEAD")
+            return
         super().processHandshake()
+
+    def _tell_health(self, head_only: bool) -> None:
+        """Answer whether legs may come, in the words of HTTP/1.0 and 1.1, and close."""
+        self._refused = True
+        ready = not self.factory.admitter.stopping
+        status, text = ("200 OK", "ready\n") if ready else ("503 Service Unavailable", "not ready\n")
+        self.transport.write(
+            f"HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\n"
+            f"Content-Length: {len(text)}\r\nConnection: close\r\n\r\n{'' if head_only else text}".encode()
+        )
+        self.transport.loseConnection()
 
     def onConnect(self, request: Any) -> str | None:
         try:
-            leg_request = read_request(self.http_request_uri, request.headers, request.protocols, self._whose(request))
-            self._admission = self.factory.admitter.admit(evolve(leg_request, certificate=peer_names(self.transport)))
+            client = self.factory.admitter.client(self.address, request.headers.get("x-forwarded-for"))
+            asked = read_request(self.http_request_uri, request.headers, request.protocols, self._name(client))
+            asked = evolve(asked, address=client, certificate=peer_names(self.transport))
+            self._admission = self.factory.admitter.admit(asked)
         except Refused as refusal:
             raise ConnectionDeny(refusal.status, refusal.reason) from None
         except Exception:
@@ -109,9 +127,8 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
             raise ConnectionDeny(500, "an error in the relay") from None
         return choose_subprotocol(request.protocols)
 
-    def _whose(self, request: Any) -> str:
+    def _name(self, client: str | None) -> str:
         """Return the client's address for logs: the one that the proxies tell, if it came through such."""
-        client = self.factory.admitter.client(self.address, request.headers.get("x-forwarded-for"))
         if client is None or client == self.address:
             return address(self.transport)
         return client

@@ -308,6 +308,42 @@ class Admission(Case):
         self.assertEqual([line.split(":")[0] for line in heard.lines], expected)
         self.assertIn("9 of 192.0.2.1", heard.lines[2])
 
+    def waiting(self, token: str, address: str | None, role: str = "agent") -> int:
+        """The status of a leg from an address, which opens if it is let in."""
+        request = LegRequest(role, token, None, f"{address}:1", address=address)
+        try:
+            admitted = self.relay.admit(request)
+        except Refused as refusal:
+            return refusal.status
+        connection = FramedConnection(FakeChannel(), self.clock, relay_pulse(self.relay), Masking.NONE, True)
+        admitted.opened(connection)
+        self.addCleanup(connection.connection_lost, "")
+        self.here.append(connection)
+        return 101
+
+    def test_waiting(self) -> None:
+        """One address has so many legs that wait and no more; who is waited for is let in, and so are others."""
+        self.start(max_waiting_per_address=2, proxies=("10.0.0.0/8",))
+        self.here: list[FramedConnection] = []
+        heard = Heard(self)
+        names = [letter * 22 for letter in "abcdefghijk"]
+        self.assertEqual([self.waiting(name, "2001:db8::1") for name in names[:3]], [101, 101, 503])
+        self.assertEqual(self.waiting(names[2], "2001:db8::2"), 503)
+        self.assertEqual(self.waiting(names[0], "2001:db8::3", "client"), 101)  # met, so that both wait no more
+        self.assertEqual([self.waiting(name, "2001:db8::1") for name in names[2:4]], [101, 503])
+        for address in ("192.0.2.1", "10.1.1.1", None):
+            self.assertEqual(self.waiting(names[3], address, "client" if address is None else "agent"), 101)
+            self.relay.rendezvous.forget(1e9)
+            names.pop(3)
+        self.clock.advance(self.relay.config.patience)
+        self.assertEqual(self.waiting(names[3], "2001:db8::1"), 503)  # those that are told hold a connection yet
+        for connection in self.here:
+            connection.connection_lost("")
+        self.assertEqual([self.waiting(name, "2001:db8::1") for name in names[3:6]], [101, 101, 503])
+        self.clock.advance(1)
+        self.assertEqual([line for line in heard.lines if "refused" in line], [])
+        self.assertIn("3 connections were dropped by max_waiting_per_address = 2: 3 of 2001:db8::/64", heard.text)
+
     def test_agents_certificate(self) -> None:
         """Where agents must show certificates, one without is refused, and one in another host's name."""
         key, public = key_pair(self)
@@ -375,6 +411,19 @@ class Signed(SignedCase):
         token = self.mint()
         self.assertEqual([self.status(token=token), self.status(token=token)], [101, 401])
         self.assertEqual(self.status(token=self.mint()), 401)
+
+    def test_two_platforms(self) -> None:
+        """Legs of two platforms never meet, nor use up each other's tokens, though their streams have the same id."""
+        (key, public), (other, other_public) = key_pair(self), key_pair(self)
+        self.start(tokens="signed", platform_key=(str(public), str(other_public)), id="relay-1")
+        self.relay.now = time.time
+        ours, theirs = Signer.load(str(key)), Signer.load(str(other))
+        for signer, role, streams in ((ours, "agent", 0), (theirs, "client", 0), (theirs, "agent", 1)):
+            self.leg(role, signer.mint("relay-1", role=role, sub=STREAM, kid=ours.kid))  # that claim says nothing
+            self.assertEqual(self.relay.streams, streams)
+        client = self.leg("client", ours.mint("relay-1", role="client", sub=STREAM))
+        client.send(b"ours")
+        self.assertEqual(self.relay.streams, 2)
 
     def test_wrong(self) -> None:
         """A token of the other role, for another relay, or no token at all is refused with 401, all alike."""

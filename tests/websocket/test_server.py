@@ -65,6 +65,29 @@ class Case(SynchronousTestCase):
         return int(answer.split()[1]) if answer else 0
 
 
+class Health(Case):
+    """GET /health, as balancers ask it."""
+
+    def test_ready(self) -> None:
+        """Whoever asks is told whether legs may come, by HTTP/1.0 too and without a Host, and nothing else."""
+        for stopping, status, body in ((False, "200 OK", "ready\n"), (True, "503 Service Unavailable", "not ready\n")):
+            self.admitter.stopping = stopping
+            for line, text in (
+                ("GET /health HTTP/1.0", body),
+                ("GET /health HTTP/1.1", body),
+                ("HEAD /health HTTP/1.0", ""),
+            ):
+                self.request()
+                answer = self.answer(f"{line}\r\n\r\n".encode())
+                self.assertTrue(answer.startswith(f"HTTP/1.1 {status}\r\n"), answer)
+                self.assertIn(f"\r\nContent-Length: {len(body)}\r\n", answer)
+                self.assertEqual(answer.partition("\r\n\r\n")[2], text)
+        self.assertEqual(self.admitter.inside, [])
+        for line in ("POST /health HTTP/1.1", "GET /healthy HTTP/1.1", "GET /health?x HTTP/1.1"):
+            self.request()
+            self.assertNotIn("ready", self.answer(f"{line}\r\n\r\n".encode()), line)
+
+
 class Admitted(Case):
     """Legs that come in."""
 

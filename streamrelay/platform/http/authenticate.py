@@ -6,7 +6,7 @@ never passed over for a weaker one:
 1. ``Authorization``: a key, or a JWT of the issuer,
 2. the cookie of the console's session,
 3. with ``forward``, any other Authorization or Cookie: the system that is asked may know it,
-4. nothing: the anonymous user, on this machine alone.
+4. nothing: the anonymous user, on this machine alone, and for no page of another site.
 """
 
 from collections.abc import Mapping
@@ -93,7 +93,7 @@ class Authenticator:
         return not brings and not strangers and self._anonymous(credentials) is None
 
     def _anonymous(self, credentials: Credentials) -> User | None:
-        return self.ring.user(None) if credentials.local else None
+        return self.ring.user(None) if credentials.local and credentials.own_page else None
 
     async def _by_authorization(self, credentials: Credentials) -> Caller:
         bearer, address = credentials.bearer, credentials.address

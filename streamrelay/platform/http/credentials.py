@@ -7,12 +7,10 @@ from twisted.web.server import Request
 from streamrelay.net.proxies import Proxies
 from streamrelay.platform.auth.credentials import Credentials
 from streamrelay.platform.http import cookies
-from streamrelay.platform.http.origin import client_address, header, is_local, is_own_page
+from streamrelay.platform.http.origin import SAFE, client_address, header, is_local, is_own_page
 
 CSRF: Final = "x-csrf-token"
 """The header that repeats what ``/v1/session`` has told the page."""
-SAFE: Final = (b"GET", b"HEAD")
-"""Methods that change nothing."""
 
 
 def read_credentials(request: Request, proxies: Proxies) -> Credentials:

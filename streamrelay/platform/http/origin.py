@@ -10,6 +10,8 @@ from streamrelay.net.proxies import Proxies
 from streamrelay.protocol.names import is_loopback
 
 NO_PROXIES: Final = Proxies()
+SAFE: Final = (b"GET", b"HEAD")
+"""Methods that change nothing."""
 
 
 def header(request: Request, name: str) -> str | None:
@@ -24,12 +26,17 @@ def client_address(request: Request, proxies: Proxies = NO_PROXIES) -> str:
     return proxies.client(address, header(request, "x-forwarded-for")) or "unix"
 
 
+def asked_name(request: Request) -> str:
+    """Return the name in a request's Host, without its port; empty if there is none."""
+    try:
+        return urlsplit("//" + (header(request, "host") or "")).hostname or ""
+    except ValueError:
+        return ""
+
+
 def is_local(request: Request) -> bool:
     """Tell whether a request comes from this machine, by one of its own names (no DNS rebinding) and by no proxy."""
-    try:
-        name = urlsplit("//" + (header(request, "host") or "")).hostname or ""
-    except ValueError:
-        return False
+    name = asked_name(request)
     proxied = any(header(request, name) for name in ("forwarded", "x-forwarded-for", "via"))
     return is_loopback(name) and is_loopback(client_address(request)) and not proxied
 
@@ -41,7 +48,8 @@ def is_own_page(request: Request) -> bool:
     A proxy that does TLS hides the scheme from us, so both are taken on a plain connection.
     """
     site, origin = header(request, "sec-fetch-site"), header(request, "origin")
-    if site is not None and site != "same-origin":
+    is_typed = site == "none" and request.method in SAFE  # by a person, or from a bookmark
+    if site is not None and site != "same-origin" and not is_typed:
         return False
     schemes = ("https",) if request.isSecure() else ("https", "http")
     return origin is None or origin in [f"{scheme}://{header(request, 'host')}" for scheme in schemes]

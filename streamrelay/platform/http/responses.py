@@ -6,6 +6,8 @@ import msgspec
 from twisted.web.server import Request
 
 from streamrelay.errors import Refused
+from streamrelay.platform.http.origin import asked_name
+from streamrelay.protocol.names import is_loopback
 
 _TITLES: Final = {
     400: "Bad request",
@@ -51,9 +53,22 @@ def send_json(request: Request, status: int, body: object) -> None:
     request.finish()
 
 
+def send_health(request: Request, ready: bool) -> None:
+    """Answer a balancer's question: 200 if requests may come, else 503."""
+    text = b"ready\n" if ready else b"not ready\n"
+    request.setResponseCode(200 if ready else 503)
+    secure_headers(request)
+    request.setHeader("Content-Type", "text/plain; charset=utf-8")
+    request.setHeader("Content-Length", str(len(text)))
+    request.write(text)
+    request.finish()
+
+
 def secure_headers(request: Request, policy: str = "default-src 'none'") -> None:
     """Set the headers that every answer carries; not a word of Twisted's about who answers."""
     request.responseHeaders.removeHeader(b"Server")
+    if request.isSecure() and (name := asked_name(request)) and not is_loopback(name):
+        request.setHeader("Strict-Transport-Security", "max-age=31536000")  # a year
     request.setHeader("Cache-Control", "no-store")
     request.setHeader("X-Content-Type-Options", "nosniff")
     request.setHeader("Referrer-Policy", "no-referrer")

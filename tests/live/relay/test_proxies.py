@@ -8,8 +8,10 @@ from websockets.sync.client import ClientConnection
 from streamrelay.protocol.tokens import new_id
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import RelayAlone
+from tests.live.support.http import ask
 from tests.live.support.ports import answers, free_port
 from tests.live.support.processes import Program, need_program
+from tests.live.support.sockets import Listener
 from tests.live.support.waiting import until
 from tests.live.support.websockets import websocket
 
@@ -136,11 +138,8 @@ class Proxied(LiveTest):
 class Sample(LiveTest):
     """The sample of HAProxy's settings in etc/."""
 
-    def test_slow_bodies(self) -> None:
-        """A request whose body comes slowly takes no slot of the platform: only whole requests reach it, while
-        websockets pass as ever."""
-        haproxy, port = need_program("haproxy"), free_port()
-        platform, relay = self.listen(), RelayAlone(self.folder, tokens="opaque")
+    def start(self, haproxy: str, port: int, relay: RelayAlone, platform_port: int) -> None:
+        """Start HAProxy by the sample, before a relay and what is to be the platform."""
         self.addCleanup(relay.stop)
         relay.start()
         text = (Path(__file__).resolve().parents[3] / "etc/haproxy.cfg").read_text()
@@ -148,18 +147,55 @@ class Sample(LiveTest):
             ("bind :443 ssl crt /etc/streamrelay/haproxy/ alpn http/1.1", f"bind 127.0.0.1:{port}"),
             ("maxconn 20000", "maxconn 100\n    nbthread 1"),  # few descriptors; one after the other
             ("127.0.0.1:8780", f"127.0.0.1:{relay.relay_port}"),
-            ("127.0.0.1:8800", f"127.0.0.1:{platform.port}"),
+            ("127.0.0.1:8800", f"127.0.0.1:{platform_port}"),
         ):
             self.assertIn(old, text)
             text = text.replace(old, new)
         (self.folder / "haproxy.cfg").write_text(text)
         self.program("haproxy", haproxy, "-db", "-f", str(self.folder / "haproxy.cfg"))
         until(lambda: answers(port), what="haproxy")
+
+    def asked(self, platform: Listener) -> bytes:
+        """The next request that reaches what stands for the platform; looks whether it is well are answered."""
+        while True:
+            connection = platform.accept()
+            request = connection.recv(1000)
+            if not request.startswith(b"GET /health "):
+                return request
+            connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n")
+            connection.close()
+
+    def test_not_ready(self) -> None:
+        """A platform that has no bus gets no request, though it would answer; the relay, which is well, gets its
+        legs."""
+        haproxy, port, platform = need_program("haproxy"), free_port(), free_port()
+        (self.folder / "keys.toml").write_text("")
+        (self.folder / "keys.toml").chmod(0o644)
+        self.twistd(
+            "streamplatform",
+            *("--tokens=opaque", f"--keys={self.folder}/keys.toml", f"--listen=tcp:{platform}:interface=127.0.0.1"),
+            *("--relay=ws://127.0.0.1:1", f"--nats=nats://127.0.0.1:{free_port()}"),
+        )
+        until(lambda: answers(platform), what="the platform")
+        self.start(haproxy, port, relay := RelayAlone(self.folder, tokens="opaque"), platform)
+        named = {"Host": "platform.example"}
+        until(lambda: ask(port, "GET", "/v1/session", None, named).status == 503, what="no platform")
+        self.assertEqual(ask(platform, "GET", "/v1/session").status, 200)
+        self.assertEqual(ask(platform, "GET", "/health").text, "not ready\n")
+        self.assertEqual(ask(relay.relay_port, "GET", "/health").text, "ready\n")
+        self.websocket(f"ws://127.0.0.1:{port}/agent/{new_id()}")
+
+    def test_slow_bodies(self) -> None:
+        """A request whose body comes slowly takes no slot of the platform: only whole requests reach it, while
+        websockets pass as ever."""
+        haproxy, port = need_program("haproxy"), free_port()
+        platform, relay = self.listen(), RelayAlone(self.folder, tokens="opaque")
+        self.start(haproxy, port, relay, platform.port)
         sent = [self.send(port, path) for path in ("slow", "whole")]
         sent[1].sendall(b"34")
-        self.assertTrue(platform.accept().recv(1000).startswith(b"POST /whole "))
+        self.assertTrue(self.asked(platform).startswith(b"POST /whole "))
         sent[0].sendall(b"34")
-        self.assertTrue(platform.accept().recv(1000).startswith(b"POST /slow "))
+        self.assertTrue(self.asked(platform).startswith(b"POST /slow "))
         token = new_id()
         client = self.websocket(f"ws://127.0.0.1:{port}/client/{token}")
         agent = self.websocket(f"ws://127.0.0.1:{port}/agent/{token}")

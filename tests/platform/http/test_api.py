@@ -88,6 +88,44 @@ class Case(SynchronousTestCase):
         return status, told["code"]
 
 
+class Secured(Case):
+    """What every answer tells a browser of TLS."""
+
+    def test_strict_transport(self) -> None:
+        """Over TLS of ours browsers are told to come by TLS from then on; not over plain HTTP, nor at a name of the
+        machine itself, where other programs have ports, too."""
+        name = "strict-transport-security"
+        for path in ("/v1/session", "/nothing", "/", "/health"):
+            self.secure = True
+            self.assertEqual(self.ask("GET", path)[1].get(name), "max-age=31536000", path)
+            for host in ("localhost:8444", "127.0.0.1", "[::1]:8444", "[", ""):
+                self.assertNotIn(name, self.ask("GET", path, Host=host)[1], host)
+            self.secure = False
+            self.assertNotIn(name, self.ask("GET", path)[1], path)
+
+
+class Health(Case):
+    """/health"""
+
+    def health(self, method: str = "GET", version: str = "1.1") -> tuple[bytes, bytes]:
+        """The status line's end and the body of an answer."""
+        head, _, body = self.send(f"{method} /health HTTP/{version}\r\n\r\n".encode()).value().partition(b"\r\n\r\n")
+        return head.split(b"\r\n")[0].split(b" ", 1)[1], body
+
+    def test_ready(self) -> None:
+        """Whoever asks is told whether the bus is there, by HTTP/1.0 too and without a Host, and nothing else."""
+        for connected, status, body in (
+            (True, b"200 OK", b"ready\n"),
+            (False, b"503 Service Unavailable", b"not ready\n"),
+        ):
+            self.patch(type(self.platform.bus), "connected", connected)
+            for version in ("1.0", "1.1"):
+                self.assertEqual(self.health("GET", version), (status, body))
+                self.assertEqual(self.health("HEAD", version), (status, b""))
+        self.assertEqual(self.problem("POST", "/health", b""), (405, "method_not_allowed"))
+        self.assertEqual(self.problem("GET", "/health/more"), (404, "not_found"))
+
+
 class Streams(Case):
     """/v1/streams"""
 

@@ -204,6 +204,33 @@ class Signing(GateCase):
         other = page["Cookie"].replace(LOCAL, PUBLIC)  # the other kind of cookie is none of ours here
         self.assertEqual(self.told("GET", "/v1/session", **local, Cookie=other)[1]["user"], "anonymous")
 
+    def test_anonymous_of_other_sites(self) -> None:
+        """Nobody's rights are lent to a page of another site, nor asked for by its forms and pictures; what a person
+        types is theirs."""
+        with self.path.open("a") as file:
+            file.write("[anonymous]\ngrants = [{}]\n")
+        local = {"Host": "localhost:8800"}
+        foreign: tuple[dict[str, str], ...] = (
+            {"Sec-Fetch-Site": "cross-site"},
+            {"Sec-Fetch-Site": "same-site"},
+            {"Origin": "https://evil.example"},
+            {"Origin": "null"},
+            {"Origin": "http://localhost:9000"},
+        )
+        for more in foreign:
+            self.assertEqual(self.told("GET", "/v1/hosts", **local, **more), (401, "no_key"), more)
+            self.assertEqual(self.told("POST", "/v1/streams", WANTED, **local, **more), (401, "no_key"), more)
+            self.assertEqual(self.told("GET", "/v1/session", **local, **more)[1]["user"], None, more)
+        self.assertEqual((self.platform.opened, self.platform.ended), ([], []))
+        own: tuple[dict[str, str], ...] = (
+            {},
+            {"Sec-Fetch-Site": "none"},
+            {"Sec-Fetch-Site": "same-origin", "Origin": "http://localhost:8800"},
+        )
+        for more in own:
+            self.assertEqual(self.told("GET", "/v1/hosts", **local, **more)[0], 200, more)
+        self.assertEqual(self.told("POST", "/v1/streams", WANTED, **local, **own[2])[0], 201)
+
     def test_planted(self) -> None:
         """Over TLS a cookie without the prefix, which a neighbouring host could plant, is not looked at."""
         page = self.sign_in(Host="localhost")
