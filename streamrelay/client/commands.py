@@ -180,6 +180,7 @@ def _dialler(arguments: argparse.Namespace, reactor: Any) -> Any:
 
 async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
     """Open one stream on standard input and output, and return the status with which it ended."""
+    from streamrelay.client.log_text import LogText
     from streamrelay.client.stdio import StdioConnection
     from streamrelay.client.stream import ClientStream, open_stream
     from streamrelay.client.terminal import Terminal
@@ -190,6 +191,8 @@ async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
         say(f"connected to {arguments.target} of {arguments.host}, stream {opened.stream}")
     terminal = Terminal(leg) if opened.kind == "pty" and sys.stdin.isatty() else None
     local = StdioConnection(reactor)
+    if opened.viewer == "log" and os.isatty(local.destination):
+        local.text = LogText()
     stream = ClientStream(leg, local, say)
     reactor.addSystemEventTrigger("before", "shutdown", stream.leave, reactor)
     if terminal is not None:

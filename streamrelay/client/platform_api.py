@@ -43,6 +43,7 @@ class OpenedStream(Struct, frozen=True):
     stream: str
     url: str
     kind: str = ""
+    viewer: str = ""
     expires: float = 0
 
 

@@ -35,6 +35,7 @@ from typing import Any, Final
 
 from attrs import define, field
 
+from streamrelay.client.log_text import LogText
 from streamrelay.datapath.connection import Connection, Drain, Feed
 from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
 
@@ -64,6 +65,8 @@ class StdioConnection:
     source: int = 0
     destination: int = 1
     unsent: int = 0
+    text: LogText | None = None
+    """What is sent is shown as this text of a log; byte for byte if None."""
     _feed: Feed | None = None
     _drain: Drain | None = None
     _may_read: threading.Event = field(factory=threading.Event)
@@ -85,8 +88,8 @@ class StdioConnection:
             threading.Thread(target=loop, daemon=True).start()
 
     def send(self, data: Sequence[memoryview], size: int) -> None:
-        self.unsent += size
-        self._put(b"".join(data))
+        joined = b"".join(data)
+        self._show(joined if self.text is None else self.text.take(joined))
 
     def send_control(self, message: bytes) -> None:
         """Drop a control message, as there is nobody to take it."""
@@ -94,6 +97,8 @@ class StdioConnection:
     def send_eof(self) -> None:
         if self.phase == OPEN:
             self.phase = FINISHING
+            if self.text is not None:
+                self._show(self.text.end())
             self._put(None)
 
     def pause(self) -> None:
@@ -111,6 +116,11 @@ class StdioConnection:
 
     def abort(self) -> None:
         self._over(FINISHED)
+
+    def _show(self, data: bytes) -> None:
+        if data:
+            self.unsent += len(data)
+            self._put(data)
 
     def _put(self, data: bytes | None) -> None:
         self._queue.append(data)

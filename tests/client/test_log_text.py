@@ -1,0 +1,61 @@
+"""Logs on the user's terminal: colours stay, and nothing else that a terminal obeys."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from streamrelay.client.log_text import LogText
+
+
+def shown(*pieces: bytes) -> str:
+    """What a terminal is given of these."""
+    text = LogText()
+    return (b"".join(map(text.take, pieces)) + text.end()).decode()
+
+
+CASES = (
+    ("the clipboard", b"a\x1b]52;c;ZWNobyBoaQ==\x07b\n", "ab\n"),
+    ("a title", b"a\x1b]0;root@safe\x1b\\b\n", "ab\n"),
+    ("a link", b"\x1b]8;;http://x/\x1b\\text\x1b]8;;\x1b\\\n", "text\n"),
+    ("a device control string", b'a\x1bP$q"p\x1b\\b\n', "ab\n"),
+    ("cursor moves", b"a\x1b[1A\x1b[2K\x1b[Hb\n", "ab\n"),
+    ("a question that the terminal answers", b"a\x1b[6n\x1b[cb\n", "ab\n"),
+    ("a reset", b"a\x1bcb\x1b(0c\n", "abc\n"),
+    ("escapes of eight bits", "a\x9b2Jb\x9d0;t\x9cc\n".encode(), "abc\n"),
+    ("lines written over", b"rm -rf /\rls      \n", "rm -rf /\u240dls      \n"),
+    ("steps back", b"evil\b\b\b\bgood\x07\x00\n", "evil\u2408\u2408\u2408\u2408good\u2407\u2400\n"),
+    ("another direction", "a\u202eb\n".encode(), "a<202E>b\n"),
+    ("a string without an end", b"\x1b]0;all\nmore\n", "0;all\nmore\n"),
+    ("an escape without an end", b"a\x1b", "a\u241b"),
+    ("bytes that aren't text", b"a\x9b2J\xff\n", "a\ufffd2J\ufffd\n"),
+    ("concealed text", b"\x1b[8mhidden\x1b[0;08mtoo\x1b[38;5;1;8mand\n", "hiddentooand\n"),
+    ("private modes", b"\x1b[>4;2ma\x1b[?1049h\x1b[1 mb\n", "ab\n"),
+    ("text", "grüße\t€ 👍\r\n\n".encode(), "grüße\t€ 👍\r\n\n"),
+    ("a colour", b"\x1b[1;31mred\x1b[0m\n", "\x1b[1;31mred\x1b[0m\x1b[m\n"),
+    ("a colour without an end", b"\x1b[38;5;8mgrey\nplain\n", "\x1b[38;5;8mgrey\x1b[m\nplain\n"),
+    ("a colour at the end", b"\x1b[48:2::1:2:8mx", "\x1b[48:2::1:2:8mx\x1b[m"),
+)
+
+
+class Text(SynchronousTestCase):
+    """Whoever writes to a log is no user of the terminal that shows it."""
+
+    def test_cases(self) -> None:
+        """Colours and text stay, other escapes go, and what can't be seen is a symbol."""
+        for name, data, expected in CASES:
+            self.assertEqual(shown(data), expected, name)
+
+    def test_pieces(self) -> None:
+        """It is the same wherever the stream is cut."""
+        for name, data, expected in CASES:
+            for cut in range(len(data) + 1):
+                self.assertEqual(shown(data[:cut], data[cut:]), expected, (name, cut))
+            self.assertEqual(shown(*(data[at : at + 1] for at in range(len(data)))), expected, name)
+
+    def test_at_once(self) -> None:
+        """A line without its end is shown at once."""
+        self.assertEqual(LogText().take(b"password? "), b"password? ")
+
+    def test_endless(self) -> None:
+        """A string without an end holds back 4096 characters at most, and is text from there on."""
+        text = LogText()
+        self.assertEqual(text.take(b"\x1b]" + b"x" * 4094), b"")
+        self.assertEqual(text.take(b"x"), b"x" * 4095)
