@@ -12,11 +12,12 @@ from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identit
 from service_identity.pyopenssl import extract_patterns
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
-from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IStreamClientEndpoint
+from twisted.internet.interfaces import IHostnameResolver, IOpenSSLClientConnectionCreator, IStreamClientEndpoint
 from twisted.internet.ssl import optionsForClientTLS
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from streamrelay.net.lookups import Literals
 from streamrelay.protocol.limits import CONNECT_TIME
 
 NOBODY: Final = "streamrelay.invalid"
@@ -26,8 +27,13 @@ NOBODY: Final = "streamrelay.invalid"
 class NamedEndpoint(HostnameEndpoint):
     """An endpoint by a machine's name and port; the name is resolved when it is connected."""
 
-    def __init__(self, reactor: Any, host: str, port: int) -> None:
+    def __init__(self, reactor: Any, host: str, port: int, names: IHostnameResolver | None = None) -> None:
+        self._names = names or Literals(reactor.nameResolver)
         super().__init__(reactor, host, port, timeout=CONNECT_TIME)
+
+    def _getNameResolverAndMaybeWarn(self, reactor: Any) -> IHostnameResolver:
+        """Look up names as we were told, or as Twisted does, but an address without a thread."""
+        return self._names
 
     @staticmethod
     def _hostAsBytesAndText(host: bytes | str) -> tuple[bool, bytes, str]:

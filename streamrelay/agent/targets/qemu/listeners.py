@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from attrs import define
-from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
+from twisted.internet.endpoints import UNIXClientEndpoint
 
 from streamrelay.agent.targets.qemu.qmp import Owner
 from streamrelay.agent.targets.sockets.connecting import connected, plain
 from streamrelay.agent.targets.sockets.paths import socket_path
 from streamrelay.datapath.plain import PlainConnection
 from streamrelay.errors import TargetError
+from streamrelay.net.hostnames import NamedEndpoint
 from streamrelay.protocol.limits import CONNECT_TIME
 from streamrelay.protocol.summons import Refusal
 
@@ -81,7 +82,7 @@ async def connect_listener(reactor: Any, listener: Listener, owner: Owner) -> Pl
         if not is_local(listener.address):
             raise _refused(listener, "it is not an address of this machine")
         _check_users(listener, owner)
-        endpoint: Any = HostnameEndpoint(reactor, listener.address, listener.port, timeout=CONNECT_TIME)
+        endpoint: Any = NamedEndpoint(reactor, listener.address, listener.port)
         connection = await connected(endpoint.connect(plain(reactor)), f"{listener.address}:{listener.port}")
         try:
             _check_users(listener, owner)  # it may have left the port to somebody else meanwhile

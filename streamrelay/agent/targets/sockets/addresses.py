@@ -9,10 +9,11 @@ from twisted.internet.interfaces import (
     IAddress,
     IHostnameResolver,
     IHostResolution,
-    IReactorPluggableNameResolver,
     IResolutionReceiver,
 )
 from zope.interface import implementer
+
+from streamrelay.net.lookups import Literals, of_targets
 
 Address = IPv4Address | IPv6Address
 
@@ -69,10 +70,9 @@ def literal(host: str) -> tuple[str, ...]:
         return ()
 
 
-@implementer(IReactorPluggableNameResolver)
 @define(eq=False)
 class Filtered:
-    """A reactor whose names resolve to allowed addresses alone: what is compared is what is connected."""
+    """Names that resolve to allowed addresses alone: what is compared is what is connected."""
 
     reactor: Any
     networks: Sequence[str]
@@ -80,23 +80,12 @@ class Filtered:
     """Reasons why addresses were left out, one for each."""
     passed: int = 0
     """Number of addresses that were not left out."""
-    nameResolver: "Resolver" = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self.nameResolver = Resolver(self)
-
-    def installNameResolver(self, resolver: IHostnameResolver) -> IHostnameResolver:
-        """Refuse another resolver, as the reactor's own stays."""
-        raise NotImplementedError
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.reactor, name)
 
 
 @implementer(IHostnameResolver)
 @define(eq=False)
 class Resolver:
-    """The reactor's resolver, without what isn't allowed."""
+    """The resolver of targets, without what isn't allowed."""
 
     where: Filtered
 
@@ -108,9 +97,9 @@ class Resolver:
         addressTypes: Sequence[type[IAddress]] | None = None,
         transportSemantics: str = "TCP",
     ) -> IHostResolution:
-        """Resolve a name as the reactor does, and give the receiver the allowed addresses alone."""
-        own: IHostnameResolver = self.where.reactor.nameResolver
+        """Resolve a name, and give the receiver the allowed addresses alone."""
         address_filter = AddressFilter(self.where, resolutionReceiver)
+        own = Literals(of_targets(self.where.reactor))
         return own.resolveHostName(address_filter, hostName, portNumber, addressTypes, transportSemantics)
 
 

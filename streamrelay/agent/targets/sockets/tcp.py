@@ -6,12 +6,13 @@ from typing import Any, Self
 from msgspec import structs
 
 from streamrelay.agent.targets.kind import Kind
-from streamrelay.agent.targets.sockets.addresses import Filtered, literal
+from streamrelay.agent.targets.sockets.addresses import Filtered, Resolver, literal
 from streamrelay.agent.targets.sockets.connecting import connected, plain
 from streamrelay.datapath.connection import Connection
 from streamrelay.errors import TargetError
 from streamrelay.net.addresses import split_address
 from streamrelay.net.hostnames import NamedEndpoint
+from streamrelay.net.lookups import Full
 from streamrelay.protocol.summons import Refusal, Terms, Viewer
 
 
@@ -42,9 +43,11 @@ class Tcp(Kind, frozen=True, tag="tcp"):
     async def connect(self, reactor: Any, terms: Terms) -> Connection:
         host, port = split_address(self.address)
         filtered = Filtered(reactor, self.networks)
-        endpoint = NamedEndpoint(filtered, host, port)
+        endpoint = NamedEndpoint(reactor, host, port, Resolver(filtered))
         try:
             return await connected(endpoint.connect(plain(reactor)), self.address)
+        except Full as full:
+            raise TargetError(Refusal.TARGET_UNREACHABLE, f"{self.address}: {full}; try again") from None
         except TargetError as error:
             if not filtered.refused:
                 raise
