@@ -11,6 +11,7 @@ from nats import errors as nats_errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
+from nats.protocol.parser import AWAITING_MSG_PAYLOAD, Parser
 
 from streamrelay.bus.credentials import Credentials
 from streamrelay.errors import ConfigError
@@ -26,6 +27,43 @@ LONGEST: Final = 3.0
 """Seconds after which answers that still come are cut off."""
 MOST_BYTES: Final = 64 << 20
 """Bytes of answers, over which they are cut off."""
+MOST_MESSAGE: Final = 8 << 20
+"""Bytes of one message at most, eight times what nats-server lets through by default. No more is ever held of one."""
+MOST_LINE: Final = 64 * 1024
+"""Bytes of one line of NATS' protocol at most; a cluster's list of servers is the longest."""
+
+
+class Endless(nats_errors.ProtocolError):
+    """A message or a line of the server that is longer than any that we can need."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self._what = what
+
+    def __str__(self) -> str:
+        return f"the server sent {self._what}; the connection is cut"
+
+
+class BoundedParser(Parser):
+    """nats-py's parser, which by itself gathers as many bytes as a server announces, or sends without end of line."""
+
+    nc: Client
+
+    async def parse(self, data: bytes = b"") -> None:
+        await super().parse(data)
+        endless = self._endless()
+        if endless is not None:
+            self.reset()
+            await self.nc._error_cb(endless)
+            raise endless
+
+    def _endless(self) -> Endless | None:
+        if self.state == AWAITING_MSG_PAYLOAD:
+            if self.needed > MOST_MESSAGE:
+                return Endless(f"a message of {self.needed} bytes, over {MOST_MESSAGE}")
+        elif len(self.buf) > MOST_LINE:
+            return Endless(f"a line of over {MOST_LINE} bytes")
+        return None
 
 
 class Withheld(nats_errors.Error):
@@ -46,6 +84,7 @@ class NatsClient(Client):
         tls: Callable[[], ssl.SSLContext | None] = lambda: None,
     ) -> None:
         super().__init__()
+        self._ps = BoundedParser(self)
         self._plain_places, self._load_credentials, self._load_tls = plain, load, tls
 
     @property

@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from streamrelay.datapath.channel import DEAD, OPEN, READ, Channel, TransportChannel
 from streamrelay.datapath.socket_channel import SocketChannel
+from streamrelay.protocol.tls_records import TOO_MANY, Records
 
 RECORD: Final = 16384
 """Bytes of the longest TLS record's content (RFC 8446 §5.1)."""
@@ -28,6 +29,7 @@ _sealed = bytearray(SEALED)
 _sealed_view = memoryview(_sealed)
 _opened = bytearray(READ)
 _opened_view = memoryview(_opened)
+_NOTHING: Final = memoryview(b"")
 
 
 @define(eq=False)
@@ -36,21 +38,48 @@ class TlsChannel(SocketChannel):
 
     tls: SSL.Connection = field(kw_only=True)
     clock: IReactorTime = field(kw_only=True)
+    records: Records = field(factory=Records, kw_only=True)
+    _waiting: memoryview = field(default=_NOTHING, kw_only=True)  # more records than are opened in one turn
     _plain: list[bytes] = field(factory=list, kw_only=True)  # what may not be sealed yet
+
+    def __attrs_post_init__(self) -> None:
+        self.records.shaken()
+        super().__attrs_post_init__()
 
     def _flush_transport(self) -> None:
         # Twisted gathers small writes over TLS until the reactor's next turn.
         self.clock.callLater(0, super()._flush_transport)
 
+    def resume(self) -> None:
+        super().resume()
+        if self._waiting:
+            self.loop.call_soon(self._go_on_reading)
+
+    def _go_on_reading(self) -> None:
+        if self._waiting and self._reading:
+            self._readable()
+
     def _readable(self) -> None:
-        size = self._read_into(_sealed, min(self.read_size, SEALED))
-        if not size:
-            return
-        self.tls.bio_write(_sealed_view[:size])
-        filled, ended = 0, False
+        sealed = self._waiting
+        if not sealed:
+            sealed = _sealed_view[: self._read_into(_sealed, min(self.read_size, SEALED))]
+            if not sealed:
+                return
+        turn = self.records.turn(sealed)
+        if turn < len(sealed):
+            self._waiting = memoryview(bytes(sealed[turn:]))
+            self.loop.call_soon(self._go_on_reading)
+        else:
+            self._waiting = _NOTHING
+        self._open(sealed[:turn])
+
+    def _open(self, sealed: memoryview) -> None:
+        self.tls.bio_write(sealed)
+        filled, pieces, ended = 0, 0, False
         try:
             while True:
                 filled += self.tls.recv_into(_opened_view[filled:], RECORD)
+                pieces += 1
         except SSL.WantReadError:
             pass
         except SSL.ZeroReturnError:
@@ -58,10 +87,20 @@ class TlsChannel(SocketChannel):
         except SSL.Error as error:
             self._lose(OSError(0, f"TLS: {error}"))
             return
+        if not self.records.settle(filled, pieces, renew=not self.unsent):
+            self._lose(OSError(0, TOO_MANY))
+            return
+        if self.records.count > pieces:
+            self._answer()
         if filled:  # first: the peer's last bytes and its close may come in one read
             self._deliver(_opened_view[:filled])
         if ended and self._phase != DEAD:
             self._end_of_file()
+
+    def _answer(self) -> None:
+        """Send what OpenSSL has to say to records without content, such as a key of our own for the peer's new one."""
+        if self._phase == OPEN and self._flushed and (sealed := self._sealed()):  # else it goes with what comes next
+            self._send([sealed])
 
     def write(self, buffers: Sequence[bytes | memoryview]) -> None:
         if self._phase != OPEN:
@@ -126,5 +165,5 @@ def open_channel(transport: Any, clock: IReactorTime) -> "SocketChannel | Transp
         return SocketChannel(transport, loop)
     below: Any = getattr(transport, "transport", None)
     if isinstance(handle, SSL.Connection) and isinstance(below.getHandle(), socket.socket):
-        return TlsChannel(below, loop, tls=handle, clock=clock)
+        return TlsChannel(below, loop, tls=handle, clock=clock, records=transport.records)
     return TransportChannel(transport)

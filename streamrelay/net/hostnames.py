@@ -11,13 +11,14 @@ from service_identity import VerificationError
 from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identity
 from service_identity.pyopenssl import extract_patterns
 from twisted.internet.abstract import isIPAddress, isIPv6Address
-from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.interfaces import IHostnameResolver, IOpenSSLClientConnectionCreator, IStreamClientEndpoint
 from twisted.internet.ssl import optionsForClientTLS
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from streamrelay.net.lookups import Literals
+from streamrelay.net.tls import TlsEndpoint
 from streamrelay.protocol.limits import CONNECT_TIME
 
 NOBODY: Final = "streamrelay.invalid"
@@ -94,7 +95,7 @@ def client_tls(host: str, trust: Any, mine: Any = None) -> ClientTls:
 def endpoint(reactor: Any, host: str, port: int, tls: IOpenSSLClientConnectionCreator | None) -> IStreamClientEndpoint:
     """Make the endpoint by which a name and port are connected, with `tls` if it is given."""
     plain = NamedEndpoint(reactor, host, port)
-    return plain if tls is None else wrapClientTLS(tls, plain)
+    return plain if tls is None else TlsEndpoint(tls, plain, reactor)
 
 
 def _underscored(host: str) -> bool:

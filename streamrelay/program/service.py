@@ -8,7 +8,6 @@ from twisted.application import strports
 from twisted.application.service import MultiService
 from twisted.internet.error import CannotListenError
 from twisted.internet.task import LoopingCall
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python import usage
 
 from streamrelay.errors import ConfigError
@@ -16,6 +15,7 @@ from streamrelay.files import Watched
 from streamrelay.logs import steadily
 from streamrelay.net.certificates import ServerTls
 from streamrelay.net.proxies import BehindProxies, Proxies
+from streamrelay.net.tls import TlsFactory
 from streamrelay.program.reactor import adopt_loop
 from streamrelay.program.start import Start
 
@@ -111,7 +111,7 @@ class Ports(MultiService):
         for endpoint in settings.listen:
             kind, _, where = endpoint.partition(":")
             # The PROXY header comes before TLS, in plain; so its reader is the outer one.
-            inner = TLSMemoryBIOFactory(self.tls, False, factory, clock) if kind == "tls" else factory
+            inner = TlsFactory(self.tls, False, factory, clock) if kind == "tls" else factory
             outer = BehindProxies(inner, proxies, clock) if proxies.speak_first else inner
             try:
                 strports.service(_spelt_out(kind, where), outer).setServiceParent(self)

@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 from streamrelay.datapath.channel import TransportChannel
 from streamrelay.datapath.socket_channel import SocketChannel
 from streamrelay.datapath.tls_channel import TlsChannel
+from tests.fakes.tls13 import Secrets
 
 Callback = Callable[[], object]
 
@@ -245,18 +246,21 @@ def _certificate() -> tuple[crypto.PKey, crypto.X509]:
 _server: SSL.Context | None = None
 
 
-def tls_pair() -> tuple[SSL.Connection, SSL.Connection]:
-    """Two ends of a TLS connection that have shaken hands in memory."""
+def tls_pair(secrets: Secrets | None = None, shake: bool = True) -> tuple[SSL.Connection, SSL.Connection]:
+    """Two ends of a TLS connection, server and client, that have shaken hands in memory."""
     global _server
     if _server is None:
         key, certificate = _certificate()
         _server = _context(SSL.TLS_SERVER_METHOD)
         _server.use_privatekey(key)
         _server.use_certificate(certificate)
-    near, far = SSL.Connection(_server, None), SSL.Connection(_context(SSL.TLS_CLIENT_METHOD), None)
+    client = _context(SSL.TLS_CLIENT_METHOD)
+    if secrets is not None:
+        secrets.watch(client)
+    near, far = SSL.Connection(_server, None), SSL.Connection(client, None)
     near.set_accept_state()
     far.set_connect_state()
-    for _ in range(6):
+    for _ in range(6 if shake else 0):
         for end, other in ((far, near), (near, far)):
             try:
                 end.do_handshake()

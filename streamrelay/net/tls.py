@@ -1,0 +1,117 @@
+"""TLS by Twisted, where a peer's records are bounded in the handshake and after it (protocol/tls_records.py)."""
+
+from typing import Any, Final
+
+from attrs import define
+from OpenSSL import SSL
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionLost
+from twisted.internet.interfaces import (
+    IOpenSSLClientConnectionCreator,
+    IOpenSSLServerConnectionCreator,
+    IProtocol,
+    IProtocolFactory,
+    IReactorTime,
+    IStreamClientEndpoint,
+)
+from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from streamrelay.protocol.tls_records import TOO_MANY, Records
+
+READ: Final = 4096
+"""Sealed bytes that are read at once: records of one byte make up to 180 of it. Who moves much has a channel."""
+
+
+class Counted:
+    """A connection of OpenSSL that counts what is read from it; Twisted has it for the connection itself."""
+
+    def __init__(self, connection: SSL.Connection) -> None:
+        self.connection = connection
+        self.opened = self.pieces = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.connection, name)
+
+    def recv(self, most: int) -> bytes:
+        """Return the content of one record."""
+        content = self.connection.recv(most)
+        self.opened += len(content)
+        self.pieces += 1
+        return content
+
+
+class BoundedTls(BufferingTLSTransport):
+    """Twisted's TLS over any transport, a few records at a time and no more than are allowed."""
+
+    _shaken = False
+    _cut = False
+
+    def makeConnection(self, transport: Any) -> None:
+        self.records = Records()
+        bottom = transport
+        while hasattr(bottom, "wrappedProtocol"):
+            bottom = bottom.transport
+        bottom.bufferSize = READ
+        super().makeConnection(transport)
+
+    def getHandle(self) -> Any:
+        """Return OpenSSL's own, as others read from that."""
+        return getattr(super().getHandle(), "connection", None)
+
+    def dataReceived(self, bytes: bytes) -> None:
+        sealed = memoryview(bytes)
+        while sealed and self.connected and not self._cut:
+            size = self.records.turn(sealed)
+            counted: Counted = super().getHandle()
+            counted.opened = counted.pieces = 0
+            super().dataReceived(sealed[:size])
+            self._settle(counted)
+            sealed = sealed[size:]
+
+    def _settle(self, counted: Counted) -> None:
+        fits = self.records.settle(counted.opened, counted.pieces)
+        if not self._shaken and counted.connection.get_peer_finished() is not None:
+            self._shaken = True
+            self.records.shaken()
+        if not fits:
+            self._cut = True
+            self.failVerification(Failure(ConnectionLost(TOO_MANY)))
+
+
+@implementer(IOpenSSLServerConnectionCreator, IOpenSSLClientConnectionCreator)
+@define(frozen=True)
+class Counting:
+    """What makes connections' TLS for Twisted, each counted."""
+
+    creator: Any
+
+    def serverConnectionForTLS(self, tlsProtocol: Any) -> Any:
+        return Counted(self.creator.serverConnectionForTLS(tlsProtocol))
+
+    def clientConnectionForTLS(self, tlsProtocol: Any) -> Any:
+        return Counted(self.creator.clientConnectionForTLS(tlsProtocol))
+
+
+class TlsFactory(TLSMemoryBIOFactory):
+    """Factory of bounded TLS before the protocols of another factory."""
+
+    protocol = BoundedTls
+
+    def __init__(self, creator: Any, is_client: bool, factory: IProtocolFactory, clock: IReactorTime) -> None:
+        super().__init__(Counting(creator), is_client, factory, clock)
+
+
+@implementer(IStreamClientEndpoint)
+@define(frozen=True)
+class TlsEndpoint:
+    """An endpoint that goes on with bounded TLS where another is connected."""
+
+    creator: IOpenSSLClientConnectionCreator
+    plain: IStreamClientEndpoint
+    clock: IReactorTime
+
+    def connect(self, protocolFactory: IProtocolFactory) -> "Deferred[IProtocol]":
+        connecting: Deferred[Any] = self.plain.connect(TlsFactory(self.creator, True, protocolFactory, self.clock))
+        return connecting.addCallback(lambda protocol: protocol.wrappedProtocol)
