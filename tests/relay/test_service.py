@@ -151,6 +151,9 @@ class Pairing(Case):
         self.leg("client", "b" * 22)
         self.assertEqual(agent.close_codes(), [])
         self.assertEqual(self.relay.streams, 1)
+        late = self.leg("agent", "c" * 22)
+        self.clock.advance(AGENT_PATIENCE)
+        self.assertEqual(late.close_codes(), [CloseCode.NOBODY_CAME])
 
     def test_end(self) -> None:
         """When one leg closes the other is closed for the same reason, and nothing of the stream stays."""
@@ -340,9 +343,11 @@ class Admission(Case):
         for connection in self.here:
             connection.connection_lost("")
         self.assertEqual([self.waiting(name, "2001:db8::1") for name in names[3:6]], [101, 101, 503])
-        self.clock.advance(1)
+        self.clock.advance(60)
         self.assertEqual([line for line in heard.lines if "refused" in line], [])
-        self.assertIn("3 connections were dropped by max_waiting_per_address = 2: 3 of 2001:db8::/64", heard.text)
+        told = [line for line in heard.lines if "max_waiting_per_address = 2" in line]
+        words = "connections were dropped by max_waiting_per_address = 2, since the last such line"
+        self.assertEqual(told, [f"{words} 1: 1 of 2001:db8::/64", f"{words} 4: 4 of 2001:db8::/64"])
 
     def test_agents_certificate(self) -> None:
         """Where agents must show certificates, one without is refused, and one in another host's name."""
