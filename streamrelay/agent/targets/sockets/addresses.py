@@ -70,9 +70,10 @@ def literal(host: str) -> tuple[str, ...]:
         return ()
 
 
+@implementer(IHostnameResolver)
 @define(eq=False)
 class Filtered:
-    """Names that resolve to allowed addresses alone: what is compared is what is connected."""
+    """The resolver of targets, without addresses that aren't allowed: what is compared is what is connected."""
 
     reactor: Any
     networks: Sequence[str]
@@ -80,14 +81,6 @@ class Filtered:
     """Reasons why addresses were left out, one for each."""
     passed: int = 0
     """Number of addresses that were not left out."""
-
-
-@implementer(IHostnameResolver)
-@define(eq=False)
-class Resolver:
-    """The resolver of targets, without what isn't allowed."""
-
-    where: Filtered
 
     def resolveHostName(
         self,
@@ -98,8 +91,8 @@ class Resolver:
         transportSemantics: str = "TCP",
     ) -> IHostResolution:
         """Resolve a name, and give the receiver the allowed addresses alone."""
-        address_filter = AddressFilter(self.where, resolutionReceiver)
-        own = Literals(of_targets(self.where.reactor))
+        address_filter = AddressFilter(self, resolutionReceiver)
+        own = Literals(of_targets(self.reactor))
         return own.resolveHostName(address_filter, hostName, portNumber, addressTypes, transportSemantics)
 
 

@@ -6,7 +6,7 @@ from typing import Any, Self
 from msgspec import structs
 
 from streamrelay.agent.targets.kind import Kind
-from streamrelay.agent.targets.sockets.addresses import Filtered, Resolver, literal
+from streamrelay.agent.targets.sockets.addresses import Filtered, literal
 from streamrelay.agent.targets.sockets.connecting import connected, plain
 from streamrelay.datapath.connection import Connection
 from streamrelay.errors import TargetError
@@ -43,7 +43,7 @@ class Tcp(Kind, frozen=True, tag="tcp"):
     async def connect(self, reactor: Any, terms: Terms) -> Connection:
         host, port = split_address(self.address)
         filtered = Filtered(reactor, self.networks)
-        endpoint = NamedEndpoint(reactor, host, port, Resolver(filtered))
+        endpoint = NamedEndpoint(reactor, host, port, filtered)
         try:
             return await connected(endpoint.connect(plain(reactor)), self.address)
         except Full as full:
