@@ -382,10 +382,10 @@ class Addresses(LiveTest):
         """The relay listens on a unix socket, beside its port."""
         path = self.folder / "relay.sock"
         chain = self.relay_on(f"unix:{path}")
-        until(path.exists)
-        client_url, agent_url = chain.pair()
         near = socket.socket(socket.AF_UNIX)
-        near.connect(str(path))
+        self.addCleanup(near.close)
+        until(lambda: path.exists() and near.connect_ex(str(path)) == 0)  # it is bound before it listens
+        client_url, agent_url = chain.pair()
         client = self.websocket(client_url, sock=near)
         agent = self.websocket(agent_url)
         self.assertIn("unix", agent.recv(WAIT))
