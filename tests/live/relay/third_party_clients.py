@@ -1,11 +1,12 @@
-"""Clients of three independent websocket libraries under one interface: websockets, aiohttp, wsproto over streams."""
+"""Clients of three independent websocket libraries under one interface: websockets, websocket-client, wsproto."""
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-import aiohttp
+import websocket
 import websockets.asyncio.client
 import wsproto
 import wsproto.events
@@ -80,41 +81,46 @@ class Websockets:
         await self.leg.close(code, reason)
 
 
-class Aiohttp:
-    name = "aiohttp"
+class WebsocketClient:
+    """The one that blocks: what waits runs in threads."""
+
+    name = "websocket-client"
 
     async def open(self, url: str, protocols: Sequence[str]) -> str | None:
-        self.session = aiohttp.ClientSession()
-        self.leg = await self.session.ws_connect(url, protocols=protocols, autoping=False, max_msg_size=0)
-        return self.leg.protocol
+        connect = partial(
+            websocket.create_connection, url, WAIT, subprotocols=list(protocols) or None, suppress_origin=True
+        )
+        self.leg: websocket.WebSocket = await asyncio.to_thread(connect)
+        chosen: str | None = self.leg.subprotocol
+        return chosen
 
     async def send(self, message: str | bytes) -> None:
-        await (self.leg.send_str(message) if isinstance(message, str) else self.leg.send_bytes(message))
+        kind = websocket.ABNF.OPCODE_TEXT if isinstance(message, str) else websocket.ABNF.OPCODE_BINARY
+        await asyncio.to_thread(self.leg.send, message, kind)
 
     async def send_pieces(self, pieces: Sequence[bytes]) -> None:
-        for piece in pieces:  # it has no fragments
-            await self.leg.send_bytes(piece)
+        for number, piece in enumerate(pieces, 1):
+            kind = websocket.ABNF.OPCODE_CONT if number > 1 else websocket.ABNF.OPCODE_BINARY
+            frame = websocket.ABNF.create_frame(piece, kind, fin=number == len(pieces))
+            await asyncio.to_thread(self.leg.send_frame, frame)
 
     async def receive(self) -> str | bytes:
-        while True:
-            message = await self.leg.receive()
-            if message.type is aiohttp.WSMsgType.PING:
-                await self.leg.pong(message.data)
-            elif message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
-                return message.data  # type: ignore[no-any-return]
-            else:
-                assert message.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED), message
-                await self.session.close()
-                raise Closed(self.leg.close_code, message.extra)
+        kind, data = await asyncio.to_thread(self.leg.recv_data)  # pings are answered within
+        if kind == websocket.ABNF.OPCODE_CLOSE:  # which is, too
+            self.leg.shutdown()
+            raise Closed(int.from_bytes(data[:2]) if data else None, data[2:].decode())
+        return data.decode() if kind == websocket.ABNF.OPCODE_TEXT else bytes(data)
 
     async def ping(self, payload: bytes) -> None:
-        await self.leg.ping(payload)
-        message = await self.leg.receive(WAIT)
-        assert (message.type, bytes(message.data)) == (aiohttp.WSMsgType.PONG, payload), message
+        await asyncio.to_thread(self.leg.ping, payload)
+        kind, frame = await asyncio.to_thread(self.leg.recv_data_frame, control_frame=True)
+        assert (kind, bytes(frame.data)) == (websocket.ABNF.OPCODE_PONG, payload), frame
 
     async def close(self, code: int, reason: str) -> None:
-        await self.leg.close(code=code, message=reason.encode())
-        await self.session.close()
+        await asyncio.to_thread(self.leg.send_close, code, reason.encode())
+        kind, data = await asyncio.to_thread(self.leg.recv_data)
+        assert kind == websocket.ABNF.OPCODE_CLOSE and int.from_bytes(data[:2]) == code, (kind, data)
+        self.leg.shutdown()
 
 
 class Wsproto:
@@ -183,4 +189,4 @@ class Wsproto:
         self.writer.close()
 
 
-LIBRARIES: tuple[type[Foreign], ...] = (Websockets, Aiohttp, Wsproto)
+LIBRARIES: tuple[type[Foreign], ...] = (Websockets, WebsocketClient, Wsproto)
