@@ -1,13 +1,13 @@
 """Attacks on what all streams of an agent share: here, the threads that look up names."""
 
 import socket
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 from twisted.trial.unittest import SkipTest
 
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST
+from tests.live.support.pace import timed
 from tests.live.support.waiting import WAIT
 
 
@@ -33,9 +33,9 @@ class Lookups(LiveTest):
         )
 
         def opening(target: str) -> tuple[int, float]:
-            began = time.monotonic()
-            status = chain.ask("POST", "/v1/streams", {"host": HOST, "target": target}).status
-            return status, time.monotonic() - began
+            with timed() as passed:
+                status = chain.ask("POST", "/v1/streams", {"host": HOST, "target": target}).status
+            return status, passed.fair
 
         with ThreadPoolExecutor(40) as many:
             hanging = [many.submit(opening, f"named/x{number}") for number in range(40)]
