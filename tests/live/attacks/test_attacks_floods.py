@@ -6,10 +6,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from tests.live.attacks.attack import AttackTest, Decoy, frame
-from tests.live.support.sockets import MIB
+from tests.live.support.sockets import MIB, in_kernel
 from tests.live.support.waiting import WAIT
 from tests.live.support.websockets import RAW
 
@@ -17,13 +16,6 @@ FLOOD = 2.0
 """Seconds of a flood."""
 BOUND = 4.0
 """MiB by which a program may grow meanwhile."""
-
-
-def in_transit() -> int:
-    """Most bytes that kernel and programs hold of a stream whose reader has stopped: both buffers of its three hops."""
-    buffers = (Path(f"/proc/sys/net/ipv4/tcp_{way}mem").read_text().split()[2] for way in "rw")
-    return 3 * sum(map(int, buffers)) + 2 * int(BOUND * MIB)
-
 
 MALFORMED: dict[str, tuple[bytes, int]] = {
     "reserved bit 1": (frame(2, b"x", 0xC0), 1002),
@@ -157,7 +149,7 @@ class Floods(AttackTest):
             with contextlib.suppress(TimeoutError):
                 while sent < 400 << 20:
                     sent += leg.send(bytes(65536))
-        self.assertLess(sent, in_transit())
+        self.assertLess(sent, in_kernel() + 2 * BOUND * MIB)
 
     def test_never_reads(self) -> None:
         """A client that never reads holds its target back, and costs no more than its bound."""
@@ -172,5 +164,5 @@ class Floods(AttackTest):
         with self.memory(self.common.relay, self.common.agent, most=BOUND), contextlib.suppress(TimeoutError):
             while sent < 400 << 20:
                 sent += target.send(bytes(65536))
-        self.assertLess(sent, in_transit())
+        self.assertLess(sent, in_kernel() + 2 * BOUND * MIB)
         stuck.close()
