@@ -13,8 +13,8 @@ from tests.suite.deal import LAST, ROOT, modules
 from tests.suite.report import Report
 from tests.suite.skips import Skips
 
-WORKERS = min(4, len(os.sched_getaffinity(0)) + 2)
-"""Two more than there are cores, as many tests wait for something; `free_port` has ranges for four."""
+WORKERS = min(6, len(os.sched_getaffinity(0)) + 4)
+"""Four more than there are cores, as most tests wait for something; `free_port` has ranges for six."""
 
 
 def options(arguments: list[str]) -> argparse.Namespace:

@@ -4,8 +4,8 @@ import os
 import socket
 from random import sample
 
-_own = int(os.environ.get("STREAMRELAY_WORKER", "0")) % 4
-_ports = iter(sample(range(20_000 + 3000 * _own, 23_000 + 3000 * _own), 3000))
+_first = 20_000 + 2000 * (int(os.environ.get("STREAMRELAY_WORKER", "0")) % 6)
+_ports = iter(sample(range(_first, _first + 2000), 2000))
 
 
 def free_port(address: str = "127.0.0.1") -> int:
