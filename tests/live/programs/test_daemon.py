@@ -143,7 +143,9 @@ class Unstarted(LiveTest):
         """Both ways it ends with status 1, soon, and with one line on the terminal that holds these words; nothing
         runs, and no pidfile is left."""
         for way in ((), ("-n",)):
-            command = (*before, str(PROGRAMS / "twistd"), *way, f"--pidfile={pidfile}", *arguments)
+            # By Python's name: in a path with a blank pip's scripts begin in a shell, which may not run root's Python.
+            program = (sys.executable, str(PROGRAMS / "twistd"))
+            command = (*before, *program, *way, f"--pidfile={pidfile}", *arguments)
             (self.folder / "twistd.log").unlink(missing_ok=True)  # another user's
             done = run(*command, cwd=self.folder, seconds=WAIT)
             told = done.stderr.decode()
