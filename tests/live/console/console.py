@@ -11,6 +11,7 @@ from tests.live.support.browser import chromium
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import Chain, shared
 from tests.live.support.sockets import Listener
+from tests.live.support.waiting import WAIT
 
 AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 PHONE: dict[str, Any] = {
@@ -99,7 +100,8 @@ class ConsoleTest(LiveTest):
         return page
 
     def watch(self, page: Any) -> None:
-        """Note what a page complains of."""
+        """Note what a page complains of, and wait for it as long as for anything."""
+        page.set_default_timeout(WAIT * 1000)
         page.add_init_script(WATCH)
         page.on("console", lambda message: self._complain(message.type, message.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
