@@ -24,6 +24,7 @@ TARGETS: Final = (
     "containers",
     "journal",
     "places",
+    "launcher",
 )
 CORPUS: Final = Path(__file__).parent / "corpus"
 

@@ -115,6 +115,17 @@ def read_secret(path: str, what: str) -> bytes:
         raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
 
 
+def check_roots(path: str, why: str) -> None:
+    """Raise `ConfigError` if another user than root may change a file, or any directory or link on the way to it."""
+    for whole in {os.path.abspath(path), os.path.realpath(path)}:
+        for step in (Path(whole), *Path(whole).parents):
+            found = os.lstat(step)
+            others = found.st_mode & 0o022 and not stat.S_ISLNK(found.st_mode)
+            shared = stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX  # there only owners rename
+            if found.st_uid != 0 or (others and not shared):
+                raise ConfigError(f"{path}: {why}, so root alone may be able to change it; others can change {step}")
+
+
 def write_new(path: Path, content: bytes, mode: int) -> None:
     """Create a file with this mode, or raise `ConfigError` if it exists or can't be made."""
     try:

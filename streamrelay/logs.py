@@ -19,9 +19,11 @@ class Logger(logger.Logger):
     """
 
     debugging: ClassVar[bool] = False
+    silent: ClassVar[bool] = False
+    """True in a process that has no log."""
 
     def emit(self, level: NamedConstant, format: str | None = None, **kwargs: object) -> None:
-        if level is not logger.LogLevel.debug or Logger.debugging:
+        if not Logger.silent and (level is not logger.LogLevel.debug or Logger.debugging):
             super().emit(level, format, **{name: _shown(value) for name, value in kwargs.items()})
 
 

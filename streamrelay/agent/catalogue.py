@@ -5,6 +5,7 @@ full and is filled into the settings; whatever isn't matched exactly is no targe
 """
 
 import os
+import pwd
 from collections.abc import Callable, Mapping
 from functools import reduce
 from operator import or_
@@ -16,14 +17,14 @@ from attrs import define, field
 
 from streamrelay.agent.targets.container.container import Container
 from streamrelay.agent.targets.journal.journal import Journal
-from streamrelay.agent.targets.kind import PART, Kind, Target
+from streamrelay.agent.targets.kind import PART, Kind, Launcher, Target
 from streamrelay.agent.targets.logfile.log import Log
 from streamrelay.agent.targets.qemu.qemu import Qemu
 from streamrelay.agent.targets.sockets.tcp import Tcp
 from streamrelay.agent.targets.sockets.unix import Unix
-from streamrelay.agent.targets.terminal.pty import Pty
+from streamrelay.agent.targets.terminal.pty import Pty, own_user
 from streamrelay.errors import ConfigError, TargetError
-from streamrelay.files import Watched
+from streamrelay.files import Watched, check_roots
 from streamrelay.logs import Logger
 from streamrelay.program.settings import read_toml
 from streamrelay.protocol.names import is_target
@@ -34,6 +35,8 @@ log = Logger()
 KINDS: tuple[type[Kind], ...] = (Tcp, Unix, Log, Pty, Qemu, Container, Journal)
 """All kinds of targets. A new one takes its place here."""
 
+NAMED: Final = 10
+"""Targets that a line of the log names at most."""
 _OPTIONS: Final = re2.Options()
 _OPTIONS.log_errors = False  # they are told by the exception
 _OPTIONS.max_mem = 1 << 20  # bytes of one expression, compiled
@@ -160,6 +163,12 @@ class Catalogue:
     entries: dict[str, Entry] = field(factory=dict)
     changed: Callable[[], None] = lambda: None
     """Called when there is a new list."""
+    launcher: Launcher | None = None
+    """The process that starts commands as other users, if there is one."""
+    may_change_users: bool = False
+    """True if there is, or will be, a launcher: then targets can name users, in files that root alone may write."""
+    check_file: Callable[[str, str], None] = check_roots
+    """What such a file must pass, with the reason."""
     files: Watched = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -179,15 +188,49 @@ class Catalogue:
             found = read_targets(_table(table.get("targets", {}), path), path)
             if twice := set(found) & set(entries):
                 raise ConfigError(f"{path}: targets.{min(twice)!r} is in another file already")
+            for entry in found.values():
+                self._check_user(entry, path)
             entries |= found
         self.entries = entries
 
+    def _check_user(self, entry: Entry, path: str) -> None:
+        """Raise `ConfigError` if a target names a user that we can't become, or not because of this file."""
+        user = entry.settings.runs_as
+        if user and self.may_change_users:
+            self.check_file(path, f"targets.{entry.name!r} names a user")
+        elif user and user != own_user():
+            raise ConfigError(
+                f"{path}: targets.{entry.name!r}: user: only an agent that was started as root, with such a target in "
+                f"its files, can run commands as {user}"
+            )
+
+    @property
+    def names_users(self) -> bool:
+        """True if a target is run by a user whom it names."""
+        return any(entry.settings.runs_as for entry in self.entries.values())
+
+    def tell_own(self) -> None:
+        """Say which targets run programs as our own user, so that whoever may open them can do what we can."""
+        runs = {name: entry.settings.runs_as for name, entry in self.entries.items() if entry.settings.runs}
+        ours = {user for user in set(runs.values()) if _is_us(user)}
+        own = [name for name, user in runs.items() if user in ours]
+        if own:
+            log.warn(
+                "whoever may open {targets} can do all that this agent can: no other user runs it",
+                targets=", ".join(own[:NAMED]) + (f" and {len(own) - NAMED} others" if own[NAMED:] else ""),
+            )
+
     def _read_again(self) -> None:
         log.info("targets read again: {count}", count=len(self.entries))
+        self.tell_own()
         self.changed()
 
     def find(self, name: str) -> Target:
         """The target of this name, or `TargetError`."""
+        return self.settings(name).offered(name, self.launcher)
+
+    def settings(self, name: str) -> Kind:
+        """The settings of the target of this name, with its parts filled in, or `TargetError`."""
         exact = self.entries.get(name)
         for entry in [exact] if exact else self.entries.values():
             target = entry.match(name) if is_target(name) else None
@@ -203,6 +246,14 @@ class Catalogue:
     def _paths(self) -> list[str]:
         own = [self.path] if self.path else []
         return own + (_files_in(self.drop_in) if self.drop_in else [])
+
+
+def _is_us(user: str) -> bool:
+    """Return whether this is no user's name, or ours, or another of ours."""
+    try:
+        return not user or pwd.getpwnam(user).pw_uid == os.geteuid()
+    except KeyError:
+        return False
 
 
 def _files_in(folder: str) -> list[str]:

@@ -1,11 +1,14 @@
 """``twistd streamagent``"""
 
+import encodings.idna  # noqa: F401  # for names, once root is given up and its Python perhaps out of reach
+import os
 from typing import Any
 
 from twisted.application.service import MultiService
 
 from streamrelay.agent.catalogue import Catalogue
 from streamrelay.agent.config import AgentConfig
+from streamrelay.agent.launcher.service import Launching
 from streamrelay.agent.service import Agent
 from streamrelay.program.options import ConfigOptions, one_line
 from streamrelay.program.service import Looped
@@ -28,8 +31,9 @@ def makeService(options: Options) -> MultiService:
     service = Looped(clock, options)
     with one_line():
         config = options.config(AgentConfig)
-        catalogue = Catalogue(options["config"] or "", config.drop_in)
+        catalogue = Catalogue(options["config"] or "", config.drop_in, may_change_users=os.geteuid() == 0)
         catalogue.load()
+        Launching(catalogue, config.max_streams, clock).setServiceParent(service)
         agent = Agent(config, catalogue, clock)
         agent.setServiceParent(service)
         service.watch(catalogue.files, agent.bus.files, *agent.streams.dialler.files)

@@ -35,6 +35,14 @@ AGENT: Final = """\
 # [targets.ssh]
 # kind = "tcp"
 # address = "127.0.0.1:22"
+#
+# [targets.shell]
+# kind = "pty"
+# command = ["/bin/bash", "-l"]
+# user = "guest"
+#
+# A command without a user is run by the agent's own, so whoever may open it can read the agent's seed. With one, this
+# file must be root's, and root starts the agent: twistd --uid streamrelay --gid streamrelay streamagent …
 """
 
 

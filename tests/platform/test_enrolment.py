@@ -1,5 +1,6 @@
 """enrolment.py: `streamrelay host`."""
 
+import re
 import stat
 import tomllib
 from pathlib import Path
@@ -88,15 +89,14 @@ class Adding(Case):
         self.assertNotIn("secret", "".join(item.read_text() for item in self.folder().iterdir()))
 
     def test_example(self) -> None:
-        """The target that stands there as a comment is one, once the marks are gone."""
+        """The targets that stand there as a comment are some, once the marks are gone, and the shell has a user."""
         self.host("add", "web-1")
         path = self.folder() / "agent.toml"
-        path.write_text(
-            path.read_text().replace("# [t", "[t").replace("# kind", "kind").replace("# address", "address")
-        )
-        catalogue = Catalogue(str(path))
+        path.write_text(re.sub(r"^# (?=\[|\w+ = )", "", path.read_text(), flags=re.MULTILINE))
+        catalogue = Catalogue(str(path), may_change_users=True, check_file=lambda path, why: None)
         catalogue.load()
         self.assertEqual(catalogue.find("ssh").kind, "tcp")
+        self.assertEqual(catalogue.settings("shell").runs_as, "guest")
 
     def test_options(self) -> None:
         """The bus' URL as hosts see it, and where the folder will be, can be given."""

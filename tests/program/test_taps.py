@@ -11,6 +11,7 @@ from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.agent import tap as agent_tap
+from streamrelay.agent.launcher.service import Launching
 from streamrelay.agent.service import Agent
 from streamrelay.errors import ConfigError
 from streamrelay.files import Watched
@@ -55,8 +56,8 @@ class Services(Case):
         path = self.where / "agent.toml"
         path.write_text(f'host = "h"\nplatform_key = ["{self.public}"]\n[targets.log]\nkind = "log"\npath = "/x"\n')
         service = agent_tap.makeService(self.parse(agent_tap, "--config", str(path)))
-        [agent] = service
-        self.assertIsInstance(agent, Agent)
+        launching, agent = service
+        self.assertEqual((type(launching), type(agent)), (Launching, Agent))
         self.assertEqual(list(agent.catalogue.entries), ["log"])
         service.privilegedStartService()
         self.assertEqual((self.reactor.tcpServers, self.reactor.unixServers), ([], []))

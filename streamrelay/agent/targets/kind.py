@@ -34,6 +34,13 @@ class Target(Protocol):
         """Return a connection to splice, or raise `TargetError`. The caller enforces that it may only be looked at."""
 
 
+class Launcher(Protocol):
+    """The launcher, as much of it as a target needs."""
+
+    async def launch(self, target: str, connection: Any) -> None:
+        """Start the command of the target of this name for a connection, or raise `TargetError`."""
+
+
 class Kind(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind"):
     """The settings of a target; a subclass for each kind, whose tag is the kind's name."""
 
@@ -72,6 +79,20 @@ class Kind(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_fi
 
     def check(self) -> None:
         """Raise `ValueError` if a setting is impossible, now that nothing remains to be filled in."""
+
+    @property
+    def runs(self) -> bool:
+        """True if the target is a program that runs on this host for its client."""
+        return False
+
+    @property
+    def runs_as(self) -> str:
+        """The name of the user that runs the program; empty: the agent's own."""
+        return ""
+
+    def offered(self, name: str, launcher: Launcher | None) -> Target:
+        """Return these settings, found by this name, as what a stream connects."""
+        return self
 
     async def connect(self, reactor: Any, terms: Terms) -> Connection:
         raise NotImplementedError

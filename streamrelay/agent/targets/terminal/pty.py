@@ -2,12 +2,15 @@
 
 import fcntl
 import os
+import pwd
 import shutil
 import signal
 import struct
 import termios
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final, Literal, Self
 
 from attrs import define, field
 from twisted.internet.error import ProcessDone, ProcessTerminated
@@ -15,7 +18,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
-from streamrelay.agent.targets.kind import Kind
+from streamrelay.agent.targets.kind import PART, Kind, Launcher, Target
 from streamrelay.agent.targets.terminal.keys import EndOfInput, told_size
 from streamrelay.datapath.channel import TransportChannel
 from streamrelay.datapath.connection import Connection, Drain, Feed
@@ -30,6 +33,10 @@ log = Logger()
 
 KILL_AFTER: Final = 3.0
 """Seconds that a process group gets between SIGHUP and SIGKILL."""
+UMASK: Final = 0o022
+"""The mask of modes for files that a command makes, whatever the agent's own is."""
+IUTF8: Final = 0o40000
+"""Linux's flag of termios, which Python names from 3.13 on only."""
 
 
 class Pty(Kind, frozen=True, tag="pty"):
@@ -43,6 +50,27 @@ class Pty(Kind, frozen=True, tag="pty"):
     """Variables beside TERM, PATH, HOME, USER, LOGNAME, SHELL and LANG, which it inherits."""
     size: tuple[int, int] = (80, 24)
     """Columns and rows until the client says otherwise."""
+    user: str = ""
+    """The user who runs it; empty: the agent's own."""
+    groups: tuple[str, ...] = ()
+    """The groups beside the user's first one; none: those that the user is in."""
+    sudo: bool = False
+    """True if `user` may become another by set-uid programs; else Linux refuses it (no_new_privs)."""
+    leftovers: Literal["leave", "kill"] = "leave"
+    """The fate of processes that have left the command's process group, once the command has ended."""
+
+    @property
+    def is_own(self) -> bool:
+        """True if it runs as the agent's own user, so that whoever opens it can do what the agent can."""
+        return not self.user or self.user == own_user()
+
+    @property
+    def runs(self) -> bool:
+        return True
+
+    @property
+    def runs_as(self) -> str:
+        return self.user
 
     @property
     def viewer(self) -> Viewer:
@@ -51,6 +79,16 @@ class Pty(Kind, frozen=True, tag="pty"):
     def check(self) -> None:
         if not self.command or not self.command[0]:
             raise ValueError("command: expected a program and its arguments")
+        if not self.user and (self.groups or self.sudo or self.leftovers != "leave"):
+            raise ValueError("groups, sudo, leftovers: only with a user")
+
+    def bounded(self) -> Self:
+        if PART.search(" ".join((self.user, *self.groups))):
+            raise ValueError("user, groups: no {part}, or the client would choose who runs the command")
+        return self
+
+    def offered(self, name: str, launcher: Launcher | None) -> Target:
+        return self if self.is_own else AsUser(self, name, launcher)
 
     async def connect(self, reactor: Any, terms: Terms) -> Connection:
         program = shutil.which(self.command[0])
@@ -60,12 +98,16 @@ class Pty(Kind, frozen=True, tag="pty"):
             raise TargetError(Refusal.TARGET_REFUSED, f"{self.directory}: no such directory")
         connection = PtyConnection(reactor)
         protocol = PtyProtocol(connection)
+        own = os.umask(UMASK)
         try:
             reactor.spawnProcess(
                 protocol, program, list(self.command), self._environment(), self.directory, usePTY=True
             )
         except OSError as error:
             raise TargetError(Refusal.TARGET_REFUSED, f"{program}: {error.strerror or error}") from None
+        finally:
+            os.umask(own)
+        set_utf8(connection.process.fileno())
         connection.resize(*self.size)
         return connection
 
@@ -76,6 +118,50 @@ class Pty(Kind, frozen=True, tag="pty"):
             if name in os.environ
         }
         return {"TERM": "xterm-256color", **kept, **self.environment}
+
+
+@define(frozen=True)
+class AsUser:
+    """A pty target that another user runs, by the launcher."""
+
+    settings: Pty
+    name: str
+    launcher: Launcher | None
+
+    @property
+    def kind(self) -> str:
+        return self.settings.kind
+
+    @property
+    def viewer(self) -> Viewer:
+        return self.settings.viewer
+
+    async def connect(self, reactor: Any, terms: Terms) -> Connection:
+        if self.launcher is None:
+            raise TargetError(
+                Refusal.TARGET_REFUSED,
+                "this host's agent can't change users",
+                detail=f"{self.name} is to run as {self.settings.user}: start the agent anew, as root",
+            )
+        connection = PtyConnection(reactor)
+        await self.launcher.launch(self.name, connection)
+        return connection
+
+
+def own_user() -> str:
+    """Return the name of the user that we run as; empty if it has none."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return ""
+
+
+def set_utf8(terminal: int) -> None:
+    """Let a terminal erase whole characters of UTF-8, not bytes, where it edits lines itself."""
+    with suppress(termios.error):  # of a command that has ended already
+        modes = termios.tcgetattr(terminal)
+        modes[0] |= IUTF8
+        termios.tcsetattr(terminal, termios.TCSANOW, modes)
 
 
 @define(eq=False)
@@ -89,18 +175,19 @@ class PtyConnection:
     _drain: Drain | None = None
     _exit: int | None = None
     _timer: IDelayedCall | None = None
+    _kill: Callable[[int], None] = lambda number: None
     _last: bytes = b"\n"  # the last byte sent
     _end: EndOfInput = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._end = EndOfInput(self.clock, lambda keys: self.channel.write([keys]), lambda: self.unsent)
 
-    def started(self, process: Any) -> None:
-        self.process = process
+    def started(self, process: Any, kill: Callable[[int], None]) -> None:
+        self.process, self._kill = process, kill
         self.channel = TransportChannel(process)
 
     def resize(self, columns: int, rows: int) -> None:
-        if self._exit is None:
+        if self._exit is None and not self.process.disconnected:  # else its descriptor may be another's
             fcntl.ioctl(self.process.fileno(), termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     @property
@@ -176,12 +263,7 @@ class PtyConnection:
 
     def _signal(self, number: int) -> None:
         """Send a signal to the process group, which its terminal made the process the leader of."""
-        try:
-            os.killpg(self._group, number)
-        except (ProcessLookupError, PermissionError):
-            pass
-
-    _group: int = 0
+        self._kill(number)
 
 
 _check: type[Connection] = PtyConnection
@@ -195,14 +277,19 @@ class PtyProtocol(ProcessProtocol):
 
     def connectionMade(self) -> None:
         assert self.transport is not None
-        self._connection._group = self.transport.pid
-        self._connection.started(self.transport)
+        self._connection.started(self.transport, partial(kill_group, self.transport.pid))
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         self._connection.channel.dataReceived(data)
 
     def processEnded(self, reason: Failure) -> None:
         self._connection.ended(exit_status(reason.value))
+
+
+def kill_group(group: int, number: int) -> None:
+    """Send a signal to a process group, if it is there, and ours."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
 
 
 def exit_status(why: object) -> int:

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import signal
+import termios
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -133,6 +134,9 @@ class Processes(Case):
         for message in (b'{"resize": [100, 40]}', b"{}", b'{"exit": 0}', b'{"resize": [0, 0]}', b"\xff"):
             self.connection.send_control(message)
         self.assertEqual(sizes, [bytes([40, 0, 100, 0, 0, 0, 0, 0])])
+        self.process.disconnected = True
+        self.connection.resize(10, 10)  # whose number may be another terminal's
+        self.process.disconnected = False
         self.end()
         self.connection.resize(10, 10)
         self.assertEqual(len(sizes), 1)
@@ -173,12 +177,19 @@ class Settings(SynchronousTestCase):
         """The command is started as it stands, without a shell, in its directory, in a terminal of its size."""
         started: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
         sizes: list[bytes] = []
+        umasks: list[int] = []
+        modes: list[int] = []
+        self.patch(termios, "tcgetattr", lambda descriptor: [0, 0])
+        self.patch(termios, "tcsetattr", lambda descriptor, when, new: modes.append(new[0]))
+        self.addCleanup(os.umask, os.umask(0o077))
         process = FakeProcess()
         self.patch(fcntl, "ioctl", lambda descriptor, what, size: sizes.append(size))
 
         class Reactor(Clock):
             def spawnProcess(self, protocol: PtyProtocol, *arguments: Any, **options: Any) -> None:
                 started.append((arguments, options))
+                umasks.append(os.umask(0o077))
+                os.umask(umasks[0])
                 protocol.makeConnection(process)
 
         where = str(folder(self))
@@ -188,6 +199,7 @@ class Settings(SynchronousTestCase):
         self.assertEqual((program, command, directory), ("/bin/sh", ["/bin/sh", "-c", "$x; y"], where))
         self.assertEqual((environment["A"], options), ("b", {"usePTY": True}))
         self.assertEqual(sizes, [bytes([25, 0, 81, 0, 0, 0, 0, 0])])
+        self.assertEqual((umasks, os.umask(0o077), modes), ([0o022], 0o077, [0o40000]))
 
     def test_none_left(self) -> None:
         """Where no pseudo-terminal can be had the refusal says so, although the error has no number."""
