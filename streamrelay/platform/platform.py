@@ -39,6 +39,10 @@ ASKED_LIFE: Final = OPEN_TIME - CLOCK_SKEW
 """Seconds that a request lives whose answer is waited for: an agent, which allows for its clock, refuses it once nobody
 waits, so that what the client was told didn't open doesn't run all the same."""
 
+UNFIT: Final = 10.0
+"""Seconds for which a list of hosts is good enough for those who may see none of it: a key that leads nowhere has no
+hosts work for it every moment."""
+
 TERMS: Final = Terms()
 """Terms of a stream for which nothing else is said: the whole of its target, and of a log the last lines."""
 
@@ -166,12 +170,17 @@ class Platform:
         url = f"{self.relay.rstrip('/')}/client/{client_token}"
         return Opened(stream, url, answer.kind, self.now() + SUMMONS_LIFE, answer.viewer, links, terms.view)
 
-    async def hosts(self) -> Listing[HostInfo]:
+    async def hosts(self, fits: Callable[[str], bool] = is_host) -> Listing[HostInfo]:
         """Return the hosts that are up, with their targets; `Refused` 503 if there is no connection to the bus.
 
-        The list may be two seconds old, as all who ask share it. Of a host at most `MOST_TARGETS` are listed.
+        The list may be two seconds old, as all who ask share it. Of a host at most `MOST_TARGETS` are listed. `fits`
+        tells by their names which hosts are for the one who asks: if none of a list is, it may be ten seconds old.
         """
-        return await self._known(self._hosts).answer()
+        shared = self._known(self._hosts)
+        known = shared.known(UNFIT)
+        if known and not any(fits(info.host) for info in known):
+            return known
+        return await shared.answer()
 
     async def streams(self, anew: bool = False) -> Listing[StreamInfo]:
         """Return the streams of all hosts, as their agents tell; none tells of another host's.

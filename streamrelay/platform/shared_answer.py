@@ -32,6 +32,12 @@ class Shared(Generic[T]):
             task = self._begin()
         return await asyncio.shield(task)
 
+    def known(self, age: float) -> T | None:
+        """Return what was answered to a question that is younger than `age`, or None; nothing is asked."""
+        task = self._now
+        old = task is None or not task.done() or _failed(task) or self.clock() - self._asked >= age
+        return None if task is None or old else task.result()
+
     async def anew(self) -> T:
         """Return the answer to a question that is asked from now on; all who come before it is asked share it."""
         if self._next is None:

@@ -27,12 +27,12 @@ function choose(host, target) {
   tabs.open(host, target);
 }
 
-/** Show what the address names; the overview if it names nothing. */
+/** Show what the address names, whoever wrote it; the overview if it names nothing. */
 function follow() {
   const named = parse(location.hash);
   const there = named && tabs.find(named.host, named.target);
   if (!named || there) tabs.select(there);
-  else if (session.signedIn) tabs.open(named.host, named.target);
+  else if (session.signedIn) tabs.show(named.host, named.target);
 }
 
 /** The address follows what is shown. One whose tab is gone isn't gone back to. */
@@ -51,6 +51,7 @@ tabs.addEventListener('change', () => {
   if (session.signedIn || tabs.selected) writeAddress();
   sidebar.show();
 });
+showSignIn(session); // first: what isn't in sight yet takes no focus
 session.addEventListener('in', () => {
   hosts.start();
   follow();
@@ -75,7 +76,6 @@ $('skip').addEventListener('click', (event) => {
   event.preventDefault(); // the address is for targets
   (tabs.selected ?? { focus: () => $('work').focus() }).focus();
 });
-showSignIn(session);
 listenForKeys(tabs);
 
 /** Until the platform has said who is signed in. */

@@ -29,6 +29,7 @@ PROTOCOL = {
     "SUMMONS_MEMORY": "A ``jti`` is remembered for 70 s.",
     "OPEN_TIME": "the platform waits 10.5 s for the answer",
     "ASKED_LIFE": "so its ``exp`` is 5.5 s",
+    "LIST_UNFIT": "a list of hosts that may be 10 s old",
     "LIST_FRESH": "share one question to the hosts, so it may be 2 s old",
     "FETCHED_BODY": "an answer over 64 KiB, and one that isn't there",
 }

@@ -1,9 +1,12 @@
 """A platform that opens whatever it is asked for."""
 
+from collections.abc import Callable
+
 from attrs import define, field
 
 from streamrelay.platform import Limits, Opened, Platform
 from streamrelay.platform.platform import TERMS, Listing
+from streamrelay.protocol.names import is_host
 from streamrelay.protocol.summons import HostInfo, StreamInfo, Terms
 from tests.examples import T
 
@@ -19,6 +22,8 @@ class FakePlatform(Platform):
     complete: bool = True
     asked: int = 0
     """How often for a list."""
+    fits: Callable[[str], bool] = is_host
+    """Which hosts are for the last one who asked for a list of them."""
     opened: list[tuple[str, str, str]] = field(factory=list)
     terms: list[Terms] = field(factory=list)
     ended: list[tuple[str, str]] = field(factory=list)
@@ -30,7 +35,8 @@ class FakePlatform(Platform):
         self.terms.append(terms)
         return self._give()
 
-    async def hosts(self) -> Listing[HostInfo]:
+    async def hosts(self, fits: Callable[[str], bool] = is_host) -> Listing[HostInfo]:
+        self.fits = fits
         return self._listed(self.up)
 
     async def streams(self, anew: bool = False) -> Listing[StreamInfo]:

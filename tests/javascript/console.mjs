@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 
 import { Connection } from '../../streamrelay/web/console/connection.js';
 import { Hosts } from '../../streamrelay/web/console/hosts.js';
+import { isLog } from '../../streamrelay/web/console/viewers.js';
 
 const changed = (source) => new Promise((awake) => source.addEventListener('change', awake, { once: true }));
 
@@ -43,4 +44,32 @@ export async function hosts_answer_without_list() {
   assert.equal(asked, 1);
   assert(waits[0] >= 3000, `the next question comes after ${waits[0]} ms`);
   assert.equal(typeof hosts.trouble, 'string');
+}
+
+/** A target is a log if its name can be no other's: by itself, or by every pattern that it fits; what isn't known isn't. */
+export function hosts_names_of_logs() {
+  globalThis.document = Object.assign(new EventTarget(), { baseURI: 'http://platform.example/', hidden: false });
+  globalThis.addEventListener = () => {};
+  const hosts = new Hosts({});
+  const log = (host, name) => {
+    const known = hosts.find(host, name);
+    return known !== undefined && isLog(known);
+  };
+  assert.equal(log('h', 'app'), false); // nothing is known yet
+  const target = (name, kind, viewer) => ({ name, kind, viewer });
+  const targets = [
+    ...[target('app', 'log', 'log'), target('journal', 'journal', 'log'), target('web', 'container', 'log')],
+    ...[target('deploy', 'pty', 'terminal'), target('vm', 'qemu', 'vnc'), target('in', 'container', 'terminal')],
+    ...[target('lines', 'tcp', 'log'), target('socket', 'unix', 'log'), target('new', 'brew', 'log')],
+    ...[target('logs/{name}', 'log', 'log'), target('logs/run', 'pty', 'terminal')],
+    ...[target('many/{a}', 'log', 'log'), target('many/{a}/{b}', 'log', 'log')],
+    ...[target('any/{name}', 'log', 'log'), target('any/{number}', 'pty', 'terminal')],
+  ];
+  hosts.list = [{ host: 'h', targets, away: false }];
+  const names = targets.map(({ name }) => name).filter((name) => !name.includes('{'));
+  const logs = [...names, 'logs/a', 'many/1/2', 'any/1', 'none'].filter((name) => log('h', name));
+  assert.deepEqual(logs, ['app', 'journal', 'web', 'logs/a', 'many/1/2']);
+  assert.equal(log('other', 'app'), false);
+  assert.equal(hosts.find('h', 'any/1'), undefined); // a log or a terminal
+  assert.equal(hosts.find('h', 'many/1/2')?.kind, 'log');
 }

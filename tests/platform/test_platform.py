@@ -24,7 +24,7 @@ from streamrelay.protocol.summons import (
     Terms,
 )
 from streamrelay.protocol.tokens import Verifier
-from tests.documented import ASKED_LIFE, CLOCK_SKEW, MOST_TARGETS, OPEN_TIME
+from tests.documented import ASKED_LIFE, CLOCK_SKEW, LIST_UNFIT, MOST_TARGETS, OPEN_TIME
 from tests.fakes.bus import FakeBus
 from tests.fakes.files import key_pair
 from tests.fakes.reactors import awaited
@@ -269,6 +269,29 @@ class Asking(Case):
 
         self.bus.answers += [READY, READY]
         self.assertEqual(awaited(work()), [1, 1, 2, 2, 2, 3, 3, 4, 5, 5])
+
+    def test_nothing_fits(self) -> None:
+        """Who may see none of the hosts that are known makes nobody answer for ten seconds; others ask as ever."""
+        self.bus.gathered = [("web-1", b"[]")]
+        now = [0.0]
+        platform = Platform("wss://relay.example/", clock=lambda: now[0])
+        platform.bus = self.bus
+
+        async def work() -> list[tuple[int, int]]:
+            found = []
+            for age, name in ((0, "db"), (3, "db"), (4, "web-1"), (13.9, "db"), (14, "db"), (15, "web-1")):
+                now[0] = age
+                listing = await platform.hosts({name}.__contains__)
+                found.append((len(listing), len(self.bus.asked)))
+            self.bus.gathered = []  # it is known that none is up
+            now[0] = 30
+            found.append((len(await platform.hosts()), len(self.bus.asked)))
+            self.bus.gathered = [("db", b"[]")]
+            now[0] = 30 + LIST_UNFIT
+            found.append((len(await platform.hosts(lambda host: host == "db")), len(self.bus.asked)))
+            return found
+
+        self.assertEqual(awaited(work()), [(1, 1), (1, 1), (1, 2), (1, 2), (1, 3), (1, 3), (0, 4), (1, 5)])
 
     def test_lying_hosts(self) -> None:
         """A host whose targets have names that none can have isn't listed; of one with very many, some are."""

@@ -47,6 +47,30 @@ class Case(SynchronousTestCase):
 class Answers(Case):
     """Who gets which answer."""
 
+    def test_known(self) -> None:
+        """What was answered is known for as long as is said, but no failure and nothing that was forgotten."""
+
+        async def work() -> None:
+            self.assertIsNone(self.shared.known(10))
+            (first,) = await self.asking(self.shared.answer())
+            self.assertIsNone(self.shared.known(10))  # it is being asked
+            await self.give(1)
+            self.time = 9.9
+            self.assertEqual((await first, self.shared.known(10)), (1, 1))
+            self.time = 10
+            self.assertIsNone(self.shared.known(10))
+            self.time = 5
+            self.shared.forget()
+            self.assertIsNone(self.shared.known(10))
+            self.failing = True
+            (failed,) = await self.asking(self.shared.answer())
+            await self.give(2)
+            self.assertIsInstance(failed.exception(), ValueError)
+            self.assertIsNone(self.shared.known(10))
+
+        awaited(work())
+        self.assertEqual(self.asked, 2)
+
     def test_one(self) -> None:
         """Twenty who ask at once, and one who asks before the answer is old, share one question; later ones don't."""
 

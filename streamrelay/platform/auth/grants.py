@@ -101,6 +101,10 @@ class User:
             for grant in self.grants
         )
 
+    def fits(self, host: str) -> bool:
+        """Tell whether a grant is for this host, whatever its targets are."""
+        return any(fnmatchcase(host, grant.host) for grant in self.grants)
+
     def may_see(self, host: str, pattern: str, act: bool = False) -> bool:
         """Tell whether a target may be listed, which may be a pattern with ``{parts}``; `act`: as open for more than
         looks. A pattern is listed if one of its names might be granted, so opening it may still be refused."""

@@ -200,7 +200,7 @@ class Hosts(ApiResource):
         if not user.grants:
             return 200, {"hosts": [], "complete": True}
         hosts = []
-        found = await as_deferred(self.platform.hosts())
+        found = await as_deferred(self.platform.hosts(user.fits))
         for info in found:
             targets = [
                 {**structs.asdict(target), "view": not user.may_see(info.host, target.name, act=True)}

@@ -42,10 +42,13 @@ export class Hosts extends EventTarget {
     if (this.#running && !document.hidden) void this.#ask(++this.#round);
   }
 
-  /** What is known of a target: its entry in the list, by its name or by a pattern that it fits. */
+  /** What is known of a target: its entry in the list, by its name or by a pattern that it fits. If it fits several the
+      host alone knows which it takes, so nothing is known unless they are alike. */
   find(host, name) {
     const targets = this.list?.find((one) => one.host === host)?.targets ?? [];
-    return targets.find((target) => target.name === name) ?? targets.find((target) => fits(target.name, name));
+    const own = targets.find((target) => target.name === name);
+    const [first, ...others] = own ? [own] : targets.filter((target) => fits(target.name, name));
+    return others.every(({ kind, viewer }) => kind === first.kind && viewer === first.viewer) ? first : undefined;
   }
 
   isUp(host) {

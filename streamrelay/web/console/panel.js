@@ -2,9 +2,11 @@
 
 import { element, icon, iconButton, sentence, setIcon, write } from './dom.js';
 import { fullScreenButton } from './fullscreen.js';
+import { Meant } from './meant.js';
 import { menu } from './menu.js';
+import { iconOf, kindOf } from './viewers.js';
 
-const STATES = { idle: 'Closed', opening: 'Opening …', open: 'Connected', waiting: 'Waiting', over: 'Ended' };
+const STATES = { idle: 'Not open', opening: 'Opening …', open: 'Connected', waiting: 'Waiting', over: 'Ended' };
 let count = 0;
 
 export class Panel {
@@ -15,17 +17,31 @@ export class Panel {
   #badge = element('span', { class: 'badge', hidden: true }, icon('eye'), 'View only');
   #state = element('span', {});
   #words = element('p', { class: 'words' });
+  #why = element('p', { class: 'muted' }, 'A link or a reload starts nothing. What you open acts in your name.');
+  #sign = icon('warning');
   #act;
+  #meant;
+  #name;
+  #question;
   #notice;
   #tick = 0;
 
   /** `act` is what the notice's button does, `close` closes the tab, `entries()` are the menu's. */
-  constructor({ host, target, number, kind, act, close, entries }) {
+  constructor({ host, target, number, act, close, entries }) {
     const id = `tab-${++count}`;
     const name = number ? `${target} (${number})` : target;
-    this.#kinds = [icon(kind), icon(kind)];
-    this.#act = element('button', { type: 'button', class: 'primary', hidden: true, onclick: act });
-    this.#notice = element('div', { class: 'notice', hidden: true }, icon('warning'), this.#words, this.#act);
+    this.#name = `${name} on ${host}`;
+    this.#kinds = [icon(''), icon('')];
+    this.#words.id = `${id}-words`;
+    this.#act = element('button', {
+      type: 'button',
+      class: 'primary',
+      hidden: true,
+      'aria-describedby': this.#words.id,
+      onclick: act,
+    });
+    this.#meant = new Meant(this.#act);
+    this.#notice = element('div', { class: 'notice', hidden: true }, this.#sign, this.#words, this.#why, this.#act);
     this.button = this.#tab(id, name, host, close);
     this.element = element('section', {
       id: `${id}-panel`,
@@ -39,7 +55,7 @@ export class Panel {
       'div',
       { class: 'wait' },
       element('span', { class: 'spinner' }),
-      element('p', {}, `Opening ${name} on ${host} …`),
+      element('p', {}, `Opening ${this.#name} …`),
     );
     this.element.append(this.#head(name, host, close, entries), this.#notice, wait, this.screen);
   }
@@ -53,12 +69,11 @@ export class Panel {
     return !this.element.hidden;
   }
 
-  set kind(kind) {
-    for (const one of this.#kinds) setIcon(one, kind);
-  }
-
-  set view(view) {
-    this.#badge.hidden = !view;
+  /** What is known of its target: the entry in the list of hosts, or a ticket. */
+  set known(known) {
+    for (const one of this.#kinds) setIcon(one, iconOf(known ?? {}));
+    this.#badge.hidden = !known?.view;
+    this.#question = `Open ${known ? `the ${kindOf(known)} ` : ''}${this.#name}?`;
   }
 
   /** Whether the focus is in the panel, or nowhere. */
@@ -78,9 +93,13 @@ export class Panel {
     for (const { dataset } of [this.element, this.button]) Object.assign(dataset, { state, tone });
     write(this.#state, STATES[state]);
     write(this.#stateInTab, `, ${STATES[state].toLowerCase()}`);
-    this.#notice.hidden = !words || state === 'open';
+    const asks = state === 'idle';
+    this.#notice.hidden = !(words || asks) || state === 'open';
+    this.#why.hidden = !asks;
+    setIcon(this.#sign, asks ? 'link' : 'warning');
     this.#act.hidden = state === 'opening' || state === 'open';
-    write(this.#act, state === 'waiting' ? 'Try now' : 'Reconnect');
+    write(this.#act, { idle: 'Open', waiting: 'Try now' }[state] ?? 'Reconnect');
+    this.#meant.about(asks && this.selected ? this.#question : '');
     clearInterval(this.#tick);
     if (state === 'waiting' && this.selected) this.#tick = setInterval(() => this.#showWords(connection), 500);
     this.#showWords(connection);
@@ -88,13 +107,14 @@ export class Panel {
 
   remove() {
     clearInterval(this.#tick);
+    this.#meant.about('');
     this.button.remove();
     this.element.remove();
   }
 
   #showWords({ state, words, seconds }) {
     const next = { waiting: ` Next try in ${seconds} s.`, opening: ' Trying again …' }[state] ?? '';
-    write(this.#words, words && sentence(words) + next);
+    write(this.#words, state === 'idle' ? this.#question : words && sentence(words) + next);
   }
 
   #tab(id, name, host, close) {

@@ -6,13 +6,13 @@ import { command, link } from './links.js';
 import { Panel } from './panel.js';
 import { Source } from './source.js';
 import { whisper } from './toast.js';
-import { iconOf, load } from './viewers.js';
+import { load } from './viewers.js';
 
 export class Tab {
   signInNeeded = false; // it could not be opened as nobody is signed in
 
   #session;
-  #known; // the target's entry in the list of hosts, if there is one
+  #known;
   #source;
   #viewer = null;
   #panel;
@@ -25,25 +25,29 @@ export class Tab {
     this.host = host;
     this.target = target;
     this.#session = session;
-    this.#known = known;
     this.#source = new Source(session, host, target);
     this.#panel = new Panel({
       host,
       target,
       number,
       close,
-      kind: iconOf(known ?? {}),
       act: () => this.reconnect(),
       entries: () => this.#entries(more),
     });
-    this.#panel.view = known?.view;
+    this.known = known;
     this.#panel.screen.addEventListener('enlarged', () => this.focus());
     this.#connection.addEventListener('change', () => this.#changed());
-    this.#connection.start();
   }
 
   get name() {
     return `${this.target} on ${this.host}`;
+  }
+
+  /** The target's entry in the list of hosts, if there is one. */
+  set known(known) {
+    this.#known = known;
+    this.#panel.known = known;
+    this.#panel.show(this.#connection);
   }
 
   /** Its button, which has the role of a tab. */
@@ -60,9 +64,14 @@ export class Tab {
     this.#panel.show(this.#connection);
   }
 
+  /** Whether it has never been opened: nothing happens until somebody here says so. */
+  get asks() {
+    return this.#connection.state === 'idle';
+  }
+
   /** Whether it could be opened only once somebody tries again. */
   get isDown() {
-    return ['waiting', 'over'].includes(this.#connection.state);
+    return ['idle', 'waiting', 'over'].includes(this.#connection.state);
   }
 
   /** Whether something ends for good when it is left. */
@@ -119,8 +128,7 @@ export class Tab {
     if (this.#known) load(this.#known.viewer).catch(() => {}); // it is said below
     const ticket = await this.#source.first();
     const module = await load(ticket.viewer);
-    this.#panel.view = ticket.view;
-    this.#panel.kind = iconOf(ticket);
+    this.#panel.known = ticket;
     this.#viewer = module.create(this.#panel.screen, this.#source);
     this.panel.classList.add('shown');
   }
@@ -144,7 +152,7 @@ export class Tab {
       { label: 'Copy link', icon: 'link', run: () => copy(link(host, target), 'The link is copied.') },
       { label: 'Copy command', icon: 'terminal', run: () => copy(command(host, target), 'The command is copied.') },
       null,
-      { label: 'Reconnect', icon: 'again', run: () => this.reconnect() },
+      { label: this.asks ? 'Open' : 'Reconnect', icon: 'again', run: () => this.reconnect() },
       ...more,
     ];
   }

@@ -3,6 +3,7 @@
 import { $ } from './dom.js';
 import { Tab } from './tab.js';
 import { whisper } from './toast.js';
+import { isLog } from './viewers.js';
 
 /** Event: `change`, when tabs come, go, or another is selected; `selected` is null for the overview. */
 export class Tabs extends EventTarget {
@@ -46,14 +47,21 @@ export class Tabs extends EventTarget {
     return this.#all.find((tab) => tab.host === host && tab.target === target);
   }
 
-  /** Show a target: in its tab, or in a new one. */
+  /** Open a target that somebody here has chosen: in its tab, or in a new one. */
   open(host, target, { another = false } = {}) {
     const there = this.find(host, target);
     const tab = (!another && there) || this.#add(host, target);
     this.select(tab);
     if (tab.isDown) tab.reconnect();
     tab.focus();
-    return tab;
+  }
+
+  /** A tab of what nobody here has chosen, as a link named it. It asks first, but for a log. */
+  show(host, target) {
+    const tab = this.#add(host, target);
+    this.select(tab);
+    this.#tell(tab);
+    tab.focus();
   }
 
   select(tab) {
@@ -153,7 +161,18 @@ export class Tabs extends EventTarget {
 
   /** A host that is up again needn't be waited for. */
   #hostsChanged() {
-    for (const tab of this.#all) if (tab.waitsForHost && this.#hosts.isUp(tab.host)) tab.hurry();
+    for (const tab of this.#all) {
+      if (tab.waitsForHost && this.#hosts.isUp(tab.host)) tab.hurry();
+      this.#tell(tab);
+    }
+  }
+
+  /** What the list has of a tab that asks; one of a log needn't. */
+  #tell(tab) {
+    if (!tab.asks) return;
+    const known = this.#hosts.find(tab.host, tab.target);
+    tab.known = known;
+    if (known && isLog(known)) tab.reconnect();
   }
 
   #signedIn(another) {

@@ -20,6 +20,11 @@ export function kindOf({ kind }) {
   return Object.hasOwn(KINDS, kind) ? KINDS[kind] : kind;
 }
 
+/** Whether a target is a log by all that is said of it: to open one changes nothing at its host. */
+export function isLog({ kind, viewer }) {
+  return viewer === 'log' && ['log', 'journal', 'container'].includes(kind);
+}
+
 /** The module of a viewer. One that this page doesn't know is shown raw. */
 export async function load(viewer) {
   const name = Object.hasOwn(VIEWERS, viewer) ? viewer : 'raw';

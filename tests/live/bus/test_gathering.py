@@ -97,6 +97,18 @@ class Gatherings(LiveTest):
 
         self.run_with(work)
 
+    def test_nothing_fits(self) -> None:
+        """One who may see none of the hosts causes a question in ten seconds, and none while others ask."""
+
+        async def work(platform: Platform) -> None:
+            questions = []
+            for self.age, name in ((0, "db"), (3, "host-7"), (9, "db"), (12, "db"), (13, "db"), (22, "db")):
+                await platform.hosts({name}.__contains__)
+                questions.append(len(self.hosts.asked))
+            self.assertEqual(questions, [1, 2, 2, 2, 3, 3])
+
+        self.run_with(work)
+
     def test_leaving(self) -> None:
         """One who asked first and leaves before the answer takes it from nobody."""
 

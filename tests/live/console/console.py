@@ -138,6 +138,12 @@ class ConsoleTest(LiveTest):
         self.expect(panel.locator("p.state")).to_have_text("Connected")
         return panel
 
+    def say_open(self, page: Any) -> Any:
+        """Open what an address has shown, which asks first; its panel."""
+        panel = page.get_by_role("tabpanel")
+        panel.get_by_role("button", name="Open", exact=True).click()
+        return panel
+
     def opened_at(self, page: Any, listener: Listener) -> Any:
         """A tab of a tcp target, which is a pattern's: its panel, and the target's connection."""
         name, number = listener.target.split("/")

@@ -140,6 +140,7 @@ class Everybody(ConsoleTest):
             self.expect(page.get_by_role("tabpanel").locator("p.words")).to_be_visible()
             self.assert_accessible(page, f"{scheme}, ended")
             page.evaluate("location.hash = '#nobody/app'")
+            self.say_open(page)
             self.expect(page.get_by_role("tabpanel").locator("p.words")).to_contain_text("Next try")
             self.assert_accessible(page, f"{scheme}, waiting")
             page.get_by_role("button", name="Keyboard").click()

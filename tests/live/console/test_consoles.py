@@ -70,6 +70,7 @@ class Machines(ConsoleTest):
 
     def open_screen(self, page: Any, name: str, console: str) -> Any:
         page.evaluate("(hash) => { location.hash = hash; }", f"#{HOST}/vm/{name}/{console}")
+        self.say_open(page)
         panel = page.locator(PANEL)
         self.expect(panel.locator("p.state")).to_have_text("Connected")
         return panel

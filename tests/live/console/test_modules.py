@@ -14,3 +14,7 @@ class Modules(LiveTest):
     def test_hosts(self) -> None:
         """An answer that can't be read doesn't make the page ask without a pause."""
         Scenario("hosts_answer_without_list", {}, "console.mjs").result()
+
+    def test_logs(self) -> None:
+        """Only what can be no other kind of target by the list of hosts is taken for a log."""
+        Scenario("hosts_names_of_logs", {}, "console.mjs").result()

@@ -55,7 +55,7 @@ class SigningIn(ConsoleTest):
         """A target that isn't granted isn't in the list, and its link says so; one that may be looked at says that."""
         key = self.common.add_key("carol", Grant(HOST, "shell", view=True), Grant(HOST, "port/*"))
         page = self.signed_in(f"#{HOST}/app", key=key)
-        words = page.get_by_role("tabpanel").locator("p.words")
+        words = self.say_open(page).locator("p.words")
         self.expect(words).to_have_text("No grant for that host and target.")
         self.expect(page.get_by_role("tabpanel").locator("p.state")).to_have_text("Ended")
         self.expect(self.entry(page, "shell")).to_be_visible()

@@ -20,12 +20,13 @@ class Outcomes(ConsoleTest):
         listener = self.listen()
         listener.socket.close()
         page = self.signed_in(f"#{HOST}/{listener.target}")
-        panel = page.get_by_role("tabpanel")
+        panel = self.say_open(page)
         self.expect(panel.locator("p.words")).to_contain_text("refused the connection")
         self.expect(panel.locator("p.state")).to_have_text("Ended")
         self.expect(panel.get_by_role("button", name="Reconnect")).to_be_visible()
         self.picture(page, "console-refused")
         page.evaluate(f"location.hash = '#{HOST}/nothing'")
+        self.say_open(page)
         self.expect(panel.locator("p.words")).to_contain_text("no such target", ignore_case=True)
         self.assert_content()
 
@@ -35,8 +36,9 @@ class Outcomes(ConsoleTest):
         page = self.signed_in()
         self.expect(self.entry(page, "app")).to_be_visible()
         chain.agent.stop()
+        self.expect(self.entry(page, "app")).to_have_count(0)
         page.evaluate(f"location.hash = '#{HOST}/app'")
-        panel = page.get_by_role("tabpanel")
+        panel = self.say_open(page)
         self.expect(panel.locator("p.words")).to_contain_text(f"Host {HOST} is offline. Next try in ")
         self.expect(panel.get_by_role("button", name="Try now")).to_be_visible()
         self.picture(page, "console-offline")
@@ -133,7 +135,7 @@ class Tabs(ConsoleTest):
         self.assert_content()
 
     def test_links(self) -> None:
-        """A link opens its target once somebody has signed in; the address follows the tabs, and back goes back."""
+        """A link shows its log once somebody has signed in; the address follows the tabs, and back goes back."""
         page = self.signed_in(f"#{HOST}/app")
         panel = page.get_by_role("tabpanel")
         self.expect(panel.get_by_text("second line").first).to_be_visible()

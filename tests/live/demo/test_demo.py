@@ -214,7 +214,8 @@ class DemoTests(LiveTest):
                 page.goto(self.link)
                 page.locator("#hosts").get_by_role("button", name="shell").wait_for()
                 self.assertEqual(page.url, f"{self.console}/")
-            page.goto(f"{self.console}/#demo-host/echo")  # other links are as ever
+            page.goto(f"{self.console}/#demo-host/echo")  # other links are as ever: they show, and ask
+            page.get_by_role("tabpanel").get_by_role("button", name="Open", exact=True).click()
             until(lambda: page.inner_text(".panel:not([hidden]) p.state") == "Connected", what="a linked target")
             other = browser.new_context().new_page()
             other.goto(self.link)

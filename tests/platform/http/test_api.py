@@ -355,6 +355,7 @@ class Paths(Case):
         self.assertEqual((status, host["host"], host["version"]), (200, "web-1", "1.2.3"))
         looks = {"kind": "log", "viewer": "raw", "view": False}
         self.assertEqual(host["targets"], [{"name": "log/a", **looks}, {"name": "log/{x}", **looks}])
+        self.assertEqual([host.host for host in self.platform.up if self.platform.fits(host.host)], ["web-1", "web-2"])
 
     def test_pages(self) -> None:
         """The console's files are there without a key, with a policy that allows no inline script."""
