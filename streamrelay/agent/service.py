@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from streamrelay import __version__
 from streamrelay.agent.catalogue import Catalogue
 from streamrelay.agent.config import AgentConfig
+from streamrelay.agent.state import take_up
 from streamrelay.agent.streams import Streams
 from streamrelay.agent.summonses import MEMORY, Pending, Summonses
 from streamrelay.bus.connection import Bus, Message, as_deferred
@@ -67,6 +68,7 @@ class Agent(Service):
             count=len(self.catalogue.entries),
             mode=self.config.tokens,
         )
+        take_up(self.config.state)  # not before, as it is who we have become by now who must own it
         # Not before the loop runs: a task made earlier never runs in a daemon on Python 3.12 (hazard of fork).
         self.reactor.callLater(0, self.bus.start)
 
