@@ -1,12 +1,15 @@
-"""The agent's own directory, in which it keeps what must outlive it: the secret by which it seals places of logs."""
+"""The agent's own directory, in which it keeps what must outlive it: the secret by which it seals places of logs, and
+which summonses were followed."""
 
 import os
 import secrets
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from streamrelay.agent.followed import Followed, Memory, NothingKept
 from streamrelay.agent.targets.sealed_places import Seal
 from streamrelay.errors import ConfigError
 from streamrelay.files import check_own, open_secret
@@ -18,19 +21,24 @@ SECRET_SIZE: Final = 32
 """Bytes of a secret."""
 
 
-def take_up(named: str) -> None:
-    """Go on with what the agent keeps in the directory that is named, or say that it keeps nothing.
+def take_up(named: str, host: str, clock: Any, now: Callable[[], float]) -> Memory:
+    """Go on with what the agent keeps in the directory that is named, or say that it keeps nothing; return what it
+    knows of summonses.
 
     `ConfigError` is raised if others may read or write what nobody but the agent may.
     """
     try:
-        Seal.secret = own_secret(find_state(named) / "places.key")
+        state = find_state(named)
+        Seal.secret = own_secret(state / "places.key")
+        return Followed(str(state / f"followed.{host}"), now)
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
+        where = f"{error.filename or named}: " if error.filename or named else ""
         log.warn(
-            "this agent keeps nothing over a restart: {why}; clients go on in logs only until it ends",
+            "this agent keeps nothing over a restart: {why}; clients go on in logs only until it ends, and what was "
+            "signed before its start is refused as busy",
             why=f"{where}{error.strerror}",
         )
+        return NothingKept(clock, now)
 
 
 def find_state(named: str) -> Path:

@@ -3,11 +3,14 @@
 import os
 from pathlib import Path
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from streamrelay.agent.followed import Memory, NothingKept
 from streamrelay.agent.state import find_state, own_secret, take_up
 from streamrelay.agent.targets.sealed_places import Seal, seal, unseal
 from streamrelay.errors import ConfigError
+from tests.agent.test_followed import summons
 from tests.fakes.files import folder
 from tests.fakes.logs import Heard
 
@@ -21,11 +24,16 @@ class Kept(SynchronousTestCase):
         self.patch(Seal, "secret", Seal.secret)
         self.patch(os, "environ", {})
         self.heard = Heard(self)
+        self.memory: Memory = NothingKept(Clock(), lambda: 1000.0)
+        self.addCleanup(lambda: self.memory.close())
 
     def start(self, named: str | None = None) -> None:
         """Another start, of which nothing is left but what was kept."""
         Seal.secret = os.urandom(32)
-        take_up(str(self.state) if named is None else named)
+        self.memory.close()
+        self.memory = NothingKept(Clock(), lambda: 1000.0)
+        named = str(self.state) if named is None else named
+        self.memory = take_up(named, "web-1", Clock(), lambda: 1000.0)
 
     def holds(self, sealed: str) -> bool:
         return unseal(sealed, "log") == "1.2"
@@ -53,15 +61,27 @@ class Kept(SynchronousTestCase):
         before = os.umask(0)
         self.addCleanup(os.umask, before)
         self.start()
-        kept = [self.state, *self.state.iterdir()]
+        kept = [self.state, *sorted(self.state.iterdir())]
         modes = [(path.name, path.stat().st_mode & 0o777) for path in kept]
-        self.assertEqual(modes, [("state", 0o700), ("places.key", 0o600)])
+        self.assertEqual(modes, [("state", 0o700), ("followed.web-1", 0o600), ("places.key", 0o600)])
 
     def test_of_systemd(self) -> None:
         """Without a setting it is the first directory that systemd has made; the setting goes before it."""
         self.patch(os, "environ", {"STATE_DIRECTORY": f"{self.where}/one:{self.where}/two"})
         self.assertEqual(find_state(""), self.where / "one")
         self.assertEqual(find_state(str(self.state)), self.state)
+
+    def test_followed(self) -> None:
+        """A summons that was followed isn't after another start with the same directory; without one nothing is that
+        could have been signed before it."""
+        self.start()
+        self.assertIsNone(self.memory.refusal(summons("j" * 22, 1020.0, 990.0)))
+        self.start()
+        self.assertIsNotNone(self.memory.refusal(summons("j" * 22, 1020.0, 990.0)))
+        self.assertIsNone(self.memory.refusal(summons("k" * 22, 1020.0, 990.0)))
+        self.start("")
+        self.assertIsNotNone(self.memory.refusal(summons("l" * 22, 1020.0, 990.0)))
+        self.assertIsNone(self.memory.refusal(summons("l" * 22, 1036.0, 1006.0)))
 
     def test_none(self) -> None:
         """Without a directory, or in one where nothing can be made, a place is good until the agent ends, and the log
