@@ -17,6 +17,7 @@ _AGENT = """\
 host = "{host}"
 nats = ["{nats}"]
 platform_key = ["{folder}/platform.pub"]
+state = "{folder}/state"
 {ca}
 [targets.source]
 kind = "tcp"

@@ -3,7 +3,9 @@
 import os
 import stat
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
+from typing import ClassVar
 
 from attrs import define
 
@@ -99,20 +101,43 @@ def read(path: str, most: int = 1 << 20) -> bytes:
 
 
 def read_secret(path: str, what: str) -> bytes:
-    """Read a secret, 1 MiB at most, or raise `ConfigError` if others than its file's owner may read it.
+    """Read a secret, 1 MiB at most, or raise `ConfigError` if it can't be read, or `open_secret` does."""
+    try:
+        return open_secret(path, what)
+    except OSError as error:
+        raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
+
+
+def open_secret(path: str, what: str) -> bytes:
+    """Read a secret, 1 MiB at most, or raise `OSError`, or `ConfigError` if others than its file's owner may read it.
 
     What isn't a plain file (a pipe of a shell) is taken as it is, and so is a credential of systemd, whose mode shows
     what its access list allows to the service itself.
     """
-    try:
-        with open(path, "rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            ours = os.path.dirname(os.path.abspath(path)) == os.environ.get("CREDENTIALS_DIRECTORY")
-            if stat.S_ISREG(mode) and stat.S_IMODE(mode) & 0o077 and not ours:
-                raise ConfigError(f"{path}: others may read this {what}; run: chmod 600 {path}")
-            return file.read(1 << 20)
-    except OSError as error:
-        raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
+    with open(path, "rb") as file:
+        mode = os.fstat(file.fileno()).st_mode
+        ours = os.path.dirname(os.path.abspath(path)) == os.environ.get("CREDENTIALS_DIRECTORY")
+        if stat.S_ISREG(mode) and stat.S_IMODE(mode) & 0o077 and not ours:
+            raise ConfigError(f"{path}: others may read this {what}; run: chmod 600 {path}")
+        return file.read(1 << 20)
+
+
+class Owners:
+    """Users who are this program: who it runs as, and who it is about to become (``twistd --uid``)."""
+
+    becoming: ClassVar[int | None] = None
+
+
+def check_own(path: str, found: os.stat_result, what: str) -> None:
+    """Raise `ConfigError` if a file or directory is another user's than ours or root's, or if others may write to it.
+
+    In a directory with the sticky bit, as ``/tmp`` is one, others can neither replace nor rename a file of ours.
+    """
+    if found.st_uid not in (0, os.geteuid(), Owners.becoming):
+        raise ConfigError(f"{path}: this {what} belongs to another user ({found.st_uid}), not to ours or root")
+    sticky = stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX
+    if found.st_mode & 0o022 and not sticky:
+        raise ConfigError(f"{path}: others may write to this {what}; run: chmod go-w {path}")
 
 
 def check_roots(path: str, why: str) -> None:
@@ -124,6 +149,24 @@ def check_roots(path: str, why: str) -> None:
             shared = stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX  # there only owners rename
             if found.st_uid != 0 or (others and not shared):
                 raise ConfigError(f"{path}: {why}, so root alone may be able to change it; others can change {step}")
+
+
+def check_folder(path: str, what: str) -> None:
+    """Raise `ConfigError` as `check_own` does for the directory of a file, and for the one where a link leads."""
+    for folder in {os.path.dirname(os.path.abspath(path)), os.path.dirname(os.path.realpath(path))}:
+        with suppress(OSError):  # then the file itself can't be read either
+            check_own(folder, os.stat(folder), f"directory of {what}")
+
+
+def read_own(path: str, what: str) -> bytes:
+    """Read a file that says what others may do, or raise `ConfigError` if those could write to it, or replace it."""
+    check_folder(path, what)
+    try:
+        with open(path, "rb") as file:
+            check_own(path, os.fstat(file.fileno()), f"file of {what}")
+            return file.read()
+    except OSError as error:
+        raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
 
 
 def write_new(path: Path, content: bytes, mode: int) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.errors import ConfigError
-from streamrelay.files import Watched, look, read, read_secret
+from streamrelay.files import Owners, Watched, look, read, read_own, read_secret
 from tests.fakes.files import folder
 from tests.fakes.logs import Heard
 
@@ -69,6 +69,61 @@ class Files(SynchronousTestCase):
         self.assertEqual(read_secret(self.path, "key"), b"secret")
         self.patch(os, "environ", {**os.environ, "CREDENTIALS_DIRECTORY": "/elsewhere"})
         self.assertRaises(ConfigError, read_secret, self.path, "key")
+
+
+class Own(SynchronousTestCase):
+    """Files that say what others may do."""
+
+    def setUp(self) -> None:
+        self.where = folder(self)
+        self.path = self.where / "keys"
+        self.path.write_bytes(b"x")
+        self.path.chmod(0o644)
+        self.user = os.geteuid()
+
+    def refusal(self, path: Path | None = None) -> str:
+        return str(self.assertRaises(ConfigError, read_own, str(path or self.path), "keys"))
+
+    def test_modes(self) -> None:
+        """Neither the file nor its directory may be one that the group or others write to, but for a directory with the
+        sticky bit; the command that mends it is told."""
+        for path, what in ((self.path, "file"), (self.where, "directory")):
+            for mode in (0o664, 0o646, 0o666):
+                before = path.stat().st_mode
+                path.chmod(mode | 0o100)
+                expected = f"{path}: others may write to this {what} of keys; run: chmod go-w {path}"
+                self.assertEqual(self.refusal(), expected)
+                path.chmod(before)
+                self.assertEqual(read_own(str(self.path), "keys"), b"x")
+        self.where.chmod(0o1777)
+        self.assertEqual(read_own(str(self.path), "keys"), b"x")
+
+    def test_owner(self) -> None:
+        """It may be root's, ours, or that user's whom the program is about to become; nobody else's."""
+        if self.user == 0:
+            os.chown(self.path, 4711, 0)
+        else:
+            self.patch(os, "geteuid", lambda: 4712)
+        self.assertIn(f"{self.path.parent if self.user else self.path}: this ", self.refusal())
+        self.assertIn("belongs to another user", self.refusal())
+        self.patch(Owners, "becoming", 4711 if self.user == 0 else self.user)
+        self.assertEqual(read_own(str(self.path), "keys"), b"x")
+
+    def test_link(self) -> None:
+        """A link counts for what it leads to: that file, and its directory."""
+        link = folder(self) / "link"
+        link.symlink_to(self.path)
+        self.assertEqual(read_own(str(link), "keys"), b"x")
+        self.where.chmod(0o777)
+        self.assertIn(f"{self.where}: others may write to this directory of keys", self.refusal(link))
+        self.where.chmod(0o700)
+        self.path.chmod(0o664)
+        self.assertIn(f"{link}: others may write to this file of keys", self.refusal(link))
+
+    def test_missing(self) -> None:
+        """A file that isn't there, or a directory, is refused by its name."""
+        for path in (self.where / "none", self.where / "none/none", self.where):
+            self.assertIn(f"{path}: can't be read: ", self.refusal(path))
 
 
 class Watching(SynchronousTestCase):

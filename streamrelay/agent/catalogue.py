@@ -6,6 +6,7 @@ full and is filled into the settings; whatever isn't matched exactly is no targe
 
 import os
 import pwd
+import re
 from collections.abc import Callable, Mapping
 from functools import reduce
 from operator import or_
@@ -24,9 +25,9 @@ from streamrelay.agent.targets.sockets.tcp import Tcp
 from streamrelay.agent.targets.sockets.unix import Unix
 from streamrelay.agent.targets.terminal.pty import Pty, own_user
 from streamrelay.errors import ConfigError, TargetError
-from streamrelay.files import Watched, check_roots
+from streamrelay.files import Watched, check_own, check_roots, read_own
 from streamrelay.logs import Logger
-from streamrelay.program.settings import read_toml
+from streamrelay.program.settings import parse_toml, read_toml
 from streamrelay.protocol.names import is_target
 from streamrelay.protocol.summons import Refusal, TargetInfo
 
@@ -181,8 +182,8 @@ class Catalogue:
     def _read(self) -> None:
         entries: dict[str, Entry] = {}
         for path in self._paths():
-            table = read_toml(path)
             own = path == self.path
+            table = read_toml(path) if own else parse_toml(path, read_own(path, "targets"))
             if not own and (extra := set(table) - {"targets"}):
                 raise ConfigError(f"{path}: {min(extra)}: only [targets] may be in a drop-in file")
             found = read_targets(_table(table.get("targets", {}), path), path)
@@ -257,10 +258,12 @@ def _is_us(user: str) -> bool:
 
 
 def _files_in(folder: str) -> list[str]:
-    """The `*.toml` of a directory; one that can't be listed is an error, not an empty one."""
+    """The `*.toml` of a directory that aren't hidden; one that can't be listed is an error, not an empty one, and so is
+    one that others may write to."""
     try:
+        check_own(folder, os.stat(folder), "directory of targets")
         names = os.listdir(folder)
     except OSError as error:
         why = "no such directory" if isinstance(error, FileNotFoundError) else f"can't be listed: {error.strerror}"
         raise ConfigError(f"{folder}: {why}") from None
-    return [os.path.join(folder, name) for name in sorted(names) if name.endswith(".toml")]
+    return [os.path.join(folder, name) for name in sorted(names) if re.fullmatch(r"[^.].*\.toml", name)]

@@ -12,6 +12,8 @@ from twisted.internet.defer import Deferred
 from streamrelay import __version__
 from streamrelay.agent.catalogue import Catalogue
 from streamrelay.agent.config import AgentConfig
+from streamrelay.agent.followed import Memory, NothingKept
+from streamrelay.agent.state import take_up
 from streamrelay.agent.streams import Streams
 from streamrelay.agent.summonses import MEMORY, Pending, Summonses
 from streamrelay.bus.connection import Bus, Message, as_deferred
@@ -36,6 +38,7 @@ class Agent(Service):
     bus: Bus = field(init=False)
     summonses: Summonses[Message] = field(init=False)
     streams: Streams = field(init=False)
+    memory: Memory = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         config = self.config
@@ -43,7 +46,7 @@ class Agent(Service):
         self.streams = Streams(config, self.catalogue, self.reactor, self._publish)
         signed = config.tokens == "signed"
         verifier = Verifier.load(list(config.platform_key), config.host) if signed else None
-        self.summonses = Summonses(verifier, self.now)
+        self.summonses, self.memory = Summonses(verifier, self.now), NothingKept(self.reactor, self.now)
         self.bus = Bus(
             config.nats,
             f"streamagent {config.host}",
@@ -67,6 +70,8 @@ class Agent(Service):
             count=len(self.catalogue.entries),
             mode=self.config.tokens,
         )
+        # Not before, as it must belong to the user who we have become by now.
+        self.memory = take_up(self.config.state, self.config.host, self.reactor, self.now)
         # Not before the loop runs: a task made earlier never runs in a daemon on Python 3.12 (hazard of fork).
         self.reactor.callLater(0, self.bus.start)
 
@@ -75,6 +80,7 @@ class Agent(Service):
         await self.streams.stop()
         self._publish("down", {})
         await as_deferred(self.bus.stop())
+        self.memory.close()
 
     def stopService(self) -> "Deferred[None]":
         super().stopService()
@@ -112,7 +118,11 @@ class Agent(Service):
         )
 
     async def _answer(self, summons: Summons, pending: Pending[Message]) -> None:
-        answer = await self.streams.open(summons, not pending.waiting[0].wants_answer)
+        answer = self.memory.refusal(summons)
+        if answer is None:
+            answer = await self.streams.open(summons, not pending.waiting[0].wants_answer)
+        else:
+            log.warn("refused a summons: {error}", error=answer.reason)
         pending.answer = answer
         self._reply(pending.waiting, answer)
         pending.waiting = []

@@ -44,7 +44,8 @@ PIPE = 141
 AGENT = """\
 host = "{host}"
 nats = ["{nats}"]
-{login}platform_key = ["{folder}/platform.pub"]
+{login}state = "{folder}/state"
+platform_key = ["{folder}/platform.pub"]
 
 [targets.log]
 kind = "log"

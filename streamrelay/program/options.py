@@ -8,6 +8,7 @@ from msgspec import Struct
 from twisted.python import usage
 
 from streamrelay.errors import ConfigError
+from streamrelay.files import Owners
 from streamrelay.logs import Logger
 from streamrelay.program.reactor import install_reactor
 from streamrelay.program.settings import Setting, declared, load
@@ -55,6 +56,7 @@ class ConfigOptions(usage.Options):
     def overrides(self) -> dict[str, Any]:
         """Return the settings that the command line gives."""
         Logger.debugging = bool(self["debug"])
+        Owners.becoming = self.parent["uid"] if self.parent else None
         numbers = {setting.name: setting for setting in declared(self.settings) if setting.is_number}
         return {name: _number(numbers[name], text) if name in numbers else text for name, text in self.given.items()}
 

@@ -50,7 +50,10 @@ class Looped(MultiService):
         # It would kill a program that others tell to reload by it.
         signal.signal(signal.SIGHUP, lambda number, frame: self._reactor.callFromThread(self.reload))
         self._reactor.callWhenRunning(self._heed_once)
-        super().startService()
+        try:
+            super().startService()
+        except ConfigError as error:
+            self._start.fail(str(error))
         self._looks.start(LOOK, now=False)
         self._start.succeed()
 

@@ -97,9 +97,16 @@ def load(kind: type[Kind], path: str | None, overrides: dict[str, Any]) -> Kind:
 def read_toml(path: str) -> dict[str, Any]:
     """A TOML file as a table, or raise `ConfigError`."""
     try:
-        return tomllib.loads(Path(path).read_bytes().decode("utf-8"))
+        content = Path(path).read_bytes()
     except OSError as error:
         raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
+    return parse_toml(path, content)
+
+
+def parse_toml(path: str, content: bytes) -> dict[str, Any]:
+    """The content of a TOML file as a table, or raise `ConfigError`."""
+    try:
+        return tomllib.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, a number or a nesting without end
         raise ConfigError(f"{path}: not TOML: {error}") from None
 

@@ -52,6 +52,8 @@ class Summons(Limits, frozen=True):
     jti: Annotated[str, Meta(min_length=8, max_length=64)]
     exp: float
     """Seconds since the epoch after which the summons is stale."""
+    iat: float | None = None
+    """When it was signed; None of one that isn't."""
     user: Annotated[str, Meta(max_length=256)] = ""
     """Name of the user who opened the stream, for the agent's log and events."""
     links: Annotated[int, Meta(ge=0, le=32)] = 1

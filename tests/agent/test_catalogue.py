@@ -15,6 +15,7 @@ from streamrelay.errors import ConfigError, TargetError
 from streamrelay.protocol.summons import Refusal, Terms
 from tests.examples import examples
 from tests.fakes.files import folder
+from tests.fakes.logs import Heard
 
 CONSOLE = {"kind": "unix", "path": "/vm/{name}.sock", "parts": {"name": "[a-z]+"}}
 
@@ -163,12 +164,13 @@ class Files(SynchronousTestCase):
     def setUp(self) -> None:
         self.where = folder(self)
         self.path, self.drop_in = self.where / "agent.toml", self.where / "targets"
-        self.drop_in.mkdir()
+        self.drop_in.mkdir(0o755)
         self.write(self.path, "ssh")
         self.catalogue = Catalogue(str(self.path), str(self.drop_in))
 
     def write(self, path: Path, name: str, table: str = 'kind = "tcp"\naddress = "127.0.0.1:22"') -> None:
         path.write_text(f'[targets."{name}"]\n{table}\n')
+        path.chmod(0o644)  # whatever the umask
 
     def changes(self) -> bool:
         """Whether another look brings a new list."""
@@ -187,6 +189,47 @@ class Files(SynchronousTestCase):
         self.catalogue.load()
         self.assertEqual(self.names(), ["ssh", "db"])
         self.assertEqual(self.catalogue.find("db").kind, "tcp")
+
+    def test_leftovers(self) -> None:
+        """Hidden files, and what editors leave beside a file, are no settings."""
+        for name in (".hidden.toml", ".b.toml.swp", ".#b.toml", "b.toml~", "b.toml.bak", "#b.toml#", ".toml"):
+            self.write(self.drop_in / name, "left")
+        self.catalogue.load()
+        self.assertEqual(self.names(), ["ssh"])
+        self.assertFalse(self.changes())
+
+    def test_writable_by_others(self) -> None:
+        """A dropped-in file that others may write to is refused, and so is one in a directory that they may write to:
+        nothing of it counts, what was read before stays in force, and one line says what mends it."""
+        path = self.drop_in / "b.toml"
+        self.write(path, "db")
+        self.catalogue.load()
+        for wrong, modes in ((path, (0o664, 0o646)), (self.drop_in, (0o775, 0o757))):
+            for mode in modes:
+                heard, good = Heard(self), wrong.stat().st_mode
+                wrong.chmod(mode)
+                error = self.assertRaises(ConfigError, Catalogue("", str(self.drop_in)).load)
+                self.assertIn(f"run: chmod go-w {wrong}", str(error))
+                for _ in range(3):
+                    self.assertFalse(self.changes())
+                self.assertEqual(len(heard.events), 1)
+                self.assertIn(f"{wrong}: others may write to this", heard.text)
+                self.assertIn(f"run: chmod go-w {wrong}", heard.text)
+                wrong.chmod(good)
+                self.changes()
+                self.assertEqual(self.names(), ["ssh", "db"])
+
+    def test_new_and_writable(self) -> None:
+        """A new file that others may write to adds no target until that is mended."""
+        self.catalogue.load()
+        path = self.drop_in / "b.toml"
+        self.write(path, "db")
+        path.chmod(0o664)
+        self.assertFalse(self.changes())
+        self.assertEqual(self.names(), ["ssh"])
+        path.chmod(0o644)
+        self.assertTrue(self.changes())
+        self.assertEqual(self.names(), ["ssh", "db"])
 
     def test_default_deny(self) -> None:
         """What isn't in the list is no target, and without a list nothing is."""
@@ -222,6 +265,7 @@ class Files(SynchronousTestCase):
     def test_only_targets(self) -> None:
         """A dropped-in file holds targets and nothing else."""
         (self.drop_in / "b.toml").write_text('host = "other"\n')
+        (self.drop_in / "b.toml").chmod(0o644)
         self.assertIn("host", str(self.assertRaises(ConfigError, self.catalogue.load)))
 
     def test_long_sockets(self) -> None:

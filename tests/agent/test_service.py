@@ -19,7 +19,7 @@ from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.errors import PeerError, TargetError
 from streamrelay.protocol import codec
 from streamrelay.protocol.close import CloseCode, outcome
-from streamrelay.protocol.summons import Answer, Refusal, TargetInfo, Terms, Viewer
+from streamrelay.protocol.summons import Answer, Refusal, Summons, TargetInfo, Terms, Viewer
 from streamrelay.websocket.client import DialError, Dialler
 from tests.documented import SPICE_LINKS, SUMMONS_MEMORY
 from tests.examples import STREAM
@@ -89,6 +89,20 @@ class FakeDialler(Dialler):
         return succeed(self.legs[-1])
 
 
+@define(eq=False)
+class FakeMemory:
+    """Knows nothing of before, or refuses whatever it is asked for."""
+
+    answer: Answer | None = None
+    asked: list[str] = field(factory=list)
+
+    def refusal(self, summons: Summons) -> Answer | None:
+        self.asked.append(summons.jti)
+        return self.answer
+
+    def close(self) -> None: ...
+
+
 class Case(SynchronousTestCase):
     """An agent in opaque mode."""
 
@@ -97,6 +111,7 @@ class Case(SynchronousTestCase):
         config = AgentConfig("web-1", tokens="opaque", relays=(RELAY,), max_streams=2)
         self.agent = Agent(config, self.catalogue, self.reactor, lambda: 1000.0)
         self.agent.bus = self.bus = FakeBus()
+        self.agent.memory = self.memory = FakeMemory()
         self.agent.streams.dialler = self.dialler = FakeDialler(self.reactor, Heartbeat(self.reactor))
         self.target = self.catalogue.target
         self.patch(module, "as_deferred", Deferred.fromCoroutine)
@@ -151,6 +166,17 @@ class Summoned(Case):
             self.summon(**changes)
             self.assertEqual([answer.refused for answer in self.answers()], [code])
             self.assertEqual((self.dialler.dialled, self.target.made), ([], []))
+
+    def test_followed_before(self) -> None:
+        """Of what was followed before the start nothing is done: all copies get the same refusal, the log says why."""
+        heard = Heard(self)
+        self.memory.answer = Answer(refused=Refusal.BAD_SUMMONS, reason="a copy")
+        for number in range(2):
+            self.summon(reply=f"_INBOX.{number}")
+        self.assertEqual(self.answers(), [self.memory.answer] * 2)
+        self.assertEqual((self.dialler.dialled, self.target.made), ([], []))
+        self.assertEqual(self.memory.asked, ["j" * 22])
+        self.assertIn("refused a summons: a copy", heard.text)
 
     def test_target_refused(self) -> None:
         """A target that refuses is told with its reason, to who asked and to nobody else."""

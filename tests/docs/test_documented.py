@@ -34,6 +34,7 @@ PROTOCOL = {
     "FETCHED_BODY": "an answer over 64 KiB, and one that isn't there",
 }
 OPERATIONS = {
+    "SUMMONSES_KEPT": "It has room for 8192",
     "IN_ONE_DIRECTION": "256 KiB in each process",
     "STREAMS_KNOWN": "streams known to a relay at once 100000",
     "RELAY_GOODBYE": "every leg is closed with 1001 and gets 3 s to take it",

@@ -5,17 +5,15 @@ Otherwise a place could be made up that leads further back than the lines which 
 
 import base64
 import hmac
-import os
-from functools import cache
+import secrets
 from hashlib import blake2b
-from pathlib import Path
-from typing import Final
+from typing import ClassVar
 
-MACHINE_ID: Final = "/etc/machine-id"
-"""File with what other machines don't know, and what stays when the agent starts again.
 
-By machine-id(5) it is to be used through a keyed hash only.
-"""
+class Seal:
+    """What seals are made by, for the whole process: a secret of this start, until the agent sets one that it keeps."""
+
+    secret: ClassVar[bytes] = secrets.token_bytes(32)
 
 
 def seal(place: str, of: str) -> str:
@@ -32,15 +30,6 @@ def unseal(sealed: str, of: str) -> str:
 
 
 def _mark(place: str, of: str) -> str:
-    digest = blake2b(f"{place}\n{of}".encode("utf-8", "surrogateescape"), key=_key(), digest_size=16).digest()
+    text = f"{place}\n{of}".encode("utf-8", "surrogateescape")
+    digest = blake2b(text, key=Seal.secret, digest_size=16).digest()
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
-
-
-@cache
-def _key() -> bytes:
-    try:
-        machine = Path(MACHINE_ID).read_bytes().strip()
-    except OSError:
-        machine = b""
-    # Without one, places are good for as long as the agent runs.
-    return blake2b(machine or os.urandom(32), person=b"streamrelay:seal").digest()

@@ -27,16 +27,16 @@ import re
 from collections.abc import Mapping
 from datetime import date
 from fnmatch import fnmatchcase
-from typing import Annotated, Any, Final, TypeGuard
+from typing import Annotated, Final, TypeGuard
 
 import msgspec
 from attrs import define, field
 from msgspec import Meta, Struct
 
 from streamrelay.errors import ConfigError
-from streamrelay.files import Watched
+from streamrelay.files import Watched, check_folder, read, read_own
 from streamrelay.logs import Logger
-from streamrelay.program.settings import read_toml
+from streamrelay.program.settings import parse_toml
 from streamrelay.protocol.names import PREFIX
 
 log = Logger()
@@ -138,18 +138,18 @@ class KeyRing:
     files: Watched = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.files = Watched("the keys", lambda: (self.path,), self._read, self._read_again)
+        self.files = Watched("the keys", self._paths, self._read, self._read_again)
 
     def load(self) -> None:
         """Read the file, or raise `ConfigError`."""
         self.files.load()
 
     def _read(self) -> None:
-        table = _read_own(self.path)
-        try:
-            self.content = msgspec.convert(table, type=KeyFile, strict=True)
-        except msgspec.ValidationError as error:
-            raise ConfigError(f"{self.path}: {error}") from None
+        self.content = _decode(self.path, read_own(self.path, "keys"))
+
+    def _paths(self) -> tuple[str, ...]:
+        check_folder(self.path, "keys")
+        return (self.path,)
 
     def _read_again(self) -> None:
         log.info("keys read again: {count}", count=len(self.content.keys))
@@ -207,12 +207,19 @@ class KeyRing:
         return tuple(found)
 
 
-def _read_own(path: str) -> dict[str, Any]:
-    """Read the table of a file, or raise `ConfigError` if others may write to it: they could make keys."""
-    table = read_toml(path)
+def read_keys(path: str) -> KeyFile:
+    """Read a file of keys, whoever it belongs to, or raise `ConfigError`; also if others may write to it."""
+    content = read(path, -1)
     if os.stat(path).st_mode & 0o022:
         raise ConfigError(f"{path}: others may write to this file of keys; run: chmod go-w {path}")
-    return table
+    return _decode(path, content)
+
+
+def _decode(path: str, content: bytes) -> KeyFile:
+    try:
+        return msgspec.convert(parse_toml(path, content), type=KeyFile, strict=True)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: {error}") from None
 
 
 def hash_key(key: str) -> str:

@@ -18,15 +18,13 @@ import msgspec
 
 from streamrelay.errors import ConfigError
 from streamrelay.files import write_new
-from streamrelay.platform.auth.grants import NAME, PREFIX_ONCE, Grant, Holder, KeyRing, hash_key
+from streamrelay.platform.auth.grants import NAME, PREFIX_ONCE, Grant, Holder, hash_key, read_keys
 from streamrelay.protocol.names import PREFIX
 
 
 def list_keys(path: Path) -> dict[str, Holder]:
     """Return the keys of a file by their names, or raise `ConfigError`."""
-    ring = KeyRing(str(path))
-    ring.load()
-    return dict(sorted(ring.content.keys.items()))
+    return dict(sorted(read_keys(str(path)).keys.items()))
 
 
 def add_key(path: Path, name: str, grants: list[Grant], created: date | None = None, once: bool = False) -> str:

@@ -37,6 +37,8 @@ class Dropped(Chain):
             (self.folder / name).write_text(f"the secret {name}\n")
             (self.folder / name).chmod(0o600)
             shutil.chown(self.folder / name, OWN)
+        (self.folder / "state").mkdir(0o700, exist_ok=True)
+        shutil.chown(self.folder / "state", OWN)
         account = pwd.getpwnam(OWN)
         (self.folder / "agent.toml").chmod(0o640)
         shutil.chown(self.folder / "agent.toml", group=account.pw_gid)

@@ -3,10 +3,13 @@
 tests.live.programs.test_cli_errors has all the words; here are those mistakes that would let somebody in.
 """
 
+from streamrelay.platform.auth.grants import Grant
 from streamrelay.protocol.tokens import new_id
 from tests.live.attacks.attack import AttackTest, Decoy
+from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST
 from tests.live.support.settings import SettingsTest
+from tests.live.support.waiting import until
 
 
 class WrongSettings(SettingsTest):
@@ -108,3 +111,49 @@ class ReadAgain(AttackTest):
         self.assertEqual((answer.status, answer.json["code"]), (404, "no_such_target"))
         self.assert_reached(decoy, 1)
         self.assert_reached(other, 0)
+
+
+class OthersFiles(LiveTest):
+    """Files of targets and keys that another user of the machine may write to, or replace."""
+
+    def test_targets(self) -> None:
+        """A dropped-in file that others may write to opens nothing, be it new or one that was in force: the agent keeps
+        what it had, says once what mends it, and takes the file up when that is done."""
+        drop, decoy = self.folder / "targets.d", Decoy()
+        self.addCleanup(decoy.close)
+        drop.mkdir(0o755)
+        own = self.chain(agent=f'drop_in = "{drop}"')
+
+        def write(name: str, mode: int) -> None:
+            (drop / "new.toml").write_text(f'[targets.{name}]\nkind = "tcp"\naddress = "127.0.0.1:{decoy.port}"\n')
+            (drop / "new.toml").chmod(mode)
+
+        def status(name: str) -> int:
+            return own.ask("POST", "/v1/streams", {"host": HOST, "target": name}).status
+
+        def count() -> int:
+            return own.agent.log.count(f"others may write to this file of targets; run: chmod go-w {drop}/new.toml")
+
+        (drop / "new.toml").touch(0o664)
+        (drop / "new.toml").chmod(0o664)
+        until(count, what="the refusal")
+        write("new", 0o664)
+        self.assertEqual(status("new"), 404)
+        (drop / "new.toml").chmod(0o644)
+        until(lambda: status("new") == 201, what="the target")
+        before = count()
+        write("other", 0o666)
+        until(lambda: count() > before, what="the refusal")
+        self.assertEqual((status("other"), status("new"), count()), (404, 201, before + 1))
+
+    def test_keys(self) -> None:
+        """A key that somebody has put into a file, by a directory that others may write to, lets nobody in."""
+        own = self.chain()
+        self.folder.chmod(0o777)
+        self.addCleanup(self.folder.chmod, 0o755)
+        key = own.add_key("eve", Grant("*", "*"))
+        self.assertEqual(own.ask("GET", "/v1/hosts", key=key).status, 401)
+        self.assertEqual(own.ask("GET", "/v1/hosts").status, 200)
+        own.platform.wait_for(f"others may write to this directory of keys; run: chmod go-w {self.folder}")
+        self.folder.chmod(0o755)
+        self.assertEqual(own.ask("GET", "/v1/hosts", key=key).status, 200)

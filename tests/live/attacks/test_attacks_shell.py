@@ -91,6 +91,7 @@ class Shells(LiveTest):
         attempts = {
             f"cat {folder}/host.nkey": "Permission denied",
             f"cat {folder}/agent.key": "Permission denied",
+            f"cat {folder}/state/places.key": "Permission denied",
             f"cat {folder}/agent.toml": "Permission denied",
             f"echo >> {folder}/agent.toml": "Permission denied",
             f"cat /proc/{agent}/mem": "Permission denied",

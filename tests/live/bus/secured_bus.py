@@ -70,7 +70,9 @@ class LockedChain(Chain):
         if '[targets."port' not in path.read_text():
             target = '\n[targets."port/{number}"]\nkind = "tcp"\naddress = "127.0.0.1:{number}"\n'
             with path.open("a") as file:
-                file.write(f'{self.own}{target}parts = {{ number = "[0-9]{{1,5}}" }}\n')
+                file.write(
+                    f'{self.own}state = "{self.home(host)}/state"\n{target}parts = {{ number = "[0-9]{{1,5}}" }}\n'
+                )
         return path
 
     def start_nats(self) -> None:

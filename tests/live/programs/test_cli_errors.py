@@ -97,6 +97,24 @@ class WrongSettings(SettingsTest):
             (given(18, f'drop_in = "{self.folder}/missing.d"\n'), "missing.d"),
         )
 
+    def test_state(self) -> None:
+        """What an agent keeps over a restart mustn't be for others to read or write."""
+        wide, told = self.folder / "wide", self.folder / "told"
+        for path, mode in ((wide, 0o770), (told, 0o700)):
+            path.mkdir()
+            path.chmod(mode)
+        (told / "places.key").write_bytes(bytes(32))
+        (told / "places.key").chmod(0o640)
+        options = ("--host=host-1", "--tokens=opaque", "--relay=ws://127.0.0.1:1")
+        self.refuses(
+            "streamagent",
+            (
+                (*options, f"--state={wide}"),
+                f"others may write to this directory of the agent's state; run: chmod go-w {wide}",
+            ),
+            ((*options, f"--state={told}"), f"run: chmod 600 {told}/places.key"),
+        )
+
     def test_platform(self) -> None:
         """The platform: its private key, its users' file, its relay."""
         loose = self.folder / "loose.key"

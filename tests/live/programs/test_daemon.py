@@ -131,11 +131,11 @@ class Unstarted(LiveTest):
 
     def setUp(self) -> None:
         super().setUp()
-        self.folder.chmod(0o777)
+        self.folder.chmod(0o1777)
         generate(self.folder / "platform.key", self.folder / "platform.pub")
         (self.folder / "keys.toml").write_text("")
         if os.geteuid() == 0:  # else no test becomes nobody
-            for path in self.folder.iterdir():
+            for path in self.folder.glob("platform.*"):
                 os.chown(path, pwd.getpwnam("nobody").pw_uid, -1)
         self.taken = self.listen().port
 

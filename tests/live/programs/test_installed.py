@@ -45,7 +45,7 @@ class InstalledTest(LiveTest):
         need_root("another user")
         super().setUp()
         self.nobody = pwd.getpwnam("nobody").pw_uid
-        self.folder.chmod(0o777)
+        self.folder.chmod(0o1777)  # others can make files there, and replace none
 
     def orders(self, path: Path, content: bytes) -> dict[str, Steps]:
         """Ways by which content gets into a file of nobody's, 0600; before the last step it can't be read."""

@@ -1,5 +1,6 @@
 """A relay that is started by root for its low port, and gives root up."""
 
+import os
 import pwd
 import signal
 import socket
@@ -10,9 +11,9 @@ from pathlib import Path
 from streamrelay.protocol.tokens import new_id
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import Chain
-from tests.live.support.ports import answers
+from tests.live.support.ports import answers, free_port
 from tests.live.support.processes import PROGRAMS, need_root, twistd
-from tests.live.support.waiting import until
+from tests.live.support.waiting import WAIT, until
 
 
 def low_port() -> int:
@@ -51,6 +52,34 @@ class Dropped(LiveTest):
         self.assertIn("met", agent.recv(5))
         client.send(b"hello")
         self.assertEqual(agent.recv(5), b"hello")
+
+    def test_own_files(self) -> None:
+        """An agent that gives root up takes targets of the user it becomes, and what it keeps is that user's; so does a
+        platform with its keys. Another user's are refused."""
+        need_root("another user's files")
+        user = pwd.getpwnam("nobody")
+        drop, keys, state = self.folder / "targets.d", self.folder / "keys.toml", self.folder / "state"
+        drop.mkdir(0o755)
+        (drop / "a.toml").write_text('[targets.a]\nkind = "tcp"\naddress = "127.0.0.1:1"\n')
+        keys.write_text("")
+        for path in (drop, drop / "a.toml", keys):
+            path.chmod(0o755 if path == drop else 0o600)
+            os.chown(path, user.pw_uid, user.pw_gid)
+        state.mkdir(0o700)
+        os.chown(state, user.pw_uid, user.pw_gid)
+        become = (*twistd(), f"--uid={user.pw_uid}", f"--gid={user.pw_gid}")
+        options = ("--host=h", "--tokens=opaque", "--relay=ws://127.0.0.1:1", f"--state={state}", f"--drop-in={drop}")
+        agent = self.program("agent", *become, "streamagent", *options)
+        agent.wait_for("agent of h, 1 targets")
+        until(lambda: (state / "followed.h").exists(), what="what the agent keeps")
+        self.assertEqual({path.stat().st_uid for path in state.iterdir()}, {user.pw_uid})
+        listen = f"--listen=tcp:{free_port()}:interface=127.0.0.1"
+        platform = ("streamplatform", "--tokens=opaque", "--relay=ws://127.0.0.1:1", f"--keys={keys}", listen)
+        self.program("platform", *become, *platform).wait_for("platform for ws://127.0.0.1:1")
+        os.chown(keys, user.pw_uid + 1, user.pw_gid)
+        refused = self.program("refused", *become, *platform)
+        self.assertEqual(refused.process.wait(WAIT), 1)
+        self.assertIn(f"{keys}: this file of keys belongs to another user", refused.log)
 
 
 class Sockets(LiveTest):

@@ -7,6 +7,7 @@ import gc
 import json
 import sys
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from zope.interface import implementer
@@ -116,7 +117,7 @@ async def main(nats: str, key: str, public: str, count: int) -> dict[str, object
     relay.startService()
     catalogue = Catalogue()
     catalogue.entries = read_targets({"echo": {"kind": "tcp", "address": f"127.0.0.1:{echo}"}}, "here")
-    config = AgentConfig(host=HOST, nats=(nats,), platform_key=(public,))
+    config = AgentConfig(host=HOST, nats=(nats,), platform_key=(public,), state=str(Path(key).with_name("state")))
     agent = Agent(config, catalogue, reactor)
     agent.startService()
     platform = Platform(f"ws://127.0.0.1:{port}", (nats,), key)

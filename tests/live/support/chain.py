@@ -55,6 +55,8 @@ class Chain:
         self.relay_url = f"{'wss' if tls else 'ws'}://{name}:{self.relay_port}"
         self.relay_options, self.targets, self.agent_settings = relay, targets, agent
         self.platform_settings = platform
+        self.state = f'state = "{folder}/state"\n'
+        """The agent's setting; empty: it keeps nothing over a restart."""
         self.platform_options = platform_options
         self.programs: list[Program] = []
         self.write_files()
@@ -81,7 +83,7 @@ class Chain:
         new = self.folder / "agent.toml.new"
         new.write_text(
             f'host = "{HOST}"\nnats = ["{self.nats_url}"]\nplatform_key = ["{self.folder}/platform.pub"]\n'
-            f"{trust}{own}{self.agent_settings}\n"
+            f"{self.state}{trust}{own}{self.agent_settings}\n"
             '[targets."port/{number}"]\nkind = "tcp"\naddress = "127.0.0.1:{number}"\n'
             'parts = { number = "[0-9]{1,5}" }\n\n'
             '[targets."port6/{number}"]\nkind = "tcp"\naddress = "[::1]:{number}"\n'

@@ -1,15 +1,15 @@
 """grants.py: who may open what."""
 
 import os
-from typing import Any, Never
+from typing import Never
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.errors import ConfigError
+from streamrelay.files import read_own
 from streamrelay.platform.auth import grants
 from streamrelay.platform.auth.grants import Grant, KeyRing, User, hash_key
 from streamrelay.platform.auth.key_file import add_key
-from streamrelay.program.settings import read_toml
 from tests.examples import there
 from tests.fakes.files import folder
 
@@ -178,7 +178,7 @@ class Installed(SynchronousTestCase):
         def fail(*arguments: object) -> Never:
             raise ConfigError("can't be read: Permission denied")
 
-        broken = self.patch(grants, "read_toml", fail)
+        broken = self.patch(grants, "read_own", fail)
         path.write_text("")
         self.assertEqual(there(ring.user(key)).name, "alice")
         broken.restore()
@@ -196,12 +196,12 @@ class Changing(SynchronousTestCase):
         key = add_key(path, "alice", [Grant()])
         ring = KeyRing(str(path))
 
-        def change(name: str) -> dict[str, Any]:
-            table = read_toml(name)
+        def change(name: str, what: str) -> bytes:
+            content = read_own(name, what)
             path.write_text("")  # the key is revoked now
-            self.patch(grants, "read_toml", read_toml)
-            return table
+            self.patch(grants, "read_own", read_own)
+            return content
 
-        self.patch(grants, "read_toml", change)
+        self.patch(grants, "read_own", change)
         ring.load()
         self.assertIsNone(ring.user(key))

@@ -5,7 +5,7 @@ import stat
 from datetime import date
 from pathlib import Path
 
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from streamrelay.errors import ConfigError
 from streamrelay.platform.auth.grants import Grant, KeyRing, hash_key
@@ -197,6 +197,16 @@ class Revoking(Case):
 
 class Listing(Case):
     """`list_keys`"""
+
+    def test_platforms_own(self) -> None:
+        """Root may look at a file of keys that belongs to the platform's user, and edit it."""
+        sample(self.path)
+        if os.geteuid() != 0:
+            raise SkipTest("needs root to give a file away")
+        os.chown(self.path, 4711, 4711)
+        revoke_key(self.path, "alice")
+        self.assertNotIn("alice", list_keys(self.path))
+        self.assertEqual(self.path.stat().st_uid, 4711)
 
     def test_sorted(self) -> None:
         """All keys are listed by their names."""

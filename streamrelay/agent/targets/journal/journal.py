@@ -18,13 +18,14 @@ from streamrelay.agent.targets.followed_log import Followed
 from streamrelay.agent.targets.journal.entries import FIELDS, Entry, read_entry
 from streamrelay.agent.targets.journal.journalctl import MAX_LINE, Journalctl
 from streamrelay.agent.targets.kind import Kind
-from streamrelay.agent.targets.sealed_places import MACHINE_ID, seal, unseal
+from streamrelay.agent.targets.sealed_places import seal, unseal
 from streamrelay.datapath.connection import Connection
 from streamrelay.errors import TargetError
 from streamrelay.protocol.close import CloseCode, outcome
 from streamrelay.protocol.limits import CONNECT_TIME
 from streamrelay.protocol.summons import Refusal, Terms, Viewer
 
+MACHINE_ID: Final = "/etc/machine-id"
 _UNIT: Final = re.compile(r"[A-Za-z0-9:_.@\\*?\[\]-]{1,255}")
 TOO_LONG: Final = f"(an entry of more than {MAX_LINE} bytes was left out)\n".encode()
 

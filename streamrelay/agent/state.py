@@ -1,0 +1,82 @@
+"""The agent's own directory, in which it keeps what must outlive it: the secret by which it seals places of logs, and
+which summonses were followed."""
+
+import os
+import secrets
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from streamrelay.agent.followed import Followed, Memory, NothingKept
+from streamrelay.agent.targets.sealed_places import Seal
+from streamrelay.errors import ConfigError
+from streamrelay.files import check_own, open_secret
+from streamrelay.logs import Logger
+
+log = Logger()
+
+SECRET_SIZE: Final = 32
+"""Bytes of a secret."""
+
+
+def take_up(named: str, host: str, clock: Any, now: Callable[[], float]) -> Memory:
+    """Go on with what the agent keeps in the directory that is named, or say that it keeps nothing; return what it
+    knows of summonses.
+
+    `ConfigError` is raised if others may read or write what nobody but the agent may.
+    """
+    try:
+        state = find_state(named)
+        Seal.secret = own_secret(state / "places.key")
+        return Followed(str(state / f"followed.{host}"), now)
+    except OSError as error:
+        where = f"{error.filename or named}: " if error.filename or named else ""
+        log.warn(
+            "this agent keeps nothing over a restart: {why}; clients go on in logs only until it ends, and what was "
+            "signed before its start is refused as busy",
+            why=f"{where}{error.strerror}",
+        )
+        return NothingKept(clock, now)
+
+
+def find_state(named: str) -> Path:
+    """Return the directory that is named, or else the one that systemd has made, and make it if there is none.
+
+    `ConfigError` is raised if others may write to it, `OSError` if there is none.
+    """
+    found = named or os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+    if not found:
+        raise FileNotFoundError(0, "no setting state, and no STATE_DIRECTORY of systemd's")
+    path = Path(found)
+    with suppress(FileExistsError):
+        path.mkdir(0o700)
+    check_own(found, path.stat(), "directory of the agent's state")
+    return path
+
+
+def own_secret(path: Path) -> bytes:
+    """Return a secret of ours that stays the same, and make it if there is none; two who make it at once get the same.
+
+    `ConfigError` is raised if others may read it, `OSError` if it can neither be read nor made.
+    """
+    if not path.exists():
+        _make_secret(path)
+    secret = open_secret(str(path), "secret of the agent")
+    if len(secret) != SECRET_SIZE:
+        raise ConfigError(f"{path}: expected {SECRET_SIZE} random bytes; delete it, and the agent makes others")
+    return secret
+
+
+def _make_secret(path: Path) -> None:
+    descriptor, new = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(SECRET_SIZE))
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(new, path)  # at once and whole, and never in the place of another's
+    finally:
+        os.unlink(new)
