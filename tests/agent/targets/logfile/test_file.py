@@ -129,10 +129,23 @@ class Files(SynchronousTestCase):
         self.assertIsNone(open_log(str(inner / "none"), within=str(inner)))
 
     def test_links(self) -> None:
-        """A symbolic link is followed, unless that is not wanted."""
+        """A symbolic link is followed; what isn't a file is not even opened, as a device might act on it."""
         self.path.write_bytes(b"x")
         link = self.path.with_name("link")
         link.symlink_to(self.path)
         followed = there(open_log(str(link)))
         followed.close()
-        self.assertRaises(OSError, open_log, str(link), False)
+        pipe = self.path.with_name("pipe")
+        os.mkfifo(pipe)
+        self.assertRaises(OSError, os.open, pipe, os.O_WRONLY | os.O_NONBLOCK)  # as long as nobody has opened it
+        opened: list[int] = []
+        before = os.open
+
+        def noted(path: str, flags: int) -> int:
+            opened.append(flags)
+            return before(path, flags)
+
+        self.patch(os, "open", noted)
+        for within in ("", str(self.path.parent)):
+            self.assertRaises(OSError, open_log, str(pipe), within)
+        self.assertEqual([flags & os.O_PATH for flags in opened], [os.O_PATH])
