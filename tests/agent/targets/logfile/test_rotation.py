@@ -190,9 +190,9 @@ class ManyFiles(SynchronousTestCase):
 
     def test_find(self) -> None:
         """Each step of a search for a place's file looks at few of them, also for one that isn't there."""
-        for number in range(3000):
+        for number in range(1000):
             (self.folder / f"log.{number}").touch()
-        for wanted in (identity(self.folder / "log.2999"), (0, 0)):
+        for wanted in (identity(self.folder / "log.999"), (0, 0)):
             found = self.steps(find(self.path, wanted))
             self.assertEqual(found is None, wanted == (0, 0))
             if found is not None:
@@ -200,12 +200,12 @@ class ManyFiles(SynchronousTestCase):
         self.assertLessEqual(self.most, 30)
 
     def test_successor(self) -> None:
-        """So does each step of a search for the file that came next, also if none of 3,000 before it can be read."""
-        for number in range(1, 3000):
+        """So does each step of a search for the file that came next, also if none of 1,000 before it can be read."""
+        for number in range(1, 1000):
             (self.folder / f"log.{number}").symlink_to("nowhere")
-        (self.folder / "log.3000").write_text("old")
+        (self.folder / "log.1000").write_text("old")
         (self.folder / "log").write_text("new")
-        old = there(open_log(str(self.folder / "log.3000")))
+        old = there(open_log(str(self.folder / "log.1000")))
         self.addCleanup(old.close)
         newer, missing = self.steps(successor(self.path, old))
         self.assertEqual((newer.read(10), missing), (b"new", True))
