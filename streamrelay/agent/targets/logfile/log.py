@@ -87,7 +87,11 @@ class Log(Kind, frozen=True, tag="log"):
                 pass
         file = open_log(self.path, self.within)
         if file is not None:
-            file.seek(last_lines(file.descriptor, self.lines, min(BACKLOG, self.behind // 2)))
+            try:
+                file.seek((yield from last_lines(file.descriptor, self.lines, min(BACKLOG, self.behind // 2))))
+            except BaseException:  # also where the stream is ended meanwhile
+                file.close()
+                raise
         return file, bool(terms.place)
 
 

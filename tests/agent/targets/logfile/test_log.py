@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -523,6 +523,17 @@ class Renewed(LogTest):
             stop()
             self.assertLessEqual(len(os.listdir("/proc/self/fd")), before)
             self.reader.connection.resume()
+
+    def test_ended_while_opened(self) -> None:
+        """A stream that is ended while its log's last lines are searched leaves nothing open."""
+        self.path.write_bytes(b"x" * (5 << 20))
+        before = len(os.listdir("/proc/self/fd"))
+        attempt = Deferred.fromCoroutine(Log(str(self.path), 5).connect(self.clock, Terms()))
+        self.clock.advance(0)
+        self.assertNoResult(attempt)
+        attempt.cancel()
+        self.failureResultOf(attempt, CancelledError)
+        self.assertEqual((len(os.listdir("/proc/self/fd")), self.clock.getDelayedCalls()), (before, []))
 
     def test_always_anew(self) -> None:
         """A file that is written anew all the time costs no more control messages than a leg may send."""
