@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.live.attacks.attack import AttackedChain, AttackTest
 from tests.live.support.case import LiveTest
-from tests.live.support.chain import HOST, shared
-from tests.live.support.waiting import WAIT
+from tests.live.support.chain import HOST, Chain
+from tests.live.support.http import Answer
+from tests.live.support.waiting import WAIT, Work
 
 OPENS = 300
 SWAP = """
@@ -65,28 +65,35 @@ class Swapped(LiveTest):
         self.assertNotIn("Traceback", chain.agent.log)
 
 
-class Crowded(AttackTest):
+class Crowded(LiveTest):
     """A log's directory with thousands of names such as rotation gives."""
 
-    def setUp(self) -> None:
-        super().setUp()
-        self.common = shared(kind=AttackedChain, targets=LOG)  # type: ignore[assignment]
-        self.path = self.common.folder / "crowd" / "a.log"
-        self.path.parent.mkdir(exist_ok=True)
-        for number in range(1, 10_000):
-            self.path.with_name(f"a.log.{number}").touch()
-
     def test_places(self) -> None:
-        """A neighbour doesn't notice streams of a place whose file is nowhere among them; each is told that."""
-        self.path.write_bytes(b"old\n")
-        place = self.first()["place"]
-        self.path.rename(self.path.with_name("aside"))
-        self.path.write_bytes(b"new\n")
-        for _ in range(2):
-            self.assertTrue(self.first(place=place, after=0)["lost"])
+        """While a place's file is searched among 3,000 others a neighbour's stream goes on; then it is told as lost."""
+        chain = self.chain(targets=LOG)
+        path = chain.folder / "crowd" / "a.log"
+        path.parent.mkdir()
+        for number in range(1, 3000):
+            path.with_name(f"a.log.{number}").touch()
+        path.write_bytes(b"old\n")
+        place = self.first(self.ask(chain))["place"]
+        path.rename(path.with_name("aside"))
+        path.write_bytes(b"new\n")
+        leg, target = self.stream(chain)
+        opening, trips = Work(self.ask, chain, place), 0
+        while opening.is_alive():
+            leg.send(b"there")
+            target.sendall(target.recv(100))
+            self.assertEqual(leg.recv(WAIT), b"there")
+            trips += 1
+        self.assertTrue(self.first(opening.result())["lost"])
+        print(f"figure: {trips} round trips of a neighbour while one place was searched among 3,000 files")
+        self.assertGreater(trips, 40)
 
-    def first(self, **more: Any) -> dict[str, Any]:
+    def ask(self, chain: Chain, place: str = "") -> Answer:
+        return chain.ask("POST", "/v1/streams", {"host": HOST, "target": "crowd", "place": place, "after": 0})
+
+    def first(self, answer: Answer) -> dict[str, Any]:
         """What a stream of the log tells first."""
-        answer = self.common.ask("POST", "/v1/streams", {"host": HOST, "target": "crowd", **more})
         self.assertEqual(answer.status, 201, answer.text)
         return dict(json.loads(self.websocket(str(answer.json["url"])).recv(WAIT)))

@@ -13,6 +13,7 @@ from msgspec import Meta, structs
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from streamrelay.agent.targets.kind import Kind
+from streamrelay.agent.targets.logfile import steps
 from streamrelay.agent.targets.logfile.file import CHUNK, LogFile, last_lines, open_log, replaced
 from streamrelay.agent.targets.logfile.places import Place
 from streamrelay.agent.targets.logfile.rotation import successor
@@ -223,7 +224,7 @@ class LogConnection:
     def _search_on(self, search: Steps[tuple[LogFile | None, bool | None]], file: LogFile | None) -> float:
         try:
             next(search)
-            return 0
+            return steps.REST
         except StopIteration as done:
             self._search, (newer, missing) = None, done.value
         if newer is None:

@@ -59,13 +59,12 @@ class Neighbours:
     settled: bool = True
     """False if the directory changed while it was looked at, so that a file may have been overlooked."""
 
-    def look(self, identity: tuple[int, int]) -> Steps[Rotated | None]:
-        """Find all rotated files, and return the one of this identity; looked at anew if it may be overlooked."""
+    def look(self, identity: tuple[int, int], keep: bool = True) -> Steps[Rotated | None]:
+        """Find the rotated file of this identity, and `keep` the others; looked at anew if it may be overlooked."""
         for _ in range(LOOKS):
             before = os.fstat(self.descriptor).st_mtime_ns
-            yield from self._list()
+            old = yield from self._list(identity, keep)
             self.settled = os.fstat(self.descriptor).st_mtime_ns == before
-            old = next((each for each in self.found if each.identity == identity), None)
             if old is not None or self.settled:
                 return old
         return None
@@ -104,15 +103,18 @@ class Neighbours:
             return False
         return (status.st_dev, status.st_ino) == old.identity
 
-    def _list(self) -> Steps[None]:
-        self.found.clear()
+    def _list(self, identity: tuple[int, int], keep: bool) -> Steps[Rotated | None]:
+        self.found, old = [], None
         with os.scandir(self.descriptor) as entries:
             for number, entry in enumerate(islice(entries, NEIGHBOURS), 1):
                 each = self._rotated(entry.name)
-                if each is not None:
+                if each is not None and keep:
                     insort(self.found, each, key=_ORDER)
+                if each is not None and each.identity == identity:
+                    old = each
                 if number % SLICE == 0:
                     yield
+        return old
 
     def _rotated(self, name: str) -> Rotated | None:
         match = _ROTATED.fullmatch(name[len(self.name) :]) if name.startswith(self.name) else None
@@ -152,7 +154,7 @@ def find(path: str, identity: tuple[int, int], within: str = "") -> Steps[LogFil
         found.close()
     try:
         with beside(path, within) as neighbours:
-            old = yield from neighbours.look(identity)
+            old = yield from neighbours.look(identity, keep=False)
             return None if old is None else neighbours.open(old)
     except OSError:
         return None

@@ -1,9 +1,12 @@
-"""Work that is done by steps, with a turn of the reactor between two of them, in which others get on."""
+"""Work that is done by steps, with a rest between two of them, in which others get on."""
 
 from collections.abc import Generator
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from twisted.internet.task import deferLater
+
+REST: Final = 0.002
+"""Seconds between two steps, so that work of a quarter of a millisecond each leaves others most of the time."""
 
 T = TypeVar("T")
 
@@ -12,7 +15,7 @@ Steps = Generator[None, None, T]
 
 
 async def in_turns(reactor: Any, steps: Steps[T]) -> T:
-    """Do one step in each turn of the reactor; whatever the work holds is given back if it is cancelled."""
+    """Do one step after the other; whatever the work holds is given back if it is cancelled."""
     try:
         while True:
             try:
@@ -20,6 +23,6 @@ async def in_turns(reactor: Any, steps: Steps[T]) -> T:
             except StopIteration as done:
                 result: T = done.value
                 return result
-            await deferLater(reactor, 0)
+            await deferLater(reactor, REST)
     finally:
         steps.close()

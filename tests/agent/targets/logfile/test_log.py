@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.agent.catalogue import read_entry
-from streamrelay.agent.targets.logfile import rotation
+from streamrelay.agent.targets.logfile import rotation, steps
 from streamrelay.agent.targets.logfile.file import CHUNK
 from streamrelay.agent.targets.logfile.log import LOOK, WATCHED, Log, LogConnection
 from streamrelay.errors import TargetError
@@ -40,7 +40,7 @@ class Reader:
         failures: list[object] = []
         attempt.addCallbacks(lambda connection: setattr(self, "connection", connection), failures.append)
         while not attempt.called:  # a place is searched for
-            self.clock.advance(0)
+            self.clock.advance(steps.REST)
         if failures:
             raise AssertionError(failures)
         self.connection.join(self.ear, self.ear)
@@ -498,6 +498,7 @@ class Renewed(LogTest):
     def test_written_while_searched(self) -> None:
         """Lines that go to the old file while its successor is searched, over many turns, come before the new one's."""
         self.patch(rotation, "SLICE", 1)
+        self.patch(steps, "REST", 0)
         for number in range(2, 12):
             self.path.with_name(f"log.{number}").touch()
         self.append(b"1\n")
@@ -512,6 +513,7 @@ class Renewed(LogTest):
     def test_ended_while_searched(self) -> None:
         """A stream that is paused or ends while its log's next file is searched holds no directory open."""
         self.patch(rotation, "SLICE", 1)
+        self.patch(steps, "REST", 0)
         self.append(b"1\n")
         self.follow()
         before = len(os.listdir("/proc/self/fd"))
@@ -665,7 +667,7 @@ class Skips(LogTest):
 class Histories(SynchronousTestCase):
     """Whatever happens to a log and its client, no byte comes twice, in disorder, or is missing without a word."""
 
-    steps = st.lists(
+    deeds = st.lists(
         st.one_of(
             st.tuples(st.just("append"), st.integers(1, 3000)),
             st.tuples(
@@ -677,10 +679,11 @@ class Histories(SynchronousTestCase):
     )
 
     @examples(120)
-    @given(steps, st.sampled_from((CHUNK, 1 << 30)), st.sampled_from((1, 100)))
-    def test_exact(self, steps: list[tuple[str, int]], behind: int, files_in_a_turn: int) -> None:
+    @given(deeds, st.sampled_from((CHUNK, 1 << 30)), st.sampled_from((1, 100)))
+    def test_exact(self, deeds: list[tuple[str, int]], behind: int, files_in_a_turn: int) -> None:
         """The bytes that came are those that were written, but for the lines that were left out, as many as told."""
         self.patch(rotation, "SLICE", files_in_a_turn)
+        self.patch(steps, "REST", 0)
         path = folder(self) / "log"
         clock = Turns()
         path.touch()
@@ -693,7 +696,7 @@ class Histories(SynchronousTestCase):
             for _ in range(4):
                 clock.pump([LOOK] + [0] * 30)
 
-        for step, count in [*steps, ("append", 1)]:  # as rotated files wait until there is a new one
+        for step, count in [*deeds, ("append", 1)]:  # as rotated files wait until there is a new one
             if step == "append":
                 lines = [b"%09d\n" % number for number in range(len(written), len(written) + count)]
                 written += lines
@@ -718,7 +721,7 @@ class Histories(SynchronousTestCase):
         for _ in range(12):
             look()
         reader.connection.abort()
-        self.compare(reader.events, written, any(step == "truncate" for step, _ in steps))
+        self.compare(reader.events, written, any(step == "truncate" for step, _ in deeds))
 
     def compare(self, events: list[Any], written: list[bytes], truncated: bool) -> None:
         """Go through what came; after "lost" it may go on at any later line, and only if there was a truncation."""
