@@ -97,3 +97,5 @@ class Quotas(Case):
         self.assertEqual(read_entry("x", table).settings.max_streams, 0)
         self.assertEqual(read_entry("x", {**table, "max_streams": 7}).settings.max_streams, 7)
         self.assertRaises(ValueError, read_entry, "x", {**table, "max_streams": -1})
+        shell = {"kind": "pty", "command": ["/bin/sh"], "user": "nobody", "max_streams": 7}
+        self.assertEqual(read_entry("x", shell).settings.offered("x", None).max_streams, 7)
