@@ -1,5 +1,6 @@
 """What most tests use: how many examples hypothesis makes, a stream's id, a thing that must be there."""
 
+from collections.abc import Generator
 from typing import TypeVar
 
 from hypothesis import settings
@@ -14,6 +15,16 @@ def there(thing: T | None) -> T:
     """A thing that must be there."""
     assert thing is not None
     return thing
+
+
+def finished(steps: Generator[None, None, T]) -> T:
+    """The result of work that is done by steps."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            result: T = done.value
+            return result
 
 
 def examples(most: int) -> settings:

@@ -38,6 +38,8 @@ class AgentConfig(Limits, frozen=True, forbid_unknown_fields=True):
     """Seconds that a leg waits at the relay for its client."""
     max_streams: Annotated[int, Meta(ge=1)] = 1000
     """Streams at once, over which a summons is refused as busy."""
+    max_streams_per_user: Annotated[int, Meta(ge=1)] = 500
+    """Streams of one user at once, as summonses name them, over which one is refused as busy."""
     state: Annotated[str, Option("A directory of this agent's own, for what it keeps when it starts again")] = ""
     """Empty: the one that systemd has made (``StateDirectory=``)."""
     insecure: Annotated[bool, Option("Allow ws:// and nats:// without TLS beyond this machine")] = False

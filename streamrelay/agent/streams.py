@@ -1,6 +1,5 @@
 """The streams of a host: their targets are connected, their legs sent to the relay, met, spliced, and ended."""
 
-from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -10,6 +9,7 @@ from twisted.internet.task import deferLater
 
 from streamrelay.agent.catalogue import Catalogue
 from streamrelay.agent.config import AgentConfig
+from streamrelay.agent.stream_quota import StreamQuota
 from streamrelay.agent.summoned_stream import SummonedStream, let_go
 from streamrelay.agent.waiting_leg import NotMet, WaitingLeg
 from streamrelay.datapath.connection import Connection
@@ -17,7 +17,7 @@ from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.datapath.limits import Bounds
 from streamrelay.datapath.splice import Splice
 from streamrelay.errors import TargetError
-from streamrelay.logs import Logger, Seldom
+from streamrelay.logs import Logger
 from streamrelay.protocol.close import FINISHED, CloseCode, outcome
 from streamrelay.protocol.control import SUBPROTOCOL, Met
 from streamrelay.protocol.limits import strictest
@@ -48,12 +48,13 @@ class Streams:
     summoned_streams: set[SummonedStream] = field(factory=set)
     """Streams that are being opened, wait for their clients, live, or still hold something."""
     heartbeat: Heartbeat = field(init=False)
+    quota: StreamQuota = field(init=False)
     _stopping: bool = False
-    _full: Seldom = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         config = self.config
-        self.heartbeat, self._full = Heartbeat(self.reactor), Seldom(self.reactor, self._say_full)
+        self.heartbeat = Heartbeat(self.reactor)
+        self.quota = StreamQuota(config, self.reactor, self.summoned_streams)
         always = config.mask == "always"
         self.dialler = Dialler(
             self.reactor, self.heartbeat, config.ca or None, always, config.insecure, config.certificate
@@ -99,7 +100,7 @@ class Streams:
             await deferLater(self.reactor, 0.05)
         for summoned in tuple(self.summoned_streams):
             summoned.abort()
-        self._full.stop()
+        self.quota.stop()
 
     async def _begin(self, summons: Summons, nobody_asks: bool) -> Answer:
         if self._stopping:
@@ -109,27 +110,19 @@ class Streams:
                 refused=Refusal.DIAL_FAILED,
                 reason=f"{summons.relay} is not one of this agent's relays (setting relays)",
             )
-        if len(self.summoned_streams) >= self.config.max_streams:
-            self._full.count()
-            return Answer(refused=Refusal.BUSY, reason="too many streams on this host (max_streams)")
+        if full := self.quota.refuse(summons):
+            return Answer(refused=Refusal.BUSY, reason=full)
         bounds = Bounds(strictest(summons, self.config), self.reactor, self.heartbeat)
         summoned = SummonedStream(summons, self.reactor, bounds, self.summoned_streams.discard)
         self.summoned_streams.add(summoned)
         return await summoned.hold(self._open(summoned, nobody_asks))
 
-    def _say_full(self, counts: Counter[str]) -> None:
-        log.warn(
-            "max_streams = {most} allows no more streams; refused as busy since the last such line: {count}; "
-            "open now, or waiting for their clients: {here}",
-            here=len(self.summoned_streams),
-            most=self.config.max_streams,
-            count=counts.total(),
-        )
-
     async def _open(self, summoned: SummonedStream, nobody_asks: bool) -> Answer:
         """Connect the target, send a leg to the relay, and answer; the stream itself goes on by itself."""
         try:
             target = self.catalogue.find(summoned.summons.target)
+            if full := self.quota.refuse_target(summoned.summons.target, target.max_streams):
+                return Answer(refused=Refusal.BUSY, reason=full)
             connection = await summoned.connect(target)
         except TargetError as error:
             if nobody_asks:  # then the client, who may wait at the relay, is to be told there

@@ -40,6 +40,7 @@ class FakeTarget:
     terms: list[Terms] = field(factory=list)
     kind: str = "log"
     viewer: Viewer = "log"
+    max_streams: int = 0
     connecting: Deferred[None] | None = None
     """What is waited for first."""
 

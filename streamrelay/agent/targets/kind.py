@@ -5,9 +5,9 @@ A kind is a file with a subclass of `Kind`, and its place in `catalogue.KINDS`.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, Protocol, Self, TypeGuard
+from typing import Annotated, Any, Final, Protocol, Self, TypeGuard
 
-from msgspec import Struct, structs
+from msgspec import Meta, Struct, structs
 
 from streamrelay.datapath.connection import Connection
 from streamrelay.protocol.summons import Terms, Viewer
@@ -30,6 +30,10 @@ class Target(Protocol):
     def viewer(self) -> Viewer:
         """The viewer that shows it."""
 
+    @property
+    def max_streams(self) -> int:
+        """Streams of it at once; 0: as many as the host may have."""
+
     async def connect(self, reactor: Any, terms: Terms) -> Connection:
         """Return a connection to splice, or raise `TargetError`. The caller enforces that it may only be looked at."""
 
@@ -46,6 +50,8 @@ class Kind(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_fi
 
     parts: dict[str, str] = {}
     """For a pattern: the regular expression that each named part must match."""
+    max_streams: Annotated[int, Meta(ge=0)] = 0
+    """Streams at once that the target may have, each of a pattern's by itself; 0: as many as the host."""
 
     @property
     def kind(self) -> str:

@@ -120,3 +120,29 @@ class Most(LiveTest):
             waiting.setblocking(False)
             waiting.connect_ex(("127.0.0.1", listener.port))
         return listener.target
+
+
+class Shares(LiveTest):
+    """An agent whose users may have two streams each, and one target a single one."""
+
+    def test_shares(self) -> None:
+        """One user takes no more than that, and leaves the others theirs; so does a target. The log says which."""
+        port = self.listen()
+        one = f'[targets.one]\nkind = "tcp"\naddress = "127.0.0.1:{port.port}"\nmax_streams = 1\n'
+        chain = self.chain(agent="max_streams_per_user = 2\n", targets=one)
+
+        def opened(target: str, key: str = "") -> tuple[int, str]:
+            answer = chain.ask("POST", "/v1/streams", {"host": HOST, "target": target}, key)
+            return answer.status, answer.json.get("detail", "")
+
+        user_full = (503, "too many streams of this user on this host (max_streams_per_user)")
+        target_full = (503, "too many streams to this target (its max_streams)")
+        self.assertEqual([opened("one") for _ in range(2)], [(201, ""), target_full])
+        self.assertEqual([opened(port.target) for _ in range(3)], [(201, ""), user_full, user_full])
+        self.assertEqual([opened(port.target, chain.weak_key) for _ in range(3)], [(201, "")] * 2 + [user_full])
+        chain.agent.wait_for("max_streams_per_user = 2 allows no more streams")
+        chain.agent.wait_for("a target's own max_streams allows no more streams")
+        (stream, *_) = chain.ask("GET", "/v1/streams").json["streams"]
+        self.assertEqual(chain.ask("DELETE", f"/v1/streams/{stream['stream']}").status, 204)
+        key = chain.key if stream["user"] == "alice" else chain.weak_key
+        until(lambda: opened(port.target, key)[0] == 201, what="the place of a stream that has ended")

@@ -1,5 +1,6 @@
 """One file of a log: its identity, how far it was read, and whether it still is what it was."""
 
+import errno
 import os
 import stat
 from hashlib import blake2b
@@ -7,10 +8,16 @@ from typing import Final
 
 from attrs import define
 
+from streamrelay.agent.targets.logfile.steps import Steps
+from streamrelay.agent.targets.sockets.paths import held
+
 CHUNK: Final = 65536
 """Bytes that are read at once."""
+BLOCKS: Final = 16
+"""Such blocks in which lines are searched in one step: half a millisecond."""
 HEAD: Final = 64
 """Bytes at a file's beginning that tell it from others: after a truncation, or with an inode that is used again."""
+NO_FILE: Final = "not a regular file"
 
 
 @define(eq=False)
@@ -59,30 +66,27 @@ def check(head: bytes) -> int:
     return int.from_bytes(blake2b(head, digest_size=8).digest())
 
 
-def open_log(path: str, follow: bool = True, within: str = "") -> LogFile | None:
+def open_log(path: str, within: str = "") -> LogFile | None:
     """Open a regular file, or give None where there is none yet; `OSError` for what can't be read.
 
-    Symbolic links are followed, unless that is said not to be wanted, and may not lead out of the directory `within`.
+    Symbolic links are followed, and may not lead out of the directory `within`.
     """
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
     try:
-        descriptor = os.open(path, flags)
+        with held(path, within) as place:
+            if not stat.S_ISREG(os.stat(place).st_mode):  # a device may act on being opened
+                raise OSError(errno.EINVAL, NO_FILE)
+            return take(os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
     except FileNotFoundError:
         return None
+
+
+def take(descriptor: int) -> LogFile:
+    """Make a log's file of what was opened; `OSError`, and it is closed, if that is no regular file."""
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
-        raise OSError(22, "not a regular file")
-    if within and not _is_within(descriptor, within):
-        os.close(descriptor)
-        raise OSError(13, f"it leads out of {within}")
+        raise OSError(errno.EINVAL, NO_FILE)
     return LogFile(descriptor, (status.st_dev, status.st_ino))
-
-
-def _is_within(descriptor: int, within: str) -> bool:
-    """Tell whether an open file is in a directory, or below; asked of what was opened, so that no link is swapped."""
-    real, bound = os.readlink(f"/proc/self/fd/{descriptor}"), os.path.realpath(within)
-    return os.path.commonpath([real, bound]) == bound
 
 
 def replaced(path: str, identity: tuple[int, int] | None) -> bool:
@@ -94,15 +98,18 @@ def replaced(path: str, identity: tuple[int, int] | None) -> bool:
     return identity is None or (status.st_size > 0 and (status.st_dev, status.st_ino) != identity)
 
 
-def last_lines(descriptor: int, lines: int, within: int) -> int:
+def last_lines(descriptor: int, lines: int, within: int) -> Steps[int]:
     """Find where the last lines begin, in at most `within` bytes at the end; a last line without an end counts, too."""
     size = os.fstat(descriptor).st_size
     if lines == 0 or size == 0:
         return size
     ends_open = os.pread(descriptor, 1, size - 1) != b"\n"
     missing = lines if ends_open else lines + 1  # ends of lines to find, counted from the back
-    position, least = size, max(0, size - within)
+    position, least, blocks = size, max(0, size - within), 0
     while position > least:
+        blocks += 1
+        if blocks % BLOCKS == 0:
+            yield
         begin = max(least, position - CHUNK)
         block = os.pread(descriptor, position - begin, begin)
         found = block.count(b"\n")

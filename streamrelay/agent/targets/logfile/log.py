@@ -13,11 +13,13 @@ from msgspec import Meta, structs
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from streamrelay.agent.targets.kind import Kind
+from streamrelay.agent.targets.logfile import steps
 from streamrelay.agent.targets.logfile.file import CHUNK, LogFile, last_lines, open_log, replaced
 from streamrelay.agent.targets.logfile.places import Place
 from streamrelay.agent.targets.logfile.rotation import successor
 from streamrelay.agent.targets.logfile.skips import Skip
-from streamrelay.agent.targets.sockets.paths import check_absolute, real_path, within_of
+from streamrelay.agent.targets.logfile.steps import Steps, in_turns
+from streamrelay.agent.targets.sockets.paths import Outside, check_absolute, within_of
 from streamrelay.datapath.connection import Connection, Drain, Feed
 from streamrelay.errors import TargetError
 from streamrelay.protocol import codec
@@ -67,25 +69,30 @@ class Log(Kind, frozen=True, tag="log"):
         return structs.replace(self, within=self.within or within_of(self.path)) if self.parts else self
 
     async def connect(self, reactor: Any, terms: Terms) -> Connection:
-        real_path(self.path, self.within)  # says it in words; what counts is what was opened
         try:
-            file, lost = self._open(terms)
+            file, lost = await in_turns(reactor, self._open(terms))
+        except Outside as outside:
+            raise outside.refusal() from None
         except OSError as error:
             raise TargetError(Refusal.TARGET_REFUSED, f"{self.path}: {error.strerror}") from None
         return LogConnection(reactor, self, file, lost)
 
-    def _open(self, terms: Terms) -> tuple[LogFile | None, bool]:
+    def _open(self, terms: Terms) -> Steps[tuple[LogFile | None, bool]]:
         """Open the file at a place, or at its last lines; with True if a place was given that can't be found."""
         if terms.place:
             place = Place.unseal(terms.place, self.path)
             try:
                 if place is not None:
-                    return place.reopen(self.path, terms.after, self.within), False
+                    return (yield from place.reopen(self.path, terms.after, self.within)), False
             except FileNotFoundError:
                 pass
-        file = open_log(self.path, within=self.within)
+        file = open_log(self.path, self.within)
         if file is not None:
-            file.seek(last_lines(file.descriptor, self.lines, min(BACKLOG, self.behind // 2)))
+            try:
+                file.seek((yield from last_lines(file.descriptor, self.lines, min(BACKLOG, self.behind // 2))))
+            except BaseException:  # also where the stream is ended meanwhile
+                file.close()
+                raise
         return file, bool(terms.place)
 
 
@@ -103,6 +110,7 @@ class LogConnection:
     _paused: bool = False
     _next: IDelayedCall | None = None
     _skip: Skip | None = None
+    _search: Steps[tuple[LogFile | None, bool | None]] | None = None  # for the file that came after this one
     _at_end: bool = False  # whether all of the file had been read by the last look, `LOOK` ago
     _named: float = field(init=False)  # when it was last seen under its path
     _free: float = field(init=False)  # from when on the rate allows the next chunk
@@ -166,6 +174,8 @@ class LogConnection:
     def _turn(self) -> float:
         """Do a bit of what there is to do, and return the seconds until the next bit."""
         now = self.clock.seconds()
+        if self._search is not None:
+            return self._search_on(self._search, self.file)
         if self.file is None:
             return self._go_on(None)
         if self._skip is not None:
@@ -208,15 +218,39 @@ class LogConnection:
         now = self.clock.seconds()
         if self._told + FILE_EVERY > now:
             return self._told + FILE_EVERY - now
-        newer, missing = successor(path, file, self.settings.within)
+        self._search = successor(path, file, self.settings.within)
+        return self._search_on(self._search, file)
+
+    def _search_on(self, search: Steps[tuple[LogFile | None, bool | None]], file: LogFile | None) -> float:
+        try:
+            next(search)
+            return steps.REST
+        except StopIteration as done:
+            self._search, (newer, missing) = None, done.value
         if newer is None:
             return LOOK
-        if file is not None:
-            file.close()
+        if file is not None and self._grown(file):
+            newer.close()
+            return 0
+        self._take(newer, missing)
+        return 0
+
+    def _grown(self, file: LogFile) -> bool:
+        """Pass what was written while another file was searched; tell whether there may be more of it."""
+        if file.renewed():
+            return True
+        chunk = file.read(CHUNK)
+        if chunk:
+            self._pass(chunk)
+        return len(chunk) == CHUNK or self.file is None
+
+    def _take(self, newer: LogFile, missing: bool | None) -> None:
+        if self.file is not None:
+            self.file.close()
         self.file, self._at_end = newer, False
         # If nobody knows, it is a matter of time: in a longer one than `WATCHED` a whole file may have come and gone.
-        self._tell_place(lost=now > self._named + WATCHED if missing is None else missing)
-        return 0
+        late = self.clock.seconds() > self._named + WATCHED
+        self._tell_place(lost=late if missing is None else missing)
 
     # -- too far behind --------------------------------------------------------------------------------------
 
@@ -254,6 +288,9 @@ class LogConnection:
         if self._next is not None:
             self._next.cancel()
             self._next = None
+        search, self._search = self._search, None
+        if search is not None:
+            search.close()
 
 
 _check: type[Connection] = LogConnection

@@ -6,6 +6,7 @@ from attrs import define
 
 from streamrelay.agent.targets.logfile.file import LogFile, check, open_log
 from streamrelay.agent.targets.logfile.rotation import find
+from streamrelay.agent.targets.logfile.steps import Steps
 from streamrelay.agent.targets.sealed_places import seal, unseal
 
 
@@ -38,14 +39,14 @@ class Place:
         text = unseal(sealed, f"log {path}")
         return cls(*map(int, text.split("."))) if text else None
 
-    def reopen(self, path: str, after: int, within: str = "") -> LogFile | None:
+    def reopen(self, path: str, after: int, within: str = "") -> Steps[LogFile | None]:
         """Open the file, wherever rotation has put it, at so many bytes behind this place.
 
         `FileNotFoundError` if it is gone, or isn't what it was: truncated, written anew, or its inode used again.
         """
         if not self.inode and not after:
-            return open_log(path, within=within)
-        file = find(path, (self.device, self.inode), within)
+            return open_log(path, within)
+        file = yield from find(path, (self.device, self.inode), within)
         if file is None:
             raise FileNotFoundError
         if file.size < self.offset + after or check(os.pread(file.descriptor, self.length, 0)) != self.check:

@@ -1,111 +1,206 @@
-"""Rotation of a log: the files beside it, by their names, and their order in time."""
+"""Rotation of a log: the files beside it, by their names, and their order in time.
+
+There may be thousands, so they are looked at by steps of `SLICE` files. Meanwhile more may be renamed: what was found
+is opened only if it still is what it was.
+"""
 
 import os
 import re
+import stat
+from bisect import bisect_right, insort
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
+from operator import attrgetter
 from typing import Final
 
-from attrs import define
+from attrs import define, field
 
-from streamrelay.agent.targets.logfile.file import LogFile, open_log
+from streamrelay.agent.targets.logfile.file import LogFile, open_log, take
+from streamrelay.agent.targets.logfile.steps import Steps
+from streamrelay.agent.targets.sockets.paths import held
 
 NEIGHBOURS: Final = 10_000
 """Files of a directory among which rotated ones are looked for."""
+SLICE: Final = 25
+"""Files that are looked at, or opened, in one step: a quarter of a millisecond."""
+LOOKS: Final = 3
+"""Looks at a directory in which files are renamed meanwhile, at most."""
 
 _ROTATED: Final = re.compile(r"[._-](?:(\d{1,5})|\d[\dTt:._+-]{5,}|old)(\.(?:gz|xz|bz2|zst|lz4|lzma|Z))?")
 """What follows a log's name in a rotated one's: a number that grows with age, a date, or ``.old``; perhaps packed."""
+_ORDER: Final = attrgetter("order")
 
 
 @define(frozen=True)
 class Rotated:
     """A file beside a log that rotation has made of it, by its name."""
 
-    path: str
+    name: str
     order: tuple[bool, int, str]
     """Key by which newer files come later, among those that are named alike."""
-    packed: bool
-
-    def open(self) -> LogFile | None:
-        try:
-            return None if self.packed else open_log(self.path, follow=False)
-        except OSError:
-            return None
+    readable: bool
+    """False if it is packed, or no file at all, as a link."""
+    identity: tuple[int, int]
 
     def follows(self, other: "Rotated") -> bool:
         return self.order > other.order and self.order[0] == other.order[0]
 
 
-def rotated(path: str) -> Iterator[Rotated]:
-    """Yield a log's rotated files, in no order: ``log.1``, ``log.2.gz``, ``log-20260731`` … for ``log``."""
+@define(eq=False)
+class Neighbours:
+    """The rotated files beside a log, in a directory that was opened and stays the same, whatever links do."""
+
+    descriptor: int
+    name: str
+    """The log's own name."""
+    found: list[Rotated] = field(factory=list)
+    """Files that were found, older ones first."""
+    settled: bool = True
+    """False if the directory changed while it was looked at, so that a file may have been overlooked."""
+
+    def look(self, identity: tuple[int, int], keep: bool = True) -> Steps[Rotated | None]:
+        """Find the rotated file of this identity, and `keep` the others; looked at anew if it may be overlooked."""
+        for _ in range(LOOKS):
+            before = os.fstat(self.descriptor).st_mtime_ns
+            old = yield from self._list(identity, keep)
+            self.settled = os.fstat(self.descriptor).st_mtime_ns == before
+            if old is not None or self.settled:
+                return old
+        return None
+
+    def after(self, old: Rotated) -> Steps[tuple[LogFile | None, bool]]:
+        """Open the next newer file that can be read, and tell whether others before it can't."""
+        missing = False
+        for number, each in enumerate(self.found[bisect_right(self.found, old.order, key=_ORDER) :], 1):
+            if not each.follows(old):
+                break
+            newer = self.open(each) if each.identity != old.identity else None
+            if newer is not None:
+                return newer, missing
+            missing = True
+            if number % SLICE == 0:
+                yield
+        return None, missing
+
+    def open(self, each: Rotated) -> LogFile | None:
+        """Open a file that was found; None if it can't be read, or its name is another one's by now."""
+        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            file = take(os.open(each.name, flags, dir_fd=self.descriptor)) if each.readable else None
+        except OSError:
+            return None
+        if file is not None and file.identity != each.identity:
+            file.close()
+            return None
+        return file
+
+    def has(self, old: Rotated) -> bool:
+        """Tell whether a file that was found still has its name."""
+        try:
+            status = os.lstat(old.name, dir_fd=self.descriptor)
+        except OSError:
+            return False
+        return (status.st_dev, status.st_ino) == old.identity
+
+    def _list(self, identity: tuple[int, int], keep: bool) -> Steps[Rotated | None]:
+        self.found, old = [], None
+        with os.scandir(self.descriptor) as entries:
+            for number, entry in enumerate(islice(entries, NEIGHBOURS), 1):
+                each = self._rotated(entry.name)
+                if each is not None and keep:
+                    insort(self.found, each, key=_ORDER)
+                if each is not None and each.identity == identity:
+                    old = each
+                if number % SLICE == 0:
+                    yield
+        return old
+
+    def _rotated(self, name: str) -> Rotated | None:
+        match = _ROTATED.fullmatch(name[len(self.name) :]) if name.startswith(self.name) else None
+        if match is None:
+            return None
+        try:
+            status = os.lstat(name, dir_fd=self.descriptor)
+        except OSError:
+            return None
+        number, packing = match.groups()
+        order = (number is not None, -int(number or 0), "" if number else match[0].removesuffix(packing or ""))
+        readable = packing is None and stat.S_ISREG(status.st_mode)
+        return Rotated(name, order, readable, (status.st_dev, status.st_ino))
+
+
+@contextmanager
+def beside(path: str, within: str = "") -> Iterator[Neighbours]:
+    """Open a log's directory, which must be `within`; `OSError` if it can't be read."""
     directory, name = os.path.split(path)
+    with held(directory, within) as place:
+        descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        with os.scandir(directory) as entries:
-            names = [entry.name for entry in islice(entries, NEIGHBOURS) if entry.name.startswith(name)]
-    except OSError:
-        return
-    for other in names:
-        match = _ROTATED.fullmatch(other[len(name) :])
-        if match is not None:
-            number, packing = match.groups()
-            suffix = match[0].removesuffix(packing or "")
-            order = (number is not None, -int(number or 0), "" if number else suffix)
-            yield Rotated(os.path.join(directory, other), order, packing is not None)
+        yield Neighbours(descriptor, name)
+    finally:
+        os.close(descriptor)
 
 
-def find(path: str, identity: tuple[int, int], within: str = "") -> LogFile | None:
+def find(path: str, identity: tuple[int, int], within: str = "") -> Steps[LogFile | None]:
     """Open the file of this identity under the path or, rotated, beside it; None if there is none.
 
     Of the files beside the log none but this one is ever opened.
     """
-    try:
-        found = open_log(path, within=within)
-    except OSError:
-        found = None
+    found = _open(path, within)
     if found is not None and found.identity == identity:
         return found
     if found is not None:
         found.close()
-    old = _rotated_as(path, identity)
-    return None if old is None else _same(old.open(), identity)
+    try:
+        with beside(path, within) as neighbours:
+            old = yield from neighbours.look(identity, keep=False)
+            return None if old is None else neighbours.open(old)
+    except OSError:
+        return None
 
 
-def successor(path: str, file: LogFile | None, within: str = "") -> tuple[LogFile | None, bool | None]:
+def successor(path: str, file: LogFile | None, within: str = "") -> Steps[tuple[LogFile | None, bool | None]]:
     """Open what came after a file that isn't under the path any more, and tell whether something is missing.
 
-    That is the next one by the names that rotation gives, or the log itself. Missing is what has been packed; None
-    says that the file isn't beside the log, so nobody can know.
+    That is the next one by the names that rotation gives, or the log itself; None while files are being renamed.
+    Missing is what has been packed; None says that the file isn't beside the log, so nobody can know.
     """
-    old = _rotated_as(path, file.identity) if file is not None else None
-    missing = None if old is None and file is not None else False
-    if file is not None and old is not None:
-        for newer in sorted((each for each in rotated(path) if each.follows(old)), key=lambda each: each.order):
-            found = newer.open()
-            if found is not None and found.identity != file.identity:
-                if old == _rotated_as(path, file.identity):
-                    return found, missing
-                found.close()  # rotated at this very moment
-                return None, missing
-            missing = True
+    if file is None:
+        return _open(path, within), False
+    present, missing = _identity(path), None
     try:
-        return open_log(path, within=within), missing
+        with beside(path, within) as neighbours:
+            old = yield from neighbours.look(file.identity)
+            if old is not None:
+                newer, missing = yield from neighbours.after(old)
+                renamed = not neighbours.has(old)
+                if renamed or newer is not None:
+                    return _unless(renamed, newer), missing
+            elif not neighbours.settled:
+                missing = True
     except OSError:
-        return None, missing
+        pass  # nobody can know
+    newer = _open(path, within)
+    return _unless(newer is not None and newer.identity != present, newer), missing
 
 
-def _rotated_as(path: str, identity: tuple[int, int]) -> Rotated | None:
-    for each in rotated(path):
-        try:
-            status = os.lstat(each.path)
-        except OSError:
-            continue
-        if (status.st_dev, status.st_ino) == identity:
-            return each
-    return None
-
-
-def _same(file: LogFile | None, identity: tuple[int, int]) -> LogFile | None:
-    if file is not None and file.identity != identity:
+def _unless(renamed: bool, file: LogFile | None) -> LogFile | None:
+    if renamed and file is not None:
         file.close()
+    return None if renamed else file
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
         return None
-    return file
+    return status.st_dev, status.st_ino
+
+
+def _open(path: str, within: str) -> LogFile | None:
+    try:
+        return open_log(path, within)
+    except OSError:
+        return None

@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from attrs import define
-from twisted.internet.endpoints import UNIXClientEndpoint
 
 from streamrelay.agent.targets.qemu.qmp import Owner
 from streamrelay.agent.targets.sockets.connecting import connected, plain
-from streamrelay.agent.targets.sockets.paths import socket_path
+from streamrelay.agent.targets.sockets.local import connect_unix
 from streamrelay.datapath.plain import PlainConnection
 from streamrelay.errors import TargetError
 from streamrelay.net.hostnames import NamedEndpoint
-from streamrelay.protocol.limits import CONNECT_TIME
 from streamrelay.protocol.summons import Refusal
 
 _EVERYWHERE: Final = {"": "127.0.0.1", "*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
@@ -90,8 +88,7 @@ async def connect_listener(reactor: Any, listener: Listener, owner: Owner) -> Pl
             connection.abort()
             raise
         return connection
-    endpoint = UNIXClientEndpoint(reactor, socket_path(listener.address), timeout=CONNECT_TIME)
-    connection = await connected(endpoint.connect(plain(reactor)), listener.address)
+    connection = await connect_unix(reactor, listener.address)
     if Owner.of(connection.channel.transport.getHandle()) != owner:  # type: ignore[attr-defined]
         connection.abort()
         raise _refused(listener, "another process listens there")

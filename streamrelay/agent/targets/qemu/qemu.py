@@ -14,9 +14,10 @@ from twisted.internet.defer import CancelledError, Deferred
 
 from streamrelay.agent.targets.kind import Kind
 from streamrelay.agent.targets.qemu.listeners import Listener, connect_listener
-from streamrelay.agent.targets.qemu.qmp import Qmp, QmpError, adopt, conversation
+from streamrelay.agent.targets.qemu.qmp import Qmp, QmpError, conversation
 from streamrelay.agent.targets.sockets.connecting import plain
-from streamrelay.agent.targets.sockets.paths import check_absolute, check_socket_pattern, socket_path, within_of
+from streamrelay.agent.targets.sockets.local import adopt
+from streamrelay.agent.targets.sockets.paths import check_absolute, check_socket_pattern, within_of
 from streamrelay.datapath.connection import Connection
 from streamrelay.errors import TargetError
 from streamrelay.logs import Logger
@@ -87,14 +88,14 @@ class Qemu(Kind, frozen=True, tag="qemu"):
         return structs.replace(self, within=self.within or within_of(self.qmp)) if self.parts else self
 
     async def connect(self, reactor: Any, terms: Terms) -> Connection:
-        attempt = Deferred.fromCoroutine(self._connect(reactor, socket_path(self.qmp, self.within)))
+        attempt = Deferred.fromCoroutine(self._connect(reactor))
         try:
             return await attempt.addTimeout(CONNECT_TIME, reactor, lambda result, _: result)
         except CancelledError:
             raise TargetError(Refusal.TARGET_UNREACHABLE, f"{self.qmp}: timed out waiting for QEMU") from None
 
-    async def _connect(self, reactor: Any, path: str) -> Connection:
-        async with conversation(reactor, path) as qmp:
+    async def _connect(self, reactor: Any) -> Connection:
+        async with conversation(reactor, self.qmp, self.within) as qmp:
             try:
                 await self._identify(qmp)
                 where = await self._console(qmp)
@@ -103,7 +104,9 @@ class Qemu(Kind, frozen=True, tag="qemu"):
             try:
                 return await self._hand_over(reactor, qmp)
             except QmpError as error:
-                log.warn("{path}: QEMU can't be given a socket, so its port is used: {error}", path=path, error=error)
+                log.warn(
+                    "{path}: QEMU can't be given a socket, so its port is used: {error}", path=self.qmp, error=error
+                )
             return await self._by_address(reactor, qmp, where)
 
     async def _identify(self, qmp: Qmp) -> None:

@@ -16,18 +16,16 @@ import msgspec
 from attrs import define
 from msgspec import Raw, Struct
 from twisted.internet.defer import Deferred, DeferredLock
-from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.internet.task import deferLater
+from twisted.internet.protocol import connectionDone
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 
+from streamrelay.agent.targets.sockets.local import adopt, connect_socket
 from streamrelay.errors import TargetError, printable
 from streamrelay.protocol.summons import Refusal
 
 GREETING_TIME: Final = 2.0
 """Seconds in which QEMU must greet us, as it does at once unless it serves somebody else."""
-AGAIN: Final = 0.1
-"""Seconds after which a full queue is tried again."""
 MAX_LINE: Final = 1 << 16
 """Bytes of one message of QEMU's at most."""
 HELD: Final = "QEMU does not answer; another program (libvirt?) may hold this QMP socket, which serves one at a time"
@@ -161,11 +159,11 @@ class Qmp:
 
 
 @asynccontextmanager
-async def conversation(reactor: Any, path: str) -> AsyncIterator[Qmp]:
+async def conversation(reactor: Any, path: str, within: str) -> AsyncIterator[Qmp]:
     """Open a VM's QMP socket, ready for commands, and close it behind them; `TargetError` if it can't be had."""
     lock = _turns.setdefault(path, DeferredLock())
     async with lock:
-        protocol = await _connect(reactor, path)
+        protocol = await _connect(reactor, path, within)
         try:
             qmp = Qmp(protocol)
             await _greet(reactor, protocol, path)
@@ -175,32 +173,15 @@ async def conversation(reactor: Any, path: str) -> AsyncIterator[Qmp]:
             protocol.fail("the QMP connection is closed")
 
 
-async def _connect(reactor: Any, path: str) -> QmpProtocol:
-    """Connect a unix socket: at once, or not at all while its queue is full; then it is tried again for a while.
-
-    Twisted's own way would ask a full queue without a pause.
-    """
-    end = reactor.seconds() + GREETING_TIME
-    while True:
-        with socket.socket(socket.AF_UNIX) as sock:
-            sock.setblocking(False)
-            try:
-                sock.connect(path)
-            except OSError as failure:
-                if failure.errno != errno.EAGAIN or reactor.seconds() >= end:
-                    raise TargetError(Refusal.TARGET_REFUSED, f"{path}: {_why_not(failure)}") from None
-            else:
-                protocol = QmpProtocol()
-                adopt(reactor, sock, protocol)
-                return protocol
-        await deferLater(reactor, AGAIN)
-
-
-def adopt(reactor: Any, sock: socket.socket, protocol: Protocol) -> None:
-    """Give a connected unix socket to the reactor, which makes a descriptor of its own for it."""
-    factory = Factory.forProtocol(lambda: protocol)
-    factory.noisy = False
-    reactor.adoptStreamConnection(sock.fileno(), socket.AF_UNIX, factory)
+async def _connect(reactor: Any, path: str, within: str) -> QmpProtocol:
+    try:
+        sock = await connect_socket(reactor, path, within, GREETING_TIME)
+    except OSError as failure:
+        raise TargetError(Refusal.TARGET_REFUSED, f"{path}: {_why_not(failure)}") from None
+    protocol = QmpProtocol()
+    with sock:
+        adopt(reactor, sock, protocol)
+    return protocol
 
 
 def _why_not(failure: OSError) -> str:

@@ -27,7 +27,7 @@ async def connected(attempt: "Deferred[Any]", where: str) -> PlainConnection:
         protocol = await attempt
     except (error.ConnectionRefusedError, FileNotFoundError):
         raise TargetError(Refusal.TARGET_REFUSED, f"{where} refused the connection") from None
-    except (error.TimeoutError, error.TCPTimedOutError, CancelledError):
+    except (error.TimeoutError, error.TCPTimedOutError, CancelledError, BlockingIOError):
         raise TargetError(Refusal.TARGET_UNREACHABLE, f"{where}: timed out waiting for an answer") from None
     except (error.ConnectError, error.DNSLookupError, OSError) as failure:
         code = Refusal.TARGET_REFUSED if _refused(failure) else Refusal.TARGET_UNREACHABLE
@@ -49,5 +49,5 @@ def _refused(failure: Exception) -> bool:
 
 
 def _first_line(failure: Exception) -> str:
-    lines = str(failure).strip().rstrip(".").splitlines()
+    lines = (getattr(failure, "strerror", None) or str(failure)).strip().rstrip(".").splitlines()
     return lines[0][:200] if lines else type(failure).__name__

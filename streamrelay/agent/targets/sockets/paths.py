@@ -1,11 +1,21 @@
-"""Paths of sockets, which a client may have chosen a part of (operations.rst, "Addresses")."""
+"""Paths of sockets and files, which a client may have chosen a part of (operations.rst, "Addresses")."""
 
+import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from streamrelay.agent.targets.kind import PART
 from streamrelay.errors import TargetError
 from streamrelay.program.validation import check_socket
 from streamrelay.protocol.summons import Refusal
+
+
+class Outside(PermissionError):
+    """The error of a path that leads out of the directory where it must stay; its text is for this host alone."""
+
+    def refusal(self) -> TargetError:
+        return TargetError(Refusal.NOT_ALLOWED, "the target's path is not allowed", detail=self.strerror or "")
 
 
 def check_absolute(**paths: str) -> None:
@@ -25,25 +35,40 @@ def within_of(path: str) -> str:
     return os.path.dirname(path.partition("{")[0])
 
 
-def real_path(path: str, within: str) -> str:
-    """Follow symbolic links, or raise `TargetError` if they don't lead `within`; empty: anywhere."""
-    if not within:
-        return path
-    real, bound = os.path.realpath(path), os.path.realpath(within)
-    if os.path.commonpath([real, bound]) != bound:
-        why = f"{path} is not allowed: it leads to {real}, which is not within {within}"
-        raise TargetError(Refusal.NOT_ALLOWED, "the target's path is not allowed", detail=why)
-    return real
+@contextmanager
+def held(path: str, within: str) -> Iterator[str]:
+    """Hold what a path leads to, if that is `within` (empty: anywhere), and lend a path that leads to nothing else.
 
-
-def socket_path(path: str, within: str = "") -> str:
-    """Follow symbolic links as `real_path` does, to a unix socket; `TargetError` for a path longer than one may have.
-
-    It may have become too long by what was filled in, or by a link.
+    One look decides: whoever swaps links meanwhile finds that what was checked is what is used. `Outside`, or another
+    `OSError`, if it can't be had.
     """
-    real = real_path(path, within)
+    if not within:
+        yield path
+        return
     try:
-        check_socket("the target's path", real)
+        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except OSError:
+        _check(path, os.path.realpath(path), within)  # what isn't there is told of only if it may be asked for
+        raise
+    try:
+        place = f"/proc/self/fd/{descriptor}"
+        _check(path, os.readlink(place), within)
+        yield place
+    finally:
+        os.close(descriptor)
+
+
+def _check(path: str, real: str, within: str) -> None:
+    bound = os.path.realpath(within)
+    if not real.startswith("/") or os.path.commonpath([real, bound]) != bound:
+        why = f"{path} is not allowed: it leads to {real}, which is not within {within}"
+        raise Outside(errno.EACCES, why)
+
+
+def socket_path(path: str) -> str:
+    """Return a unix socket's path, or raise `TargetError` if it has become too long by what was filled in."""
+    try:
+        check_socket("the target's path", path)
     except ValueError as error:
-        raise TargetError(Refusal.TARGET_REFUSED, str(error), detail=f"{real}: {error}") from None
-    return real
+        raise TargetError(Refusal.TARGET_REFUSED, str(error), detail=f"{path}: {error}") from None
+    return path

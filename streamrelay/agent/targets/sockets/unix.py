@@ -3,13 +3,11 @@
 from typing import Any, Self
 
 from msgspec import structs
-from twisted.internet.endpoints import UNIXClientEndpoint
 
 from streamrelay.agent.targets.kind import Kind
-from streamrelay.agent.targets.sockets.connecting import connected, plain
-from streamrelay.agent.targets.sockets.paths import check_absolute, check_socket_pattern, socket_path, within_of
+from streamrelay.agent.targets.sockets.local import connect_unix
+from streamrelay.agent.targets.sockets.paths import check_absolute, check_socket_pattern, within_of
 from streamrelay.datapath.connection import Connection
-from streamrelay.protocol.limits import CONNECT_TIME
 from streamrelay.protocol.summons import Terms, Viewer
 
 
@@ -37,10 +35,5 @@ class Unix(Kind, frozen=True, tag="unix"):
         check_socket_pattern("path", self.path)
         return structs.replace(self, within=self.within or within_of(self.path)) if self.parts else self
 
-    def real_path(self) -> str:
-        """Follow symbolic links, or raise `TargetError` if they don't lead `within`."""
-        return socket_path(self.path, self.within)
-
     async def connect(self, reactor: Any, terms: Terms) -> Connection:
-        endpoint = UNIXClientEndpoint(reactor, self.real_path(), timeout=CONNECT_TIME)
-        return await connected(endpoint.connect(plain(reactor)), self.path)
+        return await connect_unix(reactor, self.path, self.within)

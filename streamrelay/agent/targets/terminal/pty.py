@@ -136,13 +136,14 @@ class AsUser:
     def viewer(self) -> Viewer:
         return self.settings.viewer
 
+    @property
+    def max_streams(self) -> int:
+        return self.settings.max_streams
+
     async def connect(self, reactor: Any, terms: Terms) -> Connection:
         if self.launcher is None:
-            raise TargetError(
-                Refusal.TARGET_REFUSED,
-                "this host's agent can't change users",
-                detail=f"{self.name} is to run as {self.settings.user}: start the agent anew, as root",
-            )
+            why = f"{self.name} is to run as {self.settings.user}: start the agent anew, as root"
+            raise TargetError(Refusal.TARGET_REFUSED, "this host's agent can't change users", detail=why)
         connection = PtyConnection(reactor)
         await self.launcher.launch(self.name, connection)
         return connection

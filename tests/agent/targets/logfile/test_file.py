@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.agent.targets.logfile import file as log_file
 from streamrelay.agent.targets.logfile.file import HEAD, LogFile, last_lines, open_log, replaced
-from tests.examples import examples, there
+from tests.examples import examples, finished, there
 from tests.fakes.files import folder
 
 WITHIN = 16 << 20
@@ -32,7 +32,7 @@ class LastLines(SynchronousTestCase):
         self.path.write_bytes(content)
         descriptor = os.open(self.path, os.O_RDONLY)
         try:
-            self.assertEqual(content[last_lines(descriptor, lines, WITHIN) :], naive(content, lines))
+            self.assertEqual(content[finished(last_lines(descriptor, lines, WITHIN)) :], naive(content, lines))
         finally:
             os.close(descriptor)
 
@@ -54,7 +54,23 @@ class LastLines(SynchronousTestCase):
         self.path.write_bytes(b"x" * 1000)
         descriptor = os.open(self.path, os.O_RDONLY)
         self.addCleanup(os.close, descriptor)
-        self.assertEqual(last_lines(descriptor, 1, 100), 900)
+        self.assertEqual(finished(last_lines(descriptor, 1, 100)), 900)
+
+    def test_a_bit_at_a_time(self) -> None:
+        """No step of it reads more than 1 MiB."""
+        self.path.write_bytes(b"x" * (5 << 20))
+        descriptor = os.open(self.path, os.O_RDONLY)
+        self.addCleanup(os.close, descriptor)
+        read, before = [0], os.pread
+
+        def counted(number: int, size: int, offset: int) -> bytes:
+            read[-1] += size
+            return before(number, size, offset)
+
+        self.patch(os, "pread", counted)
+        for _ in last_lines(descriptor, 1, WITHIN):
+            read.append(0)
+        self.assertEqual((len(read) > 5, max(read) <= (1 << 20) + 1), (True, True), read)
 
 
 class Files(SynchronousTestCase):
@@ -129,10 +145,23 @@ class Files(SynchronousTestCase):
         self.assertIsNone(open_log(str(inner / "none"), within=str(inner)))
 
     def test_links(self) -> None:
-        """A symbolic link is followed, unless that is not wanted."""
+        """A symbolic link is followed; what isn't a file is not even opened, as a device might act on it."""
         self.path.write_bytes(b"x")
         link = self.path.with_name("link")
         link.symlink_to(self.path)
         followed = there(open_log(str(link)))
         followed.close()
-        self.assertRaises(OSError, open_log, str(link), False)
+        pipe = self.path.with_name("pipe")
+        os.mkfifo(pipe)
+        self.assertRaises(OSError, os.open, pipe, os.O_WRONLY | os.O_NONBLOCK)  # as long as nobody has opened it
+        opened: list[int] = []
+        before = os.open
+
+        def noted(path: str, flags: int) -> int:
+            opened.append(flags)
+            return before(path, flags)
+
+        self.patch(os, "open", noted)
+        for within in ("", str(self.path.parent)):
+            self.assertRaises(OSError, open_log, str(pipe), within)
+        self.assertEqual([flags & os.O_PATH for flags in opened], [os.O_PATH])

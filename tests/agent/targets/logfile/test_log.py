@@ -8,11 +8,12 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.agent.catalogue import read_entry
+from streamrelay.agent.targets.logfile import rotation, steps
 from streamrelay.agent.targets.logfile.file import CHUNK
 from streamrelay.agent.targets.logfile.log import LOOK, WATCHED, Log, LogConnection
 from streamrelay.errors import TargetError
@@ -38,6 +39,8 @@ class Reader:
         attempt = Deferred.fromCoroutine(self.settings.connect(self.clock, terms or Terms()))
         failures: list[object] = []
         attempt.addCallbacks(lambda connection: setattr(self, "connection", connection), failures.append)
+        while not attempt.called:  # a place is searched for
+            self.clock.advance(steps.REST)
         if failures:
             raise AssertionError(failures)
         self.connection.join(self.ear, self.ear)
@@ -492,6 +495,48 @@ class Renewed(LogTest):
         self.look()
         self.assertEqual(self.reader.events[-2:], ["lost", b"4\n"])
 
+    def test_written_while_searched(self) -> None:
+        """Lines that go to the old file while its successor is searched, over many turns, come before the new one's."""
+        self.patch(rotation, "SLICE", 1)
+        self.patch(steps, "REST", 0)
+        for number in range(2, 12):
+            self.path.with_name(f"log.{number}").touch()
+        self.append(b"1\n")
+        self.follow()
+        self.path.rename(self.path.with_name("log.1"))
+        self.append(b"3\n")
+        self.clock.pump([LOOK, 0, 0, 0])
+        self.append(b"2\n", self.path.with_name("log.1"))
+        self.look()
+        self.assertEqual(self.reader.events, [b"1\n2\n3\n"])
+
+    def test_ended_while_searched(self) -> None:
+        """A stream that is paused or ends while its log's next file is searched holds no directory open."""
+        self.patch(rotation, "SLICE", 1)
+        self.patch(steps, "REST", 0)
+        self.append(b"1\n")
+        self.follow()
+        before = len(os.listdir("/proc/self/fd"))
+        self.rotate()
+        self.append(b"2\n")
+        for stop in (self.reader.connection.pause, self.reader.connection.abort):
+            self.clock.pump([LOOK, 0])
+            self.assertGreater(len(os.listdir("/proc/self/fd")), before)
+            stop()
+            self.assertLessEqual(len(os.listdir("/proc/self/fd")), before)
+            self.reader.connection.resume()
+
+    def test_ended_while_opened(self) -> None:
+        """A stream that is ended while its log's last lines are searched leaves nothing open."""
+        self.path.write_bytes(b"x" * (5 << 20))
+        before = len(os.listdir("/proc/self/fd"))
+        attempt = Deferred.fromCoroutine(Log(str(self.path), 5).connect(self.clock, Terms()))
+        self.clock.advance(0)
+        self.assertNoResult(attempt)
+        attempt.cancel()
+        self.failureResultOf(attempt, CancelledError)
+        self.assertEqual((len(os.listdir("/proc/self/fd")), self.clock.getDelayedCalls()), (before, []))
+
     def test_always_anew(self) -> None:
         """A file that is written anew all the time costs no more control messages than a leg may send."""
         self.append(b"x\n")
@@ -622,19 +667,23 @@ class Skips(LogTest):
 class Histories(SynchronousTestCase):
     """Whatever happens to a log and its client, no byte comes twice, in disorder, or is missing without a word."""
 
-    steps = st.lists(
+    deeds = st.lists(
         st.one_of(
             st.tuples(st.just("append"), st.integers(1, 3000)),
-            st.tuples(st.sampled_from(("rotate", "truncate", "pause", "resume", "look", "look", "go on")), st.just(0)),
+            st.tuples(
+                st.sampled_from(("rotate", "truncate", "pause", "resume", "look", "look", "go on", "turn")), st.just(0)
+            ),
         ),
         min_size=1,
         max_size=40,
     )
 
     @examples(120)
-    @given(steps, st.sampled_from((CHUNK, 1 << 30)))
-    def test_exact(self, steps: list[tuple[str, int]], behind: int) -> None:
+    @given(deeds, st.sampled_from((CHUNK, 1 << 30)), st.sampled_from((1, 100)))
+    def test_exact(self, deeds: list[tuple[str, int]], behind: int, files_in_a_turn: int) -> None:
         """The bytes that came are those that were written, but for the lines that were left out, as many as told."""
+        self.patch(rotation, "SLICE", files_in_a_turn)
+        self.patch(steps, "REST", 0)
         path = folder(self) / "log"
         clock = Turns()
         path.touch()
@@ -647,7 +696,7 @@ class Histories(SynchronousTestCase):
             for _ in range(4):
                 clock.pump([LOOK] + [0] * 30)
 
-        for step, count in [*steps, ("append", 1)]:  # as rotated files wait until there is a new one
+        for step, count in [*deeds, ("append", 1)]:  # as rotated files wait until there is a new one
             if step == "append":
                 lines = [b"%09d\n" % number for number in range(len(written), len(written) + count)]
                 written += lines
@@ -665,12 +714,14 @@ class Histories(SynchronousTestCase):
                 paused = False
             elif step == "look":
                 look()
+            elif step == "turn":  # in which a search has only begun
+                clock.pump([LOOK, 0])
         if paused:
             reader.connection.resume()
         for _ in range(12):
             look()
         reader.connection.abort()
-        self.compare(reader.events, written, any(step == "truncate" for step, _ in steps))
+        self.compare(reader.events, written, any(step == "truncate" for step, _ in deeds))
 
     def compare(self, events: list[Any], written: list[bytes], truncated: bool) -> None:
         """Go through what came; after "lost" it may go on at any later line, and only if there was a truncation."""

@@ -8,7 +8,7 @@ from streamrelay.agent.targets.logfile.file import open_log
 from streamrelay.agent.targets.logfile.places import Place
 from streamrelay.protocol import codec
 from streamrelay.protocol.summons import Terms
-from tests.examples import examples, there
+from tests.examples import examples, finished, there
 from tests.fakes.files import folder
 
 MOST = st.integers(0, 2**64 - 1)
@@ -48,8 +48,8 @@ class Places(SynchronousTestCase):
         self.addCleanup(file.close)
         file.seek(4)
         place = Place.of(file)
-        found = there(place.reopen(str(path), 0))
+        found = there(finished(place.reopen(str(path), 0)))
         self.assertEqual(found.offset, 4)
         found.close()
         path.write_bytes(b"two\nthree\n")
-        self.assertRaises(FileNotFoundError, place.reopen, str(path), 0)
+        self.assertRaises(FileNotFoundError, finished, place.reopen(str(path), 0))

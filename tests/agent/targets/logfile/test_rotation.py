@@ -1,13 +1,14 @@
 """rotation.py: the files that rotation has put beside a log."""
 
 import os
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.agent.targets.logfile import rotation
 from streamrelay.agent.targets.logfile.file import LogFile, open_log
-from streamrelay.agent.targets.logfile.rotation import find, rotated, successor
-from tests.examples import there
+from streamrelay.agent.targets.logfile.rotation import beside, find, successor
+from tests.examples import finished, there
 from tests.fakes.files import folder
 
 
@@ -34,29 +35,34 @@ class Rotation(SynchronousTestCase):
         status = os.stat(self.folder / name)
         return status.st_dev, status.st_ino
 
+    def names(self) -> set[str]:
+        with beside(self.path) as neighbours:
+            finished(neighbours.look((0, 0)))
+            return {each.name for each in neighbours.found}
+
     def after(self, name: str) -> tuple[str | None, bool | None]:
         file = there(open_log(str(self.folder / name)))
         self.addCleanup(file.close)
-        found, missing = successor(self.path, file)
+        found, missing = finished(successor(self.path, file))
         return self.take(found), missing
 
     def test_names(self) -> None:
         """Rotated are the log's own name with a number or a date, perhaps packed; nothing else."""
         names = {"log.1", "log.2.gz", "log-20260731", "log.2026-07-31", "log.old", "log_3", "log-20260731.xz"}
         self.make(*names, "log", "log2", "logs.1", "log.conf", "log-secret.1", "log.1.bak", "x.log.1", "log.123456x")
-        self.assertEqual({os.path.basename(each.path) for each in rotated(self.path)}, names)
+        self.assertEqual(self.names(), names)
 
     def test_neighbours(self) -> None:
         """A huge directory isn't searched to its end."""
         self.patch(rotation, "NEIGHBOURS", 5)
         self.make(*(f"log.{number}" for number in range(1, 10)))
-        self.assertEqual(len(list(rotated(self.path))), 5)
+        self.assertEqual(len(self.names()), 5)
 
     def test_find(self) -> None:
         """A file is found by its identity under the log's name or a rotated one, and under no other."""
         self.make("log", "log.1", "log.2.gz", "log-secret")
         for name, text in (("log", "log"), ("log.1", "log.1"), ("log.2.gz", None), ("log-secret", None)):
-            self.assertEqual(self.take(find(self.path, self.identity(name))), text)
+            self.assertEqual(self.take(finished(find(self.path, self.identity(name)))), text)
 
     def test_find_links(self) -> None:
         """A link or a pipe under a rotated one's name is never opened."""
@@ -64,7 +70,7 @@ class Rotation(SynchronousTestCase):
         (self.folder / "log.1").symlink_to(self.folder / "secret")
         os.mkfifo(self.folder / "log.2")
         for name in ("secret", "log.2"):
-            self.assertIsNone(find(self.path, self.identity(name)))
+            self.assertIsNone(finished(find(self.path, self.identity(name))))
 
     def test_numbers(self) -> None:
         """Lower numbers are newer, then comes the log itself."""
@@ -94,4 +100,114 @@ class Rotation(SynchronousTestCase):
         """Where there is none yet, there is none."""
         self.make("log.1")
         self.assertEqual(self.after("log.1"), (None, False))
-        self.assertEqual(successor(self.path, None), (None, False))
+        self.assertEqual(finished(successor(self.path, None)), (None, False))
+
+    def test_swapped_directory(self) -> None:
+        """Rotated files are those of the directory that was looked at, also if a link leads elsewhere by now."""
+        inner, evil = self.folder / "in" / "logs", self.folder / "evil"
+        for where in (inner, evil):
+            where.mkdir(parents=True)
+            for name in ("log", "log.1", "log.2"):
+                (where / name).write_text(f"{where.name} {name}")
+        file = there(open_log(str(inner / "log.2")))
+        self.addCleanup(file.close)
+        steps = successor(str(inner / "log"), file, str(self.folder / "in"))
+        self.patch(rotation, "SLICE", 1)
+        next(steps)
+        inner.rename(inner.with_name("aside"))
+        inner.symlink_to(evil)
+        self.assertEqual(self.take(finished(steps)[0]), "logs log.1")
+        self.assertEqual(finished(successor(str(inner / "log"), file, str(self.folder / "in"))), (None, None))
+        self.assertIsNone(finished(find(str(inner / "log"), identity(evil / "log.1"), str(self.folder / "in"))))
+
+    def renamed_after(self, step: int, names: list[str], renames: list[tuple[str, str]]) -> str | None:
+        """What is found behind the first file if after so many steps these are renamed, as by a rotation."""
+        for path in self.folder.iterdir():
+            path.unlink()
+        self.make(*names)
+        file = there(open_log(str(self.folder / names[0])))
+        steps = successor(self.path, file)
+        for _ in range(step):
+            next(steps)
+        for before, after in renames:
+            (self.folder / before).rename(self.folder / after)
+        if not (self.folder / "log").exists():
+            (self.folder / "log").write_text("newest")
+        found, _ = finished(steps)
+        file.close()
+        return self.take(found)
+
+    def test_renamed_meanwhile(self) -> None:
+        """While others are looked at a rotation goes on, whole or in part: no file is passed over by it."""
+        self.patch(rotation, "SLICE", 1)
+        for step in (1, 2, 3):
+            names, renames = ["log.2", "log.1", "log"], [("log.2", "log.3"), ("log.1", "log.2"), ("log", "log.1")]
+            for count in range(4):
+                self.assertIn(self.renamed_after(step, names, renames[:count]), ("log.1", None), (step, count))
+            dated = self.renamed_after(min(step, 2), ["log-20260730", "log"], [("log", "log-20260731")])
+            self.assertIn(dated, ("log", None), step)
+        self.assertNotEqual(self.renamed_after(4, [*names, "other"], [("other", "log.1")]), "other")
+
+
+def identity(path: Any) -> tuple[int, int]:
+    status = os.stat(path)
+    return status.st_dev, status.st_ino
+
+
+class ManyFiles(SynchronousTestCase):
+    """A directory with thousands of names such as rotation gives, as one who may write there can make them."""
+
+    def setUp(self) -> None:
+        self.folder = folder(self)
+        self.path = str(self.folder / "log")
+        self.calls = 0
+        self.most = 0
+        for name in ("lstat", "open"):
+            self.patch(os, name, self.counted(getattr(os, name)))
+
+    def counted(self, function: Any) -> Any:
+        def call(*arguments: Any, **named: Any) -> Any:
+            self.calls += 1
+            return function(*arguments, **named)
+
+        return call
+
+    def steps(self, steps: Any) -> Any:
+        """The result of work by steps, and note how many files were looked at or opened in one of them."""
+
+        def counted() -> Any:
+            while True:
+                self.calls = 0
+                try:
+                    next(steps)
+                except StopIteration as done:
+                    return done.value
+                finally:
+                    self.most = max(self.most, self.calls)
+                yield
+
+        return finished(counted())
+
+    def test_find(self) -> None:
+        """Each step of a search for a place's file looks at few of them, also for one that isn't there."""
+        for number in range(1000):
+            (self.folder / f"log.{number}").touch()
+        for wanted in (identity(self.folder / "log.999"), (0, 0)):
+            found = self.steps(find(self.path, wanted))
+            self.assertEqual(found is None, wanted == (0, 0))
+            if found is not None:
+                found.close()
+        self.assertLessEqual(self.most, 30)
+
+    def test_successor(self) -> None:
+        """So does each step of a search for the file that came next, also if none of 1,000 before it can be read."""
+        for number in range(1, 1000):
+            (self.folder / f"log.{number}").symlink_to("nowhere")
+        (self.folder / "log.1000").write_text("old")
+        (self.folder / "log").write_text("new")
+        old = there(open_log(str(self.folder / "log.1000")))
+        self.addCleanup(old.close)
+        newer, missing = self.steps(successor(self.path, old))
+        self.assertEqual((newer.read(10), missing), (b"new", True))
+        newer.close()
+        self.assertLessEqual(self.most, 30)

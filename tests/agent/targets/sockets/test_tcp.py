@@ -1,6 +1,5 @@
-"""tcp.py, unix.py, connecting.py: addresses, and what went wrong."""
+"""tcp.py, connecting.py: addresses, and what went wrong."""
 
-import os
 from typing import Any
 
 from twisted.internet import error
@@ -20,7 +19,6 @@ from streamrelay.protocol.summons import Refusal, Terms
 from tests.examples import there
 from tests.fakes.channels import FakeTransport
 from tests.fakes.connections import FakeConnection
-from tests.fakes.files import folder
 from tests.fakes.reactors import FakeNames
 
 
@@ -244,54 +242,3 @@ class Compared(SynchronousTestCase):
     def test_no_such_name(self) -> None:
         """A name that isn't there is unreachable, not forbidden."""
         self.assertEqual(self.connect("x", "nowhere:1"), [Refusal.TARGET_UNREACHABLE])
-
-
-class Within(SynchronousTestCase):
-    """Paths of unix targets."""
-
-    def setUp(self) -> None:
-        self.where = folder(self)
-        (self.where / "vms" / "a").mkdir(parents=True)
-        os.symlink("/run/docker.sock", self.where / "vms" / "out.sock")
-        os.symlink("a/in.sock", self.where / "vms" / "in.sock")
-        os.symlink(self.where / "vms", self.where / "vms-too")
-        os.symlink("/run", self.where / "vms" / "away")
-        (self.where / "vms-evil").mkdir()
-        os.symlink("../vms-evil", self.where / "vms" / "beside")
-
-    def path(self, name: str, path: str, **more: str) -> str:
-        """Where a target leads, below this directory."""
-        table = {"kind": "unix", "path": f"{self.where}/{path}", "parts": {"name": ".+"}, **more}
-        target: Any = read_entry("{name}", table).match(name)
-        return str(target.real_path()).removeprefix(f"{os.path.realpath(self.where)}/")
-
-    def test_inside(self) -> None:
-        """A pattern's path may have symbolic links before its first part, and those that stay inside."""
-        self.assertEqual(self.path("b", "vms/{name}.sock"), "vms/b.sock")
-        self.assertEqual(self.path("in", "vms/{name}.sock"), "vms/a/in.sock")
-        self.assertEqual(self.path("b", "vms-too/{name}.sock"), "vms/b.sock")
-
-    def test_outside(self) -> None:
-        """One that leads out of the directory before the first part isn't connected, and only the log says why."""
-        for name, path in (("out", "vms/{name}.sock"), ("away", "vms/{name}/docker.sock")):
-            refused = self.assertRaises(TargetError, self.path, name, path)
-            self.assertEqual(refused.code, Refusal.NOT_ALLOWED)
-            self.assertIn("docker.sock", refused.detail)
-            self.assertNotIn("/", refused.reason)
-
-    def test_beside(self) -> None:
-        """A directory whose name only begins like the one that a path must stay in is outside of it."""
-        self.assertEqual(self.assertRaises(TargetError, self.path, "beside", "vms/{name}/x").code, Refusal.NOT_ALLOWED)
-
-    def test_allowed(self) -> None:
-        """`within` says otherwise, narrower too."""
-        self.assertEqual(self.path("out", "vms/{name}.sock", within="/"), "/run/docker.sock")
-        self.assertEqual(self.path("a", "vms/{name}/x.sock", within=f"{self.where}/vms/{{name}}"), "vms/a/x.sock")
-        narrow = {"within": f"{self.where}/vms/a"}
-        self.assertRaises(TargetError, self.path, "b", "vms/{name}.sock", **narrow)
-
-    def test_own_path(self) -> None:
-        """A path without parts is the agent's own business."""
-        path = str(self.where / "vms" / "out.sock")
-        self.assertEqual(Unix(path).bounded().real_path(), path)
-        self.assertRaises(ValueError, Unix(path, "relative").check)
