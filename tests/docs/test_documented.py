@@ -31,6 +31,13 @@ PROTOCOL = {
     "ASKED_LIFE": "so its ``exp`` is 5.5 s",
     "LIST_UNFIT": "a list of hosts that may be 10 s old",
     "LIST_FRESH": "share one question to the hosts, so it may be 2 s old",
+    "REQUEST_BODY": "at most 16384 bytes and with a ``Content-Length``",
+    "FIRST_ANSWER": "The platform waits up to 1 s for the first answer",
+    "NEXT_ANSWER": "then until none has come for 0.1 s.",
+    "ALL_ANSWERS": "What has not come after 3 s, or after 64 MiB, is cut off.",
+    "ANSWERS": "What has not come after 3 s, or after 64 MiB, is cut off.",
+    "DIALS_AT_ONCE": "have at most 8 dials of one relay under way at once",
+    "PLACES_EVERY": "have places alike, at most four a second.",
     "FETCHED_BODY": "an answer over 64 KiB, and one that isn't there",
 }
 OPERATIONS = {
@@ -39,6 +46,10 @@ OPERATIONS = {
     "RELAY_GOODBYE": "every leg is closed with 1001 and gets 3 s to take it",
     "SPICE_LINKS": "(SPICE has up to 16,",
     "KILL_AFTER": "and SIGKILL 3 s later;",
+    "LOG_BACKLOG": "out of its last 16 MiB, or half of ``behind``",
+    "API_ANSWER": "an answer of a container's API 1 MiB, 10 s; 64 KiB of a refusal",
+    "API_REFUSAL": "an answer of a container's API 1 MiB, 10 s; 64 KiB of a refusal",
+    "JOURNAL_ENTRY": "An entry of more than 1 MiB is left out",
     "JOURNAL_CUT": "A message is cut after 65536 characters",
     "LONGEST_SOCKET": "Its path has at most 107 bytes",
     "MOST_TARGETS": "2000 targets",
@@ -48,7 +59,14 @@ OPERATIONS = {
     "SESSIONS_EACH": "16, then the oldest ends",
     "ASKED_AT_ONCE": "64 at once; 64 KiB for an answer",
     "BAD_BURST": "20 at once, then one in 3 s; 10000 addresses",
+    "BAD_ADDRESSES": "20 at once, then one in 3 s; 10000 addresses",
     "BAD_EVERY": "20 at once, then one in 3 s; 10000 addresses",
+    "MOST_CONNECTIONS": "and no more than 50000.",
+    "DESCRIPTORS_LEFT": "``LimitNOFILE`` less 128",
+    "VIEWER_FILES": "64 MiB and 2000 files at most",
+    "VIEWER_BYTES": "64 MiB and 2000 files at most",
+    "BUS_MESSAGE": "a message of the bus, a line of it 8 MiB, 64 KiB",
+    "BUS_LINE": "a message of the bus, a line of it 8 MiB, 64 KiB",
     "JWKS_TIME": "one in 10 s; 5 s, 64 KiB, 64 keys",
     "JWKS_RETRY": "one in 10 s; 5 s, 64 KiB, 64 keys",
     "JWKS_KEYS": "one in 10 s; 5 s, 64 KiB, 64 keys",
@@ -56,6 +74,8 @@ OPERATIONS = {
 SECURITY = {
     "FIRST_READ": "Reads begin with 16 KiB and grow to 192 KiB.",
     "READ": "Reads begin with 16 KiB and grow to 192 KiB.",
+    "VNC_EARLY": "What the client says before its turn waits, at most 1 KiB.",
+    "VNC_ENCODINGS": "or more than 512 encodings, end the stream",
     "QMP_LINE": "is bounded (64 KiB a line, 10 s in all)",
 }
 PAGES = {"protocol.rst": PROTOCOL, "operations.rst": OPERATIONS, "security.rst": SECURITY}
