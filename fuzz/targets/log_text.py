@@ -10,7 +10,7 @@ from fuzz.choices import Choices
 from streamrelay.client.log_text import LONGEST as MOST
 from streamrelay.client.log_text import RESET, LogText
 
-LONGEST: Final = 2000
+LONGEST: Final = 400
 """Bytes of an input: an escape that is longer than may be held is text where it was cut."""
 
 SEEDS: Final = [

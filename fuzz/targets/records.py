@@ -10,6 +10,9 @@ from typing import Final
 from fuzz.choices import Choices
 from streamrelay.protocol.tls_records import ALLOWANCE, COST, HEADER, RENEWAL, SHAKING, TURN, Records
 
+LONGEST: Final = 400
+"""Bytes of an input: as many as say something new in little time."""
+
 _SIZES: Final = (0, 1, 17, 18, 22, 256, 4096, 16640)
 
 SEEDS: Final = [
@@ -49,7 +52,7 @@ def fuzz(source: bytes) -> None:
 
 def _records(choices: Choices) -> Iterator[bytes]:
     """Many of a few sizes."""
-    left = 20_000
+    left = 12_000
     while choices and left > 0:
         size = choices.pick(_SIZES)
         for _ in range(1 + choices.number(80)):
