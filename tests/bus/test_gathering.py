@@ -1,39 +1,13 @@
 """nats_client.py, gathering: how long answers to one question are waited for, and how many bytes of them are kept."""
 
-import asyncio
-import selectors
-from typing import Any
-
 from nats.aio.msg import Msg
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.bus.nats_client import Gathered, Gathering
 from tests.documented import ALL_ANSWERS, ANSWERS, FIRST_ANSWER, NEXT_ANSWER
+from tests.fakes.reactors import LeapingLoop
 
 INBOX = "_INBOX.x"
-
-
-class Leaping(selectors.SelectSelector):
-    """A selector that waits for nothing: the time until the next timer is over at once."""
-
-    now = 0.0
-
-    def select(self, timeout: float | None = None) -> Any:
-        found = super().select(0)
-        if not found and timeout:
-            self.now += timeout
-        return found
-
-
-class LeapingLoop(asyncio.SelectorEventLoop):
-    """A loop whose time is its selector's."""
-
-    def __init__(self) -> None:
-        self.leaping = Leaping()
-        super().__init__(self.leaping)
-
-    def time(self) -> float:
-        return self.leaping.now
 
 
 class Answers(SynchronousTestCase):
