@@ -25,6 +25,8 @@ TARGETS: Final = (
     "journal",
     "places",
     "launcher",
+    "records",
+    "log_text",
 )
 CORPUS: Final = Path(__file__).parent / "corpus"
 

@@ -25,7 +25,8 @@ _SUSPECT: Final = re.compile(
 )
 _UNFINISHED: Final = re.compile(rf"(?:(?:\x1b\[|\x9b)[0-?]*[ -/]*|{_STRINGS}\x1b?|\x1b[ -/]*|\r)\Z")
 _COLOUR: Final = re.compile(r"(?:^|(?<=;))[345]8(?:;5;\d*|;2(?:;\d*){3}|:[\d:]*)")
-_CONCEALED: Final = re.compile(r"(?:^|;)0*8(?:$|[;:])")
+# 8, or a colour that isn't whole: terminals disagree on which of the numbers behind it belong to it.
+_CONCEALED: Final = re.compile(r"(?:^|;)0*[345]?8(?:$|[;:])")
 
 
 @define(eq=False)

@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from streamrelay.datapath.channel import DEAD, OPEN, READ, Channel, TransportChannel
 from streamrelay.datapath.socket_channel import SocketChannel
-from streamrelay.protocol.tls_records import TOO_MANY, Records
+from streamrelay.protocol.tls_records import TOO_MANY, Records, words
 
 RECORD: Final = 16384
 """Bytes of the longest TLS record's content (RFC 8446 §5.1)."""
@@ -85,7 +85,7 @@ class TlsChannel(SocketChannel):
         except SSL.ZeroReturnError:
             ended = True
         except SSL.Error as error:
-            self._lose(OSError(0, f"TLS: {error}"))
+            self._lose(OSError(0, words(error)))
             return
         if not self.records.settle(filled, pieces, renew=not self.unsent):
             self._lose(OSError(0, TOO_MANY))
@@ -127,7 +127,7 @@ class TlsChannel(SocketChannel):
                 plain = plain[self.tls.send(plain[:RECORD]) :]
         except SSL.Error as error:
             self._phase = DEAD
-            self.loop.call_soon(self._lose, OSError(0, f"TLS: {error}"))
+            self.loop.call_soon(self._lose, OSError(0, words(error)))
             return
         self._send([self._sealed()])
 

@@ -1,9 +1,10 @@
 """Looking up of names. It takes a thread for as long as the system's resolver waits; an address needs none."""
 
 import socket
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache, partial
-from threading import BoundedSemaphore, Thread
+from threading import Thread
 from typing import Any, Final
 
 from attrs import define, field
@@ -20,12 +21,21 @@ from twisted.internet.interfaces import (
 from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
+from streamrelay.errors import Refused
+from streamrelay.logs import Logger, Seldom
+from streamrelay.net.quotas import ConnectionQuota
+from streamrelay.net.retry import AT_ONCE
+
+log = Logger()
+
 MOST: Final = 32
 """Names of targets that are looked up at once, over which the next one is refused."""
+EACH: Final = AT_ONCE
+"""Names that are looked up at once for one user: as many as one native client has under way."""
 
 
 class Full(Exception):
-    """As many names are being looked up as may be at once."""
+    """As many names are being looked up as may be at once; the text is one line for who asked."""
 
 
 @implementer(IHostnameResolver)
@@ -57,24 +67,61 @@ class Literals:
         return resolution
 
 
-@implementer(IHostnameResolver)
 @define(eq=False)
 class Lookups:
-    """A resolver with threads of its own, `most` of them, so that names which hang keep up no others' names."""
+    """Threads in which names are looked up, apart from those that others need, with a share of them for each user."""
 
     reactor: Any
-    most: int = MOST
     getaddrinfo: Callable[..., Any] = socket.getaddrinfo
-    _free: BoundedSemaphore = field(init=False)
-    _resolver: GAIResolver = field(init=False)
+    turned_away: Seldom = field(init=False)
+    _quota: ConnectionQuota = field(factory=lambda: ConnectionQuota(MOST, EACH))
+    _pool: ThreadPool = field(factory=lambda: ThreadPool(0, MOST, "lookups"))
 
     def __attrs_post_init__(self) -> None:
-        self._free = BoundedSemaphore(self.most)
-        pool = ThreadPool(0, self.most, "lookups")
-        pool.threadFactory = partial(Thread, daemon=True)  # type: ignore[assignment]  # no name holds up the end
-        pool.start()
-        look_up: Any = self._look_up
-        self._resolver = GAIResolver(self.reactor, lambda: pool, look_up)
+        self.turned_away = Seldom(self.reactor, self._say)
+        self._pool.threadFactory = partial(Thread, daemon=True)  # type: ignore[assignment]  # no name holds up the end
+        self._pool.start()
+
+    def resolver(self, user: str) -> IHostnameResolver:
+        """Return what resolves names for one user; an empty one has no share of its own."""
+        return UsersLookups(self, user)
+
+    def take(self, user: str) -> ThreadPool:
+        """Take a thread for a user until it is given back; `Full` if none is left: a name that waited would time out
+        unseen."""
+        try:
+            self._quota.enter(user)
+        except Refused as refused:
+            self._quota.leave(user)
+            self.turned_away.count(user)
+            whose = f"{EACH} other names for this user" if refused.status == 429 else f"{MOST} other names"
+            raise Full(f"{whose} are being looked up") from None
+        return self._pool
+
+    def give_back(self, user: str) -> None:
+        """Give a thread back, in that thread itself."""
+        self.reactor.callFromThread(self._quota.leave, user)
+
+    def _say(self, counts: "Counter[str]") -> None:
+        [(user, most)] = counts.most_common(1)
+        log.warn(
+            "up to {in_all} names of targets are looked up at once, {each} for one user; refused as busy since the "
+            "last such line: {count}, {most} of them for {user}; is the name server slow?",
+            in_all=MOST,
+            each=EACH,
+            count=counts.total(),
+            most=most,
+            user=user or "nobody in particular",
+        )
+
+
+@implementer(IHostnameResolver)
+@define(eq=False)
+class UsersLookups:
+    """A resolver in those threads, for one user."""
+
+    lookups: Lookups
+    user: str
 
     def resolveHostName(
         self,
@@ -84,30 +131,32 @@ class Lookups:
         addressTypes: Sequence[type[IAddress]] | None = None,
         transportSemantics: str = "TCP",
     ) -> IHostResolution:
-        """Resolve a name in a thread, or raise `Full` if none is free: one that waited would time out unseen."""
-        if not self._free.acquire(blocking=False):
-            raise Full(f"{self.most} other names are being looked up")
-        resolution: IHostResolution = self._resolver.resolveHostName(
+        """Resolve a name in a thread, or raise `Full`."""
+        pool = self.lookups.take(self.user)
+        look_up: Any = self._look_up
+        resolution: IHostResolution = GAIResolver(self.lookups.reactor, lambda: pool, look_up).resolveHostName(
             resolutionReceiver, hostName, portNumber, addressTypes, transportSemantics
         )
         return resolution
 
     def _look_up(self, *what: Any) -> Any:
         try:
-            return self.getaddrinfo(*what)
+            return self.lookups.getaddrinfo(*what)
         finally:
-            self._free.release()
+            self.lookups.give_back(self.user)
 
 
 @cache
-def _threads(reactor: Any) -> Lookups:
-    return Lookups(reactor)
+def _lookups(reactor: Any) -> Lookups:
+    lookups = Lookups(reactor)
+    reactor.addSystemEventTrigger("before", "shutdown", lookups.turned_away.stop)
+    return lookups
 
 
-def of_targets(reactor: Any) -> IHostnameResolver:
-    """Return the resolver of targets' names, one for all; a reactor without threads has its own.
+def of_targets(reactor: Any, user: str) -> IHostnameResolver:
+    """Return the resolver of targets' names for a user, with threads for all; a reactor without threads has its own.
 
     The reactor's own is what relays are found by.
     """
     resolver: IHostnameResolver = reactor.nameResolver
-    return _threads(reactor) if IReactorThreads.providedBy(reactor) else resolver
+    return _lookups(reactor).resolver(user) if IReactorThreads.providedBy(reactor) else resolver

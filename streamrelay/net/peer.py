@@ -6,6 +6,8 @@ from typing import Any
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
+from streamrelay.protocol.tls_records import words
+
 
 def address(transport: Any) -> str:
     """Return the peer's address as logs show it: ADDRESS:PORT, [ADDRESS]:PORT of IPv6, or unix."""
@@ -32,6 +34,6 @@ def explain(reason: Failure) -> str:
     if kind == "VerificationError":
         return "TLS: the certificate is for another host"
     if kind == "Error" and error.args and isinstance(error.args[0], list):  # OpenSSL.SSL.Error
-        return "TLS: " + "; ".join(str(part[-1]) for part in error.args[0] if part)
+        return words(error)
     text = str(error).strip().rstrip(".").splitlines()
     return text[0] if text else kind

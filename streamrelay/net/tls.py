@@ -5,7 +5,7 @@ from typing import Any, Final
 from attrs import define
 from OpenSSL import SSL
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionLost
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
     IOpenSSLClientConnectionCreator,
     IOpenSSLServerConnectionCreator,
@@ -14,6 +14,7 @@ from twisted.internet.interfaces import (
     IReactorTime,
     IStreamClientEndpoint,
 )
+from twisted.internet.protocol import connectionDone
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -22,6 +23,13 @@ from streamrelay.protocol.tls_records import TOO_MANY, Records
 
 READ: Final = 4096
 """Sealed bytes that are read at once: records of one byte make up to 180 of it. Who moves much has a channel."""
+
+
+class TooManyRecords(Exception):
+    """Loss of a connection whose peer sent too many records without content; it isn't tried again."""
+
+    def __init__(self) -> None:
+        super().__init__(TOO_MANY)
 
 
 class Counted:
@@ -45,6 +53,7 @@ class Counted:
 class BoundedTls(BufferingTLSTransport):
     """Twisted's TLS over any transport, a few records at a time and no more than are allowed."""
 
+    _reason: Failure | None  # Twisted's: what is told above
     _shaken = False
     _cut = False
 
@@ -70,6 +79,12 @@ class BoundedTls(BufferingTLSTransport):
             self._settle(counted)
             sealed = sealed[size:]
 
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Keep why a channel has lost it, which Twisted takes for an end without TLS' own."""
+        if self._reason is None and not reason.check(ConnectionDone):
+            self._reason = reason
+        super().connectionLost(reason)
+
     def _settle(self, counted: Counted) -> None:
         fits = self.records.settle(counted.opened, counted.pieces)
         if not self._shaken and counted.connection.get_peer_finished() is not None:
@@ -77,7 +92,7 @@ class BoundedTls(BufferingTLSTransport):
             self.records.shaken()
         if not fits:
             self._cut = True
-            self.failVerification(Failure(ConnectionLost(TOO_MANY)))
+            self.failVerification(Failure(TooManyRecords()))
 
 
 @implementer(IOpenSSLServerConnectionCreator, IOpenSSLClientConnectionCreator)

@@ -154,10 +154,10 @@ class Platform:
             "target": target,
             "relay": self.relay,
             "token": agent_token,
-            "user": user,
             "links": links,
             **bounds,
             **structs.asdict(terms),
+            "user": user,
         }
         answer = await self._ask(open_subject(host), host, "summons", summons)
         self._streams.forget()

@@ -40,6 +40,8 @@ class Terms(Struct, frozen=True):
     """Place in a log at which to go on; empty: with its last lines."""
     after: Bytes = 0
     """Bytes behind that place which the client has already."""
+    user: str = ""
+    """Name of the user for whom it is connected; empty if the summons names nobody."""
 
 
 class Summons(Limits, frozen=True):
@@ -65,7 +67,7 @@ class Summons(Limits, frozen=True):
 
     @property
     def terms(self) -> Terms:
-        return Terms(self.view, self.place, self.after)
+        return Terms(self.view, self.place, self.after, self.user)
 
 
 class End(Struct, frozen=True):

@@ -24,6 +24,12 @@ RENEWAL: Final = 256
 TOO_MANY: Final = "TLS: too many records without content"
 
 
+def words(error: Exception) -> str:
+    """Say why OpenSSL has given a connection up."""
+    reasons = error.args[0] if error.args and isinstance(error.args[0], list) else []
+    return "TLS: " + ("; ".join(str(reason[-1]) for reason in reasons if reason) or str(error) or "it failed")
+
+
 @define(eq=False)
 class Records:
     """The records that one peer sends, and what it is still allowed."""

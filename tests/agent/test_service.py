@@ -327,8 +327,8 @@ class Streams(Case):
 
     def test_terms(self) -> None:
         """A target is connected on the terms of the summons."""
-        self.summon(place="here", after=7)
-        self.assertEqual(self.target.terms, [Terms(False, "here", 7)])
+        self.summon(place="here", after=7, user="anna")
+        self.assertEqual(self.target.terms, [Terms(False, "here", 7, "anna")])
 
     def test_view_only(self) -> None:
         """A view-only stream carries what the target says, and of what its client sends the window's size alone."""

@@ -1,5 +1,6 @@
 """connection.py: what needs no server."""
 
+import asyncio
 from typing import Any
 
 from nats import errors as nats_errors
@@ -7,11 +8,12 @@ from twisted.logger import formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.bus.connection import Bus, Down, Message
-from streamrelay.bus.nats_client import Withheld
+from streamrelay.bus.nats_client import NatsClient, Withheld
 from streamrelay.errors import ConfigError
+from tests.documented import BUS_REFUSED
 from tests.fakes.files import folder
 from tests.fakes.logs import Heard
-from tests.fakes.reactors import awaited
+from tests.fakes.reactors import LeapingLoop, awaited
 
 
 class Standing:
@@ -104,6 +106,27 @@ class Disconnected(SynchronousTestCase):
         [(level, text)] = self.said(ConnectionRefusedError("refused"), nats_errors.UnexpectedEOF())
         self.assertEqual(level, "warn")
         self.assertIn("refused", text)
+
+    def test_refused(self) -> None:
+        """After a refused permission the next attempt is 10 s later."""
+        loop, begun = LeapingLoop(), list[float]()
+        self.addCleanup(loop.close)
+
+        async def connect(bus: Bus, client: object, closed: object) -> None:
+            bus._deaf = True
+            begun.append(loop.time())
+
+        async def close(client: object) -> None: ...  # there was nothing to close
+
+        async def work() -> None:
+            running = loop.create_task(self.bus._run())
+            await asyncio.sleep(2.5 * BUS_REFUSED)
+            running.cancel()
+
+        self.patch(Bus, "_connect", connect)
+        self.patch(NatsClient, "close", close)
+        loop.run_until_complete(work())
+        self.assertEqual([round(when, 1) for when in begun], [0, BUS_REFUSED, 2 * BUS_REFUSED])
 
     def said(self, *errors: Exception) -> list[tuple[str, str]]:
         """What the log says of these."""

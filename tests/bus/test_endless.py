@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.bus.nats_client import NatsClient
 from tests.bus.test_nats_client import INFO
+from tests.documented import BUS_LINE, BUS_MESSAGE
 from tests.fakes.reactors import awaited
 
 FLOOD: Final = 32 << 20
@@ -70,7 +71,7 @@ class Endless(SynchronousTestCase):
 
     def test_message(self) -> None:
         """A message of 8 MiB and a byte is refused at its header, and who waits for the bus is told."""
-        server = Server(b"MSG a 1 8388609\r\n")
+        server = Server(b"MSG a 1 %d\r\n" % (BUS_MESSAGE + 1))
         self.assertLess(awaited(server.held()), 1 << 20)
         self.assertIn("the server sent a message of 8388609 bytes, over 8388608; the connection is cut", server.errors)
 
@@ -83,12 +84,12 @@ class Endless(SynchronousTestCase):
     def test_line(self) -> None:
         """A line of over 64 KiB is refused."""
         for first in (b"MSG ", b"INFO ", b""):
-            server = Server(first, b"x" * 65536)
+            server = Server(first, b"x" * BUS_LINE)
             self.assertLess(awaited(server.held()), 1 << 20, first)
             self.assertIn("a line of over 65536 bytes", " ".join(server.errors))
 
     def test_longest(self) -> None:
         """A message of 8 MiB is taken."""
-        server = Server(b"MSG a 1 8388608\r\n" + bytes(8 << 20) + b"\r\n", b"")
+        server = Server(b"MSG a 1 %d\r\n" % BUS_MESSAGE + bytes(BUS_MESSAGE) + b"\r\n", b"")
         awaited(server.held())
         self.assertNotIn("the server sent", " ".join(server.errors))

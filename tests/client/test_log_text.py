@@ -27,6 +27,11 @@ CASES = (
     ("an escape without an end", b"a\x1b", "a\u241b"),
     ("bytes that aren't text", b"a\x9b2J\xff\n", "a\ufffd2J\ufffd\n"),
     ("concealed text", b"\x1b[8mhidden\x1b[0;08mtoo\x1b[38;5;1;8mand\n", "hiddentooand\n"),
+    (
+        "a colour that is none, where terminals disagree",
+        b"\x1b[38;48;5;8mhidden\x1b[38;5mtoo\x1b[48mand\n",
+        "hiddentooand\n",
+    ),
     ("private modes", b"\x1b[>4;2ma\x1b[?1049h\x1b[1 mb\n", "ab\n"),
     ("text", "grüße\t€ 👍\r\n\n".encode(), "grüße\t€ 👍\r\n\n"),
     ("a colour", b"\x1b[1;31mred\x1b[0m\n", "\x1b[1;31mred\x1b[0m\x1b[m\n"),

@@ -80,6 +80,12 @@ class Records(SynchronousTestCase):
         self.steps(20)
         self.assertIn(TOO_MANY, self.heard.lost)
 
+    def test_broken(self) -> None:
+        """What OpenSSL can't open cuts the connection, and the reason is in words."""
+        self.far.send(b"\x17\x03\x03\x00\x20" + bytes(32))
+        self.steps(2)
+        self.assertIn("TLS: decryption failed or bad record mac; record layer failure", self.heard.lost)
+
     def test_few(self) -> None:
         """A KeyUpdate now and then is followed."""
         for _ in range(20):

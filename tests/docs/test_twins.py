@@ -14,11 +14,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay import main
 from streamrelay.agent import catalogue, streams, summonses
+from streamrelay.agent.targets.container import api, hijack
 from streamrelay.bus import nats_client
-from streamrelay.client import commands
+from streamrelay.client import commands, platform_api
 from streamrelay.datapath.channel import READ
 from streamrelay.datapath.connection import HIGH
-from streamrelay.net import http_client, retry
+from streamrelay.net import http_client, lookups, retry
 from streamrelay.platform import Opened, Platform
 from streamrelay.platform import platform as platform_module
 from streamrelay.platform.auth import jwks, sessions, throttle, webhook
@@ -77,6 +78,18 @@ LIMITS = {
     "the answers of all hosts": (
         f"{nats_client.LONGEST:g} s, {nats_client.MOST_BYTES >> 20} MiB; over that a list says that it isn't complete"
     ),
+    "names of targets looked up at once": (
+        f"{lookups.MOST}, of them {lookups.EACH} for one user; over that the agent is busy"
+    ),
+    "a message of the bus, a line of it": (
+        f"{nats_client.MOST_MESSAGE >> 20} MiB, {kib(nats_client.MOST_LINE)}; "
+        "over that agent and platform cut the connection"
+    ),
+    "an answer of a container's API": (
+        f"{api.MAX_ANSWER >> 20} MiB, {CONNECT_TIME:g} s; {kib(hijack.MAX_REFUSAL)} of a refusal; "
+        "a log has no bound and is never held"
+    ),
+    "an answer to the native client": (f"{platform_api.REQUEST_TIME:g} s, {platform_api.MAX_ANSWER >> 20} MiB"),
 }
 """The rows of operations.rst, "Limits"."""
 

@@ -1,6 +1,7 @@
 """A reactor in memory in place of the global one, and a loop for one coroutine."""
 
 import asyncio
+import selectors
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
@@ -25,6 +26,29 @@ def awaited(work: Coroutine[Any, Any, T]) -> T:
         return loop.run_until_complete(work)
     finally:
         loop.close()
+
+
+class Leaping(selectors.SelectSelector):
+    """A selector that waits for nothing: the time until the next timer is over at once."""
+
+    now = 0.0
+
+    def select(self, timeout: float | None = None) -> Any:
+        found = super().select(0)
+        if not found and timeout:
+            self.now += timeout
+        return found
+
+
+class LeapingLoop(asyncio.SelectorEventLoop):
+    """A loop whose time is its selector's."""
+
+    def __init__(self) -> None:
+        self.leaping = Leaping()
+        super().__init__(self.leaping)
+
+    def time(self) -> float:
+        return self.leaping.now
 
 
 class FakeReactor(MemoryReactorClock, asyncioreactor.AsyncioSelectorReactor):  # type: ignore[misc]

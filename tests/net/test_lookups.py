@@ -14,6 +14,8 @@ from zope.interface import implementer
 
 from streamrelay.net.hostnames import NamedEndpoint
 from streamrelay.net.lookups import Full, Lookups
+from tests.documented import LOOKUPS, LOOKUPS_EACH
+from tests.fakes.logs import Heard
 from tests.fakes.reactors import FakeNames
 
 
@@ -38,26 +40,58 @@ class Found:
 class Hanging(TestCase):
     """Names for which the system's resolver waits."""
 
-    async def test_bounded(self) -> None:
-        """As many names as may be are looked up at once; the next is refused, and a free thread is used again."""
-        answer = Event()
-        self.addCleanup(answer.set)
+    def setUp(self) -> None:
+        self.answer = Event()
+        self.addCleanup(self.answer.set)
+        self.lookups = Lookups(reactor, self.getaddrinfo)
+        self.addCleanup(self.lookups.turned_away.stop)
 
-        def getaddrinfo(*what: Any) -> list[Any]:
-            answer.wait()
-            return [(2, 1, 6, "", ("10.0.0.1", 80))]
+    def getaddrinfo(self, *what: Any) -> list[Any]:
+        self.answer.wait()
+        return [(2, 1, 6, "", ("10.0.0.1", 80))]
 
-        lookups = Lookups(reactor, 3, getaddrinfo)
-        found = [Found() for _ in range(3)]
+    def look_up(self, user: str, count: int) -> list[Found]:
+        found = [Found() for _ in range(count)]
         for each in found:
-            lookups.resolveHostName(each, "hanging.example", 80)
-        self.assertRaises(Full, lookups.resolveHostName, Found(), "other.example", 80)
-        answer.set()
+            self.lookups.resolver(user).resolveHostName(each, "hanging.example", 80)
+        return found
+
+    def refused(self, user: str) -> str:
+        return str(self.assertRaises(Full, self.look_up, user, 1))
+
+    async def answered(self, found: list[Found]) -> None:
+        self.answer.set()
         for each in found:
             self.assertEqual(await each.all, ["10.0.0.1"])
-        again = Found()
-        lookups.resolveHostName(again, "other.example", 80)
-        self.assertEqual(await again.all, ["10.0.0.1"])
+
+    async def test_bounded(self) -> None:
+        """As many names as may be are looked up at once; the next is refused, and a free thread is used again."""
+        found = self.look_up("", LOOKUPS)
+        self.assertEqual(self.refused("anna"), "32 other names are being looked up")
+        await self.answered(found)
+        await self.answered(self.look_up("", LOOKUPS))
+
+    async def test_share(self) -> None:
+        """One user has a share of them, and what is over it takes nothing from the others."""
+        found = self.look_up("anna", LOOKUPS_EACH)
+        for _ in range(3):
+            self.assertEqual(self.refused("anna"), "8 other names for this user are being looked up")
+        for user in ("bert", "cleo", "dora"):
+            found += self.look_up(user, LOOKUPS_EACH)
+        self.assertEqual(self.refused("emil"), "32 other names are being looked up")
+        await self.answered(found)
+        await self.answered(self.look_up("anna", LOOKUPS_EACH))
+
+    async def test_told(self) -> None:
+        """Who is refused is told in one line at once, and in another one with the count when that is over."""
+        heard, found = Heard(self), self.look_up("anna", LOOKUPS_EACH)
+        for _ in range(3):
+            self.refused("anna")
+        words = "looked up at once, 8 for one user; refused as busy since the last such line: 1, 1 of them for anna;"
+        self.assertEqual([words in line for line in heard.lines], [True])
+        self.lookups.turned_away.stop()
+        self.assertIn("since the last such line: 2, 2 of them for anna;", heard.lines[-1])
+        await self.answered(found)
 
 
 class Addresses(SynchronousTestCase):

@@ -12,7 +12,6 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.net.proxies import (
-    LONGEST,
     SIGNATURE,
     BehindProxies,
     Preface,
@@ -21,7 +20,7 @@ from streamrelay.net.proxies import (
     parse_address,
     parse_header,
 )
-from tests.documented import HANDSHAKE_TIME
+from tests.documented import HANDSHAKE_TIME, PROXY_HEADER
 from tests.examples import examples, there
 from tests.fakes.channels import FakeTransport
 
@@ -116,9 +115,14 @@ class Headers(SynchronousTestCase):
             SIGNATURE + b"\x22\x11\x00\x0c" + bytes(12),
             SIGNATURE + b"\x21\x11\x00\x0b" + bytes(11),
             SIGNATURE + b"\x21\x21\x00\x0c" + bytes(12),
-            SIGNATURE + b"\x21\x11" + struct.pack("!H", LONGEST),
         ):
             self.assertRaises(ValueError, parse_header, data)
+
+    def test_longest(self) -> None:
+        """A header is as long as the documents say at most."""
+        longest = header(more=bytes(PROXY_HEADER - len(header())))
+        self.assertEqual(there(parse_header(longest))[0], PROXY_HEADER)
+        self.assertRaises(ValueError, parse_header, header(more=bytes(PROXY_HEADER + 1 - len(header()))))
 
     @examples(300)
     @given(st.binary(max_size=80))
@@ -128,7 +132,7 @@ class Headers(SynchronousTestCase):
             found = parse_header(SIGNATURE + data)
         except ValueError:
             return
-        self.assertTrue(found is None or 16 <= found[0] <= LONGEST)
+        self.assertTrue(found is None or 16 <= found[0] <= PROXY_HEADER)
 
 
 class Greeter(Protocol):

@@ -3,11 +3,13 @@
 from typing import Any
 
 from OpenSSL import SSL
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from streamrelay.net.retry import was_dropped
 from streamrelay.net.tls import READ, TlsFactory
 from streamrelay.protocol.tls_records import TOO_MANY
 from tests.datapath.loopback import drain, tls_pair
@@ -20,13 +22,13 @@ class Hearer(Protocol):
 
     def __init__(self) -> None:
         self.data = b""
-        self.lost = ""
+        self.lost, self.reason = "", connectionDone
 
     def dataReceived(self, data: bytes) -> None:
         self.data += data
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.lost = str(reason.value)
+        self.lost, self.reason = str(reason.value), reason
 
 
 class Creator:
@@ -81,7 +83,16 @@ class Strangers(SynchronousTestCase):
                 self.assertTrue(self.transport.aborted)
                 self.tls.connectionLost(Failure(Exception("else")))
                 self.assertIn(TOO_MANY, self.hearer.lost)
+                self.assertFalse(was_dropped(self.hearer.reason), "who dialled would try again")
                 self.assertLess(len(self.transport.take()), 20_000)
+
+    def test_reason(self) -> None:
+        """Why a connection was lost is told as who reads it says; an end without TLS' own word is no orderly one."""
+        for reason, told in ((ConnectionLost("a channel's own"), "a channel's own"), (ConnectionDone(), "non-clean")):
+            for is_client in (False, True):
+                self.meet(is_client)
+                self.tls.connectionLost(Failure(reason))
+                self.assertIn(told, self.hearer.lost)
 
     def test_content(self) -> None:
         """Records of one byte are content, and a KeyUpdate now and then is followed."""

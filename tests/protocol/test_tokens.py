@@ -20,6 +20,7 @@ from streamrelay.errors import ConfigError
 from streamrelay.files import write_new
 from streamrelay.protocol import tokens
 from streamrelay.protocol.tokens import Signer, TokenError, Verifier
+from tests.documented import TOKEN_CLAIMS, TOKEN_HEADER, TOKEN_SIGNATURE
 from tests.examples import STREAM, examples
 from tests.fakes.files import folder, key_pair
 
@@ -156,6 +157,25 @@ class Legs(SynchronousTestCase):
         self.refused(f"{head}.{more}.{signature}")
         self.refused(f"{head}.{body}.{signature[:-10]}")
         self.refused(f"{head}.{body}.")
+
+    def test_longest(self) -> None:
+        """A token whose header or claims are as long as may be is good; one character more makes it none."""
+        head, body = {"kid": KID, "alg": "EdDSA", "typ": "JWT"}, claims()
+        for most, part in ((TOKEN_HEADER, head), (TOKEN_CLAIMS, body)):
+            room = most * 3 // 4 - len(json.dumps(part, separators=(",", ":"))) - len(',"x":""')
+            for more, good in ((0, True), (1, False)):
+                part["x"] = "x" * (room + more)
+                token = jwt.encode(body, KEY, algorithm="EdDSA", headers=head)
+                longest = max(len(each) for each in token.split("."))
+                self.assertEqual((longest <= most, longest < most + 4), (good, True))
+                if good:
+                    self.assertEqual(VERIFIER.leg(token, "client").sub, STREAM)
+                else:
+                    self.assertEqual(self.refused(token), "not a JWT")
+            del part["x"]
+        signed = sign(claims()).rpartition(".")[0]
+        self.assertNotEqual(self.refused(f"{signed}.{'A' * TOKEN_SIGNATURE}"), "not a JWT")
+        self.assertEqual(self.refused(f"{signed}.{'A' * (TOKEN_SIGNATURE + 1)}"), "not a JWT")
 
     def test_garbage(self) -> None:
         """What is no JWT at all is refused, however long, deep or odd it is."""

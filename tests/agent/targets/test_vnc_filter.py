@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.agent.targets.vnc_filter import DRAWING, EARLY, MOST_ENCODINGS, Spectator
+from streamrelay.agent.targets.vnc_filter import DRAWING, Spectator
 from streamrelay.errors import PeerError
 from streamrelay.protocol.close import CloseCode
+from tests.documented import VNC_EARLY, VNC_ENCODINGS
 from tests.examples import examples
 from tests.fakes.frames import cut
 from tests.fakes.targets import FakeVncServer
@@ -143,7 +144,7 @@ class Handshakes(Case):
         talk.server.take()
         talk = Talk()
         self.patch(talk.server, "hear", lambda data: None)  # it doesn't answer
-        talk.say(V8 + bytes(EARLY))
+        talk.say(V8 + bytes(VNC_EARLY))
         self.ends(talk, b"\1", "without the server's answers")
 
     def test_server_before_its_turn(self) -> None:
@@ -152,9 +153,9 @@ class Handshakes(Case):
             talk = Talk(FakeVncServer(types=b"\2")).say(said)
             with self.assertRaises(PeerError) as caught:
                 for _ in range(3):
-                    talk.spectator.from_server(bytes([7]) * EARLY)
+                    talk.spectator.from_server(bytes([7]) * VNC_EARLY)
             self.assertTrue(caught.exception.reason.startswith("view only: "))
-            self.assertLess(len(talk.spectator._early["server"]), 3 * EARLY)
+            self.assertLess(len(talk.spectator._early["server"]), 3 * VNC_EARLY)
 
 
 class Messages(Case):
@@ -182,8 +183,8 @@ class Messages(Case):
 
     def test_too_many(self) -> None:
         """So many encodings as no client has end it, before they are held."""
-        Talk().begin().say(encodings(*[0] * MOST_ENCODINGS))
-        self.ends(Talk().begin(), b"\2\0\xff\xff", "more than 512 encodings")
+        Talk().begin().say(encodings(*[0] * VNC_ENCODINGS))
+        self.ends(Talk().begin(), struct.pack(">BxH", 2, VNC_ENCODINGS + 1), "more than 512 encodings")
 
     def test_unknown(self) -> None:
         """A message of an unknown type ends it, as nobody knows its length."""

@@ -259,12 +259,13 @@ def read_reply(connection: socket.socket, seconds: float, until_body: bool = Tru
 class AttackTest(LiveTest):
     """Attacks on one chain. Every test runs beside a neighbour, and again if that noticed; see `FLOOR` and `TRIES`."""
 
+    kind: type["AttackedChain"] = AttackedChain
     watched = True
     """False where a test starts programs itself: their starting takes the cores, and that is no attack."""
 
     def setUp(self) -> None:
         super().setUp()
-        self.common: AttackedChain = shared(kind=AttackedChain)  # type: ignore[assignment]
+        self.common: AttackedChain = shared(kind=self.kind)  # type: ignore[assignment]
         self.relay_at = ("127.0.0.1", self.common.relay_port)
         if self.watched:
             setattr(self, self._testMethodName, partial(self.unnoticed, getattr(self, self._testMethodName)))

@@ -5,6 +5,8 @@ import hashlib
 import hmac
 import json
 import time
+from bisect import bisect_right
+from collections.abc import Callable
 from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -13,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.platform.auth.jwks import PublicKey, read_keys
 from streamrelay.platform.auth.oidc import BearerError, Issuer, OidcConfig
+from tests.documented import JWT_CLAIMS, JWT_HEADER
 from tests.issuer import AUDIENCE, ISSUER, Key
 
 
@@ -49,6 +52,22 @@ class Verifying(SynchronousTestCase):
         for key in (self.rsa, self.ec, self.ed):
             claims = self.claims(key.sign(groups=["ops"], aud=["account", AUDIENCE]))
             self.assertEqual((self.issuer.user_of(claims), claims["groups"]), ("carol", ["ops"]))
+
+    def test_longest(self) -> None:
+        """A JWT whose header or claims are as long as may be is taken; one character more makes it none."""
+        padded: tuple[tuple[int, Callable[[int], str]], ...] = (
+            (JWT_HEADER, lambda size: self.ec.sign(headers={"x": "x" * size})),
+            (JWT_CLAIMS, lambda size: self.ec.sign(x="x" * size)),
+        )
+        for at, (most, pad) in enumerate(padded):
+
+            def length(size: int, at: int = at, pad: Callable[[int], str] = pad) -> int:
+                return len(pad(size).split(".")[at])
+
+            over = bisect_right(range(most), most, key=length)
+            self.assertEqual(length(over - 1), most)
+            self.claims(pad(over - 1))
+            self.assertEqual(self.refused(pad(over)), "not a JWT")
 
     def test_user(self) -> None:
         """Another claim may name the user; one that is missing or odd names nobody."""

@@ -5,7 +5,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.platform.auth import throttle
 from streamrelay.platform.auth.throttle import Throttle
-from tests.documented import BAD_BURST, BAD_EVERY
+from tests.documented import BAD_ADDRESSES, BAD_BURST, BAD_EVERY
 
 
 class Buckets(SynchronousTestCase):
@@ -47,6 +47,17 @@ class Buckets(SynchronousTestCase):
             self.attempts = Throttle(self.clock)
             self.failures(first, BAD_BURST)
             self.assertEqual(self.failures(second, 1), [not together], (first, second))
+
+    def test_most(self) -> None:
+        """As many addresses are remembered as the documents say; one more, and the one that failed first is not."""
+        self.failures("192.0.2.1", BAD_BURST)
+        for number in range(BAD_ADDRESSES - 1):
+            self.attempts.fail(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
+        self.assertEqual(self.failures("192.0.2.1", 1), [False])  # it failed last now
+        self.failures("192.0.2.2", BAD_BURST)
+        for number in range(BAD_ADDRESSES):
+            self.attempts.fail(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
+        self.assertEqual(self.failures("192.0.2.2", 1), [True])
 
     def test_bounded(self) -> None:
         """However many addresses fail, no more than the limit are remembered: those that failed last."""

@@ -20,6 +20,7 @@ from streamrelay.platform.auth.throttle import Throttle
 from streamrelay.platform.http import api
 from streamrelay.platform.http.authenticate import Authenticator
 from streamrelay.protocol.summons import HostInfo, StreamInfo, TargetInfo, Terms
+from tests.documented import REQUEST_BODY
 from tests.fakes.channels import FakeTransport
 from tests.fakes.files import folder
 from tests.fakes.platform import FakePlatform
@@ -266,7 +267,11 @@ class Streams(Case):
 
     def test_long_body(self) -> None:
         """A request that announces a body of over 16 KiB, or none of its length, is cut off."""
-        for head in ("Content-Length: 16385", "Content-Length: 1000000000", "Transfer-Encoding: chunked"):
+        padded = json.dumps(self.wanted).encode().ljust(REQUEST_BODY)
+        self.platform.result = Opened("s", "u", "log", 5.0)
+        self.assertEqual(self.ask("POST", "/v1/streams", padded)[0], 201)
+        self.platform.opened.clear()
+        for head in (f"Content-Length: {REQUEST_BODY + 1}", "Content-Length: 1000000000", "Transfer-Encoding: chunked"):
             data = f"POST /v1/streams HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {self.key}\r\n{head}\r\n\r\n"
             self.assertTrue(self.send(data.encode()).disconnecting, head)
         self.assertEqual(self.platform.opened, [])

@@ -2,7 +2,9 @@
 
 import gzip
 import json
+import os
 import re
+import shutil
 from importlib import resources
 from pathlib import Path
 from urllib.parse import urldefrag, urljoin
@@ -19,6 +21,7 @@ from streamrelay.platform.http import api
 from streamrelay.platform.http import assets as module
 from streamrelay.platform.http.assets import has_already, pages, takes_gzip
 from streamrelay.platform.http.authenticate import Authenticator
+from tests.documented import VIEWER_BYTES, VIEWER_FILES
 from tests.fakes.files import folder
 from tests.fakes.platform import FakePlatform
 from tests.platform.http.test_api import Case
@@ -287,6 +290,20 @@ class Chosen(SynchronousTestCase):
         for where in (self.where / "nowhere", self.where / "novnc", self.where / "novnc/core/rfb.js"):
             error = self.assertRaises(ConfigError, pages, RELAY, str(where))
             self.assertIn(f"viewers: {where} has none of the folders novnc, xterm", str(error))
+
+    def test_most(self) -> None:
+        """A folder of 2000 files, or of 64 MiB, is served; one file or byte more is refused."""
+        for number in range(VIEWER_FILES - 1):
+            self.put(f"novnc/{number}.js")
+        self.assertEqual(len(self.theirs()), VIEWER_FILES)
+        self.put("novnc/more.js")
+        self.assertIn("more than 2000 files", str(self.assertRaises(ConfigError, self.theirs)))
+        shutil.rmtree(self.where / "novnc")
+        self.put("novnc/big.wasm", "")
+        os.truncate(self.where / "novnc/big.wasm", VIEWER_BYTES)
+        self.assertEqual(len(self.theirs()["novnc/big.wasm"]), VIEWER_BYTES)
+        os.truncate(self.where / "novnc/big.wasm", VIEWER_BYTES + 1)
+        self.assertIn("64 MiB", str(self.assertRaises(ConfigError, self.theirs)))
 
     def test_bounded(self) -> None:
         """A folder that is too big to be a viewer's is refused, one that leads into itself too."""

@@ -13,8 +13,8 @@ from twisted.web.server import NOT_DONE_YET, Request
 
 from streamrelay.net.proxies import Proxies
 from streamrelay.platform.http.assets import Page
-from streamrelay.platform.http.limits import BoundedSite, Room
-from tests.documented import IDLE_TIME, PIECE, REQUEST_TIME
+from streamrelay.platform.http.limits import BoundedSite, Room, allowed
+from tests.documented import DESCRIPTORS_LEFT, IDLE_TIME, MOST_CONNECTIONS, PIECE, REQUEST_TIME
 from tests.examples import there
 from tests.fakes.channels import FakeTransport
 from tests.fakes.endpoints import connect
@@ -306,10 +306,21 @@ class Crowds(Case):
         """Without a setting connections take what descriptors there are, but for some that other things need."""
         before = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, before)
-        for descriptors, most in ((1024, 896), (4096, 3968), (200, 100)):
+        for descriptors, most in ((1024, 1024 - DESCRIPTORS_LEFT), (4096, 4096 - DESCRIPTORS_LEFT), (200, 100)):
             resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, before[1]))
             self.assertEqual(Room().max_connections, most)
             self.assertEqual(Room(7).max_connections, 7)
+
+    def test_most(self) -> None:
+        """However many descriptors there are, no more connections than the documents say are allowed."""
+        for descriptors, most in (
+            (MOST_CONNECTIONS + DESCRIPTORS_LEFT - 1, MOST_CONNECTIONS - 1),
+            (MOST_CONNECTIONS + DESCRIPTORS_LEFT + 1, MOST_CONNECTIONS),
+            (1 << 20, MOST_CONNECTIONS),
+            (resource.RLIM_INFINITY, MOST_CONNECTIONS),
+        ):
+            self.patch(resource, "getrlimit", lambda _, here=descriptors: (here, here))
+            self.assertEqual(allowed(), most)
 
     def test_told_at_the_start(self) -> None:
         """More connections than there are descriptors for are told when the site starts."""

@@ -77,6 +77,8 @@ class Filtered:
 
     reactor: Any
     networks: Sequence[str]
+    user: str = ""
+    """Who wants to know; names that hang take no other user's threads."""
     refused: list[str] = field(factory=list)
     """Reasons why addresses were left out, one for each."""
     passed: int = 0
@@ -92,7 +94,7 @@ class Filtered:
     ) -> IHostResolution:
         """Resolve a name, and give the receiver the allowed addresses alone."""
         address_filter = AddressFilter(self, resolutionReceiver)
-        own = Literals(of_targets(self.reactor))
+        own = Literals(of_targets(self.reactor, self.user))
         return own.resolveHostName(address_filter, hostName, portNumber, addressTypes, transportSemantics)
 
 

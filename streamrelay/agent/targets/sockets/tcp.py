@@ -42,12 +42,12 @@ class Tcp(Kind, frozen=True, tag="tcp"):
 
     async def connect(self, reactor: Any, terms: Terms) -> Connection:
         host, port = split_address(self.address)
-        filtered = Filtered(reactor, self.networks)
+        filtered = Filtered(reactor, self.networks, terms.user)
         endpoint = NamedEndpoint(reactor, host, port, filtered)
         try:
             return await connected(endpoint.connect(plain(reactor)), self.address)
         except Full as full:
-            raise TargetError(Refusal.TARGET_UNREACHABLE, f"{self.address}: {full}; try again") from None
+            raise TargetError(Refusal.BUSY, f"{self.address}: {full}; try again") from None
         except TargetError as error:
             if not filtered.refused:
                 raise

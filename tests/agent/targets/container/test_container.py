@@ -3,6 +3,7 @@
 from typing import Any
 from urllib.parse import parse_qs
 
+from msgspec.json import encode
 from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
@@ -10,14 +11,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamrelay.agent.catalogue import read_entry
 from streamrelay.agent.targets.container.container import Container
 from streamrelay.agent.targets.container.exec import MARK
-from streamrelay.agent.targets.followed_log import PLACE_AFTER
 from streamrelay.datapath.connection import Connection
 from streamrelay.errors import TargetError
 from streamrelay.protocol.close import CloseCode, outcome
 from streamrelay.protocol.control import Control, decode_control
 from streamrelay.protocol.summons import Refusal, Terms
 from tests.agent.targets.container.test_messages import framed
-from tests.documented import CONNECT_TIME
+from tests.documented import API_ANSWER, API_REFUSAL, CONNECT_TIME, PLACES_EVERY
 from tests.fakes.connections import Ear
 from tests.fakes.targets import Asked, FakeDocker
 
@@ -128,6 +128,17 @@ class Refusals(Case):
         work = self.connect(show="exec")
         self.found(running=False)
         self.refused(work, Refusal.TARGET_REFUSED, "container web is not running (exited)")
+
+    def test_most(self) -> None:
+        """An answer of 1 MiB is taken; of a longer one nothing is."""
+        for more in (1, 0):
+            work = self.connect()
+            answer = encode({"Id": ID, "Name": "/web", "State": {}, "Config": {}, "More": ""})
+            padded = answer[:-2] + b"x" * (API_ANSWER + more - len(answer)) + answer[-2:]
+            self.docker.asked("GET /containers/web/json").answer(padded)
+            if more:
+                self.refused(work, Refusal.TARGET_REFUSED, "an answer of more than 1048576 bytes")
+        self.assertEqual(self.docker.waiting, 1)  # it goes on to the next question
 
     def test_api(self) -> None:
         """An API that answers with an error, with nonsense, or not at all."""
@@ -328,19 +339,19 @@ class Logs(Case):
     def place(self) -> str:
         """The place behind two lines."""
         self.follow()
-        self.reactor.advance(PLACE_AFTER)
+        self.reactor.advance(PLACES_EVERY)
         return self.controls()[-1].place
 
     def test_places(self) -> None:
         """Text is followed by a place within a quarter of a second, and by no more than one."""
         _, more = self.follow()
-        self.reactor.advance(PLACE_AFTER)
+        self.reactor.advance(PLACES_EVERY)
         count = len(self.controls())
         more.more(line(2, "two"))
         for number in range(9):
             more.more(line(3 + number, "x"))
         self.reactor.advance(0)
-        self.reactor.advance(PLACE_AFTER)
+        self.reactor.advance(PLACES_EVERY)
         self.assertEqual(len(self.controls()), count + 1)
 
     def test_goes_on(self) -> None:
@@ -525,6 +536,16 @@ class Execs(Case):
             asked.answer(body, "400 Bad Request")
             self.refused(work, Refusal.TARGET_REFUSED, "no such program")
             self.assertTrue(asked.transport.disconnecting)
+
+    def test_long_refusal(self) -> None:
+        """Of a refusal 64 KiB are read; of a longer one the words don't count."""
+        for more, words in ((0, "no such program"), (1, "400")):
+            work = self.connect(show="exec")
+            self.found()
+            self.docker.asked("POST /containers/").answer({"Id": EXEC}, "201 Created")
+            said = b"no such program\n" + b" " * (API_REFUSAL - 16 + more)
+            self.docker.asked(f"POST /exec/{EXEC}/start").answer(said, "400 Bad Request")
+            self.assertEqual("no such program" in self.refused(work, Refusal.TARGET_REFUSED, words).reason, not more)
 
     def test_no_answer(self) -> None:
         """An API that doesn't answer is given up, and one that closes the connection."""

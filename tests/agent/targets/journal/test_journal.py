@@ -13,18 +13,16 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.agent.catalogue import read_entry as read_target
-from streamrelay.agent.targets.followed_log import PLACE_AFTER
 from streamrelay.agent.targets.journal import journal
 from streamrelay.agent.targets.journal.entries import plain, read_entry
 from streamrelay.agent.targets.journal.journal import TOO_LONG, Journal
-from streamrelay.agent.targets.journal.journalctl import MAX_LINE
 from streamrelay.datapath.connection import Connection
 from streamrelay.errors import TargetError
 from streamrelay.protocol.close import CloseCode, outcome
 from streamrelay.protocol.codec import encode
 from streamrelay.protocol.control import Control, decode_control
 from streamrelay.protocol.summons import Refusal, Terms
-from tests.documented import CONNECT_TIME, JOURNAL_CUT
+from tests.documented import CONNECT_TIME, JOURNAL_CUT, JOURNAL_ENTRY, PLACES_EVERY
 from tests.fakes.connections import Ear
 from tests.fakes.files import folder
 
@@ -212,7 +210,7 @@ class Following(Case):
         """Behind the second entry."""
         _, run = self.follow()
         run.says(entry(1) + entry(2))
-        self.reactor.advance(PLACE_AFTER)
+        self.reactor.advance(PLACES_EVERY)
         return self.controls()[-1].place
 
     def test_goes_on(self) -> None:
@@ -293,11 +291,22 @@ class Following(Case):
         """Of an entry that is too long for anything nothing is kept, and it is said that it was left out."""
         _, run = self.follow()
         run.says(entry(1))
-        for _ in range(MAX_LINE // 65536 + 5):
+        for _ in range(JOURNAL_ENTRY // 65536 + 5):
             run.says(b"x" * 65536)
         run.says(b"x\n" + entry(3))
         self.assertEqual(len(self.lines()), 3)
         self.assertIn(TOO_LONG, self.ear.data)
+
+    def test_longest(self) -> None:
+        """An entry of 1 MiB is shown, one byte more is too long."""
+        _, run = self.follow()
+        for more, count in ((0, 0), (1, 1)):
+            long = entry(1, "")
+            long = long.replace(b'"MESSAGE":"', b'"MESSAGE":"' + b"x" * (JOURNAL_ENTRY + more - len(long) + 1))
+            run.says(long[:-1])
+            run.says(long[-1:])
+            self.reactor.advance(0)
+            self.assertEqual(self.ear.data.count(TOO_LONG), count)
 
 
 class Lines(SynchronousTestCase):

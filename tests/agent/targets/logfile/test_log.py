@@ -19,6 +19,7 @@ from streamrelay.agent.targets.logfile.log import LOOK, WATCHED, Log, LogConnect
 from streamrelay.errors import TargetError
 from streamrelay.protocol.close import FINISHED
 from streamrelay.protocol.summons import Refusal, Terms
+from tests.documented import LOG_BACKLOG
 from tests.examples import examples, there
 from tests.fakes.connections import Ear, Turns
 from tests.fakes.files import folder
@@ -160,6 +161,21 @@ class Followed(LogTest):
         self.assertEqual(len(self.reader.data), CHUNK)
         self.look()
         self.assertEqual(self.reader.data, content * 2000)
+
+    def begins(self, behind: int) -> int:
+        """How many bytes before the file's end a stream begins."""
+        self.follow(lines=1, behind=behind)
+        file = there(self.reader.connection.file)
+        return file.size - file.offset + len(self.reader.data)
+
+    def test_most_backlog(self) -> None:
+        """The last lines are looked for in 16 MiB, or half of `behind` if that is less; a longer one is cut."""
+        self.append(b"\n")
+        os.truncate(self.path, LOG_BACKLOG)
+        self.assertEqual(self.begins(2**40), LOG_BACKLOG - 1)
+        os.truncate(self.path, LOG_BACKLOG + 2)
+        self.assertEqual(self.begins(2**40), LOG_BACKLOG)
+        self.assertEqual(self.begins(LOG_BACKLOG), LOG_BACKLOG // 2)
 
     def test_not_there_yet(self) -> None:
         """A file that doesn't exist yet is followed from its beginning once it does."""

@@ -9,12 +9,14 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.agent.catalogue import read_entry
+from streamrelay.agent.targets.sockets import addresses
 from streamrelay.agent.targets.sockets.connecting import connected
 from streamrelay.agent.targets.sockets.tcp import Tcp
 from streamrelay.agent.targets.sockets.unix import Unix
 from streamrelay.datapath.plain import PlainConnection
 from streamrelay.errors import TargetError
 from streamrelay.net.addresses import split_address
+from streamrelay.net.lookups import Full
 from streamrelay.protocol.summons import Refusal, Terms
 from tests.examples import there
 from tests.fakes.channels import FakeTransport
@@ -238,6 +240,24 @@ class Compared(SynchronousTestCase):
             self.assertEqual(self.connect("x", f"{name}:1"), [Refusal.TARGET_UNREACHABLE], name)
             self.assertTrue(self.error.reason.isprintable())
             self.assertEqual(self.names.asked, [])
+
+    def test_too_many(self) -> None:
+        """A name that is one too many for its user is refused as busy, so that a client of ours asks again."""
+        asked: list[str] = []
+
+        class FullNames:
+            def resolveHostName(self, *_: object) -> None:
+                raise Full("8 other names are being looked up")
+
+        def of_targets(reactor: object, user: str) -> Any:
+            asked.append(user)
+            return FullNames()
+
+        self.patch(addresses, "of_targets", of_targets)
+        attempt = Deferred.fromCoroutine(Tcp("inside:1").connect(MemoryReactorClock(), Terms(user="anna")))
+        error = self.failureResultOf(attempt, TargetError).value
+        self.assertEqual((error.code, asked), (Refusal.BUSY, ["anna"]))
+        self.assertEqual(error.reason, "inside:1: 8 other names are being looked up; try again")
 
     def test_no_such_name(self) -> None:
         """A name that isn't there is unreachable, not forbidden."""

@@ -111,8 +111,9 @@ class Resumed(LogTest):
         reader = Reader(self, "log")
         reader.read(b"one\n")
         self.append(b"two\n")
+        connected = self.common.agent.log.count("connected to NATS")
         self.common.agent.restart()
-        self.common.wait()
+        self.common.agent.wait_for("connected to NATS", count=connected + 1)  # lists of hosts may be 2 s old
         again = self.go_on(reader)
         self.assertEqual((again.read(b"two\n"), again.events), (b"two\n", []))
 
