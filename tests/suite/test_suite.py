@@ -156,7 +156,7 @@ class Guarded(SynchronousTestCase):
             "one = subprocess.Popen(['sleep', '1000'], start_new_session=True)\n"
             "bare = ['env', '-i', 'sh', '-c', 'echo $$; exec sleep 1000']\n"
             "two = subprocess.Popen(['sh', '-c', '\"$@\"; true', 'sh', *bare], start_new_session=True)\n"
-            "print(one.pid, two.pid, flush=True)\n"
+            "os.write(1, f'{one.pid} {two.pid}\\n'.encode())\n"  # at once: the other shell writes there, too
             "time.sleep(1000)\n"
         )
         started = subprocess.Popen((sys.executable, "-c", script), cwd=ROOT, stdout=subprocess.PIPE)
