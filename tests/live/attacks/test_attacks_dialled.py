@@ -67,6 +67,10 @@ class HostileRelays(AttackTest):
 
     kind = TrustingChain
 
+    def setUp(self) -> None:
+        self.watched = self._testMethodName != "test_client"  # which starts a program
+        super().setUp()
+
     def relay(self, cases: list[RelayCase]) -> SealedRelay:
         relay = SealedRelay(cases, self.common.folder / "relay.pem")
         self.addCleanup(relay.close)
