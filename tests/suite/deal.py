@@ -6,12 +6,19 @@ ROOT = Path(__file__).parents[2]
 LAST = "tests.live.nothing_leaked"
 """A step of its own once all others are done: it searches what all workers left."""
 
+LONG = ("tests.live.streams.test_leaks", "tests.live.streams.test_vanished", "tests.live.agent.test_hostile_relay")
+"""They wait for minutes, and are small: left to the end they would run alone."""
+
 
 def modules(quick: bool) -> list[str]:
-    """Return all test modules: the live ones first, and the big ones before the small, so that workers end together."""
+    """Return all test modules: the live ones first, and of these the long and big ones: so workers end together."""
     paths = [path for path in (ROOT / "tests").rglob("test_*.py") if "node_modules" not in path.parts]
     chosen = [path for path in paths if not (quick and is_live(path))]
-    return [name(path) for path in sorted(chosen, key=lambda path: (not is_live(path), -path.stat().st_size))]
+    return [name(path) for path in sorted(chosen, key=order)]
+
+
+def order(path: Path) -> tuple[bool, bool, int]:
+    return not is_live(path), name(path) not in LONG, -path.stat().st_size
 
 
 def is_live(path: Path) -> bool:

@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.suite import guard
 from tests.suite.crew import Crew
-from tests.suite.deal import ROOT, modules
+from tests.suite.deal import LONG, ROOT, modules
 from tests.suite.report import Outcome, Report
 from tests.suite.skips import Allowed, Skips
 
@@ -127,6 +127,7 @@ class Planted(SynchronousTestCase):
         """Every module of tests is dealt; the live ones are first, and left out of the quick part."""
         every, quick = modules(False), modules(True)
         self.assertEqual(len(set(every)), len(every))
+        self.assertEqual(set(every[: len(LONG)]), set(LONG))
         self.assertTrue(all(name.startswith("tests.live.") for name in every[: len(every) - len(quick)]))
         self.assertIn("tests.suite.test_suite", quick)
         self.assertFalse(any(name.startswith("tests.live.") for name in quick))
