@@ -148,7 +148,14 @@ def check_roots(path: str, why: str) -> None:
             others = found.st_mode & 0o022 and not stat.S_ISLNK(found.st_mode)
             shared = stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX  # there only owners rename
             if found.st_uid != 0 or (others and not shared):
-                raise ConfigError(f"{path}: {why}, so root alone may be able to change it; others can change {step}")
+                raise ConfigError(f"{path}: {why}, so root alone may be able to change it; {_mend(step, found.st_uid)}")
+
+
+def _mend(step: Path, owner: int) -> str:
+    """Say who can change a file or directory that should be root's alone, and what mends that."""
+    if owner != 0:
+        return f"user {owner} can change {step}: make it root's, or keep the file elsewhere"
+    return f"others can change {step}; run: chmod go-w {step}"
 
 
 def check_folder(path: str, what: str) -> None:

@@ -106,7 +106,7 @@ class Files(SynchronousTestCase):
         self.assertEqual([getattr(entry.settings, "is_own", None) for entry in entries.values()], [True, True, False])
 
     def test_changeable(self) -> None:
-        """A file that another user than root can change, or whose directory one can, names no users."""
+        """A file that others than root can change, or whose directory they can, names no users; the remedy is told."""
         if os.geteuid() != 0:
             self.assertRaises(ConfigError, check_roots, __file__, "it names users")
             return
@@ -119,7 +119,8 @@ class Files(SynchronousTestCase):
         for place, mode, owner in ((path, 0o666, 0), (path, 0o644, 1), (inner, 0o777, 0), (inner, 0o755, 1)):
             place.chmod(mode)
             os.chown(place, owner, -1)
-            self.assertRaises(ConfigError, catalogue.load)
+            words = str(self.assertRaises(ConfigError, catalogue.load))
+            self.assertIn(f"{place}: make it root's" if owner else f"; run: chmod go-w {place}", words)
             place.chmod(0o755)
             os.chown(place, 0, -1)
         catalogue.load()
