@@ -134,7 +134,8 @@ def check_own(path: str, found: os.stat_result, what: str) -> None:
     In a directory with the sticky bit, as ``/tmp`` is one, others can neither replace nor rename a file of ours.
     """
     if found.st_uid not in (0, os.geteuid(), Owners.becoming):
-        raise ConfigError(f"{path}: this {what} belongs to another user ({found.st_uid}), not to ours or root")
+        whose = f"belongs to another user ({found.st_uid}), not to ours ({os.geteuid()}) or root"
+        raise ConfigError(f"{path}: this {what} {whose}; chown it, or start the program as its user")
     sticky = stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX
     if found.st_mode & 0o022 and not sticky:
         raise ConfigError(f"{path}: others may write to this {what}; run: chmod go-w {path}")

@@ -218,8 +218,10 @@ class Catalogue:
         if own:
             log.warn(
                 "whoever may open {targets} can do all that this agent can: no other user runs it",
-                targets=", ".join(own[:NAMED]) + (f" and {len(own) - NAMED} others" if own[NAMED:] else ""),
+                targets=_listed(own),
             )
+        if unknown := [name for name, user in runs.items() if user and _uid(user) is None]:
+            log.warn("the users of {targets} are unknown on this host; these can't be opened", targets=_listed(unknown))
 
     def _read_again(self) -> None:
         log.info("targets read again: {count}", count=len(self.entries))
@@ -249,12 +251,20 @@ class Catalogue:
         return own + (_files_in(self.drop_in) if self.drop_in else [])
 
 
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} others" if names[NAMED:] else "")
+
+
+def _uid(user: str) -> int | None:
+    try:
+        return pwd.getpwnam(user).pw_uid
+    except KeyError:
+        return None
+
+
 def _is_us(user: str) -> bool:
     """Return whether this is no user's name, or ours, or another of ours."""
-    try:
-        return not user or pwd.getpwnam(user).pw_uid == os.geteuid()
-    except KeyError:
-        return False
+    return not user or _uid(user) == os.geteuid()
 
 
 def _files_in(folder: str) -> list[str]:
@@ -264,6 +274,7 @@ def _files_in(folder: str) -> list[str]:
         check_own(folder, os.stat(folder), "directory of targets")
         names = os.listdir(folder)
     except OSError as error:
-        why = "no such directory" if isinstance(error, FileNotFoundError) else f"can't be listed: {error.strerror}"
+        missing = "no such directory; make it, or leave drop_in out"
+        why = missing if isinstance(error, FileNotFoundError) else f"can't be listed: {error.strerror}"
         raise ConfigError(f"{folder}: {why}") from None
     return [os.path.join(folder, name) for name in sorted(names) if re.fullmatch(r"[^.].*\.toml", name)]

@@ -10,6 +10,7 @@ import { listenForKeys } from './console/shortcuts.js';
 import { Sidebar } from './console/sidebar.js';
 import { showSignIn, takeKey } from './console/signin.js';
 import { Tabs } from './console/tabs.js';
+import { toast } from './console/toast.js';
 
 let key = takeKey();
 const session = new Session();
@@ -33,6 +34,7 @@ function follow() {
   const there = named && tabs.find(named.host, named.target);
   if (!named || there) tabs.select(there);
   else if (session.signedIn) tabs.show(named.host, named.target);
+  if (!named && location.hash.length > 1 && session.signedIn) toast('This link names no target.');
 }
 
 /** The address follows what is shown. One whose tab is gone isn't gone back to. */

@@ -163,8 +163,9 @@ class Shells(LiveTest):
         self.assertIn("no-such-user-here: no such user", self.refusal("stranger"))
 
     def test_told(self) -> None:
-        """The start says which shells amount to the agent, and no others."""
+        """The start says which shells amount to the agent, and no others; and which lack their user."""
         self.assertRegex(self.chain_.agent.log, "whoever may open own can do all that this agent can")
+        self.assertIn("the users of stranger are unknown on this host; these can't be opened", self.chain_.agent.log)
 
     def test_launcher_killed(self) -> None:
         """A launcher that root has killed is missed: the log says so, its shells end, and the next one is refused."""

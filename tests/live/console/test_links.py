@@ -157,6 +157,16 @@ class Links(LinkTest):
         self.expect(page.get_by_role("tabpanel").locator("p.state")).to_have_text("Connected")
         self.assert_content()
 
+    def test_none(self) -> None:
+        """An address that names no target says so, and opens nothing."""
+        page = self.signed_in()
+        for address in (f"#{HOST}", f"#{HOST}/%zz", f"#{HOST}/<img>"):
+            page.evaluate("(address) => { location.hash = address; }", address)
+            self.expect(page.locator("#toast")).to_have_text("This link names no target.")
+            page.evaluate("document.querySelector('#toast').textContent = ''")
+        self.assert_unopened()
+        self.assert_content()
+
     def test_logs(self) -> None:
         """A log is shown at once, by its own name or by that of a pattern."""
         page = self.signed_in()
