@@ -179,4 +179,5 @@ class Line(abstract.FileDescriptor):
                 launched.begun.errback(TargetError(Refusal.TARGET_REFUSED, "the agent's launcher has ended"))
             else:
                 launched.end(1)
-                launched.terminal.connectionLost(reason)
+                if not launched.terminal.disconnected:
+                    launched.terminal.connectionLost(reason)

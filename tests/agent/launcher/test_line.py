@@ -92,6 +92,32 @@ class Lines(SynchronousTestCase):
         self.reactor.advance(3)
         self.assertEqual(self.orders(), [Order(1, signal="hangup"), Order(1, signal="kill")])
 
+    def test_leftovers(self) -> None:
+        """Who has left a command's group, and holds its terminal, holds neither the stream nor its descriptor."""
+        self.addCleanup(os.close, self.begin())
+        terminal = self.connection.process.fileno()
+        self.connection.send([memoryview(b"unread")], 6)
+        self.connection.abort()
+        self.report(Report(1, status=129))
+        self.assertNotIn(("gone",), self.ear.said)
+        self.reactor.advance(3)
+        self.assertEqual(self.ear.said[-1], ("gone",))
+        self.assertRaises(OSError, os.fstat, terminal)
+
+    def test_killed_late(self) -> None:
+        """A command that is reaped after its terminal was closed ends its stream then; so does the launcher's end."""
+        for reaped in (True, False):
+            self.setUp()
+            self.addCleanup(os.close, self.begin())
+            self.connection.abort()
+            self.reactor.advance(3)
+            self.assertNotIn(("gone",), self.ear.said)
+            if reaped:
+                self.report(Report(1, status=137))
+            else:
+                self.lost()
+            self.assertEqual(self.ear.said[-1], ("gone",))
+
     def test_refused(self) -> None:
         """What the launcher refuses is refused with its words."""
         begun = self.launch()

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Final, Literal, Self
 
 from attrs import define, field
-from twisted.internet.error import ProcessDone, ProcessTerminated
+from twisted.internet.error import ConnectionAborted, ProcessDone, ProcessTerminated
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
@@ -112,11 +112,8 @@ class Pty(Kind, frozen=True, tag="pty"):
         return connection
 
     def _environment(self) -> dict[str, str]:
-        kept = {
-            name: os.environ[name]
-            for name in ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG")
-            if name in os.environ
-        }
+        names = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG")
+        kept = {name: os.environ[name] for name in names if name in os.environ}
         return {"TERM": "xterm-256color", **kept, **self.environment}
 
 
@@ -229,12 +226,18 @@ class PtyConnection:
     def abort(self) -> None:
         self._end.stop()
         if self._exit is None and self._timer is None:
-            self._signal(signal.SIGHUP)
-            self._signal(signal.SIGCONT)  # a stopped process takes no SIGHUP before it goes on
-            self._timer = self.clock.callLater(KILL_AFTER, self._signal, signal.SIGKILL)
+            self._kill(signal.SIGHUP)
+            self._kill(signal.SIGCONT)  # a stopped process takes no SIGHUP before it goes on
+            self._timer = self.clock.callLater(KILL_AFTER, self._cut)
             self.channel.resume()  # a terminal that isn't read never hangs up
         elif self._exit is not None:
             self._report()
+
+    def _cut(self) -> None:
+        """Kill, and close the terminal, which whoever has left the group may hold, and write to, for ever."""
+        self._kill(signal.SIGKILL)
+        if not self.process.disconnected:
+            self.process.connectionLost(Failure(ConnectionAborted()))
 
     def data_received(self, data: memoryview) -> None:
         if self._feed is not None:
@@ -246,7 +249,7 @@ class PtyConnection:
 
     def ended(self, status: int) -> None:
         """Report the end of the process, which is reaped, and its terminal read to the end."""
-        self._signal(signal.SIGKILL)  # whom it left behind in its group
+        self._kill(signal.SIGKILL)  # whom it left behind in its group
         self._exit = status
         self._end.stop()
         if self._timer is not None and self._timer.active():
@@ -261,10 +264,6 @@ class PtyConnection:
             feed.eof()
             feed.over(FINISHED)
             feed.gone()
-
-    def _signal(self, number: int) -> None:
-        """Send a signal to the process group, which its terminal made the process the leader of."""
-        self._kill(number)
 
 
 _check: type[Connection] = PtyConnection

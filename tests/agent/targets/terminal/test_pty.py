@@ -31,6 +31,9 @@ class FakeProcess(FakeTransport):
     def fileno(self) -> int:
         return 99
 
+    def connectionLost(self, reason: Failure) -> None:
+        self.disconnected = True
+
 
 class Case(SynchronousTestCase):
     """A connection to a process that a test speaks for."""
@@ -80,13 +83,15 @@ class Processes(Case):
         self.assertEqual(self.ear.codes, [1000])
 
     def test_close(self) -> None:
-        """A stream that ends hangs up the process group, once, and kills it after three seconds."""
+        """A stream that ends hangs up the process group, once; 3 s later it is killed and its terminal closed."""
         self.join()
         self.connection.close(FINISHED)
         self.connection.abort()
         self.assertEqual(self.signals, [(4711, signal.SIGHUP), (4711, signal.SIGCONT)])
+        self.assertFalse(self.process.disconnected)
         self.clock.advance(KILL_AFTER)
         self.assertEqual(self.signals[2:], [(4711, signal.SIGKILL)])
+        self.assertTrue(self.process.disconnected)
 
     def test_close_in_time(self) -> None:
         """A process that ends upon the hang-up leaves no timer."""
