@@ -170,11 +170,19 @@ def read_own(path: str, what: str) -> bytes:
     """Read a file that says what others may do, or raise `ConfigError` if those could write to it, or replace it."""
     check_folder(path, what)
     try:
-        with open(path, "rb") as file:
-            check_own(path, os.fstat(file.fileno()), f"file of {what}")
+        with open(path, "rb", opener=_open_at_once) as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise ConfigError(f"{path}: can't be read: not a regular file")
+            check_own(path, found, f"file of {what}")
             return file.read()
     except OSError as error:
         raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file; a named pipe, too, without waiting for one who writes to it."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def write_new(path: Path, content: bytes, mode: int) -> None:

@@ -125,6 +125,12 @@ class Own(SynchronousTestCase):
         for path in (self.where / "none", self.where / "none/none", self.where):
             self.assertIn(f"{path}: can't be read: ", self.refusal(path))
 
+    def test_pipe(self) -> None:
+        """A named pipe is refused at once: opening it waits for one who writes, and the whole program with it."""
+        pipe = self.where / "pipe"
+        os.mkfifo(pipe, 0o600)
+        self.assertEqual(self.refusal(pipe), f"{pipe}: can't be read: not a regular file")
+
 
 class Watching(SynchronousTestCase):
     """Files that change."""
