@@ -56,7 +56,9 @@ class LinkTest(ConsoleTest):
     def led(self, page: Any, target: str) -> Any:
         """Have a page of another site lead a tab to a target; its panel."""
         address = f"{self.common.console}/#{HOST}/{target}"
-        page.route(FOREIGN, lambda route: route.fulfill(content_type="text/html", body="<title>elsewhere</title>"))
+        page.route(
+            f"{FOREIGN}**", lambda route: route.fulfill(content_type="text/html", body="<title>elsewhere</title>")
+        )
         page.goto(FOREIGN)
         with page.expect_response("**/v1/hosts"):
             page.evaluate("(address) => { location.href = address; }", address)
