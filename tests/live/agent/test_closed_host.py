@@ -7,8 +7,9 @@ import subprocess
 from twisted.trial.unittest import SkipTest
 
 from tests.live.support.case import LiveTest
+from tests.live.support.network import own_network
 from tests.live.support.pace import timed
-from tests.live.support.processes import need_program, need_root, run
+from tests.live.support.processes import need_program, run
 from tests.live.support.sockets import MIB, seeded
 from tests.live.support.waiting import Work
 from tests.live.support.websockets import read_exactly, send_all
@@ -40,8 +41,7 @@ class ClosedHost(LiveTest):
 
     def setUp(self) -> None:
         super().setUp()
-        need_root("network namespaces")
-        self.ip, self.nft, self.ss = need_program("ip"), need_program("nft"), need_program("ss")
+        self.ip, self.nft, self.ss = own_network(self), need_program("nft"), need_program("ss")
         self.name = f"streamrelay-{os.getpid()}"
         number = os.getpid() % 250
         self.outside, self.inside = f"10.213.{number}.1", f"10.213.{number}.2"

@@ -8,7 +8,7 @@ from typing import Any
 from websockets.exceptions import ConnectionClosed
 
 from tests.live.support.node import JavaScript
-from tests.live.support.sockets import MIB, exchange, seeded, sha, take_all
+from tests.live.support.sockets import MIB, exchange, in_kernel, seeded, sha, take_all
 from tests.live.support.waiting import WAIT, Work
 
 SIZE = 20 * MIB
@@ -178,7 +178,7 @@ class Backpressure(JavaScript):
         agent.recv(WAIT)
 
         def flood() -> None:
-            for _ in range(100):
+            for _ in range(64 + in_kernel() // MIB + 16):
                 agent.send(bytes(MIB))
 
         flooding = Work(flood)

@@ -39,10 +39,13 @@ class Dropped(LiveTest):
         command = [*twistd(), f"--uid={user.pw_uid}", f"--gid={user.pw_gid}", "streamrelay", "--tokens=opaque"]
         relay = self.program("relay", *command, f"--listen=tcp:{port}:interface=127.0.0.1")
         until(lambda: answers(port), what="the relay")
-        status = dict(
-            line.split(":", 1) for line in Path(f"/proc/{relay.pid}/status").read_text().splitlines() if ":" in line
-        )
-        self.assertEqual(set(status["Uid"].split()), {str(user.pw_uid)})
+
+        def status_of() -> dict[str, str]:
+            lines = Path(f"/proc/{relay.pid}/status").read_text().splitlines()
+            return dict(line.split(":", 1) for line in lines if ":" in line)
+
+        until(lambda: set(status_of()["Uid"].split()) == {str(user.pw_uid)}, what="the user")  # after the port
+        status = status_of()
         self.assertEqual(set(status["Gid"].split()), {str(user.pw_gid)})
         self.assertNotIn("0", status["Groups"].split())
         self.assertEqual(int(status["CapEff"], 16), 0)

@@ -10,7 +10,8 @@ from typing import Any
 from twisted.trial.unittest import SkipTest
 
 from tests.live.support.case import LiveTest
-from tests.live.support.processes import Program, need_program, need_root, run
+from tests.live.support.network import own_network
+from tests.live.support.processes import Program, run
 from tests.live.support.waiting import until
 from tests.live.support.websockets import PlainLeg
 
@@ -53,8 +54,7 @@ class Vanished(LiveTest):
 
     def setUp(self) -> None:
         super().setUp()
-        need_root("network namespaces")
-        self.ip = need_program("ip")
+        self.ip = own_network(self)
         number = os.getpid() % 250
         self.far, self.between = f"streamrelay-far-{os.getpid()}", f"streamrelay-mid-{os.getpid()}"
         self.outside, self.inside = f"10.214.{number}.1", f"10.214.{number}.2"
