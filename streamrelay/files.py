@@ -136,6 +136,11 @@ def check_own(path: str, found: os.stat_result, what: str) -> None:
     if found.st_uid not in (0, os.geteuid(), Owners.becoming):
         whose = f"belongs to another user ({found.st_uid}), not to ours ({os.geteuid()}) or root"
         raise ConfigError(f"{path}: this {what} {whose}; chown it, or start the program as its user")
+    check_unwritable(path, found, what)
+
+
+def check_unwritable(path: str, found: os.stat_result, what: str) -> None:
+    """Raise `ConfigError` if others than its owner may write to a file or directory; see `check_own`."""
     sticky = stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX
     if found.st_mode & 0o022 and not sticky:
         raise ConfigError(f"{path}: others may write to this {what}; run: chmod go-w {path}")

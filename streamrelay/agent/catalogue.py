@@ -213,14 +213,14 @@ class Catalogue:
     def tell_own(self) -> None:
         """Say which targets run programs as our own user, so that whoever may open them can do what we can."""
         runs = {name: entry.settings.runs_as for name, entry in self.entries.items() if entry.settings.runs}
-        ours = {user for user in set(runs.values()) if _is_us(user)}
-        own = [name for name, user in runs.items() if user in ours]
+        uids = {user: _uid(user) if user else os.geteuid() for user in set(runs.values())}
+        own = [name for name, user in runs.items() if uids[user] == os.geteuid()]
         if own:
             log.warn(
                 "whoever may open {targets} can do all that this agent can: no other user runs it",
                 targets=_listed(own),
             )
-        if unknown := [name for name, user in runs.items() if user and _uid(user) is None]:
+        if unknown := [name for name, user in runs.items() if uids[user] is None]:
             log.warn("the users of {targets} are unknown on this host; these can't be opened", targets=_listed(unknown))
 
     def _read_again(self) -> None:
@@ -260,11 +260,6 @@ def _uid(user: str) -> int | None:
         return pwd.getpwnam(user).pw_uid
     except KeyError:
         return None
-
-
-def _is_us(user: str) -> bool:
-    """Return whether this is no user's name, or ours, or another of ours."""
-    return not user or _uid(user) == os.geteuid()
 
 
 def _files_in(folder: str) -> list[str]:

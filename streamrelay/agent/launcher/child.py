@@ -22,6 +22,9 @@ HARD: Final = {resource.RLIMIT_NPROC: 4096}
 PATH: Final = "/usr/local/bin:/usr/bin:/bin"
 ROOTS_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+HANG_UP: Final = (signal.SIGHUP, signal.SIGCONT)
+"""Signals that hang a command up: a stopped one takes no SIGHUP before it goes on."""
+
 _NO_NEW_PRIVS: Final = 38
 _KEYCTL: Final = {"x86_64": 250, "aarch64": 219, "riscv64": 219, "ppc64le": 271, "s390x": 280}
 """The number of Linux's call on keyrings, by machine."""
@@ -55,6 +58,19 @@ def close_all(lowest: int, *kept: int) -> None:
         if descriptor >= lowest and descriptor not in kept:
             with suppress(OSError):  # the list's own
                 os.close(descriptor)
+
+
+def send_signal(command: int, number: int) -> None:
+    """Send a signal to a command's group, and to itself while it has none of its own yet."""
+    for send in (os.killpg, os.kill):
+        with suppress(ProcessLookupError):
+            send(command, number)
+
+
+def shell_status(waited: int) -> int:
+    """Return what `waitpid` gave as a shell tells it: the command's own status, or 128 and the signal."""
+    code = os.waitstatus_to_exitcode(waited)
+    return code if code >= 0 else 128 - code
 
 
 def _take(terminal: int, size: tuple[int, int]) -> None:

@@ -43,19 +43,13 @@ def _keep(command: int) -> int:
     while status is None:
         number = signal.sigwait(HEEDED)
         if number == signal.SIGHUP:
-            _signal(command, signal.SIGHUP)
-            _signal(command, signal.SIGCONT)
+            for each in child.HANG_UP:
+                child.send_signal(command, each)
         elif number == signal.SIGTERM:
-            _signal(command, signal.SIGKILL)
+            child.send_signal(command, signal.SIGKILL)
         status = _reap(command)
     _end_all()
     return status
-
-
-def _signal(command: int, number: int) -> None:
-    for send in (os.killpg, os.kill):  # one that has no group of its own yet
-        with suppress(ProcessLookupError):
-            send(command, number)
 
 
 def _reap(command: int) -> int | None:
@@ -64,8 +58,7 @@ def _reap(command: int) -> int | None:
     with suppress(ChildProcessError):
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:
             if ended[0] == command:
-                code = os.waitstatus_to_exitcode(ended[1])
-                found = code if code >= 0 else 128 - code
+                found = child.shell_status(ended[1])
     return found
 
 

@@ -8,7 +8,7 @@ import selectors
 import signal
 import socket
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -77,10 +77,8 @@ class Command:
     def kill(self, number: int) -> None:
         if self.kept:
             os.kill(self.pid, signal.SIGTERM if number == signal.SIGKILL else number)
-            return
-        for send in (os.killpg, os.kill):  # one that has no group of its own yet
-            with suppress(ProcessLookupError):
-                send(self.pid, number)
+        else:
+            child.send_signal(self.pid, number)
 
 
 @define(eq=False)
@@ -101,7 +99,7 @@ class Launcher:
         while not self._over:
             self._turn(None)
         self._ready.unregister(self.agent)
-        for number in (signal.SIGHUP, signal.SIGCONT):
+        for number in child.HANG_UP:
             self.kill_all(number)
         end = self.seconds() + KILL_AFTER
         while self._commands and (left := end - self.seconds()) > 0:
@@ -134,7 +132,7 @@ class Launcher:
         if order.target and command is None:
             self._start(order)
         elif order.signal and command is not None:
-            for number in (signal.SIGHUP, signal.SIGCONT) if order.signal == "hangup" else (signal.SIGKILL,):
+            for number in child.HANG_UP if order.signal == "hangup" else (signal.SIGKILL,):
                 command.kill(number)
 
     def _start(self, order: Order) -> None:
@@ -180,8 +178,7 @@ class Launcher:
         _, status = os.waitpid(command.pid, 0)
         del self._commands[command.id]
         if not command.refused:
-            code = os.waitstatus_to_exitcode(status)
-            self.report(Report(command.id, status=code if code >= 0 else 128 - code))
+            self.report(Report(command.id, status=child.shell_status(status)))
 
     def _forget(self, descriptor: int) -> None:
         self._ready.unregister(descriptor)

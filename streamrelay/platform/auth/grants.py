@@ -34,7 +34,7 @@ from attrs import define, field
 from msgspec import Meta, Struct
 
 from streamrelay.errors import ConfigError
-from streamrelay.files import Watched, check_folder, read, read_own
+from streamrelay.files import Watched, check_folder, check_unwritable, read, read_own
 from streamrelay.logs import Logger
 from streamrelay.program.settings import parse_toml
 from streamrelay.protocol.names import PREFIX
@@ -210,8 +210,7 @@ class KeyRing:
 def read_keys(path: str) -> KeyFile:
     """Read a file of keys, whoever it belongs to, or raise `ConfigError`; also if others may write to it."""
     content = read(path, -1)
-    if os.stat(path).st_mode & 0o022:
-        raise ConfigError(f"{path}: others may write to this file of keys; run: chmod go-w {path}")
+    check_unwritable(path, os.stat(path), "file of keys")
     return _decode(path, content)
 
 
