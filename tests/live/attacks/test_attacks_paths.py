@@ -32,9 +32,7 @@ class Swapped(LiveTest):
     """A pattern's directory where somebody swaps the socket for a link that leads out."""
 
     def listener(self, path: Path) -> socket.socket:
-        listener = socket.socket(socket.AF_UNIX)
-        self.addCleanup(listener.close)
-        listener.bind(str(path))
+        listener = self.listen(str(path)).socket
         listener.listen(1024)
         listener.setblocking(False)
         return listener
