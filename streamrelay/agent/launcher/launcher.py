@@ -49,6 +49,7 @@ def _live(line: int, catalogue: Catalogue, most: int, seconds: Callable[[], floa
     for _ in range(3):
         os.open(os.devnull, os.O_RDWR)
     Path("/proc/self/comm").write_text("streamlauncher")
+    catalogue.changed = lambda: None  # whom it told is the agent, by a reactor that doesn't run here
     launcher = Launcher(socket.socket(fileno=line), catalogue, most, seconds)
     try:
         launcher.run()
@@ -142,6 +143,8 @@ class Launcher:
             self.report(Report(order.id, refused=error.reason))
         except OSError as error:
             self.report(Report(order.id, refused=f"can't start: {error.strerror}"))
+        except Exception as error:  # of ours: one command must not end those of all others
+            self.report(Report(order.id, refused=f"the launcher failed: {type(error).__name__}: {error}"))
 
     def _settings(self, target: str) -> Pty:
         """Return what stands in root's files now under this name, or raise `TargetError`."""

@@ -3,6 +3,7 @@ over might.
 """
 
 import array
+import asyncio
 import os
 import pwd
 import re
@@ -80,6 +81,7 @@ class Case(LiveTest):
 
     def begin(self) -> None:
         catalogue = Catalogue(str(self.path), may_change_users=True)
+        catalogue.changed = lambda: asyncio.get_running_loop().stop()  # an agent's, which only its reactor can take
         catalogue.load()
         self.agent = begin(catalogue, MOST, time.monotonic)
         self.agent.settimeout(WAIT)
@@ -151,6 +153,23 @@ class Orders(Case):
         self.assertEqual(self.read(self.start(1, "say/hello"), r"(.*)\r\n"), "hello")
         self.report()
         self.assertIn("no such target", self.refusal("say/;id"))
+
+    def test_new(self) -> None:
+        """A target that came later is started like one of before, and so are those, once files are read again."""
+        new = '\n[targets.new]\nkind = "pty"\ncommand = ["sh", "-c", "echo new; cat"]\nuser = "nobody"\n'
+        self.path.write_text(TARGETS + new)
+        self.assertEqual(self.read(self.start(1, "new"), r"(.*)\r\n"), "new")
+        self.read(self.start(2, "shell"), "(nobody)")
+
+    def test_fault(self) -> None:
+        """A fault of the launcher's own refuses the one command, with its words, and ends no other."""
+        self.agent.close()
+        self.patch(Catalogue, "settings", lambda catalogue, name: catalogue.entries[name].settings)
+        self.begin()
+        terminal = self.start(1, "shell")
+        self.assertEqual(self.refusal("fault"), "the launcher failed: KeyError: 'fault'")
+        os.write(terminal, b"over\n")
+        self.read(terminal, r"(over)")
 
     def test_ended(self) -> None:
         """A hang-up and a kill reach the command, and a signal tells as a shell does."""

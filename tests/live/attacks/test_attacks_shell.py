@@ -85,6 +85,14 @@ class Shells(LiveTest):
         self.assertEqual(answer.status, 502, answer.text)
         return answer.text
 
+    def test_added(self) -> None:
+        """A target that is added while the agent runs opens, as its user, and so do those of before."""
+        added = '\n[targets.added]\nkind = "pty"\ncommand = ["sh"]\nuser = "nobody"\nenvironment = { PS1 = "" }\n'
+        self.chain_.write_agent(TARGETS + added)
+        self.chain_.agent.wait_for("targets read again")
+        for target in ("added", "shell"):
+            self.assertEqual(self.said(self.shell(target), "id -un"), "nobody\n0")
+
     def test_secrets(self) -> None:
         """The agent's user reads seed and key and traces the agent by its own shell; nobody can't by nobody's."""
         agent, folder = self.chain_.agent.pid, self.folder
