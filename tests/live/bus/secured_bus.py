@@ -96,7 +96,7 @@ class LockedChain(Chain):
         """Let the server read its files again, as the manual says."""
         reloaded = self.nats.log.count("Reloaded server configuration")
         command = (nats_command(0)[0], "--signal", f"reload={self.folder}/nats.pid")
-        subprocess.run(command, check=True, capture_output=True, timeout=10)
+        subprocess.run(command, check=True, capture_output=True, timeout=WAIT)
         self.nats.wait_for("Reloaded server configuration", count=reloaded + 1)
 
     def seed(self, who: str) -> bytes:

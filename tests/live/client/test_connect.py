@@ -196,7 +196,7 @@ class Streams(Command):
             return got
 
         serving = Work(serve)
-        done = self.common.streamrelay("connect", HOST, listener.target, input=up, seconds=60)
+        done = self.common.streamrelay("connect", HOST, listener.target, input=up)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertTrue(done.stdout == down)
         self.assertTrue(serving.result() == up)

@@ -44,7 +44,7 @@ def answer_of(url: str, method: str, headers: dict[str, str], body: object = Non
     content = json.dumps(body).encode() if body is not None else None
     request = urllib.request.Request(url, content, headers, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=WAIT) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         with error:

@@ -14,7 +14,7 @@ from tests.live.support.node import LOG, SHELL, JavaScript, need_node
 from tests.live.support.processes import environment
 from tests.live.support.secrets import SUITE
 from tests.live.support.sockets import MIB, exchange, seeded, sha, take_all
-from tests.live.support.waiting import Work, until
+from tests.live.support.waiting import WAIT, Work, until
 
 EXAMPLES = ROOT / "docs" / "examples"
 LET_IN = {"relay": (f"--origin={origin()}",), "platform_options": (f"--origin={origin()}",)}
@@ -182,10 +182,10 @@ class Examples(Elsewhere):
         target = listener.accept()
         target.sendall(seeded(MIB))
         target.close()
-        out, err = printing.communicate(timeout=20)
+        out, err = printing.communicate(timeout=WAIT)
         self.assertEqual((printing.returncode, sha(out), err), (0, sha(seeded(MIB)), b""))
         printing = self.print(self.common, "nothing")
-        out, err = printing.communicate(timeout=20)
+        out, err = printing.communicate(timeout=WAIT)
         self.assertEqual((printing.returncode, out, err), (1, b"", b"no such target on this host\n"))
 
     def test_print_goes_on(self) -> None:

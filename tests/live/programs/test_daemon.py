@@ -50,7 +50,7 @@ class Daemons(Chain):
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            timeout=20,
+            timeout=WAIT,
         )
         if done.returncode:
             raise AssertionError(f"{name} ended with {done.returncode}")

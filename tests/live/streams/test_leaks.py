@@ -172,7 +172,6 @@ class Leaks(LiveTest):
             *("-m", "tests.live.streams.tables", f"nats://127.0.0.1:{port}"),
             *(f"{self.folder}/platform.key", f"{self.folder}/platform.pub", "100"),
             cwd=TREE,
-            seconds=60,
         )
         self.assertEqual(done.stderr.decode(), "")
         self.assertTrue(done.stdout.startswith(b"{"), done.stdout)

@@ -18,7 +18,7 @@ from typing import Any
 from twisted.trial.unittest import SkipTest
 
 from tests.live.support.processes import need_program, need_root
-from tests.live.support.waiting import until
+from tests.live.support.waiting import WAIT, until
 
 LIMITS = ("--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024")
 """Podman's own defaults are more than root may set where it lacks CAP_SYS_RESOURCE."""
@@ -80,7 +80,7 @@ class Containers:
             raise SkipTest(f"{self.client[0]} can't run a container here: {done.stderr.strip()[-200:]}")
 
     def command(self, *arguments: str, check: bool = True) -> Any:
-        done = subprocess.run([*self.client, *arguments], capture_output=True, text=True, timeout=60)
+        done = subprocess.run([*self.client, *arguments], capture_output=True, text=True, timeout=WAIT)
         if check and done.returncode:
             raise AssertionError(f"{self.client[0]} {' '.join(arguments)}: {done.stderr}")
         return done
