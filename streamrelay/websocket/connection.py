@@ -48,14 +48,13 @@ from streamrelay.websocket.liveness import Action, Liveness
 log = Logger()
 
 CLOSE_TIME: Final = 60.0
-"""Seconds in which what is unsent must go out and the peer must answer our close."""
+"""Seconds in which what is unsent must go out and the peer must answer our close, but for its time to read."""
 SERVER_CLOSES: Final = 5.0
 """Seconds that a client gives the server to close TCP after the closing handshake (RFC 6455 §7.1.1)."""
 FAILED_TIME: Final = 2.0
 """Seconds that a peer which broke the protocol gets to read why."""
 
-# Phases, as numbers: to compare them costs nothing on the data path.
-OPEN, CLOSING, ENDED, LOST = range(4)
+OPEN, CLOSING, ENDED, LOST = range(4)  # phases, as numbers: to compare them costs nothing on the data path
 
 
 @define(eq=False)
@@ -117,6 +116,7 @@ class FramedConnection:
 
     def send(self, data: Sequence[memoryview], size: int) -> None:
         if self._phase == OPEN:
+            self._liveness.sent += size
             self._writer.write(BINARY, data, size)
 
     def send_control(self, message: bytes) -> None:
@@ -143,7 +143,7 @@ class FramedConnection:
         if self._liveness.stuck and not outcome.orderly:
             self.channel.abort()  # nobody would read why
         else:
-            self._close(outcome, CLOSE_TIME)
+            self._close(outcome, CLOSE_TIME + self._liveness.slack())
 
     def leave(self, outcome: Outcome) -> None:
         """Close at once, without an answer: the peer doesn't read, and finds our close when it does."""

@@ -10,7 +10,8 @@ was heard since the last beat           the count of quiet beats begins anew
 isn't read (paused), or doesn't read    the count stands still, as no answer can be expected; TCP's own silence tells a
 (something is unsent)                   dead peer from a slow one, if something is in flight: DEAD if its kernel has
                                         answered nothing for 45 s, else PING_UNREAD, so that something is in flight
-is quiet                                the count grows: PING at each 4th, DEAD at the 9th
+is quiet                                the count grows: PING at each 4th, DEAD at the 9th; with much sent to it since,
+                                        only once it has had time to read that, or its kernel is silent, too
 ======================================  ==============================================================================
 
 A side that dialled also pings at each 4th beat a peer that is heard, or quiet for less. Nothing is pinged behind unsent
@@ -19,10 +20,16 @@ bytes.
 
 from collections.abc import Callable
 from enum import Enum
+from typing import Final
 
 from attrs import define
 
 from streamrelay.datapath.heartbeat import BEAT, DEAD_BEATS, PING_BEATS
+
+SLOWEST: Final = 32 * 1024
+"""Bytes a second that a peer reads at least: its pong comes after all that was sent before the ping."""
+UNREAD: Final = 8 * 1024 * 1024
+"""Bytes that were sent and that a peer may not have read: kernels between us hold no more."""
 
 
 class Action(Enum):
@@ -47,6 +54,9 @@ class Liveness:
     """True once the peer is read, but for pauses."""
     paused: bool = False
     """True while the peer isn't read, though it was joined."""
+    sent: int = 0
+    """Bytes sent to the peer since the last beat at which it had been heard; its owner adds them."""
+    _before: int = 0  # and from the beat before that one on
     _age: int = 0  # beats in all
     _quiet: int = 0  # beats without a sign
     _stuck: int = 0  # beats in which the peer took nothing of what is unsent
@@ -57,6 +67,10 @@ class Liveness:
         """True if the peer has taken nothing of what is unsent for as long as makes a quiet one dead."""
         return self._stuck >= DEAD_BEATS - 1
 
+    def slack(self) -> float:
+        """Return the seconds that the peer may need to read what it was sent, before it can answer anything."""
+        return min(self._before + self.sent, UNREAD) / SLOWEST
+
     def beat(self, unsent: int, kernel_is_silent: Callable[[float], bool]) -> Action:
         """Count a beat and say what to do; `kernel_is_silent` tells of so many seconds, if need be."""
         self._age += 1
@@ -65,12 +79,14 @@ class Liveness:
         if self.joined:
             if self.heard:
                 self.heard, self._quiet = False, 0
+                self._before, self.sent = self.sent, 0
             elif self.paused or unsent:
                 return self._unread(kernel_is_silent)
             else:
                 self._quiet += 1
         if self._quiet >= DEAD_BEATS:
-            return Action.DEAD
+            has_had_time = self._quiet >= DEAD_BEATS + self.slack() // BEAT
+            return Action.DEAD if has_had_time else self._unread(kernel_is_silent)
         return Action.PING if self._ping_is_due() and not unsent else Action.NOTHING
 
     def _unread(self, kernel_is_silent: Callable[[float], bool]) -> Action:

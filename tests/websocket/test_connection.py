@@ -18,7 +18,7 @@ from streamrelay.websocket.connection import FramedConnection
 from streamrelay.websocket.flood import MOST_HEADERS
 from streamrelay.websocket.frame_writer import Masking
 from streamrelay.websocket.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, FrameReader
-from tests.documented import BEAT, CLOSE_TIME, FAILED_TIME, FIRST_READ, READ, SERVER_CLOSES
+from tests.documented import BEAT, CLOSE_TIME, FAILED_TIME, FIRST_READ, READ, SERVER_CLOSES, SLOWEST
 from tests.examples import examples
 from tests.fakes.channels import FakeChannel, Link
 from tests.fakes.connections import Ear, FakeConnection
@@ -255,6 +255,15 @@ class Closing(Case):
         self.assertFalse(self.channel.aborted)
         self.receive(PONG)
         self.beats(1)
+        self.assertTrue(self.channel.aborted)
+
+    def test_slow_reader(self) -> None:
+        """A client that was sent much has the time to read it before its answer to our close is due."""
+        self.connection.send([memoryview(bytes(20 * SLOWEST))], 20 * SLOWEST)
+        self.connection.close(FINISHED)
+        self.clock.advance(CLOSE_TIME + 19)
+        self.assertFalse(self.channel.aborted)
+        self.clock.advance(1)
         self.assertTrue(self.channel.aborted)
 
     def test_bytes_still_come(self) -> None:

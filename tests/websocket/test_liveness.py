@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.datapath.heartbeat import BEAT, DEAD_BEATS, PING_BEATS
+from streamrelay.datapath.heartbeat import DEAD_BEATS, PING_BEATS
 from streamrelay.websocket.liveness import Action, Liveness
+from tests.documented import BEAT, SLOWEST, UNREAD
 
 NOTHING, PING, PING_UNREAD, DEAD = Action
 
@@ -93,6 +94,36 @@ class Served(Case):
             self.assertNotIn(DEAD, self.beats(3, unsent=unsent))
             self.silent_for += 1
             self.assertEqual(self.beat(unsent), DEAD)
+
+    def test_slow_reader(self) -> None:
+        """Who was sent much is dead only once there was time to read it, a second for each 32 KiB, or if its kernel is
+        silent; until then it is pinged at each beat."""
+        self.beat()
+        self.liveness.sent = 5 * BEAT * SLOWEST
+        self.beats(DEAD_BEATS - 1)
+        self.assertEqual(self.beats(6), [*[PING_UNREAD] * 5, DEAD])
+        self.setUp()
+        self.beat()
+        self.liveness.sent = 5 * BEAT * SLOWEST
+        self.silent_for = BEAT * DEAD_BEATS
+        self.beats(DEAD_BEATS - 1)
+        self.assertEqual(self.beat(), DEAD)
+
+    def test_slow_reader_of_much(self) -> None:
+        """More than kernels hold gives no more time."""
+        self.beat()
+        self.liveness.sent = 1 << 40
+        self.assertEqual(self.beats(200).index(DEAD) + 1, DEAD_BEATS + UNREAD // (BEAT * SLOWEST))
+
+    def test_slow_reader_heard(self) -> None:
+        """What was sent up to the beat at which a peer is heard may still be unread; what was sent before isn't."""
+        self.liveness.sent = 2 * BEAT * SLOWEST
+        self.assertEqual(self.beats(DEAD_BEATS + 3).index(DEAD), DEAD_BEATS + 2)
+        self.liveness.sent = 2 * BEAT * SLOWEST
+        for _ in range(2):
+            self.hear()
+            self.beat()
+        self.assertEqual(self.beats(DEAD_BEATS).index(DEAD), DEAD_BEATS - 1)
 
     def test_stuck(self) -> None:
         """A peer is stuck when it has taken nothing of the same unsent bytes at eight beats after the first; a byte
