@@ -1,15 +1,13 @@
-"""The three programs as daemons, as `twistd` without `-n` makes them, on this Python and on later ones."""
+"""The three programs as daemons, as `twistd` without `-n` makes them; on later Pythons, where a fork forgets asyncio's
+loop, too: `./check --pythons`.
+"""
 
 import os
 import pwd
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
-
-from twisted.trial.unittest import SkipTest
 
 from streamrelay.protocol.tokens import generate
 from tests.live.programs.test_privileges import low_port
@@ -20,10 +18,7 @@ from tests.live.support.sockets import MIB, seeded
 from tests.live.support.waiting import WAIT, Work, until
 from tests.live.support.websockets import read_exactly
 
-TREE = Path(__file__).resolve().parents[3]
-NEEDED = ("streamrelay", "twisted", "setup.cfg", "pyproject.toml", "build_backend.py", "README.rst", "LICENSE")
 SHELL = '[targets.shell]\nkind = "pty"\ncommand = ["/bin/echo", "hi"]\n'
-LATER = ("3.12", "3.13", "3.14")
 
 
 class Daemons(Chain):
@@ -76,7 +71,9 @@ class Daemons(Chain):
 class DaemonTest(LiveTest):
     """Daemons pass streams."""
 
-    def passes(self, chain: Daemons) -> None:
+    def test_daemons(self) -> None:
+        """A stream passes, a spawned command's end is noticed; SIGHUP ends none, SIGTERM all."""
+        chain = Daemons(self.folder, targets=SHELL)
         self.addCleanup(chain.stop)
         chain.start()
         self.assertEqual(len(chain.pids()), 3)
@@ -99,31 +96,6 @@ class DaemonTest(LiveTest):
         self.assertNotIn("Traceback", chain.logs())
         chain.stop()
         self.assertEqual(list(chain.folder.glob("*.pid")), [])
-
-    def test_this_python(self) -> None:
-        """On this Python: a stream passes, a spawned command's end is noticed; SIGHUP ends none, SIGTERM all."""
-        self.passes(Daemons(self.folder, targets=SHELL))
-
-    def test_later_python(self) -> None:
-        """The same on a Python of 3.12 or later, where a fork forgets asyncio's loop (slow: makes a venv)."""
-        python = later_python()
-        venv = self.folder / "venv"
-        run(python, "-m", "venv", str(venv), check=True, seconds=300)
-        copy = Path(tempfile.mkdtemp(dir=self.folder)) / "tree"  # pip writes next to what it builds
-        shutil.copytree(TREE, copy, ignore=left_out)
-        pip = run(
-            *(str(venv / "bin/pip"), "install", "--quiet", "--disable-pip-version-check", "--prefer-binary"),
-            f"{copy}[relay]",
-            more={**pip_settings(), "STREAMRELAY_VIEWERS": "no"},
-            seconds=240,
-        )
-        told = pip.stderr.decode()
-        if "No matching distribution found" in told:
-            raise SkipTest(f"pip can't install for {python}: {told.strip().splitlines()[-1][:200]}")
-        self.assertEqual(pip.returncode, 0, told)
-        chain = Daemons(self.folder, targets=SHELL)
-        chain.python = venv / "bin/python"
-        self.passes(chain)
 
 
 class Unstarted(LiveTest):
@@ -199,31 +171,3 @@ class Unstarted(LiveTest):
         ):
             self.says("No such file or directory", *program, pidfile="none/x.pid")
             self.says("ended before it had started", *uid, *program, before=nobody)
-
-
-def left_out(folder: str, names: list[str]) -> list[str]:
-    """What of the tree an installation doesn't need."""
-    if Path(folder) != TREE:
-        return [name for name in names if name == "__pycache__"]
-    return [name for name in names if name not in NEEDED]
-
-
-def later_python() -> str:
-    """A Python of 3.12 or later that runs, from the path or from pyenv."""
-    if sys.version_info >= (3, 12):
-        raise SkipTest("this Python is 3.12 or later already")
-    places = [Path(folder) for folder in os.environ.get("PATH", "").split(":")]
-    places += sorted((Path.home() / ".pyenv/versions").glob("*/bin"))
-    for version in LATER:
-        for place in places:
-            program = place / f"python{version}"
-            if program.exists() and run(str(program), "-c", "import venv, ensurepip").returncode == 0:
-                return str(program)
-    raise SkipTest("needs a Python of 3.12 or later beside this one")
-
-
-def pip_settings() -> dict[str, str]:
-    """Where this machine's pip looks for packages."""
-    return {
-        name: value for name, value in os.environ.items() if name.startswith(("PIP_", "UV_")) or "proxy" in name.lower()
-    }
