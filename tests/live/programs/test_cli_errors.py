@@ -13,9 +13,6 @@ AGENT = 'host = "host-1"\nplatform_key = ["{folder}/platform.pub"]\n'
 class WrongSettings(SettingsTest):
     """A program that is given them doesn't start, and says why."""
 
-    time_limit = 900.0
-    """Seconds for each test, which starts thirty programs."""
-
     def test_relay(self) -> None:
         """The relay: keys, origins, ports, tokens, files."""
         key, public = str(self.folder / "platform.key"), f"--platform-key={self.folder}/platform.pub"
