@@ -12,13 +12,15 @@ WAIT = 60.0
 def until(true: Callable[..., Any], seconds: float = WAIT, what: str = "it") -> Any:
     """Ask until the answer is true, and give it back; `AssertionError` if it isn't in time."""
     end = time.monotonic() + seconds
+    pause = 0.005
     while True:
         answer = true()
         if answer:
             return answer
         if time.monotonic() > end:
             raise AssertionError(f"{what} did not come within {seconds:g} s")
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(1.2 * pause, 0.1)  # what takes long is asked less often: asking a page costs it more than waiting
 
 
 class Work(threading.Thread):
