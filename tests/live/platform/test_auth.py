@@ -19,7 +19,7 @@ from tests.live.platform.site import Site
 from tests.live.support.browser import chromium
 from tests.live.support.case import LiveTest
 from tests.live.support.certificates import certificates
-from tests.live.support.chain import HOST, Chain, shared
+from tests.live.support.chain import HOST, Beside, Chain, shared
 from tests.live.support.http import Answer, ask
 from tests.live.support.pace import Stopwatch, timed
 from tests.live.support.ports import answers, free_port
@@ -41,6 +41,13 @@ class AuthTest(LiveTest):
         self.addCleanup(site.close)
         return site
 
+    def beside(self, settings: str = "") -> Chain:
+        """A chain with a platform of this test alone."""
+        chain = Beside(shared(), self.folder, settings)
+        self.addCleanup(chain.stop)
+        chain.start()
+        return chain
+
     def told(self, method: str, path: str, body: object = None, **headers: str) -> tuple[int, str]:
         """An answer's status, and its code if it is a problem."""
         given = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -56,7 +63,7 @@ class AuthTest(LiveTest):
         self.assertRaises(BlockingIOError, listener.socket.accept)
 
     def assert_unlogged(self, *secrets: str) -> None:
-        for program in self.chain_.programs:
+        for program in (*self.chain_.programs, self.chain_.relay, self.chain_.agent):
             for secret in secrets:
                 self.assertNotIn(secret, program.log, program.name)
 
@@ -69,7 +76,7 @@ class Issuers(AuthTest):
         self.issuer, self.key = self.site(), Key("first", "RSA")
         self.publish(self.key)
         settings = f'[oidc]\nissuer = "{ISSUER}"\naudience = "{AUDIENCE}"\njwks = "{self.issuer.url}/jwks"\n'
-        self.chain_ = self.chain(platform=settings)
+        self.chain_ = self.beside(settings)
         with self.chain_.keys.open("a") as file:
             file.write(GRANTED)
         self.listener = self.listen()
@@ -180,7 +187,7 @@ class FileIssuers(AuthTest):
         path.write_text(json.dumps({"keys": [first.public()]}))
         algorithms = 'algorithms = ["ES256", "ES384"]'
         settings = f'[oidc]\nissuer = "{ISSUER}"\naudience = "{AUDIENCE}"\njwks = "{path}"\n{algorithms}\n'
-        self.chain_ = self.chain(platform=settings)
+        self.chain_ = self.beside(settings)
 
         def status(key: Key) -> int:
             return self.told("GET", "/v1/hosts", Authorization=f"Bearer {key.sign()}")[0]
@@ -251,7 +258,7 @@ class Asking(AuthTest):
     def setUp(self) -> None:
         super().setUp()
         self.panel = self.site()
-        self.chain_ = self.chain(platform=f'[ask]\nurl = "{self.panel.url}/ask"\ntimeout = 1\n{self.more}')
+        self.chain_ = self.beside(f'[ask]\nurl = "{self.panel.url}/ask"\ntimeout = 1\n{self.more}')
         self.panel.asked.clear()
         self.listener = self.listen()
 
@@ -411,7 +418,7 @@ class Sessions(AuthTest):
 
     def test_revoked(self) -> None:
         """`streamrelay key revoke` ends a key and its sessions with the next request; the key list shows it no more."""
-        own = self.chain()
+        own = self.beside()
         keys = ("--keys", str(own.keys))
         made = own.streamrelay("key", "add", "eve", *keys, "--grant", "*:*")
         key = made.stdout.decode().strip()
@@ -429,7 +436,7 @@ class Sessions(AuthTest):
 
     def test_lives(self) -> None:
         """A session ends when it was idle for its time, and after its life however it is used."""
-        own = self.chain(platform="[sessions]\nidle = 1\nlife = 2.5\n")
+        own = self.beside("[sessions]\nidle = 1\nlife = 2.5\n")
         idle, used = (self.page(self.sign_in(chain=own))["Cookie"] for _ in range(2))
         passed = Stopwatch()
         while own.ask("GET", "/v1/session", None, None, {"Cookie": used}).status == 200:
@@ -440,7 +447,7 @@ class Sessions(AuthTest):
 
     def test_flood(self) -> None:
         """A flood of wrong keys, by either way, is answered 429 with Retry-After; a good key and session pass."""
-        own = self.chain()
+        own = self.beside()
         page = self.page(self.sign_in(chain=own))
         answers = []
         for number in range(60):

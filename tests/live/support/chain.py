@@ -210,6 +210,26 @@ class RelayAlone(Chain):
         until(lambda: answers(self.relay_port, self.address), what="the relay")
 
 
+class Beside(Chain):
+    """A platform of its own, with its own users, beside the one of another chain: all else is that one's."""
+
+    def __init__(self, other: Chain, folder: Path, platform: str = "") -> None:
+        self.other = other
+        super().__init__(folder, platform=platform)
+
+    def write_files(self) -> None:
+        for name in ("platform.key", "platform.pub"):
+            shutil.copy2(self.other.folder / name, self.folder)
+        self.nats_url, self.relay_url = self.other.nats_url, self.other.relay_url
+        self.keys = self.folder / "keys.toml"
+        self.key = self.add_key("alice", Grant("*", "*"))
+
+    def start(self) -> None:
+        self.nats, self.relay, self.agent = self.other.nats, self.other.relay, self.other.agent
+        self.start_platform()
+        until(self.hosts, what="the platform")
+
+
 STANDING = 4
 """Shared chains that stand at a time, of different settings."""
 _standing: dict[str, Chain] = {}
