@@ -13,7 +13,8 @@ import termios
 from contextlib import suppress
 from typing import Final, NoReturn
 
-from streamrelay.agent.targets.terminal.pty import UMASK, Pty, set_utf8
+from streamrelay.agent.targets.terminal.pty import Pty
+from streamrelay.agent.targets.terminal.surroundings import UMASK, VARIABLES, set_utf8
 
 SOFT: Final = {resource.RLIMIT_NOFILE: 1024, resource.RLIMIT_CORE: 0}
 """Descriptors and bytes of a core dump; the hard limits stay."""
@@ -128,7 +129,7 @@ def _become(account: pwd.struct_passwd, settings: Pty) -> None:
 
 def _environment(settings: Pty, account: pwd.struct_passwd) -> dict[str, str]:
     return {
-        "TERM": "xterm-256color",
+        **VARIABLES,
         "PATH": PATH if account.pw_uid else ROOTS_PATH,
         "HOME": account.pw_dir,
         "USER": account.pw_name,

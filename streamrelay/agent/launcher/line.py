@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from streamrelay.agent.launcher.messages import Order, Report
-from streamrelay.agent.targets.terminal.pty import PtyConnection
+from streamrelay.agent.targets.terminal.process import PtyConnection
 from streamrelay.errors import TargetError
 from streamrelay.logs import Logger
 from streamrelay.protocol import codec

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.agent.launcher.line import Line
 from streamrelay.agent.launcher.messages import Order, Report
-from streamrelay.agent.targets.terminal.pty import PtyConnection
+from streamrelay.agent.targets.terminal.process import PtyConnection
 from streamrelay.errors import TargetError
 from streamrelay.protocol import codec
 from tests.fakes.connections import Ear

@@ -13,7 +13,8 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.agent.targets.terminal.pty import Pty, PtyConnection, PtyProtocol, exit_status
+from streamrelay.agent.targets.terminal.process import PtyConnection, PtyProtocol, exit_status
+from streamrelay.agent.targets.terminal.pty import Pty
 from streamrelay.errors import TargetError
 from streamrelay.protocol.close import FINISHED
 from streamrelay.protocol.summons import Refusal, Terms
