@@ -54,6 +54,8 @@ OPERATIONS = {
     "RELAY_GOODBYE": "every leg is closed with 1001 and gets 3 s to take it",
     "SPICE_LINKS": "(SPICE has up to 16,",
     "KILL_AFTER": "and SIGKILL 3 s later;",
+    "PTY_SILENCE": "is read until there is nothing for 0.5 s",
+    "PTY_LINGER": "for 0.5 s, for 3 s in all.",
     "CLIENT_ANSWER": "an answer to the native client 20 s, 4 MiB",
     "CLIENT_TIME": "an answer to the native client 20 s, 4 MiB",
     "LOOKUPS": "names of targets looked up at once 32, of them 8 for one user",

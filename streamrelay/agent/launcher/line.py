@@ -67,6 +67,8 @@ class Launched:
         self._status = status
         if self.terminal is None or self.terminal.disconnected:
             self.connection.ended(status)
+        else:
+            self.connection.reaped()
 
     def _received(self, data: bytes) -> None:
         self.connection.channel.dataReceived(data)

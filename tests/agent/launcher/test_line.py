@@ -104,6 +104,16 @@ class Lines(SynchronousTestCase):
         self.assertEqual(self.ear.said[-1], ("gone",))
         self.assertRaises(OSError, os.fstat, terminal)
 
+    def test_held(self) -> None:
+        """Who holds a terminal whose command has ended keeps its stream for half a second of silence, no longer."""
+        self.addCleanup(os.close, self.begin())
+        self.report(Report(1, status=3))
+        self.reactor.advance(0.4)
+        self.assertNotIn(("gone",), self.ear.said)
+        self.reactor.advance(0.1)
+        self.assertEqual(self.ear.said[0], ("control", b'{"exit":3}'))
+        self.assertEqual(self.ear.said[-1], ("gone",))
+
     def test_killed_late(self) -> None:
         """A command that is reaped after its terminal was closed ends its stream then; so does the launcher's end."""
         for reaped in (True, False):

@@ -17,6 +17,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
 from streamrelay.agent.targets.terminal.keys import EndOfInput, told_size
+from streamrelay.agent.targets.terminal.linger import Linger
 from streamrelay.datapath.channel import TransportChannel
 from streamrelay.datapath.connection import Connection, Drain, Feed
 from streamrelay.protocol import codec
@@ -37,13 +38,16 @@ class PtyConnection:
     _feed: Feed | None = None
     _drain: Drain | None = None
     _exit: int | None = None
+    _reaped: bool = False
     _timer: IDelayedCall | None = None
     _kill: Callable[[int], None] = lambda number: None
     _last: bytes = b"\n"  # the last byte sent
     _end: EndOfInput = field(init=False)
+    _linger: Linger = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._end = EndOfInput(self.clock, lambda keys: self.channel.write([keys]), lambda: self.unsent)
+        self._linger = Linger(self.clock, self._hang_up)
 
     def started(self, process: Any, kill: Callable[[int], None]) -> None:
         self.process, self._kill = process, kill
@@ -61,6 +65,7 @@ class PtyConnection:
         self._feed, self._drain = feed, drain
         if self._exit is None:
             self.channel.start(self)
+            self._linger.read(True)
         else:
             self._report()
 
@@ -79,9 +84,11 @@ class PtyConnection:
         self._end.begin(self._last)
 
     def pause(self) -> None:
+        self._linger.read(False)
         self.channel.pause()
 
     def resume(self) -> None:
+        self._linger.read(True)
         self.channel.resume()
 
     def close(self, outcome: Outcome) -> None:
@@ -90,21 +97,27 @@ class PtyConnection:
 
     def abort(self) -> None:
         self._end.stop()
-        if self._exit is None and self._timer is None:
+        if self._exit is not None:
+            self._report()
+        elif self._reaped and self._timer is None:
+            self._hang_up()
+        elif self._timer is None:
             self._kill(signal.SIGHUP)
             self._kill(signal.SIGCONT)  # a stopped process takes no SIGHUP before it goes on
             self._timer = self.clock.callLater(KILL_AFTER, self._cut)
             self.channel.resume()  # a terminal that isn't read never hangs up
-        elif self._exit is not None:
-            self._report()
 
     def _cut(self) -> None:
         """Kill, and close the terminal, which whoever has left the group may hold, and write to, for ever."""
         self._kill(signal.SIGKILL)
+        self._hang_up()
+
+    def _hang_up(self) -> None:
         if not self.process.disconnected:
             self.process.connectionLost(Failure(ConnectionAborted()))
 
     def data_received(self, data: memoryview) -> None:
+        self._linger.heard()
         if self._feed is not None:
             self._feed.received([data], len(data))
 
@@ -112,11 +125,21 @@ class PtyConnection:
         if self._drain is not None:
             self._drain.drained()
 
+    def reaped(self) -> None:
+        """Take note that the process has ended; others may have its terminal open yet."""
+        if not self._reaped:
+            self._reaped = True
+            self._kill(signal.SIGKILL)  # whom it left behind in its group, while its number is no other's
+            self._kill = lambda number: None
+            self._end.stop()
+            if self._timer is None:
+                self._linger.begin()
+
     def ended(self, status: int) -> None:
         """Report the end of the process, which is reaped, and its terminal read to the end."""
-        self._kill(signal.SIGKILL)  # whom it left behind in its group
+        self.reaped()
         self._exit = status
-        self._end.stop()
+        self._linger.stop()
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         if self._feed is not None:
@@ -146,6 +169,9 @@ class PtyProtocol(ProcessProtocol):
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         self._connection.channel.dataReceived(data)
+
+    def processExited(self, reason: Failure) -> None:
+        self._connection.reaped()
 
     def processEnded(self, reason: Failure) -> None:
         self._connection.ended(exit_status(reason.value))

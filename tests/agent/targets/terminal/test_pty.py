@@ -18,7 +18,7 @@ from streamrelay.agent.targets.terminal.pty import Pty
 from streamrelay.errors import TargetError
 from streamrelay.protocol.close import FINISHED
 from streamrelay.protocol.summons import Refusal, Terms
-from tests.documented import KILL_AFTER
+from tests.documented import KILL_AFTER, PTY_LINGER, PTY_SILENCE
 from tests.fakes.channels import FakeTransport
 from tests.fakes.connections import Ear
 from tests.fakes.files import folder
@@ -75,6 +75,60 @@ class Processes(Case):
             self.ear.said, [("bytes", b"last"), ("control", b'{"exit":3}'), ("eof",), ("over", FINISHED), ("gone",)]
         )
         self.assertEqual(self.signals, [(4711, signal.SIGKILL)])
+
+    def reaped(self) -> None:
+        """The process has ended, and others have its terminal open."""
+        self.protocol.processExited(Failure(ProcessDone(0)))
+
+    def test_held(self) -> None:
+        """A terminal that others hold is hung up once it has been silent for half a second, and not while it isn't
+        read; those in the command's group are killed at once, as later its number may be another's."""
+        self.reaped()
+        self.assertEqual(self.signals, [(4711, signal.SIGKILL)])
+        self.clock.advance(60)
+        self.join()
+        self.clock.advance(PTY_SILENCE - 0.1)
+        self.protocol.childDataReceived(1, b"last")
+        self.connection.pause()
+        self.clock.advance(60)
+        self.connection.resume()
+        self.clock.advance(PTY_SILENCE - 0.1)
+        self.assertFalse(self.process.disconnected)
+        self.clock.advance(0.1)
+        self.assertTrue(self.process.disconnected)
+        self.end(3)
+        self.assertEqual(self.ear.said[:2], [("bytes", b"last"), ("control", b'{"exit":3}')])
+        self.assertEqual((self.signals, self.clock.getDelayedCalls()), ([(4711, signal.SIGKILL)], []))
+
+    def test_held_and_never_silent(self) -> None:
+        """A job that goes on writing keeps the terminal no longer than 3 s of reading."""
+        self.join()
+        self.reaped()
+        for _ in range(PTY_LINGER * 10 - 1):
+            self.clock.advance(0.1)
+            self.protocol.childDataReceived(1, b"tick")
+        self.assertFalse(self.process.disconnected)
+        self.clock.advance(0.11)
+        self.assertTrue(self.process.disconnected)
+
+    def test_held_and_left(self) -> None:
+        """A stream that ends while others hold the terminal of its command, which is gone, hangs up at once."""
+        self.join()
+        self.reaped()
+        self.connection.close(FINISHED)
+        self.assertTrue(self.process.disconnected)
+        self.end()
+        self.assertEqual((self.signals, self.clock.getDelayedCalls()), ([(4711, signal.SIGKILL)], []))
+
+    def test_held_when_closed(self) -> None:
+        """A stream that has ended before its command lets go of the terminal with the kill."""
+        self.join()
+        self.connection.close(FINISHED)
+        self.reaped()
+        self.clock.advance(KILL_AFTER - 0.1)
+        self.assertFalse(self.process.disconnected)
+        self.clock.advance(0.1)
+        self.assertTrue(self.process.disconnected)
 
     def test_exit_before_joined(self) -> None:
         """A process that ended before it was joined is told when it is."""
