@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Final, NoReturn
 
 from streamrelay.agent.targets.terminal.pty import Pty
-from streamrelay.agent.targets.terminal.surroundings import UMASK, VARIABLES, set_utf8
+from streamrelay.agent.targets.terminal.surroundings import VARIABLES, set_utf8
 
 SOFT: Final = {resource.RLIMIT_NOFILE: 1024, resource.RLIMIT_CORE: 0}
 """Descriptors and bytes of a core dump; the hard limits stay."""
@@ -42,7 +42,7 @@ def run(settings: Pty, terminal: int, complaints: int) -> NoReturn:
         close_all(3, complaints)
         account = _account(settings.user)
         os.fchown(0, account.pw_uid, -1)
-        _set_limits()
+        _set_limits(settings.mask)
         _become(account, settings)
         _execute(settings, account)
     except OSError as error:
@@ -102,10 +102,10 @@ def _groups(names: tuple[str, ...], own: int) -> list[int]:
     return found
 
 
-def _set_limits() -> None:
+def _set_limits(umask: int) -> None:
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_DFL)
-    os.umask(UMASK)
+    os.umask(umask)
     for what, most in (SOFT | HARD).items():
         hard = resource.getrlimit(what)[1]
         least = most if hard == resource.RLIM_INFINITY else min(most, hard)

@@ -3,13 +3,14 @@
 import os
 import pwd
 import shutil
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from attrs import define
+from msgspec import Meta
 
 from streamrelay.agent.targets.kind import PART, Kind, Launcher, Target
 from streamrelay.agent.targets.terminal.process import PtyConnection, PtyProtocol
-from streamrelay.agent.targets.terminal.surroundings import UMASK, VARIABLES, set_utf8
+from streamrelay.agent.targets.terminal.surroundings import VARIABLES, set_utf8
 from streamrelay.datapath.connection import Connection
 from streamrelay.errors import TargetError
 from streamrelay.protocol.summons import Refusal, Terms, Viewer
@@ -23,9 +24,11 @@ class Pty(Kind, frozen=True, tag="pty"):
     directory: str = "/"
     """Directory in which the command starts."""
     environment: dict[str, str] = {}
-    """Variables beside TERM, PATH, HOME, USER, LOGNAME, SHELL and LANG, which it inherits."""
+    """Variables beside TERM, COLORTERM, PATH, HOME, USER, LOGNAME, SHELL and LANG, which it inherits."""
     size: tuple[int, int] = (80, 24)
     """Columns and rows until the client says otherwise."""
+    umask: Annotated[str, Meta(pattern=r"^0?[0-7]{3}\Z")] = "022"
+    """The mask of modes for files that the command makes, in octal; the agent's own, 077 of a daemon, is not for users."""
     user: str = ""
     """The user who runs it; empty: the agent's own."""
     groups: tuple[str, ...] = ()
@@ -39,6 +42,10 @@ class Pty(Kind, frozen=True, tag="pty"):
     def is_own(self) -> bool:
         """True if it runs as the agent's own user, so that whoever opens it can do what the agent can."""
         return not self.user or self.user == own_user()
+
+    @property
+    def mask(self) -> int:
+        return int(self.umask, 8)
 
     @property
     def runs(self) -> bool:
@@ -74,7 +81,7 @@ class Pty(Kind, frozen=True, tag="pty"):
             raise TargetError(Refusal.TARGET_REFUSED, f"{self.directory}: no such directory")
         connection = PtyConnection(reactor)
         protocol = PtyProtocol(connection)
-        own = os.umask(UMASK)
+        own = os.umask(self.mask)
         try:
             reactor.spawnProcess(
                 protocol, program, list(self.command), self._environment(), self.directory, usePTY=True

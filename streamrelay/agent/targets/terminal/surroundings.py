@@ -1,13 +1,11 @@
-"""What a command finds in a terminal of ours, whoever starts it."""
+"""Surroundings of a command in a terminal of ours, whoever starts it."""
 
 import termios
 from contextlib import suppress
 from typing import Final
 
-VARIABLES: Final = {"TERM": "xterm-256color"}
+VARIABLES: Final = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
 """Variables that tell programs what the console's terminal can do, xterm.js."""
-UMASK: Final = 0o022
-"""The mask of modes for files that a command makes, whatever the agent's own is."""
 IUTF8: Final = 0o40000
 """Linux's flag of termios, which Python names from 3.13 on only."""
 

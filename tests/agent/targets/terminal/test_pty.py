@@ -13,8 +13,10 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from streamrelay.agent.catalogue import read_entry
 from streamrelay.agent.targets.terminal.process import PtyConnection, PtyProtocol, exit_status
 from streamrelay.agent.targets.terminal.pty import Pty
+from streamrelay.agent.targets.terminal.surroundings import set_utf8
 from streamrelay.errors import TargetError
 from streamrelay.protocol.close import FINISHED
 from streamrelay.protocol.summons import Refusal, Terms
@@ -228,10 +230,12 @@ class Settings(SynchronousTestCase):
         self.assertIn("/no/where", self.refused(Pty(("/bin/sh",), "/no/where")))
 
     def test_environment(self) -> None:
-        """A process gets a terminal's few variables and the settings' own, not the agent's secrets."""
+        """A process gets a terminal's few variables and the settings' own, not the agent's secrets; programs learn that
+        the console's terminal has all colours."""
         self.patch(os, "environ", {"PATH": "/bin", "SECRET": "x", "LANG": "C"})
         environment = Pty(("/bin/sh",), environment={"A": "b"})._environment()
-        self.assertEqual(environment, {"TERM": "xterm-256color", "PATH": "/bin", "LANG": "C", "A": "b"})
+        terminal = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+        self.assertEqual(environment, {**terminal, "PATH": "/bin", "LANG": "C", "A": "b"})
 
     def test_started(self) -> None:
         """The command is started as it stands, without a shell, in its directory, in a terminal of its size."""
@@ -260,6 +264,32 @@ class Settings(SynchronousTestCase):
         self.assertEqual((environment["A"], options), ("b", {"usePTY": True}))
         self.assertEqual(sizes, [bytes([25, 0, 81, 0, 0, 0, 0, 0])])
         self.assertEqual((umasks, os.umask(0o077), modes), ([0o022], 0o077, [0o40000]))
+
+    def test_erased(self) -> None:
+        """Backspace takes a whole letter where the terminal edits lines itself."""
+        outer, inner = os.openpty()
+        self.addCleanup(os.close, outer)
+        self.addCleanup(os.close, inner)
+        set_utf8(outer)
+        os.write(outer, "wĤ\x7f語\x7fx\n".encode())
+        self.assertEqual(os.read(inner, 100), b"wx\n")
+
+    def test_umask(self) -> None:
+        """The mask of modes is the target's, 022 if it names none; no decimal number, nor a part, passes for one."""
+        masks: list[int] = []
+
+        class Reactor(Clock):
+            def spawnProcess(self, protocol: PtyProtocol, *arguments: Any, **options: Any) -> None:
+                masks.append(os.umask(0o077))
+                raise OSError("enough")
+
+        self.addCleanup(os.umask, os.umask(0o077))
+        for settings in (Pty(("/bin/sh",)), Pty(("/bin/sh",), umask="0027")):
+            self.failureResultOf(Deferred.fromCoroutine(settings.connect(Reactor(), Terms())), TargetError)
+        self.assertEqual(masks, [0o022, 0o027])
+        for wrong in (22, "22", "089", "1777", "0x1f", "{x}", "022\n"):
+            table = {"kind": "pty", "command": ["sh"], "umask": wrong, "parts": {"x": ".*"}}
+            self.assertRaises(ValueError, read_entry, "{x}", table)
 
     def test_none_left(self) -> None:
         """Where no pseudo-terminal can be had the refusal says so, although the error has no number."""
