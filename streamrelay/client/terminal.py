@@ -23,7 +23,7 @@ class Terminal:
 
     def enter(self, reactor: Any) -> None:
         self._before = termios.tcgetattr(sys.stdin)
-        tty.setraw(sys.stdin)
+        tty.setraw(sys.stdin, termios.TCSANOW)  # by itself it drops what was typed before
         signal.signal(signal.SIGWINCH, lambda *_: reactor.callFromThread(self._tell_size))
         reactor.callLater(0, self._tell_size)
 

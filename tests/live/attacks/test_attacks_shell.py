@@ -156,8 +156,8 @@ class Shells(LiveTest):
         self.assertEqual(self.said(sudo, "grep -h NoNewPrivs /proc/self/status"), "NoNewPrivs:\t0\n0")
 
     def test_ends(self) -> None:
-        """A command's status and output come, also where its job in the background has the terminal; a client who leaves
-        hangs its group up, and its agent's end ends all."""
+        """A command's status and output come, also where a job in the background has the terminal; a client who
+        leaves hangs its group up, and its agent's end ends all."""
         ended = self.shell("exit")
         ended.expect("bye\r\n")
         self.assertEqual(close_code(ended.leg), 1000)

@@ -50,7 +50,8 @@ async def start_exec(
 ) -> "ExecConnection":
     """Start a command in a container, in a terminal of its own; or raise `TargetError`."""
     mark = f"{MARK}={token_hex(16)}"
-    settings = exec_settings(command, user, [*(f"{name}={value}" for name, value in VARIABLES.items()), mark], terminal=True)
+    variables = [f"{name}={value}" for name, value in VARIABLES.items()]
+    settings = exec_settings(command, user, [*variables, mark], terminal=True)
     name = await api.create_exec(container, settings)
     body = msgspec.json.encode({"Detach": False, "Tty": True})
     marked = Marked(api, container, user, mark)

@@ -1,7 +1,7 @@
 """Terminals whose command has ended, while others still have them open: they never end by themselves.
 
-A shell's jobs in the background, and whatever has left its session, may have the terminal for ever. What the command has
-said is there within moments of its end; so the terminal is read until it is silent, and hung up then.
+A shell's jobs in the background, and whatever has left its session, may have the terminal for ever. What the command
+has said is there within moments of its end; so the terminal is read until it is silent, and hung up then.
 """
 
 from collections.abc import Callable

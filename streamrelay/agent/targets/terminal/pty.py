@@ -28,7 +28,7 @@ class Pty(Kind, frozen=True, tag="pty"):
     size: tuple[int, int] = (80, 24)
     """Columns and rows until the client says otherwise."""
     umask: Annotated[str, Meta(pattern=r"^0?[0-7]{3}\Z")] = "022"
-    """The mask of modes for files that the command makes, in octal; the agent's own, 077 of a daemon, is not for users."""
+    """The mask of modes for files that the command makes, in octal; a daemon's own is 077."""
     user: str = ""
     """The user who runs it; empty: the agent's own."""
     groups: tuple[str, ...] = ()
