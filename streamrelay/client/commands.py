@@ -183,13 +183,13 @@ async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
     from streamrelay.client.log_text import LogText
     from streamrelay.client.stdio import StdioConnection
     from streamrelay.client.stream import ClientStream, open_stream
-    from streamrelay.client.terminal import Terminal
+    from streamrelay.client.terminal import Terminal, takes_terminal
 
     api, dialler = _api(arguments, reactor), _dialler(arguments, reactor)
     opened, leg = await open_stream(api, dialler, arguments.host, arguments.target)
     if arguments.verbose:
         say(f"connected to {arguments.target} of {arguments.host}, stream {opened.stream}")
-    terminal = Terminal(leg) if opened.kind == "pty" and sys.stdin.isatty() else None
+    terminal = Terminal(leg) if takes_terminal(opened) and sys.stdin.isatty() else None
     local = StdioConnection(reactor)
     if opened.viewer == "log" and os.isatty(local.destination):
         local.text = LogText()

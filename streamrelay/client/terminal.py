@@ -9,9 +9,15 @@ from typing import Any
 
 from attrs import define
 
+from streamrelay.client.platform_api import OpenedStream
 from streamrelay.protocol import codec
 from streamrelay.protocol.control import Control
 from streamrelay.websocket.connection import FramedConnection
+
+
+def takes_terminal(opened: OpenedStream) -> bool:
+    """Tell whether a stream takes the user's terminal: a command does, which one can leave by ending it."""
+    return opened.kind == "pty" or (opened.kind == "container" and opened.viewer == "terminal")
 
 
 @define(eq=False)

@@ -7,7 +7,23 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.client.terminal import Terminal
+from streamrelay.client.platform_api import OpenedStream
+from streamrelay.client.terminal import Terminal, takes_terminal
+
+
+class Shown(SynchronousTestCase):
+    """Targets that take the user's terminal."""
+
+    def test_shown(self) -> None:
+        """A command takes it, in a container, too; of a service nobody knows how to leave it: Ctrl-C stays ours."""
+        for kind, viewer, takes in (
+            ("pty", "terminal", True),
+            ("container", "terminal", True),
+            ("container", "log", False),
+            ("tcp", "terminal", False),
+        ):
+            opened = OpenedStream("s" * 22, "wss://relay.example/client", kind, viewer)
+            self.assertIs(takes_terminal(opened), takes, (kind, viewer))
 
 
 class Typed(SynchronousTestCase):
