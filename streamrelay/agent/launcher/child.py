@@ -8,13 +8,12 @@ import pwd
 import resource
 import shutil
 import signal
-import struct
 import termios
 from contextlib import suppress
 from typing import Final, NoReturn
 
 from streamrelay.agent.targets.terminal.pty import Pty
-from streamrelay.agent.targets.terminal.surroundings import VARIABLES, set_utf8
+from streamrelay.agent.targets.terminal.surroundings import VARIABLES, prepare
 
 SOFT: Final = {resource.RLIMIT_NOFILE: 1024, resource.RLIMIT_CORE: 0}
 """Descriptors and bytes of a core dump; the hard limits stay."""
@@ -78,9 +77,7 @@ def _take(terminal: int, size: tuple[int, int]) -> None:
     """Make the terminal the one of a new session, and set it up."""
     os.setsid()
     fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
-    columns, rows = size
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-    set_utf8(terminal)
+    prepare(terminal, size)
     for descriptor in range(3):
         os.dup2(terminal, descriptor)
 

@@ -7,7 +7,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.protocol import Factory
 
 from streamrelay.datapath.plain import PlainConnection, PlainProtocol
-from streamrelay.errors import TargetError
+from streamrelay.errors import TargetError, first_line
 from streamrelay.protocol.close import CloseCode, outcome
 from streamrelay.protocol.summons import Refusal
 
@@ -31,9 +31,9 @@ async def connected(attempt: "Deferred[Any]", where: str) -> PlainConnection:
         raise TargetError(Refusal.TARGET_UNREACHABLE, f"{where}: timed out waiting for an answer") from None
     except (error.ConnectError, error.DNSLookupError, OSError) as failure:
         code = Refusal.TARGET_REFUSED if _refused(failure) else Refusal.TARGET_UNREACHABLE
-        raise TargetError(code, f"{where}: {_first_line(failure)}") from None
+        raise TargetError(code, f"{where}: {first_line(failure)}") from None
     except ValueError as failure:  # what Twisted, or IDNA, takes for no name
-        raise TargetError(Refusal.TARGET_UNREACHABLE, f"{where}: {_first_line(failure)}") from None
+        raise TargetError(Refusal.TARGET_UNREACHABLE, f"{where}: {first_line(failure)}") from None
     connection: PlainConnection = protocol.connection
     try:
         protocol.transport.getHandle().getpeername()
@@ -46,8 +46,3 @@ async def connected(attempt: "Deferred[Any]", where: str) -> PlainConnection:
 def _refused(failure: Exception) -> bool:
     number = getattr(failure, "osError", None) or getattr(failure, "errno", None)
     return number in (2, 13, 111)  # no such file, permission denied, connection refused
-
-
-def _first_line(failure: Exception) -> str:
-    lines = (getattr(failure, "strerror", None) or str(failure)).strip().rstrip(".").splitlines()
-    return lines[0][:200] if lines else type(failure).__name__

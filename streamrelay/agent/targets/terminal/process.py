@@ -1,10 +1,7 @@
 """A process behind its terminal, as a connection: it is killed with its process group when the stream ends."""
 
-import fcntl
 import os
 import signal
-import struct
-import termios
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -18,6 +15,7 @@ from twisted.python.failure import Failure
 
 from streamrelay.agent.targets.terminal.keys import EndOfInput, told_size
 from streamrelay.agent.targets.terminal.linger import Linger
+from streamrelay.agent.targets.terminal.surroundings import set_size
 from streamrelay.datapath.channel import TransportChannel
 from streamrelay.datapath.connection import Connection, Drain, Feed
 from streamrelay.protocol import codec
@@ -55,7 +53,7 @@ class PtyConnection:
 
     def resize(self, columns: int, rows: int) -> None:
         if self._exit is None and not self.process.disconnected:  # else its descriptor may be another's
-            fcntl.ioctl(self.process.fileno(), termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+            set_size(self.process.fileno(), columns, rows)
 
     @property
     def unsent(self) -> int:

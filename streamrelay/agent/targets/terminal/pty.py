@@ -10,9 +10,10 @@ from msgspec import Meta
 
 from streamrelay.agent.targets.kind import PART, Kind, Launcher, Target
 from streamrelay.agent.targets.terminal.process import PtyConnection, PtyProtocol
-from streamrelay.agent.targets.terminal.surroundings import VARIABLES, set_utf8
+from streamrelay.agent.targets.terminal.spawned import Spawned
+from streamrelay.agent.targets.terminal.surroundings import VARIABLES
 from streamrelay.datapath.connection import Connection
-from streamrelay.errors import TargetError
+from streamrelay.errors import TargetError, first_line
 from streamrelay.protocol.summons import Refusal, Terms, Viewer
 
 
@@ -80,18 +81,11 @@ class Pty(Kind, frozen=True, tag="pty"):
         if not os.path.isdir(self.directory):
             raise TargetError(Refusal.TARGET_REFUSED, f"{self.directory}: no such directory")
         connection = PtyConnection(reactor)
-        protocol = PtyProtocol(connection)
-        own = os.umask(self.mask)
+        protocol, environment = PtyProtocol(connection), self._environment()
         try:
-            reactor.spawnProcess(
-                protocol, program, list(self.command), self._environment(), self.directory, usePTY=True
-            )
+            Spawned(reactor, protocol, program, self.command, environment, self.directory, self.size, self.mask)
         except OSError as error:
-            raise TargetError(Refusal.TARGET_REFUSED, f"{program}: {error.strerror or error}") from None
-        finally:
-            os.umask(own)
-        set_utf8(connection.process.fileno())
-        connection.resize(*self.size)
+            raise TargetError(Refusal.TARGET_REFUSED, f"{program}: {first_line(error)}") from None
         return connection
 
     def _environment(self) -> dict[str, str]:

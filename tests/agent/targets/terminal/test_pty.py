@@ -2,9 +2,8 @@
 
 import fcntl
 import os
+import pty
 import signal
-import termios
-from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessDone, ProcessTerminated
@@ -16,14 +15,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamrelay.agent.catalogue import read_entry
 from streamrelay.agent.targets.terminal.process import PtyConnection, PtyProtocol, exit_status
 from streamrelay.agent.targets.terminal.pty import Pty
-from streamrelay.agent.targets.terminal.surroundings import set_utf8
+from streamrelay.agent.targets.terminal.surroundings import prepare
 from streamrelay.errors import TargetError
 from streamrelay.protocol.close import FINISHED
 from streamrelay.protocol.summons import Refusal, Terms
 from tests.documented import KILL_AFTER, PTY_LINGER, PTY_SILENCE
 from tests.fakes.channels import FakeTransport
 from tests.fakes.connections import Ear
-from tests.fakes.files import folder
 
 
 class FakeProcess(FakeTransport):
@@ -216,7 +214,7 @@ class Processes(Case):
 
 
 class Settings(SynchronousTestCase):
-    """What is started, and what can't be."""
+    """Settings, and what they can't start."""
 
     def refused(self, settings: Pty) -> str:
         work = Deferred.fromCoroutine(settings.connect(MemoryReactorClock(), Terms()))
@@ -237,56 +235,18 @@ class Settings(SynchronousTestCase):
         terminal = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
         self.assertEqual(environment, {**terminal, "PATH": "/bin", "LANG": "C", "A": "b"})
 
-    def test_started(self) -> None:
-        """The command is started as it stands, without a shell, in its directory, in a terminal of its size."""
-        started: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
-        sizes: list[bytes] = []
-        umasks: list[int] = []
-        modes: list[int] = []
-        self.patch(termios, "tcgetattr", lambda descriptor: [0, 0])
-        self.patch(termios, "tcsetattr", lambda descriptor, when, new: modes.append(new[0]))
-        self.addCleanup(os.umask, os.umask(0o077))
-        process = FakeProcess()
-        self.patch(fcntl, "ioctl", lambda descriptor, what, size: sizes.append(size))
-
-        class Reactor(Clock):
-            def spawnProcess(self, protocol: PtyProtocol, *arguments: Any, **options: Any) -> None:
-                started.append((arguments, options))
-                umasks.append(os.umask(0o077))
-                os.umask(umasks[0])
-                protocol.makeConnection(process)
-
-        where = str(folder(self))
-        settings = Pty(("/bin/sh", "-c", "$x; y"), where, {"A": "b"}, (81, 25))
-        self.successResultOf(Deferred.fromCoroutine(settings.connect(Reactor(), Terms())))
-        [((program, command, environment, directory), options)] = started
-        self.assertEqual((program, command, directory), ("/bin/sh", ["/bin/sh", "-c", "$x; y"], where))
-        self.assertEqual((environment["A"], options), ("b", {"usePTY": True}))
-        self.assertEqual(sizes, [bytes([25, 0, 81, 0, 0, 0, 0, 0])])
-        self.assertEqual((umasks, os.umask(0o077), modes), ([0o022], 0o077, [0o40000]))
-
     def test_erased(self) -> None:
         """Backspace takes a whole letter where the terminal edits lines itself."""
         outer, inner = os.openpty()
         self.addCleanup(os.close, outer)
         self.addCleanup(os.close, inner)
-        set_utf8(outer)
+        prepare(outer, (80, 24))
         os.write(outer, "wĤ\x7f語\x7fx\n".encode())
         self.assertEqual(os.read(inner, 100), b"wx\n")
 
     def test_umask(self) -> None:
-        """The mask of modes is the target's, 022 if it names none; no decimal number, nor a part, passes for one."""
-        masks: list[int] = []
-
-        class Reactor(Clock):
-            def spawnProcess(self, protocol: PtyProtocol, *arguments: Any, **options: Any) -> None:
-                masks.append(os.umask(0o077))
-                raise OSError("enough")
-
-        self.addCleanup(os.umask, os.umask(0o077))
-        for settings in (Pty(("/bin/sh",)), Pty(("/bin/sh",), umask="0027")):
-            self.failureResultOf(Deferred.fromCoroutine(settings.connect(Reactor(), Terms())), TargetError)
-        self.assertEqual(masks, [0o022, 0o027])
+        """The mask of modes is octal, as a string: no decimal number, nor a part of the name, passes for one."""
+        self.assertEqual([Pty(("sh",)).mask, Pty(("sh",), umask="0027").mask], [0o022, 0o027])
         for wrong in (22, "22", "089", "1777", "0x1f", "{x}", "022\n"):
             table = {"kind": "pty", "command": ["sh"], "umask": wrong, "parts": {"x": ".*"}}
             self.assertRaises(ValueError, read_entry, "{x}", table)
@@ -294,13 +254,11 @@ class Settings(SynchronousTestCase):
     def test_none_left(self) -> None:
         """Where no pseudo-terminal can be had the refusal says so, although the error has no number."""
 
-        class Reactor(Clock):
-            def spawnProcess(self, *arguments: Any, **options: Any) -> None:
-                raise OSError("out of pty devices")
+        def fail() -> tuple[int, int]:
+            raise OSError("out of pty devices")
 
-        work = Deferred.fromCoroutine(Pty(("/bin/sh",)).connect(Reactor(), Terms()))
-        error = self.failureResultOf(work, TargetError).value
-        self.assertEqual(error.reason, "/bin/sh: out of pty devices")
+        self.patch(pty, "openpty", fail)
+        self.assertEqual(self.refused(Pty(("/bin/sh",))), "/bin/sh: out of pty devices")
 
     def test_check(self) -> None:
         """A command has at least a program."""
