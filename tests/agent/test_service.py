@@ -233,6 +233,21 @@ class Summoned(Case):
         self.assertEqual([answer.refused for answer in self.answers()], [Refusal.DIAL_FAILED])
         self.assertTrue(self.target.made[0].aborted)
 
+    def test_other_agents(self) -> None:
+        """Word that another agent answers as this host is said in the log; a stop ends the matter."""
+        heard = Heard(self)
+        self.assertEqual(self.agent.namesakes.own, "")  # a daemon has no process yet
+        self.agent.namesakes.start()
+        own = self.agent.namesakes.own
+        word = {"agents": [own, "vm-b"], "jti": "j" * 22, "exp": 1020.0}
+        self.agent._told_to_end(Message(codec.encode(word), ""))
+        [line] = heard.lines
+        self.assertIn("another agent answers as web-1, too: vm-b;", line)
+        self.assertRegex(own, r"^.+, process \d+, since 1970-01-01T00:16:40\.000000Z\Z")
+        self.agent.stopService()
+        self.assertEqual((len(heard.lines), self.agent.namesakes.own), (1, ""))
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
     def test_our_fault(self) -> None:
         """An error of ours is answered, logged once, and the next summons is followed."""
         self.target.error = ZeroDivisionError()
