@@ -11,6 +11,12 @@ def printable(text: str, most: int | None = 200) -> str:
     return "".join(mark if mark.isprintable() else "?" for mark in text)
 
 
+def first_line(error: BaseException) -> str:
+    """Return an error's own words as one line for people, or its name if it has none."""
+    lines = (getattr(error, "strerror", None) or str(error)).strip().rstrip(".").splitlines()
+    return printable(lines[0]) if lines else type(error).__name__
+
+
 class ConfigError(Exception):
     """Fault of a setting or a file; the text says which, where, and what was expected. The program doesn't start."""
 

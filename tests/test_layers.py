@@ -147,6 +147,7 @@ class House(SynchronousTestCase):
                 "bus.nats_client",
                 "datapath.socket_channel",
                 "datapath.tls_channel",
+                "platform.namesakes",
                 "platform.shared_answer",
                 "program.reactor",
             },

@@ -13,6 +13,7 @@ from streamrelay import __version__
 from streamrelay.agent.catalogue import Catalogue
 from streamrelay.agent.config import AgentConfig
 from streamrelay.agent.followed import Memory, NothingKept
+from streamrelay.agent.namesakes import Namesakes
 from streamrelay.agent.state import take_up
 from streamrelay.agent.streams import Streams
 from streamrelay.agent.summonses import MEMORY, Pending, Summonses
@@ -21,7 +22,7 @@ from streamrelay.bus.discovery import Discovery
 from streamrelay.logs import Logger
 from streamrelay.protocol import codec
 from streamrelay.protocol.subjects import end_subject, event_subject, open_subject
-from streamrelay.protocol.summons import Answer, End, Refusal, Summons
+from streamrelay.protocol.summons import Agents, Answer, End, Refusal, Summons
 from streamrelay.protocol.tokens import Verifier
 
 log = Logger()
@@ -39,6 +40,7 @@ class Agent(Service):
     summonses: Summonses[Message] = field(init=False)
     streams: Streams = field(init=False)
     memory: Memory = field(init=False)
+    namesakes: Namesakes = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         config = self.config
@@ -59,10 +61,13 @@ class Agent(Service):
         self.bus.listen(open_subject(config.host), self._summoned)
         self.bus.listen(end_subject(config.host), self._told_to_end)
         started = datetime.fromtimestamp(self.now(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        Discovery(self.bus, config.host, __version__, started, self.catalogue.infos, self.streams.infos).listen()
+        self.namesakes = Namesakes(self.reactor, config.host, started, self._read_agents)
+        told = (self.catalogue.infos, self.streams.infos, lambda: self.namesakes.own)
+        Discovery(self.bus, config.host, __version__, started, *told).listen()
 
     def startService(self) -> None:
         super().startService()
+        self.namesakes.start()
         log.info(
             "streamrelay {version}: agent of {host}, {count} targets, {mode} summonses",
             version=__version__,
@@ -84,6 +89,7 @@ class Agent(Service):
 
     def stopService(self) -> "Deferred[None]":
         super().stopService()
+        self.namesakes.stop()
         return Deferred.fromCoroutine(self._stop())
 
     # -- discovery and events --------------------------------------------------------------------------------
@@ -132,7 +138,12 @@ class Agent(Service):
             if message.wants_answer:
                 self.bus.publish(message.reply, codec.encode(answer))
 
+    def _read_agents(self, data: bytes) -> Agents:
+        return self.summonses.read(data, "agents", Agents)
+
     def _told_to_end(self, message: Message) -> None:
+        if self.namesakes.told(message.data):
+            return
         try:
             end = self.summonses.read(message.data, "end", End)
         except ValueError as error:

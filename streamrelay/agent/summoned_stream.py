@@ -12,7 +12,7 @@ from streamrelay.agent.waiting_leg import WaitingLeg
 from streamrelay.datapath.connection import Connection, Drain, Feed
 from streamrelay.datapath.limits import Bounds
 from streamrelay.datapath.splice import Splice
-from streamrelay.errors import TargetError
+from streamrelay.errors import TargetError, first_line
 from streamrelay.logs import Logger
 from streamrelay.protocol.close import CloseCode, Outcome
 from streamrelay.protocol.summons import Refusal, StreamInfo, Summons
@@ -81,6 +81,8 @@ class SummonedStream:
             if self.summons.view:
                 check_view(target.viewer)
             connection = await self._connect(target)
+        except (OSError, ValueError, OverflowError) as error:  # of a name, a path, an argument of the target
+            raise TargetError(Refusal.TARGET_REFUSED, f"{self.summons.target}: {first_line(error)}") from None
         except TargetError as error:
             if error.detail:
                 log.warn("stream {name}: {detail}", name=self.summons.stream, detail=error.detail)

@@ -8,7 +8,7 @@ from attrs import define, field
 
 from streamrelay.protocol import codec
 from streamrelay.protocol.limits import CLOCK_SKEW, SUMMONS_LIFE
-from streamrelay.protocol.summons import Answer, End, Summons
+from streamrelay.protocol.summons import Agents, Answer, End, Summons
 from streamrelay.protocol.tokens import TokenError, Verifier
 
 MEMORY: Final = 2 * (SUMMONS_LIFE + CLOCK_SKEW)
@@ -16,7 +16,7 @@ MEMORY: Final = 2 * (SUMMONS_LIFE + CLOCK_SKEW)
 LONGEST: Final = 16384
 """Bytes of a summons at most."""
 
-Request = TypeVar("Request", Summons, End)
+Request = TypeVar("Request", Summons, End, Agents)
 Asker = TypeVar("Asker")
 
 

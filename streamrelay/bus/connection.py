@@ -150,11 +150,14 @@ class Bus:
             raise Down(str(error)) from None
         return message.data
 
-    async def gather(self, subject: str, data: bytes = b"") -> Gathered:
-        """The answers of all who listen; `Down` if the bus was lost meanwhile, as then nobody knows what is missing."""
+    async def gather(self, subject: str, data: bytes = b"", patient: bool = False) -> Gathered:
+        """The answers of all who listen; `Down` if the bus was lost meanwhile, as then nobody knows what is missing.
+
+        If `patient`, also the further answers of those who give more than one; that takes three seconds.
+        """
         client, losses, dropped = self._standing(), self._losses, self._dropped
         try:
-            found = await gather(client, subject, data, self._known.get(subject, frozenset()))
+            found = await gather(client, subject, data, self._known.get(subject, frozenset()), patient)
         except nats_errors.Error as error:
             raise Down(str(error)) from None
         # nats-py connects again by itself, but answers that were sent meanwhile never come.

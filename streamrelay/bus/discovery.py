@@ -14,7 +14,7 @@ from attrs import define
 from streamrelay.bus.connection import Message
 from streamrelay.protocol import codec
 from streamrelay.protocol.subjects import ALL_STREAMS, ALL_TARGETS, SERVICE, streams_subject
-from streamrelay.protocol.summons import HostAnswer
+from streamrelay.protocol.summons import HostAnswer, HostQuestion
 
 Make = Callable[[], Any]
 """Maker of an answer, which becomes JSON."""
@@ -46,6 +46,8 @@ class Discovery:
     """Time at which the agent started: RFC 3339 in UTC, with microseconds."""
     targets: Make
     streams: Make
+    agent: Callable[[], str] = lambda: ""
+    """Maker of this agent's own name among those of its host; empty while it stops."""
 
     def listen(self) -> None:
         """Subscribe to all questions; to be called before the bus is started."""
@@ -61,12 +63,16 @@ class Discovery:
             self.bus.publish(message.reply + suffix, codec.encode(make()))
 
     def _tell_targets(self, message: Message) -> None:
-        """Platforms that send `HOST_QUESTION` get a `HostAnswer`, older ones, which send nothing, the targets alone."""
-        make = self._host if message.data else self.targets
+        """Platforms that send a `HostQuestion` get a `HostAnswer`; older ones, which send nothing, the targets."""
+        make = partial(self._host, message.data) if message.data else self.targets
         self._tell(make, f".{self.host}", message)
 
-    def _host(self) -> HostAnswer:
-        return HostAnswer(tuple(self.targets()), self.version)
+    def _host(self, data: bytes) -> HostAnswer:
+        try:
+            question = codec.decode(data, HostQuestion)
+        except ValueError:  # of a platform that is newer than we
+            question = HostQuestion()
+        return HostAnswer(tuple(self.targets()) if question.targets else (), self.version, self.agent())
 
     # -- ADR-32 ----------------------------------------------------------------------------------------------
 

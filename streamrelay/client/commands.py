@@ -15,6 +15,7 @@ from streamrelay.protocol.close import EXPLAIN, CloseCode
 from streamrelay.protocol.names import is_host, is_loopback
 
 BROKE, USAGE, OFFLINE, DENIED, TARGET, UNREACHED = 1, 2, 3, 4, 5, 6
+INTERRUPTED: Final = 130
 PIPE: Final = 141
 """Exit status that shells tell of programs which SIGPIPE has ended: 128 + 13."""
 
@@ -94,7 +95,7 @@ def _run(arguments: argparse.Namespace, command: Any) -> int:
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         reactor.callWhenRunning(signal.signal, number, lambda *_: reactor.callFromThread(stop_reactor, reactor))
     reactor.run()
-    return status[0] if status else 130
+    return status[0] if status else INTERRUPTED
 
 
 async def _told(work: Coroutine[Any, Any, int]) -> int:
@@ -182,14 +183,22 @@ async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
     """Open one stream on standard input and output, and return the status with which it ended."""
     from streamrelay.client.log_text import LogText
     from streamrelay.client.stdio import StdioConnection
-    from streamrelay.client.stream import ClientStream, open_stream
-    from streamrelay.client.terminal import Terminal
+    from streamrelay.client.stream import ClientStream, Opening
+    from streamrelay.client.terminal import Terminal, takes_terminal
 
     api, dialler = _api(arguments, reactor), _dialler(arguments, reactor)
-    opened, leg = await open_stream(api, dialler, arguments.host, arguments.target)
+    opening = Opening(api, dialler, arguments.host, arguments.target)
+    interrupted = reactor.addSystemEventTrigger("before", "shutdown", opening.give_up)
+    try:
+        opened, leg = await opening.done
+    except Exception:
+        if opening.given_up:
+            return INTERRUPTED
+        raise
+    reactor.removeSystemEventTrigger(interrupted)
     if arguments.verbose:
         say(f"connected to {arguments.target} of {arguments.host}, stream {opened.stream}")
-    terminal = Terminal(leg) if opened.kind == "pty" and sys.stdin.isatty() else None
+    terminal = Terminal(leg) if takes_terminal(opened) and sys.stdin.isatty() else None
     local = StdioConnection(reactor)
     if opened.viewer == "log" and os.isatty(local.destination):
         local.text = LogText()

@@ -24,6 +24,9 @@ T = TypeVar("T")
 GOODBYE: Final = 0.1
 """Seconds in which a close frame gets out when the program is stopped."""
 
+END_TIME: Final = 2.0
+"""Seconds in which the platform may end a stream whose leg isn't there."""
+
 LOOK: Final = 1.0
 """Seconds between two looks whether those who wait for their streams are still there."""
 
@@ -88,7 +91,40 @@ async def open_stream(
     """Open a stream, and return the platform's answer and the leg; `PlatformError` or `DialError` if there is none, and
     `Unwanted` if it is no longer `wanted` when its turn comes."""
     opened = await api.open(host, target, wanted)
-    return opened, await dialler.dial(opened.url)
+    try:
+        return opened, await dialler.dial(opened.url)
+    except Exception:  # also of who is cancelled: nobody comes, and the target would wait
+        ending = Deferred.fromCoroutine(api.end(opened.stream)).addTimeout(END_TIME, api.reactor)
+        await ending.addErrback(lambda failure: None)
+        raise
+
+
+@define(eq=False)
+class Opening:
+    """The opening of one stream, which may be given up."""
+
+    api: PlatformApi
+    dialler: Dialler
+    host: str
+    target: str
+    done: "Deferred[tuple[OpenedStream, Any]]" = field(init=False)
+    given_up: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        self.done = Deferred.fromCoroutine(open_stream(self.api, self.dialler, self.host, self.target))
+
+    def give_up(self) -> "Deferred[None]":
+        """Want it no longer; return when nothing is left of it, or after `END_TIME`."""
+        over: Deferred[None] = Deferred()
+        self.given_up = True
+
+        def told(result: T) -> T:
+            over.callback(None)
+            return result
+
+        self.done.addBoth(told)
+        self.done.cancel()
+        return over
 
 
 class LocalPort(Factory):

@@ -9,9 +9,15 @@ from typing import Any
 
 from attrs import define
 
+from streamrelay.client.platform_api import OpenedStream
 from streamrelay.protocol import codec
 from streamrelay.protocol.control import Control
 from streamrelay.websocket.connection import FramedConnection
+
+
+def takes_terminal(opened: OpenedStream) -> bool:
+    """Tell whether a stream takes the user's terminal: a command does, which one can leave by ending it."""
+    return opened.kind == "pty" or (opened.kind == "container" and opened.viewer == "terminal")
 
 
 @define(eq=False)
@@ -23,7 +29,7 @@ class Terminal:
 
     def enter(self, reactor: Any) -> None:
         self._before = termios.tcgetattr(sys.stdin)
-        tty.setraw(sys.stdin)
+        tty.setraw(sys.stdin, termios.TCSANOW)  # by itself it drops what was typed before
         signal.signal(signal.SIGWINCH, lambda *_: reactor.callFromThread(self._tell_size))
         reactor.callLater(0, self._tell_size)
 

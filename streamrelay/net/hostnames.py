@@ -1,8 +1,10 @@
-"""Names of machines, with underscores too: resolvers know such names, and private networks have them.
+"""Names of machines, also with underscores or two hyphens at the third place: resolvers know such names, and private
+networks have them.
 
 IDNA has none, and Twisted, which asks it, refuses them before anybody looks them up.
 """
 
+import re
 from typing import Any, Final
 
 from attrs import define
@@ -21,6 +23,11 @@ from streamrelay.net.lookups import Literals
 from streamrelay.net.tls import TlsEndpoint
 from streamrelay.protocol.limits import CONNECT_TIME
 
+LONGEST: Final = 253
+"""Characters of a name at most (RFC 1035 §2.3.4)."""
+_LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_NAME: Final = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}\.?\Z")
+
 NOBODY: Final = "streamrelay.invalid"
 """A name that no certificate is for (RFC 2606 §2): what Twisted is told where it takes a name for none."""
 
@@ -38,11 +45,10 @@ class NamedEndpoint(HostnameEndpoint):
 
     @staticmethod
     def _hostAsBytesAndText(host: bytes | str) -> tuple[bool, bytes, str]:
-        """Do as Twisted does, which asks IDNA, but let each underscore pass as a letter."""
-        if not isinstance(host, str) or not _underscored(host):
+        """Do as Twisted does, which asks IDNA, but let a name that IDNA alone refuses pass."""
+        if not isinstance(host, str) or not _no_idna(host):
             return HostnameEndpoint._hostAsBytesAndText(host)
-        invalid, _, _ = HostnameEndpoint._hostAsBytesAndText(host.replace("_", "x"))
-        return invalid, host.encode("ascii"), host
+        return False, host.encode("ascii"), host
 
 
 @implementer(IOpenSSLClientConnectionCreator)
@@ -58,7 +64,7 @@ class ClientTls:
     def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
         """Make a connection's TLS for Twisted (IOpenSSLClientConnectionCreator), with `fits` as a part of it."""
         connection = self.options.clientConnectionForTLS(tlsProtocol)
-        if _underscored(self.host):
+        if _no_idna(self.host):
             connection.set_tlsext_host_name(self.host.encode("ascii"))
 
         waiting: Any = tlsProtocol
@@ -88,7 +94,7 @@ class ClientTls:
 
 def client_tls(host: str, trust: Any, mine: Any = None) -> ClientTls:
     """Make TLS with a machine whose certificate must be for the name `host`; `mine` is a certificate of ours."""
-    known = NOBODY if _underscored(host) else host
+    known = NOBODY if _no_idna(host) else host
     return ClientTls(host, optionsForClientTLS(known, trust, mine))
 
 
@@ -98,5 +104,8 @@ def endpoint(reactor: Any, host: str, port: int, tls: IOpenSSLClientConnectionCr
     return plain if tls is None else TlsEndpoint(tls, plain, reactor)
 
 
-def _underscored(host: str) -> bool:
-    return "_" in host and host.isascii()
+def _no_idna(host: str) -> bool:
+    """Tell whether this is a name for a resolver, and none for IDNA."""
+    if len(host) > LONGEST or not _NAME.match(host):
+        return False
+    return "_" in host or any(label[2:4] == "--" for label in host.split("."))

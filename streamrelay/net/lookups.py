@@ -21,7 +21,7 @@ from twisted.internet.interfaces import (
 from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
-from streamrelay.errors import Refused
+from streamrelay.errors import Refused, first_line
 from streamrelay.logs import Logger, Seldom
 from streamrelay.net.quotas import ConnectionQuota
 from streamrelay.net.retry import AT_ONCE
@@ -32,6 +32,20 @@ MOST: Final = 32
 """Names of targets that are looked up at once, over which the next one is refused."""
 EACH: Final = AT_ONCE
 """Names that are looked up at once for one user: as many as one native client has under way."""
+
+
+Failed = Callable[[str], None]
+"""Taker of the reason, in one line, for which a name has no address."""
+
+
+def why_unknown(error: Exception, name: str) -> str:
+    """Say in one line why the system knows no address of a name."""
+    number = getattr(error, "errno", None) if isinstance(error, socket.gaierror) else None
+    if number in (socket.EAI_NONAME, socket.EAI_NODATA):
+        return f"no such name: {name}"
+    if number == socket.EAI_AGAIN:
+        return f"the name server gave no answer for {name}"
+    return f"{name}: {first_line(error)}"
 
 
 class Full(Exception):
@@ -82,9 +96,10 @@ class Lookups:
         self._pool.threadFactory = partial(Thread, daemon=True)  # type: ignore[assignment]  # no name holds up the end
         self._pool.start()
 
-    def resolver(self, user: str) -> IHostnameResolver:
-        """Return what resolves names for one user; an empty one has no share of its own."""
-        return UsersLookups(self, user)
+    def resolver(self, user: str, failed: Failed = lambda why: None) -> IHostnameResolver:
+        """Return what resolves names for one user; an empty one has no share of its own. `failed` is called in a
+        thread."""
+        return UsersLookups(self, user, failed)
 
     def take(self, user: str) -> ThreadPool:
         """Take a thread for a user until it is given back; `Full` if none is left: a name that waited would time out
@@ -122,6 +137,7 @@ class UsersLookups:
 
     lookups: Lookups
     user: str
+    failed: Failed
 
     def resolveHostName(
         self,
@@ -142,6 +158,9 @@ class UsersLookups:
     def _look_up(self, *what: Any) -> Any:
         try:
             return self.lookups.getaddrinfo(*what)
+        except Exception as error:  # of which Twisted takes one kind alone for no address
+            self.failed(why_unknown(error, what[0]))
+            return []
         finally:
             self.lookups.give_back(self.user)
 
@@ -153,10 +172,10 @@ def _lookups(reactor: Any) -> Lookups:
     return lookups
 
 
-def of_targets(reactor: Any, user: str) -> IHostnameResolver:
+def of_targets(reactor: Any, user: str, failed: Failed) -> IHostnameResolver:
     """Return the resolver of targets' names for a user, with threads for all; a reactor without threads has its own.
 
     The reactor's own is what relays are found by.
     """
     resolver: IHostnameResolver = reactor.nameResolver
-    return _lookups(reactor).resolver(user) if IReactorThreads.providedBy(reactor) else resolver
+    return _lookups(reactor).resolver(user, failed) if IReactorThreads.providedBy(reactor) else resolver

@@ -12,6 +12,7 @@ from msgspec import Struct, structs
 
 from streamrelay.bus.connection import Bus, Down, Nobody, TooSlow
 from streamrelay.errors import Refused, printable
+from streamrelay.platform.namesakes import Namesakes
 from streamrelay.platform.shared_answer import Shared
 from streamrelay.protocol import codec, tokens
 from streamrelay.protocol.limits import CLOCK_SKEW, CONNECT_TIME, MOST_TARGETS, SUMMONS_LIFE, Limits
@@ -21,6 +22,7 @@ from streamrelay.protocol.summons import (
     HOST_QUESTION,
     LOOKED_AT,
     SPICE_LINKS,
+    WHO_QUESTION,
     Answer,
     HostAnswer,
     HostInfo,
@@ -103,6 +105,7 @@ class Platform:
     clock: Callable[[], float] = time.monotonic
     """Monotonic seconds, for the age of answers."""
     bus: Bus = field(init=False)
+    namesakes: Namesakes = field(init=False)
     _signer: Signer | None = None
     _hosts: Shared[Listing[HostInfo]] = field(init=False)
     _streams: Shared[Listing[StreamInfo]] = field(init=False)
@@ -119,13 +122,16 @@ class Platform:
             certificate=self.nats_certificate,
             inbox=PLATFORM_INBOX,
         )
+        self.namesakes = Namesakes(self._ask_agents, self._tell_agents)
         self._hosts, self._streams = Shared(self._ask_hosts, self.clock), Shared(self._ask_streams, self.clock)
 
     def start(self) -> None:
         """Connect to the bus in the background; to be called inside the running loop."""
         self.bus.start()
+        self.namesakes.start()
 
     async def stop(self) -> None:
+        self.namesakes.stop()
         await self.bus.stop()
 
     async def open(
@@ -208,6 +214,14 @@ class Platform:
         hosts.complete = answers.complete
         return hosts
 
+    async def _ask_agents(self) -> list[tuple[str, HostAnswer]]:
+        """Ask who is there, and return all answers, also several under one name."""
+        answers = await self._gather(ALL_TARGETS, HostAnswer | tuple[TargetInfo, ...], WHO_QUESTION, patient=True)
+        return [(host, told) for host, told in answers if isinstance(told, HostAnswer)]
+
+    def _tell_agents(self, host: str, agents: list[str]) -> None:
+        self.bus.publish(end_subject(host), self._envelope(host, "agents", {"agents": agents}, SUMMONS_LIFE))
+
     async def _ask_streams(self) -> Listing[StreamInfo]:
         answers = await self._gather(ALL_STREAMS, tuple[StreamInfo, ...])
         told = (info for host, infos in answers for info in infos if info.host == host)
@@ -240,15 +254,17 @@ class Platform:
             raise Refused(_STATUS.get(answer.refused, 502), printable(answer.reason), code=answer.refused)
         return answer
 
-    async def _gather(self, subject: str, kind: Any, question: bytes = b"") -> Listing[tuple[str, Any]]:
+    async def _gather(
+        self, subject: str, kind: Any, question: bytes = b"", patient: bool = False
+    ) -> Listing[tuple[str, Any]]:
         """What all agents answer, each by the name of its host, for which the bus vouches; nonsense is left out."""
         try:
-            gathered = await self.bus.gather(subject, question)
+            gathered = await self.bus.gather(subject, question, patient)
         except Down:
             raise Refused(503, "the platform has no connection to NATS", code="bus_down") from None
         found: Listing[tuple[str, Any]] = Listing()
         found.complete = gathered.complete
-        for host, answer in gathered.answers:
+        for host, answer in (*gathered.answers, *gathered.further):
             try:
                 if is_host(host):
                     found.append((host, codec.decode(answer, kind)))

@@ -45,5 +45,9 @@ def strictest(*given: Limits) -> Limits:
     return msgspec.convert(least, Limits)
 
 
+NAMESAKES_EVERY: Final = 30.0
+"""Seconds between two looks of a platform whether hosts have more than one agent."""
+MOST_AGENTS: Final = 8
+"""Agents of one host of which is told."""
 MOST_TARGETS: Final = 2000
 """Targets of one host that are listed; a host that invents many would keep the pages of all users busy."""

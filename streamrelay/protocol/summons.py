@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, Struct
 
 from streamrelay.protocol.control import Place
-from streamrelay.protocol.limits import Bytes, Limits
+from streamrelay.protocol.limits import MOST_AGENTS, Bytes, Limits
 from streamrelay.protocol.names import Host, Stream, Target, Url, Version, Word
 
 
@@ -100,15 +100,38 @@ class TargetInfo(Struct, frozen=True, omit_defaults=True):
     """Viewer that shows the target, one of `VIEWERS`; an agent may know more than we do."""
 
 
+Agent = Annotated[str, Meta(max_length=160)]
+"""One agent among those of its host: machine, process and start, for people."""
+
+
+class HostQuestion(Struct, frozen=True, omit_defaults=True):
+    """A platform's question to all agents; older agents answer to each with all that they have."""
+
+    targets: bool = True
+    """False: nobody wants to know the targets, only who is there."""
+
+
 HOST_QUESTION: Final = b"{}"
 """A platform's question for targets, which is answered with a `HostAnswer`."""
+WHO_QUESTION: Final = b'{"targets":false}'
+"""A platform's question who is there."""
 
 
-class HostAnswer(Struct, frozen=True):
-    """An agent's answer to `HOST_QUESTION`; older agents answer with their targets alone."""
+class HostAnswer(Struct, frozen=True, omit_defaults=True):
+    """An agent's answer to a `HostQuestion`; older agents answer with their targets alone."""
 
     targets: tuple[TargetInfo, ...]
     version: Version = ""
+    agent: Agent = ""
+    """The agent that answers; empty if it is too old to say so, or stops."""
+
+
+class Agents(Struct, frozen=True):
+    """Word of a platform to the agents of a host that there are several of them."""
+
+    agents: Annotated[tuple[Agent, ...], Meta(max_length=MOST_AGENTS)]
+    jti: Annotated[str, Meta(min_length=8, max_length=64)]
+    exp: float
 
 
 class HostInfo(Struct, frozen=True):

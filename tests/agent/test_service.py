@@ -1,5 +1,7 @@
 """service.py: from a summons to a splice, without a bus or a relay."""
 
+import errno
+import os
 import re
 from collections.abc import Callable
 from typing import Any
@@ -186,6 +188,28 @@ class Summoned(Case):
         self.assertEqual(self.answers(), [Answer(refused=Refusal.TARGET_REFUSED, reason="nothing listens")])
         self.assertEqual(self.dialler.dialled, [])
 
+    def test_whatever_the_system_says(self) -> None:
+        """Whatever the system, or a library, refuses about a target is told in its words: no error of ours, and no
+        traceback."""
+        heard = Heard(self)
+        for error, words in (
+            *((OSError(number, os.strerror(number), "/x"), os.strerror(number)) for number in errno.errorcode),
+            (OSError("out of pty devices"), "out of pty devices"),
+            (TimeoutError(), "TimeoutError"),
+            (ValueError("embedded null byte"), "embedded null byte"),
+            (OverflowError("port must be 0-65535"), "port must be 0-65535"),
+            ("\ud800".encode, "'utf-8' codec can't encode character '\\ud800' in position 0: surrogates not allowed"),
+        ):
+            if not isinstance(error, Exception):
+                error = self.assertRaises(UnicodeError, error)
+            with self.subTest(repr(error)):
+                self.setUp()
+                self.target.error = error
+                self.summon()
+                self.assertEqual(self.answers(), [Answer(refused=Refusal.TARGET_REFUSED, reason=f"log: {words}")])
+        self.assertNotIn("Traceback", heard.text)
+        self.assertIn("to log refused: log: Permission denied", heard.text)
+
     def test_not_allowed(self) -> None:
         """What only the host's own log may say isn't told to who asked."""
         heard = Heard(self)
@@ -208,6 +232,21 @@ class Summoned(Case):
         self.summon()
         self.assertEqual([answer.refused for answer in self.answers()], [Refusal.DIAL_FAILED])
         self.assertTrue(self.target.made[0].aborted)
+
+    def test_other_agents(self) -> None:
+        """Word that another agent answers as this host is said in the log; a stop ends the matter."""
+        heard = Heard(self)
+        self.assertEqual(self.agent.namesakes.own, "")  # a daemon has no process yet
+        self.agent.namesakes.start()
+        own = self.agent.namesakes.own
+        word = {"agents": [own, "vm-b"], "jti": "j" * 22, "exp": 1020.0}
+        self.agent._told_to_end(Message(codec.encode(word), ""))
+        [line] = heard.lines
+        self.assertIn("another agent answers as web-1, too: vm-b;", line)
+        self.assertRegex(own, r"^.+, process \d+, since 1970-01-01T00:16:40\.000000Z\Z")
+        self.agent.stopService()
+        self.assertEqual((len(heard.lines), self.agent.namesakes.own), (1, ""))
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_our_fault(self) -> None:
         """An error of ours is answered, logged once, and the next summons is followed."""

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamrelay.bus.connection import Message
 from streamrelay.bus.discovery import Discovery
 from streamrelay.protocol.subjects import ALL_STREAMS, ALL_TARGETS
-from streamrelay.protocol.summons import HOST_QUESTION, StreamInfo, TargetInfo
+from streamrelay.protocol.summons import HOST_QUESTION, WHO_QUESTION, StreamInfo, TargetInfo
 from tests.fakes.bus import FakeBus
 
 TARGETS = (TargetInfo("log", "log"),)
@@ -20,10 +20,9 @@ class Answers(SynchronousTestCase):
     """An agent of web-1 on a bus that is a fake."""
 
     def setUp(self) -> None:
-        self.bus = FakeBus()
-        Discovery(
-            self.bus, "web-1", "1.2.3.dev0", "2026-01-01T00:00:00.000000Z", lambda: TARGETS, lambda: STREAMS
-        ).listen()
+        self.bus, self.agent = FakeBus(), "vm-a"
+        told = (lambda: TARGETS, lambda: STREAMS, lambda: self.agent)
+        Discovery(self.bus, "web-1", "1.2.3.dev0", "2026-01-01T00:00:00.000000Z", *told).listen()
 
     def ask(self, subject: str, reply: str = "_INBOX.a", question: bytes = b"") -> list[tuple[str, Any]]:
         self.bus.published.clear()
@@ -41,7 +40,17 @@ class Answers(SynchronousTestCase):
         """A platform that asks for it is told the agent's version with the targets."""
         [(where, told)] = self.ask(ALL_TARGETS, question=HOST_QUESTION)
         self.assertEqual(where, "_INBOX.a.web-1")
-        self.assertEqual(told, {"version": "1.2.3.dev0", "targets": [{"name": "log", "kind": "log"}]})
+        about = {"version": "1.2.3.dev0", "targets": [{"name": "log", "kind": "log"}], "agent": "vm-a"}
+        self.assertEqual(told, about)
+        [(_, told)] = self.ask(ALL_TARGETS, question=b'{"targets":"of a newer platform"}')
+        self.assertEqual(told, about)
+
+    def test_who(self) -> None:
+        """Who asks only who is there is told no targets; an agent that stops tells no name of its own."""
+        [(where, told)] = self.ask(ALL_TARGETS, question=WHO_QUESTION)
+        self.assertEqual((where, told), ("_INBOX.a.web-1", {"version": "1.2.3.dev0", "targets": [], "agent": "vm-a"}))
+        self.agent = ""
+        self.assertNotIn("agent", self.ask(ALL_TARGETS, question=WHO_QUESTION)[0][1])
 
     def test_own(self) -> None:
         """What this host alone is asked is answered where the asker listens."""

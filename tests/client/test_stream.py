@@ -1,17 +1,21 @@
 """stream.py: the native client, its streams and what it asks of the platform."""
 
 from collections.abc import Mapping
+from typing import Any
 
+from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.client import platform_api
 from streamrelay.client.platform_api import PlatformApi, PlatformError, Unwanted
-from streamrelay.client.stream import LOOK, ClientStream, LocalPort, Unserved, WaitingRoom
+from streamrelay.client.stream import LOOK, ClientStream, LocalPort, Opening, Unserved, WaitingRoom
+from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.datapath.plain import PlainConnection
 from streamrelay.net.http_client import FetchDropped, Fetched, FetchError, OutOfDescriptors
 from streamrelay.protocol.close import FINISHED, CloseCode, outcome
+from streamrelay.websocket.client import DialError, Dialler
 from tests.documented import MAX_CONTROL
 from tests.fakes.channels import FakeChannel, FakeTransport
 from tests.fakes.connections import FakeConnection
@@ -75,6 +79,70 @@ class Streams(SynchronousTestCase):
         self.assertTrue(self.leg.paused)
         self.local.drain()
         self.assertFalse(self.leg.paused)
+
+
+@define(eq=False)
+class FakeDialler(Dialler):
+    """A dialler whose one dial ends as the test says."""
+
+    dialling: "Deferred[Any]" = field(factory=Deferred)
+
+    def dial(self, url: str, token: str = "") -> "Deferred[Any]":
+        return self.dialling
+
+
+class Openings(SynchronousTestCase):
+    """Streams that are opened in vain: nobody will come for them."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.fetch = FakeFetch(Fetched(201, b'{"stream":"s1","url":"wss://r/client/t"}'))
+        self.dialler = FakeDialler(self.clock, Heartbeat(self.clock))
+
+    def open(self) -> Opening:
+        api = PlatformApi(self.clock, "https://platform.example/", "srk_x", fetch=self.fetch)
+        return Opening(api, self.dialler, "web-1", "log")
+
+    def asked(self) -> list[tuple[str, str]]:
+        return [(method, url.removeprefix("https://platform.example")) for method, url, *_ in self.fetch.asked]
+
+    def test_opened(self) -> None:
+        """A leg that is there is given with what the platform has answered, and nothing is ended."""
+        opening = self.open()
+        self.dialler.dialling.callback("leg")
+        opened, leg = self.successResultOf(opening.done)
+        self.assertEqual((opened.stream, leg, self.asked()), ("s1", "leg", [("POST", "/v1/streams")]))
+
+    def test_no_leg(self) -> None:
+        """Where the relay can't be reached the stream is ended, and its reason stays the one that is told."""
+        for result in (Fetched(204, b""), Fetched(404, b"{}"), FetchError("gone")):
+            self.setUp()
+            opening = self.open()
+            self.fetch.result = result
+            self.dialler.dialling.errback(DialError("no route"))
+            self.assertEqual(str(self.failureResultOf(opening.done, DialError).value), "no route")
+            self.assertEqual(self.asked()[1:], [("DELETE", "/v1/streams/s1")])
+
+    def test_interrupted(self) -> None:
+        """Who has had enough meanwhile has the stream ended, and waits two seconds for that at most."""
+        opening = self.open()
+        ended: Deferred[Fetched] = Deferred()
+        self.fetch.result = ended
+        given_up = opening.give_up()
+        self.assertEqual((self.asked()[1:], opening.given_up), ([("DELETE", "/v1/streams/s1")], True))
+        self.assertNoResult(given_up)
+        self.clock.advance(2)
+        self.successResultOf(given_up)
+        self.failureResultOf(opening.done)
+
+    def test_interrupted_before(self) -> None:
+        """Before the platform has answered the request is dropped: the platform ends what it has opened by then."""
+        dropped: list[object] = []
+        self.fetch.result = Deferred(dropped.append)
+        opening = self.open()
+        self.successResultOf(opening.give_up())
+        self.failureResultOf(opening.done)
+        self.assertEqual((len(dropped), self.asked()), (1, [("POST", "/v1/streams")]))
 
 
 class Ports(SynchronousTestCase):

@@ -20,6 +20,8 @@ class FakeBus(Bus):
     asked: list[tuple[str, bytes]] = field(factory=list)
     published: list[tuple[str, bytes]] = field(factory=list)
     gathered: list[tuple[str, bytes]] = field(factory=list)
+    further: list[tuple[str, bytes]] = field(factory=list)
+    """Answers beside those which were gathered, for who is patient."""
     complete: bool = True
     listeners: dict[str, Callable[[Message], None]] = field(init=False, factory=dict)
     down: bool = False
@@ -47,8 +49,8 @@ class FakeBus(Bus):
     def listen(self, subject: str, receive: Callable[[Message], None]) -> None:
         self.listeners[subject] = receive
 
-    async def gather(self, subject: str, data: bytes = b"") -> Gathered:
+    async def gather(self, subject: str, data: bytes = b"", patient: bool = False) -> Gathered:
         self.asked.append((subject, data))
         if self.down:
             raise Down("down")
-        return Gathered(self.gathered, self.complete)
+        return Gathered(self.gathered, self.complete, self.further if patient else [])

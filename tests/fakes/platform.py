@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from attrs import define, field
+from twisted.internet.defer import Deferred
 
 from streamrelay.platform import Limits, Opened, Platform
 from streamrelay.platform.platform import TERMS, Listing
@@ -24,6 +25,8 @@ class FakePlatform(Platform):
     """How often for a list."""
     fits: Callable[[str], bool] = is_host
     """Which hosts are for the last one who asked for a list of them."""
+    opening: "Deferred[None] | None" = None
+    """What is waited for before a stream is opened."""
     opened: list[tuple[str, str, str]] = field(factory=list)
     terms: list[Terms] = field(factory=list)
     ended: list[tuple[str, str]] = field(factory=list)
@@ -33,6 +36,8 @@ class FakePlatform(Platform):
     ) -> Opened:
         self.opened.append((user, host, target))
         self.terms.append(terms)
+        if self.opening is not None:
+            await self.opening
         return self._give()
 
     async def hosts(self, fits: Callable[[str], bool] = is_host) -> Listing[HostInfo]:

@@ -57,6 +57,7 @@ class Tls(SynchronousTestCase):
             ("my_host.internal", "my_host.internal"),
             ("my_host.lan.internal", "*.lan.internal"),
             ("ok.internal", "ok.internal"),
+            ("ab--cd.internal", "ab--cd.internal"),
             ("b\xfccher.example", "xn--bcher-kva.example"),
         ):
             self.assertEqual(self.shake(host, certified), "")

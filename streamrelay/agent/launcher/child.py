@@ -8,12 +8,12 @@ import pwd
 import resource
 import shutil
 import signal
-import struct
 import termios
 from contextlib import suppress
 from typing import Final, NoReturn
 
-from streamrelay.agent.targets.terminal.pty import UMASK, Pty, set_utf8
+from streamrelay.agent.targets.terminal.pty import Pty
+from streamrelay.agent.targets.terminal.surroundings import VARIABLES, prepare
 
 SOFT: Final = {resource.RLIMIT_NOFILE: 1024, resource.RLIMIT_CORE: 0}
 """Descriptors and bytes of a core dump; the hard limits stay."""
@@ -41,7 +41,7 @@ def run(settings: Pty, terminal: int, complaints: int) -> NoReturn:
         close_all(3, complaints)
         account = _account(settings.user)
         os.fchown(0, account.pw_uid, -1)
-        _set_limits()
+        _set_limits(settings.mask)
         _become(account, settings)
         _execute(settings, account)
     except OSError as error:
@@ -77,9 +77,7 @@ def _take(terminal: int, size: tuple[int, int]) -> None:
     """Make the terminal the one of a new session, and set it up."""
     os.setsid()
     fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
-    columns, rows = size
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-    set_utf8(terminal)
+    prepare(terminal, size)
     for descriptor in range(3):
         os.dup2(terminal, descriptor)
 
@@ -101,10 +99,10 @@ def _groups(names: tuple[str, ...], own: int) -> list[int]:
     return found
 
 
-def _set_limits() -> None:
+def _set_limits(umask: int) -> None:
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_DFL)
-    os.umask(UMASK)
+    os.umask(umask)
     for what, most in (SOFT | HARD).items():
         hard = resource.getrlimit(what)[1]
         least = most if hard == resource.RLIM_INFINITY else min(most, hard)
@@ -128,7 +126,7 @@ def _become(account: pwd.struct_passwd, settings: Pty) -> None:
 
 def _environment(settings: Pty, account: pwd.struct_passwd) -> dict[str, str]:
     return {
-        "TERM": "xterm-256color",
+        **VARIABLES,
         "PATH": PATH if account.pw_uid else ROOTS_PATH,
         "HOME": account.pw_dir,
         "USER": account.pw_name,

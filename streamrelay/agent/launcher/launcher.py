@@ -17,7 +17,8 @@ from attrs import define, field
 from streamrelay.agent.catalogue import Catalogue
 from streamrelay.agent.launcher import child, keeper
 from streamrelay.agent.launcher.messages import Order, Report
-from streamrelay.agent.targets.terminal.pty import KILL_AFTER, Pty
+from streamrelay.agent.targets.terminal.process import KILL_AFTER
+from streamrelay.agent.targets.terminal.pty import Pty
 from streamrelay.errors import TargetError
 from streamrelay.logs import Logger
 from streamrelay.protocol import codec

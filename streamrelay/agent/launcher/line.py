@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from streamrelay.agent.launcher.messages import Order, Report
-from streamrelay.agent.targets.terminal.pty import PtyConnection
+from streamrelay.agent.targets.terminal.process import PtyConnection
 from streamrelay.errors import TargetError
 from streamrelay.logs import Logger
 from streamrelay.protocol import codec
@@ -67,6 +67,8 @@ class Launched:
         self._status = status
         if self.terminal is None or self.terminal.disconnected:
             self.connection.ended(status)
+        else:
+            self.connection.reaped()
 
     def _received(self, data: bytes) -> None:
         self.connection.channel.dataReceived(data)

@@ -21,9 +21,10 @@ from streamrelay.platform.http import cookies
 from streamrelay.platform.http.assets import pages
 from streamrelay.platform.http.authenticate import Authenticator, Caller, SessionOver
 from streamrelay.platform.http.credentials import read_credentials
+from streamrelay.platform.http.health import Health
 from streamrelay.platform.http.limits import MAX_BODY, BoundedSite, Room
-from streamrelay.platform.http.origin import SAFE, header, share
-from streamrelay.platform.http.responses import send_health, send_json, send_problem
+from streamrelay.platform.http.origin import header, share
+from streamrelay.platform.http.responses import send_json, send_problem
 from streamrelay.platform.platform import Platform
 from streamrelay.protocol import codec
 from streamrelay.protocol.control import Place
@@ -149,6 +150,11 @@ class Streams(ApiResource):
             target=wanted.target,
             host=wanted.host,
         )
+        if request.channel is None:  # nobody knows of it, and its target would wait for nobody
+            log.info(
+                "stream {stream} is ended: {user} has left before the answer", stream=opened.stream, user=user.name
+            )
+            await as_deferred(self.platform.end(wanted.host, opened.stream))
         return 201, opened
 
     async def answer_get(self, request: Request, caller: Caller) -> Result:
@@ -264,23 +270,6 @@ class Root(Resource):
                 child = Missing()
         request.postpath = []
         return child
-
-
-class Health(Resource):
-    """The path ``/health``: tells whoever asks if the platform has its bus, and no more."""
-
-    isLeaf = True
-
-    def __init__(self, platform: Platform) -> None:
-        super().__init__()
-        self.platform = platform
-
-    def render(self, request: Request) -> int:
-        if request.method not in SAFE:
-            send_problem(request, Refused(405, "this path does not take this method"))
-        else:
-            send_health(request, self.platform.bus.connected)
-        return NOT_DONE_YET
 
 
 class Missing(Resource):

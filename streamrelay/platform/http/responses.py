@@ -21,7 +21,7 @@ _TITLES: Final = {
     500: "Internal error",
     502: "The target refused",
     503: "Unavailable",
-    504: "Too slow",
+    504: "Unreachable",
 }
 
 

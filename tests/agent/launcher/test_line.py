@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.agent.launcher.line import Line
 from streamrelay.agent.launcher.messages import Order, Report
-from streamrelay.agent.targets.terminal.pty import PtyConnection
+from streamrelay.agent.targets.terminal.process import PtyConnection
 from streamrelay.errors import TargetError
 from streamrelay.protocol import codec
 from tests.fakes.connections import Ear
@@ -103,6 +103,16 @@ class Lines(SynchronousTestCase):
         self.reactor.advance(3)
         self.assertEqual(self.ear.said[-1], ("gone",))
         self.assertRaises(OSError, os.fstat, terminal)
+
+    def test_held(self) -> None:
+        """Who holds a terminal whose command has ended keeps its stream for half a second of silence, no longer."""
+        self.addCleanup(os.close, self.begin())
+        self.report(Report(1, status=3))
+        self.reactor.advance(0.4)
+        self.assertNotIn(("gone",), self.ear.said)
+        self.reactor.advance(0.1)
+        self.assertEqual(self.ear.said[0], ("control", b'{"exit":3}'))
+        self.assertEqual(self.ear.said[-1], ("gone",))
 
     def test_killed_late(self) -> None:
         """A command that is reaped after its terminal was closed ends its stream then; so does the launcher's end."""

@@ -28,6 +28,7 @@ command = ["sh"]
 user = "nobody"
 groups = ["mail"]
 sudo = true
+umask = "027"
 environment = { PS1 = "" }
 
 [targets.own]
@@ -57,7 +58,7 @@ user = "no-such-user-here"
 """
 
 
-NAMES = "HOME LANG LOGNAME PATH PS1 SHELL TERM USER"
+NAMES = "COLORTERM HOME LANG LOGNAME PATH PS1 SHELL TERM USER"
 """The variables of a shell."""
 
 
@@ -129,10 +130,10 @@ class Shells(LiveTest):
     def test_on_purpose(self) -> None:
         """User, groups, umask, limits, descriptors, no_new_privs and the terminal are set, not inherited."""
         nobody = pwd.getpwnam("nobody")
-        shell, sudo = self.shell("shell"), self.shell("sudo")
+        shell, sudo, own = self.shell("shell"), self.shell("sudo"), self.shell("own")
         wanted = {
             "id -u; id -g; id -Gn": f"{nobody.pw_uid}\n{nobody.pw_gid}\nnogroup\n0",
-            "umask": "0022\n0",
+            "umask; echo $TERM $COLORTERM": "0022\nxterm-256color truecolor\n0",
             "ulimit -c; ulimit -Sn": "0\n1024\n0",
             "awk '/Max processes/ { print $3, $4 }' /proc/self/limits": "4096 4096\n0",
             "awk '$6 == 0' /proc/keys": "0",
@@ -142,19 +143,29 @@ class Shells(LiveTest):
             "find /proc/$$/fd -type l ! -lname '/dev/pts/*' ! -lname /dev/tty": "0",
             "stat -c %U $(tty)": "nobody\n0",
             "stty -a | grep -o -w -e -*iutf8": "iutf8\n0",
+            "echo wĤ\x7f語\x7fx": "wx\n0",
             "stty size; pwd": "24 80\n/\n0",
             "echo $HOME $USER $LOGNAME $SHELL": f"{nobody.pw_dir} nobody nobody {nobody.pw_shell}\n0",
         }
         self.assertEqual({command: self.said(shell, command) for command in wanted}, wanted)
+        alike = [command for command in wanted if command.startswith(("umask", "stty", "echo w"))]
+        self.assertEqual([self.said(own, command) for command in alike], [wanted[command] for command in alike])
+        self.assertEqual(self.said(sudo, "umask"), "0027\n0")
         self.shell("signals").expect("SigBlk:\t0{16}\r\nSigIgn:\t0{16}\r\n")
         self.assertEqual(self.said(sudo, "id -Gn"), "nogroup mail\n0")
         self.assertEqual(self.said(sudo, "grep -h NoNewPrivs /proc/self/status"), "NoNewPrivs:\t0\n0")
 
     def test_ends(self) -> None:
-        """A command's status and output come, a client who leaves hangs its group up, and its agent's end ends all."""
+        """A command's status and output come, also where a job in the background has the terminal; a client who
+        leaves hangs its group up, and its agent's end ends all."""
         ended = self.shell("exit")
         ended.expect("bye\r\n")
         self.assertEqual(close_code(ended.leg), 1000)
+        held = self.shell("shell")
+        held.leg.send(b"sleep 300 & echo job=$!.; exit\n")
+        job = int(held.expect(r"job=(\d+)\.")[1])
+        self.addCleanup(os.kill, job, signal.SIGKILL)
+        self.assertEqual((close_code(held.leg), alive(job)), (1000, True))
         ears = [self.shell("shell") for _ in range(2)]
         pids = [int(self.said(ear, "echo $$").split()[0]) for ear in ears]
         ears[0].leg.close()

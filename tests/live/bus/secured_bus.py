@@ -123,6 +123,8 @@ class User:
         options = {"nkey": pair.public_key.decode(), "sig": signature.decode(), "verbose": True}
         self.welcome = self.say(f"CONNECT {json.dumps({**options, 'headers': True, 'no_responders': True})}")
         self.number = 0
+        self.early: list[tuple[str, str, str]] = []
+        """Messages that came before the answer to a command."""
 
     def say(self, command: str) -> str:
         self.socket.sendall(f"{command}\r\n".encode())
@@ -139,13 +141,17 @@ class User:
 
     def may_hear(self, subject: str) -> bool:
         self.number += 1
-        return self._allowed(self.say(f"SUB {subject} {self.number}"), subject)
+        return self._allowed(f"SUB {subject} {self.number}", subject)
 
     def may_say(self, subject: str, text: str = "", reply: str = "") -> bool:
-        return self._allowed(self.say(f"PUB {subject} {reply} {len(text)}\r\n{text}"), subject)
+        return self._allowed(f"PUB {subject} {reply} {len(text)}\r\n{text}", subject)
 
-    def _allowed(self, answer: str, subject: str) -> bool:
+    def _allowed(self, command: str, subject: str) -> bool:
         """Only the two answers that there are count as one."""
+        answer = self.say(command)
+        while answer.startswith("MSG "):
+            self.early.append(self._read(answer))
+            answer = self.hear()
         if answer == "+OK":
             return True
         if answer.lower().startswith("-err 'permissions violation for"):
@@ -154,7 +160,16 @@ class User:
 
     def message(self) -> tuple[str, str, str]:
         """The next message: its subject, its reply subject and its text."""
-        words = self.hear().split()
+        return self.early.pop(0) if self.early else self._read(self.hear())
+
+    def asked(self, question: bytes) -> str:
+        """The inbox for answers to the next message with this text; a platform asks others by itself."""
+        while (message := self.message())[2] != question.decode():
+            pass
+        return message[1]
+
+    def _read(self, line: str) -> tuple[str, str, str]:
+        words = line.split()
         assert words[0] == "MSG", words
         text = self.lines.read(int(words[-1]) + 2)[:-2].decode()
         return words[1], words[3] if len(words) == 5 else "", text

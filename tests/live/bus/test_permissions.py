@@ -15,6 +15,7 @@ from typing import Any
 import nkeys
 
 from streamrelay.platform.shared_answer import FRESH
+from streamrelay.protocol.summons import HOST_QUESTION
 from streamrelay.protocol.tokens import Signer, new_id
 from tests.live.bus.secured_bus import INBOX, OTHER, LockedTest, User
 from tests.live.support.chain import HOST
@@ -189,7 +190,7 @@ class Whole(LockedTest):
         hushed = False
         for _ in range(3):
             asking = self.ask_hosts()
-            _, inbox, _ = thief.message()
+            inbox = thief.asked(HOST_QUESTION)
             hushed |= thief.may_say(inbox)  # as the server says that nobody is there
             self.assertFalse(thief.may_say(f"{inbox}.{OTHER}", lie))
             self.assertTrue(thief.may_say(f"{inbox}.{HOST}", lie))

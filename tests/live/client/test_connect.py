@@ -219,6 +219,28 @@ class Streams(Command):
         serving.result()
         self.assertEqual(sink.read_bytes(), seeded(3 * MIB))
 
+    def test_interrupted_before_it_is_open(self) -> None:
+        """A Ctrl-C while the target is being connected ends the stream as soon as it is: no target waits for nobody."""
+        listener = self.listen()
+        listener.socket.listen(0)
+        for _ in range(4):  # so that the agent's connection waits
+            waiting = socket.socket()
+            self.addCleanup(waiting.close)
+            waiting.setblocking(False)
+            waiting.connect_ex(("127.0.0.1", listener.port))
+        process = self.start(HOST, listener.target, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+        def targets() -> list[str]:
+            return [stream["target"] for stream in self.common.ask("GET", "/v1/streams").json["streams"]]
+
+        until(lambda: listener.target in targets(), what="the stream")
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.communicate(timeout=WAIT), (None, b""))
+        self.assertEqual(process.returncode, 130)
+        self.addCleanup(Work(lambda: [listener.accept() for _ in range(5)]).join, 1)
+        self.common.platform.wait_for("has left before the answer")
+        until(lambda: listener.target not in targets(), what="the stream's end")
+
     def test_signals_at_once(self) -> None:
         """A hang-up, a SIGTERM and a Ctrl-C at once end the stream in order, without a word."""
         listener = self.listen()

@@ -6,8 +6,10 @@ from typing import Any
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import directlyProvides
 
@@ -23,6 +25,7 @@ from streamrelay.protocol.summons import HostInfo, StreamInfo, TargetInfo, Terms
 from tests.documented import REQUEST_BODY
 from tests.fakes.channels import FakeTransport
 from tests.fakes.files import folder
+from tests.fakes.logs import Heard
 from tests.fakes.platform import FakePlatform
 
 Answer = tuple[int, dict[str, str], str]
@@ -55,7 +58,7 @@ class Case(SynchronousTestCase):
         if self.secure:
             directlyProvides(transport, ISSLTransport)
         transport.peerAddr = IPv4Address("TCP", self.peer, 50000)
-        channel = self.site.buildProtocol(transport.getPeer())
+        self.channel = channel = self.site.buildProtocol(transport.getPeer())
         channel.callLater = self.clock.callLater
         channel.makeConnection(transport)
         channel.dataReceived(data)
@@ -131,6 +134,25 @@ class Streams(Case):
     """/v1/streams"""
 
     wanted = {"host": "web-1", "target": "log/nginx"}
+
+    def test_left(self) -> None:
+        """A stream whose client has left before the answer is ended, as nobody knows it; the log says so. One that was
+        answered lives."""
+        for leaves in (True, False):
+            self.setUp()
+            self.platform.result, self.platform.opening = Opened("s", "wss://relay/client/t", "log", 5.0), Deferred()
+            body, heard = json.dumps(self.wanted), Heard(self)
+            self.send(
+                f"POST /v1/streams HTTP/1.1\r\nHost: platform.example\r\nAuthorization: Bearer {self.key}\r\n"
+                f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+            )
+            if leaves:
+                self.channel.connectionLost(Failure(ConnectionDone()))
+            self.platform.opening.callback(None)
+            self.assertEqual(self.platform.ended, [("web-1", "s")] * leaves)
+            self.assertEqual(
+                [line.endswith("alice has left before the answer") for line in heard.lines][1:], [True] * leaves
+            )
 
     def test_opened(self) -> None:
         """A stream that is granted is opened for the key's holder, and answered 201 with its URL."""

@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from streamrelay.agent.targets.container.api import ApiError, DockerApi, exec_settings
 from streamrelay.agent.targets.container.hijack import hijack
 from streamrelay.agent.targets.terminal.keys import EndOfInput, told_size
+from streamrelay.agent.targets.terminal.surroundings import VARIABLES
 from streamrelay.datapath.connection import Connection, Drain, Feed
 from streamrelay.datapath.plain import PlainConnection
 from streamrelay.errors import TargetError
@@ -49,7 +50,8 @@ async def start_exec(
 ) -> "ExecConnection":
     """Start a command in a container, in a terminal of its own; or raise `TargetError`."""
     mark = f"{MARK}={token_hex(16)}"
-    settings = exec_settings(command, user, ["TERM=xterm-256color", mark], terminal=True)
+    variables = [f"{name}={value}" for name, value in VARIABLES.items()]
+    settings = exec_settings(command, user, [*variables, mark], terminal=True)
     name = await api.create_exec(container, settings)
     body = msgspec.json.encode({"Detach": False, "Tty": True})
     marked = Marked(api, container, user, mark)

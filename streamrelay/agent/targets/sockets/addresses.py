@@ -83,6 +83,10 @@ class Filtered:
     """Reasons why addresses were left out, one for each."""
     passed: int = 0
     """Number of addresses that were not left out."""
+    failed: str = ""
+    """Reason why the name could not be looked up."""
+    looks_up: str = ""
+    """The name, while it is looked up."""
 
     def resolveHostName(
         self,
@@ -94,8 +98,17 @@ class Filtered:
     ) -> IHostResolution:
         """Resolve a name, and give the receiver the allowed addresses alone."""
         address_filter = AddressFilter(self, resolutionReceiver)
-        own = Literals(of_targets(self.reactor, self.user))
+        own = Literals(of_targets(self.reactor, self.user, self._failed))
+        self.looks_up = hostName
         return own.resolveHostName(address_filter, hostName, portNumber, addressTypes, transportSemantics)
+
+    def _failed(self, why: str) -> None:
+        self.failed = why
+
+    @property
+    def unknown(self) -> str:
+        """The reason why no address is known, if that isn't plainly that the name has none."""
+        return self.failed or (f"the name server gave no answer for {self.looks_up}" if self.looks_up else "")
 
 
 @implementer(IResolutionReceiver)
@@ -118,4 +131,5 @@ class AddressFilter:
             self.receiver.addressResolved(address)
 
     def resolutionComplete(self) -> None:
+        self.where.looks_up = ""
         self.receiver.resolutionComplete()

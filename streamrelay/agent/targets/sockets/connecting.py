@@ -1,13 +1,13 @@
 """Connecting of targets that are sockets, and its failures in the words of an answer to a summons."""
 
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet import error
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.protocol import Factory
 
 from streamrelay.datapath.plain import PlainConnection, PlainProtocol
-from streamrelay.errors import TargetError
+from streamrelay.errors import TargetError, first_line
 from streamrelay.protocol.close import CloseCode, outcome
 from streamrelay.protocol.summons import Refusal
 
@@ -21,19 +21,32 @@ def plain(reactor: Any) -> "Factory[PlainProtocol]":
     return factory
 
 
+_LATE: Final = (
+    error.TimeoutError,
+    error.TCPTimedOutError,
+    TimeoutError,
+    CancelledError,
+    error.ConnectingCancelledError,
+    BlockingIOError,
+)
+"""Errors of an attempt that has had its time."""
+
+
 async def connected(attempt: "Deferred[Any]", where: str) -> PlainConnection:
     """Return the connection that an endpoint's attempt brings, or raise `TargetError`, with `where` in its words."""
     try:
         protocol = await attempt
     except (error.ConnectionRefusedError, FileNotFoundError):
         raise TargetError(Refusal.TARGET_REFUSED, f"{where} refused the connection") from None
-    except (error.TimeoutError, error.TCPTimedOutError, CancelledError, BlockingIOError):
+    except _LATE:
         raise TargetError(Refusal.TARGET_UNREACHABLE, f"{where}: timed out waiting for an answer") from None
-    except (error.ConnectError, error.DNSLookupError, OSError) as failure:
+    except error.DNSLookupError:
+        raise TargetError(Refusal.TARGET_UNREACHABLE, f"{where}: no such name: {where.rpartition(':')[0]}") from None
+    except (error.ConnectError, OSError) as failure:
         code = Refusal.TARGET_REFUSED if _refused(failure) else Refusal.TARGET_UNREACHABLE
-        raise TargetError(code, f"{where}: {_first_line(failure)}") from None
-    except ValueError as failure:  # what Twisted, or IDNA, takes for no name
-        raise TargetError(Refusal.TARGET_UNREACHABLE, f"{where}: {_first_line(failure)}") from None
+        raise TargetError(code, f"{where}: {first_line(failure)}") from None
+    except (ValueError, OverflowError) as failure:  # what Twisted, or IDNA, takes for no name
+        raise TargetError(Refusal.TARGET_UNREACHABLE, f"{where}: {first_line(failure)}") from None
     connection: PlainConnection = protocol.connection
     try:
         protocol.transport.getHandle().getpeername()
@@ -46,8 +59,3 @@ async def connected(attempt: "Deferred[Any]", where: str) -> PlainConnection:
 def _refused(failure: Exception) -> bool:
     number = getattr(failure, "osError", None) or getattr(failure, "errno", None)
     return number in (2, 13, 111)  # no such file, permission denied, connection refused
-
-
-def _first_line(failure: Exception) -> str:
-    lines = (getattr(failure, "strerror", None) or str(failure)).strip().rstrip(".").splitlines()
-    return lines[0][:200] if lines else type(failure).__name__

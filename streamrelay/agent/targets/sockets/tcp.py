@@ -13,6 +13,7 @@ from streamrelay.errors import TargetError
 from streamrelay.net.addresses import split_address
 from streamrelay.net.hostnames import NamedEndpoint
 from streamrelay.net.lookups import Full
+from streamrelay.protocol.limits import CONNECT_TIME
 from streamrelay.protocol.summons import Refusal, Terms, Viewer
 
 
@@ -45,10 +46,13 @@ class Tcp(Kind, frozen=True, tag="tcp"):
         filtered = Filtered(reactor, self.networks, terms.user)
         endpoint = NamedEndpoint(reactor, host, port, filtered)
         try:
-            return await connected(endpoint.connect(plain(reactor)), self.address)
+            attempt = endpoint.connect(plain(reactor)).addTimeout(CONNECT_TIME, reactor)
+            return await connected(attempt, self.address)
         except Full as full:
             raise TargetError(Refusal.BUSY, f"{self.address}: {full}; try again") from None
         except TargetError as error:
+            if filtered.unknown:
+                raise TargetError(Refusal.TARGET_UNREACHABLE, f"{self.address}: {filtered.unknown}") from None
             if not filtered.refused:
                 raise
             why = f"{self.address} is not allowed: {'; '.join(filtered.refused)}"

@@ -1,12 +1,17 @@
 """tcp.py, connecting.py: addresses, and what went wrong."""
 
+import errno
+import os
+import socket
+from collections.abc import Callable
+from threading import Event
 from typing import Any
 
-from twisted.internet import error
+from twisted.internet import error, reactor
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from streamrelay.agent.catalogue import read_entry
 from streamrelay.agent.targets.sockets import addresses
@@ -16,8 +21,9 @@ from streamrelay.agent.targets.sockets.unix import Unix
 from streamrelay.datapath.plain import PlainConnection
 from streamrelay.errors import TargetError
 from streamrelay.net.addresses import split_address
-from streamrelay.net.lookups import Full
+from streamrelay.net.lookups import Full, Lookups
 from streamrelay.protocol.summons import Refusal, Terms
+from tests.documented import CONNECT_TIME
 from tests.examples import there
 from tests.fakes.channels import FakeTransport
 from tests.fakes.connections import FakeConnection
@@ -111,6 +117,19 @@ class Attempts(SynchronousTestCase):
             error.ConnectError(osError=2),
         ):
             self.assertEqual(self.code(failure), Refusal.TARGET_REFUSED, failure)
+
+    def test_whatever_it_is(self) -> None:
+        """Whatever the system says, or a library, is told in its words."""
+        for number in errno.errorcode:
+            for failure in (OSError(number, os.strerror(number)), error.getConnectError((number, "so it is"))):
+                self.code(failure)
+        for failure in (
+            ValueError("port"),
+            OverflowError("port"),
+            UnicodeError("name"),
+            error.InvalidAddressError("a", "b"),
+        ):
+            self.code(failure)
 
     def test_unreachable(self) -> None:
         """Who says nothing, or can't be found, is unreachable."""
@@ -234,9 +253,15 @@ class Compared(SynchronousTestCase):
         self.assertEqual(self.connect("x", "_my_self:1"), [Refusal.NOT_ALLOWED])
         self.assertEqual(self.names.asked, ["_my_self"])
 
+    def test_hyphens(self) -> None:
+        """So is a name with two hyphens at the third place, which IDNA keeps for its own."""
+        for name in ("ab--cd.internal", "r3---sn.internal", "a.b_--c", "xn--a.internal"):
+            self.assertEqual(self.connect("x", f"{name}:1"), [Refusal.TARGET_UNREACHABLE])
+            self.assertEqual(self.names.asked, [name])
+
     def test_no_name(self) -> None:
         """What can't be a name of a host is unreachable, and nobody is asked for it."""
-        for name in ("a..b", "x" * 64, "my_" + "x" * 64, "my_host..internal", "-x", "a b", "bücher_x"):
+        for name in ("a..b", "x" * 64, "my_" + "x" * 64, "my_host..internal", "-x", "a b", "bücher_x", "a_" * 127):
             self.assertEqual(self.connect("x", f"{name}:1"), [Refusal.TARGET_UNREACHABLE], name)
             self.assertTrue(self.error.reason.isprintable())
             self.assertEqual(self.names.asked, [])
@@ -249,7 +274,7 @@ class Compared(SynchronousTestCase):
             def resolveHostName(self, *_: object) -> None:
                 raise Full("8 other names are being looked up")
 
-        def of_targets(reactor: object, user: str) -> Any:
+        def of_targets(reactor: object, user: str, failed: object) -> Any:
             asked.append(user)
             return FullNames()
 
@@ -260,5 +285,51 @@ class Compared(SynchronousTestCase):
         self.assertEqual(error.reason, "inside:1: 8 other names are being looked up; try again")
 
     def test_no_such_name(self) -> None:
-        """A name that isn't there is unreachable, not forbidden."""
+        """A name that isn't there is unreachable, not forbidden, and it is the name that is named."""
         self.assertEqual(self.connect("x", "nowhere:1"), [Refusal.TARGET_UNREACHABLE])
+        self.assertEqual(self.error.reason, "nowhere:1: no such name: nowhere")
+        self.assertEqual(self.connect("x", "my_nowhere:1"), [Refusal.TARGET_UNREACHABLE])
+        self.assertEqual(self.error.reason, "my_nowhere:1: no such name: my_nowhere")
+
+
+class LookedUp(TestCase):
+    """Names that the system looks up, in a thread, as it answers."""
+
+    async def refusal(self, getaddrinfo: Callable[..., Any], timeout: bool = False) -> str:
+        """The words that a client gets."""
+        lookups = Lookups(reactor, getaddrinfo)
+        self.addCleanup(lookups.turned_away.stop)
+        self.patch(addresses, "of_targets", lambda _, user, failed: lookups.resolver(user, failed))
+        clock = MemoryReactorClock()
+        attempt = Deferred.fromCoroutine(Tcp("db_1.internal:5432").connect(clock, Terms()))
+        if timeout:
+            clock.advance(CONNECT_TIME)
+        refused: Any = await self.assertFailure(attempt, TargetError)
+        self.assertEqual((refused.code, self.flushLoggedErrors()), (Refusal.TARGET_UNREACHABLE, []))
+        return str(refused.reason)
+
+    async def test_failed(self) -> None:
+        """A name that can't be looked up is told with the reason, at once, whatever the system's resolver raises."""
+        for failure, words in (
+            (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "no such name: db_1.internal"),
+            (socket.gaierror(socket.EAI_NODATA, "No address associated"), "no such name: db_1.internal"),
+            (
+                socket.gaierror(socket.EAI_AGAIN, "Temporary failure"),
+                "the name server gave no answer for db_1.internal",
+            ),
+            (socket.gaierror(socket.EAI_FAIL, "Non-recoverable failure"), "db_1.internal: Non-recoverable failure"),
+            (UnicodeError("label too long"), "db_1.internal: label too long"),
+            (OSError(errno.EMFILE, "Too many open files"), "db_1.internal: Too many open files"),
+        ):
+
+            def fail(*what: Any, failure: Exception = failure) -> None:
+                raise failure
+
+            self.assertEqual(await self.refusal(fail), f"db_1.internal:5432: {words}")
+
+    async def test_silent(self) -> None:
+        """A name server that doesn't answer in time is what is told, not the target."""
+        answer = Event()
+        self.addCleanup(answer.set)
+        words = "db_1.internal:5432: the name server gave no answer for db_1.internal"
+        self.assertEqual(await self.refusal(lambda *what: [answer.wait()][1:], timeout=True), words)

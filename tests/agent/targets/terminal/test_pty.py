@@ -2,9 +2,8 @@
 
 import fcntl
 import os
+import pty
 import signal
-import termios
-from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessDone, ProcessTerminated
@@ -13,14 +12,16 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.agent.targets.terminal.pty import Pty, PtyConnection, PtyProtocol, exit_status
+from streamrelay.agent.catalogue import read_entry
+from streamrelay.agent.targets.terminal.process import PtyConnection, PtyProtocol, exit_status
+from streamrelay.agent.targets.terminal.pty import Pty
+from streamrelay.agent.targets.terminal.surroundings import prepare
 from streamrelay.errors import TargetError
 from streamrelay.protocol.close import FINISHED
 from streamrelay.protocol.summons import Refusal, Terms
-from tests.documented import KILL_AFTER
+from tests.documented import KILL_AFTER, PTY_LINGER, PTY_SILENCE
 from tests.fakes.channels import FakeTransport
 from tests.fakes.connections import Ear
-from tests.fakes.files import folder
 
 
 class FakeProcess(FakeTransport):
@@ -74,6 +75,60 @@ class Processes(Case):
             self.ear.said, [("bytes", b"last"), ("control", b'{"exit":3}'), ("eof",), ("over", FINISHED), ("gone",)]
         )
         self.assertEqual(self.signals, [(4711, signal.SIGKILL)])
+
+    def reaped(self) -> None:
+        """The process has ended, and others have its terminal open."""
+        self.protocol.processExited(Failure(ProcessDone(0)))
+
+    def test_held(self) -> None:
+        """A terminal that others hold is hung up once it has been silent for half a second, and not while it isn't
+        read; those in the command's group are killed at once, as later its number may be another's."""
+        self.reaped()
+        self.assertEqual(self.signals, [(4711, signal.SIGKILL)])
+        self.clock.advance(60)
+        self.join()
+        self.clock.advance(PTY_SILENCE - 0.1)
+        self.protocol.childDataReceived(1, b"last")
+        self.connection.pause()
+        self.clock.advance(60)
+        self.connection.resume()
+        self.clock.advance(PTY_SILENCE - 0.1)
+        self.assertFalse(self.process.disconnected)
+        self.clock.advance(0.1)
+        self.assertTrue(self.process.disconnected)
+        self.end(3)
+        self.assertEqual(self.ear.said[:2], [("bytes", b"last"), ("control", b'{"exit":3}')])
+        self.assertEqual((self.signals, self.clock.getDelayedCalls()), ([(4711, signal.SIGKILL)], []))
+
+    def test_held_and_never_silent(self) -> None:
+        """A job that goes on writing keeps the terminal no longer than 3 s of reading."""
+        self.join()
+        self.reaped()
+        for _ in range(PTY_LINGER * 10 - 1):
+            self.clock.advance(0.1)
+            self.protocol.childDataReceived(1, b"tick")
+        self.assertFalse(self.process.disconnected)
+        self.clock.advance(0.11)
+        self.assertTrue(self.process.disconnected)
+
+    def test_held_and_left(self) -> None:
+        """A stream that ends while others hold the terminal of its command, which is gone, hangs up at once."""
+        self.join()
+        self.reaped()
+        self.connection.close(FINISHED)
+        self.assertTrue(self.process.disconnected)
+        self.end()
+        self.assertEqual((self.signals, self.clock.getDelayedCalls()), ([(4711, signal.SIGKILL)], []))
+
+    def test_held_when_closed(self) -> None:
+        """A stream that has ended before its command lets go of the terminal with the kill."""
+        self.join()
+        self.connection.close(FINISHED)
+        self.reaped()
+        self.clock.advance(KILL_AFTER - 0.1)
+        self.assertFalse(self.process.disconnected)
+        self.clock.advance(0.1)
+        self.assertTrue(self.process.disconnected)
 
     def test_exit_before_joined(self) -> None:
         """A process that ended before it was joined is told when it is."""
@@ -159,7 +214,7 @@ class Processes(Case):
 
 
 class Settings(SynchronousTestCase):
-    """What is started, and what can't be."""
+    """Settings, and what they can't start."""
 
     def refused(self, settings: Pty) -> str:
         work = Deferred.fromCoroutine(settings.connect(MemoryReactorClock(), Terms()))
@@ -173,49 +228,37 @@ class Settings(SynchronousTestCase):
         self.assertIn("/no/where", self.refused(Pty(("/bin/sh",), "/no/where")))
 
     def test_environment(self) -> None:
-        """A process gets a terminal's few variables and the settings' own, not the agent's secrets."""
+        """A process gets a terminal's few variables and the settings' own, not the agent's secrets; programs learn that
+        the console's terminal has all colours."""
         self.patch(os, "environ", {"PATH": "/bin", "SECRET": "x", "LANG": "C"})
         environment = Pty(("/bin/sh",), environment={"A": "b"})._environment()
-        self.assertEqual(environment, {"TERM": "xterm-256color", "PATH": "/bin", "LANG": "C", "A": "b"})
+        terminal = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+        self.assertEqual(environment, {**terminal, "PATH": "/bin", "LANG": "C", "A": "b"})
 
-    def test_started(self) -> None:
-        """The command is started as it stands, without a shell, in its directory, in a terminal of its size."""
-        started: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
-        sizes: list[bytes] = []
-        umasks: list[int] = []
-        modes: list[int] = []
-        self.patch(termios, "tcgetattr", lambda descriptor: [0, 0])
-        self.patch(termios, "tcsetattr", lambda descriptor, when, new: modes.append(new[0]))
-        self.addCleanup(os.umask, os.umask(0o077))
-        process = FakeProcess()
-        self.patch(fcntl, "ioctl", lambda descriptor, what, size: sizes.append(size))
+    def test_erased(self) -> None:
+        """Backspace takes a whole letter where the terminal edits lines itself."""
+        outer, inner = os.openpty()
+        self.addCleanup(os.close, outer)
+        self.addCleanup(os.close, inner)
+        prepare(outer, (80, 24))
+        os.write(outer, "wĤ\x7f語\x7fx\n".encode())
+        self.assertEqual(os.read(inner, 100), b"wx\n")
 
-        class Reactor(Clock):
-            def spawnProcess(self, protocol: PtyProtocol, *arguments: Any, **options: Any) -> None:
-                started.append((arguments, options))
-                umasks.append(os.umask(0o077))
-                os.umask(umasks[0])
-                protocol.makeConnection(process)
-
-        where = str(folder(self))
-        settings = Pty(("/bin/sh", "-c", "$x; y"), where, {"A": "b"}, (81, 25))
-        self.successResultOf(Deferred.fromCoroutine(settings.connect(Reactor(), Terms())))
-        [((program, command, environment, directory), options)] = started
-        self.assertEqual((program, command, directory), ("/bin/sh", ["/bin/sh", "-c", "$x; y"], where))
-        self.assertEqual((environment["A"], options), ("b", {"usePTY": True}))
-        self.assertEqual(sizes, [bytes([25, 0, 81, 0, 0, 0, 0, 0])])
-        self.assertEqual((umasks, os.umask(0o077), modes), ([0o022], 0o077, [0o40000]))
+    def test_umask(self) -> None:
+        """The mask of modes is octal, as a string: no decimal number, nor a part of the name, passes for one."""
+        self.assertEqual([Pty(("sh",)).mask, Pty(("sh",), umask="0027").mask], [0o022, 0o027])
+        for wrong in (22, "22", "089", "1777", "0x1f", "{x}", "022\n"):
+            table = {"kind": "pty", "command": ["sh"], "umask": wrong, "parts": {"x": ".*"}}
+            self.assertRaises(ValueError, read_entry, "{x}", table)
 
     def test_none_left(self) -> None:
         """Where no pseudo-terminal can be had the refusal says so, although the error has no number."""
 
-        class Reactor(Clock):
-            def spawnProcess(self, *arguments: Any, **options: Any) -> None:
-                raise OSError("out of pty devices")
+        def fail() -> tuple[int, int]:
+            raise OSError("out of pty devices")
 
-        work = Deferred.fromCoroutine(Pty(("/bin/sh",)).connect(Reactor(), Terms()))
-        error = self.failureResultOf(work, TargetError).value
-        self.assertEqual(error.reason, "/bin/sh: out of pty devices")
+        self.patch(pty, "openpty", fail)
+        self.assertEqual(self.refused(Pty(("/bin/sh",))), "/bin/sh: out of pty devices")
 
     def test_check(self) -> None:
         """A command has at least a program."""

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -211,6 +212,17 @@ class Terminals(TargetTest):
         _, controls, code = read_all(ear.leg)
         self.assertIn({"exit": 3}, controls)
         self.assertEqual(code, 1000)
+
+    def test_held(self) -> None:
+        """A shell that ends closes its stream although a job in the background has the terminal, and goes on."""
+        ear = self.hear("shell")
+        ear.expect("ready> ")
+        ear.leg.send(b"sleep 300 & echo job=$!.; exit 3\n")
+        job = int(ear.expect(r"job=(\d+)\.")[1])
+        self.addCleanup(os.kill, job, signal.SIGKILL)
+        _, controls, code = read_all(ear.leg)
+        self.assertIn({"exit": 3}, controls)
+        self.assertEqual((code, alive(job)), (1000, True))
 
     def test_end_of_file(self) -> None:
         """A client's end of file is the terminal's: the shell ends."""

@@ -1,0 +1,63 @@
+"""terminal.py: the user's own terminal while it shows one of a host."""
+
+import os
+import sys
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from streamrelay.client.platform_api import OpenedStream
+from streamrelay.client.terminal import Terminal, takes_terminal
+
+
+class Shown(SynchronousTestCase):
+    """Targets that take the user's terminal."""
+
+    def test_shown(self) -> None:
+        """A command takes it, in a container, too; of a service nobody knows how to leave it: Ctrl-C stays ours."""
+        for kind, viewer, takes in (
+            ("pty", "terminal", True),
+            ("container", "terminal", True),
+            ("container", "log", False),
+            ("tcp", "terminal", False),
+        ):
+            opened = OpenedStream("s" * 22, "wss://relay.example/client", kind, viewer)
+            self.assertIs(takes_terminal(opened), takes, (kind, viewer))
+
+
+class Typed(SynchronousTestCase):
+    """Keys on a real pseudo-terminal."""
+
+    def setUp(self) -> None:
+        self.user, inner = os.openpty()
+        self.addCleanup(os.close, self.user)
+        self.input = open(inner, "rb", buffering=0)  # noqa: SIM115 - closed at the end
+        self.addCleanup(self.input.close)
+        self.patch(sys, "stdin", self.input)
+        leg: Any = None
+        self.terminal = Terminal(leg)
+
+    def enter(self) -> None:
+        self.terminal.enter(Clock())
+        self.addCleanup(self.terminal.leave)
+        os.set_blocking(self.input.fileno(), False)
+
+    def test_before(self) -> None:
+        """What was typed before the host's terminal stands goes there, lines and what is no line yet."""
+        for typed in (b"ls -l\n", b"ls"):
+            with self.subTest(typed):
+                os.write(self.user, typed)
+                self.assertTrue(os.read(self.user, 100))  # its echo: it has arrived
+                self.enter()
+                self.assertEqual(self.input.read(100), typed)
+                self.terminal.leave()
+                os.set_blocking(self.input.fileno(), True)
+
+    def test_keys(self) -> None:
+        """From then on each key goes there by itself, also those that a terminal keeps, and none is echoed."""
+        self.enter()
+        os.write(self.user, b"a\x03\x04\x1a\r")
+        self.assertEqual(self.input.read(100), b"a\x03\x04\x1a\r")
+        os.set_blocking(self.user, False)
+        self.assertRaises(BlockingIOError, os.read, self.user, 100)

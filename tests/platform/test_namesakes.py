@@ -1,0 +1,126 @@
+"""platform/namesakes.py: hosts that have more than one agent."""
+
+import asyncio
+from typing import Any
+
+from streamrelay.agent.summonses import Summonses
+from streamrelay.platform import namesakes
+from streamrelay.platform.platform import Platform
+from streamrelay.protocol import codec
+from streamrelay.protocol.summons import WHO_QUESTION, Agents, HostAnswer, TargetInfo
+from streamrelay.protocol.tokens import Verifier
+from tests.documented import MOST_AGENTS, NAMESAKES_EVERY
+from tests.fakes.bus import FakeBus
+from tests.fakes.logs import Heard
+from tests.fakes.reactors import LeapingLoop, awaited
+from tests.platform.test_platform import Case
+
+
+class Looking(Case):
+    """A platform that looks at agents which are there."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.heard = Heard(self)
+
+    def look(self, *agents: tuple[str, str]) -> list[tuple[str, list[str]]]:
+        """Look once, with these hosts and their agents; return who was told of which."""
+        told = [(host, codec.encode(HostAnswer((), "1.2.3", agent))) for host, agent in agents]
+        first = dict(reversed(told))
+        self.bus.gathered = list(first.items())
+        self.bus.further = [each for each in told if each not in self.bus.gathered]
+        self.bus.published.clear()
+        awaited(self.platform.namesakes.look())
+        return [(subject.split(".")[3], self.agents(subject, data)) for subject, data in self.bus.published]
+
+    def agents(self, subject: str, data: bytes) -> list[str]:
+        """What an agent reads of a message, if that is one to its host that the platform has signed."""
+        host = subject.split(".")[3]
+        self.assertEqual(subject, f"streamrelay.v1.host.{host}.end")
+        found = Summonses[Any](Verifier.load([self.public], host)).read(data, "agents", Agents)
+        return list(found.agents)
+
+    def lines(self) -> list[str]:
+        lines = self.heard.lines
+        self.heard.events.clear()
+        return lines
+
+    def test_told(self) -> None:
+        """Two agents of one host are told in the log once, to both at each look, and once when it is over."""
+        two = [("web-1", "vm-a"), ("web-1", "vm-b"), ("web-2", "vm-c")]
+        for number in range(3):
+            self.assertEqual(self.look(*two), [("web-1", ["vm-a", "vm-b"])])
+            self.assertEqual(len(self.lines()), not number)
+        self.assertEqual({question for _, question in self.bus.asked}, {WHO_QUESTION})
+        for _ in range(2):
+            self.assertEqual(self.look(*two[:1]), [])
+            self.assertEqual(self.lines(), [])
+        self.assertEqual(self.look(*two[:1]), [])
+        [line] = self.lines()
+        self.assertIn("no more than one agent answers as web-1 any more", line)
+        self.look(*two)
+        [line] = self.lines()
+        self.assertIn("2 agents answer as web-1: vm-a; vm-b; every summons goes to all of them", line)
+
+    def test_late(self) -> None:
+        """An agent whose answer is missed now and then isn't over, nor told again."""
+        self.look(("web-1", "vm-a"), ("web-1", "vm-b"))
+        for _ in range(5):
+            self.look(("web-1", "vm-a"))
+            self.look(("web-1", "vm-a"))
+            self.look(("web-1", "vm-a"), ("web-1", "vm-b"))
+        self.assertEqual(len(self.lines()), 1)
+
+    def test_restart(self) -> None:
+        """An agent that starts anew, beside one that stops and tells no name any more, isn't a second one."""
+        for agents in (["old"], ["", "new"], ["new"]):
+            self.assertEqual(self.look(*(("web-1", agent) for agent in agents)), [])
+        self.assertEqual(self.lines(), [])
+
+    def test_liars(self) -> None:
+        """A host that answers in many names accuses itself alone, in a line of bounded length."""
+        self.look(("web-1", "vm-a"), *(("liar", f"{number:02}\n{'x' * 150}") for number in range(20)))
+        [line] = self.lines()
+        self.assertIn("answer as liar: 00?xxx", line)
+        self.assertNotIn("web-1", line)
+        self.assertLess(len(line), MOST_AGENTS * 160 + 300)
+        self.assertEqual([subject for subject, _ in self.bus.published], ["streamrelay.v1.host.liar.end"])
+
+    def test_nonsense(self) -> None:
+        """Older agents, nonsense, and a name that is too long are nobody's second agent."""
+        self.bus.gathered = [("web-1", codec.encode((TargetInfo("log", "log"),))), ("web-2", b"{"), ("web-3", b"[]")]
+        self.bus.further = [
+            ("web-1", codec.encode((TargetInfo("log", "log"),))),
+            ("web-2", codec.encode(HostAnswer((), "", "vm"))),
+            ("web-3", codec.encode({"targets": [], "agent": "x" * 161})),
+        ]
+        awaited(self.platform.namesakes.look())
+        self.assertEqual((self.lines(), self.bus.published), ([], []))
+
+    def test_again_and_again(self) -> None:
+        """It looks every 30 s as soon as there is a bus, until the platform stops."""
+        loop = LeapingLoop()
+        self.addCleanup(loop.close)
+        platform = Platform("wss://relay.example/")
+        platform.bus = bus = FakeBus(down=True)
+        times: list[float] = []
+        look = platform.namesakes.look
+
+        async def counted() -> None:
+            times.append(round(loop.time()))
+            bus.down = len(times) < 3
+            if len(times) == 5:
+                await platform.stop()
+            await look()
+
+        self.patch(namesakes.Namesakes, "look", lambda _: counted())
+
+        async def work() -> None:
+            platform.start()
+            task = platform.namesakes._task
+            assert task is not None
+            await asyncio.wait([task])
+
+        loop.run_until_complete(work())
+        self.assertEqual(times, [0, 1, 2, 2 + NAMESAKES_EVERY, 2 + 2 * NAMESAKES_EVERY])
+        self.assertEqual(self.lines(), [])
