@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from cryptography import x509
 
@@ -39,18 +39,24 @@ def _words(code: int, certificate: x509.Certificate | None, wanted: str, setting
         shown = ", ".join(names[:_SHOWN]) + (" …" if names[_SHOWN:] else "")
         return f"the certificate is for another host: for {shown or 'none'}, not for {wanted}"
     if code == SELF_SIGNED:
-        return f"{who} is self-signed, and not one that is trusted ({setting})"
+        return f"{who} is self-signed, and not in {setting}"
     if code == UNTRUSTED_ROOT:
-        return f"the certificate's CA, {label(certificate)}, is not one that is trusted ({setting})"
+        return f"the certificate's CA, {label(certificate)}, is unknown, not in {setting}"
     if code in UNKNOWN_ISSUER:
         issuer = _common(certificate.issuer)
-        return (
-            f"{who} is signed by {issuer}, an unknown issuer: not one that is trusted ({setting}), and not sent along; "
-            "an intermediate may be missing in the other end's file"
-        )
+        return f"{who} has an unknown issuer, {issuer}, not in {setting}; an intermediate may be missing in its file"
     if code == PURPOSE:
         return f"{who} isn't made for this use (its extended key usage)"
     return f"{who} doesn't hold good (OpenSSL's fault {code})"
+
+
+def decoded(certificate: Any) -> x509.Certificate | None:
+    """Return a certificate of pyOpenSSL's as one that can be read; None if it can't."""
+    try:
+        read: x509.Certificate = certificate.to_cryptography()
+        return read
+    except ValueError:  # a stranger's
+        return None
 
 
 def lapse(certificate: x509.Certificate, now: datetime | None = None) -> str:
@@ -84,12 +90,12 @@ def hosts_of(certificate: x509.Certificate) -> list[str]:
 
 def label(certificate: x509.Certificate) -> str:
     """Return a certificate's name for logs: its first host's, or its subject's."""
-    return (next(iter(hosts_of(certificate)), "") or _common(certificate.subject))[:100]
+    return (next(iter(hosts_of(certificate)), "") or _common(certificate.subject))[:64]
 
 
 def _common(name: x509.Name) -> str:
     common = name.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
-    return (str(common[0].value) if common else name.rfc4514_string())[:100] or "nobody"
+    return (str(common[0].value) if common else name.rfc4514_string())[:64] or "nobody"
 
 
 def _now() -> datetime:

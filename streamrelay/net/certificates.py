@@ -18,7 +18,7 @@ from zope.interface import implementer
 from streamrelay.errors import ConfigError
 from streamrelay.files import Watched, read
 from streamrelay.logs import Logger
-from streamrelay.net.certificate_faults import fault
+from streamrelay.net.certificate_faults import decoded, fault
 from streamrelay.net.pairs import Pair, read_pair
 from streamrelay.protocol.tls_records import words
 
@@ -151,7 +151,7 @@ def _demand(context: SSL.Context, ca: str) -> None:
 def _verify_client(connection: SSL.Connection, shown: Any, code: int, depth: int, good: int) -> bool:
     """Let OpenSSL decide, and keep in words what it has against a certificate: `BoundedTls` tells it."""
     if not good:
-        connection.set_app_data(fault(code, shown.to_cryptography(), setting="agent_ca"))
+        connection.set_app_data(fault(code, decoded(shown), setting="agent_ca"))
     return bool(good)
 
 

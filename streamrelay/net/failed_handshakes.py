@@ -1,7 +1,7 @@
 """Log lines about peers with whom no handshake of TLS came about, and what either end had against it."""
 
 from collections import Counter
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
@@ -11,6 +11,9 @@ from streamrelay.logs import Logger, Seldom
 from streamrelay.net.peer import explain
 
 log = Logger()
+
+_SHOWN: Final = 3
+"""Addresses and reasons in one line."""
 
 
 class FailedHandshakes:
@@ -28,10 +31,11 @@ class FailedHandshakes:
 
 
 def _say(counts: Counter[str]) -> None:
-    (most, _), *others = counts.most_common()
+    most = counts.most_common(_SHOWN)
+    others = len(counts) - len(most)
     log.info(
-        "TLS handshakes failed, since the last such line {count}: of {most}{others}",
+        "TLS handshakes failed, since the last such line {count}: {most}{others}",
         count=counts.total(),
-        most=most,
-        others=f"; the others of {len(others)} more addresses or reasons" if others else "",
+        most="; ".join(f"{times} of {whom}" for whom, times in most),
+        others=f"; and those of {others} more addresses or reasons" if others else "",
     )

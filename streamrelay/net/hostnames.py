@@ -8,7 +8,6 @@ import re
 from typing import Any, Final
 
 from attrs import define
-from cryptography import x509
 from OpenSSL import SSL
 from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identity
 from service_identity.pyopenssl import extract_patterns
@@ -18,7 +17,7 @@ from twisted.internet.interfaces import IHostnameResolver, IOpenSSLClientConnect
 from twisted.internet.ssl import optionsForClientTLS
 from zope.interface import implementer
 
-from streamrelay.net.certificate_faults import OTHER_NAME, fault
+from streamrelay.net.certificate_faults import OTHER_NAME, decoded, fault
 from streamrelay.net.lookups import Literals
 from streamrelay.net.tls import TlsEndpoint
 from streamrelay.protocol.limits import CONNECT_TIME
@@ -76,7 +75,7 @@ class ClientTls:
             protocol, waiting = waiting, None  # OpenSSL's reference to this would keep it for ever
             if good and self.fits(certificate):
                 return True
-            protocol.refuse(fault(OTHER_NAME[0] if good else error, _decoded(certificate), self.host))
+            protocol.refuse(fault(OTHER_NAME[0] if good else error, decoded(certificate), self.host))
             return False
 
         connection.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, verify)
@@ -90,14 +89,6 @@ class ClientTls:
             return bool(verify_service_identity(extract_patterns(certificate), [wanted], []))
         except Exception:  # it is for another one, or for whatever its issuer took for a name
             return False
-
-
-def _decoded(certificate: Any) -> x509.Certificate | None:
-    try:
-        decoded: x509.Certificate = certificate.to_cryptography()
-        return decoded
-    except ValueError:  # a stranger's
-        return None
 
 
 def client_tls(host: str, trust: Any, mine: Any = None) -> ClientTls:

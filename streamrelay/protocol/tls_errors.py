@@ -4,15 +4,15 @@ import re
 from typing import Final
 
 ALERTS: Final = {
-    "bad certificate": "the other end refused the certificate that it was shown",
+    "bad certificate": "the other end refused the certificate that it was shown; by its clock it may not be valid yet",
     "certificate expired": "to the other end the certificate that it was shown has expired",
     "certificate required": "the other end asks for a certificate, and was shown none",
     "certificate unknown": "the other end refused the certificate that it was shown; it may be for another name",
     "internal error": "the other end has given up; our own programs do so where a certificate is for another host",
     "handshake failure": "the other end found no cipher or version of TLS that both speak",
     "protocol version": "the other end speaks no version of TLS from 1.2 on",
-    "unknown ca": "the other end doesn't know who has signed the certificate that it was shown: that CA isn't among "
-    "those which it trusts, or an intermediate is missing in the file of that certificate",
+    "unknown ca": "the other end doesn't know the issuer of the certificate that it was shown, or an intermediate is "
+    "missing",
 }
 """Meaning of a peer's alert (RFC 8446 §6.2), by OpenSSL's name of it."""
 REASONS: Final = {

@@ -23,18 +23,18 @@ class Told(SynchronousTestCase):
         (line,) = heard.lines
         self.assertEqual(
             line,
-            "TLS handshakes failed, since the last such line 1: of 192.0.2.7: TLS: the certificate of web-1 expired",
+            "TLS handshakes failed, since the last such line 1: 1 of 192.0.2.7: TLS: the certificate of web-1 expired",
         )
-        for number in range(500):
-            failed.count(IPv4Address("TCP", f"192.0.2.{number % 3}", number), why)
+        for number in range(504):
+            failed.count(IPv4Address("TCP", f"192.0.2.{number % 4}", number), why)
         failed.count(UNIXAddress(""), why)
         clock.advance(60)
         self.assertEqual(len(heard.lines), 2)
-        self.assertIn("since the last such line 501: of 192.0.2.0: TLS: ", heard.lines[1])
-        self.assertTrue(heard.lines[1].endswith("; the others of 3 more addresses or reasons"))
+        self.assertIn("since the last such line 505: 126 of 192.0.2.0: TLS: ", heard.lines[1])
+        self.assertTrue(heard.lines[1].endswith("; and those of 2 more addresses or reasons"))
         failed.count(UNIXAddress(""), why)
         failed.stop()
-        self.assertIn("of a unix socket: ", heard.lines[2])
+        self.assertIn("1 of a unix socket: ", heard.lines[2])
         self.assertEqual(clock.getDelayedCalls(), [])
 
     def test_hostile(self) -> None:

@@ -173,7 +173,7 @@ class Services(Case):
         tls.makeConnection(wire)
         tls.dataReceived(b"\x16\x03\x01\x00\x05hello")
         tls.connectionLost(Failure(ConnectionDone()))
-        self.assertIn("TLS handshakes failed, since the last such line 1: of 192.0.2.7: TLS: ", heard.lines[2])
+        self.assertIn("TLS handshakes failed, since the last such line 1: 1 of 192.0.2.7: TLS: ", heard.lines[2])
         ports.stopService()
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
