@@ -165,6 +165,7 @@ class House(SynchronousTestCase):
                 "demo.__main__",
                 "platform.platform",
                 "program.reactor",
+                "protocol.clocks",
                 "protocol.tokens",
                 "relay.service",
             },

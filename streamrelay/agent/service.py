@@ -16,7 +16,7 @@ from streamrelay.agent.followed import Memory, NothingKept
 from streamrelay.agent.namesakes import Namesakes
 from streamrelay.agent.state import take_up
 from streamrelay.agent.streams import Streams
-from streamrelay.agent.summonses import MEMORY, Pending, Summonses
+from streamrelay.agent.summonses import MEMORY, ClocksDiffer, Pending, Summonses
 from streamrelay.bus.connection import Bus, Message, as_deferred
 from streamrelay.bus.discovery import Discovery
 from streamrelay.logs import Logger
@@ -107,10 +107,7 @@ class Agent(Service):
             summons = self.summonses.read(message.data, "summons", Summons)
         except ValueError as error:
             log.warn("refused a summons: {error}", error=error)
-            self._reply(
-                [message],
-                Answer(refused=Refusal.BAD_SUMMONS, reason="the agent refused the summons as invalid; see its log"),
-            )
+            self._reply([message], self._invalid(error, "summons"))
             return
         # A copy of a summons opens nothing: whoever sent it gets the first one's answer, now or once it is there.
         pending, new = self.summonses.hear(summons.jti, message)
@@ -141,6 +138,11 @@ class Agent(Service):
     def _read_agents(self, data: bytes) -> Agents:
         return self.summonses.read(data, "agents", Agents)
 
+    def _invalid(self, error: ValueError, what: str) -> Answer:
+        """Return the answer to what is refused: only our own log says why, unless it is the clocks."""
+        why = str(error) if isinstance(error, ClocksDiffer) else f"the {what} is invalid here; the agent's log says why"
+        return Answer(refused=Refusal.BAD_SUMMONS, reason=f"host {self.config.host}: {why}")
+
     def _told_to_end(self, message: Message) -> None:
         if self.namesakes.told(message.data):
             return
@@ -148,10 +150,7 @@ class Agent(Service):
             end = self.summonses.read(message.data, "end", End)
         except ValueError as error:
             log.warn("refused a request to end a stream: {error}", error=error)
-            self._reply(
-                [message],
-                Answer(refused=Refusal.BAD_SUMMONS, reason="the agent refused the request as invalid; see its log"),
-            )
+            self._reply([message], self._invalid(error, "request"))
             return
         ended = self.streams.end(end.stream)
         missing = Answer(refused=Refusal.NO_SUCH_STREAM, reason="no such stream on this host")

@@ -9,7 +9,7 @@ from attrs import define, field
 from streamrelay.protocol import codec
 from streamrelay.protocol.limits import CLOCK_SKEW, SUMMONS_LIFE
 from streamrelay.protocol.summons import Agents, Answer, End, Summons
-from streamrelay.protocol.tokens import TokenError, Verifier
+from streamrelay.protocol.tokens import MistimedError, TokenError, Verifier
 
 MEMORY: Final = 2 * (SUMMONS_LIFE + CLOCK_SKEW)
 """Seconds that a summons must be remembered: twice as long as it can be valid."""
@@ -18,6 +18,14 @@ LONGEST: Final = 16384
 
 Request = TypeVar("Request", Summons, End, Agents)
 Asker = TypeVar("Asker")
+
+
+class ClocksDiffer(ValueError):
+    """Refusal of a request for its times alone; the text is for the platform, too."""
+
+    def __init__(self, seconds: float, is_ahead: bool, more: str = "") -> None:
+        apart = f"this host's clock and the platform's differ by {seconds:.0f} s{more}"
+        super().__init__(f"{apart}: this host's is {'ahead' if is_ahead else 'behind'}")
 
 
 @define(eq=False)
@@ -46,13 +54,19 @@ class Summonses(Generic[Asker]):
         if self.verifier is not None:
             return self._signed(self.verifier, data, role, kind)
         request = codec.decode(data, kind)
-        if not -CLOCK_SKEW <= request.exp - self.now() <= SUMMONS_LIFE + CLOCK_SKEW:
-            raise ValueError("it has expired, or its lifetime is too long")
+        left = request.exp - self.now()
+        if left < -CLOCK_SKEW:
+            raise ClocksDiffer(-left, True, " or more (or it came late)")
+        if left > SUMMONS_LIFE + CLOCK_SKEW:
+            raise ClocksDiffer(left - SUMMONS_LIFE, False, " or more (or its lifetime is too long)")
         return request
 
     def _signed(self, verifier: Verifier, data: bytes, role: str, kind: type[Request]) -> Request:
         try:
             claims = verifier.claims(data.decode("ascii", "replace"), role)
+        except MistimedError as error:
+            late = " (or it came late)" if error.ahead < 0 else ""
+            raise ClocksDiffer(abs(error.ahead), error.ahead < 0, late) from None
         except TokenError as error:
             raise ValueError(str(error)) from None
         if claims["exp"] > claims["iat"] + SUMMONS_LIFE:

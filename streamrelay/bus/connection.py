@@ -18,8 +18,9 @@ from nats.aio.msg import Msg
 from twisted.internet.defer import Deferred
 
 from streamrelay.bus import credentials
-from streamrelay.bus.nats_client import Gathered, NatsClient, Withheld, forget, gather, place, tls_context
+from streamrelay.bus.nats_client import Gathered, NatsClient, Withheld, forget, gather, place
 from streamrelay.bus.settings import without_password
+from streamrelay.bus.tls import tls_context, words
 from streamrelay.files import Watched
 from streamrelay.logs import Logger
 from streamrelay.net.certificates import split_pair
@@ -245,7 +246,7 @@ class Bus:
         """Log what nats-py reports: the server's refusals, and why there is no connection."""
         if isinstance(error, nats_errors.UnexpectedEOF) and self.connected:
             return  # the end of the connection that stood, of which `disconnected` tells; no try has failed yet
-        text = without_password(str(error)) or type(error).__name__
+        text = without_password(words(error)) or type(error).__name__
         lower = text.lower()
         if isinstance(error, nats_errors.SlowConsumerError):
             self._dropped += 1

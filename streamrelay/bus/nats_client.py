@@ -15,8 +15,6 @@ from nats.protocol.parser import AWAITING_MSG_PAYLOAD, Parser
 
 from streamrelay.bus.credentials import Credentials
 from streamrelay.errors import ConfigError
-from streamrelay.files import read_secret
-from streamrelay.net.certificates import split_pair
 
 PORT: Final = 4222
 FIRST: Final = 1.0
@@ -121,22 +119,6 @@ class NatsClient(Client):
 def place(url: str) -> tuple[str | None, int]:
     parts = urlsplit(url)
     return parts.hostname, parts.port or PORT
-
-
-def tls_context(ca: str, pair: str) -> ssl.SSLContext:
-    """Make TLS that trusts `ca`, or the system's certificates, and shows a certificate of ours if there is one."""
-    try:
-        context = ssl.create_default_context(cafile=ca or None)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"{ca}: can't be used as certificates: {error}") from None
-    if pair:
-        certificate, key = split_pair(pair)
-        read_secret(key, "private key")
-        try:
-            context.load_cert_chain(certificate, key, password=lambda: "")
-        except (OSError, ssl.SSLError) as error:
-            raise ConfigError(f"{certificate} with {key}: can't be used as certificate and key: {error}") from None
-    return context
 
 
 @define(frozen=True)

@@ -16,8 +16,11 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from streamrelay.errors import ConfigError
-from streamrelay.files import Watched, read, read_secret
+from streamrelay.files import Watched, read
 from streamrelay.logs import Logger
+from streamrelay.net.certificate_faults import decoded, fault
+from streamrelay.net.pairs import Pair, read_pair
+from streamrelay.protocol.tls_records import words
 
 log = Logger()
 
@@ -63,6 +66,7 @@ class Shown:
 
     names: tuple[str, ...]
     context: SSL.Context
+    pair: Pair
 
     def fits(self, name: str) -> bool:
         """Tell whether a name is one of these; a wildcard stands for one whole label, the first (RFC 6125 §6.4.3)."""
@@ -106,26 +110,28 @@ class ServerTls:
     def _read_again(self) -> None:
         names = ", ".join(name for one in self._shown for name in one.names)
         log.info("certificates read again: {names}", names=names)
+        self.warn()
+
+    def warn(self) -> None:
+        """Say which of the certificates have expired, or soon will."""
+        for one in self._shown:
+            one.pair.warn()
 
     def serverConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:
         """Make a connection's TLS for Twisted (IOpenSSLServerConnectionCreator), by the files read last."""
         return SSL.Connection(self._shown[0].context, None)
 
     def _read(self, certificate: str, key: str) -> Shown:
-        pem, _ = read(certificate), read_secret(key, "private key")
-        context = _context()
+        pair, context = read_pair(certificate, key), _context()
         try:
             context.use_certificate_chain_file(certificate)
             context.use_privatekey_file(key)
             context.check_privatekey()
-            names = names_of(x509.load_pem_x509_certificate(pem))
-        except (SSL.Error, ValueError):
-            raise ConfigError(
-                f"{certificate}: expected a certificate in PEM form, with its private key in {key}"
-            ) from None
+        except SSL.Error as error:
+            raise ConfigError(f"{certificate} with {key}: can't be used: {words(error)}") from None
         if self.client_ca:
             _demand(context, self.client_ca)
-        return Shown(names, context)
+        return Shown(names_of(pair.chain[0]), context, pair)
 
     def _paths(self) -> list[str]:
         return sorted({file for pair in self.pairs for file in split_pair(pair)} | ({self.client_ca} - {""}))
@@ -139,7 +145,14 @@ def _demand(context: SSL.Context, ca: str) -> None:
         context.load_client_ca(ca.encode())  # so that browsers don't offer what can't fit
     except SSL.Error:
         raise ConfigError(f"{ca}: not certificates in PEM form") from None
-    context.set_verify(SSL.VERIFY_PEER, lambda connection, shown, error, depth, good: bool(good))
+    context.set_verify(SSL.VERIFY_PEER, _verify_client)
+
+
+def _verify_client(connection: SSL.Connection, shown: Any, code: int, depth: int, good: int) -> bool:
+    """Let OpenSSL decide, and keep in words what it has against a certificate: `BoundedTls` tells it."""
+    if not good:
+        connection.set_app_data(fault(code, decoded(shown), setting="agent_ca"))
+    return bool(good)
 
 
 def _context() -> SSL.Context:
@@ -183,11 +196,12 @@ class ClientPair:
 
     def _read(self) -> None:
         certificate, key = split_pair(self.pair)
-        pem, secret = read(certificate), read_secret(key, "private key")
+        pair = read_pair(certificate, key)
         try:
-            self._certificate = PrivateCertificate.loadPEM(secret + b"\n" + pem)
+            self._certificate = PrivateCertificate.loadPEM(pair.secret + b"\n" + pair.pem)
         except Exception:  # of many kinds
             raise ConfigError(f"{self.pair}: not a certificate and its key") from None
+        pair.warn()
 
 
 def read_certificates(path: str) -> Any:

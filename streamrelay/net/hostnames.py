@@ -9,16 +9,15 @@ from typing import Any, Final
 
 from attrs import define
 from OpenSSL import SSL
-from service_identity import VerificationError
 from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identity
 from service_identity.pyopenssl import extract_patterns
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.interfaces import IHostnameResolver, IOpenSSLClientConnectionCreator, IStreamClientEndpoint
 from twisted.internet.ssl import optionsForClientTLS
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from streamrelay.net.certificate_faults import OTHER_NAME, decoded, fault
 from streamrelay.net.lookups import Literals
 from streamrelay.net.tls import TlsEndpoint
 from streamrelay.protocol.limits import CONNECT_TIME
@@ -74,9 +73,9 @@ class ClientTls:
             if good and depth:
                 return True
             protocol, waiting = waiting, None  # OpenSSL's reference to this would keep it for ever
-            if not good or self.fits(certificate):
-                return bool(good)
-            protocol.failVerification(Failure(VerificationError([])))
+            if good and self.fits(certificate):
+                return True
+            protocol.refuse(fault(OTHER_NAME[0] if good else error, decoded(certificate), self.host))
             return False
 
         connection.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, verify)

@@ -1,5 +1,6 @@
 """TLS by Twisted, where a peer's records are bounded in the handshake and after it (protocol/tls_records.py)."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from attrs import define
@@ -19,6 +20,7 @@ from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from streamrelay.net.certificate_faults import CertificateFault
 from streamrelay.protocol.tls_records import TOO_MANY, Records
 
 READ: Final = 4096
@@ -79,10 +81,20 @@ class BoundedTls(BufferingTLSTransport):
             self._settle(counted)
             sealed = sealed[size:]
 
+    def refuse(self, why: Exception) -> None:
+        """Keep in words why OpenSSL is about to give the connection up, of which it tells the peer, too."""
+        if self._reason is None:
+            self._reason = Failure(why)
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Keep why a channel has lost it, which Twisted takes for an end without TLS' own."""
+        counted: Counted = super().getHandle()
+        if isinstance(why := counted.connection.get_app_data(), CertificateFault):
+            self._reason = Failure(why)
         if self._reason is None and not reason.check(ConnectionDone):
             self._reason = reason
+        if self._reason is not None and not self._shaken and self._reason.check(SSL.Error, CertificateFault):
+            self.factory.failed(self.getPeer(), self._reason)  # type: ignore[attr-defined]
         super().connectionLost(reason)
 
     def _settle(self, counted: Counted) -> None:
@@ -114,8 +126,17 @@ class TlsFactory(TLSMemoryBIOFactory):
 
     protocol = BoundedTls
 
-    def __init__(self, creator: Any, is_client: bool, factory: IProtocolFactory, clock: IReactorTime) -> None:
+    def __init__(
+        self,
+        creator: Any,
+        is_client: bool,
+        factory: IProtocolFactory,
+        clock: IReactorTime,
+        failed: Callable[[Any, Failure], None] = lambda peer, reason: None,
+    ) -> None:
+        """`failed` is told of handshakes that TLS has ended: with whom, and why."""
         super().__init__(Counting(creator), is_client, factory, clock)
+        self.failed = failed
 
 
 @implementer(IStreamClientEndpoint)

@@ -10,6 +10,8 @@ from twisted.python import usage
 from streamrelay.errors import ConfigError
 from streamrelay.files import Owners
 from streamrelay.logs import Logger
+from streamrelay.program.pidfile import clear_stale
+from streamrelay.program.reach import warn_of_reach
 from streamrelay.program.reactor import install_reactor
 from streamrelay.program.settings import Setting, declared, load
 
@@ -42,6 +44,13 @@ class ConfigOptions(usage.Options):
         install_reactor(self.fast_loop)
         super().__init__()
         self.given: dict[str, Any] = {}
+
+    def postOptions(self) -> None:
+        """Look at what twistd has been told, before it does any of it."""
+        if self.parent:
+            with one_line():
+                clear_stale(self.parent["pidfile"] or "")
+            warn_of_reach(self.parent["uid"], self.parent["gid"])
 
     def add(self, setting: Setting, text: str) -> None:
         """Take one option's value."""

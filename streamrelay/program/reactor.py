@@ -1,6 +1,7 @@
 """The reactor that all programs need: Twisted's asyncio reactor, with monotonic time."""
 
 import asyncio
+import concurrent.futures.thread  # noqa: F401  # for look-ups of names, which load it late (program/reach.py)
 import sys
 import time
 from contextlib import suppress

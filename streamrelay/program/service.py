@@ -14,6 +14,7 @@ from streamrelay.errors import ConfigError
 from streamrelay.files import Watched
 from streamrelay.logs import steadily
 from streamrelay.net.certificates import ServerTls
+from streamrelay.net.failed_handshakes import FailedHandshakes
 from streamrelay.net.proxies import BehindProxies, Proxies
 from streamrelay.net.tls import TlsFactory
 from streamrelay.program.reactor import adopt_loop
@@ -21,6 +22,8 @@ from streamrelay.program.start import Start
 
 LOOK: Final = 2.0
 """Seconds between two looks at files that may change."""
+DAY: Final = 86400.0
+"""Seconds between two looks whether certificates are about to expire."""
 
 
 class Looped(MultiService):
@@ -107,6 +110,9 @@ class Ports(MultiService):
         self.tls = ServerTls(settings.certificates, client_ca)
         self.files: list[Watched] = []
         """Files of the ports that are read again when they change."""
+        self._failed = FailedHandshakes(clock)
+        self._days = LoopingCall(steadily(self.tls.warn))
+        self._days.clock = clock
         if settings.certificates:
             self.tls.load()
             self.files.append(self.tls.files)
@@ -114,12 +120,22 @@ class Ports(MultiService):
         for endpoint in settings.listen:
             kind, _, where = endpoint.partition(":")
             # The PROXY header comes before TLS, in plain; so its reader is the outer one.
-            inner = TlsFactory(self.tls, False, factory, clock) if kind == "tls" else factory
+            inner = TlsFactory(self.tls, False, factory, clock, self._failed.count) if kind == "tls" else factory
             outer = BehindProxies(inner, proxies, clock) if proxies.speak_first else inner
             try:
                 strports.service(_spelt_out(kind, where), outer).setServiceParent(self)
             except Exception as error:
                 raise ConfigError(f"--listen {endpoint}: {error}") from None
+
+    def startService(self) -> None:
+        super().startService()
+        self._days.start(DAY)
+
+    def stopService(self) -> Any:
+        if self._days.running:
+            self._days.stop()
+        self._failed.stop()
+        return super().stopService()
 
 
 def _spelt_out(kind: str, where: str) -> str:

@@ -8,6 +8,8 @@ from typing import Final
 
 from attrs import define
 
+from streamrelay.protocol.tls_errors import in_words
+
 HEADER: Final = 5
 TURN: Final = 64
 """Records that are opened at once; 64 KiB of a peer that fills its records are four."""
@@ -27,7 +29,7 @@ TOO_MANY: Final = "TLS: too many records without content"
 def words(error: Exception) -> str:
     """Say why OpenSSL has given a connection up."""
     reasons = error.args[0] if error.args and isinstance(error.args[0], list) else []
-    return "TLS: " + ("; ".join(str(reason[-1]) for reason in reasons if reason) or str(error) or "it failed")
+    return "TLS: " + ("; ".join(in_words(str(reason[-1])) for reason in reasons if reason) or str(error) or "it failed")
 
 
 @define(eq=False)

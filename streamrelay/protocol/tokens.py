@@ -21,6 +21,7 @@ from msgspec import Meta
 from streamrelay.errors import ConfigError, printable
 from streamrelay.files import read, read_secret, write_new
 from streamrelay.protocol import codec
+from streamrelay.protocol.clocks import UNTIMED, ahead, misfit
 from streamrelay.protocol.limits import CLOCK_SKEW, SUMMONS_LIFE, Limits
 from streamrelay.protocol.names import JWT, Stream
 
@@ -33,6 +34,14 @@ Role = Literal["client", "agent"]
 
 class TokenError(Exception):
     """Rejection of a token; the text is for our own log, never for the peer."""
+
+
+class MistimedError(TokenError):
+    """Rejection of a token whose times alone are wrong. `ahead`: seconds by which it was signed ahead of our clock."""
+
+    def __init__(self, reason: str, ahead: int) -> None:
+        super().__init__(reason)
+        self.ahead = ahead
 
 
 class LegClaims(Limits, frozen=True):
@@ -125,15 +134,7 @@ class Verifier:
             raise TokenError("not a JWT")
         try:
             kid = jwt.get_unverified_header(token).get("kid", "")
-            key = self.keys[kid]
-            claims: dict[str, Any] = jwt.decode(
-                token,
-                key,
-                algorithms=[ALGORITHM],
-                audience=self.audience,
-                leeway=CLOCK_SKEW,
-                options={"require": ["exp", "iat", "jti", "aud", "role"], "strict_aud": True},
-            )
+            claims = self._decode(token, self.keys[kid])
         except (KeyError, TypeError):
             raise TokenError("signed by an unknown key (setting platform_key)") from None
         except jwt.PyJWTError as error:
@@ -147,6 +148,23 @@ class Verifier:
         if claims["exp"] > claims["iat"] + LONGEST_LIFE:  # a difference may overflow
             raise TokenError("its lifetime is too long")
         return {**claims, "kid": kid}
+
+    def _decode(self, token: str, key: Ed25519PublicKey, **more: Any) -> dict[str, Any]:
+        """Return the claims of a token that `key` has signed; `MistimedError` if nothing but its times is wrong."""
+        options: Any = {"require": ["exp", "iat", "jti", "aud", "role"], "strict_aud": True, **more}
+        try:
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                key,
+                algorithms=[ALGORITHM],
+                audience=self.audience,
+                leeway=CLOCK_SKEW,
+                options=options,
+            )
+        except (jwt.ExpiredSignatureError, jwt.ImmatureSignatureError):
+            claims = self._decode(token, key, **UNTIMED)
+            raise MistimedError(misfit(claims, "the platform"), ahead(claims)) from None
+        return claims
 
     def leg(self, token: str, role: Role) -> LegClaims:
         """Return the claims of a leg's token, or raise `TokenError`."""

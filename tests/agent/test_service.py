@@ -170,6 +170,21 @@ class Summoned(Case):
             self.assertEqual([answer.refused for answer in self.answers()], [code])
             self.assertEqual((self.dialler.dialled, self.target.made), ([], []))
 
+    def test_invalid(self) -> None:
+        """Whoever sends what isn't a summons for now is told which host has refused it, and where to look."""
+        self.summon(target="../x y")
+        self.assertEqual(self.answers()[0].reason, "host web-1: the summons is invalid here; the agent's log says why")
+
+    def test_clocks(self) -> None:
+        """A summons that comes too late by the host's clock: who asked and the host's log are told by how much."""
+        heard = Heard(self)
+        self.summon(exp=939.0)
+        words = "this host's clock and the platform's differ by 61 s or more"
+        self.assertIn(f"host web-1: {words}", self.answers()[0].reason)
+        self.assertIn(f"refused a summons: {words}", heard.text)
+        self.agent._told_to_end(Message(codec.encode({"stream": STREAM, "jti": "j" * 22, "exp": 1091.0}), "_INBOX.a"))
+        self.assertIn(words, self.answers()[1].reason)
+
     def test_followed_before(self) -> None:
         """Of what was followed before the start nothing is done: all copies get the same refusal, the log says why."""
         heard = Heard(self)

@@ -1,11 +1,12 @@
 """summonses.py: what the platform asks of a host."""
 
 import time
+from functools import partial
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.agent.summonses import Summonses
+from streamrelay.agent.summonses import ClocksDiffer, Summonses
 from streamrelay.protocol import codec
 from streamrelay.protocol.summons import Answer, End, Summons
 from streamrelay.protocol.tokens import Signer, Verifier
@@ -51,6 +52,18 @@ class Signed(SynchronousTestCase):
         ):
             self.assertRaises(ValueError, self.here.read, data, "summons", Summons)
 
+    def test_clocks(self) -> None:
+        """One that was signed too early or too late says by how many seconds the clocks differ, and whose is ahead."""
+        for shift, which in ((-61, "ahead"), (61, "behind")):
+            self.signer.now = partial(lambda shift: time.time() + shift, shift)
+            for role, kind in (("summons", Summons), ("end", End)):
+                error = self.assertRaises(ClocksDiffer, self.here.read, self.mint(role=role), role, kind)
+                self.assertRegex(
+                    str(error), f"this host's clock and the platform's differ by 6[0-4] s.*: this host's is {which}$"
+                )
+        error = self.assertRaises(ValueError, self.here.read, self.mint("web-2"), "summons", Summons)
+        self.assertNotIsInstance(error, ClocksDiffer)
+
 
 class Plain(SynchronousTestCase):
     """Requests in opaque mode."""
@@ -64,6 +77,13 @@ class Plain(SynchronousTestCase):
                 self.assertEqual(here.read(data, "summons", Summons).target, "log")
             else:
                 self.assertRaises(ValueError, here.read, data, "summons", Summons)
+
+    def test_clocks(self) -> None:
+        """An unsigned one that comes too early or too late says by how much the clocks differ at least."""
+        here: Summonses[str] = Summonses(None, lambda: 1000.0)
+        for left, words in ((-61, "differ by 61 s or more.* is ahead$"), (91, "differ by 61 s or more.* is behind$")):
+            data = codec.encode({**ORDER, "jti": "j" * 22, "exp": 1000.0 + left})
+            self.assertRegex(str(self.assertRaises(ClocksDiffer, here.read, data, "summons", Summons)), words)
 
     def test_length(self) -> None:
         """A summons of 16384 bytes is read, one of a byte more is refused, though nothing else is wrong with it."""

@@ -11,7 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.bus import credentials
 from streamrelay.bus.connection import Bus
-from streamrelay.bus.nats_client import NatsClient, tls_context
+from streamrelay.bus.nats_client import NatsClient
+from streamrelay.bus.tls import tls_context
 from streamrelay.errors import ConfigError
 from tests.bus.test_credentials import CREDS, JWT
 from tests.examples import there

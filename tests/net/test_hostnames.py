@@ -13,7 +13,9 @@ from tests.authority import Authority
 from tests.datapath.loopback import drain
 from tests.fakes.files import folder
 
-OTHER = "TLS: the certificate is for another host"
+
+def other(shown: str, host: str) -> str:
+    return f"TLS: the certificate is for another host: for {shown}, not for {host}"
 
 
 class Tls(SynchronousTestCase):
@@ -22,12 +24,12 @@ class Tls(SynchronousTestCase):
     def setUp(self) -> None:
         self.where = folder(self)
         self.authority = Authority(self.where / "ca.pem")
-        self.factory, self.wrappedFactory = self, None  # of the protocol that `failVerification` is of
+        self.factory, self.wrappedFactory = self, None  # of the protocol that `refuse` is of
         self.trust = read_certificates(str(self.where / "ca.pem"))
 
-    def failVerification(self, reason: Failure) -> None:
-        """As Twisted's protocol, which fails by it."""
-        self.said = explain(reason)
+    def refuse(self, why: Exception) -> None:
+        """As `BoundedTls`, which keeps it."""
+        self.said = explain(Failure(why))
 
     def shake(self, host: str, *certified: str) -> str:
         """What a client says that asks for this host and is shown a certificate for these names."""
@@ -68,17 +70,17 @@ class Tls(SynchronousTestCase):
         for host in ("127.0.0.1", "::1"):
             self.assertEqual(self.shake(host, host), "")
             self.assertIsNone(self.name)
-            self.assertEqual(self.shake(host, "10.0.0.1", "localhost"), OTHER)
+            self.assertEqual(self.shake(host, "10.0.0.1", "localhost"), other("localhost, 10.0.0.1", host))
 
     def test_another(self) -> None:
         """A certificate for another name isn't good for it, in one clear line."""
         for certified in ("my-host.internal", "myxhost.internal", "host.internal", "my_host.example", NOBODY):
-            self.assertEqual(self.shake("my_host.internal", certified), OTHER)
+            self.assertEqual(self.shake("my_host.internal", certified), other(certified, "my_host.internal"))
 
     def test_unread(self) -> None:
         """A certificate with a name that can't be compared, as a wildcard for a whole domain, is good for nobody."""
         for host in ("ok.internal", "my_host.internal", "elsewhere.example"):
-            self.assertEqual(self.shake(host, "*.internal"), OTHER)
+            self.assertEqual(self.shake(host, "*.internal"), other("*.internal", host))
 
     def test_no_name(self) -> None:
         """What IDNA refuses for other reasons stays refused."""

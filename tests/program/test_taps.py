@@ -5,9 +5,13 @@ import time
 from typing import Any
 
 from twisted.internet import reactor as installed
-from twisted.internet.error import CannotListenError
+from twisted.internet.address import IPv4Address
+from twisted.internet.error import CannotListenError, ConnectionDone
 from twisted.internet.interfaces import IListeningPort
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.testing import StringTransport
 from twisted.python import usage
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.agent import tap as agent_tap
@@ -149,6 +153,29 @@ class Services(Case):
         service.stopService()
         self.reactor.advance(2)
         self.assertEqual(looks, [2, 4, 6])
+
+    def test_certificates(self) -> None:
+        """A port's certificate that has expired, or soon will, is named at the start and each day, and so is why a
+        handshake came to nothing."""
+        pair = Authority(self.where / "ca.pem").issue(self.where / "a.pem", "a.example", days=3.5)
+        heard = Heard(self)
+        config = RelayConfig(("tls:1",), certificates=(pair,), tokens="opaque")
+        ports = Ports(config, Factory.forProtocol(Protocol), self.reactor)
+        ports.privilegedStartService()
+        ports.startService()
+        words = f"the certificate of a.example in {self.where}/a.pem expires in 3 days"
+        self.assertEqual([words in line for line in heard.lines], [True])
+        self.reactor.advance(86400)
+        self.assertEqual([words in line for line in heard.lines], [True, True])
+        peer = IPv4Address("TCP", "192.0.2.7", 1)
+        tls: Any = self.reactor.tcpServers[0][1].buildProtocol(peer)
+        wire = StringTransport(peerAddress=peer)
+        tls.makeConnection(wire)
+        tls.dataReceived(b"\x16\x03\x01\x00\x05hello")
+        tls.connectionLost(Failure(ConnectionDone()))
+        self.assertIn("TLS handshakes failed, since the last such line 1: 1 of 192.0.2.7: TLS: ", heard.lines[2])
+        ports.stopService()
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_ports(self) -> None:
         """An endpoint that can't be is a `ConfigError`."""

@@ -19,7 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamrelay.errors import ConfigError
 from streamrelay.files import write_new
 from streamrelay.protocol import tokens
-from streamrelay.protocol.tokens import Signer, TokenError, Verifier
+from streamrelay.protocol.tokens import MistimedError, Signer, TokenError, Verifier
 from tests.documented import TOKEN_CLAIMS, TOKEN_HEADER, TOKEN_SIGNATURE
 from tests.examples import STREAM, examples
 from tests.fakes.files import folder, key_pair
@@ -93,6 +93,25 @@ class Legs(SynchronousTestCase):
             self.refused(sign(claims(**change)))
         for change in ({"exp": now - 2, "iat": now - 30}, {"iat": now + 3}, {"nbf": now + 3}, {"exp": now + 3500}):
             VERIFIER.leg(sign(claims(**change)), "client")
+
+    def test_by_how_much(self) -> None:
+        """The refusal of a token that is too early or too late says by how many seconds, and that clocks may differ; of
+        one that is another's, or for another relay, it says that and nothing of clocks."""
+        now = int(time.time())
+        late, early = {"exp": now - 61, "iat": now - 91}, {"iat": now + 61, "exp": now + 91}
+        told = self.refused(sign(claims(**late)))
+        self.assertRegex(told, r"expired 6[1-3] s ago, 9[1-3] s after it was signed: too late, or this machine's clock")
+        self.assertRegex(
+            self.refused(sign(claims(**early))), "this machine's clock and the platform's differ by (59|60|61) s"
+        )
+        for times in (late, early, {"nbf": now + 61}):
+            error = self.assertRaises(TokenError, VERIFIER.leg, sign(claims(**times)), "client")
+            self.assertIsInstance(error, MistimedError)
+            for other in (sign(claims(**times), OTHER), sign(claims(aud="relay-2", **times))):
+                error = self.assertRaises(TokenError, VERIFIER.leg, other, "client")
+                self.assertNotIsInstance(error, MistimedError)
+        for odd in ({"exp": -(10**400)}, {"iat": 10**400}, {"exp": now - 61, "nbf": "1"}):
+            self.assertLess(len(self.refused(sign(claims(**odd)))), 200)
 
     def test_required(self) -> None:
         """A token without one of its claims is refused."""

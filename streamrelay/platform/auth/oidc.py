@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 
 from streamrelay.platform.auth.grants import is_user
 from streamrelay.platform.auth.jwks import PublicKey, PublicKeys
+from streamrelay.protocol.clocks import UNTIMED, misfit
 from streamrelay.protocol.limits import CLOCK_SKEW
 
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
@@ -42,6 +43,10 @@ JWT: Final = re.compile(r"[A-Za-z0-9_-]{1,1024}\.[A-Za-z0-9_-]{1,8192}\.[A-Za-z0
 
 class BearerError(Exception):
     """Rejection of a JWT; the text is for our own log, never for the peer."""
+
+
+class MistimedBearer(BearerError):
+    """Rejection of a JWT of which nothing but its times is wrong; the text is for who has it, too."""
 
 
 @define(eq=False)
@@ -80,7 +85,8 @@ class Issuer:
     def user_of(self, claims: dict[str, Any]) -> str:
         return str(claims[self.config.user])
 
-    def _verify(self, token: str, key: PublicKey, algorithm: str) -> dict[str, Any]:
+    def _verify(self, token: str, key: PublicKey, algorithm: str, **more: Any) -> dict[str, Any]:
+        options: Any = {"require": ["exp", "iss", "aud"], "verify_aud": False, **more}
         try:
             claims: dict[str, Any] = jwt.decode(
                 token,
@@ -88,8 +94,11 @@ class Issuer:
                 algorithms=[algorithm],
                 issuer=self.config.issuer,
                 leeway=CLOCK_SKEW,
-                options={"require": ["exp", "iss", "aud"], "verify_aud": False},
+                options=options,
             )
+        except (jwt.ExpiredSignatureError, jwt.ImmatureSignatureError):
+            claims = self._verify(token, key, algorithm, **UNTIMED)
+            raise MistimedBearer(misfit(claims, "its issuer")) from None
         except jwt.PyJWTError as error:
             raise BearerError(str(error)) from None
         except (ValueError, TypeError, OverflowError, RecursionError) as error:

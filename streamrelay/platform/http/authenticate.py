@@ -19,7 +19,7 @@ from streamrelay.logs import Logger
 from streamrelay.net.proxies import Proxies
 from streamrelay.platform.auth.credentials import Credentials
 from streamrelay.platform.auth.grants import KeyRing, UnknownKey, User, hash_key
-from streamrelay.platform.auth.oidc import BearerError, Issuer
+from streamrelay.platform.auth.oidc import BearerError, Issuer, MistimedBearer
 from streamrelay.platform.auth.sessions import Sessions, csrf_of
 from streamrelay.platform.auth.throttle import Throttle
 from streamrelay.platform.auth.webhook import Action, Asking, Question
@@ -112,6 +112,8 @@ class Authenticator:
     async def _by_jwt(self, issuer: Issuer, token: str, address: str) -> User:
         try:
             claims = await issuer.claims(token)
+        except MistimedBearer as error:
+            raise self.refuse(address, f"this token is not accepted now: {error}") from None
         except BearerError as error:
             raise self.refuse(address, "this token is not accepted here", str(error)) from None
         return User(issuer.user_of(claims), self.ring.claimed(claims))

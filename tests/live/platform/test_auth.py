@@ -115,7 +115,8 @@ class Issuers(AuthTest):
         self.assertEqual(self.with_token(second.sign(groups="ops"))[0], 201)
 
     def test_refused(self) -> None:
-        """Forged, foreign, expired and future JWTs are refused with 401 and one body, and reach no target."""
+        """Forged, foreign, expired and future JWTs are refused with 401, and reach no target; but for those of which
+        nothing is wrong but the times, all have one body."""
         now = time.time()
         good = self.key.sign(groups="ops")
         head, body, signature = good.split(".")
@@ -134,14 +135,16 @@ class Issuers(AuthTest):
         signed = f"{heads['HS256']}.{body}"
         mac = hmac.new(public, signed.encode(), hashlib.sha256).digest()
         tokens.append(f"{signed}.{_encoded(mac)}")
-        answers = set()
+        answers = []
         for token in tokens:
             bearer = {"Authorization": f"Bearer {token}"}
             wanted = {"host": HOST, "target": self.listener.target}
             answer = self.chain_.ask("POST", "/v1/streams", wanted, None, bearer)
             self.assertIn(answer.status, (401, 429), token)
-            answers.add((answer.status, answer.text))
-        self.assertEqual(len([text for status, text in answers if status == 401]), 1, answers)
+            answers.append((answer.status, answer.text))
+        refusals = [text for status, text in answers if status == 401]
+        mistimed = [text for text in refusals if "this token is not accepted now: " in text]
+        self.assertEqual((len(set(refusals) - set(mistimed)), len(mistimed)), (1, 4), answers)
         self.assertIn(self.with_token(f"{heads['none']}.{body}.")[0], (401, 429))
         self.assertEqual(self.with_token(good)[0], 201)
         self.listener.accept()
@@ -240,7 +243,7 @@ class Encrypted(AuthTest):
         self.start()
         self.assertEqual((self.by_jwt(), self.by_key()), ((503, "issuer_down"), (503, "ask_failed")))
         self.assertEqual((self.issuer.asked, self.panel.asked), ([], []))
-        self.assertIn("TLS: certificate verify failed", self.chain_.platform.log)
+        self.assertIn("an unknown issuer", self.chain_.platform.log)
 
     def test_other_name(self) -> None:
         """A certificate for another name is worth nothing."""

@@ -13,6 +13,7 @@ from streamrelay.protocol.tokens import generate
 from tests.live.programs.test_privileges import low_port
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import Chain
+from tests.live.support.pace import timed
 from tests.live.support.processes import PROGRAMS, alive, environment, need_root, run, signal_pid
 from tests.live.support.sockets import MIB, seeded
 from tests.live.support.waiting import WAIT, Work, until
@@ -119,7 +120,9 @@ class Unstarted(LiveTest):
             program = (sys.executable, str(PROGRAMS / "twistd"))
             command = (*before, *program, *way, f"--pidfile={pidfile}", *arguments)
             (self.folder / "twistd.log").unlink(missing_ok=True)  # another user's
-            done = run(*command, cwd=self.folder, seconds=WAIT)
+            with timed() as passed:
+                done = run(*command, cwd=self.folder, seconds=WAIT)
+            self.assertLess(passed.fair, 5, command)
             told = done.stderr.decode()
             self.assertEqual((done.returncode, told.count("\n")), (1, 1), f"{command}: {told}")
             self.assertTrue(told.startswith("streamrelay: "), told)
@@ -145,6 +148,26 @@ class Unstarted(LiveTest):
                 f"can't listen: Couldn't listen on 127.0.0.1:{self.taken}: [Errno 98] Address already in use",
                 *program(f"tcp:{self.taken}:interface=127.0.0.1"),
             )
+
+    def test_pidfile(self) -> None:
+        """A pidfile whose twistd lives keeps another one from starting, by one line that names both; one with the
+        number of a process that is no twistd doesn't."""
+        pidfile, relay = self.folder / "x.pid", self.relay("tcp:0:interface=127.0.0.1")
+        command = (sys.executable, str(PROGRAMS / "twistd"), "-n", "--pidfile=x.pid", *relay)
+        running = self.program("running", *command)
+        running.wait_for("opaque tokens, patience")
+        for way in ((), ("-n",)):
+            done = run(*command[:2], *way, *command[3:], cwd=self.folder)
+            told = done.stderr.decode()
+            self.assertEqual((done.returncode, told.count("\n")), (1, 1), told)
+            self.assertIn(f"x.pid: a twistd with this pidfile runs already, as process {running.pid}; ", told)
+            self.assertEqual(pidfile.read_text(), str(running.pid))
+        running.kill()
+        pidfile.write_text(str(os.getpid()))  # trial's
+        again = self.program("again", *command)
+        again.wait_for("opaque tokens, patience")
+        self.assertIn("x.pid was left by a process that is gone", again.log)
+        self.assertEqual(pidfile.read_text(), str(again.pid))
 
     def test_not_allowed(self) -> None:
         """A port that only root may have, a socket in no directory, and one whose path another file has."""

@@ -148,6 +148,9 @@ class AgentCertificates(LiveTest):
         self.begin((HOST,), stranger=True)
         answer = self.ask()
         self.assertEqual((answer.status, answer.json["code"]), (502, "dial_failed"), answer.text)
+        self.assertIn("doesn't know the issuer of the certificate that it was shown", answer.json["detail"])
+        self.started.relay.wait_for("TLS handshakes failed, since the last such line 1: 1 of 127.0.0.1: TLS: the cert")
+        self.assertIn("has an unknown issuer, streamrelay test CA, not in agent_ca", self.started.relay.log)
 
 
 class PlatformTls(LiveTest):
@@ -171,7 +174,10 @@ class PlatformTls(LiveTest):
         listing = chain.streamrelay("hosts", "--ca", str(self.folder / "ca.pem"), more=where)
         self.assertEqual(listing.returncode, 0, listing.stderr)
         self.assertIn(HOST.encode(), listing.stdout)
-        self.assertEqual(chain.streamrelay("hosts", more=where).returncode, 6)
+        unknown = chain.streamrelay("hosts", more=where)
+        self.assertEqual(unknown.returncode, 6)
+        self.assertIn(b"the certificate of localhost has an unknown issuer, streamrelay test CA", unknown.stderr)
+        platform.wait_for("127.0.0.1: TLS: the other end doesn't know the issuer of the certificate")
 
 
 class Crowds(LiveTest):

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.platform.auth.jwks import PublicKey, read_keys
-from streamrelay.platform.auth.oidc import BearerError, Issuer, OidcConfig
+from streamrelay.platform.auth.oidc import BearerError, Issuer, MistimedBearer, OidcConfig
 from tests.documented import JWT_CLAIMS, JWT_HEADER
 from tests.issuer import AUDIENCE, ISSUER, Key
 
@@ -45,7 +45,11 @@ class Verifying(SynchronousTestCase):
         return self.successResultOf(Deferred.fromCoroutine(self.issuer.claims(token)))
 
     def refused(self, token: str) -> str:
-        return str(self.failureResultOf(Deferred.fromCoroutine(self.issuer.claims(token)), BearerError).value)
+        return str(self.failure(token))
+
+    def failure(self, token: str) -> BearerError:
+        error: BearerError = self.failureResultOf(Deferred.fromCoroutine(self.issuer.claims(token)), BearerError).value
+        return error
 
     def test_good(self) -> None:
         """A JWT by any of the issuer's keys is taken, with what it claims; its audience may be one of several."""
@@ -106,6 +110,22 @@ class Verifying(SynchronousTestCase):
         for claims in wrong:
             self.refused(self.ec.sign(**claims))
         self.claims(self.ec.sign(exp=now - 3, iat=now + 3, nbf=now + 3))
+
+    def test_by_how_much(self) -> None:
+        """Of one whose times alone are wrong it is said by how many seconds, and that clocks may differ."""
+        now = int(time.time())
+        cases: tuple[tuple[dict[str, Any], str], ...] = (
+            ({"exp": now - 61}, "expired 6[1-3] s ago, .* or this machine's clock and its issuer's differ"),
+            ({"exp": now - 61, "iat": None}, "expired 6[1-3] s ago: too late, or"),
+            ({"iat": now + 61}, "this machine's clock and its issuer's differ by (59|60|61) s"),
+            ({"nbf": now + 61}, "this machine's clock and its issuer's differ by (59|60|61) s"),
+        )
+        for claims, words in cases:
+            error = self.failure(self.ec.sign(**claims))
+            self.assertIsInstance(error, MistimedBearer)
+            self.assertRegex(str(error), words)
+            for other in (Key("ec").sign(**claims), self.ec.sign(**{**claims, "aud": "other"})):
+                self.assertNotIsInstance(self.failure(other), MistimedBearer)
 
     def test_part_of_the_issuer(self) -> None:
         """An issuer that is a part of the right one is another."""

@@ -1,6 +1,7 @@
 """authenticate.py: users whom others know, an issuer or a system of the user's own, by requests to the API."""
 
 import json
+import time
 from typing import Any
 
 from streamrelay import __version__
@@ -40,7 +41,13 @@ class Tokens(GateCase):
         """A bad JWT gets one answer whatever is wrong; the log says what, and never the JWT."""
         heard = Heard(self)
         bodies = set()
-        tokens = (self.signer.sign(aud="x"), self.signer.sign(exp=1), Key("k").sign(), Key("other").sign(), "a.b.c")
+        tokens = (
+            self.signer.sign(aud="x"),
+            self.signer.sign(aud="x", exp=1),
+            Key("k").sign(),
+            Key("other").sign(),
+            "a.b.c",
+        )
         for token in tokens:
             status, _, body = self.ask("GET", "/v1/hosts", key=token)
             self.assertEqual(status, 401)
@@ -48,7 +55,16 @@ class Tokens(GateCase):
             self.assertNotIn(token, heard.text)
         self.assertEqual(len(bodies), 1)
         self.assertIn("another audience", heard.text)
-        self.assertIn("expired", heard.text)
+
+    def test_out_of_time(self) -> None:
+        """A JWT of which nothing but its times is wrong is answered with by how much, in the log likewise."""
+        heard = Heard(self)
+        status, _, body = self.ask("GET", "/v1/hosts", key=self.signer.sign(exp=int(time.time()) - 61))
+        self.assertEqual(status, 401)
+        for told in (str(body), heard.text):
+            self.assertRegex(
+                told, "expired 6[1-3] s ago, .*: too late, or this machine's clock and its issuer's differ"
+            )
 
     def test_no_session(self) -> None:
         """The console is signed in to by a key, not by a JWT."""
