@@ -23,6 +23,10 @@ from streamrelay.protocol.tls_records import TOO_MANY, Records
 
 READ: Final = 4096
 """Sealed bytes that are read at once: records of one byte make up to 180 of it. Who moves much has a channel."""
+_PLAIN_ANSWER: Final = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 45\r\n"
+    b"Connection: close\r\n\r\nthis port speaks TLS; use https:// or wss://\n"
+)
 
 
 class TooManyRecords(Exception):
@@ -53,7 +57,9 @@ class Counted:
 class BoundedTls(BufferingTLSTransport):
     """Twisted's TLS over any transport, a few records at a time and no more than are allowed."""
 
+    factory: "TlsFactory"
     _reason: Failure | None  # Twisted's: what is told above
+    _begun = False
     _shaken = False
     _cut = False
 
@@ -71,6 +77,9 @@ class BoundedTls(BufferingTLSTransport):
 
     def dataReceived(self, bytes: bytes) -> None:
         sealed = memoryview(bytes)
+        if not self._begun:
+            self._begun = True
+            self._look(bytes[:1])
         while sealed and self.connected and not self._cut:
             size = self.records.turn(sealed)
             counted: Counted = super().getHandle()
@@ -84,6 +93,14 @@ class BoundedTls(BufferingTLSTransport):
         if self._reason is None and not reason.check(ConnectionDone):
             self._reason = reason
         super().connectionLost(reason)
+
+    def _look(self, first: bytes) -> None:
+        """Answer a request that begins here in plain, as its sender can't know otherwise why it gets no answer."""
+        if first.isalpha() and not self.factory.is_client:
+            self._cut = True
+            below: Any = self.transport
+            below.write(_PLAIN_ANSWER)
+            self._tlsShutdownFinished(Failure(SSL.Error([("SSL routines", "", "http request")])))  # as OpenSSL calls it
 
     def _settle(self, counted: Counted) -> None:
         fits = self.records.settle(counted.opened, counted.pieces)
@@ -116,6 +133,7 @@ class TlsFactory(TLSMemoryBIOFactory):
 
     def __init__(self, creator: Any, is_client: bool, factory: IProtocolFactory, clock: IReactorTime) -> None:
         super().__init__(Counting(creator), is_client, factory, clock)
+        self.is_client = is_client
 
 
 @implementer(IStreamClientEndpoint)
