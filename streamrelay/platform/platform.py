@@ -99,6 +99,7 @@ class Platform:
     ca: str = ""
     nats_nkey: str = ""
     nats_certificate: str = ""
+    nats_handshake_first: bool = False
     limits: Limits = field(factory=Limits)
     """Limits of every stream that is opened without limits of its own."""
     now: Callable[[], float] = time.time
@@ -120,6 +121,7 @@ class Platform:
             nkey=self.nats_nkey,
             ca=self.ca,
             certificate=self.nats_certificate,
+            handshake_first=self.nats_handshake_first,
             inbox=PLATFORM_INBOX,
         )
         self.namesakes = Namesakes(self._ask_agents, self._tell_agents)
