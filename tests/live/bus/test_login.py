@@ -105,6 +105,30 @@ class Certificates(LiveTest):
         self.assertEqual(own.hosts(), [HOST])
         self.assertNotIn("connected to NATS", agent.log)
 
+    def test_handshake_first(self) -> None:
+        """A server that begins with TLS: programs with `nats_handshake_first` get in, one without names it."""
+        first = "nats_handshake_first = true\n"
+        own = LockedChain(self.folder, ", handshake_first: true", first)
+        own.own = ""  # `host add` has written it into the agents' files, too
+        self.addCleanup(own.stop)
+        own.start()
+        first_agent = own.agent
+        leg, target = self.stream(own)
+        leg.send(b"through")
+        self.assertEqual(take(target, 7), b"through")
+        for program in (own.agent, own.platform):
+            program.wait_for(f"connected to NATS at tls://localhost:{own.nats_port}")
+        bare = own.agent_file(OTHER)
+        bare.write_text(bare.read_text().replace(first, ""))
+        agent = own.start_agent(OTHER)
+        agent.wait_for(f"can't connect to NATS at tls://localhost:{own.nats_port}: what listens there isn't NATS; ")
+        agent.wait_for("if it begins with TLS (handshake_first), set nats_handshake_first; trying again")
+        self.assertEqual(own.hosts(), [HOST])
+        own.nats.restart()
+        first_agent.wait_for("connected to NATS", count=2)
+        for program in (first_agent, own.platform, agent):
+            self.assertNotIn("eof_received", program.log)
+
 
 class CredentialsFiles(LiveTest):
     """A bus with accounts, whose users show a JWT; as NATS' `nsc` sets it up."""

@@ -57,6 +57,7 @@ REQUEST_LINES = [
                    f"GET\t/client/{TOKEN}\tHTTP/1.1", f" GET /client/{TOKEN} HTTP/1.1", "GET  HTTP/1.1",
                    f"G@T /client/{TOKEN} HTTP/1.1", f"GET /client/{TOKEN}", f"GET\x0b/client/{TOKEN} HTTP/1.1",
                    f"GET\xa0/client/{TOKEN} HTTP/1.1", "\r", "\x00", "\x16\x03\x01\x02")),
+    Row("a TLS hello", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 508, 400),
     Row("the preface of HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 405),
     Row("empty line before", b"\r\n" + request(), 400),
     Row("line feeds alone, then an empty line", request().replace(b"\r\n", b"\n") + b"\r\n\r\n", 400),
@@ -279,7 +280,6 @@ SLOW = {
     "half a line": b"GET /cli",
     "all but the last byte": request()[:-1],
     "line feeds alone": request().replace(b"\r\n", b"\n"),
-    "a TLS hello": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 508,
     "garbage": bytes(range(256)),
 }
 """What is no request yet: cut when the handshake's time is over."""
