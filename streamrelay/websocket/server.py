@@ -191,7 +191,7 @@ REFUSALS: Final = {
     401: "this token is not valid here",
     403: "this origin, or this certificate, is not allowed",
     404: "no such path; this is a relay of streamrelay, whose websockets come to /client and /agent",
-    426: "this is a websocket of a relay of streamrelay: ask with an Upgrade, which proxies must pass on",
+    426: "this is a websocket of a relay of streamrelay; ask with an Upgrade, which proxies must pass on",
     503: "full or shutting down, try again later",
 }
 """Bodies of refusals by status: the same for every fault of a token (protocol.rst, "Refused before 101")."""

@@ -8,7 +8,7 @@ import inspect
 import re
 import socket
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -96,7 +96,7 @@ class Table(SynchronousTestCase):
         self.assertGreaterEqual(len(MISTAKES), 30)
         for mistake in MISTAKES:
             path, case, test = mistake.test.rsplit(".", 2)
-            method = getattr(getattr(importlib.import_module(path), case), test, None)
+            method: Any = getattr(getattr(importlib.import_module(path), case), test, None)
             self.assertTrue(inspect.isfunction(method), mistake.test)
             self.assertIn(mistake.words, inspect.getsource(method), mistake.name)
 
@@ -113,9 +113,9 @@ class Tried(LiveTest):
         bus, stream, listener = NatsClient(self.common.nats_port), new_id(), self.listen()
         self.addCleanup(bus.close)
         mint = self.common.signer.mint
-        claims = {"role": "summons", "stream": stream, "target": listener.target, "relay": relay, "user": "test"}
+        claims: dict[str, Any] = {"stream": stream, "target": listener.target, "relay": relay, "user": "test"}
         claims["token"] = token or mint("relay", role="agent", sub=stream)
-        summons = mint(HOST, token=claims.pop("token"), **claims)
+        summons = mint(HOST, role="summons", **claims)
         answer = bus.ask(f"streamrelay.v1.host.{HOST}.open", summons.encode(), WAIT)
         self.assertEqual(answer["refused"], "dial_failed")
         self.common.agent.wait_for(f"stream {stream} to {listener.target} refused: {answer['reason']}")
