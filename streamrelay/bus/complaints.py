@@ -15,6 +15,8 @@ log = Logger()
 
 _PLAIN: Final = ("WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE", "HTTP_REQUEST")
 """OpenSSL's words about bytes that are no TLS."""
+MOST_TOLD: Final = 1000
+"""Words that are remembered; the server's may hold as many subjects as it likes."""
 _TLS_FIRST: Final = "if it begins with TLS (handshake_first), set nats_handshake_first"
 
 
@@ -59,7 +61,7 @@ class Complaints:
 
     handshake_first: bool = False
     _told: set[tuple[str, str]] = field(factory=set)
-    _missed: set[str] = field(factory=set)  # servers of which something was told
+    _missed: set[str] = field(factory=set)  # servers of which it was told that and why they can't be had
 
     def forget(self) -> None:
         """Begin anew, as there is a connection."""
@@ -70,8 +72,12 @@ class Complaints:
         text = words(error, self.handshake_first)
         if (url, text) in self._told:
             return
-        if self._say(error, text, url):
-            self._told.add((url, text))
+        if not self._say(error, text, url):
+            return
+        if len(self._told) >= MOST_TOLD:
+            self._told.clear()
+        self._told.add((url, text))
+        if is_deafening(error) or not (is_too_slow(error) or _is_forbidden(error)):
             self._missed.add(url)
 
     def _say(self, error: Exception, text: str, url: str) -> bool:

@@ -99,12 +99,13 @@ class Platform:
     ca: str = ""
     nats_nkey: str = ""
     nats_certificate: str = ""
-    nats_handshake_first: bool = False
     limits: Limits = field(factory=Limits)
     """Limits of every stream that is opened without limits of its own."""
     now: Callable[[], float] = time.time
     clock: Callable[[], float] = time.monotonic
     """Monotonic seconds, for the age of answers."""
+    nats_handshake_first: bool = False
+    """True if the bus begins with TLS (nats-server's ``handshake_first``)."""
     bus: Bus = field(init=False)
     namesakes: Namesakes = field(init=False)
     _signer: Signer | None = None

@@ -63,6 +63,17 @@ class Causes(SynchronousTestCase):
             self.assertIn(f"NATS refused this user at {HERE}: ", told[2][1])
             self.complaints.forget()
 
+    def test_while_connected(self) -> None:
+        """What is wrong while there is a connection doesn't hide that it can't be made again; it is told once each."""
+        self.complaints = Complaints()
+        forbidden = nats_errors.Error('nats: permissions violation for publish to "streamrelay.v1.event.a.up"')
+        told = self.said((forbidden, HERE), (forbidden, HERE), (ConnectionRefusedError(111, ""), HERE))
+        self.assertEqual([level for level, _ in told], ["error", "warn"])
+        self.assertIn("can't connect", told[1][1])
+        for number in range(3000):
+            self.complaints.hear(nats_errors.Error(f'nats: permissions violation for publish to "{number}"'), HERE)
+        self.assertLess(len(self.complaints._told), 1100)
+
     def test_refusals(self) -> None:
         """What the server refuses is told with the server and the setting to look at."""
         self.complaints = Complaints()
