@@ -15,7 +15,8 @@ from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.datapath.plain import PlainConnection
 from streamrelay.net.http_client import FetchDropped, Fetched, FetchError, OutOfDescriptors
 from streamrelay.protocol.close import FINISHED, CloseCode, outcome
-from streamrelay.websocket.client import DialError, Dialler
+from streamrelay.websocket.client import Dialler
+from streamrelay.websocket.dial_errors import DialError
 from tests.documented import MAX_CONTROL
 from tests.fakes.channels import FakeChannel, FakeTransport
 from tests.fakes.connections import FakeConnection
