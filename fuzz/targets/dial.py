@@ -28,8 +28,9 @@ from zope.interface import implementer
 from fuzz.choices import Choices
 from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.protocol.limits import CONNECT_TIME, MAX_HANDSHAKE
-from streamrelay.websocket.client import DialError, DialFactory, Dialler
+from streamrelay.websocket.client import DialFactory, Dialler
 from streamrelay.websocket.connection import FramedConnection
+from streamrelay.websocket.dial_errors import DialError
 from tests.fakes.connections import Ear
 from tests.fakes.endpoints import Endpoint
 

@@ -55,6 +55,8 @@ SEEDS: Final = [
     _WHOLE + b"GET /client HTTP/1.1\r\n" + _GOOD + b"Sec-WebSocket-Protocol: binary\r\n\r\n",
     _WHOLE + _PATH + _GOOD + b"\r\n\x82\x85\1\2\3\4hello",
     _WHOLE + b"GET / HTTP/1.0\r\n\r\n",
+    _WHOLE + b"HEAD /client HTTP/1.1\r\nHost: x\r\n\r\n",
+    _WHOLE + b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     _WHOLE + b"POST /client HTTP/1.1\r\nHost: x:80\r\n\r\n",
     _WHOLE + b"GET http://[::1/client HTTP/1.1\r\n" + _GOOD + b"\r\n",
 ]
@@ -85,7 +87,7 @@ WORDS: Final = [
 _REFUSAL = re.compile(
     rb"HTTP/1\.1 (?:400|401|403|404|405|426|431|503|505) [A-Za-z ]+\r\n"
     rb"Content-Type: text/plain; charset=utf-8\r\n(?:Upgrade: websocket\r\n)?(?:Sec-WebSocket-Version: 13\r\n)?"
-    rb"Content-Length: \d+\r\nConnection: close\r\n\r\n[A-Za-z ,;/]+\n"
+    rb"Content-Length: \d+\r\nConnection: close\r\n\r\n(?:[A-Za-z ,;/]+\n)?"  # none to HEAD
 )
 _OPEN = re.compile(
     rb"HTTP/1\.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n"
@@ -131,7 +133,7 @@ def request_of(choices: Choices) -> bytes:
     method, version, end, body = b"GET ", b" HTTP/1.1", b"\r\n", b"\r\n\r\n"
     match choices.number(32):
         case 1:
-            method = choices.pick((b"get ", b"POST ", b"GET\t", b" GET "))
+            method = choices.pick((b"get ", b"POST ", b"HEAD ", b"GET\t", b" GET ", b"\x16"))
         case 2:
             version = choices.pick((b" HTTP/1.0", b"", b" HTTP/2", b" x HTTP/1.1", b"\x0bHTTP/1.1"))
         case 3:

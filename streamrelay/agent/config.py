@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from streamrelay.bus.settings import check_bus
 from streamrelay.program.settings import Option
-from streamrelay.program.shared_settings import NatsCertificate, NatsCreds, NatsNkey, NatsUrls
+from streamrelay.program.shared_settings import NatsCertificate, NatsCreds, NatsHandshakeFirst, NatsNkey, NatsUrls
 from streamrelay.program.validation import check_relay
 from streamrelay.protocol.limits import Limits
 from streamrelay.protocol.names import Host
@@ -20,6 +20,7 @@ class AgentConfig(Limits, frozen=True, forbid_unknown_fields=True):
     nats_creds: NatsCreds = ""
     nats_nkey: NatsNkey = ""
     nats_certificate: NatsCertificate = ""
+    nats_handshake_first: NatsHandshakeFirst = False
     platform_key: Annotated[
         tuple[str, ...], Option("A file with the public key of a platform whose summonses are followed")
     ] = ()

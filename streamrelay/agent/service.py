@@ -56,6 +56,7 @@ class Agent(Service):
             nkey=config.nats_nkey,
             ca=config.ca,
             certificate=config.nats_certificate,
+            handshake_first=config.nats_handshake_first,
             up=self._up,
         )
         self.bus.listen(open_subject(config.host), self._summoned)

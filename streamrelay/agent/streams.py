@@ -22,8 +22,9 @@ from streamrelay.protocol.close import FINISHED, CloseCode, outcome
 from streamrelay.protocol.control import SUBPROTOCOL, Met
 from streamrelay.protocol.limits import strictest
 from streamrelay.protocol.summons import SPICE_LINKS, Answer, Ended, Refusal, StreamInfo, Summons
-from streamrelay.websocket.client import DialError, Dialler
+from streamrelay.websocket.client import Dialler
 from streamrelay.websocket.connection import FramedConnection
+from streamrelay.websocket.dial_errors import DialError, failure
 
 log = Logger()
 
@@ -56,8 +57,9 @@ class Streams:
         self.heartbeat = Heartbeat(self.reactor)
         self.quota = StreamQuota(config, self.reactor, self.summoned_streams)
         always = config.mask == "always"
+        who = f"agent {config.host}"
         self.dialler = Dialler(
-            self.reactor, self.heartbeat, config.ca or None, always, config.insecure, config.certificate
+            self.reactor, self.heartbeat, config.ca or None, always, config.insecure, config.certificate, who
         )
 
     async def open(self, summons: Summons, nobody_asks: bool) -> Answer:
@@ -134,7 +136,7 @@ class Streams:
             summoned.begin(let_go(connection))
             if not isinstance(error, DialError):
                 raise
-            return Answer(refused=Refusal.DIAL_FAILED, reason=f"the relay can't be reached: {error}")
+            return Answer(refused=Refusal.DIAL_FAILED, reason=str(error))
         links = summoned.summons.links or (SPICE_LINKS if target.viewer == "spice" else 1)
         summoned.begin(self._link(summoned, leg, connection, links))
         return Answer(ready=True, kind=target.kind, viewer=target.viewer, links=links)
@@ -146,18 +148,18 @@ class Streams:
         leg = await self.dialler.dial(summons.relay.rstrip("/") + "/agent", summons.token)
         if not leg.control:
             leg.abort()
-            raise DialError(f"the relay did not agree to the subprotocol {SUBPROTOCOL}")
+            raise failure(self.dialler.who, summons.relay, f"it did not agree to the subprotocol {SUBPROTOCOL}")
         return leg
 
     async def _excuse(self, summoned: SummonedStream, error: TargetError) -> None:
         try:
             waiting_leg = WaitingLeg(await self._dial(summoned.summons))
             await self._meet(summoned, waiting_leg)
-        except (DialError, NotMet) as failure:
+        except (DialError, NotMet) as missed:
             log.info(
                 "stream {name}: can't tell the client that the target can't be opened: {failure}",
                 name=summoned.summons.stream,
-                failure=failure,
+                failure=missed,
             )
             return
         await self._dismiss(summoned, waiting_leg, error)

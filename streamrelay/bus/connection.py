@@ -18,9 +18,10 @@ from nats.aio.msg import Msg
 from twisted.internet.defer import Deferred
 
 from streamrelay.bus import credentials
-from streamrelay.bus.nats_client import Gathered, NatsClient, Withheld, forget, gather, place
+from streamrelay.bus.complaints import Complaints, is_deafening, is_login_refused
+from streamrelay.bus.nats_client import Gathered, NatsClient, forget, gather, is_too_slow, place
 from streamrelay.bus.settings import without_password
-from streamrelay.bus.tls import tls_context, words
+from streamrelay.bus.tls import tls_context
 from streamrelay.files import Watched
 from streamrelay.logs import Logger
 from streamrelay.net.certificates import split_pair
@@ -28,10 +29,14 @@ from streamrelay.net.certificates import split_pair
 log = Logger()
 T = TypeVar("T")
 
+ANSWER_TIME: Final = 5.0
+"""Seconds that a server may take for each step of a connection."""
 PING: Final = 20
 """Seconds between two pings of the server; after two unanswered ones the connection is made anew."""
 REFUSED: Final = 10.0
 """Seconds until the next attempt when the bus doesn't let us hear what we must."""
+SELDOM: Final = 30.0
+"""Seconds between two attempts at last, while the bus refuses our user; each wait is twice the one before."""
 _INBOX = re.compile(r"_INBOX[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_:=$-]+)+\Z")
 
 
@@ -78,12 +83,15 @@ class Bus:
     ca: str = ""
     certificate: str = ""
     """Files of the certificate that is shown to a server which asks for one: ``CERTIFICATE,KEY``."""
+    handshake_first: bool = False
+    """True if the servers begin with TLS, before a word of NATS (nats-server's ``handshake_first``)."""
     inbox: str = ""
     """Prefix of the subjects on which answers to our requests come; empty if we never ask."""
     up: Callable[[], None] = lambda: None
     """Called whenever there is a connection, be it the first or another one."""
     _listeners: list[tuple[str, Callable[[Message], None]]] = field(factory=list)
-    _client: Client | None = None
+    _client: NatsClient | None = None
+    _trying: NatsClient | None = None  # the client of now, be there a connection or not
     _task: "asyncio.Task[None] | None" = None
     _publishing: "set[asyncio.Task[None]]" = field(factory=set)
     _closed: asyncio.Event = field(factory=asyncio.Event)  # the client of now is done for
@@ -91,12 +99,14 @@ class Bus:
     _losses: int = 0  # of the connection
     _dropped: int = 0  # messages that came faster than they were taken
     _deaf: bool = False  # that client may not hear what it must
-    _told: str = ""  # the last complaint; once is enough
+    _refusals: int = 0  # of our user, since there was a connection
+    _complaints: Complaints = field(init=False)
     files: Watched = field(init=False)
     _tls: ssl.SSLContext | None = None
 
     def __attrs_post_init__(self) -> None:
         credentials.load(self.nkey, self.creds)
+        self._complaints = Complaints(self.handshake_first)
         self.files = Watched("the certificates for NATS", self._paths, self._read)
         self.files.load()
 
@@ -104,7 +114,7 @@ class Bus:
         return [path for path in {self.ca, *split_pair(self.certificate)} if path]
 
     def _read(self) -> None:
-        if self.ca or self.certificate or any(url.startswith("tls:") for url in self.urls):
+        if self.ca or self.certificate or self.handshake_first or any(url.startswith("tls:") for url in self.urls):
             self._tls = tls_context(self.ca, self.certificate)
 
     @property
@@ -128,9 +138,9 @@ class Bus:
             await self._standing().flush(timeout=1)
         except (TimeoutError, BusError, nats_errors.Error) as error:
             log.debug("the connection to NATS was not closed in order: {error}", error=error)
-        if task is not None:
+        while task is not None and not task.done():  # on Python 3.11 asyncio.wait_for may swallow the first
             task.cancel()
-            await asyncio.wait([task])
+            await asyncio.wait([task], timeout=0.2)
 
     def publish(self, subject: str, data: bytes) -> None:
         """Publish now or never: without a connection the message is dropped."""
@@ -184,13 +194,14 @@ class Bus:
             self._closed, self._deaf = asyncio.Event(), False
             plain = frozenset(place(url) for url in self.urls if url.startswith("nats:"))
             client = NatsClient(plain, lambda: credentials.load(self.nkey, self.creds), lambda: self._tls)
+            self._trying = client
             try:
                 await self._connect(client, self._closed)
                 if not self._deaf:
                     self._client = client
                     self._stands()
                     await self._closed.wait()
-                    log.warn("NATS closed the connection; connecting again")
+                    log.warn("NATS at {url} closed the connection; connecting again", url=client.url)
             except asyncio.CancelledError:
                 await client.close()
                 raise
@@ -200,11 +211,11 @@ class Bus:
             await client.close()
             await asyncio.sleep(REFUSED if self._deaf else 1 + random.random())
 
-    async def _connect(self, client: Client, closed: asyncio.Event) -> None:
+    async def _connect(self, client: NatsClient, closed: asyncio.Event) -> None:
         async def disconnected() -> None:
             self._losses += 1
             if self._task is not None:
-                log.warn("lost the connection to NATS; live streams go on")
+                log.warn("lost the connection to NATS at {url}; live streams go on", url=client.url)
 
         async def reconnected() -> None:
             self._stands()
@@ -219,13 +230,14 @@ class Bus:
             disconnected_cb=disconnected,
             reconnected_cb=reconnected,
             closed_cb=over,
-            connect_timeout=5,
+            connect_timeout=ANSWER_TIME,  # type: ignore[arg-type]
             max_reconnect_attempts=-1,
-            reconnect_time_wait=0.5 + random.random(),  # type: ignore[arg-type]
+            reconnect_time_wait=_soon(),  # type: ignore[arg-type]
             ping_interval=PING,
             max_outstanding_pings=2,
             pending_size=-1,
             tls=self._tls,
+            tls_handshake_first=self.handshake_first,
             inbox_prefix=self.inbox or "_INBOX",
         )
         for subject, receive in self._listeners:
@@ -238,43 +250,36 @@ class Bus:
         await client.flush()
 
     def _stands(self) -> None:
-        self._told = ""
-        log.info("connected to NATS at {urls}", urls=self._shown_urls())
+        self._complaints.forget()
+        self._refusals = 0
+        if self._trying is not None:
+            self._trying.wait_between(_soon())
+        log.info("connected to NATS at {url}", url=self._where())
         self.up()
 
     async def _failed(self, error: Exception) -> None:
         """Log what nats-py reports: the server's refusals, and why there is no connection."""
         if isinstance(error, nats_errors.UnexpectedEOF) and self.connected:
             return  # the end of the connection that stood, of which `disconnected` tells; no try has failed yet
-        text = without_password(words(error)) or type(error).__name__
-        lower = text.lower()
-        if isinstance(error, nats_errors.SlowConsumerError):
+        if is_too_slow(error):
             self._dropped += 1
-        if "permissions violation" in lower and "for subscription" in lower and "$srv" not in lower:
+        elif is_deafening(error):
             self._deaf = True
             self._closed.set()
-        if text != self._told:
-            self._complain(error, text, lower)
+        elif is_login_refused(error):
+            self._refusals += 1
+            if self._trying is not None:
+                self._trying.wait_between(min(2.0**self._refusals, SELDOM) * random.uniform(0.5, 1))
+        self._complaints.hear(error, self._where())
 
-    def _complain(self, error: Exception, text: str, lower: str) -> None:
-        if isinstance(error, nats_errors.SlowConsumerError):
-            log.error("NATS sent messages faster than this program takes them: {error}; some were dropped", error=text)
-        elif "permissions violation" in lower:
-            log.error("NATS refused a permission: {error}; check this user's permissions in nats-server", error=text)
-        elif "authorization violation" in lower or "authentication" in lower:
-            log.error(
-                "NATS refused this user: {error}; check nats_nkey, nats_creds or the password in nats", error=text
-            )
-        elif isinstance(error, Withheld):
-            log.error("not logging in to NATS: {error}; trying again", error=text)
-        elif self._told:
-            return  # that there is no connection was said already, and why
-        else:
-            log.warn("can't connect to NATS at {urls}: {error}; trying again", urls=self._shown_urls(), error=text)
-        self._told = text
+    def _where(self) -> str:
+        """Return the URL of the server that is tried or connected; of all of them before that."""
+        return (self._trying and self._trying.url) or " ".join(map(without_password, self.urls))
 
-    def _shown_urls(self) -> str:
-        return " ".join(map(without_password, self.urls))
+
+def _soon() -> float:
+    """Return the seconds between two attempts at a server that is down."""
+    return 0.5 + random.random()
 
 
 def _callback(receive: Callable[[Message], None]) -> Callable[[Msg], Coroutine[Any, Any, None]]:

@@ -4,16 +4,18 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import ParseResult, urlsplit
 
 from attrs import define, field
 from nats import errors as nats_errors
-from nats.aio.client import Client
+from nats.aio.client import DEFAULT_BUFFER_SIZE, Client, Srv
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
+from nats.aio.transport import TcpTransport
 from nats.protocol.parser import AWAITING_MSG_PAYLOAD, Parser
 
 from streamrelay.bus.credentials import Credentials
+from streamrelay.bus.settings import without_password
 from streamrelay.errors import ConfigError
 
 PORT: Final = 4222
@@ -67,6 +69,42 @@ class BoundedParser(Parser):
         return None
 
 
+class Reader(asyncio.StreamReaderProtocol):
+    """asyncio's protocol of a stream over TLS, which can't be half closed.
+
+    nats-py makes it without telling it of TLS, and asyncio complains of that at each end of a connection.
+    """
+
+    def eof_received(self) -> bool:
+        super().eof_received()
+        return False
+
+
+class BusTransport(TcpTransport):
+    """nats-py's transport, whose failed TLS ends. nats-py's own waits for ever for the end of what was under it."""
+
+    _io_writer: asyncio.StreamWriter | None
+    _io_reader: asyncio.StreamReader | None
+
+    async def connect_tls(
+        self, uri: str | ParseResult, ssl_context: ssl.SSLContext, buffer_size: int, connect_timeout: int
+    ) -> None:
+        plain, loop = self._io_writer, asyncio.get_running_loop()
+        assert plain is not None
+        reader = asyncio.StreamReader()
+        protocol, name = Reader(reader), uri if isinstance(uri, str) else uri.hostname
+        # Until there is TLS, there is nothing that could be closed in order.
+        self._io_reader = self._io_writer = None
+        try:
+            async with asyncio.timeout(connect_timeout):
+                transport = await loop.start_tls(plain.transport, protocol, ssl_context, server_hostname=name)
+        except BaseException:
+            plain.transport.abort()
+            raise
+        assert transport is not None
+        self._io_reader, self._io_writer = reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
+
 class Withheld(nats_errors.Error):
     """Silence towards a server that offers no TLS, or while the credentials can't be read."""
 
@@ -85,6 +123,8 @@ class NatsClient(Client):
         tls: Callable[[], ssl.SSLContext | None] = lambda: None,
     ) -> None:
         super().__init__()
+        self.url = ""
+        """The server that is being tried, or connected, without a user or password."""
         self._ps = BoundedParser(self)
         self._plain_places, self._load_credentials, self._load_tls = plain, load, tls
 
@@ -93,11 +133,21 @@ class NatsClient(Client):
         """TLS for the next connection; nats-py asks for it at every one."""
         return self._load_tls() or super().ssl_context
 
+    def wait_between(self, seconds: float) -> None:
+        """Let this time pass between two attempts at one server from now on."""
+        self.options["reconnect_time_wait"] = seconds
+
+    async def _connect_to_server(self, s: Srv) -> None:
+        self.url = without_password(s.uri.geturl())
+        transport = BusTransport()
+        await transport.connect(s.uri, DEFAULT_BUFFER_SIZE, self.options["connect_timeout"])
+        self._transport = transport
+
     def _connect_command(self) -> bytes:
         """Return the first that a server hears of us, or raise `Withheld`."""
         server = self._current_server
         if not self._is_encrypted() and (server is None or place(server.uri.geturl()) not in self._plain_places):
-            raise Withheld("the server offers no TLS, and its URL is not nats://")
+            raise Withheld("the server offers no TLS, and its URL is not nats://; check nats, and tls in nats-server")
         try:
             shown = self._load_credentials()
         except ConfigError as error:
@@ -114,6 +164,11 @@ class NatsClient(Client):
     def _is_encrypted(self) -> bool:
         writer = getattr(self._transport, "_io_writer", None)
         return writer is not None and writer.get_extra_info("ssl_object") is not None
+
+
+def is_too_slow(error: Exception) -> bool:
+    """Tell whether messages were dropped, as they came faster than they were taken."""
+    return isinstance(error, nats_errors.SlowConsumerError)
 
 
 def place(url: str) -> tuple[str | None, int]:

@@ -101,7 +101,7 @@ def _run(arguments: argparse.Namespace, command: Any) -> int:
 async def _told(work: Coroutine[Any, Any, int]) -> int:
     """Await a command and return its status; what went wrong is told in one line."""
     from streamrelay.client.platform_api import PlatformError
-    from streamrelay.websocket.client import DialError
+    from streamrelay.websocket.dial_errors import DialError
 
     try:
         return await work
@@ -109,7 +109,7 @@ async def _told(work: Coroutine[Any, Any, int]) -> int:
         say(str(error))
         return _BY_STATUS.get(error.status, UNREACHED)
     except DialError as error:
-        say(f"the relay can't be reached: {error}")
+        say(str(error))
         return UNREACHED
     except ConfigError as error:
         say(str(error))
@@ -128,12 +128,21 @@ def _api(arguments: argparse.Namespace, reactor: Any) -> Any:
     from urllib.parse import urlsplit
 
     from streamrelay.client.platform_api import PlatformApi
+    from streamrelay.protocol.names import PREFIX
 
-    parts = urlsplit(arguments.platform)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not arguments.platform:
         raise ConfigError("no platform is set; give --platform URL, or set STREAMRELAY_PLATFORM in the environment")
-    if parts.username is not None or parts.password is not None:
+    if "@" in arguments.platform or PREFIX in arguments.platform:
         raise ConfigError("--platform: the URL must not contain a password; give the key in a file (--key-file)")
+    try:
+        parts = urlsplit(arguments.platform)
+        fits = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        fits = False
+    if fits and parts.scheme in ("ws", "wss"):
+        raise ConfigError(f"{arguments.platform} is a relay's URL; that of the platform begins with https://")
+    if not fits or parts.scheme not in ("http", "https"):
+        raise ConfigError(f"--platform {arguments.platform}: expected https://host[:port]")
     if parts.scheme == "http" and not is_loopback(parts.hostname) and not arguments.insecure:
         raise ConfigError(f"{arguments.platform} is not encrypted; use https:// or --insecure")
     return PlatformApi(reactor, arguments.platform, _key(arguments.key_file), arguments.ca)
@@ -152,9 +161,12 @@ def _key(path: str) -> str:
             mode = os.fstat(file.fileno()).st_mode
             if stat.S_ISREG(mode) and stat.S_IMODE(mode) & 0o077:
                 raise ConfigError(f"{path}: others may read this key; run: chmod 600 {path}")
-            return file.read(4096).strip()
+            key = file.read(4096).strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: can't be read: {getattr(error, 'strerror', None) or error}") from None
+    if not key:
+        raise ConfigError(f"{path}: this file holds no key")
+    return key
 
 
 async def _hosts(arguments: argparse.Namespace, reactor: Any) -> int:
@@ -229,7 +241,7 @@ async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
     from streamrelay.client.platform_api import PlatformError, Unwanted
     from streamrelay.client.stream import ClientStream, LocalPort, Unserved, WaitingRoom, open_stream
     from streamrelay.net.addresses import split_address
-    from streamrelay.websocket.client import DialError
+    from streamrelay.websocket.dial_errors import DialError
 
     try:
         address, port = split_address(arguments.listen)

@@ -1,7 +1,7 @@
 """The platform's HTTP API, as the native client uses it."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -9,11 +9,13 @@ from attrs import define, field
 from msgspec import Struct
 from twisted.internet.defer import Deferred
 
-from streamrelay.net.http_client import Fetch, FetchDropped, FetchError, HttpFetch, OutOfDescriptors
+from streamrelay.net.http_client import Fetch, FetchDropped, Fetched, FetchError, HttpFetch, OutOfDescriptors
 from streamrelay.net.retry import Turns, persist
 from streamrelay.protocol import codec
 from streamrelay.protocol.limits import CONNECT_TIME
 from streamrelay.protocol.summons import HostInfo, Refusal
+
+T = TypeVar("T")
 
 REQUEST_TIME: Final = 20.0
 """Seconds that the platform may take to answer; it gives the host ten and a half of them."""
@@ -82,10 +84,10 @@ class PlatformApi:
     async def open(self, host: str, target: str, wanted: Callable[[], bool] = lambda: True) -> OpenedStream:
         """Open a stream; `Unwanted` if it isn't `wanted` any more when its turn comes."""
         body = msgspec.json.encode({"host": host, "target": target})
-        return codec.decode(await self._ask("POST", "/v1/streams", body, wanted), OpenedStream)
+        return self._read(await self._ask("POST", "/v1/streams", body, wanted), OpenedStream)
 
     async def hosts(self) -> HostList:
-        return codec.decode(await self._ask("GET", "/v1/hosts"), HostList)
+        return self._read(await self._ask("GET", "/v1/hosts"), HostList)
 
     async def end(self, stream: str) -> None:
         await self._ask("DELETE", f"/v1/streams/{quote(stream, safe='')}")
@@ -116,15 +118,38 @@ class PlatformApi:
             kind = PlatformBusy if isinstance(error, FetchDropped) else PlatformError
             raise kind(0, f"the platform {self.url} can't be reached: {error}") from None
         if answer.status >= 300:
-            detail, code = _problem(answer.status, answer.body)
-            raise (PlatformBusy if code == Refusal.BUSY else PlatformError)(answer.status, detail)
+            raise self._refusal(answer)
         return answer.body
 
+    def _refusal(self, answer: Fetched) -> PlatformError:
+        problem = _problem(answer.body)
+        if problem is None:
+            return PlatformError(
+                0, f"{self.url} answered {answer.status}, as no platform does{_words(answer.body)}; check --platform"
+            )
+        detail, code = problem
+        if answer.status == 401 and not self.key:
+            detail += "; give one by --key-file FILE, or set STREAMRELAY_KEY_FILE"
+        return (PlatformBusy if code == Refusal.BUSY else PlatformError)(answer.status, detail)
 
-def _problem(status: int, answer: bytes) -> tuple[str, str]:
-    """Return what a problem document (RFC 9457) says to people, and to programs."""
+    def _read(self, answer: bytes, kind: type[T]) -> T:
+        try:
+            return codec.decode(answer, kind)
+        except ValueError:
+            raise PlatformError(0, f"{self.url} gave an answer that is no platform's; check --platform") from None
+
+
+def _problem(answer: bytes) -> tuple[str, str] | None:
+    """Return what a problem document (RFC 9457) says to people, and to programs; None if it is none."""
     try:
         problem = msgspec.json.decode(answer, type=dict[str, Any])
         return str(problem["detail"]), str(problem.get("code", ""))
     except (msgspec.DecodeError, KeyError, UnicodeDecodeError):
-        return f"the platform answered {status}", ""
+        return None
+
+
+def _words(answer: bytes) -> str:
+    """Return an answer that is one short line of text, to be told behind others; empty if it isn't."""
+    text = answer.decode("ascii", "replace").strip()
+    fits = 0 < len(text) <= 120 and text.isprintable() and text.isascii() and text[0] not in "<{["
+    return f": {text}" if fits else ""

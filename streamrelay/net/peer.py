@@ -1,12 +1,15 @@
 """The other end of a transport: who it is, and why it is gone, in words for logs."""
 
 import errno
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
 from streamrelay.protocol.tls_records import words
+
+_PLAIN: Final = {"wrong version number", "packet length too long", "http request"}
+"""OpenSSL's words about bytes that are no TLS."""
 
 
 def address(transport: Any) -> str:
@@ -34,6 +37,10 @@ def explain(reason: Failure) -> str:
     if kind == "VerificationError":
         return "TLS: the certificate is for another host"
     if kind == "Error" and error.args and isinstance(error.args[0], list):  # OpenSSL.SSL.Error
-        return words(error)
+        return "TLS isn't spoken there" if _PLAIN.intersection(map(_last, error.args[0])) else words(error)
     text = str(error).strip().rstrip(".").splitlines()
     return text[0] if text else kind
+
+
+def _last(reason: Any) -> str:
+    return str(reason[-1]) if reason else ""

@@ -18,6 +18,7 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from streamrelay.logs import Logger
+from streamrelay.net.peer import address
 from streamrelay.protocol.limits import HANDSHAKE_TIME
 
 log = Logger()
@@ -133,8 +134,8 @@ def parse_header(data: bytes) -> tuple[int, Any] | None:
     if length < 2 * size + 4:
         raise ValueError("a PROXY header without the addresses that it announces")
     (port,) = struct.unpack_from("!H", data, 16 + 2 * size)
-    address = str(ip_address(data[16 : 16 + size]))
-    return 16 + length, (Peer4 if size == 4 else Peer6)("TCP", address, port)
+    host = str(ip_address(data[16 : 16 + size]))
+    return 16 + length, (Peer4 if size == 4 else Peer6)("TCP", host, port)
 
 
 class Preface(Protocol):
@@ -157,7 +158,7 @@ class Preface(Protocol):
         except ValueError as error:
             log.warn(
                 "dropped a connection from the proxy {peer}: {error}; see the setting proxy_protocol",
-                peer=str(self._address),
+                peer=address(transport),
                 error=error,
             )
             transport.abortConnection()

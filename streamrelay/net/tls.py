@@ -25,6 +25,10 @@ from streamrelay.protocol.tls_records import TOO_MANY, Records
 
 READ: Final = 4096
 """Sealed bytes that are read at once: records of one byte make up to 180 of it. Who moves much has a channel."""
+_PLAIN_ANSWER: Final = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 45\r\n"
+    b"Connection: close\r\n\r\nthis port speaks TLS; use https:// or wss://\n"
+)
 
 
 class TooManyRecords(Exception):
@@ -55,7 +59,9 @@ class Counted:
 class BoundedTls(BufferingTLSTransport):
     """Twisted's TLS over any transport, a few records at a time and no more than are allowed."""
 
+    factory: "TlsFactory"
     _reason: Failure | None  # Twisted's: what is told above
+    _begun = False
     _shaken = False
     _cut = False
 
@@ -73,6 +79,9 @@ class BoundedTls(BufferingTLSTransport):
 
     def dataReceived(self, bytes: bytes) -> None:
         sealed = memoryview(bytes)
+        if not self._begun:
+            self._begun = True
+            self._look(bytes[:1])
         while sealed and self.connected and not self._cut:
             size = self.records.turn(sealed)
             counted: Counted = super().getHandle()
@@ -94,8 +103,16 @@ class BoundedTls(BufferingTLSTransport):
         if self._reason is None and not reason.check(ConnectionDone):
             self._reason = reason
         if self._reason is not None and not self._shaken and self._reason.check(SSL.Error, CertificateFault):
-            self.factory.failed(self.getPeer(), self._reason)  # type: ignore[attr-defined]
+            self.factory.failed(self.getPeer(), self._reason)
         super().connectionLost(reason)
+
+    def _look(self, first: bytes) -> None:
+        """Answer a request that begins here in plain, as its sender can't know otherwise why it gets no answer."""
+        if first.isalpha() and not self.factory.is_client:
+            self._cut = True
+            below: Any = self.transport
+            below.write(_PLAIN_ANSWER)
+            self._tlsShutdownFinished(Failure(SSL.Error([("SSL routines", "", "http request")])))  # as OpenSSL calls it
 
     def _settle(self, counted: Counted) -> None:
         fits = self.records.settle(counted.opened, counted.pieces)
@@ -137,6 +154,7 @@ class TlsFactory(TLSMemoryBIOFactory):
         """`failed` is told of handshakes that TLS has ended: with whom, and why."""
         super().__init__(Counting(creator), is_client, factory, clock)
         self.failed = failed
+        self.is_client = is_client
 
 
 @implementer(IStreamClientEndpoint)

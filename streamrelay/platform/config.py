@@ -15,6 +15,7 @@ from streamrelay.program.shared_settings import (
     Certificates,
     NatsCertificate,
     NatsCreds,
+    NatsHandshakeFirst,
     NatsNkey,
     NatsUrls,
     ProxyNetworks,
@@ -43,6 +44,7 @@ class PlatformConfig(Limits, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     nats_creds: NatsCreds = ""
     nats_nkey: NatsNkey = ""
     nats_certificate: NatsCertificate = ""
+    nats_handshake_first: NatsHandshakeFirst = False
     tokens: Annotated[Literal["signed", "opaque"], Option("signed or opaque, of tokens and summonses")] = "signed"
     key: Annotated[str, Option("The file of the platform's private key (`streamrelay keygen`)")] = ""
     keys: Annotated[str, Option("The TOML file of users' keys and grants (`streamrelay key add`)")] = ""

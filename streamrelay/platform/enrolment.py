@@ -105,6 +105,8 @@ class Enrolment:
             lines["platform_key"] = [self._there("platform.pub")]
         else:
             lines["tokens"] = settings.tokens
+        if settings.nats_handshake_first:
+            lines["nats_handshake_first"] = True
         lines["relays"] = [settings.relay]
         if settings.ca:
             lines["ca"] = self._there("ca.pem")

@@ -104,6 +104,8 @@ class Platform:
     now: Callable[[], float] = time.time
     clock: Callable[[], float] = time.monotonic
     """Monotonic seconds, for the age of answers."""
+    nats_handshake_first: bool = False
+    """True if the bus begins with TLS (nats-server's ``handshake_first``)."""
     bus: Bus = field(init=False)
     namesakes: Namesakes = field(init=False)
     _signer: Signer | None = None
@@ -120,6 +122,7 @@ class Platform:
             nkey=self.nats_nkey,
             ca=self.ca,
             certificate=self.nats_certificate,
+            handshake_first=self.nats_handshake_first,
             inbox=PLATFORM_INBOX,
         )
         self.namesakes = Namesakes(self._ask_agents, self._tell_agents)

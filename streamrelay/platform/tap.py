@@ -97,6 +97,7 @@ def makeService(options: Options) -> MultiService:
             ca=config.ca,
             nats_nkey=config.nats_nkey,
             nats_certificate=config.nats_certificate,
+            nats_handshake_first=config.nats_handshake_first,
             limits=config,
         )
         PlatformService(platform, clock).setServiceParent(service)

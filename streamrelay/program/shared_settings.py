@@ -11,6 +11,7 @@ NatsUrls = Annotated[
 NatsCreds = Annotated[str, Option("A NATS credentials file")]
 NatsNkey = Annotated[str, Option("A file with the seed of an NKEY, as which this program is known to the bus")]
 NatsCertificate = Annotated[str, Option("What is shown to the bus if it asks: CERTIFICATE,KEY (PEM files)")]
+NatsHandshakeFirst = Annotated[bool, Option("The bus begins with TLS (nats-server's handshake_first)")]
 
 Certificates = Annotated[
     tuple[str, ...],

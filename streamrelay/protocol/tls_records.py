@@ -10,6 +10,8 @@ from attrs import define
 
 from streamrelay.protocol.tls_errors import in_words
 
+HELLO: Final = b"\x16"
+"""First byte of whoever begins with TLS, which no text begins with."""
 HEADER: Final = 5
 TURN: Final = 64
 """Records that are opened at once; 64 KiB of a peer that fills its records are four."""

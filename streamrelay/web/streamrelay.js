@@ -178,7 +178,9 @@ export function connect(url, { signal, WebSocket = globalThis.WebSocket, ticket 
       if (act === reject) socket.close();
       act(value);
     };
-    const failed = () => settle(reject, unopened("the relay can't be reached, or doesn't let this client in", true));
+    const [relay] = /^wss?:\/\/[^/@]+(?=\/)/i.exec(String(url)) ?? ['']; // what follows is a token
+    const unreached = `the relay ${relay} can't be reached, or doesn't let this client in; its log says why`;
+    const failed = () => settle(reject, unopened(unreached, true));
     const aborted = () => settle(reject, signal?.reason);
     const timer = setTimeout(failed, PATIENCE);
     signal?.addEventListener('abort', aborted);

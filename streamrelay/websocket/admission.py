@@ -57,6 +57,11 @@ class Admitter(Protocol):
 _PATH = re.compile(r"/(client|agent)(?:/([!-~]{1,8000}))?\Z")
 
 
+def is_leg(path: str) -> bool:
+    """Tell whether a leg may come to a path."""
+    return _PATH.match(path) is not None
+
+
 def read_request(uri: str, headers: dict[str, str], protocols: list[str], peer: str) -> LegRequest:
     """Read a leg's role and token from the path, a subprotocol or a header; `Refused` if they are not clear.
 

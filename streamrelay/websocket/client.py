@@ -16,7 +16,6 @@ from streamrelay.datapath.channel import TransportChannel, no_delay
 from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.datapath.socket_channel import SocketChannel
 from streamrelay.datapath.tls_channel import open_channel
-from streamrelay.errors import printable
 from streamrelay.files import Watched
 from streamrelay.logs import Silent
 from streamrelay.net.certificates import ClientPair, read_certificates
@@ -27,15 +26,8 @@ from streamrelay.protocol.control import SUBPROTOCOL
 from streamrelay.protocol.limits import CONNECT_TIME, MAX_HANDSHAKE
 from streamrelay.protocol.names import is_loopback
 from streamrelay.websocket.connection import FramedConnection
+from streamrelay.websocket.dial_errors import Dropped, closed, failure
 from streamrelay.websocket.frame_writer import Masking
-
-
-class DialError(Exception):
-    """Failure of a dial; the text says why in one line."""
-
-
-class Dropped(DialError):
-    """Failure of a dial that the relay took for one too many, as it seems: it may be open to the next."""
 
 
 class DialProtocol(WebSocketClientProtocol):  # type: ignore[misc]
@@ -84,14 +76,14 @@ class DialProtocol(WebSocketClientProtocol):  # type: ignore[misc]
         self.factory.opened(self._connection)
 
     def failHandshake(self, reason: str) -> None:
-        self.factory.failed(reason, self.data[9:12] in (b"429", b"503"))
+        self.factory.failed(reason, self.data[9:12] in (b"429", b"503"), self.data)
         self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         super().connectionLost(reason)
         if self._connection is not None:
             self._connection.connection_lost(explain(reason))
-        words = explain(reason) or "the connection was closed before the websocket was open"
+        words = explain(reason) or closed(self.data, self.factory.url)
         self.factory.failed(words, was_dropped(reason) and not self.data)
 
 
@@ -101,6 +93,7 @@ class DialFactory(WebSocketClientFactory):  # type: ignore[misc]
     protocol = DialProtocol
     noisy = False
     host: str
+    url: str
 
     def __init__(self, dialler: "Dialler", url: str, headers: dict[str, str]) -> None:
         super().__init__(
@@ -111,6 +104,7 @@ class DialFactory(WebSocketClientFactory):  # type: ignore[misc]
             reactor=dialler.clock,
         )
         self.clock, self.heartbeat, self.always_mask = dialler.clock, dialler.heartbeat, dialler.always_mask
+        self.who = dialler.who
         self.setProtocolOptions(
             acceptMaskedServerFrames=False,
             openHandshakeTimeout=0,  # the dialler's own counts from the start
@@ -144,11 +138,10 @@ class DialFactory(WebSocketClientFactory):  # type: ignore[misc]
         if result is not None:
             result.callback(connection)
 
-    def failed(self, reason: str, dropped: bool = False) -> None:
+    def failed(self, reason: str, dropped: bool = False, answer: bytes = b"") -> None:
         result, self._result = self._result, None
         if result is not None:
-            kind = Dropped if dropped else DialError
-            result.errback(kind(printable(reason)))  # it may hold words of a stranger
+            result.errback(failure(self.who, self.url, reason, answer, dropped))
 
     def _cancel(self, result: "Deferred[FramedConnection]") -> None:
         self.failed(f"no answer within {CONNECT_TIME:.0f} s")
@@ -169,6 +162,8 @@ class Dialler:
     insecure: bool = False
     """True if ``ws://`` may leave this machine."""
     certificate: str = ""
+    who: str = "this client"
+    """Name of who dials, for errors."""
     _turns: Turns = field(factory=Turns)
     _trust: Any = field(init=False)
     _pair: ClientPair | None = None
@@ -202,7 +197,7 @@ class Dialler:
         )
         # `until` keeps a late attempt from beginning; the timeout ends one under way, or the wait for a turn, whose
         # cancellation `_no_turn` puts in words.
-        dial.addErrback(_no_turn)
+        dial.addErrback(self._no_turn, url)
         dial.addTimeout(CONNECT_TIME, self.clock, onTimeoutCancel=lambda value, _: value)
         return dial
 
@@ -211,19 +206,18 @@ class Dialler:
         try:
             parts = urlsplit(url)
         except ValueError as error:
-            raise DialError(f"{printable(url)} can't be dialled: {error}") from None
+            raise failure(self.who, url, str(error)) from None
         host, secure = parts.hostname or "", parts.scheme == "wss"
         if not secure and not self.insecure and not is_loopback(host):
-            raise DialError(f"{parts.scheme}://{parts.netloc} is not encrypted; use wss:// or --insecure")
+            raise failure(self.who, url, "it is not encrypted; use wss:// or --insecure")
         try:
             factory = DialFactory(self, url, {"Authorization": f"Bearer {token}"} if token else {})
             mine = self._pair.read() if self._pair is not None else None
             tls = client_tls(host, self._trust, mine) if secure else None
             return factory, endpoint(self.clock, host, factory.port, tls)
         except Exception as error:  # of many kinds, for what no relay's URL can be
-            raise DialError(f"{printable(url)} can't be dialled: {printable(str(error))}") from None
+            raise failure(self.who, url, str(error)) from None
 
-
-def _no_turn(failure: Failure) -> None:
-    failure.trap(CancelledError)
-    raise DialError("gave up before a free turn to connect came")
+    def _no_turn(self, cancelled: Failure, url: str) -> None:
+        cancelled.trap(CancelledError)
+        raise failure(self.who, url, "too many dials of it are under way, and none ended in time")

@@ -26,15 +26,18 @@ from streamrelay.net.deadlines import Deadlines
 from streamrelay.net.peer import address, explain
 from streamrelay.protocol.control import SUBPROTOCOL
 from streamrelay.protocol.limits import HANDSHAKE_TIME, MAX_HANDSHAKE
+from streamrelay.protocol.tls_records import HELLO
 from streamrelay.websocket import request_grammar
-from streamrelay.websocket.admission import Admission, Admitter, choose_subprotocol, read_request
+from streamrelay.websocket.admission import Admission, Admitter, choose_subprotocol, is_leg, read_request
 from streamrelay.websocket.connection import FramedConnection
 from streamrelay.websocket.frame_writer import Masking
 
 log = Logger()
 
 _HEALTH: Final = re.compile(rb"(GET|HEAD) /health HTTP/1\.[01]\r\n")
+_LOOK: Final = re.compile(rb"(GET|HEAD) ([!-~]+) HTTP/1\.([01])\r\n")
 _REASONS: Final = {
+    200: "OK",
     400: "Bad Request",
     401: "Unauthorized",
     403: "Forbidden",
@@ -83,6 +86,9 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         if self._size > MAX_HANDSHAKE:
             self.failHandshake(f"a request of over {MAX_HANDSHAKE} bytes", 431)
             return
+        if data[:1] == HELLO and self._size == len(data):  # it would wait for our deadline, and come again
+            self.failHandshake("TLS")
+            return
         self._dataReceived(data)
 
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
@@ -100,16 +106,23 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
             return
         if asked := _HEALTH.match(self.data):
             self._tell_health(asked[1] == b"HEAD")
-            return
-        super().processHandshake()
+        elif (looked := _LOOK.match(self.data)) and not _may_upgrade(looked, head):
+            status = 426 if is_leg(looked[2].decode()) else 404
+            self._answer(status, REFUSALS[status], _MORE.get(status, ""), looked[1] == b"HEAD")
+        else:
+            super().processHandshake()
 
     def _tell_health(self, head_only: bool) -> None:
         """Answer whether legs may come, in the words of HTTP/1.0 and 1.1, and close."""
-        self._refused = True
         ready = not self.factory.admitter.stopping
-        status, text = ("200 OK", "ready\n") if ready else ("503 Service Unavailable", "not ready\n")
+        self._answer(200 if ready else 503, "ready" if ready else "not ready", "Cache-Control: no-store\r\n", head_only)
+
+    def _answer(self, status: int, text: str, more: str = "", head_only: bool = False) -> None:
+        """Answer with one line of text and `more` header lines, and close."""
+        self._refused = True
+        text += "\n"
         self.transport.write(
-            f"HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\n"
+            f"HTTP/1.1 {status} {_REASONS.get(status, 'Refused')}\r\nContent-Type: text/plain; charset=utf-8\r\n{more}"
             f"Content-Length: {len(text)}\r\nConnection: close\r\n\r\n{'' if head_only else text}".encode()
         )
         self.transport.loseConnection()
@@ -161,18 +174,10 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
             return
         if reason.startswith("HTTP Origin header"):
             code = 403
-        self._refused = True
         words = _REASONS.get(code, "Refused")
         log.debug("refused {peer}: {code} {words}", peer=address(self.transport), code=code, words=words)
-        text = REFUSALS.get(code, words.lower()) + "\n"
         more = "".join(f"{name}: {value}\r\n" for name, value in responseHeaders or ())
-        if code == 426:
-            more += "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-        self.transport.write(
-            f"HTTP/1.1 {code} {words}\r\nContent-Type: text/plain; charset=utf-8\r\n{more}"
-            f"Content-Length: {len(text)}\r\nConnection: close\r\n\r\n{text}".encode()
-        )
-        self.transport.loseConnection()
+        self._answer(code, REFUSALS.get(code, words.lower()), more + _MORE.get(code, ""))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.factory.handshake_ended(self)
@@ -185,11 +190,18 @@ REFUSALS: Final = {
     400: "malformed request",
     401: "this token is not valid here",
     403: "this origin, or this certificate, is not allowed",
-    404: "no such path; a leg comes to /client or /agent",
-    426: "this is a websocket; send an Upgrade request",
+    404: "no such path; this is a relay of streamrelay, whose websockets come to /client and /agent",
+    426: "this is a websocket of a relay of streamrelay; ask with an Upgrade, which proxies must pass on",
     503: "full or shutting down, try again later",
 }
 """Bodies of refusals by status: the same for every fault of a token (protocol.rst, "Refused before 101")."""
+_MORE: Final = {426: "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"}
+
+
+def _may_upgrade(looked: "re.Match[bytes]", head: bytes) -> bool:
+    """Tell whether a GET is an opening request, by HTTP/1.1 with Upgrade; or without a Host, and refused for that."""
+    named = re.findall(rb"(?i)\r\n(upgrade|host)[\t ]*:", head)
+    return looked[3] == b"1" and {name.lower() for name in named} != {b"host"}
 
 
 class OpenProtocol(BaseProtocol):

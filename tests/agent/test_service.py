@@ -22,7 +22,8 @@ from streamrelay.errors import PeerError, TargetError
 from streamrelay.protocol import codec
 from streamrelay.protocol.close import CloseCode, outcome
 from streamrelay.protocol.summons import Answer, Refusal, Summons, TargetInfo, Terms, Viewer
-from streamrelay.websocket.client import DialError, Dialler
+from streamrelay.websocket.client import Dialler
+from streamrelay.websocket.dial_errors import DialError
 from tests.documented import SPICE_LINKS, SUMMONS_MEMORY
 from tests.examples import STREAM
 from tests.fakes.bus import FakeBus

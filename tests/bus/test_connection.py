@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamrelay.bus.connection import Bus, Down, Message
 from streamrelay.bus.nats_client import NatsClient, Withheld
 from streamrelay.errors import ConfigError
-from tests.documented import BUS_REFUSED
+from tests.documented import BUS_REFUSED, BUS_SELDOM
 from tests.fakes.files import folder
 from tests.fakes.logs import Heard
 from tests.fakes.reactors import LeapingLoop, awaited
@@ -106,6 +106,26 @@ class Disconnected(SynchronousTestCase):
         [(level, text)] = self.said(ConnectionRefusedError("refused"), nats_errors.UnexpectedEOF())
         self.assertEqual(level, "warn")
         self.assertIn("refused", text)
+
+    def test_more_seldom(self) -> None:
+        """While the server refuses our user, each wait is about twice as long as the last, up to 30 s; then all is as
+        before."""
+        client = self.bus._trying = NatsClient(frozenset(), lambda: None)
+
+        def waits(*errors: Exception) -> list[float]:
+            waited = []
+            for error in errors:
+                awaited(self.bus._failed(error))
+                waited.append(client.options["reconnect_time_wait"])
+            return waited
+
+        refused = nats_errors.Error("nats: 'Authorization Violation'")
+        for _ in range(2):
+            for wait, most in zip(waits(*[refused] * 8), (2, 4, 8, 16, *[BUS_SELDOM] * 4), strict=True):
+                self.assertTrue(most / 2 <= wait <= most, (wait, most))
+            self.assertGreaterEqual(waits(BrokenPipeError())[0], BUS_SELDOM / 2)
+            self.bus._stands()
+            self.assertLess(client.options["reconnect_time_wait"], 2)
 
     def test_refused(self) -> None:
         """After a refused permission the next attempt is 10 s later."""

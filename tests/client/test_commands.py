@@ -13,7 +13,7 @@ from streamrelay.client import commands
 from streamrelay.client.platform_api import HostList, PlatformError
 from streamrelay.errors import ConfigError
 from streamrelay.protocol.summons import HostInfo, TargetInfo
-from streamrelay.websocket.client import DialError
+from streamrelay.websocket.dial_errors import DialError
 from tests.fakes.commands import CommandCase
 
 
@@ -26,12 +26,29 @@ class Lines(CommandCase):
             arguments = main.parser().parse_args(["hosts", "--platform", url, *more])
             self.assertRaises(ConfigError, commands._api, arguments, None)
 
+    def test_wrong_platform(self) -> None:
+        """A URL that is no platform's is named, and what is expected; a relay's is known for one."""
+        for url, words in (
+            ("", "no platform is set"),
+            ("platform.example:8444", "platform.example:8444: expected https://host[:port]"),
+            ("https://", "https://: expected https://host[:port]"),
+            ("https://[", "https://[: expected https://host[:port]"),
+            ("https://a:port", "https://a:port: expected https://host[:port]"),
+            ("wss://relay.example", "wss://relay.example is a relay's URL; that of the platform begins with https://"),
+            ("ws://localhost:1", "ws://localhost:1 is a relay's URL; that of the platform begins with https://"),
+            ("http://platform.example", "http://platform.example is not encrypted; use https:// or --insecure"),
+        ):
+            arguments = main.parser().parse_args(["hosts", "--platform", url])
+            self.assertIn(words, str(self.assertRaises(ConfigError, commands._api, arguments, None)))
+
     def test_no_secrets(self) -> None:
         """A key given as a file's name or in a URL, where the process list shows it, is refused and not repeated."""
         for options in (
             ("--platform", "http://localhost", "--key-file", "srk_secret"),
             ("--platform", "http://alice:srk_secret@localhost"),
             ("--platform", "http://srk_secret@localhost"),
+            ("--platform", "wss://srk_secret@localhost"),
+            ("--platform", "srk_secret"),
         ):
             arguments = main.parser().parse_args(["hosts", *options])
             self.assertNotIn("srk_", str(self.assertRaises(ConfigError, commands._api, arguments, None)))
@@ -97,6 +114,9 @@ class Keys(CommandCase):
         (self.where / "binary").write_bytes(b"\xff")
         (self.where / "binary").chmod(0o600)
         self.assertRaises(ConfigError, commands._key, str(self.where / "binary"))
+        (self.where / "empty").write_bytes(b"\n")
+        (self.where / "empty").chmod(0o600)
+        self.assertIn("holds no key", str(self.assertRaises(ConfigError, commands._key, str(self.where / "empty"))))
         self.assertEqual(commands._key(""), "")
         self.patch(os, "environ", {"STREAMRELAY_KEY": "srk_y"})
         self.assertEqual(commands._key(""), "srk_y")

@@ -15,7 +15,8 @@ from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.datapath.plain import PlainConnection
 from streamrelay.net.http_client import FetchDropped, Fetched, FetchError, OutOfDescriptors
 from streamrelay.protocol.close import FINISHED, CloseCode, outcome
-from streamrelay.websocket.client import DialError, Dialler
+from streamrelay.websocket.client import Dialler
+from streamrelay.websocket.dial_errors import DialError
 from tests.documented import MAX_CONTROL
 from tests.fakes.channels import FakeChannel, FakeTransport
 from tests.fakes.connections import FakeConnection
@@ -215,10 +216,10 @@ class Words(SynchronousTestCase):
     """What the platform says."""
 
     def test_detail(self) -> None:
-        """A problem document's detail is told; without one, the status is."""
-        self.assertEqual(platform_api._problem(403, b'{"detail": "no grant", "code": "x"}'), ("no grant", "x"))
+        """A problem document's detail is told; what isn't one is known for that."""
+        self.assertEqual(platform_api._problem(b'{"detail": "no grant", "code": "x"}'), ("no grant", "x"))
         for answer in (b"", b"<html>", b"[]", b"{}", b"\xff"):
-            self.assertEqual(platform_api._problem(502, answer), ("the platform answered 502", ""))
+            self.assertIsNone(platform_api._problem(answer))
 
 
 class Asked(SynchronousTestCase):
@@ -236,6 +237,28 @@ class Asked(SynchronousTestCase):
             return answer
 
         return PlatformApi(Clock(), "https://platform.example/", "srk_x", fetch=fetch)
+
+    def test_no_platform(self) -> None:
+        """Where something else answers, its URL, status and first words are told, with the setting to look at."""
+        relay = b"no such path; this is a relay of streamrelay, whose websockets come to /client and /agent\n"
+        for answer, words in (
+            (Fetched(404, relay), f"answered 404, as no platform does: {relay.decode().strip()}; check --platform"),
+            (Fetched(301, b"<html>\n<h1>Moved</h1>"), "answered 301, as no platform does; check --platform"),
+            (Fetched(502, b"\xff\x1b[2J" + b"x" * 500), "answered 502, as no platform does; check --platform"),
+            (Fetched(200, b"<html>"), "gave an answer that is no platform's; check --platform"),
+            (Fetched(200, b'{"hosts":7}'), "gave an answer that is no platform's; check --platform"),
+        ):
+            asking = Deferred.fromCoroutine(self.api(answer).hosts())
+            error = self.failureResultOf(asking, PlatformError).value
+            self.assertEqual((error.status, str(error)), (0, f"https://platform.example/ {words}"))
+
+    def test_no_key(self) -> None:
+        """Who asks without a key where one is needed hears how one is given; who has given one doesn't."""
+        api = self.api(Fetched(401, b'{"detail":"a key is needed"}'))
+        for key, more in (("srk_x", ""), ("", "; give one by --key-file FILE, or set STREAMRELAY_KEY_FILE")):
+            api.key = key
+            error = self.failureResultOf(Deferred.fromCoroutine(api.hosts()), PlatformError).value
+            self.assertEqual((error.status, str(error)), (401, f"a key is needed{more}"))
 
     def test_open(self) -> None:
         """A stream is asked for with the key, and its answer is understood."""

@@ -83,6 +83,7 @@ OPERATIONS = {
     "VIEWER_FILES": "64 MiB and 2000 files at most",
     "VIEWER_BYTES": "64 MiB and 2000 files at most",
     "BUS_MESSAGE": "a message of the bus, a line of it 8 MiB, 64 KiB",
+    "BUS_SELDOM": "the waits between them grow from 2 to 30 s.",
     "BUS_REFUSED": "there is no connection until it may; the next attempt is 10 s later.",
     "PROXY_HEADER": "PROXY header of at most 2064 bytes, and doesn't, is dropped.",
     "BUS_LINE": "a message of the bus, a line of it 8 MiB, 64 KiB",

@@ -1,5 +1,6 @@
 """peer.py: the other end, in words."""
 
+from OpenSSL import SSL
 from twisted.internet.error import ConnectBindError, ConnectError, ConnectionDone, ConnectionLost
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -17,6 +18,13 @@ class Words(SynchronousTestCase):
             text = explain(Failure(error))
             self.assertTrue(text)
             self.assertNotIn("\n", text)
+
+    def test_no_tls(self) -> None:
+        """Where the other end answers TLS in plain, that is said, in place of OpenSSL's guess at a version."""
+        for guess in ("wrong version number", "packet length too long", "http request"):
+            told = explain(Failure(SSL.Error([("SSL routines", "", guess)])))
+            self.assertEqual(told, "TLS isn't spoken there")
+        self.assertEqual(explain(Failure(SSL.Error([("SSL routines", "", "bad alert")]))), "TLS: bad alert")
 
     def test_full(self) -> None:
         """A lack of descriptors is told as our own, not as the other end's."""

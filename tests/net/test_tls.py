@@ -86,6 +86,26 @@ class Strangers(SynchronousTestCase):
                 self.assertFalse(was_dropped(self.hearer.reason), "who dialled would try again")
                 self.assertLess(len(self.transport.take()), 20_000)
 
+    def test_plain(self) -> None:
+        """Who speaks plain HTTP to a port with TLS is answered so, in plain, and hears which URL is meant."""
+        for first, rest in ((b"GET / HTTP/1.1\r\n\r\n", b""), (b"G", b"ET / HTTP/1.1\r\n\r\n")):
+            server, _ = tls_pair(Secrets(), shake=False)
+            self.hearer, self.transport, factory = Hearer(), FakeTransport(), Factory()
+            factory.buildProtocol = lambda _: self.hearer  # type: ignore[method-assign,assignment]
+            tls: Any = TlsFactory(Creator(server), False, factory, Clock()).buildProtocol(None)
+            self.transport.protocol = tls
+            tls.makeConnection(self.transport)
+            tls.dataReceived(first)
+            answer = self.transport.take()
+            self.assertTrue(answer.startswith(b"HTTP/1.1 400 Bad Request\r\n"), answer)
+            self.assertIn(b"this port speaks TLS; use https:// or wss://\n", answer)
+            self.assertTrue(self.transport.disconnecting)
+            tls.dataReceived(rest or first)
+            self.assertEqual(self.transport.take(), b"")
+            tls.connectionLost(Failure(ConnectionDone()))
+            self.assertEqual(self.hearer.data, b"")
+            self.assertTrue(self.hearer.lost)
+
     def test_reason(self) -> None:
         """Why a connection was lost is told as who reads it says; an end without TLS' own word is no orderly one."""
         for reason, told in ((ConnectionLost("a channel's own"), "a channel's own"), (ConnectionDone(), "non-clean")):

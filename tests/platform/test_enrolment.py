@@ -75,6 +75,15 @@ class Adding(Case):
         Verifier.load([str(self.folder() / "platform.pub")], "web-1")
         self.assertEqual(credentials.public_key(str(self.folder() / "host.nkey")), self.known()["web-1"])
 
+    def test_handshake_first(self) -> None:
+        """A bus that begins with TLS does so for the host, too."""
+        for text, expected in ((PLATFORM, False), (PLATFORM + "nats_handshake_first = true\n", True)):
+            self.write(text)
+            name = f"host-{expected}"
+            self.assertEqual(self.host("add", name), 0)
+            settings = tomllib.loads((self.folder(name) / "agent.toml").read_text())
+            self.assertEqual(settings.get("nats_handshake_first", False), expected)
+
     def test_settings(self) -> None:
         """Its agent's settings are whole, without a target and without another's password; paths are the folder's."""
         self.host("add", "web-1")

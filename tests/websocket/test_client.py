@@ -15,8 +15,9 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.net.certificates import ServerTls
 from streamrelay.protocol.close import FINISHED
-from streamrelay.websocket.client import DialError, DialFactory, Dialler
+from streamrelay.websocket.client import DialFactory, Dialler
 from streamrelay.websocket.connection import FramedConnection
+from streamrelay.websocket.dial_errors import DialError
 from streamrelay.websocket.server import LegFactory
 from tests.authority import Authority
 from tests.documented import CONNECT_TIME, MAX_HANDSHAKE
@@ -120,6 +121,61 @@ class Dialled(SynchronousTestCase):
             self.transport.receive(answer)
             self.failureResultOf(result, DialError)
             self.assertTrue(self.transport.aborted, answer)
+
+    def test_says_who_and_where(self) -> None:
+        """A refusal says who was refused by which relay, by what status, and where to look; never with the token."""
+        for status, secure, words in (
+            (401, True, "401; its log says why"),
+            (403, True, "403; its log says why"),
+            (
+                404,
+                True,
+                "404: no relay is at this path; is its prefix right in the platform's setting relay?",
+            ),
+            (426, True, "426: a proxy in between takes the header Upgrade out"),
+            (200, True, "200: this is no relay, but answers as a web server does; check the platform's setting relay"),
+            (301, True, "301: this is no relay, but answers as a web server does; check the platform's setting relay"),
+            (502, True, "502: the proxy in front of it doesn't reach it"),
+            (504, True, "504: the proxy in front of it doesn't reach it"),
+            (503, True, "503: it is full or stops, or the proxy in front of it doesn't reach it"),
+            (400, True, "400: it takes this for no websocket; does a proxy in between change requests?"),
+            (400, False, "400: it takes this for no websocket; if that port speaks TLS, use wss://"),
+        ):
+            scheme = "wss" if secure else "ws"
+            self.dialler.who = "agent web-1"
+            for path in (f"/x/client/{STREAM}", "/x/agent"):
+                result = self.dial(f"{scheme}://127.0.0.1:7{path}")
+                self.transport.receive(f"HTTP/1.1 {status} Whatever\r\n\r\n".encode())
+                said = str(self.failureResultOf(result, DialError).value)
+                self.assertEqual(said, f"agent web-1 was refused by {scheme}://127.0.0.1:7/x: {words}")
+
+    def test_says_what_failed(self) -> None:
+        """Who can't reach a relay at all is told so with its URL, but for the token in it."""
+        result = self.dial(f"wss://relay.example/client/{STREAM}", later=True)
+        self.endpoint.attempt.errback(ConnectError(string="nobody there"))
+        said = str(self.failureResultOf(result, DialError).value)
+        self.assertTrue(said.startswith("this client can't reach wss://relay.example: "), said)
+        self.assertTrue(said.endswith(": nobody there"), said)
+        error = self.assertRaises(DialError, self.dialler.dial, f"ws://relay.example/client/{STREAM}")
+        self.assertIn("can't reach ws://relay.example: ", str(error))
+        self.assertNotIn(STREAM, str(error))
+
+    def test_tls_is_spoken_there(self) -> None:
+        """Where an alert of TLS comes in place of an answer, wss:// is named; where nothing comes, it is guessed."""
+        for answer, words in (
+            (b"\x15\x03\x03\x00\x02\x02\x28", "TLS is spoken there; use wss://"),
+            (b"", "use wss://"),
+        ):
+            result = self.dial()
+            if answer:
+                self.transport.receive(answer)
+            self.endpoint.protocol.connectionLost(Failure(ConnectionDone()))
+            said = str(self.failureResultOf(result, DialError).value)
+            self.assertIn("closed before the websocket was open", said)
+            self.assertIn(words, said)
+        result = self.dial("wss://127.0.0.1/agent")
+        self.endpoint.protocol.connectionLost(Failure(ConnectionDone()))
+        self.assertNotIn("use wss://", str(self.failureResultOf(result, DialError).value))
 
     def test_reason_is_one_line(self) -> None:
         """What a relay says in place of a 101 can't clear the terminal that shows it, or fill a log."""

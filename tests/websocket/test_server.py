@@ -88,6 +88,40 @@ class Health(Case):
             self.assertNotIn("ready", self.answer(f"{line}\r\n\r\n".encode()), line)
 
 
+class Looked(Case):
+    """Somebody with curl, who wants to know what listens here."""
+
+    def test_told(self) -> None:
+        """GET and HEAD without Upgrade are told in one line what this is, by HTTP/1.0 too: 404, 426 at a leg's path."""
+        for path, status in (
+            ("/", 404),
+            ("/index.html", 404),
+            ("/client", 426),
+            ("/agent", 426),
+            (f"/client/{STREAM}", 426),
+        ):
+            for method in ("GET", "HEAD"):
+                for version in ("HTTP/1.0", "HTTP/1.1"):
+                    self.request()
+                    head, _, body = self.answer(request(path, method, version, Upgrade=None)).partition("\r\n\r\n")
+                    self.assertEqual(int(head.split()[1]), status, (path, method, version))
+                    told = REFUSALS[status] + "\n"
+                    self.assertEqual(body, told if method == "GET" else "")
+                    self.assertIn(f"\r\nContent-Length: {len(told)}", head)
+                    self.assertEqual("\r\nUpgrade: websocket\r\n" in head, status == 426)
+                    self.assertTrue(self.transport.disconnecting)
+        for status in (404, 426):
+            self.assertIn("a relay of streamrelay", REFUSALS[status])
+            self.assertIn("websocket", REFUSALS[status])
+
+    def test_tls_on_a_plain_port(self) -> None:
+        """Who begins with TLS on a port without it is answered at once, so that it needn't wait to know."""
+        for hello in (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"\x16"):
+            self.request()
+            self.assertEqual(self.status(hello), 400)
+            self.assertTrue(self.transport.disconnecting)
+
+
 class Admitted(Case):
     """Legs that come in."""
 
@@ -189,6 +223,11 @@ class Turned(Case):
             (request(Authorization=f"Bearer {STREAM}"), 400),
             (request("/client", Sec_WebSocket_Protocol="token.a, token.b"), 400),
             (request(Upgrade=None), 426),
+            (request("/", Upgrade=None), 404),
+            (request(version="HTTP/1.0"), 426),
+            (request("/", version="HTTP/1.0"), 404),
+            (request("/", version="HTTP/1.0", Host=None), 404),
+            (request(Upgrade=None, Host=None), 400),
             (request(Upgrade="h2c"), 400),
             (request(Connection=None), 400),
             (request(Sec_WebSocket_Key=None), 400),
@@ -208,7 +247,8 @@ class Turned(Case):
             (request("/client/a\x1bb"), 400),
             (request(" /client/a"), 400),
             (request(method="POST"), 405),
-            (request(version="HTTP/1.0"), 505),
+            (request(method="DELETE", version="HTTP/1.0"), 405),
+            (request(version="HTTP/2.0"), 505),
             (b"\r\n\r\n", 400),
             (b"\x16\x03\x01\x02\x00\x01\r\n\r\n", 400),
         ):

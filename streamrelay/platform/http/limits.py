@@ -21,6 +21,7 @@ from streamrelay.logs import Logger, Seldom
 from streamrelay.net.deadlines import Deadlines
 from streamrelay.net.proxies import Proxies
 from streamrelay.net.quotas import ConnectionQuota, turned_away
+from streamrelay.protocol.tls_records import HELLO
 
 log = Logger()
 
@@ -82,6 +83,7 @@ class BoundedChannel(HTTPChannel):
     bucket = ""
     _counted = False
     _begun = False  # a request, which isn't whole yet
+    _heard = False  # a first byte, which isn't TLS'
     _full = False  # more was written than its peer has taken
     _buffer: bytes  # Twisted's: a line that isn't whole
 
@@ -99,8 +101,18 @@ class BoundedChannel(HTTPChannel):
         if not self._counted:
             return
         self.factory.idle.discard(self)
+        if not self._heard and data[:1] == HELLO:
+            self._refuse_tls()
+            return
+        self._heard = True
         super().dataReceived(data)
         self._look()
+
+    def _refuse_tls(self) -> None:
+        """Answer TLS in plain, so that who means another port needn't wait for our deadline to know."""
+        transport: Any = self.transport
+        transport.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        transport.loseConnection()
 
     def requestDone(self, request: HttpRequest) -> None:
         super().requestDone(request)

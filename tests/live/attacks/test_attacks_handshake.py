@@ -191,7 +191,7 @@ class TooEarly(AttackTest):
             (upgrade(path).replace(b"GET", b"POST"), 405),
             (upgrade(path).replace(b"Version: 13", b"Version: 99"), 400),
             (upgrade(path).replace(b"Upgrade: websocket\r\n", b""), 426),
-            (upgrade(path).replace(b"HTTP/1.1", b"HTTP/1.0"), 505),
+            (upgrade(path).replace(b"HTTP/1.1", b"HTTP/1.0"), 426),
         ):
             for later in (upgrade(path), frame(2, b"through the pipe")):
                 reply = self.send_request(first + later)

@@ -28,9 +28,9 @@ class Refusals(LockedTest):
         path = self.own.agent_file()
         path.write_text(path.read_text().replace(f'host = "{HOST}"', 'host = "host-9"'))
         agent = self.own.start_agent()
-        agent.wait_for("NATS refused a permission: ")
+        agent.wait_for("NATS refused a permission at tls://localhost:")
         agent.wait_for("check this user's permissions")
-        self.assertIn('"streamrelay.v1.host.host-9.open"', agent.log.split("NATS refused a permission: ")[1])
+        self.assertIn('"streamrelay.v1.host.host-9.open"', agent.log.split("NATS refused a permission at ")[1])
         self.assertNotIn("connected to NATS", agent.log)
         users = self.folder / "nats-users.conf"
         users.write_text(users.read_text().replace(HOST, "host-9"))
@@ -43,7 +43,7 @@ class Refusals(LockedTest):
         seed = self.folder / "platform.nkey"
         seed.write_bytes(self.own.seed(HOST))
         self.own.start_platform()
-        self.own.platform.wait_for("NATS refused a permission: ")
+        self.own.platform.wait_for("NATS refused a permission at ")
         self.assertIn(f'subscription to "{INBOX}.'.lower(), self.own.platform.log.lower())
         with timed() as passed:
             answer = self.own.ask("POST", "/v1/streams", {"host": HOST, "target": "port/1"})
@@ -55,7 +55,7 @@ class Refusals(LockedTest):
         self.own.host("remove", HOST)
         self.own.start_nats()
         agent = self.own.start_agent()
-        agent.wait_for("NATS refused this user: ")
+        agent.wait_for("NATS refused this user at ")
         until(lambda: self.own.nats.log.count("Authorization") >= 2 or self.own.nats.log.count("authentication") >= 2)
         self.assertEqual(agent.log.count("NATS refused"), 1)
 
@@ -105,6 +105,30 @@ class Certificates(LiveTest):
         self.assertEqual(own.hosts(), [HOST])
         self.assertNotIn("connected to NATS", agent.log)
 
+    def test_handshake_first(self) -> None:
+        """A server that begins with TLS: programs with `nats_handshake_first` get in, one without names it."""
+        first = "nats_handshake_first = true\n"
+        own = LockedChain(self.folder, ", handshake_first: true", first)
+        own.own = ""  # `host add` has written it into the agents' files, too
+        self.addCleanup(own.stop)
+        own.start()
+        first_agent = own.agent
+        leg, target = self.stream(own)
+        leg.send(b"through")
+        self.assertEqual(take(target, 7), b"through")
+        for program in (own.agent, own.platform):
+            program.wait_for(f"connected to NATS at tls://localhost:{own.nats_port}")
+        bare = own.agent_file(OTHER)
+        bare.write_text(bare.read_text().replace(first, ""))
+        agent = own.start_agent(OTHER)
+        agent.wait_for(f"can't connect to NATS at tls://localhost:{own.nats_port}: what listens there isn't NATS; ")
+        agent.wait_for("if it begins with TLS (handshake_first), set nats_handshake_first; trying again")
+        self.assertEqual(own.hosts(), [HOST])
+        own.nats.restart()
+        first_agent.wait_for("connected to NATS", count=2)
+        for program in (first_agent, own.platform, agent):
+            self.assertNotIn("eof_received", program.log)
+
 
 class CredentialsFiles(LiveTest):
     """A bus with accounts, whose users show a JWT; as NATS' `nsc` sets it up."""
@@ -146,7 +170,7 @@ class CredentialsFiles(LiveTest):
         agent.wait_for("connected to NATS")
         agent.wait_for("NATS refused this user", life + WAIT)
         (self.folder / "agent.creds").write_text("")  # as it may be seen while it is written
-        agent.wait_for("not logging in to NATS: ")
+        agent.wait_for("not logging in to NATS at ")
         self.write(60)
         agent.wait_for("connected to NATS", WAIT, 2)
         self.assertNotIn("Traceback", agent.log)

@@ -21,7 +21,7 @@ from tests.live.viewers.screens import same, shows
 
 PANEL = '[role="tabpanel"]:visible'
 """The one that is shown."""
-BROKE = re.compile(r"The connection to the relay broke\.|The relay can't be reached: .*Next try in")
+BROKE = re.compile(r"The connection to the relay broke\.|Agent \S+ can't reach ws\S+: .*Next try in")
 """What a tab says, at once and once it has tried to reconnect."""
 MACHINES = """
 [targets."vm/{name}/spice"]

@@ -18,7 +18,7 @@ from tests.live.support.waiting import WAIT, Work, until
 
 EXAMPLES = ROOT / "docs" / "examples"
 LET_IN = {"relay": (f"--origin={origin()}",), "platform_options": (f"--origin={origin()}",)}
-UNREACHED = "the relay can't be reached, or doesn't let this client in"
+UNREACHED = "the relay {} can't be reached, or doesn't let this client in; its log says why"
 
 
 class Elsewhere(JavaScript):
@@ -106,7 +106,7 @@ class InChromium(Elsewhere):
         chain = self.chain(platform_options=LET_IN["platform_options"], targets=SHELL)
         with self.page(self.site(site_port()), quiet=False) as page:
             error = page.evaluate("wanted => refusal(wanted)", self.wanted("shell", chain))
-            self.assertEqual((error["message"], error["outcome"]["code"]), (UNREACHED, 1006))
+            self.assertEqual((error["message"], error["outcome"]["code"]), (UNREACHED.format(chain.relay_url), 1006))
             error = page.evaluate("wanted => refusal(wanted)", self.wanted("shell", chain, key=chain.weak_key))
             self.assertEqual((error["status"], error["code"]), (403, "not_granted"))
 

@@ -121,8 +121,9 @@ class Ends(JavaScript):
             self.assertEqual(error["outcome"]["code"], 1006)
             self.assertNotIn("secret-in-the-url", json.dumps(error))
             self.assertNotIn("/client/", json.dumps(error))
-        unreached = "the relay can't be reached, or doesn't let this client in"
-        self.assertEqual([error["message"] for error in errors[:3]], [unreached] * 3)
+        unreached = "the relay {} can't be reached, or doesn't let this client in; its log says why"
+        told = [unreached.format(url.partition("/client/")[0]) for url in urls[:3]]
+        self.assertEqual([error["message"] for error in errors[:3]], told)
         self.assertEqual([error["outcome"]["transient"] for error in errors], [True, True, True, False, False])
 
     def test_words(self) -> None:

@@ -76,7 +76,7 @@ class Requests(Handshake):
         self.assertEqual([fault for fault in wrong if fault], [])
 
     def test_request_lines(self) -> None:
-        """Methods but GET are answered 405, versions but 1.1 505, and what is no request line 400."""
+        """Methods but GET are answered 405, versions but 1.1 505 (1.0: 426), and what is no request line 400."""
         self.table("request lines")
 
     def test_paths(self) -> None:

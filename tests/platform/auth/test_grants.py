@@ -151,6 +151,16 @@ class Ring(SynchronousTestCase):
         self.assertIsNone(self.ring.holder("alice", hash_key("another")))
         self.assertIsNone(self.ring.holder("bob", hash_key(key)))
 
+    def test_grants_changed(self) -> None:
+        """Grants that are edited in the file count at the next request, and the key stays what it is."""
+        key = add_key(self.path, "alice", [Grant("web-1", "log")])
+        self.assertFalse(self.user(key).may("web-2", "log"))
+        text = self.path.read_text()
+        self.assertIn('"web-1"', text)
+        self.path.write_text(text.replace('"web-1"', '"web-*"'))
+        self.assertTrue(self.user(key).may("web-2", "log"))
+        self.assertFalse(self.user(key).may("web-2", "shell"))
+
     def test_read_again(self) -> None:
         """A changed file counts at the next request; one that became wrong or vanished changes nothing."""
         key = add_key(self.path, "alice", [Grant()])

@@ -73,6 +73,22 @@ class Case(SynchronousTestCase):
         transport.protocol.connectionLost(Failure(ConnectionDone()))
 
 
+class Mistaken(Case):
+    """Who means another port."""
+
+    def test_tls(self) -> None:
+        """Who begins with TLS on a port without it is answered at once, in plain, so that it needn't wait to know."""
+        transport = self.come()
+        transport.receive(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+        self.assertTrue(transport.take().startswith(b"HTTP/1.1 400 "))
+        self.assertTrue(transport.disconnecting)
+        transport = self.come()
+        transport.receive(WHOLE)
+        self.assertIn(b" 200 ", transport.take())
+        transport.receive(b"\x16\x03\x01")
+        self.assertFalse(transport.disconnecting)
+
+
 class Times(Case):
     """How long a request may take."""
 
