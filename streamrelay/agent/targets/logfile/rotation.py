@@ -42,6 +42,8 @@ class Rotated:
     readable: bool
     """False if it is packed, or no file at all, as a link."""
     identity: tuple[int, int]
+    size: int = 0
+    modified: int = 0
 
     def follows(self, other: "Rotated") -> bool:
         return self.order > other.order and self.order[0] == other.order[0]
@@ -127,7 +129,7 @@ class Neighbours:
         number, packing = match.groups()
         order = (number is not None, -int(number or 0), "" if number else match[0].removesuffix(packing or ""))
         readable = packing is None and stat.S_ISREG(status.st_mode)
-        return Rotated(name, order, readable, (status.st_dev, status.st_ino))
+        return Rotated(name, order, readable, (status.st_dev, status.st_ino), status.st_size, status.st_mtime_ns)
 
 
 @contextmanager
@@ -142,32 +144,14 @@ def beside(path: str, within: str = "") -> Iterator[Neighbours]:
         os.close(descriptor)
 
 
-def find(path: str, identity: tuple[int, int], within: str = "") -> Steps[LogFile | None]:
-    """Open the file of this identity under the path or, rotated, beside it; None if there is none.
-
-    Of the files beside the log none but this one is ever opened.
-    """
-    found = _open(path, within)
-    if found is not None and found.identity == identity:
-        return found
-    if found is not None:
-        found.close()
-    try:
-        with beside(path, within) as neighbours:
-            old = yield from neighbours.look(identity, keep=False)
-            return None if old is None else neighbours.open(old)
-    except OSError:
-        return None
-
-
 def successor(path: str, file: LogFile | None, within: str = "") -> Steps[tuple[LogFile | None, bool | None]]:
     """Open what came after a file that isn't under the path any more, and tell whether something is missing.
 
     That is the next one by the names that rotation gives, or the log itself; None while files are being renamed.
-    Missing is what has been packed; None says that the file isn't beside the log, so nobody can know.
+    Missing is what has been packed; None says that nobody can know: there was no file, or it isn't beside the log.
     """
     if file is None:
-        return _open(path, within), False
+        return _open(path, within), None
     present, missing = _identity(path), None
     try:
         with beside(path, within) as neighbours:

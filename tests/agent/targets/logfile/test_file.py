@@ -107,11 +107,10 @@ class Files(SynchronousTestCase):
 
     def test_rest_of_line(self) -> None:
         """The rest of a line counts up to and with its end; there is none at a begin, or if it goes on for too long."""
-        self.patch(log_file, "CHUNK", 10)
         file = self.open(b"one\ntwo\n" + b"x" * 20)
         for offset, rest in ((0, 0), (1, 3), (3, 1), (4, 0), (6, 2), (9, 0)):
             file.seek(offset)
-            self.assertEqual(file.rest_of_line(), rest, offset)
+            self.assertEqual(file.rest_of_line(10), rest, offset)
 
     def test_replaced(self) -> None:
         """Another file counts once it has something to say; where there was none, any file counts."""

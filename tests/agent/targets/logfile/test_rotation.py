@@ -7,7 +7,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.agent.targets.logfile import rotation
 from streamrelay.agent.targets.logfile.file import LogFile, open_log
-from streamrelay.agent.targets.logfile.rotation import beside, find, successor
+from streamrelay.agent.targets.logfile.position import NOTHING, Position
+from streamrelay.agent.targets.logfile.rotation import beside, successor
+from streamrelay.agent.targets.logfile.search import find
 from tests.examples import finished, there
 from tests.fakes.files import folder
 
@@ -30,10 +32,6 @@ class Rotation(SynchronousTestCase):
         text = file.read(100).decode()
         file.close()
         return text
-
-    def identity(self, name: str) -> tuple[int, int]:
-        status = os.stat(self.folder / name)
-        return status.st_dev, status.st_ino
 
     def names(self) -> set[str]:
         with beside(self.path) as neighbours:
@@ -62,7 +60,7 @@ class Rotation(SynchronousTestCase):
         """A file is found by its identity under the log's name or a rotated one, and under no other."""
         self.make("log", "log.1", "log.2.gz", "log-secret")
         for name, text in (("log", "log"), ("log.1", "log.1"), ("log.2.gz", None), ("log-secret", None)):
-            self.assertEqual(self.take(finished(find(self.path, self.identity(name)))), text)
+            self.assertEqual(self.take(finished(find(self.path, beginning(self.folder / name))).file), text)
 
     def test_find_links(self) -> None:
         """A link or a pipe under a rotated one's name is never opened."""
@@ -70,7 +68,7 @@ class Rotation(SynchronousTestCase):
         (self.folder / "log.1").symlink_to(self.folder / "secret")
         os.mkfifo(self.folder / "log.2")
         for name in ("secret", "log.2"):
-            self.assertIsNone(finished(find(self.path, self.identity(name))))
+            self.assertIsNone(finished(find(self.path, beginning(self.folder / name))).file)
 
     def test_numbers(self) -> None:
         """Lower numbers are newer, then comes the log itself."""
@@ -100,7 +98,7 @@ class Rotation(SynchronousTestCase):
         """Where there is none yet, there is none."""
         self.make("log.1")
         self.assertEqual(self.after("log.1"), (None, False))
-        self.assertEqual(finished(successor(self.path, None)), (None, False))
+        self.assertEqual(finished(successor(self.path, None)), (None, None))
 
     def test_swapped_directory(self) -> None:
         """Rotated files are those of the directory that was looked at, also if a link leads elsewhere by now."""
@@ -118,7 +116,7 @@ class Rotation(SynchronousTestCase):
         inner.symlink_to(evil)
         self.assertEqual(self.take(finished(steps)[0]), "logs log.1")
         self.assertEqual(finished(successor(str(inner / "log"), file, str(self.folder / "in"))), (None, None))
-        self.assertIsNone(finished(find(str(inner / "log"), identity(evil / "log.1"), str(self.folder / "in"))))
+        self.assertIsNone(finished(find(str(inner / "log"), beginning(evil / "log.1"), str(self.folder / "in"))).file)
 
     def renamed_after(self, step: int, names: list[str], renames: list[tuple[str, str]]) -> str | None:
         """What is found behind the first file if after so many steps these are renamed, as by a rotation."""
@@ -149,9 +147,10 @@ class Rotation(SynchronousTestCase):
         self.assertNotEqual(self.renamed_after(4, [*names, "other"], [("other", "log.1")]), "other")
 
 
-def identity(path: Any) -> tuple[int, int]:
+def beginning(path: Any) -> Position:
+    """The position at a file's beginning."""
     status = os.stat(path)
-    return status.st_dev, status.st_ino
+    return Position(status.st_dev, status.st_ino, 0, NOTHING, 0)
 
 
 class ManyFiles(SynchronousTestCase):
@@ -192,9 +191,9 @@ class ManyFiles(SynchronousTestCase):
         """Each step of a search for a place's file looks at few of them, also for one that isn't there."""
         for number in range(1000):
             (self.folder / f"log.{number}").touch()
-        for wanted in (identity(self.folder / "log.999"), (0, 0)):
-            found = self.steps(find(self.path, wanted))
-            self.assertEqual(found is None, wanted == (0, 0))
+        for wanted in (beginning(self.folder / "log.999"), Position(0, 0, 0, NOTHING, 0)):
+            found = self.steps(find(self.path, wanted)).file
+            self.assertEqual(found is None, wanted.inode == 0)
             if found is not None:
                 found.close()
         self.assertLessEqual(self.most, 30)
