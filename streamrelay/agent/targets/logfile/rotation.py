@@ -1,7 +1,8 @@
 """Rotation of a log: the files beside it, by their names, and their order in time.
 
 There may be thousands, so they are looked at by steps of `SLICE` files. Meanwhile more may be renamed: what was found
-is opened only if it still is what it was.
+is opened only if it still is what it was. Where the log is a symbolic link, they are those of the file that it leads
+to.
 """
 
 import os
@@ -27,8 +28,12 @@ SLICE: Final = 25
 LOOKS: Final = 3
 """Looks at a directory in which files are renamed meanwhile, at most."""
 
-_ROTATED: Final = re.compile(r"[._-](?:(\d{1,5})|\d[\dTt:._+-]{5,}|old)(\.(?:gz|xz|bz2|zst|lz4|lzma|Z))?")
+_PACKED: Final = r"(?:\.(?:gz|xz|bz2|zst|lz4|lzma|Z))?"
+_ROTATED: Final = re.compile(rf"([._-](?:(\d{{1,5}})|\d[\dTt:._+-]{{5,}}|old))({_PACKED})")
 """What follows a log's name in a rotated one's: a number that grows with age, a date, or ``.old``; perhaps packed."""
+_WITHIN: Final = r"(\.(\d{{1,5}})|[._-](?:(?:19|20)\d\d[._-]?\d\d[\dTt:._+-]*|\d{{10}})){ending}({packed})"
+"""What follows where the log's name keeps its ending (``app.1.log``, ``app-20260731.log``): stricter, as the logs of
+other programs are named alike (``app-2.log``)."""
 _ORDER: Final = attrgetter("order")
 
 
@@ -37,8 +42,8 @@ class Rotated:
     """A file beside a log that rotation has made of it, by its name."""
 
     name: str
-    order: tuple[bool, int, str]
-    """Key by which newer files come later, among those that are named alike."""
+    order: tuple[tuple[bool, bool], int, str]
+    """Key by which newer files come later, among those that are named alike (first)."""
     readable: bool
     """False if it is packed, or no file at all, as a link."""
     identity: tuple[int, int]
@@ -119,23 +124,29 @@ class Neighbours:
         return old
 
     def _rotated(self, name: str) -> Rotated | None:
-        match = _ROTATED.fullmatch(name[len(self.name) :]) if name.startswith(self.name) else None
+        stem, ending = os.path.splitext(self.name)
+        pattern = re.compile(_WITHIN.format(ending=re.escape(ending), packed=_PACKED)) if ending else None
+        match, kept = None, False
+        if name.startswith(self.name):
+            match = _ROTATED.fullmatch(name, len(self.name))
+        if match is None and pattern is not None and name.startswith(stem):
+            match, kept = pattern.fullmatch(name, len(stem)), True
         if match is None:
             return None
         try:
             status = os.lstat(name, dir_fd=self.descriptor)
         except OSError:
             return None
-        number, packing = match.groups()
-        order = (number is not None, -int(number or 0), "" if number else match[0].removesuffix(packing or ""))
-        readable = packing is None and stat.S_ISREG(status.st_mode)
+        mark, number, packing = match.groups()
+        order = ((kept, number is not None), -int(number or 0), "" if number else mark)
+        readable = not packing and stat.S_ISREG(status.st_mode)
         return Rotated(name, order, readable, (status.st_dev, status.st_ino), status.st_size, status.st_mtime_ns)
 
 
 @contextmanager
 def beside(path: str, within: str = "") -> Iterator[Neighbours]:
     """Open a log's directory, which must be `within`; `OSError` if it can't be read."""
-    directory, name = os.path.split(path)
+    directory, name = os.path.split(os.path.realpath(path))
     with held(directory, within) as place:
         descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

@@ -390,6 +390,22 @@ class Places(LogTest):
         self.assertEqual(self.reader.events.count("lost"), 0)
         self.assertEqual(self.reader.data, b"1\n2\n3\n4\n")
 
+    def test_link(self) -> None:
+        """Behind a link, as Kubernetes makes it, files that were rotated away meanwhile are gone through, too."""
+        real = self.path.parent / "pods" / "0.log"
+        real.parent.mkdir()
+        self.path.symlink_to(real)
+        real.write_bytes(b"1\n")
+        self.again()
+        self.append(b"2\n")
+        for date, content in (("20260730-120000", b"3\n"), ("20260731-120000", b"4\n")):
+            real.rename(real.with_name(f"0.log.{date}"))
+            self.append(content)
+        self.reader.go_on()
+        for _ in range(4):
+            self.look()
+        self.assertEqual(self.reader.events, [b"1\n2\n3\n4\n"])
+
     def test_packed_between(self) -> None:
         """Where a file in between was packed, what is missing is told before what comes next."""
         self.append(b"1\n")

@@ -50,6 +50,41 @@ class Rotation(SynchronousTestCase):
         self.make(*names, "log", "log2", "logs.1", "log.conf", "log-secret.1", "log.1.bak", "x.log.1", "log.123456x")
         self.assertEqual(self.names(), names)
 
+    def test_names_that_keep_their_ending(self) -> None:
+        """So are names with a number or a date before the log's ending; those of other programs' logs are not."""
+        self.path = str(self.folder / "app.log")
+        names = {"app.1.log", "app-20260731.log", "app-2026-07-31.log", "app.2026-07-31.1.log.gz", "app_2026073112.log"}
+        names |= {"app-1785499200.log", "app.log.1", "app.log-20260731"}
+        self.make(*names, "app.log", "app-2.log", "app-8080.log", "app-10.0.0.1.log", "app-x.log", "app.1.txt")
+        self.assertEqual(self.names(), names)
+
+    def test_dates_that_keep_their_ending(self) -> None:
+        """Their order is that of the dates, or the numbers; a row by other names isn't mixed with them."""
+        self.path = str(self.folder / "app.log")
+        self.make("app.log", "app-20260730.log", "app-20260731.log", "app-20260731-1.log", "app.2.log", "app.1.log")
+        self.make("app.log.0", "app.log-20260801")
+        self.assertEqual(self.after("app-20260730.log"), ("app-20260731.log", False))
+        self.assertEqual(self.after("app-20260731.log"), ("app-20260731-1.log", False))
+        self.assertEqual(self.after("app-20260731-1.log"), ("app.log", False))
+        self.assertEqual(self.after("app.2.log"), ("app.1.log", False))
+        self.assertEqual(self.after("app.1.log"), ("app.log", False))
+
+    def test_link(self) -> None:
+        """Where the log is a link, as Kubernetes makes it, its neighbours are those of the file that it leads to."""
+        pods = self.folder / "pods"
+        pods.mkdir()
+        for name in ("0.log", "0.log.20260730-120000", "0.log.20260731-120000", "0.log.20260729-120000.gz"):
+            (pods / name).write_text(name)
+        link = self.folder / "web.log"
+        link.symlink_to(pods / "0.log")
+        self.make("web.log.1")
+        self.path = str(link)
+        self.assertEqual(self.after("pods/0.log.20260730-120000"), ("0.log.20260731-120000", False))
+        self.assertEqual(self.after("pods/0.log.20260731-120000"), ("0.log", False))
+        self.assertEqual(self.names(), {path.name for path in pods.iterdir()} - {"0.log"})
+        with self.assertRaises(OSError), beside(self.path, str(self.folder / "elsewhere")):
+            pass
+
     def test_neighbours(self) -> None:
         """A huge directory isn't searched to its end."""
         self.patch(rotation, "NEIGHBOURS", 5)
