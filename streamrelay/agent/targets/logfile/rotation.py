@@ -63,15 +63,18 @@ class Neighbours:
     """The log's own name."""
     found: list[Rotated] = field(factory=list)
     """Files that were found, older ones first."""
-    settled: bool = True
-    """False if the directory changed while it was looked at, so that a file may have been overlooked."""
+    _looked: int = 0  # time of the directory's last change before it was looked at
 
-    def look(self, identity: tuple[int, int], keep: bool = True) -> Steps[Rotated | None]:
-        """Find the rotated file of this identity, and `keep` the others; looked at anew if it may be overlooked."""
+    @property
+    def settled(self) -> bool:
+        """False if the directory has changed since it was looked at, so that a file may have been overlooked."""
+        return os.fstat(self.descriptor).st_mtime_ns == self._looked
+
+    def look(self, identity: tuple[int, int]) -> Steps[Rotated | None]:
+        """Find all rotated files, and that of this identity; looked at anew if it may be overlooked."""
         for _ in range(LOOKS):
-            before = os.fstat(self.descriptor).st_mtime_ns
-            old = yield from self._list(identity, keep)
-            self.settled = os.fstat(self.descriptor).st_mtime_ns == before
+            self._looked = os.fstat(self.descriptor).st_mtime_ns
+            old = yield from self._list(identity)
             if old is not None or self.settled:
                 return old
         return None
@@ -110,15 +113,14 @@ class Neighbours:
             return False
         return (status.st_dev, status.st_ino) == old.identity
 
-    def _list(self, identity: tuple[int, int], keep: bool) -> Steps[Rotated | None]:
+    def _list(self, identity: tuple[int, int]) -> Steps[Rotated | None]:
         self.found, old = [], None
         with os.scandir(self.descriptor) as entries:
             for number, entry in enumerate(islice(entries, NEIGHBOURS), 1):
                 each = self._rotated(entry.name)
-                if each is not None and keep:
+                if each is not None:
                     insort(self.found, each, key=_ORDER)
-                if each is not None and each.identity == identity:
-                    old = each
+                    old = each if each.identity == identity else old
                 if number % SLICE == 0:
                     yield
         return old

@@ -14,7 +14,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.agent.catalogue import read_entry
-from streamrelay.agent.targets.logfile import rotation, steps
+from streamrelay.agent.targets.logfile import rotation, search, steps
 from streamrelay.agent.targets.logfile.connection import LOOK, WATCHED, LogConnection
 from streamrelay.agent.targets.logfile.file import CHUNK
 from streamrelay.agent.targets.logfile.log import Log
@@ -741,7 +741,8 @@ class Histories(SynchronousTestCase):
     @given(deeds, st.sampled_from((CHUNK, 1 << 30)), st.sampled_from((1, 100)))
     def test_exact(self, deeds: list[tuple[str, int]], behind: int, files_in_a_turn: int) -> None:
         """The bytes that came are those that were written, but for the lines that were left out, as many as told."""
-        self.patch(rotation, "SLICE", files_in_a_turn)
+        for module in (rotation, search):
+            self.patch(module, "SLICE", files_in_a_turn)
         self.patch(steps, "REST", 0)
         path = folder(self) / "log"
         clock = Turns()

@@ -3,6 +3,7 @@
 import os
 import shutil
 
+from streamrelay.agent.targets.logfile import rotation, search, steps
 from streamrelay.agent.targets.logfile.connection import LOOK, WATCHED
 from tests.agent.targets.logfile.test_log import LogTest, copy_and_truncate
 from tests.examples import there
@@ -74,6 +75,23 @@ class Truncated(LogTest):
         os.utime(self.path.with_name("log.1"), ns=(0, self.path.stat().st_mtime_ns + 10**9))
         self.come_back()
         self.expect(BANNER + b"old\n" + BANNER + b"new\n")
+
+    def test_renamed_while_it_is_searched(self) -> None:
+        """A copy that gets another name while it is searched is found under that one."""
+        for module in (rotation, search):
+            self.patch(module, "SLICE", 1)
+        self.patch(steps, "REST", 0)
+        for turns in range(1, 20):
+            self.setUp()
+            self.begin()
+            self.append(b"2\n")
+            for number in range(1, 4):
+                self.path.with_name(f"log.{number}").write_bytes(b"other\n")
+            copy_and_truncate(self.path)
+            self.clock.pump([LOOK] + [0] * turns)
+            copy_and_truncate(self.path)
+            self.append(b"3\n")
+            self.expect(b"1\n2\n3\n")
 
     def test_copy_being_made(self) -> None:
         """A copy that isn't complete yet is no reason to read anything twice: the log still holds it all."""
