@@ -33,6 +33,8 @@ BURST: Final = 0.25
 """Seconds' worth of its rate that a log which was quiet may send at once."""
 SKIP_EVERY: Final = 1.0
 """Seconds between two skips, each of which takes two of the control messages that a leg may send (16 a second)."""
+PLACE_EVERY: Final = 0.5
+"""Seconds after which bytes are followed by a place: what comes after it can't tell files that begin alike."""
 FILE_EVERY: Final = 0.2
 """Seconds between two places that tell of another file, or of one that was truncated."""
 
@@ -59,6 +61,7 @@ class LogConnection(TakesNothing):
     _skipped: float = field(init=False)  # when the last skip was told
     _told: float = field(init=False)  # when the last place was
     _known: int = 0  # bytes of the file's head that the last place tells
+    _untold: bool = False  # whether bytes have come since then
 
     def __attrs_post_init__(self) -> None:
         now = self.clock.seconds()
@@ -116,6 +119,8 @@ class LogConnection(TakesNothing):
             return self._search_on(self._search)
         if self._skip is not None:
             return self._count(self._skip)
+        if self._untold and now >= self._told + PLACE_EVERY:
+            self._tell_place()
         if self._free > now:
             return self._free - now
         if self.old.due(now):
@@ -134,6 +139,7 @@ class LogConnection(TakesNothing):
 
     def _pass(self, chunk: bytes) -> None:
         self._free = max(self._free, self.clock.seconds() - BURST) + len(chunk) / self.settings.rate
+        self._untold = True
         if self._feed is not None:
             self._feed.received([memoryview(chunk)], len(chunk))
         if self.file is not None and self._known < len(self.file.head):
@@ -162,9 +168,10 @@ class LogConnection(TakesNothing):
         if chunk := file.read(CHUNK):
             self._pass(chunk)
             return 0
+        cut_off = file.cut_off()
         file.close()
         self.file = None
-        self._tell_place()
+        self._tell_place(lost=cut_off)
         return LOOK
 
     def _search_on(self, search: Steps[float]) -> float:
@@ -186,7 +193,10 @@ class LogConnection(TakesNothing):
             return 0
         # If nobody knows, it is a matter of time: in a longer one than `WATCHED` a whole file may have come and gone.
         late = self.clock.seconds() > self._named + WATCHED
-        self._take(newer, lost=late if missing is None else missing)
+        if file is not None and file.copied is not None and replaced(self.settings.path, newer.identity):
+            newer.copied = 0  # so is what came after a copy, but for the log itself
+        cut_off = file is not None and file.cut_off()
+        self._take(newer, lost=cut_off or (late if missing is None else missing))
         return 0
 
     def _before_truncation(self, file: LogFile) -> Steps[float]:
@@ -259,7 +269,7 @@ class LogConnection(TakesNothing):
 
     def _tell_place(self, lost: bool = False) -> None:
         self._known = len(self.file.head) if self.file is not None else 0
-        self._told = self.clock.seconds()
+        self._told, self._untold = self.clock.seconds(), False
         place = Place.of(self.settings.path, self.file, self.old.files, self.old.grown)
         self._tell(Control(place=place.seal(self.settings.path), lost=lost))
 

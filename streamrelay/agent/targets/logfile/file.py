@@ -34,11 +34,13 @@ class LogFile:
     tail: bytes = b""
     """Last bytes that were passed, `TAIL` at most."""
     modified: int = 0
-    """Nanoseconds of the file's own time of change before it was last read."""
+    """Nanoseconds of the file's own time of change, before the last bytes that were passed had come."""
+    looked: int = 0
+    """The same, at the last read."""
     seen: int = 0
     """Most bytes that the file was seen to have."""
-    copied: bool = False
-    """True of a copy that rotation made before it truncated the log: nobody writes to it."""
+    copied: int | None = None
+    """Offset from which a copy is read that rotation made before it truncated the log; None: it is no copy."""
 
     @property
     def size(self) -> int:
@@ -46,19 +48,20 @@ class LogFile:
 
     def seek(self, offset: int) -> None:
         """Go on at another offset, of what the file holds now."""
-        self.modified = os.fstat(self.descriptor).st_mtime_ns
+        self.modified = self.looked = os.fstat(self.descriptor).st_mtime_ns
         self.head = os.pread(self.descriptor, min(HEAD, offset), 0)
         self.tail = os.pread(self.descriptor, min(TAIL, offset), max(0, offset - TAIL))
         self.offset, self.seen = offset, self.size
 
     def read(self, most: int) -> bytes:
         """Return the next bytes, `most` at most, and pass them; none if they don't come after those passed before."""
-        modified, known = os.fstat(self.descriptor).st_mtime_ns, len(self.tail)
+        # A write changes the time before its bytes can be seen, so theirs isn't that of now.
+        before, self.looked, known = self.looked, os.fstat(self.descriptor).st_mtime_ns, len(self.tail)
         block = os.pread(self.descriptor, known + most, self.offset - known)
         if not block.startswith(self.tail):
             return b""
         chunk = block[known:]
-        self.modified, self.offset = modified, self.offset + len(chunk)
+        self.modified, self.offset = before if chunk else self.modified, self.offset + len(chunk)
         self.head = self.head + chunk[: HEAD - len(self.head)]
         self.tail = block[-TAIL:]
         return chunk
@@ -93,6 +96,10 @@ class LogFile:
         """Tell whether the file was deleted, so that it takes room on the disk only while it is open."""
         return os.fstat(self.descriptor).st_nlink == 0
 
+    def cut_off(self) -> bool:
+        """Tell whether lines may be missing after this file: a copy of a log to which more came than was read of it."""
+        return self.copied is not None and self.offset > self.copied
+
     def within_line(self) -> bool:
         return self.offset > 0 and not self.tail.endswith(b"\n")
 
@@ -124,7 +131,7 @@ def take(descriptor: int) -> LogFile:
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, NO_FILE)
-    return LogFile(descriptor, (status.st_dev, status.st_ino), modified=status.st_mtime_ns)
+    return LogFile(descriptor, (status.st_dev, status.st_ino), modified=status.st_mtime_ns, looked=status.st_mtime_ns)
 
 
 def replaced(path: str, identity: tuple[int, int] | None) -> bool:

@@ -10,8 +10,8 @@ from attrs import define, field
 
 from streamrelay.agent.targets.logfile.file import CHUNK, LogFile
 
-MOST: Final = 2
-"""Old files that are read on; a place has no room for more."""
+MOST: Final = 4
+"""Old files that are read on."""
 EVERY: Final = 0.5
 """Seconds between two looks at them; what they have takes two of the control messages that a leg may send (16/s)."""
 
@@ -31,7 +31,7 @@ class OldFiles:
 
     def add(self, file: LogFile, now: float) -> None:
         """Take a file that was read to its end; of too many the oldest is let go."""
-        if file.copied or file.nameless():
+        if file.copied is not None or file.nameless():
             file.close()
             return
         self.files.insert(0, file)

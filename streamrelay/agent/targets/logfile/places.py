@@ -40,19 +40,25 @@ class Place:
     """Position in the file which is followed, then those in old ones."""
     read: int = 0
     """Number of the one whose file the bytes come from that come next: 0, or 1 for the first of the old ones."""
+    more: bool = False
+    """True if there were more old files than there is room for."""
+    copied: bool = False
+    """True if the file which is followed is a copy that rotation made of the log."""
 
     @classmethod
     def of(cls, path: str, file: LogFile | None, old: Sequence[LogFile] = (), read: LogFile | None = None) -> "Place":
         """Return the place up to which a log was read; `read`: the old file that is read next."""
         now = _before_any(path) if file is None else Position.of(file)
         first = sorted(old, key=lambda each: each is not read)
-        return cls((now, *map(Position.of, first)), int(read is not None))
+        copied = file is not None and file.copied is not None
+        return cls((now, *map(Position.of, first)), int(read is not None), copied=copied)
 
     def seal(self, path: str) -> str:
         """Return the place as a client gets it, for the log of this path."""
-        positions = list(self.positions)
-        while len(text := f"{self.read}+" + "+".join(map(_text, positions))) > LONGEST:
+        positions, more = list(self.positions), self.more
+        while len(text := f"{self.read + 2 * more + 4 * self.copied}+" + "+".join(map(_text, positions))) > LONGEST:
             positions.pop()
+            more = True
         return seal(text, f"log {path}")
 
     @classmethod
@@ -61,8 +67,11 @@ class Place:
 
         Also None for a place of the first form, five numbers, which knows too little of its file.
         """
-        read, *positions = unseal(sealed, f"log {path}").split("+")
-        return cls(tuple(map(_position, positions)), int(read)) if positions else None
+        number, *positions = unseal(sealed, f"log {path}").split("+")
+        if not positions:
+            return None
+        flags = int(number)
+        return cls(tuple(map(_position, positions)), flags & 1, bool(flags & 2), bool(flags & 4))
 
     def reopen(self, path: str, after: int, within: str = "") -> Steps[Reopened]:
         """Open the files, wherever rotation has put them, at so many bytes behind this place.
@@ -72,7 +81,7 @@ class Place:
         """
         with ExitStack() as held:
             files: list[LogFile] = []
-            lost = False
+            lost = self.more
             for number, position in enumerate(self.positions):
                 besides = [each.identity for each in self.positions if each is not position]
                 found = yield from find(path, position, within, besides)
@@ -82,8 +91,11 @@ class Place:
                     files.append(file)
                 elif number == 0 and (position.inode or (after and not self.read)):
                     raise FileNotFoundError
-                lost = lost or found.doubt or (file is None and number > 0)
+                unknown = after > 0 and position.offset == 0 and number == self.read  # of another one, perhaps
+                lost = lost or found.doubt or unknown or (file is None and number > 0)
             newest = files.pop(0) if self.positions[0].inode else open_log(path, within)
+            if newest is not None and self.copied:
+                newest.copied = -1
             held.pop_all()
         return Reopened(newest, files, lost)
 
@@ -95,6 +107,7 @@ def _ahead(file: LogFile | None, bytes_after: int) -> LogFile | None:
         return None
     if file is not None and bytes_after:
         file.seek(file.offset + bytes_after)
+        file.copied = None if file.copied is None else file.offset
     return file
 
 

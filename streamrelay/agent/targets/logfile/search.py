@@ -103,7 +103,7 @@ def _holding(
     for number, each in enumerate(since, 1):
         file = neighbours.open(each) if each.size >= position.offset else None
         if file is not None and position.fits(file) and not (own is not None and end_of(file).fits(own)):
-            file.copied = file.identity != position.identity
+            file.copied = position.offset if file.identity != position.identity else None
             return file
         if file is not None:
             file.close()

@@ -93,6 +93,22 @@ class Files(SynchronousTestCase):
             self.path.write_bytes(content)
             self.assertEqual(file.renewed(), renewed, content)
 
+    def test_modified(self) -> None:
+        """The time of what was passed is that of the look before, as a write changes it before its bytes are seen."""
+        file = self.open(b"one\n")
+        first = file.modified
+        file.read(100)
+        self.assertEqual(file.modified, first)
+        for second in (10, 20):
+            os.utime(self.path, (second, second))
+            file.read(100)
+        self.assertEqual(file.modified, first)
+        with self.path.open("ab") as writer:
+            writer.write(b"two\n")
+        os.utime(self.path, (30, 30))
+        file.read(100)
+        self.assertEqual(file.modified, 20 * 10**9)
+
     def test_head(self) -> None:
         """What was read of its first bytes is known, however it was read, and never more than `HEAD`."""
         content = bytes(range(32, 122))

@@ -145,7 +145,7 @@ class Late(LogTest):
         self.assertEqual(self.reader.data, b"1\n2\ntail\nlate line\nmore")
 
     def test_too_many(self) -> None:
-        """No more than two are held, whatever rotates; what is held ends with the stream."""
+        """No more than four are held, whatever rotates; what is held ends with the stream."""
         self.begin()
         for number in range(5):
             self.rotate()
@@ -157,6 +157,30 @@ class Late(LogTest):
         self.reader.connection.abort()
         for descriptor in held:
             self.assertRaises(OSError, os.fstat, descriptor)
+
+    def test_too_many_for_a_place(self) -> None:
+        """A client that comes back when there were more than a place can name is told that lines may be missing."""
+        self.begin()
+        for number in range(MOST):
+            self.rotate()
+            self.append(b"%d\n" % number)
+            self.see()
+        self.reader.go_on()
+        self.see()
+        self.assertEqual(self.reader.events, [b"1\n2\n0\n1\n2\n3\n", "lost"])
+
+    def test_rotated_quickly(self) -> None:
+        """Late lines come also if the log is rotated again before they were looked for."""
+        self.begin()
+        for number in range(3):
+            self.append(b"late %d\n" % number, self.old)
+            self.rotate()
+            self.append(b"%d\n" % number)
+            self.look()
+        self.see()
+        self.assertCountEqual(
+            self.reader.data.split(b"\n"), [b"1", b"2", b"0", b"1", b"2", b"late 0", b"late 1", b"late 2", b""]
+        )
 
     def test_much(self) -> None:
         """Much that is written late, by a program that never takes the new file, holds nothing up."""

@@ -21,18 +21,19 @@ class Places(SynchronousTestCase):
     """What a client keeps, and brings back."""
 
     @examples(100)
-    @given(st.lists(POSITIONS, min_size=1, max_size=3), st.integers(0, 1))
-    def test_round_trip(self, positions: list[Position], read: int) -> None:
+    @given(st.lists(POSITIONS, min_size=1, max_size=3), st.integers(0, 1), st.booleans())
+    def test_round_trip(self, positions: list[Position], read: int, copied: bool) -> None:
         """A place comes back as it was, in words that a message may hold, and for its own log only.
 
-        Of three files the oldest is left out if their numbers are too long.
+        Of three files the oldest is left out if their numbers are too long, and the place says so.
         """
-        place = Place(tuple(positions), min(read, len(positions) - 1))
+        place = Place(tuple(positions), min(read, len(positions) - 1), copied=copied)
         sealed = place.seal("/var/log/x")
         self.assertEqual(codec.decode(codec.encode(Terms(place=sealed)), Terms).place, sealed)
         back = there(Place.unseal(sealed, "/var/log/x"))
-        self.assertEqual((list(back.positions[:2]), back.read), (positions[:2], place.read))
+        self.assertEqual((list(back.positions[:2]), back.read, back.copied), (positions[:2], place.read, copied))
         self.assertEqual(back.positions, place.positions[: len(back.positions)])
+        self.assertEqual(back.more, back.positions != place.positions)
         self.assertIsNone(Place.unseal(sealed, "/var/log/x.1"))
 
     def test_first_form(self) -> None:

@@ -1,10 +1,12 @@
 """Truncated logs: read on in the copy that was made before, or lost lines are told; never a file that begins alike."""
 
+import json
 import os
 import shutil
 
 from streamrelay.agent.targets.logfile import rotation, search, steps
 from streamrelay.agent.targets.logfile.connection import LOOK, WATCHED
+from streamrelay.protocol.summons import Terms
 from tests.agent.targets.logfile.test_log import LogTest, copy_and_truncate
 from tests.examples import there
 
@@ -32,7 +34,10 @@ class Truncated(LogTest):
         self.assertEqual(self.reader.events, list(events))
 
     def test_copy(self) -> None:
-        """What was written since the last look is read from the copy, then the log from its beginning."""
+        """What was written since the last look is read from the copy, then the log from its beginning.
+
+        Between them lines may be missing that came after the copy was made and before the truncation, in no file.
+        """
         for go_on in (self.stay, self.come_back):
             self.setUp()
             self.begin()
@@ -40,7 +45,28 @@ class Truncated(LogTest):
             copy_and_truncate(self.path)
             self.append(b"3\n")
             go_on()
-            self.expect(b"1\n2\n3\n")
+            self.expect(b"1\n2\n", "lost", b"3\n")
+
+    def test_quiet(self) -> None:
+        """Of a log to which nothing had come since the last look, nothing is thought to be missing."""
+        for go_on in (self.stay, self.come_back):
+            self.setUp()
+            self.begin()
+            copy_and_truncate(self.path)
+            self.append(b"2\n")
+            go_on()
+            self.expect(b"1\n2\n")
+
+    def test_packed_after_it_was_found(self) -> None:
+        """A copy that was packed while it is read is read to its end, and let go."""
+        self.begin()
+        self.append(b"2\n")
+        copy_and_truncate(self.path)
+        self.look()
+        self.path.with_name("log.1").unlink()
+        self.look()
+        self.append(b"3\n")
+        self.expect(b"1\n2\n", "lost", b"3\n")
 
     def test_copies(self) -> None:
         """Two copies between two looks are both read, in their order."""
@@ -52,7 +78,7 @@ class Truncated(LogTest):
                 copy_and_truncate(self.path)
             self.append(b"4\n")
             go_on()
-            self.expect(b"1\n2\n3\n4\n")
+            self.expect(b"1\n2\n", "lost", b"3\n", "lost", b"4\n")
 
     def test_goes_on_in_a_copy(self) -> None:
         """A place in a copy whose log is still empty is good, wherever rotation puts the copy."""
@@ -64,7 +90,7 @@ class Truncated(LogTest):
         copy_and_truncate(self.path)
         self.append(b"4\n")
         self.reader.go_on()
-        self.expect(b"1\n2\n3\n4\n")
+        self.expect(b"1\n2\n", "lost", b"3\n", "lost", b"4\n")
 
     def test_copy_that_begins_alike(self) -> None:
         """Where the log and its copy both hold what was read, the copy comes first."""
@@ -74,7 +100,7 @@ class Truncated(LogTest):
         self.append(BANNER + b"new\n")
         os.utime(self.path.with_name("log.1"), ns=(0, self.path.stat().st_mtime_ns + 10**9))
         self.come_back()
-        self.expect(BANNER + b"old\n" + BANNER + b"new\n")
+        self.expect(BANNER + b"old\n", "lost", BANNER + b"new\n")
 
     def test_renamed_while_it_is_searched(self) -> None:
         """A copy that gets another name while it is searched is found under that one."""
@@ -91,7 +117,7 @@ class Truncated(LogTest):
             self.clock.pump([LOOK] + [0] * turns)
             copy_and_truncate(self.path)
             self.append(b"3\n")
-            self.expect(b"1\n2\n3\n")
+            self.expect(b"1\n2\n", "lost", b"3\n")
 
     def test_copy_being_made(self) -> None:
         """A copy that isn't complete yet is no reason to read anything twice: the log still holds it all."""
@@ -174,8 +200,17 @@ class Truncated(LogTest):
             self.look()
         skipped = sum(event for event in self.reader.events if isinstance(event, int))
         self.assertGreater(skipped, 10_000)
-        self.assertNotIn("lost", self.reader.events)
         self.assertEqual(self.reader.data, lines[skipped * 100 :] + b"new\n")
+
+    def test_left_at_once(self) -> None:
+        """A place before a file's first byte tells it from no other: who left then goes on, and is told that."""
+        self.append(b"1\n2\n")
+        self.follow()
+        first = json.loads(self.reader.ear.named("control")[0][1])["place"]
+        self.reader.connection.abort()
+        self.reader.connect(Terms(place=first, after=2))
+        self.look()
+        self.assertEqual(self.reader.events, [b"1\n2\n", "lost", b"2\n"])
 
 
 class Absent(LogTest):
