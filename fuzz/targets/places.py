@@ -12,7 +12,7 @@ from streamrelay.agent.targets.sealed_places import seal
 from streamrelay.protocol import codec
 from streamrelay.protocol.summons import Terms
 
-_LOG: Final = Place((Position(1, 2, 3, 4, 5),)).seal("/var/log/x").encode()
+_LOG: Final = Place((Position(1, 2, 3, 4, 5, 6),)).seal("/var/log/x").encode()
 _CONTAINER: Final = seal("5.1.7+3", "container " + "a" * 64).encode()
 _JOURNAL: Final = seal(">s=1;i=2+3", Journal(unit="web.service").sealed_for).encode()
 _GIVEN: Final = {_LOG: 0, _CONTAINER: 1, _JOURNAL: 2}
@@ -22,7 +22,7 @@ SEEDS: Final = [
     b"",
     b"~",
     b"1.2.3.4.5~",
-    b"0+1.2.3.4.5~AAAAAAAAAAAAAAAAAAAAAA",
+    b"0+1.2.3.4.5.6~AAAAAAAAAAAAAAAAAAAAAA",
     b">--file=/etc/shadow~x",
     b"\xc3\xbc~x",
 ]

@@ -41,7 +41,7 @@ class Places(LiveTest):
         path = self.folder / "secret.log"
         path.write_bytes(b"a password\nthe last line\n")
         found = path.stat()
-        place = f"0+{found.st_dev:x}.{found.st_ino:x}.0.{NOTHING:x}.0"
+        place = f"0+{found.st_dev:x}.{found.st_ino:x}.0.0.{NOTHING:x}.0"
         mark = blake2b(f"{place}\nlog {path}".encode(), key=readable(), digest_size=16).digest()
         reader = Reader(self, "log", place=f"{place}~{base64.urlsafe_b64encode(mark).decode().rstrip('=')}")
         self.assertEqual((reader.read(b"the last line\n"), reader.events), (b"the last line\n", ["lost"]))

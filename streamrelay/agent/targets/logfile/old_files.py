@@ -11,7 +11,7 @@ from attrs import define, field
 from streamrelay.agent.targets.logfile.file import CHUNK, LogFile
 
 MOST: Final = 4
-"""Old files that are read on."""
+"""Old files that are read on; of more the oldest are let go once they are read to their ends."""
 EVERY: Final = 0.5
 """Seconds between two looks at them; what they have takes two of the control messages that a leg may send (16/s)."""
 
@@ -30,14 +30,12 @@ class OldFiles:
     _next: float = 0.0  # when they are looked at again
 
     def add(self, file: LogFile, now: float) -> None:
-        """Take a file that was read to its end; of too many the oldest is let go."""
+        """Take a file that was read to its end."""
         if file.copied is not None or file.nameless():
             file.close()
             return
         self.files.insert(0, file)
         self._until[file.descriptor] = now + self.linger
-        while len(self.files) > MOST:
-            self._let_go(self.files[-1])
 
     def due(self, now: float) -> bool:
         return bool(self.files) and (self.grown is not None or now >= self._next)
@@ -46,7 +44,7 @@ class OldFiles:
         """Look whether one has grown; return True if one was let go. `torn`: a line of another file has not ended."""
         self._next, before = now + EVERY, len(self.files)
         for file in list(self.files):
-            over = now >= self._until[file.descriptor]
+            over = self._over(file, now)
             if file.size > file.offset and not file.renewed():
                 if self.grown is None and (over or (not torn and file.has_line())):
                     self.grown = file
@@ -58,7 +56,7 @@ class OldFiles:
         """Return lines of the one that has grown; that is over once there are no more, or others have their turn."""
         if self.grown is None:
             return b""
-        over = now >= self._until[self.grown.descriptor]  # then also a line without an end
+        over = self._over(self.grown, now)  # then also a line without an end
         chunk = self.grown.read(CHUNK) if over else self.grown.read_lines(CHUNK)
         if chunk:
             self._until[self.grown.descriptor] = now + self.linger
@@ -69,6 +67,10 @@ class OldFiles:
     def close(self) -> None:
         for file in list(self.files):
             self._let_go(file)
+
+    def _over(self, file: LogFile, now: float) -> bool:
+        """Tell whether a file is let go once it is read to its end: nothing came for long, or there are newer ones."""
+        return now >= self._until[file.descriptor] or self.files.index(file) >= MOST
 
     def _let_go(self, file: LogFile) -> None:
         self.files.remove(file)

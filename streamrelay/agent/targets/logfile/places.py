@@ -91,8 +91,7 @@ class Place:
                     files.append(file)
                 elif number == 0 and (position.inode or (after and not self.read)):
                     raise FileNotFoundError
-                unknown = after > 0 and position.offset == 0 and number == self.read  # of another one, perhaps
-                lost = lost or found.doubt or unknown or (file is None and number > 0)
+                lost = lost or found.doubt or (file is None and number > 0)
             newest = files.pop(0) if self.positions[0].inode else open_log(path, within)
             if newest is not None and self.copied:
                 newest.copied = -1
@@ -117,7 +116,7 @@ def _before_any(path: str) -> Position:
         since = os.stat(os.path.dirname(os.path.realpath(path))).st_mtime_ns
     except OSError:
         since = 0
-    return Position(0, 0, 0, NOTHING, since)
+    return Position(0, 0, 0, 0, NOTHING, since)
 
 
 def _text(position: Position) -> str:

@@ -151,6 +151,7 @@ class Late(LogTest):
             self.rotate()
             self.append(b"%d\n" % number)
             self.see()
+            self.see()
             self.assertLessEqual(self.held(), MOST)
         held = [file.descriptor for file in self.reader.connection.old.files]
         self.assertEqual(len(held), MOST)
@@ -181,6 +182,23 @@ class Late(LogTest):
         self.assertCountEqual(
             self.reader.data.split(b"\n"), [b"1", b"2", b"0", b"1", b"2", b"late 0", b"late 1", b"late 2", b""]
         )
+
+    def test_rotated_at_once(self) -> None:
+        """That holds for more rotations than old files are held, at once."""
+        self.begin()
+        for number in range(2 * MOST):
+            self.append(b"late %d\n" % number, self.old)
+            self.rotate()
+            self.append(b"%d\n" % number)
+        self.look()
+        for _ in range(10):
+            self.append(b"again\n", self.path.with_name(f"log.{2 * MOST + 1}"))
+            self.see()
+        lines = self.reader.data.splitlines()
+        late = [line for line in lines if b"late" in line]
+        self.assertEqual(sorted(late), [b"late %d" % each for each in range(2 * MOST)])
+        self.assertGreater(lines.count(b"again"), 0)
+        self.assertEqual(self.held(), MOST)
 
     def test_much(self) -> None:
         """Much that is written late, by a program that never takes the new file, holds nothing up."""

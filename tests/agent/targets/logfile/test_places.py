@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.agent.targets.logfile.file import open_log
+from streamrelay.agent.targets.logfile.file import HEAD, open_log
 from streamrelay.agent.targets.logfile.places import Place
 from streamrelay.agent.targets.logfile.position import Position
 from streamrelay.agent.targets.sealed_places import seal
@@ -14,7 +14,7 @@ from tests.examples import examples, finished, there
 from tests.fakes.files import folder
 
 MOST = st.integers(0, 2**64 - 1)
-POSITIONS = st.builds(Position, MOST, MOST, MOST, MOST, MOST)
+POSITIONS = st.builds(Position, MOST, MOST, MOST, st.integers(0, HEAD), MOST, MOST)
 
 
 class Places(SynchronousTestCase):
@@ -48,7 +48,7 @@ class Places(SynchronousTestCase):
 
     def test_bent(self) -> None:
         """A place of which any one character is another one is none."""
-        sealed = Place((Position(1, 2, 3, 4, 5),)).seal("/log")
+        sealed = Place((Position(1, 2, 3, 4, 5, 6),)).seal("/log")
         for index, letter in enumerate(sealed):
             other = "7" if letter == "8" else "8"
             self.assertIsNone(Place.unseal(sealed[:index] + other + sealed[index + 1 :], "/log"))

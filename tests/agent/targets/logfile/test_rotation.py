@@ -185,7 +185,7 @@ class Rotation(SynchronousTestCase):
 def beginning(path: Any) -> Position:
     """The position at a file's beginning."""
     status = os.stat(path)
-    return Position(status.st_dev, status.st_ino, 0, NOTHING, 0)
+    return Position(status.st_dev, status.st_ino, 0, 0, NOTHING, 0)
 
 
 class ManyFiles(SynchronousTestCase):
@@ -226,7 +226,7 @@ class ManyFiles(SynchronousTestCase):
         """Each step of a search for a place's file looks at few of them, also for one that isn't there."""
         for number in range(1000):
             (self.folder / f"log.{number}").touch()
-        for wanted in (beginning(self.folder / "log.999"), Position(0, 0, 0, NOTHING, 0)):
+        for wanted in (beginning(self.folder / "log.999"), Position(0, 0, 0, 0, NOTHING, 0)):
             found = self.steps(find(self.path, wanted)).file
             self.assertEqual(found is None, wanted.inode == 0)
             if found is not None:

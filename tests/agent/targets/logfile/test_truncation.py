@@ -203,14 +203,17 @@ class Truncated(LogTest):
         self.assertEqual(self.reader.data, lines[skipped * 100 :] + b"new\n")
 
     def test_left_at_once(self) -> None:
-        """A place before a file's first byte tells it from no other: who left then goes on, and is told that."""
-        self.append(b"1\n2\n")
-        self.follow()
-        first = json.loads(self.reader.ear.named("control")[0][1])["place"]
-        self.reader.connection.abort()
-        self.reader.connect(Terms(place=first, after=2))
-        self.look()
-        self.assertEqual(self.reader.events, [b"1\n2\n", "lost", b"2\n"])
+        """A place before a file's first byte knows what stands there, for who leaves before the next place comes."""
+        for content, expected in ((b"1\n2\n3\n", [b"1\n2\n3\n"]), (b"4\n5\n6\n", [b"1\n2\n", "lost", b"5\n6\n"])):
+            self.append(b"1\n2\n")
+            self.follow()
+            first = json.loads(self.reader.ear.named("control")[0][1])["place"]
+            self.reader.connection.abort()
+            self.path.write_bytes(content)
+            self.reader.connect(Terms(place=first, after=4))
+            self.look()
+            self.assertEqual(self.reader.events, expected)
+            self.path.unlink()
 
 
 class Absent(LogTest):

@@ -1,6 +1,7 @@
 """Rotated logs: what a client gets is what is on the disk, or it is told that lines are missing (operations.rst)."""
 
 import itertools
+import os
 import re
 import threading
 import time
@@ -166,10 +167,17 @@ class Rotated(LiveTest):
                 measured[name] = documented(column)[name]
         self.assertEqual(measured, documented(column))
 
+    def held_without_name(self) -> list[str]:
+        """Deleted logs for which the agent keeps the disk from having its room back."""
+        descriptors = list(Path(f"/proc/{self.common.agent.pid}/fd").iterdir())
+        links = [os.readlink(each) for each in descriptors if os.path.lexists(each)]
+        return [link for link in links if link.startswith(str(self.logs)) and link.endswith("(deleted)")]
+
     def test_live(self) -> None:
         """A client that follows gets all lines that are on the disk, once, or is told; none that only tail -F gets."""
         works = {name: Work(Follower(self, name).live) for name in WAYS}
         self.compare({name: work.result(10 * WAIT) for name, work in works.items()}, 1)
+        until(lambda: not self.held_without_name(), what="that the agent lets go of deleted logs")
 
     def test_came_back(self) -> None:
         """So does one that comes back after rotations, with its place."""
