@@ -63,6 +63,7 @@ OPERATIONS = {
     "CLIENT_TIME": "an answer to the native client 20 s, 4 MiB",
     "LOOKUPS": "names of targets looked up at once 32, of them 8 for one user",
     "LOOKUPS_EACH": "names of targets looked up at once 32, of them 8 for one user",
+    "LOG_LINGER": "``linger`` 60",
     "LOG_BACKLOG": "out of its last 16 MiB, or half of ``behind``",
     "API_ANSWER": "an answer of a container's API 1 MiB, 10 s; 64 KiB of a refusal",
     "API_REFUSAL": "an answer of a container's API 1 MiB, 10 s; 64 KiB of a refusal",

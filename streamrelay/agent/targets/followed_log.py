@@ -32,8 +32,30 @@ class Source(Protocol):
         """Let go of everything; called once, perhaps without a start."""
 
 
+class TakesNothing:
+    """A log's connection towards its client, of whom nothing is taken."""
+
+    __slots__ = ()
+
+    def abort(self) -> None:
+        raise NotImplementedError
+
+    def close(self, outcome: Outcome) -> None:
+        """End at once: there is nothing that was sent to wait for."""
+        self.abort()
+
+    def send(self, data: Sequence[memoryview], size: int) -> None:
+        """Drop what the client sends: a log takes nothing."""
+
+    def send_control(self, message: bytes) -> None:
+        """Drop what the client says: a log takes nothing."""
+
+    def send_eof(self) -> None:
+        """Ignore the client's end of file: a log goes on when its reader has nothing to say."""
+
+
 @define(eq=False)
-class Followed:
+class Followed(TakesNothing):
     """A log that a source tells, in order. The text of one turn of the reactor goes out as one, as sources read line
     by line."""
 
@@ -110,15 +132,6 @@ class Followed:
         self._feed = feed
         self.source.start(self)
 
-    def send(self, data: Sequence[memoryview], size: int) -> None:
-        """Drop what the client sends: a log takes nothing."""
-
-    def send_control(self, message: bytes) -> None:
-        """Drop what the client says: a log takes nothing."""
-
-    def send_eof(self) -> None:
-        """Ignore the client's end of file: a log goes on when its reader has nothing to say."""
-
     def pause(self) -> None:
         if not self._stopped:
             self.source.pause()
@@ -126,9 +139,6 @@ class Followed:
     def resume(self) -> None:
         if not self._stopped:
             self.source.resume()
-
-    def close(self, outcome: Outcome) -> None:
-        self.abort()
 
     def abort(self) -> None:
         self._stop()

@@ -7,7 +7,7 @@ import base64
 from hashlib import blake2b
 from pathlib import Path
 
-from streamrelay.agent.targets.logfile.file import check
+from streamrelay.agent.targets.logfile.position import NOTHING
 from streamrelay.protocol.tokens import new_id
 from tests.live.agent.targets.test_logs import Reader
 from tests.live.attacks.attack import Decoy
@@ -41,7 +41,7 @@ class Places(LiveTest):
         path = self.folder / "secret.log"
         path.write_bytes(b"a password\nthe last line\n")
         found = path.stat()
-        place = f"{found.st_dev}.{found.st_ino}.0.0.{check(b'')}"
+        place = f"0+{found.st_dev:x}.{found.st_ino:x}.0.0.{NOTHING:x}.0"
         mark = blake2b(f"{place}\nlog {path}".encode(), key=readable(), digest_size=16).digest()
         reader = Reader(self, "log", place=f"{place}~{base64.urlsafe_b64encode(mark).decode().rstrip('=')}")
         self.assertEqual((reader.read(b"the last line\n"), reader.events), (b"the last line\n", ["lost"]))

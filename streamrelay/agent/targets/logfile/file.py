@@ -3,7 +3,6 @@
 import errno
 import os
 import stat
-from hashlib import blake2b
 from typing import Final
 
 from attrs import define
@@ -17,6 +16,8 @@ BLOCKS: Final = 16
 """Such blocks in which lines are searched in one step: half a millisecond."""
 HEAD: Final = 64
 """Bytes at a file's beginning that tell it from others: after a truncation, or with an inode that is used again."""
+TAIL: Final = 256
+"""Bytes before where it was read to that do so, too: many files begin alike."""
 NO_FILE: Final = "not a regular file"
 
 
@@ -30,40 +31,84 @@ class LogFile:
     offset: int = 0
     head: bytes = b""
     """First bytes of the file, as far as they were passed, `HEAD` at most."""
+    tail: bytes = b""
+    """Last bytes that were passed, `TAIL` at most."""
+    modified: int = 0
+    """Nanoseconds of the file's own time of change, before the last bytes that were passed had come."""
+    looked: int = 0
+    """The same, at the last read."""
+    seen: int = 0
+    """Most bytes that the file was seen to have."""
+    copied: int | None = None
+    """Offset from which a copy is read that rotation made before it truncated the log; None: it is no copy."""
 
     @property
     def size(self) -> int:
         return os.fstat(self.descriptor).st_size
 
     def seek(self, offset: int) -> None:
-        """Go on at another offset; at 0 the head begins anew."""
-        self.offset = offset
-        if len(self.head) < HEAD or not offset:
-            self.head = os.pread(self.descriptor, min(HEAD, offset), 0)
+        """Go on at another offset, of what the file holds now."""
+        self.modified = self.looked = os.fstat(self.descriptor).st_mtime_ns
+        self.head = os.pread(self.descriptor, min(HEAD, offset), 0)
+        self.tail = os.pread(self.descriptor, min(TAIL, offset), max(0, offset - TAIL))
+        self.offset, self.seen = offset, self.size
 
     def read(self, most: int) -> bytes:
-        """Return the next bytes, `most` at most, and pass them."""
-        chunk = os.pread(self.descriptor, most, self.offset)
-        self.seek(self.offset + len(chunk))
+        """Return the next bytes, `most` at most, and pass them; none if they don't come after those passed before."""
+        # A write changes the time before its bytes can be seen, so theirs isn't that of now.
+        before, self.looked, known = self.looked, os.fstat(self.descriptor).st_mtime_ns, len(self.tail)
+        block = os.pread(self.descriptor, known + most, self.offset - known)
+        if not block.startswith(self.tail):
+            return b""
+        chunk = block[known:]
+        self.modified, self.offset = before if chunk else self.modified, self.offset + len(chunk)
+        self.head = self.head + chunk[: HEAD - len(self.head)]
+        self.tail = block[-TAIL:]
         return chunk
 
-    def renewed(self) -> bool:
-        """Tell whether the file was truncated or written anew, as far as its size and first bytes show."""
-        return self.size < self.offset or os.pread(self.descriptor, len(self.head), 0) != self.head
+    def read_lines(self, most: int) -> bytes:
+        """Return the next whole lines in as many bytes, and pass them; part of a line only if it is longer."""
+        return self.read(self._lines_ahead(most))
 
-    def rest_of_line(self) -> int:
-        """Count the bytes up to the end of a line that is passed in part; 0 if none is, or it has more than `CHUNK`."""
-        if self.offset == 0 or os.pread(self.descriptor, 1, self.offset - 1) == b"\n":
-            return 0
-        return os.pread(self.descriptor, CHUNK, self.offset).find(b"\n") + 1
+    def has_line(self) -> bool:
+        """Tell whether a whole line comes next, or a longer one than is waited for."""
+        return self._lines_ahead(CHUNK) > 0
+
+    def _lines_ahead(self, most: int) -> int:
+        ahead = os.pread(self.descriptor, most, self.offset)
+        whole = ahead.rfind(b"\n") + 1
+        return whole if whole or len(ahead) < most else most
+
+    def renewed(self) -> bool:
+        """Tell whether the file was truncated or written anew since it was sought in.
+
+        Then it is shorter than it was, or something else stands before where it was read to, or at its beginning.
+        """
+        known, size = len(self.tail), self.size
+        self.seen = max(self.seen, size)
+        return (
+            size < self.seen
+            or os.pread(self.descriptor, known, self.offset - known) != self.tail
+            or os.pread(self.descriptor, len(self.head), 0) != self.head
+        )
+
+    def nameless(self) -> bool:
+        """Tell whether the file was deleted, so that it takes room on the disk only while it is open."""
+        return os.fstat(self.descriptor).st_nlink == 0
+
+    def cut_off(self) -> bool:
+        """Tell whether lines may be missing after this file: a copy of a log to which more came than was read of it."""
+        return self.copied is not None and self.offset > self.copied
+
+    def within_line(self) -> bool:
+        return self.offset > 0 and not self.tail.endswith(b"\n")
+
+    def rest_of_line(self, most: int) -> int:
+        """Count the bytes up to the end of a line that is passed in part; 0 if none is, or it has more than `most`."""
+        return os.pread(self.descriptor, most, self.offset).find(b"\n") + 1 if self.within_line() else 0
 
     def close(self) -> None:
         os.close(self.descriptor)
-
-
-def check(head: bytes) -> int:
-    """Digest up to `HEAD` bytes."""
-    return int.from_bytes(blake2b(head, digest_size=8).digest())
 
 
 def open_log(path: str, within: str = "") -> LogFile | None:
@@ -86,7 +131,7 @@ def take(descriptor: int) -> LogFile:
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, NO_FILE)
-    return LogFile(descriptor, (status.st_dev, status.st_ino))
+    return LogFile(descriptor, (status.st_dev, status.st_ino), modified=status.st_mtime_ns, looked=status.st_mtime_ns)
 
 
 def replaced(path: str, identity: tuple[int, int] | None) -> bool:

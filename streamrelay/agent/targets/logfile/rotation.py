@@ -1,7 +1,8 @@
 """Rotation of a log: the files beside it, by their names, and their order in time.
 
 There may be thousands, so they are looked at by steps of `SLICE` files. Meanwhile more may be renamed: what was found
-is opened only if it still is what it was.
+is opened only if it still is what it was. Where the log is a symbolic link, they are those of the file that it leads
+to.
 """
 
 import os
@@ -27,8 +28,12 @@ SLICE: Final = 25
 LOOKS: Final = 3
 """Looks at a directory in which files are renamed meanwhile, at most."""
 
-_ROTATED: Final = re.compile(r"[._-](?:(\d{1,5})|\d[\dTt:._+-]{5,}|old)(\.(?:gz|xz|bz2|zst|lz4|lzma|Z))?")
+_PACKED: Final = r"(?:\.(?:gz|xz|bz2|zst|lz4|lzma|Z))?"
+_ROTATED: Final = re.compile(rf"([._-](?:(\d{{1,5}})|\d[\dTt:._+-]{{5,}}|old))({_PACKED})")
 """What follows a log's name in a rotated one's: a number that grows with age, a date, or ``.old``; perhaps packed."""
+_WITHIN: Final = r"(\.(\d{{1,5}})|[._-](?:(?:19|20)\d\d[._-]?\d\d[\dTt:._+-]*|\d{{10}})){ending}({packed})"
+"""What follows where the log's name keeps its ending (``app.1.log``, ``app-20260731.log``): stricter, as the logs of
+other programs are named alike (``app-2.log``)."""
 _ORDER: Final = attrgetter("order")
 
 
@@ -37,11 +42,13 @@ class Rotated:
     """A file beside a log that rotation has made of it, by its name."""
 
     name: str
-    order: tuple[bool, int, str]
-    """Key by which newer files come later, among those that are named alike."""
+    order: tuple[tuple[bool, bool], int, str]
+    """Key by which newer files come later, among those that are named alike (first)."""
     readable: bool
     """False if it is packed, or no file at all, as a link."""
     identity: tuple[int, int]
+    size: int = 0
+    modified: int = 0
 
     def follows(self, other: "Rotated") -> bool:
         return self.order > other.order and self.order[0] == other.order[0]
@@ -56,15 +63,18 @@ class Neighbours:
     """The log's own name."""
     found: list[Rotated] = field(factory=list)
     """Files that were found, older ones first."""
-    settled: bool = True
-    """False if the directory changed while it was looked at, so that a file may have been overlooked."""
+    _looked: int = 0  # time of the directory's last change before it was looked at
 
-    def look(self, identity: tuple[int, int], keep: bool = True) -> Steps[Rotated | None]:
-        """Find the rotated file of this identity, and `keep` the others; looked at anew if it may be overlooked."""
+    @property
+    def settled(self) -> bool:
+        """False if the directory has changed since it was looked at, so that a file may have been overlooked."""
+        return os.fstat(self.descriptor).st_mtime_ns == self._looked
+
+    def look(self, identity: tuple[int, int]) -> Steps[Rotated | None]:
+        """Find all rotated files, and that of this identity; looked at anew if it may be overlooked."""
         for _ in range(LOOKS):
-            before = os.fstat(self.descriptor).st_mtime_ns
-            old = yield from self._list(identity, keep)
-            self.settled = os.fstat(self.descriptor).st_mtime_ns == before
+            self._looked = os.fstat(self.descriptor).st_mtime_ns
+            old = yield from self._list(identity)
             if old is not None or self.settled:
                 return old
         return None
@@ -103,37 +113,42 @@ class Neighbours:
             return False
         return (status.st_dev, status.st_ino) == old.identity
 
-    def _list(self, identity: tuple[int, int], keep: bool) -> Steps[Rotated | None]:
+    def _list(self, identity: tuple[int, int]) -> Steps[Rotated | None]:
         self.found, old = [], None
         with os.scandir(self.descriptor) as entries:
             for number, entry in enumerate(islice(entries, NEIGHBOURS), 1):
                 each = self._rotated(entry.name)
-                if each is not None and keep:
+                if each is not None:
                     insort(self.found, each, key=_ORDER)
-                if each is not None and each.identity == identity:
-                    old = each
+                    old = each if each.identity == identity else old
                 if number % SLICE == 0:
                     yield
         return old
 
     def _rotated(self, name: str) -> Rotated | None:
-        match = _ROTATED.fullmatch(name[len(self.name) :]) if name.startswith(self.name) else None
+        stem, ending = os.path.splitext(self.name)
+        pattern = re.compile(_WITHIN.format(ending=re.escape(ending), packed=_PACKED)) if ending else None
+        match, kept = None, False
+        if name.startswith(self.name):
+            match = _ROTATED.fullmatch(name, len(self.name))
+        if match is None and pattern is not None and name.startswith(stem):
+            match, kept = pattern.fullmatch(name, len(stem)), True
         if match is None:
             return None
         try:
             status = os.lstat(name, dir_fd=self.descriptor)
         except OSError:
             return None
-        number, packing = match.groups()
-        order = (number is not None, -int(number or 0), "" if number else match[0].removesuffix(packing or ""))
-        readable = packing is None and stat.S_ISREG(status.st_mode)
-        return Rotated(name, order, readable, (status.st_dev, status.st_ino))
+        mark, number, packing = match.groups()
+        order = ((kept, number is not None), -int(number or 0), "" if number else mark)
+        readable = not packing and stat.S_ISREG(status.st_mode)
+        return Rotated(name, order, readable, (status.st_dev, status.st_ino), status.st_size, status.st_mtime_ns)
 
 
 @contextmanager
 def beside(path: str, within: str = "") -> Iterator[Neighbours]:
     """Open a log's directory, which must be `within`; `OSError` if it can't be read."""
-    directory, name = os.path.split(path)
+    directory, name = os.path.split(os.path.realpath(path))
     with held(directory, within) as place:
         descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -142,32 +157,14 @@ def beside(path: str, within: str = "") -> Iterator[Neighbours]:
         os.close(descriptor)
 
 
-def find(path: str, identity: tuple[int, int], within: str = "") -> Steps[LogFile | None]:
-    """Open the file of this identity under the path or, rotated, beside it; None if there is none.
-
-    Of the files beside the log none but this one is ever opened.
-    """
-    found = _open(path, within)
-    if found is not None and found.identity == identity:
-        return found
-    if found is not None:
-        found.close()
-    try:
-        with beside(path, within) as neighbours:
-            old = yield from neighbours.look(identity, keep=False)
-            return None if old is None else neighbours.open(old)
-    except OSError:
-        return None
-
-
 def successor(path: str, file: LogFile | None, within: str = "") -> Steps[tuple[LogFile | None, bool | None]]:
     """Open what came after a file that isn't under the path any more, and tell whether something is missing.
 
     That is the next one by the names that rotation gives, or the log itself; None while files are being renamed.
-    Missing is what has been packed; None says that the file isn't beside the log, so nobody can know.
+    Missing is what has been packed; None says that nobody can know: there was no file, or it isn't beside the log.
     """
     if file is None:
-        return _open(path, within), False
+        return _open(path, within), None
     present, missing = _identity(path), None
     try:
         with beside(path, within) as neighbours:

@@ -93,6 +93,22 @@ class Files(SynchronousTestCase):
             self.path.write_bytes(content)
             self.assertEqual(file.renewed(), renewed, content)
 
+    def test_modified(self) -> None:
+        """The time of what was passed is that of the look before, as a write changes it before its bytes are seen."""
+        file = self.open(b"one\n")
+        first = file.modified
+        file.read(100)
+        self.assertEqual(file.modified, first)
+        for second in (10, 20):
+            os.utime(self.path, (second, second))
+            file.read(100)
+        self.assertEqual(file.modified, first)
+        with self.path.open("ab") as writer:
+            writer.write(b"two\n")
+        os.utime(self.path, (30, 30))
+        file.read(100)
+        self.assertEqual(file.modified, 20 * 10**9)
+
     def test_head(self) -> None:
         """What was read of its first bytes is known, however it was read, and never more than `HEAD`."""
         content = bytes(range(32, 122))
@@ -107,11 +123,10 @@ class Files(SynchronousTestCase):
 
     def test_rest_of_line(self) -> None:
         """The rest of a line counts up to and with its end; there is none at a begin, or if it goes on for too long."""
-        self.patch(log_file, "CHUNK", 10)
         file = self.open(b"one\ntwo\n" + b"x" * 20)
         for offset, rest in ((0, 0), (1, 3), (3, 1), (4, 0), (6, 2), (9, 0)):
             file.seek(offset)
-            self.assertEqual(file.rest_of_line(), rest, offset)
+            self.assertEqual(file.rest_of_line(10), rest, offset)
 
     def test_replaced(self) -> None:
         """Another file counts once it has something to say; where there was none, any file counts."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.agent.catalogue import read_entry
-from streamrelay.agent.targets.logfile import rotation, steps
+from streamrelay.agent.targets.logfile import rotation, search, steps
+from streamrelay.agent.targets.logfile.connection import LOOK, WATCHED, LogConnection
 from streamrelay.agent.targets.logfile.file import CHUNK
-from streamrelay.agent.targets.logfile.log import LOOK, WATCHED, Log, LogConnection
+from streamrelay.agent.targets.logfile.log import Log
 from streamrelay.errors import TargetError
 from streamrelay.protocol.close import FINISHED
 from streamrelay.protocol.summons import Refusal, Terms
@@ -111,8 +113,8 @@ class LogTest(SynchronousTestCase):
         self.clock.pump([LOOK] + [0] * turns)
 
 
-def rotate(path: Path, keep: int = 9) -> None:
-    """As logrotate does: log.1 becomes log.2, the log becomes log.1, and the last one goes."""
+def rotate(path: Path, keep: int = 9, of: Path | None = None) -> None:
+    """As logrotate does: log.1 becomes log.2, the log (or what this is `of`) becomes log.1, and the last one goes."""
     for number in range(keep, 0, -1):
         old = path.with_name(f"{path.name}.{number}")
         if old.exists():
@@ -120,8 +122,17 @@ def rotate(path: Path, keep: int = 9) -> None:
                 old.unlink()
             else:
                 old.rename(path.with_name(f"{path.name}.{number + 1}"))
-    if path.exists():
-        path.rename(path.with_name(f"{path.name}.1"))
+    newest = of or path
+    if newest.exists():
+        newest.rename(path.with_name(f"{path.name}.1"))
+
+
+def copy_and_truncate(path: Path) -> None:
+    """As logrotate's copytruncate does."""
+    copy = path.with_name("a copy")
+    shutil.copyfile(path, copy)
+    rotate(path, 50, of=copy)
+    os.truncate(path, 0)
 
 
 class Followed(LogTest):
@@ -379,6 +390,22 @@ class Places(LogTest):
         self.assertEqual(self.reader.events.count("lost"), 0)
         self.assertEqual(self.reader.data, b"1\n2\n3\n4\n")
 
+    def test_link(self) -> None:
+        """Behind a link, as Kubernetes makes it, files that were rotated away meanwhile are gone through, too."""
+        real = self.path.parent / "pods" / "0.log"
+        real.parent.mkdir()
+        self.path.symlink_to(real)
+        real.write_bytes(b"1\n")
+        self.again()
+        self.append(b"2\n")
+        for date, content in (("20260730-120000", b"3\n"), ("20260731-120000", b"4\n")):
+            real.rename(real.with_name(f"0.log.{date}"))
+            self.append(content)
+        self.reader.go_on()
+        for _ in range(4):
+            self.look()
+        self.assertEqual(self.reader.events, [b"1\n2\n3\n4\n"])
+
     def test_packed_between(self) -> None:
         """Where a file in between was packed, what is missing is told before what comes next."""
         self.append(b"1\n")
@@ -445,6 +472,17 @@ class Places(LogTest):
             self.assertEqual(self.reader.events[-2:], ["lost", b"2\n3\n"], place)
             self.reader.connection.abort()
 
+    def test_told_after_bytes(self) -> None:
+        """Bytes are followed by a place in half a second, also if nothing comes after them, and then by no other."""
+        self.append(b"x" * 200 + b"\n")
+        self.follow()
+        for _ in range(3):
+            self.append(b"more\n")
+            for _ in range(10):
+                self.look()
+            self.assertEqual(self.reader.terms.after, 0)
+        self.assertEqual(self.reader.places, 2 + 3)
+
     def test_head_is_told(self) -> None:
         """A place that knows too little of a file to tell it from another is followed by one that does."""
         self.append(b"1\n")
@@ -459,13 +497,13 @@ class Renewed(LogTest):
     """Truncation and rotation under the eyes of a client, told by places."""
 
     def test_truncated(self) -> None:
-        """A truncation of what was read to its end is a new place; nothing is missing."""
+        """After a truncation nobody knows what had come since the last look, unless there is a copy: that is told."""
         self.append(b"1\n2\n")
         self.follow()
         self.look()
         self.path.write_bytes(b"3\n")
         self.look()
-        self.assertEqual(self.reader.events, [b"1\n2\n3\n"])
+        self.assertEqual(self.reader.events, [b"1\n2\n", "lost", b"3\n"])
 
     def test_truncated_unread(self) -> None:
         """A truncation while the client didn't read may have taken lines away: that is told."""
@@ -686,6 +724,13 @@ class Skips(LogTest):
         self.assertEqual(len(self.reader.data), 100_000)
 
 
+def begun(connection: LogConnection, path: Path) -> bool:
+    """Whether the file under this path was read from, since it was truncated last."""
+    file, status = connection.file, path.stat()
+    known = file is not None and file.offset > 0 and file.identity == (status.st_dev, status.st_ino)
+    return known and not there(file).renewed()
+
+
 class Histories(SynchronousTestCase):
     """Whatever happens to a log and its client, no byte comes twice, in disorder, or is missing without a word."""
 
@@ -693,7 +738,10 @@ class Histories(SynchronousTestCase):
         st.one_of(
             st.tuples(st.just("append"), st.integers(1, 3000)),
             st.tuples(
-                st.sampled_from(("rotate", "truncate", "pause", "resume", "look", "look", "go on", "turn")), st.just(0)
+                st.sampled_from(
+                    ("rotate", "truncate", "copy and truncate", "late", "pause", "resume", "look", "go on", "turn")
+                ),
+                st.just(0),
             ),
         ),
         min_size=1,
@@ -704,15 +752,18 @@ class Histories(SynchronousTestCase):
     @given(deeds, st.sampled_from((CHUNK, 1 << 30)), st.sampled_from((1, 100)))
     def test_exact(self, deeds: list[tuple[str, int]], behind: int, files_in_a_turn: int) -> None:
         """The bytes that came are those that were written, but for the lines that were left out, as many as told."""
-        self.patch(rotation, "SLICE", files_in_a_turn)
+        for module in (rotation, search):
+            self.patch(module, "SLICE", files_in_a_turn)
         self.patch(steps, "REST", 0)
         path = folder(self) / "log"
         clock = Turns()
-        path.touch()
-        reader = Reader(Log(str(path), 0, behind=behind), clock)
+        path.write_bytes(b"%09d\n" % 0)
+        reader = Reader(Log(str(path), 1, behind=behind), clock)
         reader.connect()
-        written: list[bytes] = []  # each line once
-        paused = False
+        written: list[bytes] = [b"%09d\n" % 0]  # each line once
+        late: list[bytes] = []  # what was written to the newest old file, if the log was renamed to it
+        gone: set[int] = set()  # lines that were truncated before they could be seen to be there
+        paused = renamed = False
 
         def look() -> None:
             for _ in range(4):
@@ -725,9 +776,19 @@ class Histories(SynchronousTestCase):
                 with path.open("ab") as file:
                     file.write(b"".join(lines))
             elif step == "rotate":
+                renamed = path.exists()
                 rotate(path, 50)
             elif step == "truncate" and path.exists():
+                if not begun(reader.connection, path):
+                    gone.update(map(int, path.read_bytes().split()))
                 os.truncate(path, 0)
+            elif step == "copy and truncate" and path.exists():
+                renamed = False
+                copy_and_truncate(path)
+            elif step == "late" and renamed:
+                late.append(b"late %d" % len(late))
+                with path.with_name("log.1").open("ab") as file:
+                    file.write(late[-1] + b"\n")
             elif step in ("pause", "resume"):
                 paused = step == "pause"
                 getattr(reader.connection, step)()
@@ -743,28 +804,44 @@ class Histories(SynchronousTestCase):
         for _ in range(12):
             look()
         reader.connection.abort()
-        self.compare(reader.events, written, any(step == "truncate" for step, _ in deeds))
+        self.compare_late(reader.events, late)
+        done = {step for step, _ in deeds}
+        if not done & {"truncate", "copy and truncate"}:
+            self.assertNotIn("lost", reader.events)
+        self.compare(reader.events, len(written), gone, "truncate" in done)
 
-    def compare(self, events: list[Any], written: list[bytes], truncated: bool) -> None:
-        """Go through what came; after "lost" it may go on at any later line, and only if there was a truncation."""
+    def compare_late(self, events: list[Any], late: list[bytes]) -> None:
+        """Late lines came once each, in their order; none is missing unless that was told."""
+        came = [line for event in events if isinstance(event, bytes) for line in event.splitlines() if b"late" in line]
+        self.assertEqual([line for line in late if line in came], came)
+        if "lost" not in events:
+            self.assertEqual(came, late)
+
+    def compare(self, events: list[Any], written: int, gone: set[int], truncated: bool) -> None:
+        """Go through what came; after "lost" it may go on at any later line if a log was truncated without a copy."""
         expected, gap = 0, False
         text = b""
         for event in events:
             if event == "lost":
-                self.assertTrue(truncated)
-                gap = True
+                gap = truncated
+                text = b"" if truncated else text  # of a line that was truncated, only a part may have come
             elif isinstance(event, int):
                 self.assertEqual(text, b"", "a torn line before a skip")
+                while expected in gone:
+                    expected += 1
                 expected += 0 if gap else event
             else:
                 *lines, text = (text + event).split(b"\n")
                 for line in lines:
+                    if b"late" in line:
+                        continue
                     number = int(line)
-                    if gap or truncated:
+                    while expected < number and expected in gone:
+                        expected += 1
+                    if gap:
                         self.assertGreaterEqual(number, expected)
                     else:
                         self.assertEqual(number, expected)
                     expected, gap = number + 1, False
         self.assertEqual(text, b"")
-        if not truncated:
-            self.assertEqual(expected, len(written))
+        self.assertEqual(expected, written)

@@ -7,7 +7,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.agent.targets.logfile import rotation
 from streamrelay.agent.targets.logfile.file import LogFile, open_log
-from streamrelay.agent.targets.logfile.rotation import beside, find, successor
+from streamrelay.agent.targets.logfile.position import NOTHING, Position
+from streamrelay.agent.targets.logfile.rotation import beside, successor
+from streamrelay.agent.targets.logfile.search import find
 from tests.examples import finished, there
 from tests.fakes.files import folder
 
@@ -31,10 +33,6 @@ class Rotation(SynchronousTestCase):
         file.close()
         return text
 
-    def identity(self, name: str) -> tuple[int, int]:
-        status = os.stat(self.folder / name)
-        return status.st_dev, status.st_ino
-
     def names(self) -> set[str]:
         with beside(self.path) as neighbours:
             finished(neighbours.look((0, 0)))
@@ -52,6 +50,41 @@ class Rotation(SynchronousTestCase):
         self.make(*names, "log", "log2", "logs.1", "log.conf", "log-secret.1", "log.1.bak", "x.log.1", "log.123456x")
         self.assertEqual(self.names(), names)
 
+    def test_names_that_keep_their_ending(self) -> None:
+        """So are names with a number or a date before the log's ending; those of other programs' logs are not."""
+        self.path = str(self.folder / "app.log")
+        names = {"app.1.log", "app-20260731.log", "app-2026-07-31.log", "app.2026-07-31.1.log.gz", "app_2026073112.log"}
+        names |= {"app-1785499200.log", "app.log.1", "app.log-20260731"}
+        self.make(*names, "app.log", "app-2.log", "app-8080.log", "app-10.0.0.1.log", "app-x.log", "app.1.txt")
+        self.assertEqual(self.names(), names)
+
+    def test_dates_that_keep_their_ending(self) -> None:
+        """Their order is that of the dates, or the numbers; a row by other names isn't mixed with them."""
+        self.path = str(self.folder / "app.log")
+        self.make("app.log", "app-20260730.log", "app-20260731.log", "app-20260731-1.log", "app.2.log", "app.1.log")
+        self.make("app.log.0", "app.log-20260801")
+        self.assertEqual(self.after("app-20260730.log"), ("app-20260731.log", False))
+        self.assertEqual(self.after("app-20260731.log"), ("app-20260731-1.log", False))
+        self.assertEqual(self.after("app-20260731-1.log"), ("app.log", False))
+        self.assertEqual(self.after("app.2.log"), ("app.1.log", False))
+        self.assertEqual(self.after("app.1.log"), ("app.log", False))
+
+    def test_link(self) -> None:
+        """Where the log is a link, as Kubernetes makes it, its neighbours are those of the file that it leads to."""
+        pods = self.folder / "pods"
+        pods.mkdir()
+        for name in ("0.log", "0.log.20260730-120000", "0.log.20260731-120000", "0.log.20260729-120000.gz"):
+            (pods / name).write_text(name)
+        link = self.folder / "web.log"
+        link.symlink_to(pods / "0.log")
+        self.make("web.log.1")
+        self.path = str(link)
+        self.assertEqual(self.after("pods/0.log.20260730-120000"), ("0.log.20260731-120000", False))
+        self.assertEqual(self.after("pods/0.log.20260731-120000"), ("0.log", False))
+        self.assertEqual(self.names(), {path.name for path in pods.iterdir()} - {"0.log"})
+        with self.assertRaises(OSError), beside(self.path, str(self.folder / "elsewhere")):
+            pass
+
     def test_neighbours(self) -> None:
         """A huge directory isn't searched to its end."""
         self.patch(rotation, "NEIGHBOURS", 5)
@@ -62,7 +95,7 @@ class Rotation(SynchronousTestCase):
         """A file is found by its identity under the log's name or a rotated one, and under no other."""
         self.make("log", "log.1", "log.2.gz", "log-secret")
         for name, text in (("log", "log"), ("log.1", "log.1"), ("log.2.gz", None), ("log-secret", None)):
-            self.assertEqual(self.take(finished(find(self.path, self.identity(name)))), text)
+            self.assertEqual(self.take(finished(find(self.path, beginning(self.folder / name))).file), text)
 
     def test_find_links(self) -> None:
         """A link or a pipe under a rotated one's name is never opened."""
@@ -70,7 +103,7 @@ class Rotation(SynchronousTestCase):
         (self.folder / "log.1").symlink_to(self.folder / "secret")
         os.mkfifo(self.folder / "log.2")
         for name in ("secret", "log.2"):
-            self.assertIsNone(finished(find(self.path, self.identity(name))))
+            self.assertIsNone(finished(find(self.path, beginning(self.folder / name))).file)
 
     def test_numbers(self) -> None:
         """Lower numbers are newer, then comes the log itself."""
@@ -100,7 +133,7 @@ class Rotation(SynchronousTestCase):
         """Where there is none yet, there is none."""
         self.make("log.1")
         self.assertEqual(self.after("log.1"), (None, False))
-        self.assertEqual(finished(successor(self.path, None)), (None, False))
+        self.assertEqual(finished(successor(self.path, None)), (None, None))
 
     def test_swapped_directory(self) -> None:
         """Rotated files are those of the directory that was looked at, also if a link leads elsewhere by now."""
@@ -118,7 +151,7 @@ class Rotation(SynchronousTestCase):
         inner.symlink_to(evil)
         self.assertEqual(self.take(finished(steps)[0]), "logs log.1")
         self.assertEqual(finished(successor(str(inner / "log"), file, str(self.folder / "in"))), (None, None))
-        self.assertIsNone(finished(find(str(inner / "log"), identity(evil / "log.1"), str(self.folder / "in"))))
+        self.assertIsNone(finished(find(str(inner / "log"), beginning(evil / "log.1"), str(self.folder / "in"))).file)
 
     def renamed_after(self, step: int, names: list[str], renames: list[tuple[str, str]]) -> str | None:
         """What is found behind the first file if after so many steps these are renamed, as by a rotation."""
@@ -149,9 +182,10 @@ class Rotation(SynchronousTestCase):
         self.assertNotEqual(self.renamed_after(4, [*names, "other"], [("other", "log.1")]), "other")
 
 
-def identity(path: Any) -> tuple[int, int]:
+def beginning(path: Any) -> Position:
+    """The position at a file's beginning."""
     status = os.stat(path)
-    return status.st_dev, status.st_ino
+    return Position(status.st_dev, status.st_ino, 0, 0, NOTHING, 0)
 
 
 class ManyFiles(SynchronousTestCase):
@@ -192,9 +226,9 @@ class ManyFiles(SynchronousTestCase):
         """Each step of a search for a place's file looks at few of them, also for one that isn't there."""
         for number in range(1000):
             (self.folder / f"log.{number}").touch()
-        for wanted in (identity(self.folder / "log.999"), (0, 0)):
-            found = self.steps(find(self.path, wanted))
-            self.assertEqual(found is None, wanted == (0, 0))
+        for wanted in (beginning(self.folder / "log.999"), Position(0, 0, 0, 0, NOTHING, 0)):
+            found = self.steps(find(self.path, wanted)).file
+            self.assertEqual(found is None, wanted.inode == 0)
             if found is not None:
                 found.close()
         self.assertLessEqual(self.most, 30)

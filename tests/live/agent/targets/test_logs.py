@@ -41,16 +41,18 @@ class Reader:
         """Until this comes, and everything before it."""
         stop = time.monotonic() + seconds
         while not self.data.endswith(end):
-            message = self.leg.recv(max(0.01, stop - time.monotonic()))
-            if isinstance(message, bytes):
-                self.data += message
-                self.after += len(message)
-                continue
-            told = json.loads(message)
-            self.events += [told["skipped"]] if "skipped" in told else ["lost"] if told.get("lost") else []
-            if "place" in told:
-                self.place, self.after = told["place"], 0
+            self.take(self.leg.recv(max(0.01, stop - time.monotonic())))
         return self.data
+
+    def take(self, message: str | bytes) -> None:
+        if isinstance(message, bytes):
+            self.data += message
+            self.after += len(message)
+            return
+        told = json.loads(message)
+        self.events += [told["skipped"]] if "skipped" in told else ["lost"] if told.get("lost") else []
+        if "place" in told:
+            self.place, self.after = told["place"], 0
 
 
 class LogTest(LiveTest):
