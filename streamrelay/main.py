@@ -7,7 +7,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from streamrelay import __version__
-from streamrelay.client.commands import BROKE, USAGE, OutputError, run_connect, run_hosts, say, tell, untold
+from streamrelay.client.commands import (
+    BROKE,
+    INTERRUPTED,
+    USAGE,
+    OutputError,
+    run_connect,
+    run_hosts,
+    say,
+    tell,
+    untold,
+)
 from streamrelay.client.stdio import hold_standard_descriptors
 from streamrelay.errors import ConfigError
 
@@ -19,7 +29,7 @@ EXIT: Final = """exit status:
    4  not allowed, no such target, or too many bad keys
    5  the target refused or can't be reached, or the host didn't answer in time
    6  the platform or the relay can't be reached
- 130  interrupted
+ 130  interrupted (as after SIGINT; 129 and 143 by SIGHUP and SIGTERM)
  141  nobody reads standard output any more (as after SIGPIPE)"""
 
 
@@ -38,7 +48,7 @@ def main(argv: list[str] | None = None) -> None:
     except OutputError as error:
         status = untold(error.error)
     except KeyboardInterrupt:
-        status = 130
+        status = INTERRUPTED
     # Threads that wait for standard input would keep the interpreter from ending.
     os._exit(status)
 

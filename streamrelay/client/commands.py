@@ -15,9 +15,10 @@ from streamrelay.protocol.close import EXPLAIN, CloseCode
 from streamrelay.protocol.names import is_host, is_loopback
 
 BROKE, USAGE, OFFLINE, DENIED, TARGET, UNREACHED = 1, 2, 3, 4, 5, 6
-INTERRUPTED: Final = 130
-PIPE: Final = 141
-"""Exit status that shells tell of programs which SIGPIPE has ended: 128 + 13."""
+SIGNALLED: Final = 128
+"""Added by shells to the number of a signal that has ended a program."""
+INTERRUPTED: Final = SIGNALLED + signal.SIGINT
+PIPE: Final = SIGNALLED + signal.SIGPIPE
 
 _BY_STATUS: Final = {
     0: UNREACHED,
@@ -91,11 +92,16 @@ def _run(arguments: argparse.Namespace, command: Any) -> int:
         finished.addBoth(lambda _: stop_reactor(reactor))
 
     reactor.callWhenRunning(start)
+
+    def interrupt(number: int) -> None:
+        status.append(SIGNALLED + number)  # if nothing is told yet: a stream that is left in order isn't whole
+        stop_reactor(reactor)
+
     # ssh hangs up on its ProxyCommand, often at the very end; like Ctrl-C that ends the stream in order.
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
-        reactor.callWhenRunning(signal.signal, number, lambda *_: reactor.callFromThread(stop_reactor, reactor))
+        reactor.callWhenRunning(signal.signal, number, lambda number, _: reactor.callFromThread(interrupt, number))
     reactor.run()
-    return status[0] if status else INTERRUPTED
+    return status[0] if status else INTERRUPTED  # before there were these handlers
 
 
 async def _told(work: Coroutine[Any, Any, int]) -> int:

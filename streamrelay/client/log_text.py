@@ -1,7 +1,8 @@
 """A log's text as a terminal may show it, as the log's page does (streamrelay/web/log/ansi.js).
 
 Colours stay until their line ends. All other escapes are taken out: they could fill the clipboard, set the title, or
-move the cursor over what stands there. What can't be seen is shown as a symbol. What isn't UTF-8 is U+FFFD.
+move the cursor over what stands there. What can't be seen is shown as a symbol. What isn't UTF-8, or in the encoding
+that the agent tells, is U+FFFD.
 """
 
 import re
@@ -12,6 +13,8 @@ from attrs import define, field
 
 LONGEST: Final = 4096
 """Characters of an escape that has yet to end; what is longer is none."""
+KNOWN: Final = ("utf-16le", "utf-16be")
+"""Encodings beside UTF-8 that an agent tells."""
 RESET: Final = "\x1b[m"
 
 _STRINGS: Final = r"(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\n\x07\x1b\x90-\x9f]*"
@@ -33,17 +36,33 @@ _CONCEALED: Final = re.compile(r"(?:^|;)0*[345]?8(?:$|[;:])")
 class LogText:
     """The text of one log, of which bytes come in and go out in pieces of any size."""
 
-    _decoder: IncrementalDecoder = field(factory=lambda: getincrementaldecoder("utf-8")("replace"))
+    encoding: str = "utf-8"
+    """Encoding of what comes."""
+    _decoder: IncrementalDecoder = field(factory=lambda: _decoder("utf-8"))
+    _fresh: bool = False  # nothing has come in this encoding; a byte order mark is none of the text
     _rest: str = ""
     _coloured: bool = False
 
     def take(self, data: bytes) -> bytes:
         """Return what can be shown of this piece and of what waited before it."""
-        text = self._rest + self._decoder.decode(data)
+        text = self._rest + self._decoded(data)
         cut = _UNFINISHED.search(text)
         begin = cut.start() if cut is not None and len(text) - cut.start() <= LONGEST else len(text)
         self._rest = text[begin:]
         return self._shown(text[:begin])
+
+    def switch(self, encoding: str) -> None:
+        """Go on in another encoding, if it is another; UTF-8 in place of what isn't known."""
+        known = encoding if encoding in KNOWN else "utf-8"
+        if known != self.encoding:
+            self._rest += self._decoder.decode(b"", True)
+            self.encoding, self._decoder, self._fresh = known, _decoder(known), True
+
+    def _decoded(self, data: bytes) -> str:
+        text = self._decoder.decode(data)
+        if self._fresh and text:
+            self._fresh, text = False, text.removeprefix("\ufeff")
+        return text
 
     def end(self) -> bytes:
         """Return what waited for more that hasn't come, and end a colour that is left."""
@@ -64,6 +83,10 @@ class LogText:
             self._coloured = True
             return f"\x1b[{found['numbers']}m"
         return ""
+
+
+def _decoder(encoding: str) -> IncrementalDecoder:
+    return getincrementaldecoder(encoding)("replace")
 
 
 def _is_colour(numbers: str) -> bool:

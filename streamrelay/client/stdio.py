@@ -38,6 +38,7 @@ from attrs import define, field
 from streamrelay.client.log_text import LogText
 from streamrelay.datapath.connection import Connection, Drain, Feed
 from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
+from streamrelay.protocol.control import decode_control
 
 CHUNK: Final = 65536
 
@@ -92,7 +93,9 @@ class StdioConnection:
         self._show(joined if self.text is None else self.text.take(joined))
 
     def send_control(self, message: bytes) -> None:
-        """Drop a control message, as there is nobody to take it."""
+        """Take note of the encoding of a log that is shown; there is nobody to take other messages."""
+        if self.text is not None and (control := decode_control(message)).place:
+            self.text.switch(control.encoding)
 
     def send_eof(self) -> None:
         if self.phase == OPEN:

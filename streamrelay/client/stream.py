@@ -38,8 +38,9 @@ class ClientStream:
     leg: Connection
     local: Connection
     say: Callable[[str], None] = lambda text: None
-    """Called with words for the user, about a log with less than all of its lines."""
+    """Called with words for the user, about a log: what is missing of it, and why nothing comes."""
     ended: "Deferred[Outcome]" = field(factory=Deferred)
+    _encoding: str = ""  # of a log, as it was told last
     exit_status: int | None = None
     """Status of the command behind a pty, once it has ended."""
 
@@ -65,8 +66,15 @@ class ClientStream:
     def _heard(self, control: Control) -> None:
         if control.exit is not None:
             self.exit_status = control.exit
+        if control.place and control.encoding != self._encoding:
+            self._encoding = control.encoding
+            self.say(f"the log's text is {(control.encoding or 'utf-8').upper()} from here on")
         if control.skipped:
             self.say(f"{control.skipped} lines were left out here, as this end didn't keep up")
+        if control.nuls:
+            self.say(f"{control.nuls} NUL bytes, which say nothing, were left out here")
+        if control.note:
+            self.say(control.note)
         if control.lost:
             self.say("lines may be missing here")
 

@@ -24,6 +24,10 @@ Place = Annotated[str, Meta(max_length=256, pattern=r"^[!-~]*\Z")]
 """A place in a log, in the agent's own words."""
 
 
+Note = Annotated[str, Meta(max_length=300)]
+"""One line of words for people."""
+
+
 class Met(Struct, frozen=True):
     """The relay's word to an agent's leg that its client has come."""
 
@@ -41,10 +45,16 @@ class Control(Struct, frozen=True, omit_defaults=True):
     """True if the sender has no room for more now, False if it has again; None: not said."""
     place: Place = ""
     """Place in a log behind which the next bytes come."""
+    encoding: Annotated[str, Meta(max_length=20, pattern=r"^[a-z0-9-]*\Z")] = ""
+    """With a place, the encoding of what follows: "utf-16le" or "utf-16be"; empty: UTF-8, or unknown."""
     lost: bool = False
     """True, with a place, if lines may be missing before what follows."""
     skipped: Annotated[int, Meta(ge=0)] = 0
     """Lines of a log that were left out here."""
+    nuls: Annotated[int, Meta(ge=0)] = 0
+    """With a place, NULs of a log that were left out here."""
+    note: Note = ""
+    """Words about a log for who reads it, as why nothing comes."""
     resize: tuple[Annotated[int, Meta(ge=1, le=10000)], Annotated[int, Meta(ge=1, le=10000)]] | None = None
     exit: Annotated[int, Meta(ge=0, le=255)] | None = None
     met: Met | None = None

@@ -85,10 +85,16 @@ export interface ConnectOptions {
 export interface Control {
   /** What comes after this comes after this place of the log. */
   place?: string;
+  /** Of what comes after this place, if it isn't UTF-8: a label of TextDecoder. */
+  encoding?: string;
   /** The place that was asked for is gone: lines may be missing. */
   lost?: boolean;
   /** So many lines were left out here. */
   skipped?: number;
+  /** So many NUL bytes, which say nothing, were left out here. */
+  nuls?: number;
+  /** Words about the log for who reads it, as why nothing comes. */
+  note?: string;
   /** The command has ended. */
   exit?: number;
   [key: string]: unknown;

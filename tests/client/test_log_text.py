@@ -43,6 +43,20 @@ CASES = (
 class Text(SynchronousTestCase):
     """Whoever writes to a log is no user of the terminal that shows it."""
 
+    def test_encodings(self) -> None:
+        """UTF-16 is shown as text from where the agent tells it, without its mark; what isn't known is UTF-8."""
+        text = LogText()
+        came = text.take("€\n".encode())
+        text.switch("utf-16be")
+        wide = b"\xfe\xff" + "Grün \U0001f4a1\x1b[2J\nnext\n".encode("utf-16-be")
+        for at in range(len(wide)):
+            text.switch("utf-16be")
+            came += text.take(wide[at : at + 1])
+        for encoding in ("", "ibm866", "zip"):
+            text.switch(encoding)
+            came += text.take("€uro\n".encode())
+        self.assertEqual((came + text.end()).decode(), "€\nGrün \U0001f4a1\nnext\n€uro\n€uro\n€uro\n")
+
     def test_cases(self) -> None:
         """Colours and text stay, other escapes go, and what can't be seen is a symbol."""
         for name, data, expected in CASES:

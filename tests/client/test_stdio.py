@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from streamrelay.client.log_text import LogText
 from streamrelay.client.stdio import WRITTEN, StdioConnection
 from streamrelay.protocol.close import FINISHED
 from tests.examples import there
@@ -78,6 +79,19 @@ class Pipes(SynchronousTestCase):
         self.reactor.run_until(lambda: self.ear.named("drained"))
         self.assertEqual(self.connection.unsent, 0)
         self.assertEqual(os.read(self.screen, 100), b"one two")
+
+    def test_log_on_a_terminal(self) -> None:
+        """A log's text that is shown is decoded as its places tell, in order with its bytes."""
+        self.connection.text = LogText()
+        self.join()
+        self.connection.send_control(b'{"place": "p", "encoding": "utf-16le"}')
+        self.send("Grün\n".encode("utf-16-le"))
+        self.connection.send_control(b'{"note": "words"}')
+        self.send("\x1b[2Jß\n".encode("utf-16-le"))
+        self.connection.send_control(b'{"place": "q"}')
+        self.send("€\n".encode())
+        self.reactor.run_until(lambda: self.ear.named("drained"))
+        self.assertEqual(os.read(self.screen, 100).decode(), "Grün\nß\n€\n")
 
     def test_backpressure(self) -> None:
         """Bytes that nobody reads from standard output stay unsent, and nothing blocks."""

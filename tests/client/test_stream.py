@@ -14,7 +14,9 @@ from streamrelay.client.stream import LOOK, ClientStream, LocalPort, Opening, Un
 from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.datapath.plain import PlainConnection
 from streamrelay.net.http_client import FetchDropped, Fetched, FetchError, OutOfDescriptors
+from streamrelay.protocol import codec
 from streamrelay.protocol.close import FINISHED, CloseCode, outcome
+from streamrelay.protocol.control import Control
 from streamrelay.websocket.client import Dialler
 from streamrelay.websocket.dial_errors import DialError
 from tests.documented import MAX_CONTROL
@@ -53,6 +55,26 @@ class Streams(SynchronousTestCase):
             self.leg.feed.control(message)
         self.assertEqual(
             said, ["120 lines were left out here, as this end didn't keep up", "lines may be missing here"]
+        )
+
+    def test_notes(self) -> None:
+        """What the agent says of a log is said to the user."""
+        said: list[str] = []
+        self.stream.say = said.append
+        for words in ("waiting for the log: it does not exist", "the log can be read now"):
+            self.leg.feed.control(codec.encode(Control(note=words)))
+        self.leg.feed.control(codec.encode(Control(place="p", nuls=5_000_000)))
+        for encoding in ("utf-16le", "utf-16le", ""):
+            self.leg.feed.control(codec.encode(Control(place="p", encoding=encoding)))
+        self.assertEqual(
+            said,
+            [
+                "waiting for the log: it does not exist",
+                "the log can be read now",
+                "5000000 NUL bytes, which say nothing, were left out here",
+                "the log's text is UTF-16LE from here on",
+                "the log's text is UTF-8 from here on",
+            ],
         )
 
     def test_ended(self) -> None:

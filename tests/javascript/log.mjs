@@ -187,6 +187,50 @@ export async function feed_places() {
   return Array.from({ length: lines.count }, (_, at) => [lines.kind(at), lines.text(at)]);
 }
 
+/** What the agent says of a log stands between the lines as one line of text, and cuts no line or character in two. */
+export async function feed_notes() {
+  const lines = new Lines();
+  const feed = new Feed(lines, () => {});
+  const light = new TextEncoder().encode('💡 one\n');
+  const items = new ReadableStream({
+    start(sink) {
+      const note = 'waiting for the log: \u001b[2Jit\ndoes <b>not</b> exist';
+      for (const item of [{ place: 'p' }, light.subarray(0, 2), { note }, { note: '' }, { note: 7 }])
+        sink.enqueue(item);
+      for (const item of [light.subarray(2), { note: 'x'.repeat(4000) }, { place: 'q', nuls: 5000000 }])
+        sink.enqueue(item);
+      sink.close();
+    },
+  });
+  await feed.read({ place: null, items });
+  return Array.from({ length: lines.count }, (_, at) => [lines.kind(at), lines.text(at)]);
+}
+
+/** UTF-16 is decoded where the agent tells it, and UTF-8 again behind it, also by a stream that goes on. */
+export async function feed_encodings() {
+  const lines = new Lines();
+  const feed = new Feed(lines, () => {});
+  const wide = utf16('\uFEFFGrün \u{1F4A1}\nnext\n');
+  const stream = (given) => ({
+    place: null,
+    items: new ReadableStream({
+      start(sink) {
+        for (const item of given) sink.enqueue(item);
+        sink.close();
+      },
+    }),
+  });
+  const place = { place: 'p', encoding: 'utf-16le' };
+  await feed.read(stream([{ place: 'o' }, new TextEncoder().encode('€\n'), place, wide.subarray(0, 13)]));
+  await feed.read(stream([place, wide.subarray(13), { place: 'q' }, new TextEncoder().encode('€uro\n')]));
+  await feed.read(stream([{ place: 'r', encoding: 'ibm866' }, new TextEncoder().encode('€nd\n')]));
+  return Array.from({ length: lines.count }, (_, at) => lines.text(at)).filter((_, at) => lines.kind(at) === 0);
+}
+
+function utf16(text) {
+  return new Uint8Array(Uint16Array.from(text.split(''), (unit) => unit.charCodeAt(0)).buffer);
+}
+
 /** On a page in the background, whose timers come once a second or a minute, a log waits for none of them. */
 export async function feed_unseen() {
   const lines = new Lines();

@@ -36,7 +36,9 @@ for await (const item of other.items) {
   if (item instanceof Uint8Array) item.byteLength;
   else {
     const control: Control = item;
-    const _said: [number?, string?, number?, boolean?] = [control.exit, control.place, control.skipped, control.lost];
+    const { exit, place, encoding, skipped, nuls, lost, note } = control;
+    const _said: [number?, number?, number?, boolean?] = [exit, skipped, nuls, lost];
+    const _words: [string?, string?, string?] = [place, encoding, note];
   }
 }
 await stream.readable

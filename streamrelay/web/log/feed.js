@@ -1,7 +1,9 @@
 // From a stream to lines: bytes are decoded, and what the agent tells of places becomes words between the lines.
 
-import { ENDED, LOST, RESUMED, SKIPPED } from './lines.js';
+import { plain } from './ansi.js';
+import { ENDED, LOST, NOTE, RESUMED, SKIPPED } from './lines.js';
 
+const ENCODINGS = ['utf-16le', 'utf-16be']; // that the agent tells
 const SLICE = 8; // ms in which what has come is taken, before others get their turn
 
 const count = (number) => (number === 1 ? '1 line was' : `${number.toLocaleString('en')} lines were`);
@@ -56,9 +58,23 @@ export class Feed {
   }
 
   #take(item) {
+    if (typeof item.place === 'string') this.#switch(ENCODINGS.includes(item.encoding) ? item.encoding : 'utf-8');
     if (item instanceof Uint8Array) this.#lines.append(this.#decoder.decode(item, { stream: true }), Date.now());
     else if (item.lost) this.#end(LOST, 'Lines may be missing here');
     else if (item.skipped > 0) this.#end(SKIPPED, `${count(item.skipped)} left out here, as this page didn't keep up`);
+    else if (item.nuls > 0) this.#note(`${item.nuls.toLocaleString('en')} NUL bytes, which say nothing, left out here`);
+    else if (typeof item.note === 'string' && item.note) this.#note(plain(item.note.slice(0, 300)));
+  }
+
+  #note(words) {
+    this.#lines.mark(NOTE, words.slice(0, 1).toUpperCase() + words.slice(1), Date.now(), false);
+  }
+
+  #switch(encoding) {
+    if (encoding === this.#decoder.encoding) return;
+    const rest = this.#decoder.decode();
+    if (rest) this.#lines.append(rest, Date.now());
+    this.#decoder = new TextDecoder(encoding);
   }
 
   #goOn(item) {

@@ -9,6 +9,7 @@ export const SKIPPED = 1;
 export const LOST = 2;
 export const RESUMED = 3;
 export const ENDED = 4;
+export const NOTE = 5;
 
 /**
  * Lines have numbers that stay, from `first` up to but not including `end`. The last one may be without its end yet:

@@ -1,10 +1,10 @@
 // A line as an element: text nodes in spans, whatever the line holds.
 
 import { pieces, plain } from './ansi.js';
-import { LOST, RESUMED, SKIPPED, TEXT } from './lines.js';
+import { LOST, NOTE, RESUMED, SKIPPED, TEXT } from './lines.js';
 
 const SHOWN = 2000; // characters of a line that are shown; the rest is a click away
-const MARKS = { [SKIPPED]: 'skipped', [LOST]: 'lost', [RESUMED]: 'resumed' };
+const MARKS = { [SKIPPED]: 'skipped', [LOST]: 'lost', [RESUMED]: 'resumed', [NOTE]: 'note' };
 
 /** Makes the elements of lines. `filter` knows what is to be highlighted, and which line was found last. */
 export class Rows {

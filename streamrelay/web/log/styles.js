@@ -60,7 +60,7 @@ button[aria-pressed="true"], button[aria-pressed="true"]:hover { background: var
 .mark { color: var(--_muted); font-style: italic; }
 .mark .text::before { content: "\\2014\\2002"; }
 .mark .text::after { content: "\\2002\\2014"; }
-.mark.skipped, .mark.lost { color: var(--_wait); font-weight: 600; }
+.mark.skipped, .mark.lost, .mark.note { color: var(--_wait); font-weight: 600; }
 mark { color: var(--_text); background: var(--_found); border-radius: 2px; }
 .current mark { background: var(--_here); }
 .more { min-height: 0; padding: 0 .4em; line-height: 1.3; color: var(--_accent); border-color: currentColor;

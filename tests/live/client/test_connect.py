@@ -253,9 +253,24 @@ class Streams(Command):
         for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal_pid(process.pid, number)
         self.assertEqual(process.communicate(timeout=WAIT), (b"", b""))
-        self.assertIn(process.returncode, (0, 130))  # 130 if the relay takes longer than a goodbye may
+        self.assertEqual(process.returncode, 129)  # by the first
         self.assertEqual(take_all(target), b"")
         target.close()
+
+    def test_interrupted(self) -> None:
+        """Who is interrupted has not got everything: the status is the signal's, though the stream ended in order."""
+        listener = self.listen()
+        for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+            process = self.start(HOST, listener.target, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            target = listener.accept()
+            target.sendall(b"?")
+            assert process.stdout is not None
+            self.assertEqual(process.stdout.read(1), b"?")  # so the stream is open
+            signal_pid(process.pid, number)
+            process.communicate(timeout=WAIT)
+            self.assertEqual(process.returncode, status)
+            self.assertEqual(take_all(target), b"")
+            target.close()
 
     def test_listen(self) -> None:
         """`--listen` gives a port, each of whose connections is a stream of its own, until it is interrupted."""

@@ -100,6 +100,18 @@ class Modules(LiveTest):
         self.assertEqual(sum("may be missing" in line for line in lines), 2)
         self.assertEqual(sum("nothing is missing" in line for line in lines), 2)
 
+    def test_notes(self) -> None:
+        """Words of the agent, as why nothing comes, are one line of text each between the lines."""
+        (kind, note), line, (_, long), (_, nuls) = Scenario("feed_notes", {}, "log.mjs").result()
+        self.assertEqual(note, "Waiting for the log: it\u240adoes <b>not</b> exist")
+        self.assertEqual((kind, line, len(long)), (5, [0, "💡 one"], 300))
+        self.assertIn("5,000,000 NUL bytes", nuls)
+
+    def test_encodings(self) -> None:
+        """UTF-16 is shown as text where the agent tells it, whatever comes before and after."""
+        lines = Scenario("feed_encodings", {}, "log.mjs").result()
+        self.assertEqual(lines, ["€", "Grün 💡", "next", "€uro", "€nd"])
+
     def test_unseen(self) -> None:
         """A log on a page in the background takes what comes without waiting for the page's timers."""
         self.assertGreaterEqual(Scenario("feed_unseen", {}, "log.mjs").result(), 100)
@@ -182,6 +194,17 @@ class Following(LogViewerTest):
         self.append("rest\n", self.common.folder / "app.log.1")
         self.append("new\n")
         self.assertEqual(self.shows("new"), ["one", "two", "three", "rest", "new"])
+        self.assert_content()
+
+    def test_waits(self) -> None:
+        """A log that has gone is told of between the lines, and so is that it is back."""
+        self.begin("old\n")
+        self.shows("old")
+        self.path.unlink()
+        self.shows("Waiting for the log: it does not exist")
+        self.append("new\n")
+        words = ["Waiting for the log: it does not exist", "The log can be read now"]
+        self.assertEqual(self.shows("new"), ["old", *words, "new"])
         self.assert_content()
 
     def write(self, lines: int, a_second: int) -> None:

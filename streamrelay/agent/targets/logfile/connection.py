@@ -4,8 +4,6 @@ It is watched by looking (`LOOK`), which works on every file system. Control mes
 was left out, and where lines may be missing (protocol.rst, "Logs").
 """
 
-from typing import Final
-
 from attrs import define, field
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
@@ -13,6 +11,7 @@ from streamrelay.agent.targets.followed_log import TakesNothing
 from streamrelay.agent.targets.logfile import steps
 from streamrelay.agent.targets.logfile.file import CHUNK, LogFile, replaced
 from streamrelay.agent.targets.logfile.old_files import OldFiles
+from streamrelay.agent.targets.logfile.paces import BURST, FILE_EVERY, LOOK, PLACE_EVERY, SKIP_EVERY, WATCHED
 from streamrelay.agent.targets.logfile.places import Place
 from streamrelay.agent.targets.logfile.position import Position
 from streamrelay.agent.targets.logfile.rotation import successor
@@ -20,23 +19,11 @@ from streamrelay.agent.targets.logfile.search import find
 from streamrelay.agent.targets.logfile.settings import Settings
 from streamrelay.agent.targets.logfile.skips import Skip
 from streamrelay.agent.targets.logfile.steps import Steps
-from streamrelay.datapath.connection import Connection, Drain, Feed
+from streamrelay.agent.targets.logfile.waiting import Waiting
+from streamrelay.datapath.connection import Drain, Feed
 from streamrelay.protocol import codec
 from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
 from streamrelay.protocol.control import Control
-
-LOOK: Final = 0.2
-"""Seconds between two looks at a file that has nothing new."""
-WATCHED: Final = 1.0
-"""Seconds since the last look in which a file isn't thought to have been replaced twice."""
-BURST: Final = 0.25
-"""Seconds' worth of its rate that a log which was quiet may send at once."""
-SKIP_EVERY: Final = 1.0
-"""Seconds between two skips, each of which takes two of the control messages that a leg may send (16 a second)."""
-PLACE_EVERY: Final = 0.5
-"""Seconds after which bytes are followed by a place: what comes after it can't tell files that begin alike."""
-FILE_EVERY: Final = 0.2
-"""Seconds between two places that tell of another file, or of one that was truncated."""
 
 
 @define(eq=False)
@@ -56,16 +43,18 @@ class LogConnection(TakesNothing):
     _next: IDelayedCall | None = None
     _skip: Skip | None = None
     _search: Steps[float] | None = None  # for the file that came after this one; it returns when to go on
+    _waiting: Waiting = field(init=False)
     _named: float = field(init=False)  # when it was last seen under its path
     _free: float = field(init=False)  # from when on the rate allows the next chunk
     _skipped: float = field(init=False)  # when the last skip was told
     _told: float = field(init=False)  # when the last place was
+    _encoding: str = ""  # that the last place tells
     _known: int = 0  # bytes of the file's head that the last place tells
     _untold: bool = False  # whether bytes have come since then
 
     def __attrs_post_init__(self) -> None:
-        now = self.clock.seconds()
-        self._named, self._free, self._skipped, self._told = now, now - BURST, now - SKIP_EVERY, now
+        self._waiting, now = Waiting(self.settings, self.file is not None), self.clock.seconds()
+        self._named, self._free, self._skipped, self._told = now, now - BURST, float("-inf"), now
 
     def join(self, feed: Feed, drain: Drain) -> None:
         self._feed = feed
@@ -80,9 +69,6 @@ class LogConnection(TakesNothing):
         if self._paused:
             self._paused = False
             self._later(0)
-
-    def close(self, outcome: Outcome) -> None:
-        self.abort()
 
     def abort(self) -> None:
         self._end(FINISHED)
@@ -127,15 +113,31 @@ class LogConnection(TakesNothing):
             return self._read_old(now)
         if self.file is None:
             return self._go_on(None)
-        if self.file.size - self.file.offset > self.settings.behind and now >= self._skipped + SKIP_EVERY:
+        if now >= self._skipped + SKIP_EVERY and self.file.has_more(self.settings.behind):
             self._begin_to_skip(self.file)
             return 0
-        most = min(CHUNK, self.settings.rate)
-        chunk = self.file.read(most)
+        if not self.file.offset and self.file.encoding != self._encoding:
+            self._tell_place()  # before the first byte
+        chunk = self.file.read(min(CHUNK, self.settings.rate), now < self._skipped + SKIP_EVERY)
         if not chunk:
-            return self._go_on(self.file)
+            return self._beyond(self.file, now)
         self._pass(chunk)
         return 0
+
+    def _beyond(self, file: LogFile, now: float) -> float:
+        """Go on behind the NULs that stand next; the last ones of a file are waited for to be written over."""
+        count = file.nuls.measure(file.descriptor, file.offset, now)
+        if not count:
+            return self._go_on(file) if count == 0 else 0
+        wait = self._skipped + SKIP_EVERY - now
+        if count < file.fewest_nuls() or (wait > 0 and count <= CHUNK):
+            self._pass(file.read_all(count))
+            return 0
+        if wait <= 0:
+            file.seek(file.offset + count)
+            self._skipped = now
+            self._tell_place(nuls=count)
+        return max(0, wait)
 
     def _pass(self, chunk: bytes) -> None:
         self._free = max(self._free, self.clock.seconds() - BURST) + len(chunk) / self.settings.rate
@@ -148,6 +150,7 @@ class LogConnection(TakesNothing):
     def _go_on(self, file: LogFile | None) -> float:
         """Go on to another file, if there is one under the path by now, as this one has been read to its end."""
         now = self.clock.seconds()
+        self._tell(self._waiting.look(now, file))
         if not replaced(self.settings.path, None if file is None else file.identity):
             self._named = now
             if file is not None and file.nameless():
@@ -212,7 +215,7 @@ class LogConnection(TakesNothing):
         file.close()
         self.file = copy
         if self._skip is not None:
-            self._skip.file = copy
+            self._skip.go_on_in(copy)
         else:
             self._tell_place()
         return 0
@@ -224,12 +227,13 @@ class LogConnection(TakesNothing):
         chunk = file.read(CHUNK)
         if chunk:
             self._pass(chunk)
-        return len(chunk) == CHUNK or self.file is None
+        return self.file is None or (bool(chunk) and file.offset < file.size)
 
     def _take(self, newer: LogFile, lost: bool) -> None:
         if self.file is not None:
             self.old.add(self.file, self.clock.seconds())
         self.file = newer
+        self._tell(self._waiting.over())
         self._tell_place(lost)
 
     def _read_old(self, now: float) -> float:
@@ -250,7 +254,7 @@ class LogConnection(TakesNothing):
 
     def _begin_to_skip(self, file: LogFile) -> None:
         if rest := file.rest_of_line(CHUNK):
-            self._pass(file.read(rest))
+            self._pass(file.read_all(rest))
         self._skip = Skip(file, self.settings.behind // 2)
 
     def _count(self, skip: Skip) -> float:
@@ -263,18 +267,21 @@ class LogConnection(TakesNothing):
         skip, self._skip = self._skip, None
         if skip is not None:
             self._skipped = self.clock.seconds()
-            self._tell(Control(skipped=max(1, skip.lines)))
+            self._tell(skip.told())
 
     # -- telling ---------------------------------------------------------------------------------------------
 
-    def _tell_place(self, lost: bool = False) -> None:
+    def _tell_place(self, lost: bool = False, nuls: int = 0) -> None:
         self._known = len(self.file.head) if self.file is not None else 0
         self._told, self._untold = self.clock.seconds(), False
+        read = self.old.grown or self.file
+        self._encoding = read.encoding if read is not None else ""
         place = Place.of(self.settings.path, self.file, self.old.files, self.old.grown)
-        self._tell(Control(place=place.seal(self.settings.path), lost=lost))
+        sealed = place.seal(self.settings.path)
+        self._tell(Control(place=sealed, encoding=self._encoding, lost=lost, nuls=nuls))
 
-    def _tell(self, control: Control) -> None:
-        if self._feed is not None:
+    def _tell(self, control: Control | None) -> None:
+        if control is not None and self._feed is not None:
             self._feed.control(codec.encode(control))
 
     def _later(self, seconds: float) -> None:
@@ -288,6 +295,3 @@ class LogConnection(TakesNothing):
         search, self._search = self._search, None
         if search is not None:
             search.close()
-
-
-_check: type[Connection] = LogConnection

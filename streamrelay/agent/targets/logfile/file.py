@@ -3,10 +3,14 @@
 import errno
 import os
 import stat
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
-from attrs import define
+from attrs import define, field
 
+from streamrelay.agent.targets.logfile.encodings import encoding_of, unit_of, whole
+from streamrelay.agent.targets.logfile.nuls import FEW, MANY, Nuls, next_hole, text_before, text_end
 from streamrelay.agent.targets.logfile.steps import Steps
 from streamrelay.agent.targets.sockets.paths import held
 
@@ -41,34 +45,75 @@ class LogFile:
     """Most bytes that the file was seen to have."""
     copied: int | None = None
     """Offset from which a copy is read that rotation made before it truncated the log; None: it is no copy."""
+    nuls: Nuls = field(factory=Nuls)
+    """NULs that stand next."""
 
     @property
     def size(self) -> int:
         return os.fstat(self.descriptor).st_size
 
+    @property
+    def encoding(self) -> str:
+        return encoding_of(self.descriptor)
+
     def seek(self, offset: int) -> None:
         """Go on at another offset, of what the file holds now."""
+        if offset < self.offset:
+            self.nuls = Nuls()
         self.modified = self.looked = os.fstat(self.descriptor).st_mtime_ns
         self.head = os.pread(self.descriptor, min(HEAD, offset), 0)
         self.tail = os.pread(self.descriptor, min(TAIL, offset), max(0, offset - TAIL))
         self.offset, self.seen = offset, self.size
 
-    def read(self, most: int) -> bytes:
-        """Return the next bytes, `most` at most, and pass them; none if they don't come after those passed before."""
+    def read(self, most: int, past: bool = False) -> bytes:
+        """Return the next bytes, `most` at most, and pass them; none beyond NULs that may say nothing.
+
+        `past`: only the last ones aren't passed, as others can't be told now.
+        """
+        return self.read_all(most, partial(self._text, past))
+
+    def read_all(self, most: int, cut: Callable[[bytes], int] = len) -> bytes:
+        """Return the next bytes, `most` at most, and pass them; none if they don't come after those passed before.
+
+        `cut` counts those that are passed.
+        """
         # A write changes the time before its bytes can be seen, so theirs isn't that of now.
         before, self.looked, known = self.looked, os.fstat(self.descriptor).st_mtime_ns, len(self.tail)
         block = os.pread(self.descriptor, known + most, self.offset - known)
         if not block.startswith(self.tail):
             return b""
         chunk = block[known:]
+        chunk = chunk[: cut(chunk)]
         self.modified, self.offset = before if chunk else self.modified, self.offset + len(chunk)
         self.head = self.head + chunk[: HEAD - len(self.head)]
-        self.tail = block[-TAIL:]
+        self.tail = (self.tail + chunk)[-TAIL:]
         return chunk
+
+    def _text(self, past: bool, chunk: bytes) -> int:
+        before = text_before(chunk, None if past else self.begins_line)
+        return before if before == len(chunk) else whole(self.descriptor, self.offset + before) - self.offset
+
+    def begins_line(self) -> bool:
+        """Tell whether a line begins here, or a NUL stands before."""
+        return self.tail[-1:] in (b"", b"\n", b"\0")
+
+    def has_text(self) -> bool:
+        """Tell whether something comes next, and not the file's last NULs."""
+        return text_before(os.pread(self.descriptor, CHUNK, self.offset)) > 0
+
+    def has_more(self, most: int) -> bool:
+        """Tell whether more bytes than these come before a hole, and not NULs."""
+        if self.size - self.offset <= most or os.pread(self.descriptor, len(MANY), self.offset) == MANY:
+            return False
+        return (next_hole(self.descriptor, self.offset) or self.size) - self.offset > most
+
+    def fewest_nuls(self) -> int:
+        """Count the NULs that say nothing here, if no fewer stand next."""
+        return len(FEW) if self.begins_line() else len(MANY)
 
     def read_lines(self, most: int) -> bytes:
         """Return the next whole lines in as many bytes, and pass them; part of a line only if it is longer."""
-        return self.read(self._lines_ahead(most))
+        return self.read_all(self._lines_ahead(most))
 
     def has_line(self) -> bool:
         """Tell whether a whole line comes next, or a longer one than is waited for."""
@@ -76,8 +121,11 @@ class LogFile:
 
     def _lines_ahead(self, most: int) -> int:
         ahead = os.pread(self.descriptor, most, self.offset)
-        whole = ahead.rfind(b"\n") + 1
-        return whole if whole or len(ahead) < most else most
+        text = text_before(ahead)
+        lines = ahead.rfind(b"\n", 0, text) + 1
+        if lines:
+            return whole(self.descriptor, self.offset + lines) - self.offset
+        return 0 if text < most else most
 
     def renewed(self) -> bool:
         """Tell whether the file was truncated or written anew since it was sought in.
@@ -101,11 +149,12 @@ class LogFile:
         return self.copied is not None and self.offset > self.copied
 
     def within_line(self) -> bool:
-        return self.offset > 0 and not self.tail.endswith(b"\n")
+        return self.offset > 0 and b"\n" not in self.tail[-unit_of(self.descriptor) :]
 
     def rest_of_line(self, most: int) -> int:
         """Count the bytes up to the end of a line that is passed in part; 0 if none is, or it has more than `most`."""
-        return os.pread(self.descriptor, most, self.offset).find(b"\n") + 1 if self.within_line() else 0
+        rest = os.pread(self.descriptor, most, self.offset).find(b"\n") + 1 if self.within_line() else 0
+        return whole(self.descriptor, self.offset + rest) - self.offset if rest else 0
 
     def close(self) -> None:
         os.close(self.descriptor)
@@ -144,11 +193,13 @@ def replaced(path: str, identity: tuple[int, int] | None) -> bool:
 
 
 def last_lines(descriptor: int, lines: int, within: int) -> Steps[int]:
-    """Find where the last lines begin, in at most `within` bytes at the end; a last line without an end counts, too."""
-    size = os.fstat(descriptor).st_size
+    """Find where the last lines begin, in at most `within` bytes at the text's end; one without an end counts."""
+    unit = unit_of(descriptor)
+    size = whole(descriptor, (yield from text_end(descriptor)))
+    size = min(size, os.fstat(descriptor).st_size // unit * unit)  # a character may be there in part
     if lines == 0 or size == 0:
         return size
-    ends_open = os.pread(descriptor, 1, size - 1) != b"\n"
+    ends_open = b"\n" not in os.pread(descriptor, unit, size - unit)
     missing = lines if ends_open else lines + 1  # ends of lines to find, counted from the back
     position, least, blocks = size, max(0, size - within), 0
     while position > least:
@@ -165,5 +216,5 @@ def last_lines(descriptor: int, lines: int, within: int) -> Steps[int]:
         at = len(block)
         for _ in range(missing):
             at = block.rindex(b"\n", 0, at)
-        return begin + at + 1
-    return position
+        return whole(descriptor, begin + at + 1)
+    return whole(descriptor, position)

@@ -20,7 +20,7 @@ from streamrelay.errors import TargetError
 from streamrelay.protocol.summons import Refusal, Terms, Viewer
 
 BACKLOG: Final = 16 << 20
-"""Bytes at a file's end in which its last lines are searched, at most."""
+"""Bytes at the end of a file's text in which its last lines are searched, at most."""
 
 
 class Log(Kind, frozen=True, tag="log"):

@@ -45,7 +45,7 @@ class OldFiles:
         self._next, before = now + EVERY, len(self.files)
         for file in list(self.files):
             over = self._over(file, now)
-            if file.size > file.offset and not file.renewed():
+            if file.has_text() and not file.renewed():
                 if self.grown is None and (over or (not torn and file.has_line())):
                     self.grown = file
             elif over or file.nameless():
@@ -57,7 +57,7 @@ class OldFiles:
         if self.grown is None:
             return b""
         over = self._over(self.grown, now)  # then also a line without an end
-        chunk = self.grown.read(CHUNK) if over else self.grown.read_lines(CHUNK)
+        chunk = self.grown.read(CHUNK, past=True) if over else self.grown.read_lines(CHUNK)
         if chunk:
             self._until[self.grown.descriptor] = now + self.linger
         if len(chunk) < CHUNK // 2 or now >= self._next:

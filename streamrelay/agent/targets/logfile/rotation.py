@@ -5,6 +5,7 @@ is opened only if it still is what it was. Where the log is a symbolic link, the
 to.
 """
 
+import errno
 import os
 import re
 import stat
@@ -19,6 +20,7 @@ from attrs import define, field
 
 from streamrelay.agent.targets.logfile.file import LogFile, open_log, take
 from streamrelay.agent.targets.logfile.steps import Steps
+from streamrelay.agent.targets.logfile.unreadable import passed_over, readable
 from streamrelay.agent.targets.sockets.paths import held
 
 NEIGHBOURS: Final = 10_000
@@ -59,6 +61,7 @@ class Neighbours:
     """The rotated files beside a log, in a directory that was opened and stays the same, whatever links do."""
 
     descriptor: int
+    directory: str
     name: str
     """The log's own name."""
     found: list[Rotated] = field(factory=list)
@@ -85,7 +88,7 @@ class Neighbours:
         for number, each in enumerate(self.found[bisect_right(self.found, old.order, key=_ORDER) :], 1):
             if not each.follows(old):
                 break
-            newer = self.open(each) if each.identity != old.identity else None
+            newer = self.open(each, missed=True) if each.identity != old.identity else None
             if newer is not None:
                 return newer, missing
             missing = True
@@ -93,16 +96,27 @@ class Neighbours:
                 yield
         return None, missing
 
-    def open(self, each: Rotated) -> LogFile | None:
-        """Open a file that was found; None if it can't be read, or its name is another one's by now."""
+    def open(self, each: Rotated, missed: bool = False) -> LogFile | None:
+        """Open a file that was found; None if it can't be read, or its name is another one's by now.
+
+        `missed`: in the first case its lines are missing, which the agent's log is told.
+        """
         flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
+        path = os.path.join(self.directory, each.name)
         try:
-            file = take(os.open(each.name, flags, dir_fd=self.descriptor)) if each.readable else None
-        except OSError:
+            if not each.readable:
+                raise OSError(errno.EINVAL, "it is packed, or no regular file")
+            file = take(os.open(each.name, flags, dir_fd=self.descriptor))
+        except FileNotFoundError:  # it is renamed meanwhile
             return None
-        if file is not None and file.identity != each.identity:
+        except OSError as error:
+            if missed:
+                passed_over(path, error.strerror or str(error))
+            return None
+        if file.identity != each.identity:
             file.close()
             return None
+        readable(path)
         return file
 
     def has(self, old: Rotated) -> bool:
@@ -152,7 +166,7 @@ def beside(path: str, within: str = "") -> Iterator[Neighbours]:
     with held(directory, within) as place:
         descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        yield Neighbours(descriptor, name)
+        yield Neighbours(descriptor, directory, name)
     finally:
         os.close(descriptor)
 
@@ -165,7 +179,7 @@ def successor(path: str, file: LogFile | None, within: str = "") -> Steps[tuple[
     """
     if file is None:
         return _open(path, within), None
-    present, missing = _identity(path), None
+    present, missing = identity_of(path), None
     try:
         with beside(path, within) as neighbours:
             old = yield from neighbours.look(file.identity)
@@ -188,7 +202,8 @@ def _unless(renamed: bool, file: LogFile | None) -> LogFile | None:
     return None if renamed else file
 
 
-def _identity(path: str) -> tuple[int, int] | None:
+def identity_of(path: str) -> tuple[int, int] | None:
+    """Return device and inode of what a path leads to; None if that can't be seen."""
     try:
         status = os.stat(path)
     except OSError:

@@ -93,7 +93,7 @@ def _first(neighbours: Neighbours, position: Position, own: LogFile | None, sinc
     """Find the file of a position before which there is nothing, so that nothing tells whether another is a copy."""
     doubt = bool(since) and since[0].identity != position.identity and since[0].modified > position.modified
     renamed = next((each for each in since if each.identity == position.identity), None)
-    return Found(own if own is not None or renamed is None else neighbours.open(renamed), doubt)
+    return Found(own if own is not None or renamed is None else neighbours.open(renamed, missed=True), doubt)
 
 
 def _holding(
@@ -101,7 +101,8 @@ def _holding(
 ) -> Steps[LogFile | None]:
     """Open the oldest file that holds what stood before the position, unless the log itself goes further."""
     for number, each in enumerate(since, 1):
-        file = neighbours.open(each) if each.size >= position.offset else None
+        missed = each.identity == position.identity
+        file = neighbours.open(each, missed) if each.size >= position.offset else None
         if file is not None and position.fits(file) and not (own is not None and end_of(file).fits(own)):
             file.copied = position.offset if file.identity != position.identity else None
             return file

@@ -15,9 +15,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.agent.catalogue import read_entry
 from streamrelay.agent.targets.logfile import rotation, search, steps
-from streamrelay.agent.targets.logfile.connection import LOOK, WATCHED, LogConnection
+from streamrelay.agent.targets.logfile.connection import LogConnection
 from streamrelay.agent.targets.logfile.file import CHUNK
 from streamrelay.agent.targets.logfile.log import Log
+from streamrelay.agent.targets.logfile.paces import LOOK, WATCHED
 from streamrelay.errors import TargetError
 from streamrelay.protocol.close import FINISHED
 from streamrelay.protocol.summons import Refusal, Terms
@@ -75,6 +76,18 @@ class Reader:
                 elif kind == "bytes":
                     events.append(rest[0])
         return events
+
+    @property
+    def notes(self) -> list[str]:
+        """Words that were told."""
+        told = [json.loads(message) for ear in self.ears for _, message in ear.named("control")]
+        return [each["note"] for each in told if "note" in each]
+
+    @property
+    def nuls(self) -> list[int]:
+        """How many were left out, each time."""
+        told = [json.loads(message) for ear in self.ears for _, message in ear.named("control")]
+        return [each["nuls"] for each in told if "nuls" in each]
 
     @property
     def places(self) -> int:
@@ -181,10 +194,9 @@ class Followed(LogTest):
 
     def test_most_backlog(self) -> None:
         """The last lines are looked for in 16 MiB, or half of `behind` if that is less; a longer one is cut."""
-        self.append(b"\n")
-        os.truncate(self.path, LOG_BACKLOG)
+        self.append(b"\n" + b"x" * (LOG_BACKLOG - 1))
         self.assertEqual(self.begins(2**40), LOG_BACKLOG - 1)
-        os.truncate(self.path, LOG_BACKLOG + 2)
+        self.append(b"xx")
         self.assertEqual(self.begins(2**40), LOG_BACKLOG)
         self.assertEqual(self.begins(LOG_BACKLOG), LOG_BACKLOG // 2)
 
@@ -334,8 +346,8 @@ class Places(LogTest):
         self.assertEqual((self.reader.places, self.reader.data), (1, b""))
         self.append(b"1\n")
         self.look()
-        self.assertEqual([kind for kind, *_ in self.reader.ear.said], ["control", "control", "bytes", "control"])
-        self.assertEqual(self.reader.places, 3)
+        keys = [kind if kind == "bytes" else [*json.loads(*rest)] for kind, *rest in self.reader.ear.said]
+        self.assertEqual(keys, [["place"], ["note"], ["note"], ["place"], "bytes", ["place"]])
 
     def test_goes_on(self) -> None:
         """A client that comes back gets what was written since, no byte twice, and nothing before its place."""

@@ -28,7 +28,7 @@ class Skipping(SynchronousTestCase):
     def test_whole_lines(self, lines: list[bytes], keep: int, step: int) -> None:
         """What is kept begins with a line, is no more than wanted but for a long line's rest, and all others count."""
         self.patch(skips, "STEP", step)
-        content = b"".join(line.replace(b"\n", b"") + b"\n" for line in lines)
+        content = b"".join(line.translate(None, b"\n\xfe\xff") + b"\n" for line in lines)  # without UTF-16's marks
         skip = Skip(self.open(content), keep)
         for _ in range(len(content) // step + 2):
             if skip.step():

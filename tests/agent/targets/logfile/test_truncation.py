@@ -5,7 +5,7 @@ import os
 import shutil
 
 from streamrelay.agent.targets.logfile import rotation, search, steps
-from streamrelay.agent.targets.logfile.connection import LOOK, WATCHED
+from streamrelay.agent.targets.logfile.paces import LOOK, WATCHED
 from streamrelay.protocol.summons import Terms
 from tests.agent.targets.logfile.test_log import LogTest, copy_and_truncate
 from tests.examples import there
