@@ -24,6 +24,10 @@ Place = Annotated[str, Meta(max_length=256, pattern=r"^[!-~]*\Z")]
 """A place in a log, in the agent's own words."""
 
 
+Note = Annotated[str, Meta(max_length=300)]
+"""One line of words for people."""
+
+
 class Met(Struct, frozen=True):
     """The relay's word to an agent's leg that its client has come."""
 
@@ -45,6 +49,8 @@ class Control(Struct, frozen=True, omit_defaults=True):
     """True, with a place, if lines may be missing before what follows."""
     skipped: Annotated[int, Meta(ge=0)] = 0
     """Lines of a log that were left out here."""
+    note: Note = ""
+    """Words about a log for who reads it, as why nothing comes."""
     resize: tuple[Annotated[int, Meta(ge=1, le=10000)], Annotated[int, Meta(ge=1, le=10000)]] | None = None
     exit: Annotated[int, Meta(ge=0, le=255)] | None = None
     met: Met | None = None

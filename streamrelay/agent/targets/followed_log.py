@@ -56,6 +56,12 @@ class Followed:
         if self._feed is not None:
             self._feed.control(codec.encode(Control(place=place, lost=lost)))
 
+    def note(self, words: str) -> None:
+        """Tell who reads the log something about it, as why nothing comes."""
+        self._send()
+        if self._feed is not None:
+            self._feed.control(codec.encode(Control(note=words)))
+
     def text(self, text: bytes) -> None:
         if self.skip:
             passed = min(self.skip, len(text))
