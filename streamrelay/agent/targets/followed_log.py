@@ -78,6 +78,12 @@ class Followed(TakesNothing):
         if self._feed is not None:
             self._feed.control(codec.encode(Control(place=place, lost=lost)))
 
+    def note(self, words: str) -> None:
+        """Tell who reads the log something about it, as why nothing comes."""
+        self._send()
+        if self._feed is not None:
+            self._feed.control(codec.encode(Control(note=words)))
+
     def text(self, text: bytes) -> None:
         if self.skip:
             passed = min(self.skip, len(text))

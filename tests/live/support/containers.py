@@ -46,7 +46,7 @@ def image() -> bytes:
 class Containers:
     """What podman's and Docker's have in common: command lines."""
 
-    client: tuple[str, ...]
+    client: tuple[str, ...] = ()
     options: tuple[str, ...] = ("--network=none",)
     remove: tuple[str, ...] = ("rm", "-f")
 
@@ -87,12 +87,13 @@ class Containers:
 
     def run(self, name: str, script: str, *options: str) -> str:
         """A container that runs a shell's script; its id. One of that name that was there is removed."""
+        return self.make(name, script, "run", "-d", *options)
+
+    def make(self, name: str, script: str, *command: str) -> str:
+        """The same by another command than `run`, or with options of it."""
         self.command(*self.remove, name, check=False)
-        return str(
-            self.command(
-                "run", "-d", f"--name={name}", *self.options, *options, "streamrelay-test:1", "/bin/sh", "-c", script
-            ).stdout.strip()
-        )
+        options = (f"--name={name}", *self.options, "streamrelay-test:1", "/bin/sh", "-c", script)
+        return str(self.command(*command, *options).stdout.strip())
 
     def processes(self, name: str) -> str:
         """The command lines in a container."""
@@ -100,7 +101,7 @@ class Containers:
         return str(self.command("exec", name, "/bin/sh", "-c", script).stdout)
 
     def stop(self) -> None:
-        names = self.command("ps", "-aq", check=False).stdout.split()
+        names = self.command("ps", "-aq", check=False).stdout.split() if self.client else ()
         if names:
             self.command(*self.remove, *names, check=False)
         if self.process is not None:
@@ -110,7 +111,9 @@ class Containers:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def end_rest(self) -> None:
-        """Nothing is left of Docker's."""
+        """Nothing is left of Docker's but file systems, where it ended before it had them all unmounted."""
+        for place in reversed(mounted_in(self.folder)):
+            subprocess.run(("umount", "--lazy", place), check=True)
 
 
 class Podman(Containers):
@@ -136,8 +139,7 @@ class Podman(Containers):
                     os.kill(int(path.parent.name), signal.SIGKILL)
             except OSError:
                 pass
-        for place in reversed(mounted_in(self.folder)):
-            subprocess.run(("umount", "--lazy", place), check=True)
+        super().end_rest()
 
 
 def mounted_in(folder: Path) -> list[str]:
@@ -174,7 +176,7 @@ def standing(kind: Callable[[Path], Containers]) -> Containers:
             _standing[kind] = containers
             atexit.register(containers.stop)
         except SkipTest as skip:
-            shutil.rmtree(containers.folder, ignore_errors=True)
+            containers.stop()
             _standing[kind] = skip
     found = _standing[kind]
     if isinstance(found, SkipTest):

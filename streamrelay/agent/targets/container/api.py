@@ -34,6 +34,21 @@ class State(Struct, frozen=True, rename="pascal"):
     status: str = ""
     """Docker's word for the state: created, running, paused, restarting, exited, dead."""
     running: bool = False
+    """True also while it waits to be started again."""
+    started: str = msgspec.field(name="StartedAt", default="")
+    """Time of its last start, of the year 1 if there was none."""
+
+    @property
+    def is_running(self) -> bool:
+        return (self.running and self.status != "restarting") or self.status in ("paused", "stopping")
+
+    @property
+    def has_ended(self) -> bool:
+        return not self.is_running and self.status not in ("created", "configured", "initialized", "restarting")
+
+    @property
+    def has_run(self) -> bool:
+        return bool(self.started) and not self.started.startswith("0001-")
 
 
 class Config(Struct, frozen=True, rename="pascal"):
@@ -51,6 +66,26 @@ class Found(Struct, frozen=True, rename="pascal"):
     """Name of the container, with a / before it."""
     state: State
     config: Config
+
+
+class LogConfig(Struct, frozen=True, rename="pascal"):
+    """Configuration of a container's log, as podman's own API describes it."""
+
+    type: str = ""
+    size: str = ""
+    """Bound of its size, ``0B`` if there is none."""
+
+
+class HostConfig(Struct, frozen=True, rename="pascal"):
+    """Part of a container's configuration that is its host's."""
+
+    log_config: LogConfig = LogConfig()
+
+
+class FoundByPodman(Struct, frozen=True, rename="pascal"):
+    """A container as podman's own API describes it."""
+
+    host_config: HostConfig = HostConfig()
 
 
 class Created(Struct, frozen=True, rename="pascal"):
@@ -83,6 +118,11 @@ class ApiError(TargetError):
         super().__init__(Refusal.TARGET_REFUSED, printable(reason.strip()) or f"the API answers {status}")
         self.status = status
 
+    @property
+    def is_gone(self) -> bool:
+        """True if there is no such container; podman says so by 500 while it is being removed."""
+        return self.status == 404 or "no such container" in self.reason
+
 
 @define(eq=False)
 class DockerApi:
@@ -102,6 +142,15 @@ class DockerApi:
         except ApiError:
             return False
         return True
+
+    async def rotates(self, container: str) -> bool:
+        """Tell whether podman begins a container's log anew when it is full; False too where that may not be asked."""
+        try:
+            answer = await self._ask("GET", f"/v4.0.0/libpod/containers/{container}/json")
+        except ApiError:
+            return False
+        log = self._decode(answer, FoundByPodman).host_config.log_config
+        return log.type in ("k8s-file", "json-file") and log.size not in ("", "0B")
 
     async def inspect(self, name: str) -> Found:
         """Return the container of this name or id; `ApiError` 404 if there is none."""

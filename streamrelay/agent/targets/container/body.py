@@ -3,7 +3,7 @@
 from collections.abc import Coroutine, Mapping
 from typing import Any, Final, Protocol, TypeVar
 
-from attrs import define, field
+from attrs import define, field, frozen
 from twisted.internet import protocol
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -24,12 +24,17 @@ T = TypeVar("T")
 
 
 async def read_log(
-    api: DockerApi, found: Found, query: Mapping[str, object], position: Position, whole: bool = False
+    api: DockerApi,
+    found: Found,
+    query: Mapping[str, object],
+    position: Position,
+    whole: bool = False,
+    known: "Known | None" = None,
 ) -> "Search":
     """Let a log as it is now go by, up to a position, or to its end if `whole`; or raise `TargetError`."""
 
     async def read() -> Search:
-        search = Search(position, whole)
+        search = Search(position, whole, known)
         body = deliver(await api.log(found.id, {**QUERY, **query}), found, search)
         try:
             return await search.done
@@ -107,6 +112,14 @@ def deliver(response: IResponse, found: Found, listener: Listener) -> LogBody:
     return body
 
 
+@frozen
+class Known:
+    """Knowledge of what comes behind a position: so many messages, up to another position."""
+
+    count: int
+    end: Position
+
+
 @define(eq=False)
 class Search:
     """A search for a position in a log as it is now."""
@@ -114,8 +127,11 @@ class Search:
     position: Position
     whole: bool = False
     """True if the search goes on to the log's end once it has found the position."""
+    known: Known | None = None
     track: Track = field(factory=Track)
     found: bool = False
+    agrees: bool = False
+    """True if what is known to come behind the position is what comes first."""
     behind: int = 0
     """Messages behind the position."""
     done: "Deferred[Search]" = field(factory=Deferred)
@@ -127,6 +143,8 @@ class Search:
             self.behind += piece.ends
         else:
             self.found = piece.ends and self.track.reaches(self.position)
+        if self.found and piece.ends and self.known is not None and self.behind == self.known.count:
+            self.agrees = self.known.count == 0 or self.track.reaches(self.known.end)
         missed = not self.found and self.track.time > self.position.time
         if missed or (self.found and not self.whole):
             self.over("")
@@ -134,5 +152,6 @@ class Search:
 
     def over(self, why: str) -> None:
         self.found = self.found or self.position.anywhere
+        self.agrees = self.agrees or (self.known is not None and self.known.count == 0)
         if not self.done.called:
             self.done.callback(self)

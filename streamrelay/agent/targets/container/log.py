@@ -1,20 +1,22 @@
 """A container's log: its last lines, then what it writes; or on from a place.
 
 The log is read by the API, from wherever its driver keeps it, so a client that doesn't keep up costs nothing here: the
-API isn't read until there is room. It ends when the container does.
+API isn't read until there is room. A container that isn't started yet, or is started again, is waited for.
 """
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Coroutine, Mapping
+from typing import Any, Final
 
 from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.web.iweb import IResponse
 
 from streamrelay.agent.targets.container.api import DockerApi, Found
-from streamrelay.agent.targets.container.body import QUERY, LogBody, deliver, in_time, read_log
+from streamrelay.agent.targets.container.body import QUERY, Known, LogBody, deliver, in_time, read_log
 from streamrelay.agent.targets.container.messages import Piece
 from streamrelay.agent.targets.container.places import Position, Track
+from streamrelay.agent.targets.container.rotation import Rotations
+from streamrelay.agent.targets.container.runs import Runs
 from streamrelay.agent.targets.followed_log import Followed
 from streamrelay.agent.targets.sealed_places import seal, unseal
 from streamrelay.errors import TargetError
@@ -35,7 +37,7 @@ QUIET: Final = 0.1
 async def follow_log(api: DockerApi, found: Found, lines: int, terms: Terms) -> Followed:
     """Connect a container's log at the place of `terms`, or at its last lines; `TargetError` if it can't be read."""
     podman = await api.is_podman()
-    log = ContainerLog(api, found, lines, podman)
+    log = ContainerLog(api, found, lines, podman, podman and await api.rotates(found.id))
     position, log.skip = read_place(terms.place, found.id)
     if position is not None and position.time:
         search = await read_log(api, found, {"since": position.since, **log.bound}, position)
@@ -72,6 +74,8 @@ class ContainerLog:
     lines: int
     podman: bool
     """True if podman serves the API; its shortcomings are said where they are dealt with."""
+    rotates: bool = False
+    """True if podman begins the log anew when it is full."""
     position: Position = NOTHING
     """Position at which to go on; time 0: with the last lines."""
     skip: int = 0
@@ -80,7 +84,10 @@ class ContainerLog:
     """Answer with the last lines, until it is read."""
     lost: bool = False
     """True if a place was given that can't be found."""
+    _runs: Runs = field(init=False)
+    _rotations: Rotations = field(init=False)
     _log: Followed | None = None
+    _following: bool = False  # whether the log is followed, and not only read as it is
     _track: Track = field(factory=Track)
     _found: bool = False
     _within: bool = False  # whether a message has begun and not ended
@@ -90,6 +97,10 @@ class ContainerLog:
     _good: Position = NOTHING  # up to here nothing is missing
     _since: int = 0  # messages that came since
     _heard: float = -1.0  # when the last one did
+
+    def __attrs_post_init__(self) -> None:
+        self._runs = Runs(self.api, self.container)
+        self._rotations = Rotations(self.api, self.container, self._rotated)
 
     @property
     def bound(self) -> Mapping[str, object]:
@@ -106,16 +117,14 @@ class ContainerLog:
         if backlog is not None:
             self._deliver(backlog)
         else:
-            self._request = Deferred.fromCoroutine(self._follow())
+            self._work(self._follow())
+        if self.rotates:
+            self._rotations.start()
 
     async def _follow(self) -> None:
         query = {**QUERY, "follow": 1, "since": self.position.since, **self.bound}
-        try:
-            response = await self.api.log(self.container.id, query)
-        except TargetError as error:
-            self.over(error.reason)
-            return
-        self._deliver(response)
+        self._following = True
+        self._deliver(await self.api.log(self.container.id, query))
 
     def _deliver(self, response: IResponse) -> None:
         self._body = deliver(response, self.container, self)
@@ -149,21 +158,54 @@ class ContainerLog:
         return "" if self._within else self._sealed(str(self._track.position() if self._found else self.position))
 
     def over(self, why: str) -> None:
-        if not self.position.time and not why:  # the last lines are over
-            self.position = self._track.position() if self._track.time else BEGINNING
-            self._track, self._found, self._body = Track(), False, None
-            self._good, self._since = self.position, 0
-            self._request = Deferred.fromCoroutine(self._follow())
-        elif self.podman and not why:
-            self.podman = False  # it is checked once: what is over after that has ended
-            self._request = Deferred.fromCoroutine(self._check_end())
+        self._body = None
+        if why:
+            self._end(outcome(CloseCode.TARGET_RESET, why))
+        elif not self.position.time:  # the last lines are over
+            self._follow_on()
+        elif self.podman and self._following:
+            self._work(self._check_end())
         else:
-            self._end(outcome(CloseCode.TARGET_RESET, why) if why else FINISHED)
+            self._work(self._next_run())
+
+    def _work(self, work: "Coroutine[Any, Any, None]") -> None:
+        """Do what nobody waits for; it is given up if the client leaves."""
+
+        async def done() -> None:
+            try:
+                await work
+            except TargetError as error:
+                self.over(error.reason)
+
+        self._request = Deferred.fromCoroutine(done())
+
+    def _follow_on(self) -> None:
+        """Follow from behind all that came."""
+        self.position = self._reached
+        self._track, self._found = Track(), False
+        self._good, self._since = self.position, 0
+        self._work(self._follow())
+
+    @property
+    def _reached(self) -> Position:
+        """Position behind all that came, also if that is nothing yet."""
+        reached = self._track.position() if self._found else self.position
+        return reached if reached.time else BEGINNING
 
     def _end(self, how: Outcome) -> None:
-        log, self._log = self._log, None
+        log, self._log, self._request = self._log, None, None
         if log is not None:
             log.ended(how)
+
+    async def _next_run(self) -> None:
+        """Wait for the container to run again, as its log is over."""
+        log = self._log
+        if log is None:
+            return
+        if await self._runs.is_more(log.note):
+            self._follow_on()
+        else:
+            self._end(FINISHED)
 
     def _count(self, piece: Piece) -> None:
         """When podman's container ends podman drops lines that weren't read by then. So when it has given all there
@@ -175,22 +217,20 @@ class ContainerLog:
         self._since += piece.ends
 
     async def _check_end(self) -> None:
-        """Check, as the container has ended, if all has come; if not, say so, and give what follows the good position
-        once more."""
-        self._body = None
+        """Check, as the container has ended, if all has come; if not, give the rest, or, if what came isn't what is
+        there, say so and give what follows the good position once more."""
+        known = Known(self._since, self._reached)
         query = {"since": self._good.since}
-        try:
-            there = await read_log(self.api, self.container, query, self._good, whole=True)
-            if there.found and there.behind == self._since:
-                self._end(FINISHED)
-                return
-            response = await self.api.log(self.container.id, {**QUERY, **query})
-        except TargetError as error:
-            self._end(outcome(CloseCode.TARGET_RESET, error.reason))
+        there = await read_log(self.api, self.container, query, self._good, whole=True, known=known)
+        if there.found and there.behind == self._since and there.agrees:
+            await self._next_run()
             return
-        self.position, self._track, self._found = self._good, Track(), False
-        if self._log is not None:
-            self._tell(self._log, self.position, lost=True)
+        lost = not (there.found and there.agrees)
+        position = self._good if lost else self._reached
+        response = await self.api.log(self.container.id, {**QUERY, "since": position.since})
+        self.position, self._track, self._found, self._following = position, Track(), False, False
+        if lost and self._log is not None:
+            self._tell(self._log, position, lost=True)
         self._deliver(response)
 
     def pause(self) -> None:
@@ -204,8 +244,17 @@ class ContainerLog:
         if self._body is not None:
             self._body.transport.resumeProducing()
 
+    def _rotated(self) -> bool:
+        """Say that lines may be missing, as podman has begun the log anew, unless there is no place for it now."""
+        log = self._log
+        if log is None or log.skip or self._paused or self._within:
+            return False
+        self._tell(log, self._reached, lost=True)
+        return True
+
     def stop(self) -> None:
         self._log = None
+        self._rotations.stop()
         if self.backlog is not None:  # begun and not read: it is delivered to be stopped
             self._deliver(self.backlog)
         elif self._body is not None:

@@ -37,6 +37,15 @@ class Entry(Struct, frozen=True):
     pid: Text = msgspec.field(name="_PID", default=None)
     syslog_pid: Text = msgspec.field(name="SYSLOG_PID", default=None)
     host: Text = msgspec.field(name="_HOSTNAME", default=None)
+    unit: Text = msgspec.field(name="_SYSTEMD_UNIT", default=None)
+    slice: Text = msgspec.field(name="_SYSTEMD_SLICE", default=None)
+    about: Text = msgspec.field(name="UNIT", default=None)
+    """Unit that systemd itself says something about."""
+    object: Text = msgspec.field(name="OBJECT_SYSTEMD_UNIT", default=None)
+    """Unit that a daemon of root's says something about."""
+    dumped: Text = msgspec.field(name="COREDUMP_UNIT", default=None)
+    message_id: Text = msgspec.field(name="MESSAGE_ID", default=None)
+    uid: Text = msgspec.field(name="_UID", default=None)
 
     def line(self) -> bytes:
         """Make the line of this entry, with its newline."""

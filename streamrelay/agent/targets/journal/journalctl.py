@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.error import ProcessExitedAlready, ProcessTerminated
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
@@ -20,7 +20,7 @@ MAX_ERRORS: Final = 4096
 
 class Journalctl(ProcessProtocol):
     """One run of journalctl. `on_line` is told each line, empty for one that was too long, `on_end` the end: nothing,
-    or a complaint of journalctl's in one line."""
+    or a complaint in one line, of journalctl's or about how it ended."""
 
     transport: Any
 
@@ -86,7 +86,7 @@ class Journalctl(ProcessProtocol):
     def processEnded(self, reason: Failure) -> None:
         if not self._stopped:
             self._stopped = True
-            self._on_end(self._complaint())
+            self._on_end(self._complaint() or how_it_ended(reason))
 
     def _complaint(self) -> str:
         """Return the first line of its complaints that isn't advice."""
@@ -94,3 +94,11 @@ class Journalctl(ProcessProtocol):
             if line.strip() and not line.startswith(("Hint:", " ", "-- ")):
                 return printable(line.strip())
         return ""
+
+
+def how_it_ended(reason: Failure) -> str:
+    """Say how a process ended; empty if that was in order."""
+    why = reason.value
+    if not isinstance(why, ProcessTerminated):
+        return ""
+    return f"it was ended by signal {why.signal}" if why.signal else f"it ended with status {why.exitCode}"

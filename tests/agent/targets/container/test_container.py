@@ -17,7 +17,7 @@ from streamrelay.protocol.close import CloseCode, outcome
 from streamrelay.protocol.control import Control, decode_control
 from streamrelay.protocol.summons import Refusal, Terms
 from tests.agent.targets.container.test_messages import framed
-from tests.documented import API_ANSWER, API_REFUSAL, CONNECT_TIME, PLACES_EVERY
+from tests.documented import API_ANSWER, API_REFUSAL, CONNECT_TIME, CONTAINER_LOOK, PLACES_EVERY
 from tests.fakes.connections import Ear
 from tests.fakes.targets import Asked, FakeDocker
 
@@ -154,8 +154,8 @@ class Refusals(Case):
         self.refused(work, Refusal.TARGET_UNREACHABLE, "/run/api.sock: no answer within 10 s")
 
 
-class Logs(Case):
-    """A log's last lines, what follows, and places."""
+class LogCase(Case):
+    """A container's log."""
 
     def open(
         self, terms: Terms = FRESH, podman: bool = False, tty: bool = False, **settings: object
@@ -163,6 +163,8 @@ class Logs(Case):
         work = self.connect(terms, **settings)
         self.found(tty=tty)
         self.docker.asked("GET /libpod/_ping").answer(b"", "200 OK" if podman else "404 Not Found")
+        if podman:
+            self.docker.asked(f"GET /v4.0.0/libpod/containers/{ID}/json").answer({})
         return work
 
     def asked(self, **query: object) -> Asked:
@@ -184,6 +186,15 @@ class Logs(Case):
         self.reactor.advance(0)
         bound = None if settings.get("podman") else "100000"
         return connection, self.asked(follow="1", tail=bound, since="1795576321.000000001")
+
+    def removed(self) -> None:
+        """It is looked whether the container runs again, and it is there no more."""
+        self.reactor.advance(CONTAINER_LOOK)
+        self.docker.asked(f"GET /containers/{ID}/json").answer({"message": "No such container"}, "404 Not Found")
+
+
+class Logs(LogCase):
+    """A log's last lines, what follows, and places."""
 
     def test_follows(self) -> None:
         """First the last lines come, then, from there on, what is new: what the API gives twice is given once."""
@@ -226,10 +237,11 @@ class Logs(Case):
         self.assertEqual(self.ear.data, b"one\r\n")
 
     def test_ends(self) -> None:
-        """It ends in order when the log does."""
+        """It ends in order when the container is removed."""
         _, more = self.follow()
         more.more(line(2, "two") + line(3, "last"))
         more.more(b"")
+        self.removed()
         self.assertEqual(self.ear.data, b"one\ntwo\nlast\n")
         self.assertEqual([event[0] for event in self.ear.said[-3:]], ["eof", "over", "gone"])
         self.assertEqual(self.ear.codes, [1000])
@@ -250,6 +262,7 @@ class Logs(Case):
         for rest in (b"", line(3, "three") + line(3, "four")):
             self.ear = Ear()
             self.assertIsNone(self.end_of_podman(rest, rest))
+            self.removed()
             self.assertEqual(self.ear.codes, [1000])
 
     def test_podman_drops(self) -> None:
@@ -259,8 +272,21 @@ class Logs(Case):
         assert rest is not None
         rest.more(line(2, "two") + line(3, "three") + line(3, "four"))
         rest.more(b"")
+        self.reactor.advance(0)
         self.assertEqual(self.ear.data, b"one\ntwo\nfour\nthree\nfour\n")
         self.assertEqual([control.lost for control in self.controls()], [False, False, True])
+        self.removed()
+        self.assertEqual(self.ear.codes, [1000])
+
+    def test_podman_drops_the_last(self) -> None:
+        """Where podman dropped the very last lines they come, and nothing is lost, or comes twice."""
+        rest = self.end_of_podman(line(3, "three"), line(3, "three") + line(3, "four") + line(4, "five"))
+        assert rest is not None
+        rest.more(line(2, "two") + line(3, "three") + line(3, "four") + line(4, "five"))
+        rest.more(b"")
+        self.removed()
+        self.assertEqual(self.ear.data, b"one\ntwo\nthree\nfour\nfive\n")
+        self.assertFalse(any(control.lost for control in self.controls()))
         self.assertEqual(self.ear.codes, [1000])
 
     def test_leaves_at_podmans_end(self) -> None:

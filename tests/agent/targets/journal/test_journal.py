@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.agent.catalogue import read_entry as read_target
-from streamrelay.agent.targets.journal import journal
+from streamrelay.agent.targets.journal import boots, journal
 from streamrelay.agent.targets.journal.entries import plain, read_entry
 from streamrelay.agent.targets.journal.journal import TOO_LONG, Journal
 from streamrelay.datapath.connection import Connection
@@ -30,13 +30,14 @@ FRESH = Terms()
 EMPTY: dict[str, Any] = {"lines": 0}
 
 
-def cursor(number: int) -> str:
-    return f"s={'a' * 32};i={number:x};b={'b' * 32};m={number:x};t={number:x};x={number:016x}"
+def cursor(number: int, boot: str = "b" * 32) -> str:
+    return f"s={'a' * 32};i={number:x};b={boot};m={number:x};t={number:x};x={number:016x}"
 
 
-def entry(number: int, message: object = "hello", **more: object) -> bytes:
-    fields = {"__CURSOR": cursor(number), "__REALTIME_TIMESTAMP": str(1795576322000000 + number), "MESSAGE": message}
-    return encode({"_HOSTNAME": "box", "SYSLOG_IDENTIFIER": "web", "_PID": "12", **fields, **more}) + b"\n"
+def entry(number: int, message: object = "hello", boot: str = "b" * 32, **more: object) -> bytes:
+    fields = {"__CURSOR": cursor(number, boot), "__REALTIME_TIMESTAMP": str(1795576322000000 + number)}
+    who = {"_HOSTNAME": "box", "SYSLOG_IDENTIFIER": "web", "_PID": "12"}
+    return encode({**who, **fields, "MESSAGE": message, **more}) + b"\n"
 
 
 @define(eq=False)
@@ -104,6 +105,7 @@ class Case(SynchronousTestCase):
         here = folder(self)
         (here / "journalctl").touch(0o755)
         self.patch(os, "environ", {"PATH": str(here), "SECRET": "x"})
+        self.patch(boots, "BOOT_ID", str(here / "boot_id"))  # nobody knows it, unless a test writes it there
 
     def connect(self, terms: Terms = FRESH, **settings: Any) -> "Deferred[Connection]":
         chosen: dict[str, Any] = {"unit": "web.service", "directory": "/journal", **settings}

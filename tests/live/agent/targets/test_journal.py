@@ -16,6 +16,7 @@ from typing import Any
 
 from twisted.trial.unittest import SkipTest
 
+from streamrelay.agent.targets.journal.boots import present_boot
 from tests.live.agent.targets.test_targets import Ear
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST, shared
@@ -25,6 +26,7 @@ from tests.live.support.websockets import V1
 
 REMOTE = "/lib/systemd/systemd-journal-remote"
 BOOT = "5ee1e2e1ed9d4b7d8ee8a7a5a2d3c1f0"
+DAY = 86400
 NEXT_BOOT = "6ee1e2e1ed9d4b7d8ee8a7a5a2d3c1f0"
 
 TARGETS = """
@@ -34,6 +36,11 @@ unit = "{name}.service"
 lines = 3
 directory = "JOURNAL"
 parts = { name = "[a-z]+" }
+
+[targets.workers]
+kind = "journal"
+unit = "worker-*"
+directory = "JOURNAL"
 
 [targets.all]
 kind = "journal"
@@ -65,8 +72,9 @@ class Journal:
             stderr=self._log,
         )
 
-    def write(self, unit: str, message: bytes, boot: str = BOOT) -> None:
-        now = time.time_ns() // 1000
+    def write(self, unit: str, message: bytes, boot: str = BOOT, behind: int = 0) -> None:
+        """Write an entry, by a clock that is so many seconds behind."""
+        now = time.time_ns() // 1000 - behind * 10**6
         fields = (
             f"__REALTIME_TIMESTAMP={now}\n__MONOTONIC_TIMESTAMP={now % 10**12}\n_BOOT_ID={boot}\n_HOSTNAME=box\n"
             f"_SYSTEMD_UNIT={unit}.service\nSYSLOG_IDENTIFIER={unit}\n_PID=12\nMESSAGE\n"
@@ -183,6 +191,52 @@ class Journals(LiveTest):
         self.assertRegex(text, r"\AT\d\d:\d\d:\d\d\.\d{6}[+-]\d{4} box web\[12\]: missed\n")
         self.journal.write("web", b"and now", NEXT_BOOT)
         ear.expect(r"and now\n")
+
+    def test_units_that_come_later(self) -> None:
+        """A glob opens before any unit is named so, and shows those that come; each place goes on."""
+        self.fill()
+        ear = self.hear("workers")
+        place = json.loads(ear.leg.recv(WAIT))["place"]
+        for number in range(5):
+            self.journal.write(f"worker-{number}", b"entry %d" % number)
+            self.journal.write("other", b"unheard")
+        text = ear.expect(r"(?s).*entry 4\n")[0]
+        self.assertEqual([line[-7:] for line in text.splitlines()], [f"entry {number}" for number in range(5)])
+        again = self.hear("workers", place=place, after=len(text) - 8)
+        self.assertEqual(again.expect(r".*\n")[0], "entry 4\n")
+        fresh = self.hear("workers").expect(r"(?s).*entry 4\n")[0]
+        self.assertEqual(fresh, text)
+
+    def test_clock_behind(self) -> None:
+        """This machine's boot is followed though its clock is behind the one before, and places in both go on."""
+        self.fill()
+        before = self.hear("unit/web")
+        before.expect(r"entry 4\n")
+        place = json.loads(before.leg.recv(WAIT))["place"]
+        before.leg.close()
+        self.journal.write("web", b"missed")
+        self.journal.rotate()
+        self.journal.write("web", b"booted", present_boot(), DAY)
+        until(lambda: self.count("web") == 7, what="the journal")
+        live, back = self.hear("unit/web"), self.hear("unit/web", place=place, after=0)
+        self.assertEqual(self.messages(live, "booted")[-1], "booted")
+        self.assertEqual(self.messages(back, "booted"), ["missed", "booted"])
+        for number in range(5):
+            self.journal.write("web", b"now %d" % number, present_boot(), DAY)
+        now = [f"now {number}" for number in range(5)]
+        self.assertEqual(self.messages(live, "now 4"), now)
+        self.assertEqual(self.messages(back, "now 4"), now)
+        self.journal.write("web", b"more", present_boot(), DAY)
+        self.assertEqual(self.messages(live, "more"), ["more"])
+        place = json.loads(live.leg.recv(WAIT))["place"]
+        self.journal.write("web", b"even more", present_boot(), DAY)
+        self.assertEqual(self.messages(self.hear("unit/web", place=place, after=0), "even more"), ["even more"])
+        self.assertFalse(any("lost" in control for control in live.controls + back.controls))
+
+    def messages(self, ear: Ear, last: str) -> list[str]:
+        """The messages that come, up to the last one."""
+        text = ear.expect(rf"(?s).*?12\]: {last}\n")[0]
+        return [line.partition("12]: ")[2] for line in text.splitlines()]
 
     def test_lost(self) -> None:
         """A place whose entry is gone is lost, which is said, and the last entries come."""
