@@ -13,7 +13,7 @@ from attrs import define
 
 from streamrelay.bus.connection import Message
 from streamrelay.protocol import codec
-from streamrelay.protocol.subjects import ALL_STREAMS, ALL_TARGETS, SERVICE, streams_subject
+from streamrelay.protocol.subjects import ALL_STREAMS, ALL_TARGETS, SERVICE, streams_subject, subject_part
 from streamrelay.protocol.summons import HostAnswer, HostQuestion
 
 Make = Callable[[], Any]
@@ -30,7 +30,7 @@ class Wire(Protocol):
 
 def discovery_subjects(host: str) -> list[str]:
     """Return the subjects on which NATS' service discovery asks a host, or all of them (ADR-32)."""
-    asked = ("", f".{SERVICE}", f".{SERVICE}.{host}")
+    asked = ("", f".{SERVICE}", f".{SERVICE}.{subject_part(host)}")
     return [f"$SRV.{verb}{whom}" for verb in ("PING", "INFO", "STATS") for whom in asked]
 
 
@@ -52,7 +52,7 @@ class Discovery:
     def listen(self) -> None:
         """Subscribe to all questions; to be called before the bus is started."""
         self.bus.listen(ALL_TARGETS, self._tell_targets)
-        self.bus.listen(ALL_STREAMS, partial(self._tell, self.streams, f".{self.host}"))
+        self.bus.listen(ALL_STREAMS, partial(self._tell, self.streams, f".{subject_part(self.host)}"))
         self.bus.listen(streams_subject(self.host), partial(self._tell, self.streams, ""))
         makes = {"PING": self._ping, "INFO": self._about, "STATS": self._stats}
         for subject in discovery_subjects(self.host):
@@ -65,7 +65,7 @@ class Discovery:
     def _tell_targets(self, message: Message) -> None:
         """Platforms that send a `HostQuestion` get a `HostAnswer`; older ones, which send nothing, the targets."""
         make = partial(self._host, message.data) if message.data else self.targets
-        self._tell(make, f".{self.host}", message)
+        self._tell(make, f".{subject_part(self.host)}", message)
 
     def _host(self, data: bytes) -> HostAnswer:
         try:
@@ -93,7 +93,7 @@ class Discovery:
         return {
             "type": f"io.nats.micro.v1.{kind}_response",
             "name": SERVICE,
-            "id": self.host,
+            "id": subject_part(self.host),  # tools ask $SRV.INFO.streamagent.ID
             "version": semantic(self.version),
             "metadata": {"host": self.host, "targets": targets},
         }

@@ -12,7 +12,7 @@ from typing import Any, Final
 from streamrelay.errors import ConfigError, printable
 from streamrelay.protocol import codec
 from streamrelay.protocol.close import EXPLAIN, CloseCode
-from streamrelay.protocol.names import is_host, is_loopback
+from streamrelay.protocol.names import HOST_WORDS, is_host, is_loopback
 
 BROKE, USAGE, OFFLINE, DENIED, TARGET, UNREACHED = 1, 2, 3, 4, 5, 6
 SIGNALLED: Final = 128
@@ -69,7 +69,7 @@ def run_hosts(arguments: argparse.Namespace) -> int:
 
 def run_connect(arguments: argparse.Namespace) -> int:
     if not is_host(arguments.host):
-        raise ConfigError(f"{arguments.host!r} is not a valid host name (1 to 64 of A-Za-z0-9_-)")
+        raise ConfigError(f"{arguments.host!r} is not a valid host name ({HOST_WORDS})")
     return _run(arguments, _listen if arguments.listen else _connect)
 
 

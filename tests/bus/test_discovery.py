@@ -52,6 +52,19 @@ class Answers(SynchronousTestCase):
         self.agent = ""
         self.assertNotIn("agent", self.ask(ALL_TARGETS, question=WHO_QUESTION)[0][1])
 
+    def test_dots(self) -> None:
+        """A host with dots in its name answers by one part of a subject, and tools know it by that and by its name."""
+        self.bus = FakeBus()
+        Discovery(self.bus, "web-1.example.com", "1.2.3", "", lambda: TARGETS, lambda: STREAMS).listen()
+        for subject in (ALL_TARGETS, ALL_STREAMS):
+            [(where, _)] = self.ask(subject)
+            self.assertEqual(where, "_INBOX.a.web-1:example:com")
+        [(_, told)] = self.ask("$SRV.PING")
+        self.assertEqual((told["id"], told["metadata"]["host"]), ("web-1:example:com", "web-1.example.com"))
+        [(_, stats)] = self.ask(f"$SRV.STATS.streamagent.{told['id']}")
+        [(where, _)] = self.ask(stats["endpoints"][0]["subject"])
+        self.assertEqual(where, "_INBOX.a")
+
     def test_own(self) -> None:
         """What this host alone is asked is answered where the asker listens."""
         [(where, streams)] = self.ask("streamrelay.v1.host.web-1.streams")

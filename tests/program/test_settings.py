@@ -41,6 +41,16 @@ class Files(SynchronousTestCase):
         self.assertIn("patients", error)
         self.assertIn("patience", error.replace("patients", ""))
 
+    def test_hosts(self) -> None:
+        """A name that no host can have is refused in words, by its setting."""
+        self.assertEqual(
+            self.load('host = "web-1.example.com"\nplatform_key = ["k"]\n', AgentConfig).host[:6], "web-1."
+        )
+        for name in ("", "web-1.", "a..b", "a b", "a:b"):
+            text = f'host = "{name}"\nplatform_key = ["k"]\n'
+            error = str(self.assertRaises(ConfigError, self.load, text, AgentConfig))
+            self.assertIn(f"{self.path}: host {name!r}: expected 1 to 253 of A-Za-z0-9_-, with single dots", error)
+
     def test_broken(self) -> None:
         """A file that is missing, no TOML or not UTF-8 is refused by its name."""
         self.path.write_bytes(b"\xff")
@@ -85,7 +95,7 @@ class Checks(SynchronousTestCase):
             {"patience": float("nan")},
             {"patience": float("inf")},
             {"patience": "5"},
-            {"id": "a.b"},
+            {"id": "a..b"},
             {"id": ""},
             {"max_connections": 0},
             {"max_handshakes": 0},
@@ -121,7 +131,7 @@ class Checks(SynchronousTestCase):
         """An agent needs a name and a platform's key, or relays; nothing plain leaves its machine unasked."""
         self.refused(
             AgentConfig,
-            {"host": "a.b"},
+            {"host": "a..b"},
             {"host": "x" * 65},
             {"platform_key": ()},
             {"tokens": "opaque"},
