@@ -27,7 +27,7 @@ from streamrelay.agent.targets.terminal.pty import Pty, own_user
 from streamrelay.errors import ConfigError, TargetError
 from streamrelay.files import Watched, check_own, check_roots, read_own
 from streamrelay.logs import Logger
-from streamrelay.program.settings import parse_toml, read_toml
+from streamrelay.program.settings import parse_toml, read_toml, unquoted
 from streamrelay.protocol.names import is_target
 from streamrelay.protocol.summons import Refusal, TargetInfo
 
@@ -35,6 +35,8 @@ log = Logger()
 
 KINDS: tuple[type[Kind], ...] = (Tcp, Unix, Log, Pty, Qemu, Container, Journal)
 """All kinds of targets. A new one takes its place here."""
+
+_SETTINGS: Final = frozenset(name for kind in KINDS for name in kind.__struct_fields__)
 
 NAMED: Final = 10
 """Targets that a line of the log names at most."""
@@ -140,7 +142,8 @@ def read_targets(tables: Mapping[str, Any], where: str) -> dict[str, Entry]:
         try:
             entries[name] = read_entry(name, table)
         except (ValueError, msgspec.ValidationError) as error:
-            raise ConfigError(f"{where}: targets.{name!r}: {error}") from None
+            hint = unquoted(name, table, "kind", _SETTINGS)
+            raise ConfigError(f"{where}: targets.{name!r}: {error}{hint}") from None
     return entries
 
 

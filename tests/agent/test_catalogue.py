@@ -1,6 +1,7 @@
 """catalogue.py: a host's own list, and nothing beside it."""
 
 import time
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.agent.catalogue import Catalogue, Entry, read_entry
+from streamrelay.agent.catalogue import Catalogue, Entry, read_entry, read_targets
 from streamrelay.errors import ConfigError, TargetError
 from streamrelay.protocol.summons import Refusal, Terms
 from tests.examples import examples
@@ -192,7 +193,8 @@ class Files(SynchronousTestCase):
 
     def test_leftovers(self) -> None:
         """Hidden files, and what editors leave beside a file, are no settings."""
-        for name in (".hidden.toml", ".b.toml.swp", ".#b.toml", "b.toml~", "b.toml.bak", "#b.toml#", ".toml"):
+        hidden = (".hidden.toml", ".#b.toml", "._b.toml", ".toml")
+        for name in (*hidden, ".b.toml.swp", "b.toml~", "b.toml.bak", "#b.toml#"):
             self.write(self.drop_in / name, "left")
         self.catalogue.load()
         self.assertEqual(self.names(), ["ssh"])
@@ -331,6 +333,30 @@ class OddFiles(SynchronousTestCase):
         for text in ("targets = 1\n", 'targets = ["x"]\n', 'targets = "x"\n'):
             path.write_text(text)
             self.assertRaises(ConfigError, Catalogue(str(path)).load)
+
+    def test_unquoted(self) -> None:
+        """A name with a dot and without quotes is told as that, with the name; what is no such name isn't."""
+        log = 'kind = "log"\npath = "/x"\n'
+        for text, name in (
+            (f"[targets.web.log]\n{log}", "web.log"),
+            (f"[targets.web]\n{log}[targets.web.log]\n{log}", "web.log"),
+            (f"[targets.a.b.parts]\n{log}", "a.b.parts"),
+            (f'[targets."a.b".c]\n{log}', "a.b.c"),
+            (f'[targets.web]\npath = "/x"\n[targets.web.parts]\n{log}', "web.parts"),
+        ):
+            error = self.assertRaises(ConfigError, read_targets, tomllib.loads(text)["targets"], "agent.toml")
+            self.assertIn(f'; a name with a dot needs quotes: "{name}"', str(error))
+            self.assertTrue(str(error).startswith("agent.toml: targets."), error)
+        for text in (
+            '[targets.web]\npath = "/x"\n',
+            f"[targets.web]\n{log}more = {{ a = 1 }}\n",
+            f'[targets.web]\n{log}[targets.web.parts]\nkind = "x"\n',
+            "[targets.a.b.c.d]\n",
+            f"[targets{'.a' * 5000}]\n{log}",
+            "[targets]\nweb = 1\n",
+        ):
+            error = self.assertRaises(ConfigError, read_targets, tomllib.loads(text)["targets"], "agent.toml")
+            self.assertNotIn("quotes", str(error))
 
     def test_group_that_did_not_take_part(self) -> None:
         """A named group within a part's expression is refused, or matches without an error."""

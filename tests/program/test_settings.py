@@ -60,6 +60,17 @@ class Files(SynchronousTestCase):
         self.path.unlink()
         self.assertRaises(ConfigError, read_toml, str(self.path))
 
+    def test_byte_order_mark(self) -> None:
+        """A file that an editor on Windows has saved is read; one in UTF-16 is refused as that."""
+        text = 'patience = 5\nplatform_key = ["k"]\n'
+        self.path.write_bytes(text.encode("utf-8-sig"))
+        self.assertEqual(load(RelayConfig, str(self.path), {}).patience, 5)
+        for encoding in ("utf-16", "utf-16-be", "utf-16-le"):
+            mark = b"" if encoding == "utf-16" else "\ufeff".encode(encoding)
+            self.path.write_bytes(mark + text.encode(encoding))
+            error = str(self.assertRaises(ConfigError, load, RelayConfig, str(self.path), {}))
+            self.assertEqual(error, f"{self.path}: not TOML: it is UTF-16; save it as UTF-8")
+
     def test_endless(self) -> None:
         """A file that nests too deep or has a number too long is refused like any that is no TOML."""
         path = folder(self) / "deep.toml"

@@ -107,6 +107,13 @@ class Ring(SynchronousTestCase):
                 self.path.write_text(text)
             self.assertIn(str(self.path), str(self.assertRaises(ConfigError, self.ring.load)), text)
 
+    def test_unquoted(self) -> None:
+        """A key's name with a dot and without quotes is told as that, with the name."""
+        self.path.write_text(f'[keys.ann.smith]\nhash = "{hash_key("x")}"\ngrants = []\n')
+        error = str(self.assertRaises(ConfigError, KeyRing(str(self.path)).load))
+        self.assertIn(str(self.path), error)
+        self.assertIn('; a name with a dot needs quotes: "ann.smith"', error)
+
     def test_anonymous(self) -> None:
         """Who has no key is somebody only if the file says so, and a wrong key never is."""
         self.path.write_text('[anonymous]\ngrants = [{ target = "log" }]\n')
