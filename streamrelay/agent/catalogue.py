@@ -6,7 +6,6 @@ full and is filled into the settings; whatever isn't matched exactly is no targe
 
 import os
 import pwd
-import re
 from collections.abc import Callable, Mapping
 from functools import reduce
 from operator import or_
@@ -16,6 +15,7 @@ import msgspec
 import re2
 from attrs import define, field
 
+from streamrelay.agent.target_files import Content, Read, TargetFiles, files_in
 from streamrelay.agent.targets.container.container import Container
 from streamrelay.agent.targets.journal.journal import Journal
 from streamrelay.agent.targets.kind import PART, Kind, Launcher, Target
@@ -25,7 +25,7 @@ from streamrelay.agent.targets.sockets.tcp import Tcp
 from streamrelay.agent.targets.sockets.unix import Unix
 from streamrelay.agent.targets.terminal.pty import Pty, own_user
 from streamrelay.errors import ConfigError, TargetError
-from streamrelay.files import Watched, check_own, check_roots, read_own
+from streamrelay.files import check_roots, read_own
 from streamrelay.logs import Logger
 from streamrelay.program.settings import parse_toml, read_toml, unquoted
 from streamrelay.protocol.names import is_target
@@ -52,17 +52,20 @@ class Entry:
     name: str
     settings: Kind
     pattern: Any
-    """Compiled by RE2, which takes linear time whatever the expression and the name: one who asks can't stall us."""
+    """Compiled by RE2, which takes linear time whatever the expression and the name: one who asks can't stall us. None
+    of a name without parts."""
 
     def match(self, name: str) -> Kind | None:
         """The target of this name with its parts filled in."""
+        if self.pattern is None:
+            return self.settings if name == self.name else None
         match = self.pattern.fullmatch(name)
         if match is None:
             return None
         parts = match.groupdict()
         if any(step in (".", "..") for part in parts.values() for step in part.split("/")):
             return None
-        return fill(self.settings, parts) if parts else self.settings
+        return fill(self.settings, parts)
 
 
 def read_entry(name: str, table: object) -> Entry:
@@ -82,7 +85,7 @@ def read_entry(name: str, table: object) -> Entry:
     settings = settings.bounded()
     if not wanted:
         settings.check()
-    return Entry(name, settings, _pattern(name, settings.parts))
+    return Entry(name, settings, _pattern(name, settings.parts) if wanted else None)
 
 
 def _pattern(name: str, parts: Mapping[str, str]) -> Any:
@@ -157,14 +160,14 @@ def _table(value: object, path: str) -> dict[str, Any]:
 class Catalogue:
     """The targets of this host, read again when their files have changed.
 
-    A file that has become wrong changes nothing: what was read before stays in force, and the log says so.
+    A file that has become wrong changes nothing: what was read of it before stays in force, and the log says so.
     """
 
     path: str = ""
     """The agent's own TOML file."""
     drop_in: str = ""
     """A directory with more."""
-    entries: dict[str, Entry] = field(factory=dict)
+    entries: Mapping[str, Entry] = field(factory=dict)
     changed: Callable[[], None] = lambda: None
     """Called when there is a new list."""
     launcher: Launcher | None = None
@@ -173,29 +176,24 @@ class Catalogue:
     """True if there is, or will be, a launcher: then targets can name users, in files that root alone may write."""
     check_file: Callable[[str, str], None] = check_roots
     """What such a file must pass, with the reason."""
-    files: Watched = field(init=False)
+    files: TargetFiles[Entry] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.files = Watched("the targets", self._paths, self._read, self._read_again)
+        self.files = TargetFiles(self._paths, self._read, self._take, self._read_again, self.path)
 
     def load(self) -> None:
-        """Read all files, or raise `ConfigError`."""
+        """Read all files, or raise `ConfigError` if the agent's own one, or the directory of the others, is wrong."""
         self.files.load()
 
-    def _read(self) -> None:
-        entries: dict[str, Entry] = {}
-        for path in self._paths():
-            own = path == self.path
-            table = read_toml(path) if own else parse_toml(path, read_own(path, "targets"))
-            if not own and (extra := set(table) - {"targets"}):
-                raise ConfigError(f"{path}: {min(extra)}: only [targets] may be in a drop-in file")
-            found = read_targets(_table(table.get("targets", {}), path), path)
-            if twice := set(found) & set(entries):
-                raise ConfigError(f"{path}: targets.{min(twice)!r} is in another file already")
-            for entry in found.values():
-                self._check_user(entry, path)
-            entries |= found
-        self.entries = entries
+    def _read(self, path: str) -> Content[Entry]:
+        own = path == self.path
+        table = read_toml(path) if own else parse_toml(path, read_own(path, "targets"))
+        targets = read_targets(_table(table.pop("targets", {}), path), path)
+        if not own and table:
+            raise ConfigError(f"{path}: {min(table)}: only [targets] may be in a drop-in file")
+        for entry in targets.values():
+            self._check_user(entry, path)
+        return Content(targets, table)
 
     def _check_user(self, entry: Entry, path: str) -> None:
         """Raise `ConfigError` if a target names a user that we can't become, or not because of this file."""
@@ -226,6 +224,9 @@ class Catalogue:
         if unknown := [name for name, user in runs.items() if uids[user] is None]:
             log.warn("the users of {targets} are unknown on this host; these can't be opened", targets=_listed(unknown))
 
+    def _take(self, found: Read[Entry]) -> None:
+        self.entries = found.targets
+
     def _read_again(self) -> None:
         log.info("targets read again: {count}", count=len(self.entries))
         self.tell_own()
@@ -251,7 +252,7 @@ class Catalogue:
 
     def _paths(self) -> list[str]:
         own = [self.path] if self.path else []
-        return own + (_files_in(self.drop_in) if self.drop_in else [])
+        return own + (files_in(self.drop_in) if self.drop_in else [])
 
 
 def _listed(names: list[str]) -> str:
@@ -263,16 +264,3 @@ def _uid(user: str) -> int | None:
         return pwd.getpwnam(user).pw_uid
     except KeyError:
         return None
-
-
-def _files_in(folder: str) -> list[str]:
-    """The `*.toml` of a directory that aren't hidden; one that can't be listed is an error, not an empty one, and so is
-    one that others may write to."""
-    try:
-        check_own(folder, os.stat(folder), "directory of targets")
-        names = os.listdir(folder)
-    except OSError as error:
-        missing = "no such directory; make it, or leave drop_in out"
-        why = missing if isinstance(error, FileNotFoundError) else f"can't be listed: {error.strerror}"
-        raise ConfigError(f"{folder}: {why}") from None
-    return [os.path.join(folder, name) for name in sorted(names) if re.fullmatch(r"[^.].*\.toml", name)]
