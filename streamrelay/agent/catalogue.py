@@ -170,6 +170,8 @@ class Catalogue:
     entries: Mapping[str, Entry] = field(factory=dict)
     changed: Callable[[], None] = lambda: None
     """Called when there is a new list."""
+    settings_read: Callable[[Mapping[str, Any]], None] = lambda settings: None
+    """Called with what else stands in the agent's own file when files were read again."""
     launcher: Launcher | None = None
     """The process that starts commands as other users, if there is one."""
     may_change_users: bool = False
@@ -230,6 +232,9 @@ class Catalogue:
     def _read_again(self) -> None:
         log.info("targets read again: {count}", count=len(self.entries))
         self.tell_own()
+        own = self.files.known.files.get(self.path)
+        if own is not None and own.content is not None:
+            self.settings_read(own.content.settings)
         self.changed()
 
     def find(self, name: str) -> Target:

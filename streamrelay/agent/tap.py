@@ -34,6 +34,7 @@ def makeService(options: Options) -> MultiService:
         config = options.config(AgentConfig)
         catalogue = Catalogue(options["config"] or "", config.drop_in, may_change_users=os.geteuid() == 0)
         catalogue.load()
+        catalogue.settings_read = options.started(config, "targets").compare
         catalogue.files.apart = in_thread(clock)
         Launching(catalogue, config.max_streams, clock).setServiceParent(service)
         agent = Agent(config, catalogue, clock)

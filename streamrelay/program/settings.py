@@ -6,7 +6,7 @@ it; the others have a docstring. Options are made from `declared`, and the manua
 
 import codecs
 import tomllib
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar, get_args, get_origin
 
@@ -90,10 +90,14 @@ def declared(kind: type[Struct]) -> Iterator[Setting]:
 
 def load(kind: type[Kind], path: str | None, overrides: dict[str, Any]) -> Kind:
     """Settings from a TOML file with the command line's on top, or raise `ConfigError`."""
-    settings = read_toml(path) if path else {}
+    return convert(kind, read_toml(path) if path else {}, overrides, path)
+
+
+def convert(kind: type[Kind], table: Mapping[str, Any], overrides: Mapping[str, Any], path: str | None) -> Kind:
+    """Settings from a file's table with the command line's on top, or raise `ConfigError`."""
     where = f"{path}: " if path else ""
     try:
-        return msgspec.convert({**settings, **overrides}, type=kind, strict=True)
+        return msgspec.convert({**table, **overrides}, type=kind, strict=True)
     except msgspec.ValidationError as error:
         raise ConfigError(where + _plainly(str(error), kind)) from None
 

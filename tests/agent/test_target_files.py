@@ -3,7 +3,6 @@
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -166,10 +165,8 @@ class Turns(Case):
         reactor = FakeReactor()
         got: list[object] = []
         in_thread(reactor)(_thread, got.append)
-        while not reactor.from_threads:
-            time.sleep(0)
         self.assertEqual(got, [])
-        reactor.from_threads.pop()()
+        reactor.hear_thread()
         self.assertEqual(got, ["targets"])
 
 
