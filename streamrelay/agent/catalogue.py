@@ -8,6 +8,7 @@ import os
 import pwd
 from collections.abc import Callable, Mapping
 from functools import reduce
+from itertools import islice
 from operator import or_
 from typing import Any, Final
 
@@ -28,8 +29,9 @@ from streamrelay.errors import ConfigError, TargetError
 from streamrelay.files import check_roots, read_own
 from streamrelay.logs import Logger
 from streamrelay.program.settings import parse_toml, read_toml, unquoted
+from streamrelay.protocol.limits import MOST_TARGETS
 from streamrelay.protocol.names import is_target
-from streamrelay.protocol.summons import Refusal, TargetInfo
+from streamrelay.protocol.summons import HostAnswer, Refusal, TargetInfo
 
 log = Logger()
 
@@ -214,7 +216,8 @@ class Catalogue:
         return any(entry.settings.runs_as for entry in self.entries.values())
 
     def tell_own(self) -> None:
-        """Say which targets run programs as our own user, so that whoever may open them can do what we can."""
+        """Say which targets run programs as our own user, so that whoever may open them can do what we can, and what
+        else of the targets one should know."""
         runs = {name: entry.settings.runs_as for name, entry in self.entries.items() if entry.settings.runs}
         uids = {user: _uid(user) if user else os.geteuid() for user in set(runs.values())}
         own = [name for name, user in runs.items() if uids[user] == os.geteuid()]
@@ -225,6 +228,12 @@ class Catalogue:
             )
         if unknown := [name for name, user in runs.items() if uids[user] is None]:
             log.warn("the users of {targets} are unknown on this host; these can't be opened", targets=_listed(unknown))
+        if len(self.entries) > MOST_TARGETS:
+            log.warn(
+                "lists show {most} of the {count} targets; the others can be opened by their names",
+                most=MOST_TARGETS,
+                count=len(self.entries),
+            )
 
     def _take(self, found: Read[Entry]) -> None:
         self.entries = found.targets
@@ -251,9 +260,13 @@ class Catalogue:
         raise TargetError(Refusal.NO_SUCH_TARGET, "no such target on this host")
 
     def infos(self) -> tuple[TargetInfo, ...]:
-        return tuple(
-            TargetInfo(entry.name, entry.settings.kind, entry.settings.viewer) for entry in self.entries.values()
-        )
+        """The targets as lists show them, the first `MOST_TARGETS`."""
+        shown = islice(self.entries.values(), MOST_TARGETS)
+        return tuple(TargetInfo(entry.name, entry.settings.kind, entry.settings.viewer) for entry in shown)
+
+    def listed(self) -> HostAnswer:
+        """The list of the targets as the bus is told it, and whether it is whole."""
+        return HostAnswer(self.infos(), complete=len(self.entries) <= MOST_TARGETS)
 
     def _paths(self) -> list[str]:
         own = [self.path] if self.path else []

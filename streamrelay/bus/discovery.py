@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from attrs import define
+from msgspec import structs
 
 from streamrelay.bus.connection import Message
 from streamrelay.protocol import codec
@@ -44,7 +45,7 @@ class Discovery:
     """The agent's version as Python has it: 1.2.3 or 1.2.3.dev0."""
     started: str
     """Time at which the agent started: RFC 3339 in UTC, with microseconds."""
-    targets: Make
+    targets: Callable[[], HostAnswer]
     streams: Make
     agent: Callable[[], str] = lambda: ""
     """Maker of this agent's own name among those of its host; empty while it stops."""
@@ -64,7 +65,7 @@ class Discovery:
 
     def _tell_targets(self, message: Message) -> None:
         """Platforms that send a `HostQuestion` get a `HostAnswer`; older ones, which send nothing, the targets."""
-        make = partial(self._host, message.data) if message.data else self.targets
+        make: Make = partial(self._host, message.data) if message.data else lambda: self.targets().targets
         self._tell(make, f".{subject_part(self.host)}", message)
 
     def _host(self, data: bytes) -> HostAnswer:
@@ -72,7 +73,8 @@ class Discovery:
             question = codec.decode(data, HostQuestion)
         except ValueError:  # of a platform that is newer than we
             question = HostQuestion()
-        return HostAnswer(tuple(self.targets()) if question.targets else (), self.version, self.agent())
+        found = self.targets() if question.targets else HostAnswer(())
+        return structs.replace(found, version=self.version, agent=self.agent())
 
     # -- ADR-32 ----------------------------------------------------------------------------------------------
 
@@ -89,13 +91,14 @@ class Discovery:
         return {**self._answer("stats"), "started": self.started, "endpoints": [endpoint]}
 
     def _answer(self, kind: str) -> dict[str, Any]:
-        targets = codec.encode(self.targets()).decode()
+        found = self.targets()
+        cut = {} if found.complete else {"complete": "false"}
         return {
             "type": f"io.nats.micro.v1.{kind}_response",
             "name": SERVICE,
             "id": subject_part(self.host),  # tools ask $SRV.INFO.streamagent.ID
             "version": semantic(self.version),
-            "metadata": {"host": self.host, "targets": targets},
+            "metadata": {"host": self.host, "targets": codec.encode(found.targets).decode(), **cut},
         }
 
     def _endpoint(self) -> dict[str, Any]:

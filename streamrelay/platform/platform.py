@@ -287,4 +287,5 @@ class Platform:
 
 def _host(name: str, told: HostAnswer | tuple[TargetInfo, ...]) -> HostInfo:
     answer = told if isinstance(told, HostAnswer) else HostAnswer(told)
-    return HostInfo(name, answer.targets[:MOST_TARGETS], answer.version)
+    complete = answer.complete and len(answer.targets) <= MOST_TARGETS
+    return HostInfo(name, answer.targets[:MOST_TARGETS], answer.version, complete)

@@ -16,6 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamrelay.agent.catalogue import Catalogue, Entry, read_entry, read_targets
 from streamrelay.errors import ConfigError, TargetError
 from streamrelay.protocol.summons import Refusal, Terms
+from tests.documented import MOST_TARGETS
 from tests.examples import examples
 from tests.fakes.files import folder
 from tests.fakes.logs import Heard
@@ -239,6 +240,24 @@ class Files(SynchronousTestCase):
         path.chmod(0o644)
         self.assertTrue(self.changes())
         self.assertEqual(self.names(), ["ssh", "db"])
+
+    def test_very_many(self) -> None:
+        """Of more targets than are listed the first ones are told, with the word that there are more, and the log says
+        so at each reading; all can be opened."""
+        self.write(self.drop_in / "b.toml", "t0")
+        with (self.drop_in / "b.toml").open("a") as file:
+            for number in range(1, MOST_TARGETS - 1):
+                file.write(f'[targets.t{number}]\nkind = "log"\npath = "/x"\n')
+        self.catalogue.load()
+        self.assertEqual((len(self.catalogue.listed().targets), self.catalogue.listed().complete), (MOST_TARGETS, True))
+        heard = Heard(self)
+        self.write(self.drop_in / "c.toml", "last")
+        self.assertTrue(self.changes())
+        self.assertEqual(
+            (len(self.catalogue.listed().targets), self.catalogue.listed().complete), (MOST_TARGETS, False)
+        )
+        self.assertIn(f"lists show {MOST_TARGETS} of the {MOST_TARGETS + 1} targets", heard.lines[-1])
+        self.assertEqual(self.catalogue.find("last").kind, "tcp")
 
     def test_default_deny(self) -> None:
         """What isn't in the list is no target, and without a list nothing is."""

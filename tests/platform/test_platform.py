@@ -295,13 +295,21 @@ class Asking(Case):
         self.assertEqual(awaited(work()), [(1, 1), (1, 1), (1, 2), (1, 2), (1, 3), (1, 3), (0, 4), (1, 5)])
 
     def test_lying_hosts(self) -> None:
-        """A host whose targets have names that none can have isn't listed; of one with very many, some are."""
+        """A host whose targets have names that none can have isn't listed; of very many, some are, as is told."""
         lies = ("<img src=x>", "a\u202eb", "a b", "", "x" * 1025)
         many = [{"name": f"t{number}", "kind": "tcp"} for number in range(MOST_TARGETS + 1)]
         self.bus.gathered = [("liar", json.dumps([{"name": name, "kind": "tcp"}]).encode()) for name in lies]
         self.bus.gathered += [("liar", b'[{"name":"a","kind":"<b>"}]'), ("many", json.dumps(many).encode())]
         [host] = awaited(self.platform.hosts())
-        self.assertEqual((host.host, len(host.targets)), ("many", MOST_TARGETS))
+        self.assertEqual((host.host, len(host.targets), host.complete), ("many", MOST_TARGETS, False))
+
+    def test_cut(self) -> None:
+        """A host that has more targets than it tells is listed so; one of just as many as can be told isn't."""
+        most = [{"name": f"t{number}", "kind": "tcp"} for number in range(MOST_TARGETS)]
+        self.bus.gathered = [("a", codec.encode(most)), ("b", codec.encode({"targets": most}))]
+        self.bus.gathered += [("c", codec.encode({"targets": most, "complete": False}))]
+        told = {host.host: host.complete for host in awaited(self.platform.hosts())}
+        self.assertEqual(told, {"a": True, "b": True, "c": False})
 
     def test_dots(self) -> None:
         """A host with dots in its name is summoned, listed and believed under that name alone."""

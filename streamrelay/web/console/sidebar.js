@@ -77,10 +77,12 @@ export class Sidebar {
     const items = element('ul', {});
     const away = element('span', { class: 'tag', hidden: true }, 'no answer');
     const summary = element('summary', {}, icon('down'), icon('host'), element('span', { class: 'name' }, host), away);
-    const details = element('details', { open: (this.#hosts.list?.length ?? 0) <= MANY }, summary, items);
+    const cut = element('p', { class: 'cut', hidden: true }, 'There are more targets. A link opens each by its name.');
+    const details = element('details', { open: (this.#hosts.list?.length ?? 0) <= MANY }, summary, items, cut);
     const shown = new Map();
-    const update = ({ targets, away: gone, version }) => {
+    const update = ({ targets, away: gone, version, complete }) => {
       away.hidden = !gone;
+      cut.hidden = complete !== false;
       summary.title = version ? `streamrelay ${version}` : '';
       keepInStep(
         items,
