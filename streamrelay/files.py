@@ -77,15 +77,19 @@ class Watched:
             self.news()
 
     def _complain(self, error: Exception) -> None:
-        text = _reason(error)
+        text = reason(error)
         if text != self._told:
             self._told = text
-            log.error(
-                "can't read {what} again: {error}; what was read before stays in force", what=self.what, error=text
-            )
+            complain(self.what, text)
 
 
-def _reason(error: Exception) -> str:
+def complain(what: str, text: str) -> None:
+    """Log why files, whose content has this name, weren't read again."""
+    log.error("can't read {what} again: {error}; what was read before stays in force", what=what, error=text)
+
+
+def reason(error: Exception) -> str:
+    """Return the words for a fault of a file, whoever has found it."""
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
     return str(error) if isinstance(error, ConfigError) else f"{type(error).__name__}: {error}"

@@ -23,7 +23,7 @@ from streamrelay.errors import ConfigError
 
 EXIT: Final = """exit status:
    0  the stream ended in order, and standard output took every byte (or, with a pty, the command's own status)
-   1  the stream broke off, standard output couldn't take all of it, or not all hosts answered
+   1  the stream broke off, standard output couldn't take all of it, or a list isn't whole
    2  the command line or a file is wrong
    3  the host is offline or busy, or the platform has no connection to NATS
    4  not allowed, no such target, or too many bad keys

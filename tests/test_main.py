@@ -104,8 +104,8 @@ class Lines(Case):
 
     def test_bad_host(self) -> None:
         """A host that can't be is a usage error before anything is asked."""
-        self.assertEqual(self.run_command("connect", "a.b", "x", "--platform", "http://localhost"), 2)
-        self.assertIn("'a.b'", self.err.getvalue())
+        self.assertEqual(self.run_command("connect", "a..b", "x", "--platform", "http://localhost"), 2)
+        self.assertIn("'a..b'", self.err.getvalue())
 
     def test_no_short_options(self) -> None:
         """No option can be cut short, so `--key KEY` isn't taken for `--key-file`."""

@@ -108,9 +108,9 @@ def _ask(catalogue: Catalogue, entry: Entry, asked: str) -> None:
     finally:
         assert time.process_time() - began < 0.5, "a name takes too long"
     assert is_target(asked)
-    found = entry.pattern.fullmatch(asked)
-    assert found, asked
-    parts = found.groupdict()
+    found = entry.pattern.fullmatch(asked) if entry.pattern else None
+    assert found or (entry.pattern is None and asked == entry.name), asked
+    parts = found.groupdict() if found else {}
     assert _PLACE.sub(lambda match: parts[match[1]], entry.name) == asked
     for place, text in parts.items():
         _check_part(entry.settings.parts[place], text)

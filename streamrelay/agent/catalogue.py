@@ -6,9 +6,9 @@ full and is filled into the settings; whatever isn't matched exactly is no targe
 
 import os
 import pwd
-import re
 from collections.abc import Callable, Mapping
 from functools import reduce
+from itertools import islice
 from operator import or_
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ import msgspec
 import re2
 from attrs import define, field
 
+from streamrelay.agent.target_files import Content, Read, TargetFiles, files_in
 from streamrelay.agent.targets.container.container import Container
 from streamrelay.agent.targets.journal.journal import Journal
 from streamrelay.agent.targets.kind import PART, Kind, Launcher, Target
@@ -25,16 +26,19 @@ from streamrelay.agent.targets.sockets.tcp import Tcp
 from streamrelay.agent.targets.sockets.unix import Unix
 from streamrelay.agent.targets.terminal.pty import Pty, own_user
 from streamrelay.errors import ConfigError, TargetError
-from streamrelay.files import Watched, check_own, check_roots, read_own
+from streamrelay.files import check_roots, read_own
 from streamrelay.logs import Logger
-from streamrelay.program.settings import parse_toml, read_toml
+from streamrelay.program.settings import parse_toml, read_toml, unquoted
+from streamrelay.protocol.limits import MOST_TARGETS
 from streamrelay.protocol.names import is_target
-from streamrelay.protocol.summons import Refusal, TargetInfo
+from streamrelay.protocol.summons import HostAnswer, Refusal, TargetInfo
 
 log = Logger()
 
 KINDS: tuple[type[Kind], ...] = (Tcp, Unix, Log, Pty, Qemu, Container, Journal)
 """All kinds of targets. A new one takes its place here."""
+
+_SETTINGS: Final = frozenset(name for kind in KINDS for name in kind.__struct_fields__)
 
 NAMED: Final = 10
 """Targets that a line of the log names at most."""
@@ -50,17 +54,20 @@ class Entry:
     name: str
     settings: Kind
     pattern: Any
-    """Compiled by RE2, which takes linear time whatever the expression and the name: one who asks can't stall us."""
+    """Compiled by RE2, which takes linear time whatever the expression and the name: one who asks can't stall us. None
+    of a name without parts."""
 
     def match(self, name: str) -> Kind | None:
         """The target of this name with its parts filled in."""
+        if self.pattern is None:
+            return self.settings if name == self.name else None
         match = self.pattern.fullmatch(name)
         if match is None:
             return None
         parts = match.groupdict()
         if any(step in (".", "..") for part in parts.values() for step in part.split("/")):
             return None
-        return fill(self.settings, parts) if parts else self.settings
+        return fill(self.settings, parts)
 
 
 def read_entry(name: str, table: object) -> Entry:
@@ -80,7 +87,7 @@ def read_entry(name: str, table: object) -> Entry:
     settings = settings.bounded()
     if not wanted:
         settings.check()
-    return Entry(name, settings, _pattern(name, settings.parts))
+    return Entry(name, settings, _pattern(name, settings.parts) if wanted else None)
 
 
 def _pattern(name: str, parts: Mapping[str, str]) -> Any:
@@ -140,7 +147,8 @@ def read_targets(tables: Mapping[str, Any], where: str) -> dict[str, Entry]:
         try:
             entries[name] = read_entry(name, table)
         except (ValueError, msgspec.ValidationError) as error:
-            raise ConfigError(f"{where}: targets.{name!r}: {error}") from None
+            hint = unquoted(name, table, "kind", _SETTINGS)
+            raise ConfigError(f"{where}: targets.{name!r}: {error}{hint}") from None
     return entries
 
 
@@ -154,45 +162,42 @@ def _table(value: object, path: str) -> dict[str, Any]:
 class Catalogue:
     """The targets of this host, read again when their files have changed.
 
-    A file that has become wrong changes nothing: what was read before stays in force, and the log says so.
+    A file that has become wrong changes nothing: what was read of it before stays in force, and the log says so.
     """
 
     path: str = ""
     """The agent's own TOML file."""
     drop_in: str = ""
     """A directory with more."""
-    entries: dict[str, Entry] = field(factory=dict)
+    entries: Mapping[str, Entry] = field(factory=dict)
     changed: Callable[[], None] = lambda: None
     """Called when there is a new list."""
+    settings_read: Callable[[Mapping[str, Any]], None] = lambda settings: None
+    """Called with what else stands in the agent's own file when files were read again."""
     launcher: Launcher | None = None
     """The process that starts commands as other users, if there is one."""
     may_change_users: bool = False
     """True if there is, or will be, a launcher: then targets can name users, in files that root alone may write."""
     check_file: Callable[[str, str], None] = check_roots
     """What such a file must pass, with the reason."""
-    files: Watched = field(init=False)
+    files: TargetFiles[Entry] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.files = Watched("the targets", self._paths, self._read, self._read_again)
+        self.files = TargetFiles(self._paths, self._read, self._take, self._read_again, self.path)
 
     def load(self) -> None:
-        """Read all files, or raise `ConfigError`."""
+        """Read all files, or raise `ConfigError` if the agent's own one, or the directory of the others, is wrong."""
         self.files.load()
 
-    def _read(self) -> None:
-        entries: dict[str, Entry] = {}
-        for path in self._paths():
-            own = path == self.path
-            table = read_toml(path) if own else parse_toml(path, read_own(path, "targets"))
-            if not own and (extra := set(table) - {"targets"}):
-                raise ConfigError(f"{path}: {min(extra)}: only [targets] may be in a drop-in file")
-            found = read_targets(_table(table.get("targets", {}), path), path)
-            if twice := set(found) & set(entries):
-                raise ConfigError(f"{path}: targets.{min(twice)!r} is in another file already")
-            for entry in found.values():
-                self._check_user(entry, path)
-            entries |= found
-        self.entries = entries
+    def _read(self, path: str) -> Content[Entry]:
+        own = path == self.path
+        table = read_toml(path) if own else parse_toml(path, read_own(path, "targets"))
+        targets = read_targets(_table(table.pop("targets", {}), path), path)
+        if not own and table:
+            raise ConfigError(f"{path}: {min(table)}: only [targets] may be in a drop-in file")
+        for entry in targets.values():
+            self._check_user(entry, path)
+        return Content(targets, table)
 
     def _check_user(self, entry: Entry, path: str) -> None:
         """Raise `ConfigError` if a target names a user that we can't become, or not because of this file."""
@@ -211,7 +216,8 @@ class Catalogue:
         return any(entry.settings.runs_as for entry in self.entries.values())
 
     def tell_own(self) -> None:
-        """Say which targets run programs as our own user, so that whoever may open them can do what we can."""
+        """Say which targets run programs as our own user, so that whoever may open them can do what we can, and what
+        else of the targets one should know."""
         runs = {name: entry.settings.runs_as for name, entry in self.entries.items() if entry.settings.runs}
         uids = {user: _uid(user) if user else os.geteuid() for user in set(runs.values())}
         own = [name for name, user in runs.items() if uids[user] == os.geteuid()]
@@ -222,10 +228,22 @@ class Catalogue:
             )
         if unknown := [name for name, user in runs.items() if uids[user] is None]:
             log.warn("the users of {targets} are unknown on this host; these can't be opened", targets=_listed(unknown))
+        if len(self.entries) > MOST_TARGETS:
+            log.warn(
+                "lists show {most} of the {count} targets; the others can be opened by their names",
+                most=MOST_TARGETS,
+                count=len(self.entries),
+            )
+
+    def _take(self, found: Read[Entry]) -> None:
+        self.entries = found.targets
 
     def _read_again(self) -> None:
         log.info("targets read again: {count}", count=len(self.entries))
         self.tell_own()
+        own = self.files.known.files.get(self.path)
+        if own is not None and own.content is not None:
+            self.settings_read(own.content.settings)
         self.changed()
 
     def find(self, name: str) -> Target:
@@ -242,13 +260,17 @@ class Catalogue:
         raise TargetError(Refusal.NO_SUCH_TARGET, "no such target on this host")
 
     def infos(self) -> tuple[TargetInfo, ...]:
-        return tuple(
-            TargetInfo(entry.name, entry.settings.kind, entry.settings.viewer) for entry in self.entries.values()
-        )
+        """The targets as lists show them, the first `MOST_TARGETS`."""
+        shown = islice(self.entries.values(), MOST_TARGETS)
+        return tuple(TargetInfo(entry.name, entry.settings.kind, entry.settings.viewer) for entry in shown)
+
+    def listed(self) -> HostAnswer:
+        """The list of the targets as the bus is told it, and whether it is whole."""
+        return HostAnswer(self.infos(), complete=len(self.entries) <= MOST_TARGETS)
 
     def _paths(self) -> list[str]:
         own = [self.path] if self.path else []
-        return own + (_files_in(self.drop_in) if self.drop_in else [])
+        return own + (files_in(self.drop_in) if self.drop_in else [])
 
 
 def _listed(names: list[str]) -> str:
@@ -260,16 +282,3 @@ def _uid(user: str) -> int | None:
         return pwd.getpwnam(user).pw_uid
     except KeyError:
         return None
-
-
-def _files_in(folder: str) -> list[str]:
-    """The `*.toml` of a directory that aren't hidden; one that can't be listed is an error, not an empty one, and so is
-    one that others may write to."""
-    try:
-        check_own(folder, os.stat(folder), "directory of targets")
-        names = os.listdir(folder)
-    except OSError as error:
-        missing = "no such directory; make it, or leave drop_in out"
-        why = missing if isinstance(error, FileNotFoundError) else f"can't be listed: {error.strerror}"
-        raise ConfigError(f"{folder}: {why}") from None
-    return [os.path.join(folder, name) for name in sorted(names) if re.fullmatch(r"[^.].*\.toml", name)]

@@ -9,13 +9,13 @@ from streamrelay.program.settings import Option
 from streamrelay.program.shared_settings import NatsCertificate, NatsCreds, NatsHandshakeFirst, NatsNkey, NatsUrls
 from streamrelay.program.validation import check_relay
 from streamrelay.protocol.limits import Limits
-from streamrelay.protocol.names import Host
+from streamrelay.protocol.names import HOST_WORDS, is_host
 
 
 class AgentConfig(Limits, frozen=True, forbid_unknown_fields=True):
     """Settings of ``twistd streamagent``, but for its targets; its limits count whatever summonses say."""
 
-    host: Annotated[Host, Option("The name under which the platform knows this host")]
+    host: Annotated[str, Option("The name under which the platform knows this host")]
     nats: NatsUrls = ("nats://127.0.0.1:4222",)
     nats_creds: NatsCreds = ""
     nats_nkey: NatsNkey = ""
@@ -49,6 +49,8 @@ class AgentConfig(Limits, frozen=True, forbid_unknown_fields=True):
     drop_in: Annotated[str, Option("A directory whose *.toml files hold more targets")] = ""
 
     def __post_init__(self) -> None:
+        if not is_host(self.host):
+            raise ValueError(f"host {self.host!r}: expected {HOST_WORDS}")
         if self.tokens == "signed" and not self.platform_key:
             raise ValueError(
                 "signed summonses need --platform-key FILE, the platform's public key; or use --tokens opaque"

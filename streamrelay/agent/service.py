@@ -63,7 +63,7 @@ class Agent(Service):
         self.bus.listen(end_subject(config.host), self._told_to_end)
         started = datetime.fromtimestamp(self.now(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         self.namesakes = Namesakes(self.reactor, config.host, started, self._read_agents)
-        told = (self.catalogue.infos, self.streams.infos, lambda: self.namesakes.own)
+        told = (self.catalogue.listed, self.streams.infos, lambda: self.namesakes.own)
         Discovery(self.bus, config.host, __version__, started, *told).listen()
 
     def startService(self) -> None:
@@ -96,7 +96,7 @@ class Agent(Service):
     # -- discovery and events --------------------------------------------------------------------------------
 
     def _up(self) -> None:
-        self._publish("up", {"targets": self.catalogue.infos()})
+        self._publish("up", self.catalogue.listed())
 
     def _publish(self, kind: str, event: object) -> None:
         self.bus.publish(event_subject(self.config.host, kind), codec.encode(event))

@@ -6,6 +6,7 @@ import secrets
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +20,8 @@ log = Logger()
 
 SECRET_SIZE: Final = 32
 """Bytes of a secret."""
+LONGEST_NAME: Final = 255
+"""Bytes of a file's name, as many as Linux takes (NAME_MAX)."""
 
 
 def take_up(named: str, host: str, clock: Any, now: Callable[[], float]) -> Memory:
@@ -30,7 +33,7 @@ def take_up(named: str, host: str, clock: Any, now: Callable[[], float]) -> Memo
     try:
         state = find_state(named)
         Seal.secret = own_secret(state / "places.key")
-        return Followed(str(state / f"followed.{host}"), now)
+        return Followed(str(state / _followed(host)), now)
     except OSError as error:
         where = f"{error.filename or named}: " if error.filename or named else ""
         log.warn(
@@ -39,6 +42,12 @@ def take_up(named: str, host: str, clock: Any, now: Callable[[], float]) -> Memo
             why=f"{where}{error.strerror}",
         )
         return NothingKept(clock, now)
+
+
+def _followed(host: str) -> str:
+    """Return the name of the file of a host's summonses; one that no file can have is made shorter, by its digest."""
+    name = f"followed.{host}"
+    return name if len(name) <= LONGEST_NAME else f"followed.{blake2b(host.encode(), digest_size=32).hexdigest()}"
 
 
 def find_state(named: str) -> Path:

@@ -10,6 +10,7 @@ from streamrelay.agent.catalogue import Catalogue
 from streamrelay.agent.config import AgentConfig
 from streamrelay.agent.launcher.service import Launching
 from streamrelay.agent.service import Agent
+from streamrelay.agent.target_files import in_thread
 from streamrelay.program.options import ConfigOptions, one_line
 from streamrelay.program.service import Looped
 
@@ -33,6 +34,8 @@ def makeService(options: Options) -> MultiService:
         config = options.config(AgentConfig)
         catalogue = Catalogue(options["config"] or "", config.drop_in, may_change_users=os.geteuid() == 0)
         catalogue.load()
+        catalogue.settings_read = options.started(config, "targets").compare
+        catalogue.files.apart = in_thread(clock)
         Launching(catalogue, config.max_streams, clock).setServiceParent(service)
         agent = Agent(config, catalogue, clock)
         agent.setServiceParent(service)

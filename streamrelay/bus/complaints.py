@@ -69,6 +69,12 @@ class Complaints:
         self._told.clear()
         self._missed.clear()
 
+    def tell_too_long(self, subject: str, size: int) -> None:
+        """Say that a message is longer than the server takes, whatever its subject is only once."""
+        if ("", "max_payload") not in self._told:
+            self._told.add(("", "max_payload"))
+            log.error("not sent on {subject}: {size} bytes, over NATS' max_payload", subject=subject, size=size)
+
     def hear(self, error: Exception, url: str) -> None:
         text = words(error, self.handshake_first)
         if (url, text) in self._told:

@@ -185,6 +185,8 @@ class Bus:
     async def _publish(self, subject: str, data: bytes) -> None:
         try:
             await self._standing().publish(subject, data)
+        except nats_errors.MaxPayloadError:
+            self._complaints.tell_too_long(subject, len(data))
         except (BusError, nats_errors.Error) as error:
             log.debug("not published on {subject}: {error}", subject=subject, error=error)
 

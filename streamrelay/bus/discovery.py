@@ -10,10 +10,11 @@ from functools import partial
 from typing import Any, Protocol
 
 from attrs import define
+from msgspec import structs
 
 from streamrelay.bus.connection import Message
 from streamrelay.protocol import codec
-from streamrelay.protocol.subjects import ALL_STREAMS, ALL_TARGETS, SERVICE, streams_subject
+from streamrelay.protocol.subjects import ALL_STREAMS, ALL_TARGETS, SERVICE, streams_subject, subject_part
 from streamrelay.protocol.summons import HostAnswer, HostQuestion
 
 Make = Callable[[], Any]
@@ -30,7 +31,7 @@ class Wire(Protocol):
 
 def discovery_subjects(host: str) -> list[str]:
     """Return the subjects on which NATS' service discovery asks a host, or all of them (ADR-32)."""
-    asked = ("", f".{SERVICE}", f".{SERVICE}.{host}")
+    asked = ("", f".{SERVICE}", f".{SERVICE}.{subject_part(host)}")
     return [f"$SRV.{verb}{whom}" for verb in ("PING", "INFO", "STATS") for whom in asked]
 
 
@@ -44,7 +45,7 @@ class Discovery:
     """The agent's version as Python has it: 1.2.3 or 1.2.3.dev0."""
     started: str
     """Time at which the agent started: RFC 3339 in UTC, with microseconds."""
-    targets: Make
+    targets: Callable[[], HostAnswer]
     streams: Make
     agent: Callable[[], str] = lambda: ""
     """Maker of this agent's own name among those of its host; empty while it stops."""
@@ -52,7 +53,7 @@ class Discovery:
     def listen(self) -> None:
         """Subscribe to all questions; to be called before the bus is started."""
         self.bus.listen(ALL_TARGETS, self._tell_targets)
-        self.bus.listen(ALL_STREAMS, partial(self._tell, self.streams, f".{self.host}"))
+        self.bus.listen(ALL_STREAMS, partial(self._tell, self.streams, f".{subject_part(self.host)}"))
         self.bus.listen(streams_subject(self.host), partial(self._tell, self.streams, ""))
         makes = {"PING": self._ping, "INFO": self._about, "STATS": self._stats}
         for subject in discovery_subjects(self.host):
@@ -64,15 +65,16 @@ class Discovery:
 
     def _tell_targets(self, message: Message) -> None:
         """Platforms that send a `HostQuestion` get a `HostAnswer`; older ones, which send nothing, the targets."""
-        make = partial(self._host, message.data) if message.data else self.targets
-        self._tell(make, f".{self.host}", message)
+        make: Make = partial(self._host, message.data) if message.data else lambda: self.targets().targets
+        self._tell(make, f".{subject_part(self.host)}", message)
 
     def _host(self, data: bytes) -> HostAnswer:
         try:
             question = codec.decode(data, HostQuestion)
         except ValueError:  # of a platform that is newer than we
             question = HostQuestion()
-        return HostAnswer(tuple(self.targets()) if question.targets else (), self.version, self.agent())
+        found = self.targets() if question.targets else HostAnswer(())
+        return structs.replace(found, version=self.version, agent=self.agent())
 
     # -- ADR-32 ----------------------------------------------------------------------------------------------
 
@@ -89,13 +91,14 @@ class Discovery:
         return {**self._answer("stats"), "started": self.started, "endpoints": [endpoint]}
 
     def _answer(self, kind: str) -> dict[str, Any]:
-        targets = codec.encode(self.targets()).decode()
+        found = self.targets()
+        cut = {} if found.complete else {"complete": "false"}
         return {
             "type": f"io.nats.micro.v1.{kind}_response",
             "name": SERVICE,
-            "id": self.host,
+            "id": subject_part(self.host),  # tools ask $SRV.INFO.streamagent.ID
             "version": semantic(self.version),
-            "metadata": {"host": self.host, "targets": targets},
+            "metadata": {"host": self.host, "targets": codec.encode(found.targets).decode(), **cut},
         }
 
     def _endpoint(self) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from streamrelay.protocol.subjects import (
     event_subject,
     open_subject,
     streams_subject,
+    subject_part,
 )
 
 Role = Literal["platform", "audit", "host"]
@@ -53,7 +54,7 @@ class BusUser(Struct, frozen=True):
             return [open_subject("*"), end_subject("*"), ALL_TARGETS, ALL_STREAMS]
         if self.role == "audit":
             return discovery_subjects("*")
-        return [event_subject(self.name, "*"), f"{PLATFORM_INBOX}.*.{self.name}"]
+        return [event_subject(self.name, "*"), f"{PLATFORM_INBOX}.*.{subject_part(self.name)}"]
 
     @property
     def subscribe(self) -> list[str]:

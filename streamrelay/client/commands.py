@@ -12,7 +12,7 @@ from typing import Any, Final
 from streamrelay.errors import ConfigError, printable
 from streamrelay.protocol import codec
 from streamrelay.protocol.close import EXPLAIN, CloseCode
-from streamrelay.protocol.names import is_host, is_loopback
+from streamrelay.protocol.names import HOST_WORDS, is_host, is_loopback
 
 BROKE, USAGE, OFFLINE, DENIED, TARGET, UNREACHED = 1, 2, 3, 4, 5, 6
 SIGNALLED: Final = 128
@@ -69,7 +69,7 @@ def run_hosts(arguments: argparse.Namespace) -> int:
 
 def run_connect(arguments: argparse.Namespace) -> int:
     if not is_host(arguments.host):
-        raise ConfigError(f"{arguments.host!r} is not a valid host name (1 to 64 of A-Za-z0-9_-)")
+        raise ConfigError(f"{arguments.host!r} is not a valid host name ({HOST_WORDS})")
     return _run(arguments, _listen if arguments.listen else _connect)
 
 
@@ -179,15 +179,19 @@ async def _hosts(arguments: argparse.Namespace, reactor: Any) -> int:
     listing = await _api(arguments, reactor).hosts()
     if not listing.complete:
         say("not all hosts answered; this may not be the whole list")
+    cut = [host.host for host in listing.hosts if not host.complete]
+    for name in cut:
+        say(f"{name} has more targets than are listed; they can be opened by their names")
+    status = 0 if listing.complete and not cut else BROKE
     if arguments.json:
         tell(codec.encode(listing).decode())
-        return 0 if listing.complete else BROKE
+        return status
     if not listing.hosts:
         say("no host is up with a target that this key may open")
     for host in listing.hosts:
         for target in host.targets:
             tell("\t".join(map(printable, (host.host, target.name, target.kind))))
-    return 0 if listing.complete else BROKE
+    return status
 
 
 def _dialler(arguments: argparse.Namespace, reactor: Any) -> Any:

@@ -23,7 +23,7 @@ from streamrelay.bus.settings import check_bus
 from streamrelay.errors import ConfigError
 from streamrelay.files import write_new
 from streamrelay.platform.config import PlatformConfig
-from streamrelay.protocol.names import is_host, is_loopback
+from streamrelay.protocol.names import HOST_WORDS, is_host, is_loopback
 from streamrelay.protocol.tokens import Signer
 
 AUDIT_SEED: Final = "audit.nkey"
@@ -156,7 +156,7 @@ def add(users: Users, hosts: Path, host: str, enrolled: Enrolment) -> list[str]:
     `ConfigError` if the host is there already, or anything can't be written; then its folder is gone again.
     """
     if not is_host(host):
-        raise ConfigError(f"{host!r} is not a valid host name (1 to 64 of A-Za-z0-9_-)")
+        raise ConfigError(f"{host!r} is not a valid host name ({HOST_WORDS})")
     with users.alone() as known:
         if any(user.name == host for user in known):
             raise ConfigError(f"{users.path}: there is a host {host} already")

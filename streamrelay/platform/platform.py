@@ -17,7 +17,15 @@ from streamrelay.platform.shared_answer import Shared
 from streamrelay.protocol import codec, tokens
 from streamrelay.protocol.limits import CLOCK_SKEW, CONNECT_TIME, MOST_TARGETS, SUMMONS_LIFE, Limits
 from streamrelay.protocol.names import is_host, is_target
-from streamrelay.protocol.subjects import ALL_STREAMS, ALL_TARGETS, PLATFORM_INBOX, end_subject, open_subject
+from streamrelay.protocol.subjects import (
+    ALL_STREAMS,
+    ALL_TARGETS,
+    PLATFORM_INBOX,
+    end_subject,
+    host_of,
+    open_subject,
+    subject_part,
+)
 from streamrelay.protocol.summons import (
     HOST_QUESTION,
     LOOKED_AT,
@@ -267,9 +275,10 @@ class Platform:
             raise Refused(503, "the platform has no connection to NATS", code="bus_down") from None
         found: Listing[tuple[str, Any]] = Listing()
         found.complete = gathered.complete
-        for host, answer in (*gathered.answers, *gathered.further):
+        for part, answer in (*gathered.answers, *gathered.further):
+            host = host_of(part)
             try:
-                if is_host(host):
+                if is_host(host) and subject_part(host) == part:
                     found.append((host, codec.decode(answer, kind)))
             except ValueError:
                 continue
@@ -278,4 +287,5 @@ class Platform:
 
 def _host(name: str, told: HostAnswer | tuple[TargetInfo, ...]) -> HostInfo:
     answer = told if isinstance(told, HostAnswer) else HostAnswer(told)
-    return HostInfo(name, answer.targets[:MOST_TARGETS], answer.version)
+    complete = answer.complete and len(answer.targets) <= MOST_TARGETS
+    return HostInfo(name, answer.targets[:MOST_TARGETS], answer.version, complete)

@@ -110,7 +110,9 @@ def makeService(options: Options) -> MultiService:
         authenticator = make_gate(config, clock)
         ports = Ports(config, site(platform, authenticator, clock, config.viewers, room), clock)
         ports.setServiceParent(service)
-        service.watch(*ports.files, authenticator.ring.files, platform.bus.files)
+        started = options.started(config)
+        started.load()
+        service.watch(*ports.files, authenticator.ring.files, platform.bus.files, started.files)
         if authenticator.issuer is not None and isinstance(authenticator.issuer.keys, FileKeys):
             service.watch(authenticator.issuer.keys.files)
     return service

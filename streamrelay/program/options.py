@@ -14,6 +14,7 @@ from streamrelay.program.pidfile import clear_stale
 from streamrelay.program.reach import warn_of_reach
 from streamrelay.program.reactor import install_reactor
 from streamrelay.program.settings import Setting, declared, load
+from streamrelay.program.started_settings import StartedSettings
 
 Kind = TypeVar("Kind", bound=Struct)
 
@@ -72,6 +73,10 @@ class ConfigOptions(usage.Options):
     def config(self, kind: type[Kind]) -> Kind:
         """The settings, or `ConfigError`."""
         return load(kind, self["config"], self.overrides())
+
+    def started(self, settings: Struct, *followed: str) -> StartedSettings:
+        """The settings as they were read, to be compared with the file; of those `followed` others see to changes."""
+        return StartedSettings(settings, self["config"] or "", self.overrides(), followed)
 
 
 def _option(setting: Setting) -> Callable[..., None]:

@@ -26,6 +26,12 @@ DAY: Final = 86400.0
 """Seconds between two looks whether certificates are about to expire."""
 
 
+class Refreshed(Protocol):
+    """Files that are read again when they have changed."""
+
+    def refresh(self, force: bool = False) -> None: ...
+
+
 class Looped(MultiService):
     """The services of one program, whose loop is asyncio's current one from their start on."""
 
@@ -33,11 +39,11 @@ class Looped(MultiService):
         super().__init__()
         self._reactor = reactor
         self._start = Start((options and options.parent) or {})
-        self._watched: list[Watched] = []
+        self._watched: list[Refreshed] = []
         self._looks = LoopingCall(steadily(self._look))
         self._looks.clock = reactor
 
-    def watch(self, *files: Watched) -> None:
+    def watch(self, *files: Refreshed) -> None:
         """Look at these files every `LOOK` seconds from the start on, and read all of them at SIGHUP."""
         self._watched += files
 

@@ -4,10 +4,11 @@ A setting that may stand on the command line, too, has an `Option` in its annota
 it; the others have a docstring. Options are made from `declared`, and the manual is held to it by a test.
 """
 
+import codecs
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Final, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import NODEFAULT, Struct, structs
@@ -15,6 +16,9 @@ from msgspec import NODEFAULT, Struct, structs
 from streamrelay.errors import ConfigError
 
 Kind = TypeVar("Kind", bound=Struct)
+
+DEEPEST: Final = 32
+"""Dots of a name that may lack its quotes; a file may nest tables without end."""
 
 
 class Option(Struct, frozen=True):
@@ -86,10 +90,14 @@ def declared(kind: type[Struct]) -> Iterator[Setting]:
 
 def load(kind: type[Kind], path: str | None, overrides: dict[str, Any]) -> Kind:
     """Settings from a TOML file with the command line's on top, or raise `ConfigError`."""
-    settings = read_toml(path) if path else {}
+    return convert(kind, read_toml(path) if path else {}, overrides, path)
+
+
+def convert(kind: type[Kind], table: Mapping[str, Any], overrides: Mapping[str, Any], path: str | None) -> Kind:
+    """Settings from a file's table with the command line's on top, or raise `ConfigError`."""
     where = f"{path}: " if path else ""
     try:
-        return msgspec.convert({**settings, **overrides}, type=kind, strict=True)
+        return msgspec.convert({**table, **overrides}, type=kind, strict=True)
     except msgspec.ValidationError as error:
         raise ConfigError(where + _plainly(str(error), kind)) from None
 
@@ -106,9 +114,26 @@ def read_toml(path: str) -> dict[str, Any]:
 def parse_toml(path: str, content: bytes) -> dict[str, Any]:
     """The content of a TOML file as a table, or raise `ConfigError`."""
     try:
-        return tomllib.loads(content.decode("utf-8"))
+        return tomllib.loads(content.decode("utf-8-sig"))  # an editor on Windows may have put a mark in front
     except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, a number or a nesting without end
-        raise ConfigError(f"{path}: not TOML: {error}") from None
+        wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        raise ConfigError(f"{path}: not TOML: {'it is UTF-16; save it as UTF-8' if wide else error}") from None
+
+
+def unquoted(name: str, table: object, wanted: str, settings: Container[str] = ()) -> str:
+    """Return advice where a table of this name holds others in place of settings, as its name has dots and no quotes.
+
+    `wanted` is a setting that each has, `settings` are those that may be tables themselves.
+    """
+    if not isinstance(table, dict) or name.count(".") > DEEPEST:
+        return ""
+    for more, inner in table.items():
+        if isinstance(inner, dict) and (wanted not in table or more not in settings):
+            whole = f"{name}.{more}"
+            found = unquoted(whole, inner, wanted, settings)
+            if found or wanted in inner:
+                return found or f'; a name with a dot needs quotes: "{whole}"'
+    return ""
 
 
 def _plainly(text: str, kind: type[Struct]) -> str:

@@ -9,12 +9,16 @@ from msgspec import Meta
 PREFIX: Final = "srk_"
 """Prefix of a user's key, by which scanners find leaked ones."""
 
-HOST = r"[A-Za-z0-9_-]{1,64}"
+HOST = r"[A-Za-z0-9_-]{1,64}(?:\.[A-Za-z0-9_-]{1,64})*"
+HOST_WORDS: Final = "1 to 253 of A-Za-z0-9_-, with single dots between, and at most 64 in a row"
+"""A host's name, for whoever has given another one."""
+LONGEST_HOST: Final = 253
+"""Characters of a host's name, as many as the DNS has room for (RFC 1035 §2.3.4)."""
 TARGET = r"[A-Za-z0-9_.:@+-]{1,128}(?:/[A-Za-z0-9_.:@+-]{1,128}){0,7}"
 OPAQUE = r"[A-Za-z0-9_-]{22,256}"
 JWT = r"[A-Za-z0-9_-]{1,2048}\.[A-Za-z0-9_-]{1,4096}\.[A-Za-z0-9_-]{1,128}"
 
-Host = Annotated[str, Meta(pattern=f"^{HOST}\\Z")]
+Host = Annotated[str, Meta(pattern=f"^{HOST}\\Z", max_length=LONGEST_HOST)]
 Target = Annotated[str, Meta(pattern=f"^{TARGET}\\Z", max_length=256)]
 Stream = Annotated[str, Meta(pattern=f"^{OPAQUE}\\Z")]
 Url = Annotated[str, Meta(pattern=r"^wss?://[!-?A-~]{1,500}\Z")]  # no user@, as logs show it
@@ -28,7 +32,7 @@ Version = Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9.+!_-]*\Z")]
 
 
 def is_host(name: str) -> bool:
-    return re.fullmatch(HOST, name) is not None
+    return len(name) <= LONGEST_HOST and re.fullmatch(HOST, name) is not None
 
 
 def is_opaque(token: str) -> bool:

@@ -3,26 +3,36 @@
 from typing import Final
 
 
+def subject_part(host: str) -> str:
+    """Return a host's name as one part of a subject: colons, which no name has, for the dots, which would part it."""
+    return host.replace(".", ":")
+
+
+def host_of(part: str) -> str:
+    """Return the host whose name is this part of a subject."""
+    return part.replace(":", ".")
+
+
 def open_subject(host: str) -> str:
-    return f"streamrelay.v1.host.{host}.open"
+    return f"streamrelay.v1.host.{subject_part(host)}.open"
 
 
 def end_subject(host: str) -> str:
-    return f"streamrelay.v1.host.{host}.end"
+    return f"streamrelay.v1.host.{subject_part(host)}.end"
 
 
 def streams_subject(host: str) -> str:
-    return f"streamrelay.v1.host.{host}.streams"
+    return f"streamrelay.v1.host.{subject_part(host)}.streams"
 
 
 def event_subject(host: str, kind: str) -> str:
-    return f"streamrelay.v1.event.{host}.{kind}"
+    return f"streamrelay.v1.event.{subject_part(host)}.{kind}"
 
 
 ALL_TARGETS: Final = "streamrelay.v1.hosts.targets"
 ALL_STREAMS: Final = "streamrelay.v1.hosts.streams"
 """Subjects on which all agents are asked at once; each answers under its own name (protocol.rst, "Discovery")."""
 SERVICE: Final = "streamagent"
-"""The name of all agents in NATS' own service discovery; a host's name is its id there."""
+"""The name of all agents in NATS' own service discovery; a host's name is its id there, as a part of a subject."""
 PLATFORM_INBOX: Final = "_INBOX_platform"
 """Prefix of every subject on which a platform hears answers; no host may listen there."""

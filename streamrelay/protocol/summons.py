@@ -124,6 +124,8 @@ class HostAnswer(Struct, frozen=True, omit_defaults=True):
     version: Version = ""
     agent: Agent = ""
     """The agent that answers; empty if it is too old to say so, or stops."""
+    complete: bool = True
+    """False if the host has more targets than these."""
 
 
 class Agents(Struct, frozen=True):
@@ -141,6 +143,8 @@ class HostInfo(Struct, frozen=True):
     targets: tuple[TargetInfo, ...]
     version: Version = ""
     """The agent's version; empty if that is too old to say so."""
+    complete: bool = True
+    """False if the host has more targets than are listed."""
 
 
 class StreamInfo(Struct, frozen=True):

@@ -35,6 +35,8 @@ def makeService(options: Options) -> MultiService:
         factory = LegFactory(clock, relay, Heartbeat(clock))
         ports = Ports(config, factory, clock, config.agent_ca)
         ports.setServiceParent(service)
-        service.watch(*ports.files)
+        started = options.started(config)
+        started.load()
+        service.watch(*ports.files, started.files)
     gc.freeze()  # what was loaded stays: it needn't be looked at again at every collection
     return service

@@ -1,6 +1,9 @@
 """catalogue.py: a host's own list, and nothing beside it."""
 
+import os
 import time
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +13,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.agent.catalogue import Catalogue, Entry, read_entry
+from streamrelay.agent.catalogue import Catalogue, Entry, read_entry, read_targets
 from streamrelay.errors import ConfigError, TargetError
 from streamrelay.protocol.summons import Refusal, Terms
+from tests.documented import MOST_TARGETS
 from tests.examples import examples
 from tests.fakes.files import folder
 from tests.fakes.logs import Heard
@@ -192,7 +196,8 @@ class Files(SynchronousTestCase):
 
     def test_leftovers(self) -> None:
         """Hidden files, and what editors leave beside a file, are no settings."""
-        for name in (".hidden.toml", ".b.toml.swp", ".#b.toml", "b.toml~", "b.toml.bak", "#b.toml#", ".toml"):
+        hidden = (".hidden.toml", ".#b.toml", "._b.toml", ".toml")
+        for name in (*hidden, ".b.toml.swp", "b.toml~", "b.toml.bak", "#b.toml#"):
             self.write(self.drop_in / name, "left")
         self.catalogue.load()
         self.assertEqual(self.names(), ["ssh"])
@@ -208,11 +213,16 @@ class Files(SynchronousTestCase):
             for mode in modes:
                 heard, good = Heard(self), wrong.stat().st_mode
                 wrong.chmod(mode)
-                error = self.assertRaises(ConfigError, Catalogue("", str(self.drop_in)).load)
-                self.assertIn(f"run: chmod go-w {wrong}", str(error))
                 for _ in range(3):
                     self.assertFalse(self.changes())
                 self.assertEqual(len(heard.events), 1)
+                started = Catalogue("", str(self.drop_in))
+                if wrong == self.drop_in:
+                    error = self.assertRaises(ConfigError, started.load)
+                    self.assertIn(f"run: chmod go-w {wrong}", str(error))
+                else:
+                    started.load()
+                self.assertEqual(started.entries, {})
                 self.assertIn(f"{wrong}: others may write to this", heard.text)
                 self.assertIn(f"run: chmod go-w {wrong}", heard.text)
                 wrong.chmod(good)
@@ -230,6 +240,24 @@ class Files(SynchronousTestCase):
         path.chmod(0o644)
         self.assertTrue(self.changes())
         self.assertEqual(self.names(), ["ssh", "db"])
+
+    def test_very_many(self) -> None:
+        """Of more targets than are listed the first ones are told, with the word that there are more, and the log says
+        so at each reading; all can be opened."""
+        self.write(self.drop_in / "b.toml", "t0")
+        with (self.drop_in / "b.toml").open("a") as file:
+            for number in range(1, MOST_TARGETS - 1):
+                file.write(f'[targets.t{number}]\nkind = "log"\npath = "/x"\n')
+        self.catalogue.load()
+        self.assertEqual((len(self.catalogue.listed().targets), self.catalogue.listed().complete), (MOST_TARGETS, True))
+        heard = Heard(self)
+        self.write(self.drop_in / "c.toml", "last")
+        self.assertTrue(self.changes())
+        self.assertEqual(
+            (len(self.catalogue.listed().targets), self.catalogue.listed().complete), (MOST_TARGETS, False)
+        )
+        self.assertIn(f"lists show {MOST_TARGETS} of the {MOST_TARGETS + 1} targets", heard.lines[-1])
+        self.assertEqual(self.catalogue.find("last").kind, "tcp")
 
     def test_default_deny(self) -> None:
         """What isn't in the list is no target, and without a list nothing is."""
@@ -256,17 +284,102 @@ class Files(SynchronousTestCase):
         self.assertEqual(self.catalogue.find("other").kind, "log")
 
     def test_twice(self) -> None:
-        """A name that stands in two files is an error that names both the file and the target."""
-        self.write(self.drop_in / "b.toml", "ssh")
-        error = str(self.assertRaises(ConfigError, self.catalogue.load))
-        self.assertIn("b.toml", error)
-        self.assertIn("ssh", error)
+        """Of a name that stands in two files the first one counts; the target and both files are told, once, and what
+        else is in them counts. When the first one has gone the other counts."""
+        self.write(self.drop_in / "a.toml", "db")
+        self.write(self.drop_in / "b.toml", "ssh", 'kind = "log"\npath = "/x"\n[targets.db]\nkind = "log"\npath = "/x"')
+        with (self.drop_in / "b.toml").open("a") as file:
+            file.write('[targets.more]\nkind = "log"\npath = "/x"\n')
+        heard = Heard(self)
+        self.catalogue.load()
+        self.assertEqual(self.names(), ["ssh", "db", "more"])
+        self.assertEqual([self.catalogue.find(name).kind for name in self.names()], ["tcp", "tcp", "log"])
+        [line] = heard.lines
+        self.assertIn(f"{self.drop_in}/b.toml: targets.'ssh' is in another file already, {self.path}", line)
+        self.assertFalse(self.changes())
+        (self.drop_in / "a.toml").unlink()
+        self.assertTrue(self.changes())
+        self.assertEqual([self.catalogue.find(name).kind for name in ("ssh", "db")], ["tcp", "log"])
+        self.assertEqual(len(heard.lines), 2)
 
-    def test_only_targets(self) -> None:
-        """A dropped-in file holds targets and nothing else."""
-        (self.drop_in / "b.toml").write_text('host = "other"\n')
-        (self.drop_in / "b.toml").chmod(0o644)
-        self.assertIn("host", str(self.assertRaises(ConfigError, self.catalogue.load)))
+    def broken(self) -> Iterator[Path]:
+        """The path of a dropped-in file that is wrong in one way after the other."""
+        path = self.drop_in / "b.toml"
+        for text in (
+            "[targets",
+            'host = "other"\n',
+            "[targets.x]\n",
+            '[targets.web.log]\nkind = "log"\npath = "/x"\n',
+            '[targets.x]\nkind = "pty"\ncommand = ["sh"]\nuser = "nobody"\n',
+        ):
+            path.write_text(text)
+            path.chmod(0o644)
+            yield path
+        path.write_bytes(b"\xff\xfe\0")
+        yield path
+        self.write(path, "x")
+        path.chmod(0o664)
+        yield path
+        path.unlink()
+        path.symlink_to("nowhere")
+        yield path
+        path.unlink()
+        path.mkdir()
+        yield path
+        path.rmdir()
+        os.mkfifo(path, 0o644)
+        yield path
+
+    def test_broken_alone(self) -> None:
+        """A dropped-in file that is wrong, whatever it is, keeps only its own targets back: the others count at a
+        start, new ones are taken up, and so is that file once it is mended. One line says so."""
+        other, later = self.drop_in / "a.toml", self.drop_in / "c.toml"
+        self.write(other, "other")
+        for path in self.broken():
+            heard = Heard(self)
+            self.catalogue = Catalogue(str(self.path), str(self.drop_in))
+            self.catalogue.load()
+            self.assertFalse(self.changes())
+            self.assertEqual(self.names(), ["ssh", "other"])
+            self.write(later, "later")
+            self.assertTrue(self.changes())
+            self.assertEqual(self.names(), ["ssh", "other", "later"])
+            later.unlink()
+            self.assertTrue(self.changes())
+            self.assertEqual([line for line in heard.lines if "again" not in line], heard.lines[:1])
+            self.assertIn(f"kept back, while other targets count: {path}: ", heard.lines[0])
+        path.unlink()
+        self.write(path, "mended")
+        self.assertTrue(self.changes())
+        self.assertEqual(self.names(), ["ssh", "other", "mended"])
+
+    def test_broken_later(self) -> None:
+        """Of a dropped-in file that becomes wrong what was read before stays in force, and one line says so."""
+        other = self.drop_in / "a.toml"
+        self.write(other, "other")
+        self.write(self.drop_in / "b.toml", "old")
+        self.catalogue.load()
+        for path in self.broken():
+            heard = Heard(self)
+            self.write(other, f"other{path.lstat().st_mtime_ns}")
+            self.assertTrue(self.changes())
+            self.assertFalse(self.changes())
+            self.assertEqual((len(self.names()), self.names()[-1]), (3, "old"))
+            told = [line for line in heard.lines if str(path) in line]
+            self.assertEqual(len(told), 1, heard.lines)
+            self.assertIn(f"can't read the targets again: {path}: ", told[0])
+        path.unlink()
+        self.assertTrue(self.changes())
+        self.assertEqual(len(self.names()), 2)
+
+    def test_launchers(self) -> None:
+        """The launcher, which glances at the files, has a new list, and nobody to tell of it."""
+        self.catalogue.load()
+        self.write(self.drop_in / "b.toml", "db")
+        told: list[None] = []
+        self.catalogue.changed = lambda: told.append(None)
+        self.catalogue.files.glance()
+        self.assertEqual((self.names(), told), (["ssh", "db"], []))
 
     def test_long_sockets(self) -> None:
         """A path that no unix socket can have is refused when it is read, by its setting, length and limit; one that
@@ -331,6 +444,30 @@ class OddFiles(SynchronousTestCase):
         for text in ("targets = 1\n", 'targets = ["x"]\n', 'targets = "x"\n'):
             path.write_text(text)
             self.assertRaises(ConfigError, Catalogue(str(path)).load)
+
+    def test_unquoted(self) -> None:
+        """A name with a dot and without quotes is told as that, with the name; what is no such name isn't."""
+        log = 'kind = "log"\npath = "/x"\n'
+        for text, name in (
+            (f"[targets.web.log]\n{log}", "web.log"),
+            (f"[targets.web]\n{log}[targets.web.log]\n{log}", "web.log"),
+            (f"[targets.a.b.parts]\n{log}", "a.b.parts"),
+            (f'[targets."a.b".c]\n{log}', "a.b.c"),
+            (f'[targets.web]\npath = "/x"\n[targets.web.parts]\n{log}', "web.parts"),
+        ):
+            error = self.assertRaises(ConfigError, read_targets, tomllib.loads(text)["targets"], "agent.toml")
+            self.assertIn(f'; a name with a dot needs quotes: "{name}"', str(error))
+            self.assertTrue(str(error).startswith("agent.toml: targets."), error)
+        for text in (
+            '[targets.web]\npath = "/x"\n',
+            f"[targets.web]\n{log}more = {{ a = 1 }}\n",
+            f'[targets.web]\n{log}[targets.web.parts]\nkind = "x"\n',
+            "[targets.a.b.c.d]\n",
+            f"[targets{'.a' * 5000}]\n{log}",
+            "[targets]\nweb = 1\n",
+        ):
+            error = self.assertRaises(ConfigError, read_targets, tomllib.loads(text)["targets"], "agent.toml")
+            self.assertNotIn("quotes", str(error))
 
     def test_group_that_did_not_take_part(self) -> None:
         """A named group within a part's expression is refused, or matches without an error."""

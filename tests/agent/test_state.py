@@ -24,6 +24,7 @@ class Kept(SynchronousTestCase):
         self.patch(Seal, "secret", Seal.secret)
         self.patch(os, "environ", {})
         self.heard = Heard(self)
+        self.host = "web-1"
         self.memory: Memory = NothingKept(Clock(), lambda: 1000.0)
         self.addCleanup(lambda: self.memory.close())
 
@@ -33,7 +34,7 @@ class Kept(SynchronousTestCase):
         self.memory.close()
         self.memory = NothingKept(Clock(), lambda: 1000.0)
         named = str(self.state) if named is None else named
-        self.memory = take_up(named, "web-1", Clock(), lambda: 1000.0)
+        self.memory = take_up(named, self.host, Clock(), lambda: 1000.0)
 
     def holds(self, sealed: str) -> bool:
         return unseal(sealed, "log") == "1.2"
@@ -82,6 +83,16 @@ class Kept(SynchronousTestCase):
         self.start("")
         self.assertIsNotNone(self.memory.refusal(summons("l" * 22, 1020.0, 990.0)))
         self.assertIsNone(self.memory.refusal(summons("l" * 22, 1036.0, 1006.0)))
+
+    def test_long_names(self) -> None:
+        """Hosts with names as long as can be keep what they have followed, each its own."""
+        for host in ("a.b", f"{'x' * 60}." * 4 + "y" * 9, f"{'x' * 60}." * 4 + "z" * 9):
+            self.host = host
+            self.start()
+            self.assertIsNone(self.memory.refusal(summons("j" * 22, 1020.0, 990.0)))
+            self.start()
+            self.assertIsNotNone(self.memory.refusal(summons("j" * 22, 1020.0, 990.0)))
+        self.assertEqual(self.heard.events, [])
 
     def test_none(self) -> None:
         """Without a directory, or in one where nothing can be made, a place is good until the agent ends, and the log

@@ -21,6 +21,11 @@ class Standing:
 
     is_connected = True
 
+    async def publish(self, subject: str, data: bytes) -> None:
+        """Take a message, unless it is longer than the server lets through."""
+        if len(data) > 100:
+            raise nats_errors.MaxPayloadError
+
 
 class Messages(SynchronousTestCase):
     """What came on a subject."""
@@ -47,6 +52,20 @@ class Messages(SynchronousTestCase):
             ("_INBOXx>.a", False),
         ):
             self.assertEqual(Message(b"", reply).wants_answer, wanted, reply)
+
+
+class TooLong(SynchronousTestCase):
+    """A message that the server wouldn't let through."""
+
+    def test_told(self) -> None:
+        """An answer that is longer than NATS takes isn't dropped without a word, and many are one."""
+        bus, heard = Bus(("nats://127.0.0.1:1",), "test"), Heard(self)
+        client: Any = Standing()
+        bus._client = client
+        for size in (100, 101, 102):
+            awaited(bus._publish("_INBOX.a.web-1", b"x" * size))
+        [line] = heard.lines
+        self.assertEqual(line, "not sent on _INBOX.a.web-1: 101 bytes, over NATS' max_payload")
 
 
 class Disconnected(SynchronousTestCase):

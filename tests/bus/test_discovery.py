@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamrelay.bus.connection import Message
 from streamrelay.bus.discovery import Discovery
 from streamrelay.protocol.subjects import ALL_STREAMS, ALL_TARGETS
-from streamrelay.protocol.summons import HOST_QUESTION, WHO_QUESTION, StreamInfo, TargetInfo
+from streamrelay.protocol.summons import HOST_QUESTION, WHO_QUESTION, HostAnswer, StreamInfo, TargetInfo
 from tests.fakes.bus import FakeBus
 
 TARGETS = (TargetInfo("log", "log"),)
@@ -21,7 +21,7 @@ class Answers(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.bus, self.agent = FakeBus(), "vm-a"
-        told = (lambda: TARGETS, lambda: STREAMS, lambda: self.agent)
+        told = (lambda: HostAnswer(TARGETS), lambda: STREAMS, lambda: self.agent)
         Discovery(self.bus, "web-1", "1.2.3.dev0", "2026-01-01T00:00:00.000000Z", *told).listen()
 
     def ask(self, subject: str, reply: str = "_INBOX.a", question: bytes = b"") -> list[tuple[str, Any]]:
@@ -51,6 +51,28 @@ class Answers(SynchronousTestCase):
         self.assertEqual((where, told), ("_INBOX.a.web-1", {"version": "1.2.3.dev0", "targets": [], "agent": "vm-a"}))
         self.agent = ""
         self.assertNotIn("agent", self.ask(ALL_TARGETS, question=WHO_QUESTION)[0][1])
+
+    def test_cut(self) -> None:
+        """A list of targets that isn't whole says so to platforms and to tools."""
+        self.bus = FakeBus()
+        Discovery(self.bus, "h", "1.2.3", "", lambda: HostAnswer(TARGETS, complete=False), lambda: STREAMS).listen()
+        [(_, told)] = self.ask(ALL_TARGETS, question=HOST_QUESTION)
+        self.assertEqual((told["complete"], told["version"], len(told["targets"])), (False, "1.2.3", 1))
+        [(_, told)] = self.ask("$SRV.INFO")
+        self.assertEqual(told["metadata"]["complete"], "false")
+
+    def test_dots(self) -> None:
+        """A host with dots in its name answers by one part of a subject, and tools know it by that and by its name."""
+        self.bus = FakeBus()
+        Discovery(self.bus, "web-1.example.com", "1.2.3", "", lambda: HostAnswer(TARGETS), lambda: STREAMS).listen()
+        for subject in (ALL_TARGETS, ALL_STREAMS):
+            [(where, _)] = self.ask(subject)
+            self.assertEqual(where, "_INBOX.a.web-1:example:com")
+        [(_, told)] = self.ask("$SRV.PING")
+        self.assertEqual((told["id"], told["metadata"]["host"]), ("web-1:example:com", "web-1.example.com"))
+        [(_, stats)] = self.ask(f"$SRV.STATS.streamagent.{told['id']}")
+        [(where, _)] = self.ask(stats["endpoints"][0]["subject"])
+        self.assertEqual(where, "_INBOX.a")
 
     def test_own(self) -> None:
         """What this host alone is asked is answered where the asker listens."""

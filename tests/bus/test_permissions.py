@@ -1,5 +1,7 @@
 """permissions.py: who may do what on the bus, as nats-server reads it."""
 
+from itertools import combinations
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.bus import credentials
@@ -16,7 +18,8 @@ class Files(SynchronousTestCase):
 
     def test_round(self) -> None:
         """Every user comes back by role, name and key."""
-        users = [user("platform"), user("audit"), user("host", "web-1"), user("host", "platform"), user("host", "_-")]
+        hosts = ("web-1", "platform", "_-", "a.b")
+        users = [user("platform"), user("audit"), *(user("host", name) for name in hosts)]
         self.assertEqual(parse(render(users)), users)
         self.assertEqual(parse(render([])), [])
 
@@ -29,7 +32,7 @@ class Files(SynchronousTestCase):
             whole.replace("    # host web-1\n", stranger + "    # host web-1\n"),
             whole.replace("# platform", "# somebody"),
             whole.replace('nkey: "U', 'nkey: "X'),
-            whole.replace("# host web-1", "# host web.1"),
+            whole.replace("# host web-1", "# host web 1"),
         ):
             self.assertNotEqual(changed, whole)
             self.assertRaises(ConfigError, parse, changed)
@@ -45,6 +48,17 @@ class Subjects(SynchronousTestCase):
         for subject in host.subscribe:
             self.assertNotRegex(subject, r"[*>]")
             self.assertTrue("web-1" in subject or subject.startswith(("streamrelay.v1.hosts.", "$SRV.")), subject)
+
+    def test_like_names(self) -> None:
+        """Hosts whose names are alike but for dots and case share nothing but what all agents are asked."""
+        names = ("a", "a.b", "a_b", "a-b", "b", "A.b", "a.B", "a.b.c", "a.open", "open", "streams.a")
+        lists = [{*user("host", name).publish, *user("host", name).subscribe} for name in names]
+        shared = set.intersection(*lists)
+        self.assertEqual(len(shared), 8)
+        for one, other in combinations(lists, 2):
+            self.assertEqual(one & other, shared)
+        for subject in set.union(*lists) - shared:
+            self.assertEqual(len(subject.split(".")), {"st": 5, "_I": 3, "$S": 4}[subject[:2]], subject)
 
     def test_platform(self) -> None:
         """A host that is called platform isn't one."""

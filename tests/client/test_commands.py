@@ -63,11 +63,11 @@ class Lines(CommandCase):
 class Listing(CommandCase):
     """What ``streamrelay hosts`` prints."""
 
-    def hosts(self, complete: bool, *options: str) -> tuple[int, str, str]:
+    def hosts(self, complete: bool, *options: str, cut: bool = False) -> tuple[int, str, str]:
         """The exit status, what is printed, and what is said about it."""
 
         async def hosts() -> HostList:
-            return HostList((HostInfo("web-1", (TargetInfo("log", "log"),), "1.2.3"),), complete)
+            return HostList((HostInfo("web-1", (TargetInfo("log", "log"),), "1.2.3", not cut),), complete)
 
         out, said = io.StringIO(), io.StringIO()
         self.patch(commands, "_api", lambda *_: SimpleNamespace(hosts=hosts))
@@ -91,6 +91,14 @@ class Listing(CommandCase):
             status, out, said = self.hosts(False, *options)
             self.assertEqual((status, "web-1" in out, "not all hosts answered" in said), (1, True, True))
         self.assertIs(json.loads(out)["complete"], False)
+
+    def test_cut(self) -> None:
+        """A host of which not all targets are listed is named, and the list isn't a success."""
+        for options in ((), ("--json",)):
+            status, out, said = self.hosts(True, *options, cut=True)
+            self.assertEqual((status, "log" in out), (1, True))
+            self.assertIn("web-1 has more targets than are listed; they can be opened by their names", said)
+        self.assertIs(json.loads(out)["hosts"][0]["complete"], False)
 
 
 class Keys(CommandCase):

@@ -3,6 +3,7 @@
 import asyncio
 import selectors
 import sys
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -63,6 +64,15 @@ class FakeReactor(MemoryReactorClock, asyncioreactor.AsyncioSelectorReactor):  #
 
     def callFromThread(self, *arguments: Any, **named: Any) -> None:  # Twisted's own are not of one mind on names
         self.from_threads.append(lambda: arguments[0](*arguments[1:], **named))
+
+    def hear_thread(self) -> None:
+        """Wait until a thread has something to say, and call that."""
+        for _ in range(60_000):
+            if self.from_threads:
+                self.from_threads.pop(0)()
+                return
+            time.sleep(0.001)
+        raise AssertionError("no thread has said anything")
 
 
 @implementer(IHostnameResolver, IHostResolution)

@@ -97,6 +97,18 @@ class Adding(Case):
         self.assertEqual(catalogue.entries, {})
         self.assertNotIn("secret", "".join(item.read_text() for item in self.folder().iterdir()))
 
+    def test_dots(self) -> None:
+        """A host may be named by its domain name; what isn't one is refused in words, and a like one is another."""
+        for name in ("web-1.example.com", "web-1", "WEB-1.example.com", ".".join(["x" * 62] * 4)):
+            self.assertEqual(self.host("add", name), 0)
+            self.assertEqual(load(AgentConfig, str(self.folder(name) / "agent.toml"), {}).host, name)
+        self.assertIn("is a host web-1.example.com already", self.refused("add", "web-1.example.com"))
+        for name in ("web-1.", ".", "..", ".web", "web..1", "web-1:example", "x." * 127, "../web"):
+            self.assertIn("is not a valid host name (1 to 253 of A-Za-z0-9_-, with", self.refused("add", name))
+        self.assertEqual(self.host("remove", "web-1.example.com"), 0)
+        self.assertEqual(sorted(self.known())[:3], ["WEB-1.example.com", "audit", "platform"])
+        self.assertIn("web-1", self.known())
+
     def test_example(self) -> None:
         """The targets that stand there as a comment are some, once the marks are gone, and the shell has a user."""
         self.host("add", "web-1")
@@ -170,7 +182,7 @@ class Adding(Case):
 
     def test_refused(self) -> None:
         """A name that can't be or is taken, a folder that is there, and settings that don't do change nothing."""
-        for name in ("a.b", "*", ">", "", "../x", "x" * 65, "a b", "a\n"):
+        for name in ("a..b", "*", ">", "", "../x", "x" * 65, "a b", "a\n"):
             self.refused("add", name)
         self.assertFalse((self.where / "hosts").exists())
         self.host("add", "web-1")

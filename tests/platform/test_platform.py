@@ -167,7 +167,8 @@ class Opening(Case):
 
     def test_impossible_names(self) -> None:
         """A host or target that can't be is refused with 404, and nothing is asked on the bus."""
-        for host, target in (("a.b", "x"), ("*", "x"), (">", "x"), ("", "x"), ("a", ""), ("a", "../x y"), ("a\n", "x")):
+        hosts = [(host, "x") for host in ("a..b", "a:b", "a.", "*", ">", "", "a\n")]
+        for host, target in (*hosts, ("a", ""), ("a", "../x y")):
             self.assertEqual(self.refused(self.platform.open("u", host, target)).status, 404)
         self.assertEqual(self.bus.asked, [])
 
@@ -294,13 +295,35 @@ class Asking(Case):
         self.assertEqual(awaited(work()), [(1, 1), (1, 1), (1, 2), (1, 2), (1, 3), (1, 3), (0, 4), (1, 5)])
 
     def test_lying_hosts(self) -> None:
-        """A host whose targets have names that none can have isn't listed; of one with very many, some are."""
+        """A host whose targets have names that none can have isn't listed; of very many, some are, as is told."""
         lies = ("<img src=x>", "a\u202eb", "a b", "", "x" * 1025)
         many = [{"name": f"t{number}", "kind": "tcp"} for number in range(MOST_TARGETS + 1)]
         self.bus.gathered = [("liar", json.dumps([{"name": name, "kind": "tcp"}]).encode()) for name in lies]
         self.bus.gathered += [("liar", b'[{"name":"a","kind":"<b>"}]'), ("many", json.dumps(many).encode())]
         [host] = awaited(self.platform.hosts())
-        self.assertEqual((host.host, len(host.targets)), ("many", MOST_TARGETS))
+        self.assertEqual((host.host, len(host.targets), host.complete), ("many", MOST_TARGETS, False))
+
+    def test_cut(self) -> None:
+        """A host that has more targets than it tells is listed so; one of just as many as can be told isn't."""
+        most = [{"name": f"t{number}", "kind": "tcp"} for number in range(MOST_TARGETS)]
+        self.bus.gathered = [("a", codec.encode(most)), ("b", codec.encode({"targets": most}))]
+        self.bus.gathered += [("c", codec.encode({"targets": most, "complete": False}))]
+        told = {host.host: host.complete for host in awaited(self.platform.hosts())}
+        self.assertEqual(told, {"a": True, "b": True, "c": False})
+
+    def test_dots(self) -> None:
+        """A host with dots in its name is summoned, listed and believed under that name alone."""
+        told = {"stream": "s" * 22, "target": "t", "user": "u", "seconds": 1, "up": 1, "down": 2}
+        others = [{**told, "host": host} for host in ("a", "a:b", "a_b", "b")]
+        self.bus.gathered = [("a:b", codec.encode([*others, {**told, "host": "a.b"}])), ("a", codec.encode([]))]
+        self.assertEqual([info.host for info in awaited(self.platform.streams())], ["a.b"])
+        self.bus.gathered = [(part, b"[]") for part in ("a:b", "a_b", "a", ":", "a:", ":a", "a::b", "x" * 65)]
+        self.assertEqual([info.host for info in awaited(self.platform.hosts())], ["a", "a.b", "a_b"])
+        self.bus.answers.append(codec.encode(Answer(ready=True, kind="log", viewer="log")))
+        awaited(self.platform.open("alice", "a.b", "log"))
+        subject, data = self.bus.asked[-1]
+        self.assertEqual(subject, "streamrelay.v1.host.a:b.open")
+        Verifier.load([self.public], "a.b").claims(data.decode(), "summons")
 
     def test_streams(self) -> None:
         """Live streams are listed, the oldest first, and no host tells of another's; nonsense is left out."""

@@ -41,6 +41,16 @@ class Files(SynchronousTestCase):
         self.assertIn("patients", error)
         self.assertIn("patience", error.replace("patients", ""))
 
+    def test_hosts(self) -> None:
+        """A name that no host can have is refused in words, by its setting."""
+        self.assertEqual(
+            self.load('host = "web-1.example.com"\nplatform_key = ["k"]\n', AgentConfig).host[:6], "web-1."
+        )
+        for name in ("", "web-1.", "a..b", "a b", "a:b"):
+            text = f'host = "{name}"\nplatform_key = ["k"]\n'
+            error = str(self.assertRaises(ConfigError, self.load, text, AgentConfig))
+            self.assertIn(f"{self.path}: host {name!r}: expected 1 to 253 of A-Za-z0-9_-, with single dots", error)
+
     def test_broken(self) -> None:
         """A file that is missing, no TOML or not UTF-8 is refused by its name."""
         self.path.write_bytes(b"\xff")
@@ -49,6 +59,17 @@ class Files(SynchronousTestCase):
         self.assertRaises(ConfigError, read_toml, str(self.path))
         self.path.unlink()
         self.assertRaises(ConfigError, read_toml, str(self.path))
+
+    def test_byte_order_mark(self) -> None:
+        """A file that an editor on Windows has saved is read; one in UTF-16 is refused as that."""
+        text = 'patience = 5\nplatform_key = ["k"]\n'
+        self.path.write_bytes(text.encode("utf-8-sig"))
+        self.assertEqual(load(RelayConfig, str(self.path), {}).patience, 5)
+        for encoding in ("utf-16", "utf-16-be", "utf-16-le"):
+            mark = b"" if encoding == "utf-16" else "\ufeff".encode(encoding)
+            self.path.write_bytes(mark + text.encode(encoding))
+            error = str(self.assertRaises(ConfigError, load, RelayConfig, str(self.path), {}))
+            self.assertEqual(error, f"{self.path}: not TOML: it is UTF-16; save it as UTF-8")
 
     def test_endless(self) -> None:
         """A file that nests too deep or has a number too long is refused like any that is no TOML."""
@@ -85,7 +106,7 @@ class Checks(SynchronousTestCase):
             {"patience": float("nan")},
             {"patience": float("inf")},
             {"patience": "5"},
-            {"id": "a.b"},
+            {"id": "a..b"},
             {"id": ""},
             {"max_connections": 0},
             {"max_handshakes": 0},
@@ -121,7 +142,7 @@ class Checks(SynchronousTestCase):
         """An agent needs a name and a platform's key, or relays; nothing plain leaves its machine unasked."""
         self.refused(
             AgentConfig,
-            {"host": "a.b"},
+            {"host": "a..b"},
             {"host": "x" * 65},
             {"platform_key": ()},
             {"tokens": "opaque"},

@@ -129,6 +129,7 @@ class Services(Case):
         for each in agent:
             each.bus = FakeBus()
         agent.reload()
+        self.reactor.hear_thread()
         self.assertIn("targets read again: 1", heard.text)
         platform: Any = platform_tap.makeService(
             self.parse(platform_tap, "--relay", "wss://r", "--key", str(self.private), "--keys", str(self.keys))

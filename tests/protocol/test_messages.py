@@ -9,7 +9,14 @@ from streamrelay.protocol import codec
 from streamrelay.protocol.close import EXPLAIN, FINISHED, CloseCode, Outcome, outcome
 from streamrelay.protocol.control import EOF_MESSAGE, Control, Met, decode_control
 from streamrelay.protocol.names import is_host, is_loopback, is_opaque, is_target
-from streamrelay.protocol.subjects import end_subject, event_subject, open_subject
+from streamrelay.protocol.subjects import (
+    end_subject,
+    event_subject,
+    host_of,
+    open_subject,
+    streams_subject,
+    subject_part,
+)
 from streamrelay.protocol.summons import Answer, Summons
 from tests.examples import STREAM, examples
 
@@ -21,6 +28,7 @@ SUMMONS = {
     "jti": "j" * 22,
     "exp": 1.0,
 }
+HOSTS = st.lists(st.text("aB1_-", min_size=1, max_size=3), min_size=1, max_size=4).map(".".join)
 
 
 class Controls(SynchronousTestCase):
@@ -118,10 +126,13 @@ class Names(SynchronousTestCase):
     """Names of hosts, targets, tokens."""
 
     def test_hosts(self) -> None:
-        """A host is 1 to 64 of letters, digits, _ and -: nothing that means something in a subject."""
-        for name in ("a", "web-1", "A_b", "x" * 64):
+        """A host is letters, digits, _ and - with single dots between: nothing else that a subject is made of."""
+        longest = ".".join(["x" * 62] * 4)  # 251
+        for name in ("a", "web-1", "A_b", "x" * 64, "a.b", "web-1.dc2.example.com", "_.-", "10.0.0.1", f"{longest}.y"):
             self.assertTrue(is_host(name), name)
-        for name in ("", "x" * 65, "a.b", "a*", ">", "a b", "a\n", "é", "a/b"):
+        for name in ("", "x" * 65, "a*", ">", "a b", "a\n", "é", "a/b", "a:b", f"a.{'x' * 65}", f"{longest}.yz"):
+            self.assertFalse(is_host(name), name)
+        for name in (".", "..", ".a", "a.", "a..b", "..a", "a.b.", "a.b.\n", "a.*", "a.>", "a.é"):
             self.assertFalse(is_host(name), name)
 
     def test_targets(self) -> None:
@@ -148,10 +159,24 @@ class Names(SynchronousTestCase):
             self.assertFalse(is_loopback(host), host)
 
     def test_subjects(self) -> None:
-        """Each host has subjects of its own."""
+        """Each host has subjects of its own, of as many parts whatever dots its name has."""
         self.assertEqual(open_subject("web-1"), "streamrelay.v1.host.web-1.open")
         self.assertEqual(end_subject("web-1"), "streamrelay.v1.host.web-1.end")
         self.assertEqual(event_subject("web-1", "up"), "streamrelay.v1.event.web-1.up")
+        self.assertEqual(open_subject("a.b.c"), "streamrelay.v1.host.a:b:c.open")
+        self.assertEqual(streams_subject("a.b"), "streamrelay.v1.host.a:b.streams")
+        self.assertEqual(event_subject("a.b", "up"), "streamrelay.v1.event.a:b.up")
+
+    @examples(200)
+    @given(HOSTS, HOSTS)
+    def test_subject_parts(self, host: str, other: str) -> None:
+        """Every host is one part of a subject, the name itself where that has no dot, and no two hosts are the same."""
+        self.assertTrue(is_host(host))
+        part = subject_part(host)
+        self.assertRegex(part, r"\A[A-Za-z0-9_:-]+\Z")
+        self.assertEqual(host_of(part), host)
+        self.assertEqual(part == host, "." not in host)
+        self.assertEqual(part == subject_part(other), host == other)
 
 
 class Messages(SynchronousTestCase):

@@ -36,7 +36,7 @@ from msgspec import Meta, Struct
 from streamrelay.errors import ConfigError
 from streamrelay.files import Watched, check_folder, check_unwritable, read, read_own
 from streamrelay.logs import Logger
-from streamrelay.program.settings import parse_toml
+from streamrelay.program.settings import parse_toml, unquoted
 from streamrelay.protocol.names import PREFIX
 
 log = Logger()
@@ -215,10 +215,13 @@ def read_keys(path: str) -> KeyFile:
 
 
 def _decode(path: str, content: bytes) -> KeyFile:
+    table = parse_toml(path, content)
     try:
-        return msgspec.convert(parse_toml(path, content), type=KeyFile, strict=True)
+        return msgspec.convert(table, type=KeyFile, strict=True)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {error}") from None
+        keys = table.get("keys")
+        hints = [unquoted(name, key, "hash") for name, key in keys.items()] if isinstance(keys, dict) else []
+        raise ConfigError(f"{path}: {error}{next(filter(None, hints), '')}") from None
 
 
 def hash_key(key: str) -> str:

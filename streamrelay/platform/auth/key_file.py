@@ -133,8 +133,8 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _text(path: Path) -> str:
-    """Read a file's text, with the ends of its lines as they are."""
-    return path.read_bytes().decode("utf-8", "surrogateescape")
+    """Read a file's text, with the ends of its lines as they are, and without a byte order mark."""
+    return path.read_bytes().decode("utf-8-sig", "surrogateescape")
 
 
 def _toml(text: str) -> str:

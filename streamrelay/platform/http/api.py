@@ -213,8 +213,9 @@ class Hosts(ApiResource):
                 for target in info.targets
                 if user.may_see(info.host, target.name)
             ]
-            if targets:
-                hosts.append({"host": info.host, "targets": targets, "version": info.version})
+            if targets or (not info.complete and user.fits(info.host)):
+                about = {"version": info.version, "complete": info.complete}
+                hosts.append({"host": info.host, "targets": targets, **about})
         return 200, {"hosts": hosts, "complete": found.complete}
 
 

@@ -9,7 +9,7 @@ export function fragment(host, target) {
   return `#${encode(host)}/${encode(target)}`;
 }
 
-const HOST = /^[\w-]{1,64}$/;
+const HOST = /^(?=.{1,253}$)[\w-]{1,64}(?:\.[\w-]{1,64})*$/;
 const TARGET = /^[\w.:@+-]+(?:\/[\w.:@+-]+)*$/;
 
 /** The host and the target of a fragment; null if it names none that can be: a link's words stand on the page. */

@@ -76,11 +76,14 @@ export class Sidebar {
   #host(host) {
     const items = element('ul', {});
     const away = element('span', { class: 'tag', hidden: true }, 'no answer');
-    const summary = element('summary', {}, icon('down'), icon('host'), element('span', { class: 'name' }, host), away);
-    const details = element('details', { open: (this.#hosts.list?.length ?? 0) <= MANY }, summary, items);
+    const name = element('span', { class: 'name' }, ...broken(host));
+    const summary = element('summary', {}, icon('down'), icon('host'), name, away);
+    const cut = element('p', { class: 'cut', hidden: true }, 'There are more targets. A link opens each by its name.');
+    const details = element('details', { open: (this.#hosts.list?.length ?? 0) <= MANY }, summary, items, cut);
     const shown = new Map();
-    const update = ({ targets, away: gone, version }) => {
+    const update = ({ targets, away: gone, version, complete }) => {
       away.hidden = !gone;
+      cut.hidden = complete !== false;
       summary.title = version ? `streamrelay ${version}` : '';
       keepInStep(
         items,
@@ -123,9 +126,9 @@ export class Sidebar {
   }
 }
 
-/** A name that may be broken behind its slashes. */
+/** A name that may be broken behind its slashes and dots. */
 function broken(name) {
-  return name.split(/(?<=\/)/).flatMap((part, place) => (place ? [element('wbr'), part] : [part]));
+  return name.split(/(?<=[/.])/).flatMap((part, place) => (place ? [element('wbr'), part] : [part]));
 }
 
 function filtered(one, words) {

@@ -32,9 +32,10 @@ class Client(LiveTest):
 
     def test_names(self) -> None:
         """A pattern of 300 parts is compared at once; a link names what can be a target, or nothing."""
-        good = ["#web-1/log", "#web-1/vm/a%2Bb/console", "web-1/a:b@c"]
+        good = ["#web-1/log", "#web-1/vm/a%2Bb/console", "web-1/a:b@c", "#web-1.example.com/log"]
         bad = [
-            *("#web-1/Your%20session%20is%20over", "#web-1/a%E2%80%AEb", "#a.b/log", "#web-1/%0a", "#web-1/", "#/log"),
+            *("#web-1/Your%20session%20is%20over", "#web-1/a%E2%80%AEb", "#web-1/%0a", "#web-1/", "#/log"),
+            *("#a..b/log", "#a./log", "#.a/log", "#a:b/log", f"#{'a.' * 127}b/log"),
             *("#web-1/<img src=x>", "#web-1/a//b", "#web-1/%", f"#web-1/{'a' * 257}", f"#{'h' * 65}/log", "#web-1/a\n"),
         ]
         with timed() as passed:
@@ -45,4 +46,5 @@ class Client(LiveTest):
         self.assertEqual(result["words"], [["raw", word] for word in ("constructor", "__proto__", "toString")])
         parsed = result["parsed"]
         self.assertEqual(parsed[:3], [{"host": "web-1", "target": name} for name in ("log", "vm/a+b/console", "a:b@c")])
-        self.assertEqual(parsed[3:], [None] * len(bad))
+        self.assertEqual(parsed[3], {"host": "web-1.example.com", "target": "log"})
+        self.assertEqual(parsed[4:], [None] * len(bad))

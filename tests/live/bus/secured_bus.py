@@ -41,6 +41,8 @@ ca = "{folder}/ca.pem"
 class LockedChain(Chain):
     """A chain whose bus is set up by `streamrelay host add`, and whose agent starts with what that wrote."""
 
+    enrolled: tuple[str, ...] = (HOST, OTHER)
+
     def __init__(self, folder: Path, tls_more: str = "", own: str = "") -> None:
         self.tls_more, self.own = tls_more, own
         super().__init__(folder)
@@ -51,7 +53,7 @@ class LockedChain(Chain):
         values = {"relay": self.relay_url, "port": self.nats_port, "folder": self.folder, "more": self.tls_more}
         (self.folder / "platform.toml").write_text(PLATFORM.format(**values) + self.own)
         (self.folder / "nats-server.conf").write_text(SERVER.format(**values))
-        for host in (HOST, OTHER):
+        for host in self.enrolled:
             self.host("add", host, "--at", str(self.home(host)))
 
     def host(self, *arguments: str) -> str:
@@ -81,7 +83,7 @@ class LockedChain(Chain):
         until(lambda: answers(self.nats_port), what="the bus")
 
     def start_agent(self, host: str = HOST) -> Program:
-        self.agent = self.twistd(f"streamagent-{host}", "streamagent", f"--config={self.agent_file(host)}")
+        self.agent = self.twistd(f"streamagent-{host[:64]}", "streamagent", f"--config={self.agent_file(host)}")
         return self.agent
 
     def start_platform(self) -> None:

@@ -81,6 +81,27 @@ class SigningIn(ConsoleTest):
         self.expect(page.locator("#hosts-list .tag")).to_be_hidden()
         self.assert_content()
 
+    def test_cut(self) -> None:
+        """A host of which not all targets are listed says so below them; its domain name is whole, and has a link."""
+        name = "web-1.customers.dc2.frankfurt.example.com"
+        target = {"name": "log", "kind": "log", "viewer": "log", "view": False}
+        whole = {"host": HOST, "targets": [target], "version": "1", "complete": True}
+        hosts = [whole, {**whole, "host": name, "complete": False}]
+        page = self.page()
+        page.route("**/v1/hosts", lambda route: route.fulfill(json={"hosts": hosts, "complete": True}))
+        self.sign_in(page)
+        cut = page.get_by_text("There are more targets.")
+        self.expect(cut.locator("visible=true")).to_have_count(1)
+        self.expect(page.locator("#hosts-list li.host").filter(has=cut.locator("visible=true"))).to_contain_text(name)
+        fits = "(name) => name.scrollWidth <= name.clientWidth && name.getClientRects()[0].width > 0"
+        self.assertTrue(page.locator("#hosts-list summary .name").last.evaluate(fits))
+        page.locator("#hosts .target").last.click()
+        self.expect(page.get_by_role("tabpanel").locator("p.words")).to_contain_text(f"Host {name} is offline")
+        self.assertEqual(page.url, f"{self.common.console}/#{name}/log")
+        self.picture(page, "console-cut")
+        page.unroute("**/v1/hosts")
+        self.assert_content()
+
     def test_session_over(self) -> None:
         """A session that has ended elsewhere brings the form back; what is open stays, and works; then all goes on."""
         page = self.signed_in()

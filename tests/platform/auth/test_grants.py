@@ -33,6 +33,12 @@ class Grants(SynchronousTestCase):
             self.assertEqual(user.may(host, target), allowed, (host, target))
         self.assertFalse(User("u", ()).may("a", "b"))
 
+    def test_dots(self) -> None:
+        """In a grant's host a dot is a dot, and * stands for dots, too."""
+        user = User("u", (Grant("web-*.example.com", "log"), Grant("a.b", "*")))
+        hosts = ("web-1.example.com", "web-1.dc2.example.com", "web-1.example.com.x", "web-1", "a.b", "a_b", "axb")
+        self.assertEqual([host for host in hosts if user.may(host, "log")], [hosts[0], hosts[1], "a.b"])
+
     def test_may_see(self) -> None:
         """A pattern is listed if some name of it may be granted, a plain target only if it is."""
         user = User("u", (Grant("h", "vm/web/*"), Grant("h", "log")))
@@ -100,6 +106,13 @@ class Ring(SynchronousTestCase):
             if text is not None:
                 self.path.write_text(text)
             self.assertIn(str(self.path), str(self.assertRaises(ConfigError, self.ring.load)), text)
+
+    def test_unquoted(self) -> None:
+        """A key's name with a dot and without quotes is told as that, with the name."""
+        self.path.write_text(f'[keys.ann.smith]\nhash = "{hash_key("x")}"\ngrants = []\n')
+        error = str(self.assertRaises(ConfigError, KeyRing(str(self.path)).load))
+        self.assertIn(str(self.path), error)
+        self.assertIn('; a name with a dot needs quotes: "ann.smith"', error)
 
     def test_anonymous(self) -> None:
         """Who has no key is somebody only if the file says so, and a wrong key never is."""

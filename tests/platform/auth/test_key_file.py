@@ -151,6 +151,14 @@ class Revoking(Case):
         self.assertNotIn(b"bob", self.path.read_bytes())
         self.assertEqual(self.path.read_bytes().count(b"\n"), self.path.read_bytes().count(b"\r\n"))
 
+    def test_byte_order_mark(self) -> None:
+        """A file that an editor on Windows has saved keeps its keys, and those that come and go."""
+        self.path.write_bytes(b"\xef\xbb\xbf" + sample(self.path).encode())
+        add_key(self.path, "dora", [Grant("h", "t")])
+        for name in ("alice", "bob"):
+            revoke_key(self.path, name)
+        self.assertEqual(list(list_keys(self.path)), ["carol@x", "dora"])
+
     def test_no_such_key(self) -> None:
         """A name without a key, and a file that isn't there, are told by their names; nothing changes."""
         text = sample(self.path)

@@ -379,10 +379,17 @@ class Paths(Case):
         ]
         status, _, body = self.ask("GET", "/v1/hosts")
         [host] = json.loads(body)["hosts"]
-        self.assertEqual((status, host["host"], host["version"]), (200, "web-1", "1.2.3"))
+        self.assertEqual((status, host["host"], host["version"], host["complete"]), (200, "web-1", "1.2.3", True))
         looks = {"kind": "log", "viewer": "raw", "view": False}
         self.assertEqual(host["targets"], [{"name": "log/a", **looks}, {"name": "log/{x}", **looks}])
         self.assertEqual([host.host for host in self.platform.up if self.platform.fits(host.host)], ["web-1", "web-2"])
+
+    def test_cut(self) -> None:
+        """A host whose list isn't whole is told so, also where nothing in it is for the key; to no other key."""
+        cut = (TargetInfo("ssh", "tcp"),)
+        self.platform.up = [HostInfo(host, cut, complete=False) for host in ("web-1", "other")]
+        [host] = json.loads(self.ask("GET", "/v1/hosts")[2])["hosts"]
+        self.assertEqual((host["host"], host["targets"], host["complete"]), ("web-1", [], False))
 
     def test_pages(self) -> None:
         """The console's files are there without a key, with a policy that allows no inline script."""
