@@ -35,6 +35,8 @@ class LogFile:
     offset: int = 0
     head: bytes = b""
     """First bytes of the file, as far as they were passed, `HEAD` at most."""
+    begins: bytes = b""
+    """First bytes of the file when it was opened or sought in, passed or not, `HEAD` at most, without NULs."""
     tail: bytes = b""
     """Last bytes that were passed, `TAIL` at most."""
     modified: int = 0
@@ -63,7 +65,7 @@ class LogFile:
         self.modified = self.looked = os.fstat(self.descriptor).st_mtime_ns
         self.head = os.pread(self.descriptor, min(HEAD, offset), 0)
         self.tail = os.pread(self.descriptor, min(TAIL, offset), max(0, offset - TAIL))
-        self.offset, self.seen = offset, self.size
+        self.offset, self.seen, self.begins = offset, self.size, _begins(self.descriptor)
 
     def read(self, most: int, past: bool = False) -> bytes:
         """Return the next bytes, `most` at most, and pass them; none beyond NULs that may say nothing.
@@ -138,6 +140,7 @@ class LogFile:
             size < self.seen
             or os.pread(self.descriptor, known, self.offset - known) != self.tail
             or os.pread(self.descriptor, len(self.head), 0) != self.head
+            or os.pread(self.descriptor, len(self.begins), 0) != self.begins
         )
 
     def nameless(self) -> bool:
@@ -180,7 +183,15 @@ def take(descriptor: int) -> LogFile:
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, NO_FILE)
-    return LogFile(descriptor, (status.st_dev, status.st_ino), modified=status.st_mtime_ns, looked=status.st_mtime_ns)
+    modified, size = status.st_mtime_ns, status.st_size
+    file = LogFile(descriptor, (status.st_dev, status.st_ino), modified=modified, looked=modified, seen=size)
+    file.begins = _begins(descriptor)
+    return file
+
+
+def _begins(descriptor: int) -> bytes:
+    """Return a file's first bytes; what is written over NULs later is no other beginning."""
+    return os.pread(descriptor, HEAD, 0).partition(b"\0")[0]
 
 
 def replaced(path: str, identity: tuple[int, int] | None) -> bool:

@@ -26,8 +26,8 @@ class Position:
     @classmethod
     def of(cls, file: LogFile) -> "Position":
         """Return the position up to which a file was read."""
-        ahead = os.pread(file.descriptor, HEAD, 0)
-        head = ahead if ahead.startswith(file.head) else file.head  # it may have been truncated
+        ahead, known = os.pread(file.descriptor, HEAD, 0), max(file.head, file.begins, key=len)
+        head = ahead if ahead.startswith(known) else known  # it may have been truncated
         return cls(*file.identity, file.offset, len(head), check(head, file.tail), file.modified)
 
     @property

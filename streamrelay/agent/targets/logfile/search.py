@@ -52,7 +52,7 @@ def _beside(
             for _ in range(LOOKS):
                 yield from neighbours.look(position.identity)
                 since = _since(neighbours, position, besides)
-                if not position.offset:
+                if not position.offset and not position.length:
                     return _first(neighbours, position, own, since)
                 file = yield from _holding(neighbours, position, own, since)
                 if file is not None or neighbours.settled:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
@@ -743,6 +743,13 @@ def begun(connection: LogConnection, path: Path) -> bool:
     return known and not there(file).renewed()
 
 
+TRUNCATED_UNREAD = [
+    *(("rotate", 0), ("turn", 0), ("look", 0)),
+    *(("append", 2), ("turn", 0), ("copy and truncate", 0)),
+]
+"""A file that was taken, and truncated before anything of it was passed."""
+
+
 class Histories(SynchronousTestCase):
     """Whatever happens to a log and its client, no byte comes twice, in disorder, or is missing without a word."""
 
@@ -760,6 +767,7 @@ class Histories(SynchronousTestCase):
         max_size=40,
     )
 
+    @example(TRUNCATED_UNREAD, 1 << 30, 100)
     @examples(120)
     @given(deeds, st.sampled_from((CHUNK, 1 << 30)), st.sampled_from((1, 100)))
     def test_exact(self, deeds: list[tuple[str, int]], behind: int, files_in_a_turn: int) -> None:
