@@ -83,7 +83,7 @@ class Addresses(AttackTest):
         for host in (
             "*",
             ">",
-            "host-1.open",
+            f"{HOST}..open",
             f"{HOST}.",
             f"{HOST} ",
             f"{HOST}\r\nPUB x 0",
@@ -91,10 +91,16 @@ class Addresses(AttackTest):
             "a\tb",
             "",
             "x" * 65,
+            ".".join(["x" * 60] * 5),
         ):
             answer = self.common.ask("POST", "/v1/streams", {"host": host, "target": decoy.target})
             self.assertEqual((answer.status, answer.json["code"]), (404, "no_such_target"), host)
         self.assertIs(bus.message(0.3), None)
+        body = {"host": f"{HOST}.open", "target": decoy.target}
+        asking = Work(self.common.ask, "POST", "/v1/streams", body)  # its dot is none of a subject
+        bus.answer(b'{"refused":"no_such_target"}')
+        self.assertEqual(bus.subject, f"streamrelay.v1.host.{HOST}:open.open")
+        self.assertEqual(asking.result().status, 404)
         self.assert_reached(decoy, 0)
 
 

@@ -23,6 +23,9 @@ def nats_command(port: int, address: str = "127.0.0.1") -> tuple[str, ...]:
 class NatsClient:
     """A stranger on the bus: publishes what it wants, and hears what it subscribed to."""
 
+    subject = ""
+    """Of the last message."""
+
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), WAIT)
         self._lines = self.socket.makefile("rb")
@@ -58,6 +61,7 @@ class NatsClient:
                 if not words:
                     raise AssertionError("the bus closed the connection")
                 if words[0] in (b"MSG", b"HMSG"):
+                    self.subject = words[1].decode()
                     if words[0] == b"MSG" and len(words) == 5:
                         self.reply = words[3].decode()
                     payload = self._lines.read(int(words[-1]) + 2)[:-2]
