@@ -1,8 +1,8 @@
 """A log's text as a terminal may show it, as the log's page does (streamrelay/web/log/ansi.js).
 
 Colours stay until their line ends. All other escapes are taken out: they could fill the clipboard, set the title, or
-move the cursor over what stands there. What can't be seen is shown as a symbol. What isn't UTF-8, or in the encoding
-that the agent tells, is U+FFFD.
+move the cursor over what stands there. What can't be seen is shown as a symbol, but for a byte order mark where a line
+begins, as each file of some programs does. What isn't UTF-8, or in the encoding that the agent tells, is U+FFFD.
 """
 
 import re
@@ -16,6 +16,8 @@ LONGEST: Final = 4096
 KNOWN: Final = ("utf-16le", "utf-16be")
 """Encodings beside UTF-8 that an agent tells."""
 RESET: Final = "\x1b[m"
+MARK: Final = "\ufeff"
+"""The byte order mark."""
 
 _STRINGS: Final = r"(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\n\x07\x1b\x90-\x9f]*"
 # ECMA-48: control sequences, strings (titles, links, the clipboard), other escapes; then what deceives or isn't seen.
@@ -39,7 +41,7 @@ class LogText:
     encoding: str = "utf-8"
     """Encoding of what comes."""
     _decoder: IncrementalDecoder = field(factory=lambda: _decoder("utf-8"))
-    _fresh: bool = False  # nothing has come in this encoding; a byte order mark is none of the text
+    _fresh: bool = True  # a line begins, or another encoding; a byte order mark is none of the text
     _rest: str = ""
     _coloured: bool = False
 
@@ -60,9 +62,10 @@ class LogText:
 
     def _decoded(self, data: bytes) -> str:
         text = self._decoder.decode(data)
-        if self._fresh and text:
-            self._fresh, text = False, text.removeprefix("\ufeff")
-        return text
+        bare = (text.removeprefix(MARK) if self._fresh else text).replace(f"\n{MARK}", "\n")
+        if bare:
+            self._fresh = bare.endswith("\n")
+        return bare
 
     def end(self) -> bytes:
         """Return what waited for more that hasn't come, and end a colour that is left."""

@@ -53,6 +53,14 @@ class Lines(CommandCase):
             arguments = main.parser().parse_args(["hosts", *options])
             self.assertNotIn("srk_", str(self.assertRaises(ConfigError, commands._api, arguments, None)))
 
+    def test_key_file(self) -> None:
+        """A file's key is the same whatever editor has written it: with a byte order mark, or other ends of lines."""
+        path = self.mktemp()
+        for content in (b"srk_secret", b" srk_secret\r\n", b"\xef\xbb\xbfsrk_secret\r\n"):
+            with open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+                file.write(content)
+            self.assertEqual(commands._key(path), "srk_secret", content)
+
     def test_listen(self) -> None:
         """A port that others reach is opened only if that is allowed, and an address must be one."""
         for address in ("0.0.0.0:1", "192.168.0.1:1", "1", "localhost", "localhost:x"):

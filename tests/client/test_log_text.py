@@ -22,6 +22,7 @@ CASES = (
     ("escapes of eight bits", "a\x9b2Jb\x9d0;t\x9cc\n".encode(), "abc\n"),
     ("lines written over", b"rm -rf /\rls      \n", "rm -rf /\u240dls      \n"),
     ("steps back", b"evil\b\b\b\bgood\x07\x00\n", "evil\u2408\u2408\u2408\u2408good\u2407\u2400\n"),
+    ("byte order marks", "\ufefffirst\n\ufeffnext\na\ufeffb\n".encode(), "first\nnext\na<FEFF>b\n"),
     ("another direction", "a\u202eb\n".encode(), "a<202E>b\n"),
     ("a string without an end", b"\x1b]0;all\nmore\n", "0;all\nmore\n"),
     ("an escape without an end", b"a\x1b", "a\u241b"),

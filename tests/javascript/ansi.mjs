@@ -20,6 +20,7 @@ export function ansi_plain() {
     ['a\x1b', 'a␛'],
     ['a\x00b\x07c\rd\x7f', 'a␀b␇c␍d␡'],
     ['\x85\u202etxt.exe\u2066', '<0085><202E>txt.exe<2066>'],
+    ['\uFEFF\x1b[1mfirst\uFEFF', 'first<FEFF>'],
     ['<b>&amp;</b>', '<b>&amp;</b>'],
   ]) {
     assert.equal(plain(line), wanted, JSON.stringify(line));

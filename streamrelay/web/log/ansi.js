@@ -19,17 +19,23 @@ const UNSEEN = new RegExp(SUSPECT, 'g');
 
 const CUBE = [0, 95, 135, 175, 215, 255]; // of the 256 colours, those from 16 on
 
-/** A line as people see it, without escapes; what can't be seen is shown as a symbol. */
+/** A line as people see it, without escapes and a byte order mark; what can't be seen is shown as a symbol. */
 export function plain(line) {
-  return SUSPECT.test(line) ? line.replace(ESCAPES, '').replace(UNSEEN, symbol) : line;
+  return SUSPECT.test(line) ? withoutMark(line).replace(ESCAPES, '').replace(UNSEEN, symbol) : line;
+}
+
+/** A file may begin with it, so the line does with which the next file goes on. */
+function withoutMark(line) {
+  return line.startsWith('\uFEFF') ? line.slice(1) : line;
 }
 
 /**
  * The same in pieces `{ text, style }`. Each line begins without colours. A style is null, or has `classes` and, for
  * colours that aren't of the first 16, `color` and `background`.
  */
-export function pieces(line) {
-  if (!SUSPECT.test(line)) return [{ text: line, style: null }];
+export function pieces(whole) {
+  if (!SUSPECT.test(whole)) return [{ text: whole, style: null }];
+  const line = withoutMark(whole);
   const found = [];
   const pen = new Pen();
   let begin = 0;

@@ -11,7 +11,7 @@ from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.web.iweb import IResponse
 
-from streamrelay.agent.targets.container.api import DockerApi, Found
+from streamrelay.agent.targets.container.api import ApiError, DockerApi, Found
 from streamrelay.agent.targets.container.body import QUERY, Known, LogBody, deliver, in_time, read_log
 from streamrelay.agent.targets.container.messages import Piece
 from streamrelay.agent.targets.container.places import Position, Track
@@ -175,7 +175,10 @@ class ContainerLog:
             try:
                 await work
             except TargetError as error:
-                self.over(error.reason)
+                if isinstance(error, ApiError) and error.is_gone:
+                    self._removed()
+                else:
+                    self.over(error.reason)
 
         self._request = Deferred.fromCoroutine(done())
 
@@ -206,6 +209,12 @@ class ContainerLog:
             self._follow_on()
         else:
             self._end(FINISHED)
+
+    def _removed(self) -> None:
+        """End in order, as the container is there no more; what podman has dropped at its end nobody can tell now."""
+        if self.podman and self._following and self._log is not None:
+            self._tell(self._log, self._reached, lost=True)
+        self._end(FINISHED)
 
     def _count(self, piece: Piece) -> None:
         """When podman's container ends podman drops lines that weren't read by then. So when it has given all there

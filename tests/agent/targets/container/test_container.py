@@ -289,6 +289,18 @@ class Logs(LogCase):
         self.assertFalse(any(control.lost for control in self.controls()))
         self.assertEqual(self.ear.codes, [1000])
 
+    def test_podman_removed(self) -> None:
+        """One that is removed while it runs ends in order, also where it can't be looked any more if all has come."""
+        _, more = self.follow(podman=True)
+        more.more(line(2, "two") + line(3, "three"))
+        more.more(b"")
+        check = self.docker.asked(f"GET /containers/{ID}/logs?")
+        check.answer({"message": f'no container with name or ID "{ID}" found: no such container'}, "404 Not Found")
+        self.reactor.advance(0)
+        self.assertEqual(self.ear.data, b"one\ntwo\nthree\n")
+        self.assertEqual([control.lost for control in self.controls()], [False, False, True])
+        self.assertEqual(self.ear.codes, [1000])
+
     def test_leaves_at_podmans_end(self) -> None:
         """A client that leaves while it is looked whether all has come ends that, too."""
         connection, more = self.follow(podman=True)
