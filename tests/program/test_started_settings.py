@@ -50,7 +50,7 @@ class Changed(Case):
         relay = self.start(relay_tap, text, "--id=a")
         self.assertEqual(self.told(relay, text), [])
         self.assertEqual(
-            self.told(relay, text.replace("5", "6") + 'id = "b"\nmax_connections = 9\n'),
+            self.told(relay, text.replace("patience = 5", "patience = 6") + 'id = "b"\nmax_connections = 9\n'),
             [f"changed in {self.path}, {NEXT}patience, max_connections"],
         )
         self.assertEqual(self.told(relay, text + 'id = "b"\n'), [])
