@@ -86,7 +86,9 @@ class Relay:
 
     def close_code(self, peer: Peer) -> int | None:
         codes: list[int] = [
-            struct.unpack("!H", payload[:2])[0] for opcode, payload in unframe(peer.received) if opcode == 8
+            struct.unpack("!H", payload[:2])[0]
+            for opcode, payload in unframe(peer.received)
+            if opcode == 8 and len(payload) >= 2  # else the frame has come in part
         ]
         return codes[0] if codes else None
 
