@@ -195,10 +195,14 @@ def _open_at_once(path: str, flags: int) -> int:
 
 
 def write_new(path: Path, content: bytes, mode: int) -> None:
-    """Create a file with this mode, or raise `ConfigError` if it exists or can't be made."""
+    """Create a file with this mode, or raise `ConfigError` if it exists or can't be made; none of ours stays then."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     except OSError as error:
         raise ConfigError(f"{path}: can't be created: {error.strerror}") from None
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise ConfigError(f"{path}: can't be written: {error.strerror}") from None

@@ -7,6 +7,7 @@ from streamrelay import main
 from streamrelay.platform.auth.grants import KeyRing
 from tests.examples import there
 from tests.fakes.commands import CommandCase as Case
+from tests.fakes.files import no_room
 
 
 class Files(Case):
@@ -23,6 +24,20 @@ class Files(Case):
         self.assertEqual(self.run_command(*arguments), 2)
         self.assertEqual(private.read_bytes(), before)
         self.assertEqual(self.err.getvalue().count("\n"), 1)
+
+    def test_no_room(self) -> None:
+        """Of a pair that can't be written nothing stays, as it would be in the way of the next attempt."""
+        private, public = self.where / "a.key", self.where / "a.pub"
+        arguments = ("keygen", "--private", str(private), "--public", str(public))
+        with no_room():
+            self.assertEqual(self.run_command(*arguments), 2)
+        self.assertEqual(self.err.getvalue(), f"streamrelay: {private}: can't be written: File too large\n")
+        self.assertFalse(private.exists())
+        public.write_text("another's")
+        self.assertEqual(self.run_command(*arguments), 2)
+        self.assertEqual([path.read_text() for path in self.where.iterdir()], ["another's"])
+        public.unlink()
+        self.assertEqual(self.run_command(*arguments), 0)
 
     def test_key_add(self) -> None:
         """`key add` prints a key, once and alone on standard output, and the file knows it by its grants."""

@@ -9,7 +9,7 @@ from attrs import define
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from streamrelay.logs import Logger
-from streamrelay.protocol.limits import NAMESAKES_EVERY
+from streamrelay.protocol.limits import MOST_AGENTS, NAMESAKES_EVERY
 from streamrelay.protocol.summons import Agents
 
 log = Logger()
@@ -39,7 +39,8 @@ class Namesakes:
         except ValueError:
             return False
         others = [agent for agent in agents if agent != self.own]
-        if others and len(others) < len(agents):  # else they are those of before our start
+        # A list without us is one of before our start, or full.
+        if others and (len(others) < len(agents) or len(agents) == MOST_AGENTS):
             self._heard(others)
         return True
 

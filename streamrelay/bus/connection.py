@@ -49,7 +49,7 @@ class Nobody(BusError):
 
 
 class Down(BusError):
-    """Lack of a connection to the bus."""
+    """Lack of a connection to the bus, at first or while the answer was waited for."""
 
 
 class TooSlow(BusError):
@@ -149,14 +149,14 @@ class Bus:
         task.add_done_callback(self._publishing.discard)
 
     async def request(self, subject: str, data: bytes, timeout: float) -> bytes:
-        """Return the answer to a request, or raise `Nobody`, `Down`, or `TooSlow` after `timeout` seconds."""
-        client = self._standing()
+        """Return the answer to a request, or raise `Nobody`, `Down`, or after `timeout` seconds `TooSlow`."""
+        client, losses = self._standing(), self._losses
         try:
             message = await client.request(subject, data, timeout=timeout)
         except nats_errors.NoRespondersError:
             raise Nobody(subject) from None
         except (TimeoutError, nats_errors.TimeoutError):
-            raise TooSlow(f"no answer within {timeout:g} s") from None
+            raise (TooSlow if self._losses == losses else Down)(f"no answer within {timeout:g} s") from None
         except nats_errors.Error as error:
             raise Down(str(error)) from None
         return message.data

@@ -80,7 +80,7 @@ class Namesakes:
             log.warn(
                 "{count} agents answer as {host}: {agents}; every summons goes to all of them: give each a name and a "
                 "key of its own",
-                count=len(names),
+                count=f"{MOST_AGENTS} or more" if len(names) == MOST_AGENTS else len(names),  # of more none is kept
                 host=host,
                 agents="; ".join(names),
             )

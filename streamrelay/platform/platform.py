@@ -252,12 +252,13 @@ class Platform:
             answer = codec.decode(reply, Answer)
         except Nobody:
             raise Refused(503, f"host {host} is offline", code="host_offline") from None
-        except Down:
-            raise Refused(503, "the platform has no connection to NATS", code="bus_down") from None
-        except TooSlow:
+        except (Down, TooSlow) as error:
             # It may be followed yet, by a host whose clock is behind or whose target is slow: nobody would come for it.
             end = self._envelope(host, "end", {"stream": message["stream"]}, SUMMONS_LIFE)
             self.bus.publish(end_subject(host), end)
+            if isinstance(error, Down):
+                words = "the platform has no connection to NATS, or lost it before the answer"
+                raise Refused(503, words, code="bus_down") from None
             raise Refused(504, f"host {host} did not answer in time", code="host_slow") from None
         except ValueError:
             raise Refused(502, f"host {host} gave an invalid answer", code="bad_answer") from None

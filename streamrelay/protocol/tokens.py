@@ -181,8 +181,12 @@ def generate(private: Path, public: Path) -> str:
     open_pem = key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    for path, content, mode in ((private, pem, 0o600), (public, open_pem, 0o644)):
-        write_new(path, content, mode)
+    write_new(private, pem, 0o600)
+    try:
+        write_new(public, open_pem, 0o644)
+    except ConfigError:  # half a pair would be in the way of the next attempt
+        private.unlink()
+        raise
     return key_id(key.public_key())
 
 

@@ -9,7 +9,7 @@ from streamrelay.agent.namesakes import Namesakes
 from streamrelay.agent.summonses import Summonses
 from streamrelay.protocol.summons import Agents
 from streamrelay.protocol.tokens import Signer, Verifier
-from tests.documented import NAMESAKES_EVERY, NAMESAKES_SILENCE
+from tests.documented import MOST_AGENTS, NAMESAKES_EVERY, NAMESAKES_SILENCE
 from tests.fakes.files import key_pair
 from tests.fakes.logs import Heard
 
@@ -48,6 +48,12 @@ class Told(SynchronousTestCase):
         self.assertTrue(self.tell("vm-a0", "vm-b"))
         self.assertTrue(self.tell("vm-a"))
         self.assertEqual((self.heard.lines, self.clock.getDelayedCalls()), ([], []))
+
+    def test_many(self) -> None:
+        """Where there are more agents than a message holds, those that aren't in it say so, too."""
+        self.assertTrue(self.tell(*(f"vm-0{number}" for number in range(MOST_AGENTS))))
+        [line] = self.heard.lines
+        self.assertIn("another agent answers as web-1, too: vm-00; vm-01; ", line)
 
     def test_forged(self) -> None:
         """What isn't signed for this host as such word is none: a neighbour's, a summons, nonsense."""

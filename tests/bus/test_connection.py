@@ -3,11 +3,12 @@
 import asyncio
 from typing import Any
 
+from attrs import define
 from nats import errors as nats_errors
 from twisted.logger import formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.bus.connection import Bus, Down, Message
+from streamrelay.bus.connection import Bus, Down, Message, TooSlow
 from streamrelay.bus.nats_client import NatsClient, Withheld
 from streamrelay.errors import ConfigError
 from tests.documented import BUS_REFUSED, BUS_SELDOM
@@ -25,6 +26,18 @@ class Standing:
         """Take a message, unless it is longer than the server lets through."""
         if len(data) > 100:
             raise nats_errors.MaxPayloadError
+
+
+@define
+class Silent(Standing):
+    """A client of NATS whose requests get no answer, and whose connection is lost so often meanwhile."""
+
+    bus: Bus
+    losses: int
+
+    async def request(self, subject: str, data: bytes, timeout: float) -> None:
+        self.bus._losses += self.losses
+        raise nats_errors.TimeoutError
 
 
 class Messages(SynchronousTestCase):
@@ -66,6 +79,18 @@ class TooLong(SynchronousTestCase):
             awaited(bus._publish("_INBOX.a.web-1", b"x" * size))
         [line] = heard.lines
         self.assertEqual(line, "not sent on _INBOX.a.web-1: 101 bytes, over NATS' max_payload")
+
+
+class Unanswered(SynchronousTestCase):
+    """A request to which no answer comes."""
+
+    def test_lost(self) -> None:
+        """Where the connection was lost meanwhile that is why, not the host that was asked."""
+        for losses, why in ((0, TooSlow), (1, Down)):
+            bus = Bus(("nats://127.0.0.1:1",), "test")
+            client: Any = Silent(bus, losses)
+            bus._client = client
+            self.assertRaises(why, awaited, bus.request("a", b"", 10.0))
 
 
 class Disconnected(SynchronousTestCase):

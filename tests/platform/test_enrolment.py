@@ -12,6 +12,7 @@ from streamrelay.bus.permissions import parse
 from streamrelay.program.settings import load
 from streamrelay.protocol.tokens import Verifier, generate
 from tests.fakes.commands import CommandCase
+from tests.fakes.files import no_room
 
 PLATFORM = """\
 relay = "wss://relay.example:8443"
@@ -196,6 +197,15 @@ class Adding(Case):
         self.assertFalse(self.folder("web-3").exists())
         self.write("relay = ")
         self.assertIn("platform.toml", self.refused("add", "web-3"))
+
+    def test_no_room(self) -> None:
+        """Where a file can't be written nothing has changed, be it a seed of the platform's or a host's settings."""
+        with no_room():
+            self.assertIn("platform.nkey: can't be written", self.refused("add", "web-1"))
+        self.assertEqual(self.host("add", "web-1"), 0)
+        with no_room():
+            self.assertIn("agent.toml: can't be written", self.refused("add", "web-2"))
+        self.assertEqual(self.host("add", "web-2"), 0)
 
     def test_changed_users(self) -> None:
         """A file of users that somebody else has changed isn't written over."""

@@ -86,6 +86,17 @@ class Looking(Case):
         self.assertLess(len(line), MOST_AGENTS * 160 + 300)
         self.assertEqual([subject for subject, _ in self.bus.published], ["streamrelay.v1.host.liar.end"])
 
+    def test_many(self) -> None:
+        """Where as many agents are found as are kept of one host, the line says that there may be more."""
+        for count, words in (
+            (MOST_AGENTS - 1, f"{MOST_AGENTS - 1} agents"),
+            (MOST_AGENTS, f"{MOST_AGENTS} or more agents"),
+        ):
+            [(_, told)] = self.look(*((f"web-{count}", f"vm-{number}") for number in range(count)))
+            self.assertEqual(len(told), count)
+            [line] = self.lines()
+            self.assertIn(f"{words} answer as web-{count}: vm-0; ", line)
+
     def test_nonsense(self) -> None:
         """Older agents, nonsense, and a name that is too long are nobody's second agent."""
         self.bus.gathered = [("web-1", codec.encode((TargetInfo("log", "log"),))), ("web-2", b"{"), ("web-3", b"[]")]

@@ -88,13 +88,14 @@ class Opening(Case):
 
     def test_given_up(self) -> None:
         """When the platform gives up waiting it has the stream ended, whatever the host still makes of its summons."""
-        self.bus.answers.append(TooSlow())
-        self.assertEqual(self.refused(self.platform.open("alice", "web-1", "log")).status, 504)
-        [(subject, data)] = self.bus.published
-        self.assertEqual(subject, "streamrelay.v1.host.web-1.end")
         verifier = Verifier.load([self.public], "web-1")
-        summons = verifier.claims(self.bus.asked[0][1].decode(), "summons")
-        self.assertEqual(verifier.claims(data.decode(), "end")["stream"], summons["stream"])
+        for given_up, status in ((TooSlow(), 504), (Down(), 503)):
+            self.bus.answers.append(given_up)
+            self.assertEqual(self.refused(self.platform.open("alice", "web-1", "log")).status, status)
+            subject, data = self.bus.published[-1]
+            self.assertEqual(subject, "streamrelay.v1.host.web-1.end")
+            summons = verifier.claims(self.bus.asked[-1][1].decode(), "summons")
+            self.assertEqual(verifier.claims(data.decode(), "end")["stream"], summons["stream"])
 
     def test_links(self) -> None:
         """Without a number the agent says how many legs the target needs; the client's token admits no more."""
