@@ -164,7 +164,7 @@ def _key(path: str) -> str:
     if path.startswith(PREFIX):
         raise ConfigError("--key-file: a key itself can't be given here, where all can see it; revoke it")
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:  # editors put a byte order mark first
             mode = os.fstat(file.fileno()).st_mode
             if stat.S_ISREG(mode) and stat.S_IMODE(mode) & 0o077:
                 raise ConfigError(f"{path}: others may read this key; run: chmod 600 {shlex.quote(path)}")

@@ -116,6 +116,13 @@ class Keys(CommandCase):
         for mode in (0o640, 0o604, 0o666):
             self.assertIn("chmod 600", str(self.assertRaises(ConfigError, self.key, mode)))
 
+    def test_byte_order_mark(self) -> None:
+        """A byte order mark, as some editors write it, is no part of the key."""
+        path = self.where / "key"
+        path.write_bytes(b"\xef\xbb\xbfsrk_x\r\n")
+        path.chmod(0o600)
+        self.assertEqual(commands._key(str(path)), "srk_x")
+
     def test_no_file(self) -> None:
         """A file that isn't there, or no text, is an error; without a file the environment counts."""
         self.assertRaises(ConfigError, commands._key, "/no/such")
