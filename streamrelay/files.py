@@ -1,6 +1,7 @@
 """Files of settings and secrets: read again once they have changed, kept from others, and made with a mode."""
 
 import os
+import shlex
 import stat
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -122,7 +123,7 @@ def open_secret(path: str, what: str) -> bytes:
         mode = os.fstat(file.fileno()).st_mode
         ours = os.path.dirname(os.path.abspath(path)) == os.environ.get("CREDENTIALS_DIRECTORY")
         if stat.S_ISREG(mode) and stat.S_IMODE(mode) & 0o077 and not ours:
-            raise ConfigError(f"{path}: others may read this {what}; run: chmod 600 {path}")
+            raise ConfigError(f"{path}: others may read this {what}; run: chmod 600 {shlex.quote(path)}")
         return file.read(1 << 20)
 
 
@@ -147,7 +148,7 @@ def check_unwritable(path: str, found: os.stat_result, what: str) -> None:
     """Raise `ConfigError` if others than its owner may write to a file or directory; see `check_own`."""
     sticky = stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX
     if found.st_mode & 0o022 and not sticky:
-        raise ConfigError(f"{path}: others may write to this {what}; run: chmod go-w {path}")
+        raise ConfigError(f"{path}: others may write to this {what}; run: chmod go-w {shlex.quote(path)}")
 
 
 def check_roots(path: str, why: str) -> None:
@@ -165,7 +166,7 @@ def _mend(step: Path, owner: int) -> str:
     """Say who can change a file or directory that should be root's alone, and what mends that."""
     if owner != 0:
         return f"user {owner} can change {step}: make it root's, or keep the file elsewhere"
-    return f"others can change {step}; run: chmod go-w {step}"
+    return f"others can change {step}; run: chmod go-w {shlex.quote(str(step))}"
 
 
 def check_folder(path: str, what: str) -> None:

@@ -1,6 +1,7 @@
 """files.py: what has changed, and what is secret."""
 
 import os
+import shlex
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -61,6 +62,14 @@ class Files(SynchronousTestCase):
             else:
                 error = str(self.assertRaises(ConfigError, read_secret, self.path, "key"))
                 self.assertEqual(error, f"{self.path}: others may read this key; run: chmod 600 {self.path}")
+
+    def test_quoted(self) -> None:
+        """The command that mends it can be pasted, whatever the file's name has in it."""
+        self.path = str(self.where / "a key's")
+        self.write("secret", 0o620)
+        for refused in (read_secret, read_own):
+            error = str(self.assertRaises(ConfigError, refused, self.path, "key"))
+            self.assertEqual(shlex.split(error.partition("run: ")[2])[2:], [self.path])
 
     def test_credential(self) -> None:
         """A credential of systemd is taken, whatever its mode shows; another file in that mode is not."""

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import signal
 import stat
 import sys
@@ -163,10 +164,10 @@ def _key(path: str) -> str:
     if path.startswith(PREFIX):
         raise ConfigError("--key-file: a key itself can't be given here, where all can see it; revoke it")
     try:
-        with open(path, encoding="utf-8-sig") as file:  # an editor on Windows may have put a mark in front
+        with open(path, encoding="utf-8-sig") as file:  # editors put a byte order mark first
             mode = os.fstat(file.fileno()).st_mode
             if stat.S_ISREG(mode) and stat.S_IMODE(mode) & 0o077:
-                raise ConfigError(f"{path}: others may read this key; run: chmod 600 {path}")
+                raise ConfigError(f"{path}: others may read this key; run: chmod 600 {shlex.quote(path)}")
             key = file.read(4096).strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: can't be read: {getattr(error, 'strerror', None) or error}") from None

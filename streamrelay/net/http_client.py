@@ -127,8 +127,8 @@ class _OneSocket:
     reactor: Any
     path: str
 
-    def endpointForURI(self, uri: object) -> UNIXClientEndpoint:
-        return UNIXClientEndpoint(self.reactor, self.path)
+    def endpointForURI(self, uri: object) -> IStreamClientEndpoint:
+        return _Quiet(UNIXClientEndpoint(self.reactor, self.path))
 
 
 @implementer(IAgentEndpointFactory)
@@ -148,7 +148,20 @@ class _Named:
         if uri.scheme not in (b"http", b"https"):
             raise FetchError("not a URL that begins with https:// or http://")
         host = uri.host.decode("ascii")
-        return endpoint(self.reactor, host, uri.port, client_tls(host, self._trust) if uri.scheme == b"https" else None)
+        tls = client_tls(host, self._trust) if uri.scheme == b"https" else None
+        return _Quiet(endpoint(self.reactor, host, uri.port, tls))
+
+
+@implementer(IStreamClientEndpoint)
+@define(frozen=True)
+class _Quiet:
+    """An endpoint at which Twisted logs no line when a connection begins and none when it ends."""
+
+    loud: IStreamClientEndpoint
+
+    def connect(self, protocolFactory: Any) -> "Deferred[Any]":
+        protocolFactory.noisy = False
+        return self.loud.connect(protocolFactory)
 
 
 @implementer(IBodyProducer)

@@ -34,11 +34,8 @@ def clear_stale(pidfile: str) -> None:
             f"{pidfile}: a twistd with this pidfile runs already, as process {pid}; end that, or give this one a "
             "--pidfile of its own"
         )
-    log.warn(
-        "{pidfile} was left by a process that is gone (its number, {pid}, is another's by now); removed",
-        pidfile=pidfile,
-        pid=pid,
-    )
+    why = f"its number, {pid}, is another's by now" if pid else "it is empty"
+    log.warn("{pidfile} was left by a process that is gone ({why}); removed", pidfile=pidfile, why=why)
     with suppress(OSError):  # then twistd says why it can't be used
         os.unlink(pidfile)
 

@@ -7,7 +7,8 @@ ALERTS: Final = {
     "bad certificate": "the other end refused the certificate that it was shown; by its clock it may not be valid yet",
     "certificate expired": "to the other end the certificate that it was shown has expired",
     "certificate required": "the other end asks for a certificate, and was shown none",
-    "certificate unknown": "the other end refused the certificate that it was shown; it may be for another name",
+    "certificate unknown": "the other end refused the certificate that it was shown; it may be for another name, or "
+    "its issuer unknown to it",
     "internal error": "the other end has given up; our own programs do so where a certificate is for another host",
     "handshake failure": "the other end found no cipher or version of TLS that both speak",
     "protocol version": "the other end speaks no version of TLS from 1.2 on",

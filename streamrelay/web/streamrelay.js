@@ -134,13 +134,11 @@ async function post({ platform = globalThis.location?.origin, key, csrf, signal,
     });
     const retryAfter = Number(response.headers.get('Retry-After')) || 0;
     return { status: response.status, retryAfter, text: await response.text() };
-  } catch {
+  } catch (error) {
     signal?.throwIfAborted();
-    throw new Refused(
-      0,
-      'unreachable',
-      late.aborted ? 'the platform does not answer' : "the platform can't be reached",
-    );
+    const why = line(error?.cause?.message || error?.cause?.code || ''); // Node tells it, browsers don't
+    const unreached = `the platform can't be reached${why && `: ${why}`}`;
+    throw new Refused(0, 'unreachable', late.aborted ? 'the platform does not answer' : unreached);
   }
 }
 

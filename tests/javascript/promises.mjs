@@ -270,3 +270,11 @@ export async function writes_wait_for_room() {
   await writing;
   assert.equal(near.sent.length, 1);
 }
+
+export async function unreached_platform_says_why() {
+  const refused = (error) => failure(ask({ ...WANTED, fetch: () => Promise.reject(error) }));
+  const cause = new Error('unable to verify the first certificate');
+  const { message } = await refused(new TypeError('fetch failed', { cause }));
+  assert.equal(message, "the platform can't be reached: unable to verify the first certificate");
+  assert.equal((await refused(new TypeError('Failed to fetch'))).message, "the platform can't be reached");
+}

@@ -12,6 +12,7 @@ from streamrelay.net.http_client import FetchDropped, Fetched, FetchError, HttpF
 from tests.documented import FETCHED_BODY
 from tests.fakes.channels import FakeTransport
 from tests.fakes.endpoints import connect
+from tests.fakes.logs import Heard
 from tests.fakes.reactors import FakeNames
 
 
@@ -106,6 +107,17 @@ class Fetching(SynchronousTestCase):
                 self.assertEqual(self.successResultOf(asked).body, body)
             else:
                 self.failureResultOf(asked, FetchError)
+
+    def test_quiet(self) -> None:
+        """A request is no line in the log, neither when its connection begins nor when it ends."""
+        for socket in ("", "/run/api.sock"):
+            fetch = HttpFetch(self.reactor, socket=socket)
+            Deferred.fromCoroutine(fetch("GET", "http://127.0.0.1:81/x", 2.0))
+            factory: Any = self.reactor.unixClients[-1][1] if socket else self.reactor.tcpClients[-1][2]
+            heard = Heard(self)
+            factory.doStart()
+            factory.doStop()
+            self.assertEqual(heard.lines, [])
 
     def test_no_length(self) -> None:
         """A body may end with its connection, and may be none."""

@@ -36,12 +36,13 @@ class Left(SynchronousTestCase):
         return self.process(str(script), *options)
 
     def stale(self, text: str) -> None:
-        """A pidfile with this text is removed, and the log says so."""
+        """A pidfile with this text is removed, and the log says so, and how it is known."""
         self.pidfile.write_text(text)
         heard = Heard(self)
         clear_stale(str(self.pidfile))
         self.assertFalse(self.pidfile.exists(), text)
-        self.assertIn(f"{self.pidfile} was left by a process that is gone", heard.text)
+        why = f"its number, {text}, is another's by now" if text else "it is empty"
+        self.assertEqual(heard.lines, [f"{self.pidfile} was left by a process that is gone ({why}); removed"])
 
     def test_own(self) -> None:
         """Our own number, as PID 1 of a container finds it in the pidfile of the one before, and no number at all."""
