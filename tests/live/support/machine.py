@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from streamrelay.demo.virtual_machine import PROGRAM as PROGRAM
 from streamrelay.demo.virtual_machine import command
+from tests.live.support.waiting import until
 
 WAIT = 20.0
 """Seconds in which QEMU must answer."""
@@ -25,6 +26,13 @@ class Machine(NamedTuple):
     def shown(self) -> str:
         """What it has written to its screen so far: its line, and the keys that reached it."""
         return self.qmp.with_suffix(".shown").read_text(errors="replace")
+
+    def take(self, keyboard: Any, text: str) -> None:
+        """Type a text, each key once the one before has come: a machine without its turn drops what is over eight."""
+        before = len(self.shown)
+        for end in range(1, len(text) + 1):
+            keyboard.type(text[end - 1])
+            until(lambda end=end: text[:end] in self.shown[before:], what=f"{text[:end]!r} in the machine")
 
     def stop(self) -> None:
         self.process.kill()
