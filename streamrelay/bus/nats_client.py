@@ -23,6 +23,8 @@ FIRST: Final = 1.0
 """Seconds in which the first answer to a question must come, and that of each who answered the last time."""
 QUIET: Final = 0.1
 """Seconds without a further answer after which there are no more."""
+STRANGE: Final = 0.5
+"""The same where nobody is known who could be missed, as after a start."""
 LONGEST: Final = 3.0
 """Seconds after which answers that still come are cut off."""
 MOST_BYTES: Final = 64 << 20
@@ -204,10 +206,10 @@ class Gathering:
     async def hear(self) -> Gathered:
         now = asyncio.get_running_loop().time
         began = latest = now()
-        heard = False
+        heard, quiet = False, QUIET if self.known else STRANGE
         while True:
             missing = not heard or not self.known.issubset(self.answers)
-            end = max(began + FIRST, latest + QUIET) if missing else latest + QUIET
+            end = max(began + FIRST, latest + quiet) if missing else latest + quiet
             if self.patient:
                 end = began + LONGEST
             try:

@@ -4,7 +4,7 @@ from nats.aio.msg import Msg
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.bus.nats_client import Gathered, Gathering
-from tests.documented import ALL_ANSWERS, ANSWERS, FIRST_ANSWER, NEXT_ANSWER
+from tests.documented import ALL_ANSWERS, ANSWERS, FIRST_ANSWER, NEXT_ANSWER, STRANGE_ANSWER
 from tests.fakes.reactors import LeapingLoop
 
 INBOX = "_INBOX.x"
@@ -34,10 +34,11 @@ class Answers(SynchronousTestCase):
             self.assertEqual(len(self.hear(frozenset(), (FIRST_ANSWER + late, "a", b""))[0].answers), count)
 
     def test_next(self) -> None:
-        """After an answer a host that is new has 0.1 s."""
-        for late, count in ((-0.01, 2), (0.01, 1)):
-            gathered, _ = self.hear(frozenset(), (0.5, "a", b""), (0.5 + NEXT_ANSWER + late, "b", b""))
-            self.assertEqual((len(gathered.answers), gathered.complete), (count, True))
+        """After an answer a host that is new has 0.1 s, and 0.5 s where none is known yet."""
+        for known, time in ((frozenset("a"), NEXT_ANSWER), (frozenset[str](), STRANGE_ANSWER)):
+            for late, count in ((-0.01, 2), (0.01, 1)):
+                gathered, _ = self.hear(known, (0.5, "a", b""), (0.5 + time + late, "b", b""))
+                self.assertEqual((len(gathered.answers), gathered.complete), (count, True))
 
     def test_known(self) -> None:
         """A host that answered the last time has a second; without it the list isn't complete."""
