@@ -136,7 +136,8 @@ async function post({ platform = globalThis.location?.origin, key, csrf, signal,
     return { status: response.status, retryAfter, text: await response.text() };
   } catch (error) {
     signal?.throwIfAborted();
-    const why = line(error?.cause?.message || error?.cause?.code || ''); // Node tells it, browsers don't
+    const cause = /** @type {{ cause?: { message?: string, code?: string } }} */ (error)?.cause; // of Node, not of browsers
+    const why = line(cause?.message || cause?.code || '');
     const unreached = `the platform can't be reached${why && `: ${why}`}`;
     throw new Refused(0, 'unreachable', late.aborted ? 'the platform does not answer' : unreached);
   }
