@@ -50,7 +50,6 @@ def _live(line: int, catalogue: Catalogue, most: int, seconds: Callable[[], floa
     for _ in range(3):
         os.open(os.devnull, os.O_RDWR)
     Path("/proc/self/comm").write_text("streamlauncher")
-    catalogue.changed = lambda: None  # whom it told is the agent, by a reactor that doesn't run here
     launcher = Launcher(socket.socket(fileno=line), catalogue, most, seconds)
     try:
         launcher.run()
