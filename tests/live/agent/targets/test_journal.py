@@ -174,15 +174,20 @@ class Journals(LiveTest):
         ear.expect(r"first\n")
         self.assertNotIn("lost", ear.controls[0])
 
-    def test_goes_on(self) -> None:
-        """A stream goes on at its place to the byte: over a rotation, and a reboot."""
+    def left_before_boot(self) -> str:
+        """The place of a client that has left, of whose unit an entry was missed, and the journal rotated since."""
         self.fill()
         ear = self.hear("unit/web")
         ear.expect(r"entry 4\n")
-        place = json.loads(ear.leg.recv(WAIT))["place"]
+        place: str = json.loads(ear.leg.recv(WAIT))["place"]
         ear.leg.close()
         self.journal.write("web", b"missed")
         self.journal.rotate()
+        return place
+
+    def test_goes_on(self) -> None:
+        """A stream goes on at its place to the byte: over a rotation, and a reboot."""
+        place = self.left_before_boot()
         self.journal.write("web", b"after the boot", NEXT_BOOT)
         until(lambda: self.count("web") == 7, what="the journal")
         ear = self.hear("unit/web", place=place, after=10)
@@ -209,13 +214,7 @@ class Journals(LiveTest):
 
     def test_clock_behind(self) -> None:
         """This machine's boot is followed though its clock is behind the one before, and places in both go on."""
-        self.fill()
-        before = self.hear("unit/web")
-        before.expect(r"entry 4\n")
-        place = json.loads(before.leg.recv(WAIT))["place"]
-        before.leg.close()
-        self.journal.write("web", b"missed")
-        self.journal.rotate()
+        place = self.left_before_boot()
         self.journal.write("web", b"booted", present_boot(), DAY)
         until(lambda: self.count("web") == 7, what="the journal")
         live, back = self.hear("unit/web"), self.hear("unit/web", place=place, after=0)
