@@ -70,8 +70,17 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         self._connectionMade()
         self.address = getattr(self.transport.getPeer(), "host", None)
         self.factory.deadlines.begin(self)
+        self._begin()
+
+    def begin(self) -> None:
+        """Read the request after all, as its turn has come."""
+        self.transport.resumeProducing()
+        self._begin()
+
+    def _begin(self) -> None:
         try:
-            self.factory.admitter.handshake_began(self.address)
+            if not self.factory.admitter.handshake_began(self):
+                self.transport.pauseProducing()  # before TLS, too
         except Refused as refusal:
             if refusal.status == 429:  # before TLS, whose handshake would cost us more than them
                 self._refused = True
@@ -263,7 +272,7 @@ class LegFactory(WebSocketServerFactory):  # type: ignore[misc]
     def handshake_ended(self, leg: LegProtocol) -> None:
         """Count a handshake out that has come to its end, one way or the other; once for each."""
         if self.deadlines.end(leg):
-            self.admitter.handshake_ended(leg.address)
+            self.admitter.handshake_ended(leg)
 
     def _too_late(self, leg: LegProtocol) -> None:
         self.handshake_ended(leg)
