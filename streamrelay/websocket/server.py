@@ -62,6 +62,7 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
     data: bytes
     _admission: Admission | None = None
     _refused = False
+    _early: bytes | None = None  # None unless it waits for its turn
 
     def connectionMade(self) -> None:
         # Not autobahn's own method, which collects details of the transport that nobody asks for.
@@ -75,11 +76,15 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
     def begin(self) -> None:
         """Read the request after all, as its turn has come."""
         self.transport.resumeProducing()
+        early, self._early = self._early, None
         self._begin()
+        if early:
+            self.dataReceived(early)
 
     def _begin(self) -> None:
         try:
             if not self.factory.admitter.handshake_began(self):
+                self._early = b""
                 self.transport.pauseProducing()  # before TLS, too
         except Refused as refusal:
             if refusal.status == 429:  # before TLS, whose handshake would cost us more than them
@@ -90,6 +95,9 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
 
     def dataReceived(self, data: bytes) -> None:
         if self._refused:
+            return
+        if self._early is not None:  # read along with a proxy's header
+            self._early += data
             return
         self._size += len(data)
         if self._size > MAX_HANDSHAKE:

@@ -317,7 +317,14 @@ class Turned(Case):
         self.assertFalse(self.transport.reading)
         self.admitter.crowded = False
         (waiting,) = self.admitter.waiting
+        self.assertEqual(self.answer(b"GET /health HTTP/1.1\r\nHost: "), "")  # as it came with a proxy's header
         waiting.begin()
+        self.assertIn("200 OK", self.answer(b"relay\r\n\r\n"))
+        self.lose()
+        self.admitter.crowded = True
+        self.request()
+        self.admitter.crowded = False
+        self.admitter.waiting[-1].begin()
         self.assertTrue(self.transport.reading)
         self.assertEqual(self.status(request()), 101)
         self.assertEqual(self.admitter.handshakes, 1)
