@@ -9,7 +9,6 @@ import hashlib
 import re
 from typing import Any, Final
 
-from autobahn.websocket import protocol
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
@@ -101,8 +100,6 @@ class _Reactor(MemoryReactorClock):
 
     nameResolver = _Names()
 
-
-protocol.pformat = repr  # autobahn prints its options prettily for a debug line: half of the time of a dial
 
 _clock = Clock()
 _heartbeat = Heartbeat(_clock)
