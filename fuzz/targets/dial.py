@@ -18,7 +18,6 @@ from twisted.internet.interfaces import (
     IReactorPluggableNameResolver,
     IResolutionReceiver,
 )
-from twisted.internet.ssl import trustRootFromCertificates
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
@@ -105,7 +104,6 @@ _clock = Clock()
 _heartbeat = Heartbeat(_clock)
 _dialler = Dialler(_clock, _heartbeat)
 _caller = Dialler(_clock, _heartbeat, insecure=True)
-_caller._trust = trustRootFromCertificates([])  # to read the system's each time would take a millisecond
 
 
 def fuzz(source: bytes) -> None:

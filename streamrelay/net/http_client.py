@@ -8,11 +8,10 @@ from twisted.internet import protocol
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import UNIXClientEndpoint
 from twisted.internet.interfaces import IDelayedCall, IReactorTime, IStreamClientEndpoint
-from twisted.internet.ssl import platformTrust
 from twisted.python.failure import Failure
 
-from streamrelay.net.certificates import read_certificates
-from streamrelay.net.hostnames import client_tls, endpoint
+from streamrelay.net.client_tls import ClientContext, trusting
+from streamrelay.net.hostnames import endpoint
 from streamrelay.net.http_connection import Answer, AnswerDone, HttpConnection, Request
 from streamrelay.net.http_connection import FetchError as FetchError
 from streamrelay.net.peer import explain, is_full
@@ -84,11 +83,11 @@ class HttpFetch:
     """Bytes of an answer's body, over which it is a `FetchError`."""
     keep: bool = False
     """True if connections are kept for further requests: their other end may close one just as we ask."""
-    _trust: Any = field(init=False)
+    _tls: ClientContext = field(init=False)
     _kept: "Kept" = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._trust = None if self.socket else read_certificates(self.ca) if self.ca else platformTrust()
+        self._tls = trusting(self.ca)
         self._kept = Kept(self.reactor)
 
     async def __call__(
@@ -137,7 +136,7 @@ class HttpFetch:
     def _place(self, request: Request) -> IStreamClientEndpoint:
         if self.socket:
             return UNIXClientEndpoint(self.reactor, self.socket)
-        tls = client_tls(request.host, self._trust) if request.scheme == "https" else None
+        tls = self._tls.to(request.host, request.port) if request.scheme == "https" else None
         return endpoint(self.reactor, request.host, request.port, tls)
 
     async def _fetch(

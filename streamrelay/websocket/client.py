@@ -7,7 +7,6 @@ from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.internet.ssl import platformTrust
 from twisted.python.failure import Failure
 
 from streamrelay.datapath.channel import TransportChannel, no_delay
@@ -15,8 +14,9 @@ from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.datapath.socket_channel import SocketChannel
 from streamrelay.datapath.tls_channel import open_channel
 from streamrelay.files import Watched
-from streamrelay.net.certificates import ClientPair, read_certificates
-from streamrelay.net.hostnames import client_tls, endpoint
+from streamrelay.net.certificates import ClientPair
+from streamrelay.net.client_tls import ClientContext, ClientTls, trusting
+from streamrelay.net.hostnames import endpoint
 from streamrelay.net.peer import address, explain
 from streamrelay.net.retry import Turns, persist, was_dropped
 from streamrelay.protocol.limits import CONNECT_TIME, MAX_HANDSHAKE
@@ -139,11 +139,11 @@ class Dialler:
     who: str = "this client"
     """Name of who dials, for errors."""
     _turns: Turns = field(factory=Turns)
-    _trust: Any = field(init=False)
+    _tls: ClientContext = field(init=False)
     _pair: ClientPair | None = None
 
     def __attrs_post_init__(self) -> None:
-        self._trust = read_certificates(self.ca) if self.ca else platformTrust()
+        self._tls = trusting(self.ca or "")
         if self.certificate:
             self._pair = ClientPair(self.certificate)
             self._pair.read()
@@ -186,11 +186,16 @@ class Dialler:
             raise failure(self.who, url, "it is not encrypted; use wss:// or --insecure")
         try:
             factory = DialFactory(self, url, {"Authorization": f"Bearer {token}"} if token else {})
-            mine = self._pair.read() if self._pair is not None else None
-            tls = client_tls(host, self._trust, mine) if secure else None
-            return factory, endpoint(self.clock, host, factory.opening.port, tls)
+            port = factory.opening.port
+            return factory, endpoint(self.clock, host, port, self._tls_to(host, port) if secure else None)
         except Exception as error:  # of many kinds, for what no relay's URL can be
             raise failure(self.who, url, str(error)) from None
+
+    def _tls_to(self, host: str, port: int) -> ClientTls:
+        mine = self._pair.read() if self._pair is not None else None
+        if mine is not self._tls.mine:  # read for the first time, or again: sessions with the one before are gone
+            self._tls = ClientContext(self._tls.trust, mine)
+        return self._tls.to(host, port)
 
     def _no_turn(self, cancelled: Failure, url: str) -> None:
         cancelled.trap(CancelledError)
