@@ -1,6 +1,6 @@
 """Dialling a relay: a websocket is opened, and handed over."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from attrs import define, field
@@ -9,10 +9,8 @@ from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from streamrelay.datapath.channel import TransportChannel, no_delay
+from streamrelay.datapath.channel import no_delay
 from streamrelay.datapath.heartbeat import Heartbeat
-from streamrelay.datapath.socket_channel import SocketChannel
-from streamrelay.datapath.tls_channel import open_channel
 from streamrelay.files import Watched
 from streamrelay.net.certificates import ClientPair
 from streamrelay.net.client_tls import ClientContext, ClientTls, trusting
@@ -21,10 +19,13 @@ from streamrelay.net.peer import address, explain
 from streamrelay.net.retry import Turns, persist, was_dropped
 from streamrelay.protocol.limits import CONNECT_TIME, MAX_HANDSHAKE
 from streamrelay.protocol.names import is_loopback
-from streamrelay.websocket.connection import FramedConnection
 from streamrelay.websocket.dial_errors import Dropped, closed, failure
-from streamrelay.websocket.frame_writer import Masking
 from streamrelay.websocket.opening import Opening
+
+if TYPE_CHECKING:  # what is open is loaded when something is: a command has asked its platform by then
+    from streamrelay.datapath.channel import TransportChannel
+    from streamrelay.datapath.socket_channel import SocketChannel
+    from streamrelay.websocket.connection import FramedConnection
 
 
 class DialProtocol(Protocol):
@@ -34,8 +35,8 @@ class DialProtocol(Protocol):
     transport: Any
     data = b""
     """Bytes of the answer, until it is whole."""
-    _connection: FramedConnection | None = None
-    _channel: SocketChannel | TransportChannel | None = None
+    _connection: "FramedConnection | None" = None
+    _channel: "SocketChannel | TransportChannel | None" = None
 
     def connectionMade(self) -> None:
         no_delay(self.transport)
@@ -60,6 +61,10 @@ class DialProtocol(Protocol):
             self.transport.abortConnection()
 
     def _open(self, agreed: bool, early: bytes) -> None:
+        from streamrelay.datapath.tls_channel import open_channel
+        from streamrelay.websocket.connection import FramedConnection
+        from streamrelay.websocket.frame_writer import Masking
+
         self.data = b""
         dialler = self.factory.dialler
         masking = Masking.ZERO if self.factory.opening.secure and not dialler.always_mask else Masking.RANDOM
@@ -107,7 +112,7 @@ class DialFactory(Factory):
         """True if the dial has come to its end, good or bad."""
         return self._result is None
 
-    def opened(self, connection: FramedConnection) -> None:
+    def opened(self, connection: "FramedConnection") -> None:
         result, self._result = self._result, None
         if result is not None:
             result.callback(connection)
@@ -161,7 +166,7 @@ class Dialler:
         """
         prepared = [self._prepare(url, token)]
 
-        async def attempt() -> FramedConnection:
+        async def attempt() -> "FramedConnection":
             factory, where = prepared.pop() if prepared else self._prepare(url, token)
             return await factory.connect(where)
 
