@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -46,7 +47,18 @@ HEAVY = {
 }
 """What `connect` must not load until its platform has answered, with what it is for."""
 MOST, MOST_TO_HELP = 280, 20
+DAEMONS = {
+    "relay": (400, ("nats", "aiohttp", "twisted.web", "h11", "streamrelay.agent", "streamrelay.platform")),
+    "agent": (560, ("autobahn", "txaio", "twisted.web", "hyperlink", "streamrelay.relay", "streamrelay.platform")),
+    "platform": (510, ("autobahn", "txaio", "twisted.web.client", "streamrelay.relay", "streamrelay.agent")),
+}
+"""How much each daemon may load to be made, and what not."""
 """Modules besides Python's own."""
+
+
+def within(modules: list[str], packages: Iterable[str]) -> set[str]:
+    """Those of some packages that have modules here."""
+    return {package for package in packages for name in modules if f"{name}.".startswith(f"{package}.")}
 
 
 class Started(SynchronousTestCase):
@@ -86,8 +98,7 @@ class Started(SynchronousTestCase):
         modules = self.load("connect", "web-1", "ssh", "--platform", f"http://127.0.0.1:{listening.getsockname()[1]}")
         answering.join(120)
         self.assertTrue(asked[0].startswith(b"POST /v1/streams HTTP/1.1\r\n"), asked)
-        found = {heavy for heavy in HEAVY for name in modules if f"{name}.".startswith(f"{heavy}.")}
-        self.assertEqual(found, set())
+        self.assertEqual(within(modules, HEAVY), set())
         self.assertLessEqual(len(self.others(modules)), MOST)
         self.assertGreater(len(self.others(modules)), MOST // 2)  # it is counted
 
@@ -97,3 +108,12 @@ class Started(SynchronousTestCase):
             others = self.others(self.load(*arguments))
             self.assertEqual([name for name in others if name.partition(".")[0] != "streamrelay"], [])
             self.assertLessEqual(len(others), MOST_TO_HELP)
+
+    def test_daemons(self) -> None:
+        """A daemon loads what it is made of, and nothing of the others'."""
+        for name, (most, others) in DAEMONS.items():
+            code = f"import streamrelay.{name}.tap, sys; print(*sys.modules)"
+            done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+            modules = done.stdout.split()
+            self.assertEqual(within(modules, others), set(), name)
+            self.assertLessEqual(len(self.others(modules)), most, name)
