@@ -1,6 +1,7 @@
 """The ``streamrelay`` command: connect, hosts, keygen, key, host."""
 
 import argparse
+import gc
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ from streamrelay.client.commands import (
     tell,
     untold,
 )
-from streamrelay.client.stdio import hold_standard_descriptors
+from streamrelay.client.descriptors import hold_standard_descriptors
 from streamrelay.errors import ConfigError
 
 EXIT: Final = """exit status:
@@ -39,6 +40,7 @@ RELOAD: Final = "tell a running nats-server to read it: nats-server --signal rel
 def main(argv: list[str] | None = None) -> None:
     """Run the ``streamrelay`` command and end the process with its status (`EXIT`)."""
     hold_standard_descriptors()
+    gc.set_threshold(100_000)  # else it looks through all that is imported dozens of times
     arguments = parser().parse_args(argv)
     try:
         status = arguments.run(arguments)

@@ -9,7 +9,6 @@ import hashlib
 import re
 from typing import Any, Final
 
-from autobahn.websocket import protocol
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
@@ -19,7 +18,6 @@ from twisted.internet.interfaces import (
     IReactorPluggableNameResolver,
     IResolutionReceiver,
 )
-from twisted.internet.ssl import trustRootFromCertificates
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
@@ -102,13 +100,10 @@ class _Reactor(MemoryReactorClock):
     nameResolver = _Names()
 
 
-protocol.pformat = repr  # autobahn prints its options prettily for a debug line: half of the time of a dial
-
 _clock = Clock()
 _heartbeat = Heartbeat(_clock)
 _dialler = Dialler(_clock, _heartbeat)
 _caller = Dialler(_clock, _heartbeat, insecure=True)
-_caller._trust = trustRootFromCertificates([])  # to read the system's each time would take a millisecond
 
 
 def fuzz(source: bytes) -> None:

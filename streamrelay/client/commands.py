@@ -11,7 +11,6 @@ from contextlib import suppress
 from typing import Any, Final
 
 from streamrelay.errors import ConfigError, printable
-from streamrelay.protocol import codec
 from streamrelay.protocol.close import EXPLAIN, CloseCode
 from streamrelay.protocol.names import HOST_WORDS, is_host, is_loopback
 
@@ -177,6 +176,8 @@ def _key(path: str) -> str:
 
 
 async def _hosts(arguments: argparse.Namespace, reactor: Any) -> int:
+    from streamrelay.protocol import codec
+
     listing = await _api(arguments, reactor).hosts()
     if not listing.complete:
         say("not all hosts answered; this may not be the whole list")
@@ -204,10 +205,7 @@ def _dialler(arguments: argparse.Namespace, reactor: Any) -> Any:
 
 async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
     """Open one stream on standard input and output, and return the status with which it ended."""
-    from streamrelay.client.log_text import LogText
-    from streamrelay.client.stdio import StdioConnection
     from streamrelay.client.stream import ClientStream, Opening
-    from streamrelay.client.terminal import Terminal, takes_terminal
 
     api, dialler = _api(arguments, reactor), _dialler(arguments, reactor)
     opening = Opening(api, dialler, arguments.host, arguments.target)
@@ -218,6 +216,10 @@ async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
         if opening.given_up:
             return INTERRUPTED
         raise
+    from streamrelay.client.log_text import LogText  # not before: the platform was asked first
+    from streamrelay.client.stdio import StdioConnection
+    from streamrelay.client.terminal import Terminal, takes_terminal
+
     reactor.removeSystemEventTrigger(interrupted)
     if arguments.verbose:
         say(f"connected to {arguments.target} of {arguments.host}, stream {opened.stream}")

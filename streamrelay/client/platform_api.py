@@ -79,7 +79,7 @@ class PlatformApi:
 
     @fetch.default
     def _fetch(self) -> Fetch:
-        return HttpFetch(self.reactor, self.ca, most=MAX_ANSWER)
+        return HttpFetch(self.reactor, self.ca, most=MAX_ANSWER, keep=True)
 
     async def open(self, host: str, target: str, wanted: Callable[[], bool] = lambda: True) -> OpenedStream:
         """Open a stream; `Unwanted` if it isn't `wanted` any more when its turn comes."""

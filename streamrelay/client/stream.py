@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
@@ -17,7 +17,9 @@ from streamrelay.datapath.splice import Half, Splice
 from streamrelay.logs import Seldom
 from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
 from streamrelay.protocol.control import Control, decode_control
-from streamrelay.websocket.client import Dialler
+
+if TYPE_CHECKING:  # whoever has one has imported it
+    from streamrelay.websocket.client import Dialler
 
 T = TypeVar("T")
 
@@ -94,7 +96,7 @@ class _Overhearing(Half):
 
 
 async def open_stream(
-    api: PlatformApi, dialler: Dialler, host: str, target: str, wanted: Callable[[], bool] = lambda: True
+    api: PlatformApi, dialler: "Dialler", host: str, target: str, wanted: Callable[[], bool] = lambda: True
 ) -> tuple[OpenedStream, Any]:
     """Open a stream, and return the platform's answer and the leg; `PlatformError` or `DialError` if there is none, and
     `Unwanted` if it is no longer `wanted` when its turn comes."""
@@ -112,7 +114,7 @@ class Opening:
     """The opening of one stream, which may be given up."""
 
     api: PlatformApi
-    dialler: Dialler
+    dialler: "Dialler"
     host: str
     target: str
     done: "Deferred[tuple[OpenedStream, Any]]" = field(init=False)

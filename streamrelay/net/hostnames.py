@@ -7,17 +7,10 @@ IDNA has none, and Twisted, which asks it, refuses them before anybody looks the
 import re
 from typing import Any, Final
 
-from attrs import define
-from OpenSSL import SSL
-from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identity
-from service_identity.pyopenssl import extract_patterns
-from twisted.internet.abstract import isIPAddress, isIPv6Address
+from twisted.internet.abstract import isIPAddress
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.interfaces import IHostnameResolver, IOpenSSLClientConnectionCreator, IStreamClientEndpoint
-from twisted.internet.ssl import optionsForClientTLS
-from zope.interface import implementer
 
-from streamrelay.net.certificate_faults import OTHER_NAME, decoded, fault
 from streamrelay.net.lookups import Literals
 from streamrelay.net.tls import TlsEndpoint
 from streamrelay.protocol.limits import CONNECT_TIME
@@ -26,9 +19,6 @@ LONGEST: Final = 253
 """Characters of a name at most (RFC 1035 §2.3.4)."""
 _LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _NAME: Final = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}\.?\Z")
-
-NOBODY: Final = "streamrelay.invalid"
-"""A name that no certificate is for (RFC 2606 §2): what Twisted is told where it takes a name for none."""
 
 
 class NamedEndpoint(HostnameEndpoint):
@@ -44,57 +34,10 @@ class NamedEndpoint(HostnameEndpoint):
 
     @staticmethod
     def _hostAsBytesAndText(host: bytes | str) -> tuple[bool, bytes, str]:
-        """Do as Twisted does, which asks IDNA, but let a name that IDNA alone refuses pass."""
-        if not isinstance(host, str) or not _no_idna(host):
+        """Do as Twisted does, which asks IDNA, but for names that are in ASCII, of which IDNA refuses some."""
+        if not isinstance(host, str) or not as_it_is(host):
             return HostnameEndpoint._hostAsBytesAndText(host)
         return False, host.encode("ascii"), host
-
-
-@implementer(IOpenSSLClientConnectionCreator)
-@define(frozen=True)
-class ClientTls:
-    """TLS with a machine whose certificate must be for its name or address; what can't be compared is not."""
-
-    host: str
-    options: IOpenSSLClientConnectionCreator
-    """Twisted's own, which trusts whom we trust; it lets a certificate pass whose names `service_identity` can't
-    read."""
-
-    def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
-        """Make a connection's TLS for Twisted (IOpenSSLClientConnectionCreator), with `fits` as a part of it."""
-        connection = self.options.clientConnectionForTLS(tlsProtocol)
-        if _no_idna(self.host):
-            connection.set_tlsext_host_name(self.host.encode("ascii"))
-
-        waiting: Any = tlsProtocol
-
-        def verify(_: object, certificate: Any, error: int, depth: int, good: int) -> bool:
-            nonlocal waiting
-            if good and depth:
-                return True
-            protocol, waiting = waiting, None  # OpenSSL's reference to this would keep it for ever
-            if good and self.fits(certificate):
-                return True
-            protocol.refuse(fault(OTHER_NAME[0] if good else error, decoded(certificate), self.host))
-            return False
-
-        connection.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, verify)
-        return connection
-
-    def fits(self, certificate: Any) -> bool:
-        """Tell whether a certificate is for this name or address."""
-        address = isIPAddress(self.host) or isIPv6Address(self.host)
-        try:
-            wanted: Any = IPAddress_ID(self.host) if address else DNS_ID(self.host)
-            return bool(verify_service_identity(extract_patterns(certificate), [wanted], []))
-        except Exception:  # it is for another one, or for whatever its issuer took for a name
-            return False
-
-
-def client_tls(host: str, trust: Any, mine: Any = None) -> ClientTls:
-    """Make TLS with a machine whose certificate must be for the name `host`; `mine` is a certificate of ours."""
-    known = NOBODY if _no_idna(host) else host
-    return ClientTls(host, optionsForClientTLS(known, trust, mine))
 
 
 def endpoint(reactor: Any, host: str, port: int, tls: IOpenSSLClientConnectionCreator | None) -> IStreamClientEndpoint:
@@ -103,8 +46,6 @@ def endpoint(reactor: Any, host: str, port: int, tls: IOpenSSLClientConnectionCr
     return plain if tls is None else TlsEndpoint(tls, plain, reactor)
 
 
-def _no_idna(host: str) -> bool:
-    """Tell whether this is a name for a resolver, and none for IDNA."""
-    if len(host) > LONGEST or not _NAME.match(host):
-        return False
-    return "_" in host or any(label[2:4] == "--" for label in host.split("."))
+def as_it_is(host: str) -> bool:
+    """Tell whether this is a name that resolvers know as it is, so that IDNA, which refuses some, isn't asked."""
+    return len(host) <= LONGEST and _NAME.match(host) is not None and not isIPAddress(host)

@@ -1,30 +1,35 @@
-"""One HTTP request to a system of the operator's own, bounded in time and size. Redirects are answers like others."""
+"""HTTP requests to systems of the operator's own, bounded in time and size. Redirects are answers like others."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 from attrs import define, field
 from twisted.internet import protocol
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import UNIXClientEndpoint
-from twisted.internet.interfaces import IConsumer, IStreamClientEndpoint
-from twisted.internet.ssl import platformTrust
+from twisted.internet.interfaces import IDelayedCall, IReactorTime, IStreamClientEndpoint
 from twisted.python.failure import Failure
-from twisted.python.url import URL
-from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer, IResponse
-from zope.interface import implementer
 
-from streamrelay.net.certificates import read_certificates
-from streamrelay.net.hostnames import client_tls, endpoint
+from streamrelay.net.client_tls import ClientContext, trusting
+from streamrelay.net.hostnames import endpoint
+from streamrelay.net.http_connection import Answer, AnswerDone, HttpConnection, Request
+from streamrelay.net.http_connection import FetchError as FetchError
 from streamrelay.net.peer import explain, is_full
 from streamrelay.net.retry import was_dropped
 
 MAX_BODY: Final = 65536
 """Bytes of an answer's body, unless a caller says otherwise."""
+MAX_LINE: Final = 65536
+"""Bytes of a line of a body that is told line by line."""
+KEPT: Final = 2
+"""Connections to one origin that are kept while nothing is asked."""
+KEPT_TIME: Final = 30.0
+"""Seconds for which they are, half of what our platform gives them."""
+REPEATABLE: Final = frozenset({"GET", "HEAD"})
+"""Methods of requests that may be heard twice."""
 
-
-class FetchError(Exception):
-    """Lack of an answer; the text is one line for our own log."""
+Line = Callable[[bytes], None]
+"""Taker of a line, without its LF."""
 
 
 class FetchDropped(FetchError):
@@ -48,16 +53,26 @@ class Fetched:
 
 
 class Fetch(Protocol):
-    """The sending of one request: an answer within `seconds`, whatever its status, or `FetchError`."""
+    """The sending of one request: an answer within `seconds`, whatever its status, or `FetchError`.
+
+    With `line` the body of an answer that is 2xx is told as it comes, too, line by line; what follows the last LF is
+    in the body alone.
+    """
 
     async def __call__(
-        self, method: str, url: str, seconds: float, headers: Mapping[str, str] = ..., body: bytes | None = None
+        self,
+        method: str,
+        url: str,
+        seconds: float,
+        headers: Mapping[str, str] = ...,
+        body: bytes | None = None,
+        line: Line | None = None,
     ) -> Fetched: ...
 
 
 @define(eq=False)
 class HttpFetch:
-    """Requests by Twisted's own client, with a connection for each."""
+    """Requests, each on a connection of its own, or on one that another request has left."""
 
     reactor: Any
     ca: str = ""
@@ -66,13 +81,14 @@ class HttpFetch:
     """Path of a unix socket at which everything is asked, whatever a URL names."""
     most: int = MAX_BODY
     """Bytes of an answer's body, over which it is a `FetchError`."""
-    _agent: Any = field(init=False)
+    keep: bool = False
+    """True if connections are kept for further requests: their other end may close one just as we ask."""
+    _tls: ClientContext = field(init=False)
+    _kept: "Kept" = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        from twisted.web.client import Agent
-
-        places: Any = _OneSocket(self.reactor, self.socket) if self.socket else _Named(self.reactor, self.ca)
-        self._agent = Agent.usingEndpointFactory(self.reactor, places)
+        self._tls = trusting(self.ca)
+        self._kept = Kept(self.reactor)
 
     async def __call__(
         self,
@@ -81,8 +97,9 @@ class HttpFetch:
         seconds: float,
         headers: Mapping[str, str] = {},
         body: bytes | None = None,
+        line: Line | None = None,
     ) -> Fetched:
-        work = Deferred.fromCoroutine(self._fetch(method, url, headers, body))
+        work = Deferred.fromCoroutine(self._fetch(method, url, headers, body, line))
         work.addTimeout(seconds, self.reactor, _late)
         try:
             return await work
@@ -91,121 +108,127 @@ class HttpFetch:
         except Exception as error:
             raise _kind(error)(words(error)) from None
 
-    async def begin(
-        self, method: str, url: str, headers: Mapping[str, str] = {}, body: bytes | None = None
-    ) -> IResponse:
+    async def begin(self, method: str, url: str, headers: Mapping[str, str] = {}, body: bytes | None = None) -> Answer:
         """Return an answer whose body is still to come, and stays with its sender until it is delivered.
 
         There is no limit of its time or size: the caller has to set both.
         """
-        from twisted.web.http_headers import Headers
+        request = Request.to(url, method, headers if self.keep else {**headers, "Connection": "close"}, body)
+        events = request.events()
+        if (kept := self._kept.take(request.origin)) is not None:
+            try:
+                return await kept.ask(events)
+            except Exception as error:
+                if method not in REPEATABLE or not was_dropped(Failure(error)):
+                    raise
+        return await (await self._connect(request)).ask(events)
 
-        sent = Headers({name: [value] for name, value in headers.items()})
-        producer = None if body is None else _Sent(body)
-        if not url.isascii():  # a name, or a path (RFC 3987)
-            url = URL.fromText(url).asURI().asText()
-        response: IResponse = await self._agent.request(method.encode(), url.encode("ascii"), sent, producer)
-        return response
+    async def _connect(self, request: Request) -> HttpConnection:
+        def free(connection: HttpConnection) -> None:
+            self._kept.keep(request.origin, connection)
 
-    async def _fetch(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Fetched:
-        response = await self.begin(method, url, headers, body)
-        return Fetched(response.code, await read_body(response, self.most))
+        factory = protocol.Factory.forProtocol(lambda: HttpConnection(free, self._kept.forget))
+        factory.noisy = False
+        connecting: Deferred[Any] = self._place(request).connect(factory)
+        connection: HttpConnection = await connecting
+        return connection
+
+    def _place(self, request: Request) -> IStreamClientEndpoint:
+        if self.socket:
+            return UNIXClientEndpoint(self.reactor, self.socket)
+        tls = self._tls.to(request.host, request.port) if request.scheme == "https" else None
+        return endpoint(self.reactor, request.host, request.port, tls)
+
+    async def _fetch(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, line: Line | None
+    ) -> Fetched:
+        answer = await self.begin(method, url, headers, body)
+        told = line if 200 <= answer.status < 300 else None
+        return Fetched(answer.status, await read_body(answer, self.most, told))
 
 
-async def read_body(response: IResponse, most: int = MAX_BODY) -> bytes:
+@define(eq=False)
+class Kept:
+    """Connections that wait for another request, a few of each origin and not for long."""
+
+    clock: IReactorTime
+    _idle: dict[object, dict[HttpConnection, IDelayedCall]] = field(factory=dict)
+
+    def take(self, origin: object) -> HttpConnection | None:
+        """Return the connection that has waited for the shortest time, if there is one."""
+        waiting = self._idle.get(origin)
+        if not waiting:
+            return None
+        connection = next(reversed(waiting))
+        self.forget(connection)
+        return connection
+
+    def keep(self, origin: object, connection: HttpConnection) -> None:
+        waiting = self._idle.setdefault(origin, {})
+        if len(waiting) == KEPT:
+            connection.drop()
+        else:
+            waiting[connection] = self.clock.callLater(KEPT_TIME, connection.drop)
+
+    def forget(self, connection: HttpConnection) -> None:
+        for origin, waiting in list(self._idle.items()):
+            if (timer := waiting.pop(connection, None)) is not None and timer.active():
+                timer.cancel()
+            if not waiting:
+                del self._idle[origin]
+
+
+async def read_body(answer: Answer, most: int = MAX_BODY, line: Line | None = None) -> bytes:
     """Read an answer's body, or raise `FetchError` if it is longer than `most` bytes or breaks off."""
-    content = _Received(most)
-    response.deliverBody(content)
+    content = _Received(most, line)
+    answer.deliver(content)
     return await content.done
 
 
-@implementer(IAgentEndpointFactory)
-@define(frozen=True)
-class _OneSocket:
-    """The unix socket to which every request goes."""
-
-    reactor: Any
-    path: str
-
-    def endpointForURI(self, uri: object) -> IStreamClientEndpoint:
-        return _Quiet(UNIXClientEndpoint(self.reactor, self.path))
-
-
-@implementer(IAgentEndpointFactory)
-@define(frozen=True)
-class _Named:
-    """The machine that a URL names, by TLS if it is an https:// one."""
-
-    reactor: Any
-    ca: str
-    _trust: Any = field(init=False)
-
-    @_trust.default
-    def _trusted(self) -> Any:
-        return read_certificates(self.ca) if self.ca else platformTrust()
-
-    def endpointForURI(self, uri: Any) -> IStreamClientEndpoint:
-        if uri.scheme not in (b"http", b"https"):
-            raise FetchError("not a URL that begins with https:// or http://")
-        host = uri.host.decode("ascii")
-        tls = client_tls(host, self._trust) if uri.scheme == b"https" else None
-        return _Quiet(endpoint(self.reactor, host, uri.port, tls))
-
-
-@implementer(IStreamClientEndpoint)
-@define(frozen=True)
-class _Quiet:
-    """An endpoint at which Twisted logs no line when a connection begins and none when it ends."""
-
-    loud: IStreamClientEndpoint
-
-    def connect(self, protocolFactory: Any) -> "Deferred[Any]":
-        protocolFactory.noisy = False
-        return self.loud.connect(protocolFactory)
-
-
-@implementer(IBodyProducer)
-class _Sent:
-    """A request's body, written in one go."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body, self.length = body, len(body)
-
-    def startProducing(self, consumer: IConsumer) -> "Deferred[None]":
-        consumer.write(self._body)
-        return succeed(None)
-
-    def pauseProducing(self) -> None: ...
-    def resumeProducing(self) -> None: ...
-    def stopProducing(self) -> None: ...
-
-
 class _Received(protocol.Protocol):
-    """An answer's body, up to so many bytes."""
+    """An answer's body, up to so many bytes, and its lines."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, most: int, line: Line | None) -> None:
+        self._most, self._line = most, line
         self.done: Deferred[bytes] = Deferred(lambda _: self._drop())
         self._received = bytearray()
+        self._told = 0  # bytes of it that were told in lines
 
     def dataReceived(self, data: bytes) -> None:
-        self._received += data
-        if len(self._received) > self._most:
-            self._received.clear()
-            self._drop()
-            if not self.done.called:
-                self.done.errback(FetchError(f"an answer of more than {self._most} bytes"))
-
-    def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:
-        from twisted.web.client import ResponseDone
-        from twisted.web.http import PotentialDataLoss
-
         if self.done.called:
             return
-        if reason.check(ResponseDone, PotentialDataLoss):  # the latter: of HTTP/1.0, without a length
+        self._received += data
+        try:
+            if len(self._received) > self._most:
+                raise FetchError(f"an answer of more than {self._most} bytes")
+            if self._line is not None:
+                self._tell(self._line, data)
+        except Exception as error:
+            self._received.clear()
+            self._drop()
+            self.done.errback(error)
+
+    def _tell(self, tell: Line, data: bytes) -> None:
+        *ends, rest = data.split(b"\n")
+        at = len(self._received) - len(data)
+        for piece in ends:
+            at += len(piece) + 1
+            self._bound(at - 1)
+            tell(bytes(self._received[self._told : at - 1]))
+            self._told = at
+        self._bound(at + len(rest))
+
+    def _bound(self, end: int) -> None:
+        if end - self._told > MAX_LINE:
+            raise FetchError(f"a line of more than {MAX_LINE} bytes")
+
+    def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:
+        if self.done.called:
+            return
+        if reason.check(AnswerDone):
             self.done.callback(bytes(self._received))
         else:
-            self.done.errback(FetchError("the answer ended before it was complete"))
+            self.done.errback(reason)
 
     def _drop(self) -> None:
         if self.transport is not None:
@@ -219,19 +242,9 @@ def _late(cancelled: Fetched | Failure, seconds: float) -> Failure:
 def _kind(error: Exception) -> type[FetchError]:
     if is_full(error):
         return OutOfDescriptors
-    return FetchDropped if _dropped(error) else FetchError
-
-
-def _dropped(error: Exception) -> bool:
-    from twisted.web.client import RequestTransmissionFailed, ResponseNeverReceived
-
-    if isinstance(error, (RequestTransmissionFailed, ResponseNeverReceived)):
-        return any(map(was_dropped, error.reasons))
-    return was_dropped(Failure(error))
+    return FetchDropped if was_dropped(Failure(error)) else FetchError
 
 
 def words(error: Exception) -> str:
     """Say in one line why a request failed."""
-    reasons = getattr(error, "reasons", None)  # twisted.web wraps what happened
-    first = reasons[0] if reasons else Failure(error)
-    return explain(first) or "the connection was closed without an answer"
+    return explain(Failure(error)) or "the connection was closed without an answer"

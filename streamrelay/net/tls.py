@@ -30,6 +30,9 @@ _PLAIN_ANSWER: Final = (
     b"Connection: close\r\n\r\nthis port speaks TLS; use https:// or wss://\n"
 )
 
+Answered = Callable[[SSL.Connection], None]
+"""Taker of a connection on which the first content has come."""
+
 
 class TooManyRecords(Exception):
     """Loss of a connection whose peer sent too many records without content; it isn't tried again."""
@@ -41,9 +44,10 @@ class TooManyRecords(Exception):
 class Counted:
     """A connection of OpenSSL that counts what is read from it; Twisted has it for the connection itself."""
 
-    def __init__(self, connection: SSL.Connection) -> None:
-        self.connection = connection
+    def __init__(self, connection: SSL.Connection, answered: Answered | None = None) -> None:
+        self.connection, self._answered = connection, answered
         self.opened = self.pieces = 0
+        self.heard = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.connection, name)
@@ -51,6 +55,10 @@ class Counted:
     def recv(self, most: int) -> bytes:
         """Return the content of one record."""
         content = self.connection.recv(most)
+        if not self.heard:
+            self.heard = True
+            if self._answered is not None:
+                self._answered(self.connection)
         self.opened += len(content)
         self.pieces += 1
         return content
@@ -127,7 +135,8 @@ class BoundedTls(BufferingTLSTransport):
 @implementer(IOpenSSLServerConnectionCreator, IOpenSSLClientConnectionCreator)
 @define(frozen=True)
 class Counting:
-    """What makes connections' TLS for Twisted, each counted."""
+    """What makes connections' TLS for Twisted, each counted; if it has `answered`, it is told of each on which content
+    has come, before that is told."""
 
     creator: Any
 
@@ -135,7 +144,7 @@ class Counting:
         return Counted(self.creator.serverConnectionForTLS(tlsProtocol))
 
     def clientConnectionForTLS(self, tlsProtocol: Any) -> Any:
-        return Counted(self.creator.clientConnectionForTLS(tlsProtocol))
+        return Counted(self.creator.clientConnectionForTLS(tlsProtocol), getattr(self.creator, "answered", None))
 
 
 class TlsFactory(TLSMemoryBIOFactory):

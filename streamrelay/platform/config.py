@@ -22,8 +22,9 @@ from streamrelay.program.shared_settings import (
     ProxyProtocol,
 )
 from streamrelay.program.validation import check_http, check_listening, check_origin, check_relay
+from streamrelay.protocol.fields import Host
 from streamrelay.protocol.limits import Bytes, Limits, Seconds
-from streamrelay.protocol.names import Host, is_loopback
+from streamrelay.protocol.names import is_loopback
 
 
 class PlatformConfig(Limits, frozen=True, forbid_unknown_fields=True, kw_only=True):

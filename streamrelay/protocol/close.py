@@ -1,9 +1,7 @@
 """Close codes of connections and streams, the words of each, and outcomes (protocol.rst, "Close codes")."""
 
 from enum import IntEnum
-from typing import Final
-
-from msgspec import Struct
+from typing import Final, NamedTuple
 
 from streamrelay.errors import printable
 
@@ -51,7 +49,7 @@ EXPLAIN: Final = {
 }
 
 
-class Outcome(Struct, frozen=True):
+class Outcome(NamedTuple):
     """The end of a connection or a stream: a close code and one line that says why."""
 
     code: int

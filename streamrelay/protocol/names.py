@@ -2,9 +2,7 @@
 
 import ipaddress
 import re
-from typing import Annotated, Final
-
-from msgspec import Meta
+from typing import Final
 
 PREFIX: Final = "srk_"
 """Prefix of a user's key, by which scanners find leaked ones."""
@@ -17,18 +15,6 @@ LONGEST_HOST: Final = 253
 TARGET = r"[A-Za-z0-9_.:@+-]{1,128}(?:/[A-Za-z0-9_.:@+-]{1,128}){0,7}"
 OPAQUE = r"[A-Za-z0-9_-]{22,256}"
 JWT = r"[A-Za-z0-9_-]{1,2048}\.[A-Za-z0-9_-]{1,4096}\.[A-Za-z0-9_-]{1,128}"
-
-Host = Annotated[str, Meta(pattern=f"^{HOST}\\Z", max_length=LONGEST_HOST)]
-Target = Annotated[str, Meta(pattern=f"^{TARGET}\\Z", max_length=256)]
-Stream = Annotated[str, Meta(pattern=f"^{OPAQUE}\\Z")]
-Url = Annotated[str, Meta(pattern=r"^wss?://[!-?A-~]{1,500}\Z")]  # no user@, as logs show it
-
-
-Word = Annotated[str, Meta(max_length=64, pattern=r"^[a-z0-9_-]*\Z")]
-"""One word for programs, such as a kind; there may be others than we know."""
-
-Version = Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9.+!_-]*\Z")]
-"""A program's version, as Python writes it (PEP 440)."""
 
 
 def is_host(name: str) -> bool:

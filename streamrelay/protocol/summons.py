@@ -5,8 +5,8 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, Struct
 
 from streamrelay.protocol.control import Place
+from streamrelay.protocol.fields import Host, Stream, Target, Url, Version, Word
 from streamrelay.protocol.limits import MOST_AGENTS, Bytes, Limits
-from streamrelay.protocol.names import Host, Stream, Target, Url, Version, Word
 
 
 class Refusal:

@@ -22,8 +22,9 @@ from streamrelay.errors import ConfigError, printable
 from streamrelay.files import read, read_secret, write_new
 from streamrelay.protocol import codec
 from streamrelay.protocol.clocks import UNTIMED, ahead, misfit
+from streamrelay.protocol.fields import Stream
 from streamrelay.protocol.limits import CLOCK_SKEW, SUMMONS_LIFE, Limits
-from streamrelay.protocol.names import JWT, Stream
+from streamrelay.protocol.names import JWT
 
 ALGORITHM: Final = "EdDSA"
 LONGEST_LIFE: Final = 3600

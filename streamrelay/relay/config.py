@@ -8,8 +8,8 @@ from streamrelay.net.proxies import Proxies
 from streamrelay.program.settings import Option
 from streamrelay.program.shared_settings import Certificates, ProxyNetworks, ProxyProtocol
 from streamrelay.program.validation import check_listening, check_origin
+from streamrelay.protocol.fields import Host
 from streamrelay.protocol.limits import Limits
-from streamrelay.protocol.names import Host
 
 
 class RelayConfig(Limits, frozen=True, forbid_unknown_fields=True):

@@ -1,47 +1,46 @@
-"""Dialling a relay: the client's side of a websocket's opening handshake, by autobahn."""
+"""Dialling a relay: a websocket is opened, and handed over."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from attrs import define, field
-from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
-from twisted.internet.protocol import connectionDone
-from twisted.internet.ssl import platformTrust
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from streamrelay import __version__
-from streamrelay.datapath.channel import TransportChannel, no_delay
+from streamrelay.datapath.channel import no_delay
 from streamrelay.datapath.heartbeat import Heartbeat
-from streamrelay.datapath.socket_channel import SocketChannel
-from streamrelay.datapath.tls_channel import open_channel
 from streamrelay.files import Watched
-from streamrelay.logs import Silent
-from streamrelay.net.certificates import ClientPair, read_certificates
-from streamrelay.net.hostnames import client_tls, endpoint
+from streamrelay.net.certificates import ClientPair
+from streamrelay.net.client_tls import ClientContext, ClientTls, trusting
+from streamrelay.net.hostnames import endpoint
 from streamrelay.net.peer import address, explain
 from streamrelay.net.retry import Turns, persist, was_dropped
-from streamrelay.protocol.control import SUBPROTOCOL
 from streamrelay.protocol.limits import CONNECT_TIME, MAX_HANDSHAKE
 from streamrelay.protocol.names import is_loopback
-from streamrelay.websocket.connection import FramedConnection
 from streamrelay.websocket.dial_errors import Dropped, closed, failure
-from streamrelay.websocket.frame_writer import Masking
+from streamrelay.websocket.opening import Opening
+
+if TYPE_CHECKING:  # what is open is loaded when something is: a command has asked its platform by then
+    from streamrelay.datapath.channel import TransportChannel
+    from streamrelay.datapath.socket_channel import SocketChannel
+    from streamrelay.websocket.connection import FramedConnection
 
 
-class DialProtocol(WebSocketClientProtocol):  # type: ignore[misc]
+class DialProtocol(Protocol):
     """The client's side of one handshake."""
 
-    log = Silent()
     factory: "DialFactory"
-    data: bytes
-    _connection: FramedConnection | None = None
-    _channel: SocketChannel | TransportChannel | None = None
+    transport: Any
+    data = b""
+    """Bytes of the answer, until it is whole."""
+    _connection: "FramedConnection | None" = None
+    _channel: "SocketChannel | TransportChannel | None" = None
 
     def connectionMade(self) -> None:
-        no_delay(self.transport)  # autobahn tries, fails for want of its own option, and says nothing
-        super().connectionMade()
+        no_delay(self.transport)
+        self.transport.write(self.factory.request)
 
     def dataReceived(self, data: bytes) -> None:
         if self._channel is not None:
@@ -49,79 +48,59 @@ class DialProtocol(WebSocketClientProtocol):  # type: ignore[misc]
             return
         if self.factory.settled:  # given up, and the connection is being dropped
             return
-        head = self.data + data[:MAX_HANDSHAKE]
-        if len(head) >= MAX_HANDSHAKE and b"\r\n\r\n" not in head:
-            self.failHandshake(f"an answer of over {MAX_HANDSHAKE} bytes")
-            return
+        answer = self.data + data
+        end = answer.find(b"\r\n\r\n", 0, MAX_HANDSHAKE)
+        self.data = answer[: MAX_HANDSHAKE if end < 0 else end]
         try:
-            super().dataReceived(data)
-        except Exception as error:  # autobahn's parser on bytes of a stranger
-            self.failHandshake(f"the answer is not HTTP ({type(error).__name__})")
+            if end >= 0:
+                self._open(self.factory.opening.agreed(self.data), answer[end + 4 :])
+            elif len(answer) >= MAX_HANDSHAKE:
+                raise ValueError(f"an answer of over {MAX_HANDSHAKE} bytes")
+        except ValueError as error:
+            self.factory.failed(str(error), self.data[9:12] in (b"429", b"503"), self.data)
+            self.transport.abortConnection()
 
-    def onOpen(self) -> None:
-        early, self.data = self.data, b""
-        secure = self.factory.isSecure
-        masking = Masking.ZERO if secure and not self.factory.always_mask else Masking.RANDOM
-        self._channel = open_channel(self.transport, self.factory.clock)
+    def _open(self, agreed: bool, early: bytes) -> None:
+        from streamrelay.datapath.tls_channel import open_channel
+        from streamrelay.websocket.connection import FramedConnection
+        from streamrelay.websocket.frame_writer import Masking
+
+        self.data = b""
+        dialler = self.factory.dialler
+        masking = Masking.ZERO if self.factory.opening.secure and not dialler.always_mask else Masking.RANDOM
+        self._channel = open_channel(self.transport, dialler.clock)
         if early:
             self._channel.dataReceived(early)
         self._connection = FramedConnection(
-            self._channel,
-            self.factory.clock,
-            self.factory.heartbeat,
-            masking,
-            self.websocket_protocol_in_use == SUBPROTOCOL,
-            address(self.transport),
+            self._channel, dialler.clock, dialler.heartbeat, masking, agreed, address(self.transport)
         )
         self.factory.opened(self._connection)
 
-    def failHandshake(self, reason: str) -> None:
-        self.factory.failed(reason, self.data[9:12] in (b"429", b"503"), self.data)
-        self.transport.abortConnection()
-
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        super().connectionLost(reason)
         if self._connection is not None:
             self._connection.connection_lost(explain(reason))
         words = explain(reason) or closed(self.data, self.factory.url)
         self.factory.failed(words, was_dropped(reason) and not self.data)
 
 
-class DialFactory(WebSocketClientFactory):  # type: ignore[misc]
+class DialFactory(Factory):
     """Factory of one dial, which connects once."""
 
-    protocol = DialProtocol
+    protocol = DialProtocol  # type: ignore[assignment]  # as Twisted's is typed
     noisy = False
-    host: str
-    url: str
 
     def __init__(self, dialler: "Dialler", url: str, headers: dict[str, str]) -> None:
-        super().__init__(
-            url,
-            protocols=[SUBPROTOCOL],
-            headers=headers,
-            useragent=f"streamrelay/{__version__}",
-            reactor=dialler.clock,
-        )
-        self.clock, self.heartbeat, self.always_mask = dialler.clock, dialler.heartbeat, dialler.always_mask
-        self.who = dialler.who
-        self.setProtocolOptions(
-            acceptMaskedServerFrames=False,
-            openHandshakeTimeout=0,  # the dialler's own counts from the start
-            closeHandshakeTimeout=0,
-            serverConnectionDropTimeout=0,
-            autoPingInterval=0,
-            failByDrop=False,
-        )
-        if ":" in self.host:  # as it stands in the Host header
-            self.host = f"[{self.host}]"
+        """Raise `ValueError` if there can be no relay at the URL."""
+        self.dialler, self.url = dialler, url
+        self.opening = Opening.of(url)
+        self.request = self.opening.request(headers)
         self._result: Deferred[FramedConnection] | None = Deferred(self._cancel)
         self._protocol: DialProtocol | None = None
 
     def connect(self, endpoint: IStreamClientEndpoint) -> "Deferred[FramedConnection]":
         assert self._result is not None
         result = self._result
-        self._attempt = endpoint.connect(self)
+        self._attempt: Deferred[Any] = endpoint.connect(self)
         self._attempt.addCallbacks(self._connected, lambda failure: self.failed(explain(failure), was_dropped(failure)))
         return result
 
@@ -133,7 +112,7 @@ class DialFactory(WebSocketClientFactory):  # type: ignore[misc]
         """True if the dial has come to its end, good or bad."""
         return self._result is None
 
-    def opened(self, connection: FramedConnection) -> None:
+    def opened(self, connection: "FramedConnection") -> None:
         result, self._result = self._result, None
         if result is not None:
             result.callback(connection)
@@ -141,7 +120,7 @@ class DialFactory(WebSocketClientFactory):  # type: ignore[misc]
     def failed(self, reason: str, dropped: bool = False, answer: bytes = b"") -> None:
         result, self._result = self._result, None
         if result is not None:
-            result.errback(failure(self.who, self.url, reason, answer, dropped))
+            result.errback(failure(self.dialler.who, self.url, reason, answer, dropped))
 
     def _cancel(self, result: "Deferred[FramedConnection]") -> None:
         self.failed(f"no answer within {CONNECT_TIME:.0f} s")
@@ -165,11 +144,11 @@ class Dialler:
     who: str = "this client"
     """Name of who dials, for errors."""
     _turns: Turns = field(factory=Turns)
-    _trust: Any = field(init=False)
+    _tls: ClientContext = field(init=False)
     _pair: ClientPair | None = None
 
     def __attrs_post_init__(self) -> None:
-        self._trust = read_certificates(self.ca) if self.ca else platformTrust()
+        self._tls = trusting(self.ca or "")
         if self.certificate:
             self._pair = ClientPair(self.certificate)
             self._pair.read()
@@ -187,7 +166,7 @@ class Dialler:
         """
         prepared = [self._prepare(url, token)]
 
-        async def attempt() -> FramedConnection:
+        async def attempt() -> "FramedConnection":
             factory, where = prepared.pop() if prepared else self._prepare(url, token)
             return await factory.connect(where)
 
@@ -212,11 +191,16 @@ class Dialler:
             raise failure(self.who, url, "it is not encrypted; use wss:// or --insecure")
         try:
             factory = DialFactory(self, url, {"Authorization": f"Bearer {token}"} if token else {})
-            mine = self._pair.read() if self._pair is not None else None
-            tls = client_tls(host, self._trust, mine) if secure else None
-            return factory, endpoint(self.clock, host, factory.port, tls)
+            port = factory.opening.port
+            return factory, endpoint(self.clock, host, port, self._tls_to(host, port) if secure else None)
         except Exception as error:  # of many kinds, for what no relay's URL can be
             raise failure(self.who, url, str(error)) from None
+
+    def _tls_to(self, host: str, port: int) -> ClientTls:
+        mine = self._pair.read() if self._pair is not None else None
+        if mine is not self._tls.mine:  # read for the first time, or again: sessions with the one before are gone
+            self._tls = ClientContext(self._tls.trust, mine)
+        return self._tls.to(host, port)
 
     def _no_turn(self, cancelled: Failure, url: str) -> None:
         cancelled.trap(CancelledError)

@@ -13,7 +13,7 @@ from streamrelay.client.platform_api import PlatformApi, PlatformError, Unwanted
 from streamrelay.client.stream import LOOK, ClientStream, LocalPort, Opening, Unserved, WaitingRoom
 from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.datapath.plain import PlainConnection
-from streamrelay.net.http_client import FetchDropped, Fetched, FetchError, OutOfDescriptors
+from streamrelay.net.http_client import FetchDropped, Fetched, FetchError, Line, OutOfDescriptors
 from streamrelay.protocol import codec
 from streamrelay.protocol.close import FINISHED, CloseCode, outcome
 from streamrelay.protocol.control import Control
@@ -251,7 +251,12 @@ class Asked(SynchronousTestCase):
         self.asked: list[tuple[str, str, Mapping[str, str], bytes | None]] = []
 
         async def fetch(
-            method: str, url: str, seconds: float, headers: Mapping[str, str] = {}, body: bytes | None = None
+            method: str,
+            url: str,
+            seconds: float,
+            headers: Mapping[str, str] = {},
+            body: bytes | None = None,
+            line: Line | None = None,
         ) -> Fetched:
             self.asked.append((method, url, headers, body))
             if isinstance(answer, FetchError):

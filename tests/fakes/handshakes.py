@@ -11,7 +11,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from streamrelay.net.certificates import ServerTls, read_certificates
-from streamrelay.net.hostnames import client_tls
+from streamrelay.net.client_tls import ClientContext
 from streamrelay.net.peer import explain
 from streamrelay.net.tls import TlsFactory
 
@@ -63,7 +63,7 @@ class Ended:
 def shake(server: ServerTls, ca: str, host: str, mine: Any = None) -> Ended:
     """Let a client that trusts `ca` shake hands with a server which it takes for `host`."""
     told: list[tuple[Any, Failure]] = []
-    options = client_tls(host, read_certificates(ca), mine)
+    options = ClientContext(read_certificates(ca), mine).to(host, 443)
     ends = []
     for creator, is_client in ((options, True), (server, False)):
         hearer, factory = Hearer(), Factory()

@@ -8,7 +8,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.net.http_client import FetchDropped, Fetched, FetchError, HttpFetch
+from streamrelay.net.http_client import FetchDropped, Fetched, FetchError, HttpFetch, read_body
 from tests.documented import FETCHED_BODY
 from tests.fakes.channels import FakeTransport
 from tests.fakes.endpoints import connect
@@ -55,19 +55,13 @@ class Fetching(SynchronousTestCase):
 
     def test_names(self) -> None:
         """A host's name may have letters beyond ASCII, a path, too; DNS and HTTP have them otherwise."""
-        asked: list[bytes] = []
-
-        class Agent:
-            def request(self, method: bytes, url: bytes, *_: object) -> "Deferred[None]":
-                asked.append(url)
-                return Deferred()
-
-        self.fetch._agent = Agent()
-        for url in ("https://b\xfccher.example:8444/\xfc?a=b", "http://[::1]:81/v1/streams/..%2Fx"):
-            Deferred.fromCoroutine(self.fetch("GET", url, 2.0))
-        self.assertEqual(
-            asked, [b"https://xn--bcher-kva.example:8444/%C3%BC?a=b", b"http://[::1]:81/v1/streams/..%2Fx"]
-        )
+        self.reactor.nameResolver = names = FakeNames({"xn--bcher-kva.example": ["10.0.0.1"]})
+        Deferred.fromCoroutine(self.fetch("GET", "http://b\xfccher.example:8444/\xfc?a=b", 2.0))
+        self.assertEqual(names.asked, ["xn--bcher-kva.example"])
+        sent = self.connect().value()
+        self.assertTrue(sent.startswith(b"GET /%C3%BC?a=b HTTP/1.1\r\nHost: xn--bcher-kva.example:8444\r\n"), sent)
+        Deferred.fromCoroutine(self.fetch("GET", "http://[::1]:81/v1/streams/..%2Fx", 2.0))
+        self.assertTrue(self.connect().value().startswith(b"GET /v1/streams/..%2Fx HTTP/1.1\r\n"))
 
     def test_host(self) -> None:
         """The Host header holds an IPv6 address in brackets (RFC 3986 §3.2.2), and an address needs no resolver."""
@@ -86,10 +80,9 @@ class Fetching(SynchronousTestCase):
         self.assertEqual(names.asked, ["my_host.internal"] * 2)
 
     def test_scheme(self) -> None:
-        """Nothing is asked by a URL of another kind, in plain least of all."""
-        self.assertIn(
-            "not a URL that begins", self.failed(Deferred.fromCoroutine(self.fetch("GET", "ftp://127.0.0.1/x", 2.0)))
-        )
+        """Nothing is asked by a URL of another kind, in plain least of all, nor by one that is none."""
+        for url in ("ftp://127.0.0.1/x", "http:///x", "http://[::1/x", "http://a:b/x"):
+            self.assertIn("not a URL", self.failed(Deferred.fromCoroutine(self.fetch("GET", url, 2.0))))
         self.assertEqual(self.reactor.tcpClients, [])
 
     def test_socket(self) -> None:
@@ -211,3 +204,199 @@ class Fetching(SynchronousTestCase):
             self.answer(said)
             self.lose()
             self.failed(asked)
+
+    def test_secret(self) -> None:
+        """What HTTP can't say in a header isn't said, nor repeated in the error: it may be a key."""
+        for value in ("srk_secret\n", "srk_secret\xff\u20ac"):
+            why = self.failed(self.ask(headers={"Authorization": value}))
+            self.assertIn("characters that HTTP doesn't allow", why)
+            self.assertNotIn("secret", why)
+        self.assertEqual(self.reactor.tcpClients, [])
+
+    def test_lines(self) -> None:
+        """Lines are told as they come, however they are cut, and the whole body is there in the end."""
+        text = b"one\n\ntwo \xff\nrest"
+        for size in (1, 2, 3, len(text)):
+            lines: list[bytes] = []
+            asked = self.ask(line=lines.append)
+            self.connect()
+            self.answer(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            for at in range(0, len(text), size):
+                piece = text[at : at + size]
+                self.answer(b"%x\r\n%b\r\n" % (len(piece), piece))
+                self.assertEqual(lines, text[: at + size].split(b"\n")[:-1])
+            self.assertNoResult(asked)
+            self.answer(b"0\r\n\r\n")
+            self.assertEqual(self.successResultOf(asked), Fetched(200, text))
+
+    def test_no_lines(self) -> None:
+        """The lines of a refusal are not told."""
+        lines: list[bytes] = []
+        asked = self.ask(line=lines.append)
+        self.connect()
+        self.answer(b"HTTP/1.1 503 No\r\nContent-Length: 3\r\n\r\nno\n")
+        self.assertEqual((self.successResultOf(asked), lines), (Fetched(503, b"no\n"), []))
+
+    def test_long_line(self) -> None:
+        """A line has a bound of its own, whole or not; what its taker raises fails the request, too."""
+        self.fetch = HttpFetch(self.reactor, most=1 << 20)
+        for body in (bytes(FETCHED_BODY + 1), bytes(FETCHED_BODY + 1) + b"\n"):
+            asked = self.ask(line=lambda line: None)
+            self.connect()
+            self.answer(b"HTTP/1.1 200 OK\r\n\r\n" + body)
+            self.assertIn("a line of more than", self.failed(asked))
+            self.assertTrue(self.transport.disconnecting)
+        asked = self.ask(line=int)
+        self.connect()
+        self.answer(b"HTTP/1.1 200 OK\r\n\r\nx\n")
+        self.assertIn("invalid literal", self.failed(asked))
+
+
+class Keeping(SynchronousTestCase):
+    """`HttpFetch` that keeps its connections"""
+
+    URL = "http://127.0.0.1:81/x"
+    OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+    def setUp(self) -> None:
+        self.reactor = MemoryReactorClock()
+        self.fetch = HttpFetch(self.reactor, keep=True)
+        self.made: list[Any] = []
+        """Protocols of the connections that were made."""
+
+    def ask(self, url: str = URL, method: str = "GET") -> "Deferred[Fetched]":
+        """A request; a connection that it tries is made."""
+        tried = len(self.reactor.tcpClients)
+        asked = Deferred.fromCoroutine(self.fetch(method, url, 2.0, body=b"{}" if method == "POST" else None))
+        self.connect(tried)
+        return asked
+
+    def connect(self, tried: int) -> None:
+        for _, _, factory, *_ in self.reactor.tcpClients[tried:]:
+            self.made.append(connect(factory, FakeTransport()))
+
+    def answer(self, text: bytes = OK, at: int = -1) -> None:
+        self.made[at].dataReceived(text)
+
+    def answered(self, url: str = URL) -> None:
+        asked = self.ask(url)
+        self.answer()
+        self.assertEqual(self.successResultOf(asked), Fetched(200, b"ok"))
+
+    def lose(self, at: int = -1) -> None:
+        self.made[at].connectionLost(Failure(ConnectionDone()))
+
+    def test_again(self) -> None:
+        """One request after the other goes the same way, to the same origin, and isn't told to be the last."""
+        for _ in range(3):
+            self.answered()
+        (protocol,) = self.made
+        self.assertEqual(protocol.transport.value().count(b"GET /x HTTP/1.1\r\n"), 3)
+        self.assertNotIn(b"close", protocol.transport.value())
+        for other in ("http://127.0.0.1:82/x", "http://127.0.0.2:81/x"):
+            self.answered(other)
+        self.assertEqual(len(self.made), 3)
+
+    def test_at_once(self) -> None:
+        """A connection has one request at a time; a few are kept, no more."""
+        asked = [self.ask() for _ in range(5)]
+        self.assertEqual(len(self.made), 5)
+        for at in range(5):
+            self.answer(at=at)
+            self.assertEqual(self.successResultOf(asked[at]).status, 200)
+        self.assertEqual([one.transport.disconnecting for one in self.made], [False, False, True, True, True])
+
+    def test_idle(self) -> None:
+        """A connection that isn't used for a while is dropped, and not used any more from then on."""
+        self.answered()
+        self.reactor.advance(29)
+        self.answered()
+        self.reactor.advance(29)
+        self.assertFalse(self.made[0].transport.disconnecting)
+        self.reactor.advance(2)
+        self.assertTrue(self.made[0].transport.disconnecting)
+        self.answered()
+        self.assertEqual(len(self.made), 2)
+
+    def test_not_kept(self) -> None:
+        """A connection that its other end doesn't keep, or on which more came than was asked for, isn't used again."""
+        for said in (
+            b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok",
+            b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
+            self.OK + b"HTTP/1.1 200 OK\r\n",
+        ):
+            asked = self.ask()
+            self.answer(said)
+            self.assertEqual(self.successResultOf(asked).body, b"ok")
+            self.assertTrue(self.made[-1].transport.disconnecting)
+            self.lose()
+        self.answered()
+        self.answer(b"HTTP/1.1 408 Request Timeout\r\n\r\n")
+        self.assertTrue(self.made[-1].transport.disconnecting)
+        self.answered()
+        self.assertEqual(len(self.made), 5)
+        self.lose()
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_closed(self) -> None:
+        """A kept connection that was closed isn't used; one that is closed as we ask is followed by a new one, once,
+        where the request may be heard twice."""
+        self.answered()
+        self.lose()
+        self.answered()
+        self.assertEqual(len(self.made), 2)
+        asked = self.ask()
+        self.lose()
+        self.assertNoResult(asked)
+        self.connect(2)
+        self.assertIn(b"GET /x HTTP/1.1\r\n", self.made[-1].transport.value())
+        self.lose()
+        self.failureResultOf(asked, FetchDropped)
+        self.assertEqual(len(self.reactor.tcpClients), 3)
+
+    def test_post(self) -> None:
+        """A POST that a kept connection takes along when it is closed isn't repeated here: it may have been heard."""
+        self.answered()
+        asked = self.ask(method="POST")
+        self.lose()
+        self.failureResultOf(asked, FetchDropped)
+        self.assertEqual(len(self.reactor.tcpClients), 1)
+
+    def test_begun(self) -> None:
+        """What breaks off after its first byte isn't asked again."""
+        self.answered()
+        asked = self.ask()
+        self.answer(b"H")
+        self.lose()
+        self.assertNotIsInstance(self.failureResultOf(asked, FetchError).value, FetchDropped)
+        self.assertEqual(len(self.reactor.tcpClients), 1)
+
+    def test_late(self) -> None:
+        """A connection whose answer didn't come in time isn't used again."""
+        self.answered()
+        asked = self.ask()
+        self.reactor.advance(2.1)
+        self.failureResultOf(asked, FetchError)
+        self.answered()
+        self.assertEqual(len(self.made), 2)
+        self.assertTrue(self.made[0].transport.disconnecting)
+
+    def test_untaken(self) -> None:
+        """A body without a taker isn't read; it is whole, or not, as it was when its connection was lost."""
+        for rest, reason, whole in (
+            (b"ok", ConnectionDone(), True),
+            (b"o", ConnectionDone(), False),
+            (b"ok", ConnectionLost(), True),
+            (b"o", ConnectionLost(), False),
+        ):
+            tried = len(self.reactor.tcpClients)
+            begun = Deferred.fromCoroutine(self.fetch.begin("GET", self.URL))
+            self.connect(tried)
+            self.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n" + rest)
+            self.assertFalse(self.made[-1].transport.reading)
+            self.made[-1].connectionLost(Failure(reason))
+            body = Deferred.fromCoroutine(read_body(self.successResultOf(begun)))
+            if whole:
+                self.assertEqual(self.successResultOf(body), b"ok")
+            else:
+                self.failureResultOf(body, FetchError)

@@ -11,10 +11,10 @@ from urllib.parse import quote, urlencode
 import msgspec
 from attrs import define, field
 from msgspec import Meta, Struct
-from twisted.web.iweb import IResponse
 
 from streamrelay.errors import TargetError, printable
 from streamrelay.net.http_client import FetchError, FetchTimeout, HttpFetch, read_body, words
+from streamrelay.net.http_connection import Answer
 from streamrelay.protocol.limits import CONNECT_TIME
 from streamrelay.protocol.summons import Refusal
 
@@ -170,19 +170,19 @@ class DockerApi:
     async def inspect_exec(self, command: str) -> Exec:
         return self._decode(await self._ask("GET", f"/exec/{command}/json"), Exec)
 
-    async def log(self, container: str, query: Mapping[str, object]) -> IResponse:
+    async def log(self, container: str, query: Mapping[str, object]) -> Answer:
         """Return an answer that goes on with a log; if it is followed, its head may come as late as its first line."""
         try:
-            response = await self._fetch.begin("GET", f"http://{HOST}/containers/{container}/logs?{urlencode(query)}")
-            if response.code != 200:
-                raise ApiError(response.code, await read_body(response))
+            answer = await self._fetch.begin("GET", f"http://{HOST}/containers/{container}/logs?{urlencode(query)}")
+            if answer.status != 200:
+                raise ApiError(answer.status, await read_body(answer))
         except FetchError as error:
             raise self._failed(error) from None
         except TargetError:
             raise
         except Exception as error:
             raise self._failed(FetchError(words(error))) from None
-        return response
+        return answer
 
     async def _ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> bytes:
         headers = {} if body is None else {"Content-Type": "application/json"}

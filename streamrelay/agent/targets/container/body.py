@@ -7,12 +7,12 @@ from attrs import define, field, frozen
 from twisted.internet import protocol
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
-from twisted.web.iweb import IResponse
 
 from streamrelay.agent.targets.container.api import DockerApi, Found
 from streamrelay.agent.targets.container.messages import FramedMessages, Messages, Piece
 from streamrelay.agent.targets.container.places import Position, Track
 from streamrelay.errors import TargetError
+from streamrelay.net.http_connection import Answer, AnswerDone
 from streamrelay.net.peer import explain
 from streamrelay.protocol.limits import CONNECT_TIME
 from streamrelay.protocol.summons import Refusal
@@ -82,11 +82,8 @@ class LogBody(protocol.Protocol):
             self.stop()
 
     def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:
-        from twisted.web.client import ResponseDone
-        from twisted.web.http import PotentialDataLoss
-
-        if not reason.check(ResponseDone, PotentialDataLoss):
-            self._over(explain(reason) or "the log ended before it was complete")
+        if not reason.check(AnswerDone):
+            self._over(explain(reason))
             return
         for piece in self._messages.rest():
             if self._listener is not None:
@@ -105,10 +102,10 @@ class LogBody(protocol.Protocol):
             listener.over(why)
 
 
-def deliver(response: IResponse, found: Found, listener: Listener) -> LogBody:
+def deliver(answer: Answer, found: Found, listener: Listener) -> LogBody:
     """Have a listener told of an answer's log, piece by piece of its messages."""
     body = LogBody(Messages() if found.config.tty else FramedMessages(), listener)
-    response.deliverBody(body)
+    answer.deliver(body)
     return body
 
 

@@ -1,6 +1,6 @@
 """A connection that begins as an HTTP request and goes on as plain bytes (Docker Engine API, "Hijacking").
 
-Twisted's client has no way to hand its connection over, so h11 speaks for the first few hundred bytes.
+h11 speaks for the first few hundred bytes.
 """
 
 from typing import Any, Final

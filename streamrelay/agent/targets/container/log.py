@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.web.iweb import IResponse
 
 from streamrelay.agent.targets.container.api import ApiError, DockerApi, Found
 from streamrelay.agent.targets.container.body import QUERY, Known, LogBody, deliver, in_time, read_log
@@ -20,6 +19,7 @@ from streamrelay.agent.targets.container.runs import Runs
 from streamrelay.agent.targets.followed_log import Followed
 from streamrelay.agent.targets.sealed_places import seal, unseal
 from streamrelay.errors import TargetError
+from streamrelay.net.http_connection import Answer
 from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
 from streamrelay.protocol.summons import Terms
 
@@ -80,7 +80,7 @@ class ContainerLog:
     """Position at which to go on; time 0: with the last lines."""
     skip: int = 0
     """Bytes behind the position."""
-    backlog: IResponse | None = None
+    backlog: Answer | None = None
     """Answer with the last lines, until it is read."""
     lost: bool = False
     """True if a place was given that can't be found."""
@@ -126,8 +126,8 @@ class ContainerLog:
         self._following = True
         self._deliver(await self.api.log(self.container.id, query))
 
-    def _deliver(self, response: IResponse) -> None:
-        self._body = deliver(response, self.container, self)
+    def _deliver(self, answer: Answer) -> None:
+        self._body = deliver(answer, self.container, self)
         if self._log is None:
             self._body.stop()
         elif self._paused:  # only now: delivering begins with a read
@@ -236,11 +236,11 @@ class ContainerLog:
             return
         lost = not (there.found and there.agrees)
         position = self._good if lost else self._reached
-        response = await self.api.log(self.container.id, {**QUERY, "since": position.since})
+        answer = await self.api.log(self.container.id, {**QUERY, "since": position.since})
         self.position, self._track, self._found, self._following = position, Track(), False, False
         if lost and self._log is not None:
             self._tell(self._log, position, lost=True)
-        self._deliver(response)
+        self._deliver(answer)
 
     def pause(self) -> None:
         self._paused = True

@@ -1,0 +1,19 @@
+"""Names as fields of what is decoded. They stand apart from names.py so that a command which decodes nothing needn't
+import msgspec."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from streamrelay.protocol.names import HOST, LONGEST_HOST, OPAQUE, TARGET
+
+Host = Annotated[str, Meta(pattern=f"^{HOST}\\Z", max_length=LONGEST_HOST)]
+Target = Annotated[str, Meta(pattern=f"^{TARGET}\\Z", max_length=256)]
+Stream = Annotated[str, Meta(pattern=f"^{OPAQUE}\\Z")]
+Url = Annotated[str, Meta(pattern=r"^wss?://[!-?A-~]{1,500}\Z")]  # no user@, as logs show it
+
+Word = Annotated[str, Meta(max_length=64, pattern=r"^[a-z0-9_-]*\Z")]
+"""One word for programs, such as a kind; there may be others than we know."""
+
+Version = Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9.+!_-]*\Z")]
+"""A program's version, as Python writes it (PEP 440)."""
