@@ -1,4 +1,4 @@
-"""What the JavaScript client promises to whoever uses it, each by a function of tests/javascript/promises*.mjs."""
+"""What the JavaScript client, and the console by it, promise: each by a function of tests/javascript/promises*.mjs."""
 
 import re
 import subprocess
