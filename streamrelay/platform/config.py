@@ -60,6 +60,8 @@ class PlatformConfig(Limits, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """A system that decides each request."""
     sessions: SessionsConfig = SessionsConfig()
     """Time for which somebody stays signed in at the console page."""
+    early: bool = True
+    """False if the relay has ``patience = 0``: then no client is told its URL before its agent waits there."""
     viewers: Annotated[str, Option("A folder of third-party viewers to serve in place of those of the package")] = ""
     max_connections: Annotated[int, Meta(ge=0)] = 0
     """Connections at once, over which idle ones are closed and new ones dropped; 0: as the descriptors allow."""

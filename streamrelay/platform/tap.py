@@ -99,6 +99,7 @@ def makeService(options: Options) -> MultiService:
             nats_certificate=config.nats_certificate,
             nats_handshake_first=config.nats_handshake_first,
             limits=config,
+            early=config.early,
         )
         PlatformService(platform, clock).setServiceParent(service)
         room = Room(
