@@ -16,7 +16,7 @@ DELAY = Path(__file__).with_name("delay.py")
 
 
 class Chain(Relay):
-    """A chain: `far` is the port of the load that the host's end connects, `port` the one beside the user."""
+    """A chain: `far` is the port of the load at the host's end, `port` the one beside the user."""
 
     far: Listener
     port: int
@@ -27,9 +27,10 @@ class Chain(Relay):
     has_pipe: ClassVar[bool] = True
     """Whether that program can be a connection on standard input and output."""
 
-    def __init__(self, trip: float = 0.0) -> None:
-        """`trip`: seconds of a round trip from the host and from the user to what is public."""
-        self.trip = trip
+    def __init__(self, trip: float = 0.0, target: int = 0) -> None:
+        """`trip`: seconds of a round trip from the host and from the user to what is public. `target`: the port at the
+        host's end, if it isn't the load's own."""
+        self.trip, self._target = trip, target
         self._delays: list[Program] = []
 
     def start(self, bench: Bench) -> None:
@@ -42,6 +43,11 @@ class Chain(Relay):
             self.stop()
             raise
         self.far.forget(0.3 + 15 * self.trip)
+
+    @property
+    def aim(self) -> int:
+        """The port that the host's end connects."""
+        return self._target or self.far.port
 
     def compose(self, bench: Bench) -> None:
         """Start the three programs."""

@@ -22,7 +22,7 @@ class StreamrelayChain(Chain):
     )
 
     def compose(self, bench: Bench) -> None:
-        self._fleet = Fleet(bench, self.far.port, tls=True, reach=lambda port: self.reach(bench, port))
+        self._fleet = Fleet(bench, self.aim, tls=True, reach=lambda port: self.reach(bench, port))
         self.parts = self._fleet.parts()
         self.parts["user"] = bench.start("streamrelay-connect", self.user(self.port))
         self.parts["user"].wait_until_listening(self.port)
@@ -48,7 +48,7 @@ class Ssh(Chain):
         server.wait_until_listening(public)
         self._common = [*door.ssh, "-p", str(self.reach(bench, public)), "-o", "ExitOnForwardFailure=yes"]
         self._there = door.there
-        there = f"127.0.0.1:{self._middle}:127.0.0.1:{self.far.port}"
+        there = f"127.0.0.1:{self._middle}:127.0.0.1:{self.aim}"
         host = bench.start("ssh-R", [*self._common, "-N", "-R", there, self._there])
         host.wait_until_listening(self._middle)
         beside = bench.start("ssh-L", self.user(self.port))

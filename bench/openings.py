@@ -14,7 +14,7 @@ from attrs import define
 
 from bench.chain import Chain
 from bench.legs import Socket
-from bench.processes import machine_busy
+from bench.processes import Others
 
 LIMIT = 60.0
 """Seconds for all of them."""
@@ -35,7 +35,6 @@ class Opened:
     """Seconds until the last one had its byte, or was lost."""
     chain: float
     """CPU seconds of the chain, until the last end."""
-    load: float
     others: float
     """Cores."""
 
@@ -70,18 +69,16 @@ class Openings:
         self._times: list[float] = []
 
     def run(self) -> Opened:
-        before, busy, mine, began = self._chain.cpu(), machine_busy(), time.process_time(), time.perf_counter()
+        others, before, began = Others(), self._chain.cpu(), time.perf_counter()
         for _ in range(min(self._at_once, self._count)):
             self._begin()
         self._go_on(began + LIMIT, lambda: len(self._times) + self._lost < self._count)
         wall = time.perf_counter() - began
         self._go_on(time.perf_counter() + ENDS, lambda: bool(self._targets))
-        load = time.process_time() - mine
         time.sleep(SETTLE)
-        chain, whole = self._chain.cpu() - before, time.perf_counter() - began
-        others = max(0.0, machine_busy() - busy - chain - load) / whole
+        got = Opened(self._count, sorted(self._times), wall, self._chain.cpu() - before, others.cores())
         self._close()
-        return Opened(self._count, sorted(self._times), wall, chain, load, others)
+        return got
 
     def _begin(self) -> None:
         user = socket.socket()

@@ -64,7 +64,7 @@ def render(results: Results) -> str:
     repetitions = max((result.repetitions for _, result in works), default=0)
     names = ", ".join(work.name for work in WORKS)
     parts = [_HEAD.format(repetitions=repetitions, names=names)]
-    parts += _machine([result for _, result in works])
+    parts += _machine(works)
     parts += _peers(works)
     parts += _behind(works)
     parts += _targets(works)
@@ -74,17 +74,18 @@ def render(results: Results) -> str:
     return "\n".join(parts).rstrip() + "\n"
 
 
-def _machine(measured: list[Result]) -> list[str]:
-    machines = dict.fromkeys(f"{result.machine} ({result.day})" for result in measured)
+def _machine(works: list[tuple[Work, Result]]) -> list[str]:
+    machines = dict.fromkeys(f"{result.machine} ({result.day})" for _, result in works)
     versions: dict[str, str] = {}
-    skipped: dict[str, str] = {}
-    for result in measured:
+    skipped: dict[str, list[str]] = {}
+    for work, result in works:
         versions.update({name: text for name, text in result.versions.items() if text and not versions.get(name)})
-        skipped.update(result.skipped)
+        for text in dict.fromkeys(result.skipped.values()):
+            skipped.setdefault(text, []).append(work.name)
     lines = ["The machine and the programs", "----------------------------", ""]
     lines += [f"- {machine}" for machine in machines]
     lines += [f"- {text}" for text in dict.fromkeys(versions.values())]
-    lines += [f"- left out: {text}" for text in skipped.values()]
+    lines += [f"- left out of {', '.join(names)}: {text}" for text, names in skipped.items()]
     return [*lines, ""]
 
 

@@ -58,6 +58,21 @@ def machine_busy() -> float:
     return (user + nice + system + irq + softirq) / _TICKS
 
 
+class Others:
+    """All but this process and those that it has started, from now on."""
+
+    def __init__(self) -> None:
+        self._began, self._before = time.monotonic(), self._used()
+
+    @staticmethod
+    def _used() -> float:
+        return machine_busy() - cpu_seconds(os.getpid())
+
+    def cores(self) -> float:
+        """Those that they have used since then."""
+        return max(0.0, self._used() - self._before) / (time.monotonic() - self._began)
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -8,7 +8,7 @@ from bench.tables import number, simple
 from bench.works.work import Table, Work
 
 OURS = "streamrelay"
-NOT_OTHERS = ("no relay", "streamrelay, opaque")
+NOT_OTHERS = ("no relay", "no tunnel", "streamrelay, opaque")
 HEAD = ("", OURS, "better")
 
 

@@ -26,7 +26,7 @@ class Chisel(Chain):
         server.wait_until_listening(public)
         url = f"https://localhost:{self.reach(bench, public)}"
         self._client = [tool, "client", f"--tls-ca={certificate.certificate}", url]
-        there = f"R:127.0.0.1:{self._middle}:127.0.0.1:{self.far.port}"
+        there = f"R:127.0.0.1:{self._middle}:127.0.0.1:{self.aim}"
         host = bench.start("chisel-host", [*self._client, there])
         host.wait_until_listening(self._middle)
         beside = bench.start("chisel-user", self.user(self.port))
@@ -56,7 +56,7 @@ class Wstunnel(Chain):
         server = bench.start("wstunnel", [self._tool, "server", f"wss://127.0.0.1:{public}", *files])
         server.wait_until_listening(public)
         self._url = f"wss://127.0.0.1:{self.reach(bench, public)}"
-        there = f"tcp://127.0.0.1:{self._middle}:127.0.0.1:{self.far.port}"
+        there = f"tcp://127.0.0.1:{self._middle}:127.0.0.1:{self.aim}"
         host = bench.start("wstunnel-host", [self._tool, "client", "-R", there, self._url])
         host.wait_until_listening(self._middle)
         beside = bench.start("wstunnel-user", self.user(self.port))
@@ -122,7 +122,7 @@ class Frp(Chain):
         server = bench.start("frps", [frps, "-c", str(settings)])
         server.wait_until_listening(public)
         self._common = FRPC.format(reach=self.reach(bench, public), word=self._word, certificate=certificate)
-        settings = self._write("frpc-host", self._common + FRP_HOST.format(word=self._word, far=self.far.port))
+        settings = self._write("frpc-host", self._common + FRP_HOST.format(word=self._word, far=self.aim))
         host = bench.start("frpc-host", [self._frpc, "-c", str(settings)])
         host.wait_until_said("start proxy success")
         beside = bench.start("frpc-user", self.user(self.port))
@@ -197,9 +197,10 @@ class Rathole(Chain):
         there = bench.start("rathole-public", [tool, "--server", str(server)])
         there.wait_until_listening(public)
         reach, trusted = self.reach(bench, public), certificate.certificate
-        client.write_text(RATHOLE_CLIENT.format(reach=reach, word=word, certificate=trusted, far=self.far.port))
+        client.write_text(RATHOLE_CLIENT.format(reach=reach, word=word, certificate=trusted, far=self.aim))
         host = bench.start("rathole-host", [tool, "--client", str(client)])
         there.wait_until_listening(self.port)
+        self.port = self.reach(bench, self.port)
         self.parts = {"host": host, "public": there}
 
     def version(self) -> str:

@@ -151,7 +151,7 @@ class Skips(SynchronousTestCase):
         self.assertEqual(plan.skipped["frp"], "frps is not installed")
         text = page.render({"answers": result("answers", [], plan.skipped)})
         for name in ("chisel", "wstunnel", "frps", "rathole"):
-            self.assertIn(f"- left out: {name} is not installed", text)
+            self.assertIn(f"- left out of answers: {name} is not installed", text)
 
     def test_failed(self) -> None:
         """A measurement that fails is no figure, and is named."""

@@ -2,6 +2,7 @@
 
 from bench.works.bulk import ACTIVE, BULK, TLS
 from bench.works.clicking import CLICKING
+from bench.works.daily import DAILY
 from bench.works.interactive import ECHO
 from bench.works.local import CROWD, LOCAL
 from bench.works.pairs import ARRIVALS, IDLE
@@ -12,5 +13,5 @@ from bench.works.work import Work
 
 WORKS: tuple[Work, ...] = (
     *(BULK, ACTIVE, TLS, ECHO, ARRIVALS, IDLE),
-    *(CHAIN, TRIPS, ANSWERS, OPENING, LOCAL, CROWD, START, CLICKING),
+    *(CHAIN, TRIPS, ANSWERS, OPENING, LOCAL, CROWD, START, DAILY, CLICKING),
 )

@@ -16,7 +16,7 @@ from typing import IO
 from bench.chain import Chain
 from bench.chains import CHAINS, SshDoor
 from bench.legs import TIME, Socket, dial
-from bench.processes import cpu_seconds, free_port, machine_busy
+from bench.processes import Others, cpu_seconds, free_port
 from bench.sampling import Plan, Row, Sample, interleave
 from bench.works.work import NEAR_AND_FAR, Plot, Table, Target, Work
 
@@ -89,43 +89,35 @@ def _prompt(chain: Chain, door: SshDoor) -> tuple[float, float]:
 
 def _sample(chain: Chain, measure: Callable[[Chain], tuple[float, float]], count: int) -> Sample:
     measure(chain)  # once for the caches of files
-    before, busy, began, mine = chain.cpu(), machine_busy(), time.monotonic(), _own()
+    others = Others()
     taken = [measure(chain) for _ in range(count)]
-    known = chain.cpu() - before + _own() - mine
-    others = max(0.0, machine_busy() - busy - known) / (time.monotonic() - began)
-    return Sample(
-        {"wall": median(wall for wall, _ in taken) * 1e3, "cpu": median(cpu for _, cpu in taken) * 1e3}, others
-    )
-
-
-def _own() -> float:
-    """CPU seconds of this process and of its children that have ended."""
-    return time.process_time() + _ended()
+    wall, cpu = (median(figures) * 1e3 for figures in zip(*taken, strict=True))
+    return Sample({"wall": wall, "cpu": cpu}, others.cores())
 
 
 def _ended() -> float:
+    """CPU seconds of children that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def _shortest(chain: Chain, option: str) -> Sample:
-    before, busy, began, mine = _ended(), machine_busy(), time.monotonic(), _own()
+    others, before, began = Others(), _ended(), time.monotonic()
     for _ in range(COUNT):
         subprocess.run([chain.user(0)[0], option], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=TIME)
-    wall = time.monotonic() - began
-    others = max(0.0, machine_busy() - busy - (_own() - mine)) / wall
-    return Sample({"wall": wall / COUNT * 1e3, "cpu": (_ended() - before) / COUNT * 1e3}, others)
+    wall, cpu = time.monotonic() - began, _ended() - before
+    return Sample({"wall": wall / COUNT * 1e3, "cpu": cpu / COUNT * 1e3}, others.cores())
 
 
 def _daemons(plan: Plan, kind: type[Chain]) -> Sample:
     """CPU milliseconds of those that stay, from their start until the first connection is through."""
-    busy, began, mine = machine_busy(), time.monotonic(), _own()
-    (chain,) = plan.started([kind])
+    others, started = Others(), plan.started([kind])
+    if not started:
+        return Sample({})
+    (chain,) = started
     try:
         chain.pair().close()
-        used = {f"{name}'s": cpu * 1e3 for name, cpu in chain.shares().items()}
-        known = sum(used.values()) / 1e3 + _own() - mine
-        return Sample(used, max(0.0, machine_busy() - busy - known) / (time.monotonic() - began))
+        return Sample({f"{name}'s": cpu * 1e3 for name, cpu in chain.shares().items()}, others.cores())
     finally:
         chain.stop()
 

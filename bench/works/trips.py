@@ -8,7 +8,8 @@ from bench.chain import Chain
 from bench.chains import CHAINS
 from bench.echoes import Echo
 from bench.legs import Pair
-from bench.processes import machine_busy
+from bench.processes import Others
+from bench.pump import beside
 from bench.sampling import Plan, Row, Sample, interleave
 from bench.works.work import Plot, Table, Target, Work
 
@@ -40,11 +41,28 @@ def _trips(chain: Chain, plan: Plan, pairs: int) -> Sample:
     return Sample(figures, got.others / got.wall)
 
 
+def _beside_bulk(chain: Chain, plan: Plan) -> Sample:
+    """Round trips of one connection while another one carries what it can."""
+    others, bulk, seconds = Others(), chain.pair(), plan.seconds(SECONDS)
+    try:
+        with beside(bulk, 4 * seconds + 4):
+            pair = chain.pair()
+            try:
+                got = Echo(chain, [pair]).run(seconds)
+            finally:
+                pair.close()
+    finally:
+        bulk.close()
+    figures = {"p50": got.percentile(0.5) * 1e3, "p99": got.percentile(0.99) * 1e3, "trips": got.trips / got.wall}
+    return Sample(figures, others.cores())
+
+
 def run_trips(plan: Plan) -> list[Row]:
     rows: list[Row] = []
     chains = plan.started(CHAINS)
     for case, pairs in PAIRS.items():
         rows += interleave(plan, case, chains, partial(_trips, plan=plan, pairs=pairs))
+    rows += interleave(plan, "1 connection beside a bulk one", chains, partial(_beside_bulk, plan=plan))
     for chain in chains:
         chain.stop()
     return rows
@@ -52,15 +70,14 @@ def run_trips(plan: Plan) -> list[Row]:
 
 def _answers(chain: Chain, count: int) -> Sample:
     pair = chain.pair()
-    before, busy, began, mine = chain.cpu(), machine_busy(), time.perf_counter(), time.process_time()
+    others, before = Others(), chain.cpu()
     try:
         times = sorted(answer(pair) for _ in range(count))
     finally:
         pair.close()
-    cpu, wall = chain.cpu() - before, time.perf_counter() - began
-    others = max(0.0, machine_busy() - busy - cpu - (time.process_time() - mine)) / wall
-    figures = {"p50": times[count // 2] * 1e3, "p99": times[int(count * 0.99)] * 1e3, "cpu": cpu / count * 1e6}
-    return Sample(figures, others)
+    cpu = (chain.cpu() - before) / count
+    figures = {"p50": times[count // 2] * 1e3, "p99": times[int(count * 0.99)] * 1e3, "cpu": cpu * 1e6}
+    return Sample(figures, others.cores())
 
 
 def answer(pair: Pair) -> float:
@@ -100,7 +117,8 @@ def run_answers(plan: Plan) -> list[Row]:
 TRIPS = Work(
     "trips",
     "Echo through whole chains",
-    "64 bytes from the user's port to the target and back, one message under way in each connection at all times.",
+    "64 bytes from the user's port to the target and back, one message under way in each connection at all times. "
+    "*Beside a bulk one*: another connection through the same port carries from the host what it can meanwhile.",
     run_trips,
     (
         Table("cpu", "CPU microseconds of all programs per round trip", 0, better="least"),
