@@ -15,7 +15,9 @@ from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer, IResponse
 from zope.interface import implementer
 
 from streamrelay.net.certificates import read_certificates
-from streamrelay.net.hostnames import client_tls, endpoint
+from streamrelay.net.hostnames import client_tls
+from streamrelay.net.outbound import DIRECT, Outbound
+from streamrelay.net.outbound_proxy import ProxyError
 from streamrelay.net.peer import explain, is_full
 from streamrelay.net.retry import was_dropped
 
@@ -66,12 +68,15 @@ class HttpFetch:
     """Path of a unix socket at which everything is asked, whatever a URL names."""
     most: int = MAX_BODY
     """Bytes of an answer's body, over which it is a `FetchError`."""
+    outbound: Outbound = DIRECT
     _agent: Any = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         from twisted.web.client import Agent
 
-        places: Any = _OneSocket(self.reactor, self.socket) if self.socket else _Named(self.reactor, self.ca)
+        places: Any = (
+            _OneSocket(self.reactor, self.socket) if self.socket else _Named(self.reactor, self.ca, self.outbound)
+        )
         self._agent = Agent.usingEndpointFactory(self.reactor, places)
 
     async def __call__(
@@ -138,6 +143,7 @@ class _Named:
 
     reactor: Any
     ca: str
+    outbound: Outbound
     _trust: Any = field(init=False)
 
     @_trust.default
@@ -149,7 +155,7 @@ class _Named:
             raise FetchError("not a URL that begins with https:// or http://")
         host = uri.host.decode("ascii")
         tls = client_tls(host, self._trust) if uri.scheme == b"https" else None
-        return _Quiet(endpoint(self.reactor, host, uri.port, tls))
+        return _Quiet(self.outbound.endpoint(self.reactor, host, uri.port, tls))
 
 
 @implementer(IStreamClientEndpoint)
@@ -213,6 +219,8 @@ class _Received(protocol.Protocol):
 
 
 def _late(cancelled: Fetched | Failure, seconds: float) -> Failure:
+    if isinstance(cancelled, Failure) and cancelled.check(ProxyError):  # whom it was that didn't answer
+        return Failure(FetchTimeout(cancelled.getErrorMessage()))
     return Failure(FetchTimeout(f"no answer within {seconds:g} s"))
 
 

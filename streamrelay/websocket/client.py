@@ -19,7 +19,8 @@ from streamrelay.datapath.tls_channel import open_channel
 from streamrelay.files import Watched
 from streamrelay.logs import Silent
 from streamrelay.net.certificates import ClientPair, read_certificates
-from streamrelay.net.hostnames import client_tls, endpoint
+from streamrelay.net.hostnames import client_tls
+from streamrelay.net.outbound import DIRECT, Outbound
 from streamrelay.net.peer import address, explain
 from streamrelay.net.retry import Turns, persist, was_dropped
 from streamrelay.protocol.control import SUBPROTOCOL
@@ -164,6 +165,7 @@ class Dialler:
     certificate: str = ""
     who: str = "this client"
     """Name of who dials, for errors."""
+    outbound: Outbound = DIRECT
     _turns: Turns = field(factory=Turns)
     _trust: Any = field(init=False)
     _pair: ClientPair | None = None
@@ -214,7 +216,7 @@ class Dialler:
             factory = DialFactory(self, url, {"Authorization": f"Bearer {token}"} if token else {})
             mine = self._pair.read() if self._pair is not None else None
             tls = client_tls(host, self._trust, mine) if secure else None
-            return factory, endpoint(self.clock, host, factory.port, tls)
+            return factory, self.outbound.endpoint(self.clock, host, factory.port, tls)
         except Exception as error:  # of many kinds, for what no relay's URL can be
             raise failure(self.who, url, str(error)) from None
 
