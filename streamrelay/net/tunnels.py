@@ -14,6 +14,7 @@ from attrs import define, field
 from streamrelay import __version__
 from streamrelay.net.outbound_proxy import OutboundProxy, ProxyError, bracketed
 
+_HTTP: Final = b"HTTP/"
 _STATUS: Final = {
     403: "it doesn't allow a connection to {where}",
     404: "is it an HTTP proxy?",
@@ -83,6 +84,7 @@ class HttpTunnel(Place):
     """A tunnel by CONNECT."""
 
     _http: Any = field(factory=lambda: h11.Connection(h11.CLIENT))
+    _first: bytes = b""
 
     def begin(self) -> bytes:
         headers = [("Host", self.where), ("User-Agent", f"streamrelay/{__version__}")]
@@ -93,17 +95,23 @@ class HttpTunnel(Place):
         return bytes(self._http.send(request) + self._http.send(h11.EndOfMessage()))
 
     def receive(self, data: bytes) -> bytes:
+        self._first = (self._first + data)[: len(_HTTP)]
+        if not _HTTP.startswith(self._first):  # h11 would wait for the end of a head
+            raise self._no_proxy()
         try:
             self._http.receive_data(data)
             event = self._http.next_event()
             while isinstance(event, h11.InformationalResponse):
                 event = self._http.next_event()
         except h11.RemoteProtocolError:
-            hint = "; is it a SOCKS proxy?" if data[:1] == b"\x05" else ""
-            raise ProxyError(self.proxy, f"doesn't answer as an HTTP proxy does{hint}") from None
+            raise self._no_proxy() from None
         if isinstance(event, h11.Response):
             self._answered(event)
         return b""
+
+    def _no_proxy(self) -> ProxyError:
+        hint = "; is it a SOCKS proxy?" if self._first[:1] == b"\x05" else ""
+        return ProxyError(self.proxy, f"doesn't answer as an HTTP proxy does{hint}")
 
     def _answered(self, response: h11.Response) -> None:
         status = response.status_code
