@@ -18,6 +18,7 @@ from streamrelay.client.commands import (
     tell,
     untold,
 )
+from streamrelay.client.outbound_options import add_outbound
 from streamrelay.client.stdio import hold_standard_descriptors
 from streamrelay.errors import ConfigError
 
@@ -196,6 +197,7 @@ def _reaching(command: argparse.ArgumentParser) -> None:
         default=os.environ.get("STREAMRELAY_CA", ""),
         help="certificates to trust in place of the system's (or STREAMRELAY_CA)",
     )
+    add_outbound(command)
     command.add_argument(
         "--mask", choices=["auto", "always"], default="auto", help="mask frames over TLS, too (default: auto)"
     )

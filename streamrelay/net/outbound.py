@@ -8,14 +8,17 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from attrs import define, field
 
 from streamrelay.errors import ConfigError
 from streamrelay.files import read_secret
+from streamrelay.logs import Logger
 from streamrelay.net.outbound_proxy import OutboundProxy, wire_name
 from streamrelay.protocol.names import is_loopback
+
+log = Logger()
 
 NONE: Final = "none"
 """Word in a setting for no proxy, whatever the environment says."""
@@ -39,7 +42,7 @@ class Exceptions:
 
     @classmethod
     def parse(cls, texts: Sequence[str], what: str) -> "Exceptions":
-        """Read the entries, or raise `ConfigError`."""
+        """Read the entries, or raise `ValueError`."""
         entries = [entry for text in texts for entry in re.split(r"[\s,]+", text) if entry]
         names, networks = [], []
         for entry in entries:
@@ -49,7 +52,7 @@ class Exceptions:
                 else:
                     names.append(_name_and_port(entry))
             except ValueError:
-                raise ConfigError(
+                raise ValueError(
                     f"{what}: {entry!r}: expected a name, an address or a network such as 10.0.0.0/8"
                 ) from None
         return cls("*" in entries, tuple(names), tuple(networks))
@@ -90,6 +93,24 @@ def _within(address: str, network: IPv4Network | IPv6Network) -> bool:
     return found.version == network.version and found in network
 
 
+class OutboundSettings(Protocol):
+    """Settings by which a program chooses its proxy."""
+
+    @property
+    def outbound_proxy(self) -> str: ...
+    @property
+    def outbound_login(self) -> str: ...
+    @property
+    def no_proxy(self) -> tuple[str, ...]: ...
+
+
+def check_outbound(settings: OutboundSettings) -> None:
+    """Raise `ValueError` if these settings name what is no proxy, or no place; files aren't read."""
+    if settings.outbound_proxy not in ("", NONE):
+        OutboundProxy.parse(settings.outbound_proxy, "outbound_proxy")
+    Exceptions.parse(settings.no_proxy, "no_proxy")
+
+
 @define(frozen=True)
 class Outbound:
     """The ways out of this machine."""
@@ -120,10 +141,23 @@ class Outbound:
         if not known:
             without = next((name for name in EXCEPTIONS if environment.get(name)), "no_proxy")
             known = [environment.get(without, "")]
-        parsed = OutboundProxy.parse(proxy, origin)
-        made = cls(parsed, Exceptions.parse(known, without), login, origin)
-        made.log_in(parsed)
+        try:
+            parsed = OutboundProxy.parse(proxy, origin)
+            made = cls(parsed, Exceptions.parse(known, without), login, origin)
+            made.log_in(parsed)
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
         return made
+
+    @classmethod
+    def of(cls, settings: OutboundSettings) -> "Outbound":
+        """Choose by a program's settings, or raise `ConfigError`."""
+        return cls.chosen(settings.outbound_proxy, settings.outbound_login, settings.no_proxy)
+
+    def announce(self) -> None:
+        """Log by which proxy this program dials, if by any: the environment may have named it."""
+        if self.proxy is not None:
+            log.info("dialling by the proxy {proxy}, which {origin} names", proxy=self.proxy, origin=self.origin)
 
     def proxy_for(self, host: str, port: int) -> OutboundProxy | None:
         """Return the proxy by which a place is reached, None if by none; `ConfigError` if its login can't be read."""

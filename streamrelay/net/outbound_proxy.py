@@ -5,8 +5,6 @@ from urllib.parse import unquote, urlsplit
 
 from attrs import define, evolve, field
 
-from streamrelay.errors import ConfigError
-
 EXPECTED: Final = "expected http://[user:password@]host[:port], or the same with socks5:// or socks5h://"
 LONGEST: Final = 255
 """Bytes of a name, a user or a password, which SOCKS5 has one byte for the length of."""
@@ -25,24 +23,24 @@ class OutboundProxy:
 
     @classmethod
     def parse(cls, url: str, what: str) -> "OutboundProxy":
-        """Read a proxy's URL, without a scheme an ``http://`` one; `ConfigError` doesn't show it, for its password."""
+        """Read a proxy's URL, without a scheme an ``http://`` one; `ValueError` doesn't show it, for its password."""
         try:
             parts = urlsplit(url if "://" in url else f"http://{url}")
             host, port = parts.hostname or "", parts.port
         except ValueError:
-            raise ConfigError(f"{what}: {EXPECTED}") from None
+            raise ValueError(f"{what}: {EXPECTED}") from None
         if parts.scheme == "https":
-            raise ConfigError(f"{what}: TLS with the proxy itself isn't spoken; {EXPECTED}")
+            raise ValueError(f"{what}: TLS with the proxy itself isn't spoken; {EXPECTED}")
         if parts.scheme not in _PORTS or not host or port == 0 or parts.path.strip("/") or parts.query:
-            raise ConfigError(f"{what}: {EXPECTED}")
+            raise ValueError(f"{what}: {EXPECTED}")
         return cls(parts.scheme, host, port or _PORTS[parts.scheme]).with_login(
             unquote(parts.username or ""), unquote(parts.password or ""), what
         )
 
     def with_login(self, user: str, password: str, what: str) -> "OutboundProxy":
-        """Return the same proxy with a login, or raise `ConfigError`."""
+        """Return the same proxy with a login, or raise `ValueError`."""
         if self.scheme != "http" and max(len(user.encode()), len(password.encode())) > LONGEST:
-            raise ConfigError(f"{what}: SOCKS5 has room for {LONGEST} bytes of a user, and of a password")
+            raise ValueError(f"{what}: SOCKS5 has room for {LONGEST} bytes of a user, and of a password")
         return evolve(self, user=user, password=password)
 
     def __str__(self) -> str:

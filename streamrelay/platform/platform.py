@@ -12,6 +12,7 @@ from msgspec import Struct, structs
 
 from streamrelay.bus.connection import Bus, Down, Nobody, TooSlow
 from streamrelay.errors import Refused, printable
+from streamrelay.net.outbound import Outbound
 from streamrelay.platform.namesakes import Namesakes
 from streamrelay.platform.shared_answer import Shared
 from streamrelay.protocol import codec, tokens
@@ -114,6 +115,8 @@ class Platform:
     """Monotonic seconds, for the age of answers."""
     nats_handshake_first: bool = False
     """True if the bus begins with TLS (nats-server's ``handshake_first``)."""
+    outbound: Outbound = field(factory=Outbound.chosen)
+    """The proxy by which the bus is dialled; unless it is given, that of the environment."""
     bus: Bus = field(init=False)
     namesakes: Namesakes = field(init=False)
     _signer: Signer | None = None
@@ -131,6 +134,7 @@ class Platform:
             ca=self.ca,
             certificate=self.nats_certificate,
             handshake_first=self.nats_handshake_first,
+            outbound=self.outbound,
             inbox=PLATFORM_INBOX,
         )
         self.namesakes = Namesakes(self._ask_agents, self._tell_agents)

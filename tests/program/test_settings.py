@@ -152,8 +152,13 @@ class Checks(SynchronousTestCase):
             {"nats": ("nats://nats.example",)},
             {"nats": ("http://nats.example",)},
             {"nats": ("nats",)},
-            {"nats": ("wss://nats.example",)},
+            {"nats": ("https://nats.example",)},
+            {"nats": ("ws://nats.example",)},
+            {"nats": ("wss://nats.example", "tls://nats.example")},
             {"nats": ("tls://nats.example:port",)},
+            {"outbound_proxy": "ftp://proxy.example"},
+            {"outbound_proxy": "http://proxy.example:port"},
+            {"no_proxy": ("10.0.0.0/33",)},
             {"nats": ("http://nats.example",), "insecure": True},
             {"nats": ()},
             {"nats_nkey": "a", "nats_creds": "b"},
@@ -165,6 +170,9 @@ class Checks(SynchronousTestCase):
         load(AgentConfig, None, {"host": "h", "tokens": "opaque", "relays": ("wss://relay.example",)})
         load(AgentConfig, None, {**AGENT, "nats": ("tls://nats.example", "nats://127.0.0.1:4222", "nats://localhost")})
         load(AgentConfig, None, {**AGENT, "nats": ("nats://nats.example",), "insecure": True})
+        load(AgentConfig, None, {**AGENT, "nats": ("wss://nats.example", "wss://nats.example:8443/nats")})
+        for proxy in ("none", "proxy.example", "http://alice:p%40@proxy.example:3128", "socks5h://[::1]"):
+            load(AgentConfig, None, {**AGENT, "outbound_proxy": proxy, "no_proxy": ("a.example:1", "10.0.0.0/8", "*")})
         self.assertRaises(ConfigError, load, AgentConfig, None, {"platform_key": ("k",)})
 
     def test_platform(self) -> None:
