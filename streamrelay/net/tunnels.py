@@ -120,7 +120,7 @@ class HttpTunnel(Place):
         self.done, self.rest = True, self._http.trailing_data[0]
 
     def _why(self, response: h11.Response) -> str:
-        if response.status_code == 407:
+        if response.status_code in (401, 407):  # tinyproxy has the former for a wrong password
             return self._login_refused(response)
         return _STATUS.get(response.status_code, "it doesn't connect us to {where}").format(where=self.where)
 

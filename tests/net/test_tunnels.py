@@ -70,6 +70,7 @@ class Http(Refusals):
         for status, header, user, words in (
             (407, "", "", f"answered 407: it wants a user and password; {login}"),
             (407, 'Proxy-Authenticate: basic realm="x"\r\n', LOGIN, "answered 407: it refused this user and password"),
+            (401, "", LOGIN, "answered 401: it refused this user and password"),
             (407, ntlm, LOGIN, "answered 407: it wants another kind of login than Basic"),
             (403, "", "", "answered 403: it doesn't allow a connection to relay.example:443"),
             (405, "", "", "answered 405: it doesn't do CONNECT; is it a proxy?"),
