@@ -202,9 +202,9 @@ class Dialled(SynchronousTestCase):
         self.assertEqual(names.asked, ["my_relay.internal"] * 2)
 
     def test_endless_answer(self) -> None:
-        """An answer of over 8 KiB is a `DialError`."""
+        """An answer of over 16 KiB is a `DialError`."""
         result = self.dial()
-        for _ in range(5):
+        for _ in range(9):
             self.transport.receive(b"HTTP/1.1 101 x\r\nX: " + b"x" * 2000)
         self.assertIn(str(MAX_HANDSHAKE), str(self.failureResultOf(result, DialError).value))
         self.assertTrue(self.transport.aborted)
