@@ -135,6 +135,10 @@ class Outbound:
         if not proxy:
             origin = next((name for name in VARIABLES if environment.get(name)), "")
             proxy = environment.get(origin, "")
+        if login and not proxy:
+            raise ConfigError(
+                "outbound_login is set, and no proxy; give outbound_proxy, or HTTPS_PROXY in the environment"
+            )
         if proxy in ("", NONE):
             return DIRECT
         known, without = list(exceptions), "no_proxy"

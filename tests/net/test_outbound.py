@@ -100,6 +100,8 @@ class Chosen(SynchronousTestCase):
             path.chmod(mode)
             self.assertIn(words, str(self.assertRaises(ConfigError, Outbound.chosen, PROXY, str(path), (), {})))
         path.unlink()
+        self.assertEqual(Outbound.chosen("none", str(path), environment={}), DIRECT)
+        self.assertIn("and no proxy", str(self.assertRaises(ConfigError, Outbound.chosen, "", str(path), (), {})))
         self.assertIn("can't be read", str(self.assertRaises(ConfigError, ways.proxy_for, "relay.example", 443)))
 
 
