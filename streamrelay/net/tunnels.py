@@ -5,10 +5,10 @@ sockets, for asyncio alone.
 """
 
 import base64
+from importlib import import_module
 from ipaddress import ip_address
 from typing import Any, Final, Protocol
 
-import h11
 from attrs import define, field
 
 from streamrelay import __version__
@@ -83,16 +83,20 @@ class Place:
 class HttpTunnel(Place):
     """A tunnel by CONNECT."""
 
-    _http: Any = field(factory=lambda: h11.Connection(h11.CLIENT))
+    _h11: Any = field(factory=lambda: import_module("h11"))  # only where it is needed: it costs a client's start
+    _http: Any = field(init=False)
     _first: bytes = b""
+
+    def __attrs_post_init__(self) -> None:
+        self._http = self._h11.Connection(self._h11.CLIENT)
 
     def begin(self) -> bytes:
         headers = [("Host", self.where), ("User-Agent", f"streamrelay/{__version__}")]
         if self.proxy.user:
             login = f"{self.proxy.user}:{self.proxy.password}".encode()
             headers.append(("Proxy-Authorization", f"Basic {base64.b64encode(login).decode()}"))
-        request = h11.Request(method="CONNECT", target=self.where, headers=headers)
-        return bytes(self._http.send(request) + self._http.send(h11.EndOfMessage()))
+        request = self._h11.Request(method="CONNECT", target=self.where, headers=headers)
+        return bytes(self._http.send(request) + self._http.send(self._h11.EndOfMessage()))
 
     def receive(self, data: bytes) -> bytes:
         self._first = (self._first + data)[: len(_HTTP)]
@@ -101,11 +105,11 @@ class HttpTunnel(Place):
         try:
             self._http.receive_data(data)
             event = self._http.next_event()
-            while isinstance(event, h11.InformationalResponse):
+            while isinstance(event, self._h11.InformationalResponse):
                 event = self._http.next_event()
-        except h11.RemoteProtocolError:
+        except self._h11.RemoteProtocolError:
             raise self._no_proxy() from None
-        if isinstance(event, h11.Response):
+        if isinstance(event, self._h11.Response):
             self._answered(event)
         return b""
 
@@ -113,18 +117,18 @@ class HttpTunnel(Place):
         hint = "; is it a SOCKS proxy?" if self._first[:1] == b"\x05" else ""
         return ProxyError(self.proxy, f"doesn't answer as an HTTP proxy does{hint}")
 
-    def _answered(self, response: h11.Response) -> None:
+    def _answered(self, response: Any) -> None:
         status = response.status_code
         if not 200 <= status < 300:
             raise ProxyError(self.proxy, f"answered {status}: {self._why(response)}")
         self.done, self.rest = True, self._http.trailing_data[0]
 
-    def _why(self, response: h11.Response) -> str:
+    def _why(self, response: Any) -> str:
         if response.status_code in (401, 407):  # tinyproxy has the former for a wrong password
             return self._login_refused(response)
         return _STATUS.get(response.status_code, "it doesn't connect us to {where}").format(where=self.where)
 
-    def _login_refused(self, response: h11.Response) -> str:
+    def _login_refused(self, response: Any) -> str:
         asked = [bytes(value) for name, value in response.headers if name == b"proxy-authenticate"]
         if asked and not any(value[:5].lower() == b"basic" for value in asked):
             return "it wants another kind of login than Basic"
