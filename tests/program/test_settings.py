@@ -34,6 +34,18 @@ class Files(SynchronousTestCase):
         config = self.load('patience = 5\nid = "a"\nplatform_key = ["k"]\n', id="b")
         self.assertEqual((config.patience, config.id, config.max_connections), (5.0, "b", 50_000))
 
+    def test_meant(self) -> None:
+        """A setting with a letter wrong is told which may be meant, and one that is missing that it is, in a line that
+        can be read."""
+        for change, words in (
+            ({**PLATFORM, "outbound_prox": "x"}, "unknown field `outbound_prox`; is outbound_proxy or outbound_login meant?"),
+            ({**PLATFORM, "max_conections": 1}, "is max_connections or max_connections_per_address meant?"),
+            ({}, "missing required field `relay`"),
+        ):
+            error = str(self.assertRaises(ConfigError, load, PlatformConfig, None, change))
+            self.assertTrue(error.endswith(words), error)
+            self.assertLess(len(error), 200)
+
     def test_unknown(self) -> None:
         """An unknown setting is refused, with the file's name and the settings that there are."""
         error = str(self.assertRaises(ConfigError, self.load, 'patients = 5\nplatform_key = ["k"]\n'))
