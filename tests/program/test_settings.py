@@ -38,7 +38,10 @@ class Files(SynchronousTestCase):
         """A setting with a letter wrong is told which may be meant, and one that is missing that it is, in a line that
         can be read."""
         for change, words in (
-            ({**PLATFORM, "outbound_prox": "x"}, "unknown field `outbound_prox`; is outbound_proxy or outbound_login meant?"),
+            (
+                {**PLATFORM, "outbound_prox": "x"},
+                "`outbound_prox`; is outbound_proxy or outbound_login meant?",
+            ),
             ({**PLATFORM, "max_conections": 1}, "is max_connections or max_connections_per_address meant?"),
             ({}, "missing required field `relay`"),
         ):

@@ -204,6 +204,13 @@ class Closed(LiveTest):
         for name in ("relay.test", "nats.test", "platform.test"):
             self.assertIn(f"CONNECT {name}:443", tinyproxy.log)
 
+        login.write_text("alice:wrong")  # read again at each connection
+        self.own.nats.restart()
+        refused = f"the proxy {url} answered 401: it refused this user and password; trying again"
+        self.own.agent.wait_for(f"can't connect to NATS at wss://nats.test: {refused}")
+        login.write_text(f"alice:{self.password}\n")
+        self.own.agent.wait_for("connected to NATS at wss://nats.test", count=2)
+
         start = f"the platform https://platform.test can't be reached: the proxy {url} answered "
         self.fails(start + "407: it wants a user and password", more={"HTTPS_PROXY": url})
         wrong = self.login("wrong", "alice:wrong")
