@@ -9,6 +9,7 @@ from nats.aio.transport import TcpTransport
 
 from streamrelay.net.outbound import Outbound
 from streamrelay.net.outbound_proxy import OutboundProxy, ProxyError, wire_name
+from streamrelay.net.peer import is_full
 
 PORTS: Final = {"nats": 4222, "tls": 4222, "ws": 80, "wss": 443}
 """Ports of URLs that name none."""
@@ -23,6 +24,8 @@ async def reach(outbound: Outbound, host: str, port: int, limit: int) -> Streams
     try:
         streams = await asyncio.open_connection(proxy.host, proxy.port, limit=limit)
     except OSError as error:
+        if is_full(error):
+            raise
         raise ProxyError(proxy, f"can't be reached: {error.strerror or error}") from None
     try:
         await _open_tunnel(proxy, wire_name(host), port, *streams)
@@ -47,6 +50,8 @@ async def _open_tunnel(
         if not data:
             raise ProxyError(proxy, "closed the connection without an answer")
         writer.write(opening.receive(data))
+    if reader.at_eof():
+        raise ProxyError(proxy, "closed the connection behind its answer")
     if opening.rest:
         reader.feed_data(opening.rest)
 

@@ -33,7 +33,7 @@ class WebsocketTransport(BusTransport):
         super().__init__(outbound)
         self._websocket = WSConnection(ConnectionType.CLIENT)
         self._content = bytearray()
-        self._over = False
+        self._over = self._ponged = False
 
     async def open(self, uri: ParseResult, tls: ssl.SSLContext | None, name: str | None, seconds: int) -> None:
         """Connect, begin TLS if there is any, and open the websocket; each may take so many seconds."""
@@ -74,12 +74,16 @@ class WebsocketTransport(BusTransport):
                 self._take(event)
         except (LocalProtocolError, RemoteProtocolError):
             raise NoWebsocket("what answers there speaks no websocket") from None
+        if self._ponged:  # who pings and takes no answer is read no further
+            self._ponged = False
+            await self.drain()
 
     def _take(self, event: events.Event) -> None:
         if isinstance(event, events.BytesMessage):
             self._content += event.data
         elif isinstance(event, events.Ping):
             super().write(self._websocket.send(event.response()))
+            self._ponged = True
         elif isinstance(event, events.RejectConnection):
             raise NoWebsocket(f"answered {event.status_code} to the request for a websocket; is NATS behind that path?")
         elif isinstance(event, events.CloseConnection):

@@ -1,5 +1,6 @@
 """One outbound proxy: its URL, its login, and the error by which it fails."""
 
+import re
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -66,6 +67,6 @@ def wire_name(host: str) -> str:
         name = host if host.isascii() else host.encode("idna").decode()
     except UnicodeError:
         name = ""
-    if not 0 < len(name) <= LONGEST:
+    if not re.fullmatch(f"[!-~]{{1,{LONGEST}}}", name):
         raise ValueError(f"{host[:LONGEST]!r} is no name of a host")
     return name

@@ -1,9 +1,11 @@
 """transports.py and websocket_transport.py: how a NATS server is reached, on a network of one machine."""
 
 import asyncio
+import errno
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
+from urllib.parse import urlparse
 
 from twisted.trial.unittest import SynchronousTestCase
 from wsproto import ConnectionType, WSConnection, events
@@ -11,7 +13,10 @@ from wsproto import ConnectionType, WSConnection, events
 from streamrelay.bus.complaints import words
 from streamrelay.bus.nats_client import NatsClient, plain_places
 from streamrelay.bus.settings import check_bus
+from streamrelay.bus.transports import _open_tunnel
+from streamrelay.bus.websocket_transport import WebsocketTransport
 from streamrelay.net.outbound import DIRECT, Outbound
+from streamrelay.net.outbound_proxy import OutboundProxy, ProxyError
 from tests.bus.test_nats_client import INFO, Given
 from tests.fakes.reactors import awaited
 
@@ -32,6 +37,18 @@ class Bus:
             if line == b"PING\r\n":
                 writer.write(b"PONG\r\n")
         writer.close()
+
+
+class Writer:
+    """Takes what is written, and counts how often somebody waits for that."""
+
+    data, drained = b"", 0
+
+    def write(self, data: bytes) -> None:
+        self.data += data
+
+    async def drain(self) -> None:
+        self.drained += 1
 
 
 class Proxied(Bus):
@@ -157,6 +174,26 @@ class Proxies(SynchronousTestCase):
         self.assertEqual(server.asked, b"\x05\x01\x00\x03\x0bbus.example\x10\x7e")
         self.assertIn(b"PUB a.b  70\r\n", server.heard)
 
+    def test_closed_behind(self) -> None:
+        """A proxy whose other end is gone at once is told as one; our own lack of descriptors isn't the proxy's."""
+
+        async def opening() -> None:
+            reader = asyncio.StreamReader()
+            reader.feed_data(b"HTTP/1.1 200 OK\r\n\r\n" + HELLO)
+            reader.feed_eof()
+            proxy, writer = OutboundProxy.parse("proxy.example:3128", "x"), Writer()
+            await _open_tunnel(proxy, "bus.example", 4222, reader, cast(asyncio.StreamWriter, writer))
+
+        error = self.assertRaises(ProxyError, awaited, opening())
+        self.assertEqual(str(error), "the proxy http://proxy.example:3128 closed the connection behind its answer")
+
+        async def full(*_: object, **more: object) -> Any:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+        self.patch(asyncio, "open_connection", full)
+        error = self.assertRaises(Given, connect, Proxied().meet, "nats://bus.example", "http://127.0.0.1:1")
+        self.assertEqual(str(error), "Too many open files")
+
     def test_refused(self) -> None:
         """A proxy that refuses, closes, says nothing, or isn't there is told in one line, which names it."""
         self.fails(
@@ -211,6 +248,28 @@ class ByWebsocket(SynchronousTestCase):
         ):
             error = self.assertRaises(Given, connect, meet, "ws://127.0.0.1:PORT", "", seconds)
             self.assertIn(text, str(error))
+
+    def test_pings(self) -> None:
+        """Of a server that pings and takes no answer no more is read than is answered: answers don't pile up."""
+
+        async def reading() -> Writer:
+            transport, writer = WebsocketTransport(DIRECT), Writer()
+            transport._io_reader = reader = asyncio.StreamReader()
+            transport._io_writer = cast(asyncio.StreamWriter, writer)
+            uri = urlparse("ws://127.0.0.1:1")
+            shaking = asyncio.ensure_future(transport._shake(uri))
+            await asyncio.sleep(0)
+            websocket = WSConnection(ConnectionType.SERVER)
+            websocket.receive_data(writer.data)
+            list(websocket.events())
+            reader.feed_data(websocket.send(events.AcceptConnection()))
+            await shaking
+            for _ in range(3):
+                reader.feed_data(websocket.send(events.Ping(b"x")) * 100)
+                await transport._hear(65536)
+            return writer
+
+        self.assertEqual(awaited(reading()).drained, 3)
 
     def test_told_of(self) -> None:
         """Servers that another one tells of are reached as that one is, also by websocket."""

@@ -73,7 +73,7 @@ class Chosen(SynchronousTestCase):
             error = self.assertRaises(ConfigError, Outbound.chosen, f"socks5://{login}@h", environment={})
             self.assertEqual(str(error), "outbound_proxy: SOCKS5 has room for 255 bytes of a user, and of a password")
             Outbound.chosen(f"http://{login}@h", environment={})
-        for name in ("a" * 256, "\xfc" * 70, "a..\xfc", ""):
+        for name in ("a" * 256, "\xfc" * 70, "a..\xfc", "", "a b", "a\rb"):
             ways = Outbound.chosen("socks5://h", environment={})
             self.assertRaises(ValueError, ways.endpoint, MemoryReactorClock(), name, 1, None)
 
