@@ -19,6 +19,7 @@ from streamrelay.datapath.limits import Bounds
 from streamrelay.datapath.splice import Splice
 from streamrelay.errors import TargetError
 from streamrelay.logs import Logger
+from streamrelay.net.outbound import Outbound
 from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
 from streamrelay.protocol.control import SUBPROTOCOL, Met
 from streamrelay.protocol.limits import strictest
@@ -62,9 +63,9 @@ class Streams:
         self.heartbeat = Heartbeat(self.reactor)
         self.quota = StreamQuota(config, self.reactor, self.summoned_streams)
         always = config.mask == "always"
-        who = f"agent {config.host}"
+        who, outbound = f"agent {config.host}", Outbound.of(config)
         self.dialler = Dialler(
-            self.reactor, self.heartbeat, config.ca or None, always, config.insecure, config.certificate, who
+            self.reactor, self.heartbeat, config.ca or None, always, config.insecure, config.certificate, who, outbound
         )
 
     async def open(self, summons: Summons, nobody_asks: bool) -> Answer:

@@ -12,6 +12,7 @@ from msgspec import Struct
 from twisted.internet.defer import Deferred
 
 from streamrelay.net.http_client import Fetch, FetchDropped, Fetched, FetchError, HttpFetch, OutOfDescriptors
+from streamrelay.net.outbound import DIRECT, Outbound
 from streamrelay.net.retry import Turns, persist
 from streamrelay.protocol import codec
 from streamrelay.protocol.limits import CONNECT_TIME
@@ -86,12 +87,13 @@ class PlatformApi:
     url: str
     key: str = ""
     ca: str = ""
+    outbound: Outbound = DIRECT
     fetch: Fetch = field()
     _turns: Turns = field(factory=Turns)
 
     @fetch.default
     def _fetch(self) -> Fetch:
-        return HttpFetch(self.reactor, self.ca, most=MAX_ANSWER, keep=True)
+        return HttpFetch(self.reactor, self.ca, most=MAX_ANSWER, keep=True, outbound=self.outbound)
 
     async def open(
         self,

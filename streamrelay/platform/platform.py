@@ -12,6 +12,7 @@ from msgspec import structs
 
 from streamrelay.bus.connection import Bus, Down, Nobody, TooSlow
 from streamrelay.errors import Refused, printable
+from streamrelay.net.outbound import Outbound
 from streamrelay.platform.namesakes import Namesakes
 from streamrelay.platform.new_stream import Early, NewStream
 from streamrelay.platform.new_stream import Opened as Opened
@@ -98,6 +99,8 @@ class Platform:
     """True if the bus begins with TLS (nats-server's ``handshake_first``)."""
     early: bool = True
     """False if the relay lets no client wait for its agent (``patience = 0``)."""
+    outbound: Outbound = field(factory=Outbound.chosen)
+    """The proxy by which the bus is dialled; unless it is given, that of the environment."""
     bus: Bus = field(init=False)
     namesakes: Namesakes = field(init=False)
     _signer: Signer | None = None
@@ -115,6 +118,7 @@ class Platform:
             ca=self.ca,
             certificate=self.nats_certificate,
             handshake_first=self.nats_handshake_first,
+            outbound=self.outbound,
             inbox=PLATFORM_INBOX,
         )
         self.namesakes = Namesakes(self._ask_agents, self._tell_agents)
