@@ -137,7 +137,7 @@ class House(SynchronousTestCase):
 
     def test_one_file_knows(self) -> None:
         """autobahn, nats, asyncio and the reactor are each known only where they must be."""
-        self.assertEqual(self.users_of("autobahn"), {"websocket.client", "websocket.server"})
+        self.assertEqual(self.users_of("autobahn"), {"websocket.client"})
         self.assertEqual(self.users_of("nats"), {"bus.connection", "bus.nats_client"})
         self.assertEqual(self.users_of("nkeys"), {"bus.credentials"})
         self.assertEqual(
