@@ -81,7 +81,7 @@ class TlsChannel(SocketChannel):
         self.tls.bio_write(sealed)
         filled, pieces, ended = 0, 0, False
         try:
-            while True:
+            while pieces < max(1, self.records.count):  # asking once more costs as much as a small record
                 filled += self.tls.recv_into(_opened_view[filled:], RECORD)
                 pieces += 1
         except SSL.WantReadError:
@@ -137,9 +137,9 @@ class TlsChannel(SocketChannel):
 
     def _sealed(self) -> bytes:
         """Take from OpenSSL what it wants to send."""
-        pieces = []
+        pieces: list[bytes] = []
         try:
-            while True:
+            while not pieces or len(pieces[-1]) == TAKE:
                 pieces.append(self.tls.bio_read(TAKE))
         except SSL.WantReadError:
             pass
