@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from nacl.bindings.crypto_sign import crypto_sign_BYTES, crypto_sign_open
+from nacl.exceptions import BadSignatureError
 
 ALGORITHM: Final = "EdDSA"
 
@@ -59,13 +60,21 @@ def read(token: str, keys: Mapping[str, Ed25519PublicKey]) -> tuple[dict[str, An
     if said.kid not in keys:
         raise UnknownKey("signed by an unknown key")
     content = _decode(body)
+    _verify(_decode(signature), signed.encode(), keys[said.kid])
     try:
-        keys[said.kid].verify(_decode(signature), signed.encode())
         return _claims.decode(content), said.kid
-    except InvalidSignature:
-        raise Malformed("Signature verification failed") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Malformed("malformed claims") from None
+
+
+def _verify(signature: bytes, signed: bytes, key: Ed25519PublicKey) -> None:
+    """Raise `Malformed` unless `key` has signed this. By libsodium, which takes half the time of OpenSSL."""
+    if len(signature) != crypto_sign_BYTES:  # libsodium takes both in one piece
+        raise Malformed("a signature of another length")
+    try:
+        crypto_sign_open(signature + signed, key.public_bytes_raw())
+    except BadSignatureError:
+        raise Malformed("Signature verification failed") from None
 
 
 def _encode(part: bytes) -> str:

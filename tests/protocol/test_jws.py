@@ -96,6 +96,14 @@ class Jws(SynchronousTestCase):
         ):
             self.assertFalse(self.agree(signed(json.dumps(GOOD).encode(), claims)), claims)
 
+    def test_lengths(self) -> None:
+        """A signature of any other length than 64 bytes is refused, wherever the rest of it would be taken from."""
+        signed_, _, signature = jws.sign(CLAIMS, KEY, "k").rpartition(".")
+        raw = base64.urlsafe_b64decode(signature + "==")
+        for size in (*range(64), 65, 66, 96, 128):
+            other = base64url((raw + raw)[:size])
+            self.assertRaises(jws.Malformed, jws.read, f"{signed_}.{other}", KEYS)
+
     def test_only_form(self) -> None:
         """A part that says the same in another form of base64 is refused."""
         good = jws.sign(CLAIMS, KEY, "k")
