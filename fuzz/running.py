@@ -16,8 +16,6 @@ from fuzz.target import Target
 
 INSTRUMENTED: Final = [
     "streamrelay",
-    "autobahn.websocket",
-    "autobahn.twisted.websocket",
     "jwt",
     "tomllib",
     "fuzz.targets",

@@ -45,14 +45,6 @@ def steadily(work: Callable[[], None]) -> Callable[[], None]:
     return guarded
 
 
-class Silent:
-    """autobahn's logger, without a word: its lines hold requests, and requests hold tokens."""
-
-    def _nothing(self, *args: object, **kwargs: object) -> None: ...
-
-    trace = debug = info = warn = error = failure = critical = _nothing
-
-
 EACH: Final = 60.0
 """Seconds between two lines about the same limit."""
 MOST_COUNTED: Final = 1000

@@ -136,8 +136,8 @@ class House(SynchronousTestCase):
         )
 
     def test_one_file_knows(self) -> None:
-        """autobahn, nats, asyncio and the reactor are each known only where they must be."""
-        self.assertEqual(self.users_of("autobahn"), {"websocket.server"})
+        """nats, asyncio and the reactor are each known only where they must be, and autobahn nowhere."""
+        self.assertEqual(self.users_of("autobahn"), set())
         transports = {"bus.transports", "bus.websocket_transport"}
         self.assertEqual(self.users_of("nats"), {"bus.connection", "bus.nats_client"} | transports)
         self.assertEqual(self.users_of("nkeys"), {"bus.credentials"})

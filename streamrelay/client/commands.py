@@ -80,7 +80,8 @@ def _run(arguments: argparse.Namespace, command: Any) -> int:
 
     from streamrelay.program.reactor import install_reactor, stop_reactor
 
-    install_reactor()
+    # A local port lives long, and nothing is spawned here. What runs once doesn't earn back uvloop's import.
+    install_reactor(fast=bool(vars(arguments).get("listen")))
     from twisted.internet import reactor as installed
 
     reactor: Any = installed

@@ -39,6 +39,8 @@ class TlsChannel(SocketChannel):
     tls: SSL.Connection = field(kw_only=True)
     clock: IReactorTime = field(kw_only=True)
     records: Records = field(factory=Records, kw_only=True)
+    written: bool = field(default=True, kw_only=True)
+    """False if Twisted was given nothing to write; then what is written here needn't wait for it."""
     _waiting: memoryview = field(default=_NOTHING, kw_only=True)  # more records than are opened in one turn
     _plain: list[bytes] = field(factory=list, kw_only=True)  # what may not be sealed yet
 
@@ -47,8 +49,10 @@ class TlsChannel(SocketChannel):
         super().__attrs_post_init__()
 
     def _flush_transport(self) -> None:
-        # Twisted gathers small writes over TLS until the reactor's next turn.
-        self.clock.callLater(0, super()._flush_transport)
+        if self.written:  # Twisted gathers small writes over TLS until the reactor's next turn
+            self.clock.callLater(0, super()._flush_transport)
+        else:
+            super()._flush_transport()
 
     def resume(self) -> None:
         super().resume()
@@ -77,7 +81,7 @@ class TlsChannel(SocketChannel):
         self.tls.bio_write(sealed)
         filled, pieces, ended = 0, 0, False
         try:
-            while True:
+            while pieces < max(1, self.records.count):  # asking once more costs as much as a small record
                 filled += self.tls.recv_into(_opened_view[filled:], RECORD)
                 pieces += 1
         except SSL.WantReadError:
@@ -133,9 +137,9 @@ class TlsChannel(SocketChannel):
 
     def _sealed(self) -> bytes:
         """Take from OpenSSL what it wants to send."""
-        pieces = []
+        pieces: list[bytes] = []
         try:
-            while True:
+            while not pieces or len(pieces[-1]) == TAKE:
                 pieces.append(self.tls.bio_read(TAKE))
         except SSL.WantReadError:
             pass
@@ -154,8 +158,11 @@ class TlsChannel(SocketChannel):
 _check: type[Channel] = TlsChannel
 
 
-def open_channel(transport: Any, clock: IReactorTime) -> "SocketChannel | TransportChannel":
-    """Make the fastest channel for a transport: of its own socket on asyncio's loop, else one by Twisted."""
+def open_channel(transport: Any, clock: IReactorTime, written: bool = True) -> "SocketChannel | TransportChannel":
+    """Make the fastest channel for a transport: of its own socket on asyncio's loop, else one by Twisted.
+
+    `written`: False if nothing was written to the transport.
+    """
     handle = getattr(transport, "getHandle", lambda: None)()
     try:
         loop = asyncio.get_running_loop()
@@ -165,5 +172,5 @@ def open_channel(transport: Any, clock: IReactorTime) -> "SocketChannel | Transp
         return SocketChannel(transport, loop)
     below: Any = getattr(transport, "transport", None)
     if isinstance(handle, SSL.Connection) and isinstance(below.getHandle(), socket.socket):
-        return TlsChannel(below, loop, tls=handle, clock=clock, records=transport.records)
+        return TlsChannel(below, loop, tls=handle, clock=clock, records=transport.records, written=written)
     return TransportChannel(transport)

@@ -72,10 +72,17 @@ def is_leg(path: str) -> bool:
     return _PATH.match(path) is not None
 
 
-def read_request(uri: str, headers: dict[str, str], protocols: list[str], peer: str) -> LegRequest:
+def read_request(
+    uri: str,
+    headers: dict[str, str],
+    protocols: list[str],
+    peer: str,
+    address: str | None = None,
+    certificate: tuple[str, ...] | None = None,
+) -> LegRequest:
     """Read a leg's role and token from the path, a subprotocol or a header; `Refused` if they are not clear.
 
-    404 for another path, 400 for more than one token, 401 for none.
+    The last three go into the request as they are. 404 for another path, 400 for more than one token, 401 for none.
     """
     match = _PATH.match(uri)
     if match is None:
@@ -89,7 +96,7 @@ def read_request(uri: str, headers: dict[str, str], protocols: list[str], peer: 
         raise Refused(400, "more than one token")
     if not tokens:
         raise Refused(401, "token")
-    return LegRequest(match[1], tokens[0], headers.get("origin"), peer)
+    return LegRequest(match[1], tokens[0], headers.get("origin"), peer, certificate, address)
 
 
 def choose_subprotocol(offered: list[str]) -> str | None:

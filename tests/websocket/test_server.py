@@ -246,6 +246,14 @@ class Turned(Case):
             (request(Transfer_Encoding="chunked"), 400),
             (request("/client/a\x1bb"), 400),
             (request(" /client/a"), 400),
+            (request("/client/a#b"), 400),
+            (request("http://[x/client"), 400),
+            (request("http://x/client"), 404),
+            (request(Host="relay.example:"), 400),
+            (request(Upgrade="h2c, WebSocket", Connection=","), 400),
+            (request(Sec_WebSocket_Version=None), 400),
+            (request(Sec_WebSocket_Version="13", Sec_WebSocket_Protocol="a, a"), 400),
+            (request(Sec_WebSocket_Key="dGhlIHNhbXBsZSBub25jZ-=="), 400),
             (request(method="POST"), 405),
             (request(method="DELETE", version="HTTP/1.0"), 405),
             (request(version="HTTP/2.0"), 505),
@@ -262,6 +270,17 @@ class Turned(Case):
             self.lose()
         self.assertEqual(self.admitter.inside, [])
         self.assertEqual(self.clock.getDelayedCalls()[1:], [])
+
+    def test_versions(self) -> None:
+        """Who asks for another version of the protocol is told which is spoken; nobody else is, but for a 426."""
+        self.assertIn("\r\nSec-WebSocket-Version: 13\r\n", self.answer(request(Sec_WebSocket_Version="8")))
+        self.request()
+        self.assertNotIn("Sec-WebSocket-Version", self.answer(request(Sec_WebSocket_Key=None)))
+
+    def test_brackets(self) -> None:
+        """A token may hold any printable mark of ASCII, and the admitter decides over it."""
+        self.assertEqual(self.status(request("/client/%1b[31m")), 101)
+        self.assertEqual(self.admitter.inside[0].request.token, "%1b[31m")
 
     def test_by_the_door(self) -> None:
         """What the admitter refuses is answered by its status, with the same body whatever the reason."""
