@@ -127,9 +127,12 @@ class Listener:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection
 
-    def forget(self) -> None:
-        """Drop what has come in until now: others' probes."""
-        self._socket.settimeout(0.3)
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def forget(self, seconds: float = 0.3) -> None:
+        """Drop what comes in until it is quiet for so long: others' probes."""
+        self._socket.settimeout(seconds)
         with suppress(TimeoutError):
             while True:
                 self._socket.accept()[0].close()

@@ -5,6 +5,7 @@ from pathlib import Path
 from bench import chains, plots, relays
 from bench.results import Result, Results
 from bench.sampling import say
+from bench.standings import behind
 from bench.tables import Verdict, pivot, simple, verdicts
 from bench.works import WORKS
 from bench.works.work import Work
@@ -17,17 +18,17 @@ Benchmarks
 
 .. This page is written by ``python -m bench --write``; change bench/ instead.
 
-What the relay costs, beside others that do the same work on the same machine. What counts here is the
-CPU time of the relay's processes, by the kernel's clocks, as wall time on shared machines is noise; wall time is
+What the relay and whole chains cost, beside others that do the same work on the same machine. What counts here is the
+CPU time of the processes under test, by the kernel's clocks, as wall time on shared machines is noise; wall time is
 shown where it says more. Each figure is the median of {repetitions} repetitions, with the least and the greatest behind
 it. Repetitions are interleaved (A, B, C, A, B, C, …); one during which anything else used more than 0.15 cores is taken
-again, up to three times in all. All is on loopback, without a network's delays.
+again, up to three times in all. All is on loopback, without a network's delays but where it says *100 ms away*.
 
 To repeat it::
 
     pip install '.[bench]'
     apt-get install haproxy openssh-server      # and Go, for bench/peers/gorelay
-    cargo install rathole
+    cargo install rathole                       # and chisel, wstunnel, frpc and frps where they are on the path
     python -m bench --write
 
 ``--quick`` does less of everything, ``--only NAME …`` some of it, and without ``--write`` the tables are only printed.
@@ -63,8 +64,9 @@ def render(results: Results) -> str:
     repetitions = max((result.repetitions for _, result in works), default=0)
     names = ", ".join(work.name for work in WORKS)
     parts = [_HEAD.format(repetitions=repetitions, names=names)]
-    parts += _machine([result for _, result in works])
+    parts += _machine(works)
     parts += _peers(works)
+    parts += _behind(works)
     parts += _targets(works)
     for work, result in works:
         parts += _section(work, result)
@@ -72,17 +74,18 @@ def render(results: Results) -> str:
     return "\n".join(parts).rstrip() + "\n"
 
 
-def _machine(measured: list[Result]) -> list[str]:
-    machines = dict.fromkeys(f"{result.machine} ({result.day})" for result in measured)
+def _machine(works: list[tuple[Work, Result]]) -> list[str]:
+    machines = dict.fromkeys(f"{result.machine} ({result.day})" for _, result in works)
     versions: dict[str, str] = {}
-    skipped: dict[str, str] = {}
-    for result in measured:
+    skipped: dict[str, list[str]] = {}
+    for work, result in works:
         versions.update({name: text for name, text in result.versions.items() if text and not versions.get(name)})
-        skipped.update(result.skipped)
+        for text in dict.fromkeys(result.skipped.values()):
+            skipped.setdefault(text, []).append(work.name)
     lines = ["The machine and the programs", "----------------------------", ""]
     lines += [f"- {machine}" for machine in machines]
     lines += [f"- {text}" for text in dict.fromkeys(versions.values())]
-    lines += [f"- left out: {text}" for text in skipped.values()]
+    lines += [f"- left out of {', '.join(names)}: {text}" for text, names in skipped.items()]
     return [*lines, ""]
 
 
@@ -90,10 +93,18 @@ def _peers(works: list[tuple[Work, Result]]) -> list[str]:
     lines = ["How each is run", "---------------", ""]
     for kind in relays.ALL:
         lines += [f"**{kind.name}**", f"  {kind.settings}", ""]
-    lines += ["In *whole chains*:", ""]
+    lines += ["In whole chains, and what goes through them:", ""]
     for chain in chains.CHAINS:
         lines += [f"**{chain.name}**", f"  {chain.settings}", ""]
     return lines
+
+
+def _behind(works: list[tuple[Work, Result]]) -> list[str]:
+    table = behind((work, result.rows) for work, result in works)
+    text = (
+        "Medians of all figures in which this program is second, or worse, with those that do better, the best first."
+    )
+    return ["Where others are better", "-----------------------", "", text, "", table, ""] if table else []
 
 
 def _targets(works: list[tuple[Work, Result]]) -> list[str]:
@@ -124,6 +135,8 @@ def _section(work: Work, result: Result) -> list[str]:
     if result.quick:
         lines += ["(A quick run: few repetitions, short ones.)", ""]
     for number, plot in enumerate(work.plots):
+        if not any(plot.figure in row.figures for row in result.rows):
+            continue
         name = f"benchmarks-{work.name}-{number + 1}.svg"
         try:
             plots.draw(plot, result.rows, DOCS / name)

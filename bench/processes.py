@@ -14,6 +14,7 @@ from attrs import define
 
 UP_TIME = 20.0
 """Seconds in which a program must listen."""
+SYSTEM = "/usr/sbin"
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -57,6 +58,21 @@ def machine_busy() -> float:
     return (user + nice + system + irq + softirq) / _TICKS
 
 
+class Others:
+    """All but this process and those that it has started, from now on."""
+
+    def __init__(self) -> None:
+        self._began, self._before = time.monotonic(), self._used()
+
+    @staticmethod
+    def _used() -> float:
+        return machine_busy() - cpu_seconds(os.getpid())
+
+    def cores(self) -> float:
+        """Those that they have used since then."""
+        return max(0.0, self._used() - self._before) / (time.monotonic() - self._began)
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -65,7 +81,7 @@ def free_port() -> int:
 
 def program(name: str, *folders: str) -> str:
     """The path of a program, or `Unusable`."""
-    path = os.pathsep.join([*folders, os.environ.get("PATH", ""), "/usr/sbin", str(Path.home() / "go/bin")])
+    path = os.pathsep.join([*folders, os.environ.get("PATH", ""), SYSTEM, str(Path.home() / "go/bin")])
     found = shutil.which(name, path=path)
     if found is None:
         raise Unusable(f"{name} is not installed")
@@ -104,6 +120,14 @@ class Program:
                 return
             time.sleep(0.05)
         raise Unusable(f"{self.name} does not listen: {self.last_words()}")
+
+    def wait_until_said(self, words: str) -> None:
+        end = time.monotonic() + UP_TIME
+        while time.monotonic() < end and self.process.poll() is None:
+            if words in self.output.read_text(errors="replace"):
+                return
+            time.sleep(0.05)
+        raise Unusable(f"{self.name} did not say {words!r}: {self.last_words()}")
 
     def stop(self) -> None:
         if self.process.poll() is None:

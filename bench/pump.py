@@ -8,7 +8,8 @@ import multiprocessing
 import os
 import select
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -91,6 +92,20 @@ def flow(relay: Relay, pairs: Sequence[Pair], size: int, *, seconds: float, both
     load = sum(cpu for _, cpu in results)
     others = max(0.0, machine_busy() - busy - used - load)
     return Flow(sum(count for count, _ in results), wall, used, load, others)
+
+
+@contextmanager
+def beside(pair: Pair, seconds: float) -> Iterator[None]:
+    """Send through a pair, from its agent's end, as fast as it goes, for so long or until this is over."""
+    stock = Stock.make(pair.agent, 65536, False)
+    children = [_Child(_send, pair.agent, stock, seconds), _Child(_receive, pair.client)]
+    try:
+        for child in children:
+            child.go()
+        yield
+    finally:
+        for child in children:
+            child.stop()
 
 
 class _Child:

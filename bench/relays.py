@@ -76,21 +76,32 @@ class WebsocketRelay(Relay):
         return upgrade(connection, path)
 
     def pair(self, agent_tls: bool = False, client_tls: bool = False, source: str = "") -> Pair:
+        agent, client = self.paths()
+        return Pair(self.leg(agent, agent_tls, source), self.leg(client, client_tls, source))
+
+    def paths(self) -> tuple[str, str]:
+        """Those of a new pair."""
         name = token()
-        return Pair(self.leg(f"/agent/{name}", agent_tls, source), self.leg(f"/client/{name}", client_tls, source))
+        return f"/agent/{name}", f"/client/{name}"
 
 
 class Streamrelay(WebsocketRelay):
     name = "streamrelay"
-    settings = "``twistd -n streamrelay --tokens opaque``, uvloop installed; both legs raw websockets."
+    settings = (
+        "``twistd -n streamrelay --tokens opaque``, uvloop installed; both legs raw websockets. In *arrivals* it takes "
+        "signed tokens, as it does by default, and has a column with opaque ones."
+    )
 
     def command(self, certificate: Certificate) -> list[str]:
         twistd = str(Path(sys.executable).with_name("twistd"))
         return [
-            *(sys.executable, twistd, "-n", "--pidfile=", "streamrelay", "--tokens", "opaque"),
+            *(sys.executable, twistd, "-n", "--pidfile=", "streamrelay", *self.tokens()),
             *(f"--listen=tcp:{self.port}:interface=127.0.0.1", f"--listen=tls:{self.tls_port}:interface=127.0.0.1"),
             f"--certificate={certificate.certificate},{certificate.key}",
         ]
+
+    def tokens(self) -> tuple[str, ...]:
+        return "--tokens", "opaque"
 
     def version(self) -> str:
         names = ("streamrelay", "twisted", "autobahn", "uvloop", "pyopenssl", "cryptography")

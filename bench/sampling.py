@@ -21,6 +21,9 @@ TRIES = 3
 """Times that a measurement is taken to find such a moment; then the quietest one counts."""
 
 
+R = TypeVar("R", bound=Relay)
+
+
 class Row(Struct):
     """The repetitions of one case with one relay, by figure."""
 
@@ -56,7 +59,7 @@ class Plan:
     def seconds(self, full: float) -> float:
         return full / 3 if self.quick else full
 
-    def started(self, kinds: Iterable[type[Relay]]) -> list[Relay]:
+    def started(self, kinds: Iterable[Callable[[], R]]) -> list[R]:
         """Those of the relays that can be run here, running."""
         running = []
         for kind in kinds:
@@ -65,8 +68,8 @@ class Plan:
                 relay.start(self.bench)
                 self.versions.setdefault(relay.name, relay.version())
             except Unusable as reason:
-                self.skipped[kind.name] = str(reason)
-                say(f"{kind.name} is left out: {reason}")
+                self.skipped[relay.name] = str(reason)
+                say(f"{relay.name} is left out: {reason}")
                 continue
             running.append(relay)
         return running

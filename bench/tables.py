@@ -34,13 +34,13 @@ def pivot(table: Table, rows: Sequence[Row]) -> str:
 
 def _cell(table: Table, row: Row) -> str:
     values = row.figures[table.figure]
-    middle = _number(median(values), table.digits)
+    middle = number(median(values), table.digits)
     if not table.spread or len(values) == 1:
         return middle
-    return f"{middle} ({_number(min(values), table.digits)}..{_number(max(values), table.digits)})"
+    return f"{middle} ({number(min(values), table.digits)}..{number(max(values), table.digits)})"
 
 
-def _number(value: float, digits: int) -> str:
+def number(value: float, digits: int) -> str:
     return f"{value:,.{digits}f}"
 
 

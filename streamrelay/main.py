@@ -20,6 +20,7 @@ from streamrelay.client.commands import (
     untold,
 )
 from streamrelay.client.descriptors import hold_standard_descriptors
+from streamrelay.client.outbound_options import add_outbound
 from streamrelay.errors import ConfigError
 
 EXIT: Final = """exit status:
@@ -198,6 +199,7 @@ def _reaching(command: argparse.ArgumentParser) -> None:
         default=os.environ.get("STREAMRELAY_CA", ""),
         help="certificates to trust in place of the system's (or STREAMRELAY_CA)",
     )
+    add_outbound(command)
     command.add_argument(
         "--mask", choices=["auto", "always"], default="auto", help="mask frames over TLS, too (default: auto)"
     )

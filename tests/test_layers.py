@@ -138,13 +138,16 @@ class House(SynchronousTestCase):
     def test_one_file_knows(self) -> None:
         """autobahn, nats, asyncio and the reactor are each known only where they must be."""
         self.assertEqual(self.users_of("autobahn"), {"websocket.server"})
-        self.assertEqual(self.users_of("nats"), {"bus.connection", "bus.nats_client"})
+        transports = {"bus.transports", "bus.websocket_transport"}
+        self.assertEqual(self.users_of("nats"), {"bus.connection", "bus.nats_client"} | transports)
         self.assertEqual(self.users_of("nkeys"), {"bus.credentials"})
         self.assertEqual(
             self.users_of("asyncio"),
             {
                 "bus.connection",
                 "bus.nats_client",
+                "bus.transports",
+                "bus.websocket_transport",
                 "datapath.socket_channel",
                 "datapath.tls_channel",
                 "platform.namesakes",

@@ -2,9 +2,16 @@
 
 from bench.works.bulk import ACTIVE, BULK, TLS
 from bench.works.clicking import CLICKING
+from bench.works.daily import DAILY
 from bench.works.interactive import ECHO
+from bench.works.local import CROWD, LOCAL
 from bench.works.pairs import ARRIVALS, IDLE
+from bench.works.start import START
+from bench.works.trips import ANSWERS, TRIPS
 from bench.works.whole import CHAIN, OPENING
 from bench.works.work import Work
 
-WORKS: tuple[Work, ...] = (BULK, ACTIVE, TLS, ECHO, ARRIVALS, IDLE, CHAIN, OPENING, CLICKING)
+WORKS: tuple[Work, ...] = (
+    *(BULK, ACTIVE, TLS, ECHO, ARRIVALS, IDLE),
+    *(CHAIN, TRIPS, ANSWERS, OPENING, LOCAL, CROWD, START, DAILY, CLICKING),
+)

@@ -90,7 +90,7 @@ def run_tls(plan: Plan) -> list[Row]:
 
 
 _TABLES = (
-    Table(_CPU, "CPU seconds of the relay per GB of payload"),
+    Table(_CPU, "CPU seconds of the relay per GB of payload", better="least"),
     Table("speed", "GB of payload a second (wall time)", spread=False),
     Table("load", "CPU seconds of the load itself per GB", spread=False),
     Table("load_share", "Cores that the load itself used", spread=False),

@@ -63,8 +63,8 @@ ECHO = Work(
     "all, spread evenly over the pairs (8 a second for each of 500), so nothing is saturated.",
     run,
     (
-        Table("cpu", "CPU microseconds of the relay per round trip", 1),
-        Table("p50", "Median latency, microseconds", 0),
+        Table("cpu", "CPU microseconds of the relay per round trip", 1, better="least"),
+        Table("p50", "Median latency, microseconds", 0, better="least"),
         Table("p99", "99th percentile of latency, microseconds", 0),
         Table("trips", "Round trips a second", 0, False),
         Table("load", "CPU microseconds of the load itself per round trip", 1, False),

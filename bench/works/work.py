@@ -1,10 +1,14 @@
 """What a work is: how it is measured, and how its figures are shown."""
 
 from collections.abc import Callable
+from typing import Final, Literal
 
 from attrs import field, frozen
 
 from bench.sampling import Plan, Row
+
+NEAR_AND_FAR: Final = {"near": 0.0, "100 ms away": 0.1}
+"""Cases, by the seconds of a round trip to what is public."""
 
 
 @frozen
@@ -16,6 +20,8 @@ class Table:
     digits: int = 2
     spread: bool = True
     """Whether the least and the greatest repetition are shown with the median."""
+    better: Literal["", "least", "most"] = ""
+    """What is better, where programs are compared by it on the page."""
 
 
 @frozen

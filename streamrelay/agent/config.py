@@ -5,8 +5,18 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from streamrelay.bus.settings import check_bus
+from streamrelay.net.outbound import check_outbound
 from streamrelay.program.settings import Option
-from streamrelay.program.shared_settings import NatsCertificate, NatsCreds, NatsHandshakeFirst, NatsNkey, NatsUrls
+from streamrelay.program.shared_settings import (
+    NatsCertificate,
+    NatsCreds,
+    NatsHandshakeFirst,
+    NatsNkey,
+    NatsUrls,
+    NoProxy,
+    OutboundLogin,
+    OutboundUrl,
+)
 from streamrelay.program.validation import check_relay
 from streamrelay.protocol.limits import Limits
 from streamrelay.protocol.names import HOST_WORDS, is_host
@@ -34,6 +44,9 @@ class AgentConfig(Limits, frozen=True, forbid_unknown_fields=True):
     ] = ()
     ca: Annotated[str, Option("A file of certificates to trust, for relays and the bus, in place of the system's")] = ""
     certificate: Annotated[str, Option("What is shown to relays that ask for one: CERTIFICATE,KEY (PEM files)")] = ""
+    outbound_proxy: OutboundUrl = ""
+    outbound_login: OutboundLogin = ""
+    no_proxy: NoProxy = ()
     mask: Annotated[Literal["auto", "always"], Option("auto (frames over TLS need no random mask) or always")] = "auto"
     patience: Annotated[float, Meta(gt=0, le=3600)] = 60.0
     """Seconds that a leg waits at the relay for its client."""
@@ -60,3 +73,4 @@ class AgentConfig(Limits, frozen=True, forbid_unknown_fields=True):
         for url in self.relays:
             check_relay(url)
         check_bus(self)
+        check_outbound(self)

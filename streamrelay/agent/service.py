@@ -57,6 +57,7 @@ class Agent(Service):
             ca=config.ca,
             certificate=config.nats_certificate,
             handshake_first=config.nats_handshake_first,
+            outbound=self.streams.dialler.outbound,
             up=self._up,
         )
         self.bus.listen(open_subject(config.host), self._summoned)
@@ -76,6 +77,7 @@ class Agent(Service):
             count=len(self.catalogue.entries),
             mode=self.config.tokens,
         )
+        self.streams.dialler.outbound.announce()
         # Not before, as it must belong to the user who we have become by now.
         self.memory = take_up(self.config.state, self.config.host, self.reactor, self.now)
         # Not before the loop runs: a task made earlier never runs in a daemon on Python 3.12 (hazard of fork).

@@ -9,6 +9,7 @@ from twisted.internet.task import deferLater
 
 from streamrelay.agent.catalogue import Catalogue
 from streamrelay.agent.config import AgentConfig
+from streamrelay.agent.opening import Dialling, open_both, withdraw
 from streamrelay.agent.stream_quota import StreamQuota
 from streamrelay.agent.summoned_stream import SummonedStream, let_go
 from streamrelay.agent.waiting_leg import NotMet, WaitingLeg
@@ -18,7 +19,8 @@ from streamrelay.datapath.limits import Bounds
 from streamrelay.datapath.splice import Splice
 from streamrelay.errors import TargetError
 from streamrelay.logs import Logger
-from streamrelay.protocol.close import FINISHED, CloseCode, outcome
+from streamrelay.net.outbound import Outbound
+from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
 from streamrelay.protocol.control import SUBPROTOCOL, Met
 from streamrelay.protocol.limits import strictest
 from streamrelay.protocol.summons import SPICE_LINKS, Answer, Ended, Refusal, StreamInfo, Summons
@@ -35,6 +37,10 @@ _CLOSES: Final = {
     Refusal.TARGET_REFUSED: CloseCode.TARGET_REFUSED,
     Refusal.TARGET_UNREACHABLE: CloseCode.TARGET_UNREACHABLE,
 }
+
+
+def _why(summoned: SummonedStream, error: TargetError) -> Outcome:
+    return summoned.outcome or outcome(_CLOSES.get(error.code, CloseCode.TARGET_REFUSED), error.reason)
 
 
 @define(eq=False)
@@ -57,9 +63,9 @@ class Streams:
         self.heartbeat = Heartbeat(self.reactor)
         self.quota = StreamQuota(config, self.reactor, self.summoned_streams)
         always = config.mask == "always"
-        who = f"agent {config.host}"
+        who, outbound = f"agent {config.host}", Outbound.of(config)
         self.dialler = Dialler(
-            self.reactor, self.heartbeat, config.ca or None, always, config.insecure, config.certificate, who
+            self.reactor, self.heartbeat, config.ca or None, always, config.insecure, config.certificate, who, outbound
         )
 
     async def open(self, summons: Summons, nobody_asks: bool) -> Answer:
@@ -120,22 +126,25 @@ class Streams:
         return await summoned.hold(self._open(summoned, nobody_asks))
 
     async def _open(self, summoned: SummonedStream, nobody_asks: bool) -> Answer:
-        """Connect the target, send a leg to the relay, and answer; the stream itself goes on by itself."""
+        """Connect the target and send a leg to the relay, and answer; the stream itself goes on by itself."""
+        dials: list[Dialling] = []
+
+        def dial() -> Dialling:
+            dials.append(Deferred.fromCoroutine(self._dial(summoned.summons)))
+            return dials[0]
+
         try:
             target = self.catalogue.find(summoned.summons.target)
             if full := self.quota.refuse_target(summoned.summons.target, target.max_streams):
                 return Answer(refused=Refusal.BUSY, reason=full)
-            connection = await summoned.connect(target)
+            connection, leg = await open_both(summoned, target, dial)
         except TargetError as error:
             if nobody_asks:  # then the client, who may wait at the relay, is to be told there
-                summoned.begin(self._excuse(summoned, error))
+                summoned.begin(self._excuse(summoned, dials[0] if dials else dial(), error))
+            elif dials:
+                summoned.begin(withdraw(summoned, dials[0], _why(summoned, error)))
             return Answer(refused=error.code, reason=error.reason)
-        try:
-            leg = await self._dial(summoned.summons)
-        except BaseException as error:
-            summoned.begin(let_go(connection))
-            if not isinstance(error, DialError):
-                raise
+        except DialError as error:
             return Answer(refused=Refusal.DIAL_FAILED, reason=str(error))
         links = summoned.summons.links or (SPICE_LINKS if target.viewer == "spice" else 1)
         summoned.begin(self._link(summoned, leg, connection, links))
@@ -151,9 +160,9 @@ class Streams:
             raise failure(self.dialler.who, summons.relay, f"it did not agree to the subprotocol {SUBPROTOCOL}")
         return leg
 
-    async def _excuse(self, summoned: SummonedStream, error: TargetError) -> None:
+    async def _excuse(self, summoned: SummonedStream, dialling: Dialling, error: TargetError) -> None:
         try:
-            waiting_leg = WaitingLeg(await self._dial(summoned.summons))
+            waiting_leg = WaitingLeg(await dialling)
             await self._meet(summoned, waiting_leg)
         except (DialError, NotMet) as missed:
             log.info(
@@ -166,9 +175,7 @@ class Streams:
 
     async def _dismiss(self, summoned: SummonedStream, waiting_leg: WaitingLeg, error: TargetError) -> None:
         """Tell a client who has come that the target can't be had."""
-        waiting_leg.leg.close(
-            summoned.outcome or outcome(_CLOSES.get(error.code, CloseCode.TARGET_REFUSED), error.reason)
-        )
+        waiting_leg.leg.close(_why(summoned, error))
         await waiting_leg.left
         summoned.waiting_legs.discard(waiting_leg)
 

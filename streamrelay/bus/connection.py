@@ -9,6 +9,7 @@ import random
 import re
 import ssl
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from attrs import define, evolve, field
@@ -19,12 +20,13 @@ from twisted.internet.defer import Deferred
 
 from streamrelay.bus import credentials
 from streamrelay.bus.complaints import Complaints, is_deafening, is_login_refused
-from streamrelay.bus.nats_client import Gathered, NatsClient, forget, gather, is_too_slow, place
-from streamrelay.bus.settings import without_password
+from streamrelay.bus.nats_client import Gathered, NatsClient, forget, gather, is_too_slow, plain_places, soon
+from streamrelay.bus.settings import ENCRYPTED, without_password
 from streamrelay.bus.tls import tls_context
 from streamrelay.files import Watched
 from streamrelay.logs import Logger
 from streamrelay.net.certificates import split_pair
+from streamrelay.net.outbound import DIRECT, Outbound
 
 log = Logger()
 T = TypeVar("T")
@@ -85,6 +87,7 @@ class Bus:
     """Files of the certificate that is shown to a server which asks for one: ``CERTIFICATE,KEY``."""
     handshake_first: bool = False
     """True if the servers begin with TLS, before a word of NATS (nats-server's ``handshake_first``)."""
+    outbound: Outbound = DIRECT
     inbox: str = ""
     """Prefix of the subjects on which answers to our requests come; empty if we never ask."""
     up: Callable[[], None] = lambda: None
@@ -114,7 +117,7 @@ class Bus:
         return [path for path in {self.ca, *split_pair(self.certificate)} if path]
 
     def _read(self) -> None:
-        if self.ca or self.certificate or self.handshake_first or any(url.startswith("tls:") for url in self.urls):
+        if self.ca or self.certificate or self.handshake_first or any(url.startswith(ENCRYPTED) for url in self.urls):
             self._tls = tls_context(self.ca, self.certificate)
 
     @property
@@ -194,8 +197,8 @@ class Bus:
         """Connect, listen, and begin anew with fresh credentials when the connection closes for good."""
         while True:
             self._closed, self._deaf = asyncio.Event(), False
-            plain = frozenset(place(url) for url in self.urls if url.startswith("nats:"))
-            client = NatsClient(plain, lambda: credentials.load(self.nkey, self.creds), lambda: self._tls)
+            load = partial(credentials.load, self.nkey, self.creds)
+            client = NatsClient(plain_places(self.urls), load, lambda: self._tls, self.outbound)
             self._trying = client
             try:
                 await self._connect(client, self._closed)
@@ -234,7 +237,7 @@ class Bus:
             closed_cb=over,
             connect_timeout=ANSWER_TIME,  # type: ignore[arg-type]
             max_reconnect_attempts=-1,
-            reconnect_time_wait=_soon(),  # type: ignore[arg-type]
+            reconnect_time_wait=soon(),  # type: ignore[arg-type]
             ping_interval=PING,
             max_outstanding_pings=2,
             pending_size=-1,
@@ -255,7 +258,7 @@ class Bus:
         self._complaints.forget()
         self._refusals = 0
         if self._trying is not None:
-            self._trying.wait_between(_soon())
+            self._trying.wait_between(soon())
         log.info("connected to NATS at {url}", url=self._where())
         self.up()
 
@@ -277,11 +280,6 @@ class Bus:
     def _where(self) -> str:
         """Return the URL of the server that is tried or connected; of all of them before that."""
         return (self._trying and self._trying.url) or " ".join(map(without_password, self.urls))
-
-
-def _soon() -> float:
-    """Return the seconds between two attempts at a server that is down."""
-    return 0.5 + random.random()
 
 
 def _callback(receive: Callable[[Message], None]) -> Callable[[Msg], Coroutine[Any, Any, None]]:

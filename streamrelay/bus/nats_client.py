@@ -1,8 +1,9 @@
 """A client of NATS whose connections begin with TLS and credentials as we want them, and questions to all listeners."""
 
 import asyncio
+import random
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 from urllib.parse import ParseResult, urlsplit
 
@@ -11,12 +12,13 @@ from nats import errors as nats_errors
 from nats.aio.client import DEFAULT_BUFFER_SIZE, Client, Srv
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
-from nats.aio.transport import TcpTransport
 from nats.protocol.parser import AWAITING_MSG_PAYLOAD, Parser
 
 from streamrelay.bus.credentials import Credentials
-from streamrelay.bus.settings import without_password
+from streamrelay.bus.settings import PLAIN, WEBSOCKETS, without_password
+from streamrelay.bus.transports import BusTransport
 from streamrelay.errors import ConfigError
+from streamrelay.net.outbound import DIRECT, Outbound
 
 PORT: Final = 4222
 FIRST: Final = 1.0
@@ -71,42 +73,6 @@ class BoundedParser(Parser):
         return None
 
 
-class Reader(asyncio.StreamReaderProtocol):
-    """asyncio's protocol of a stream over TLS, which can't be half closed.
-
-    nats-py makes it without telling it of TLS, and asyncio complains of that at each end of a connection.
-    """
-
-    def eof_received(self) -> bool:
-        super().eof_received()
-        return False
-
-
-class BusTransport(TcpTransport):
-    """nats-py's transport, whose failed TLS ends. nats-py's own waits for ever for the end of what was under it."""
-
-    _io_writer: asyncio.StreamWriter | None
-    _io_reader: asyncio.StreamReader | None
-
-    async def connect_tls(
-        self, uri: str | ParseResult, ssl_context: ssl.SSLContext, buffer_size: int, connect_timeout: int
-    ) -> None:
-        plain, loop = self._io_writer, asyncio.get_running_loop()
-        assert plain is not None
-        reader = asyncio.StreamReader()
-        protocol, name = Reader(reader), uri if isinstance(uri, str) else uri.hostname
-        # Until there is TLS, there is nothing that could be closed in order.
-        self._io_reader = self._io_writer = None
-        try:
-            async with asyncio.timeout(connect_timeout):
-                transport = await loop.start_tls(plain.transport, protocol, ssl_context, server_hostname=name)
-        except BaseException:
-            plain.transport.abort()
-            raise
-        assert transport is not None
-        self._io_reader, self._io_writer = reader, asyncio.StreamWriter(transport, protocol, reader, loop)
-
-
 class Withheld(nats_errors.Error):
     """Silence towards a server that offers no TLS, or while the credentials can't be read."""
 
@@ -123,12 +89,14 @@ class NatsClient(Client):
         plain: frozenset[tuple[str | None, int]],
         load: Callable[[], Credentials | None],
         tls: Callable[[], ssl.SSLContext | None] = lambda: None,
+        outbound: Outbound = DIRECT,
     ) -> None:
         super().__init__()
         self.url = ""
         """The server that is being tried, or connected, without a user or password."""
         self._ps = BoundedParser(self)
         self._plain_places, self._load_credentials, self._load_tls = plain, load, tls
+        self._outbound = outbound
 
     @property
     def ssl_context(self) -> ssl.SSLContext:
@@ -140,10 +108,25 @@ class NatsClient(Client):
         self.options["reconnect_time_wait"] = seconds
 
     async def _connect_to_server(self, s: Srv) -> None:
+        s.uri = self._as_told(s)
         self.url = without_password(s.uri.geturl())
-        transport = BusTransport()
-        await transport.connect(s.uri, DEFAULT_BUFFER_SIZE, self.options["connect_timeout"])
+        seconds = self.options["connect_timeout"]
+        transport: BusTransport
+        if s.uri.scheme in WEBSOCKETS:
+            from streamrelay.bus.websocket_transport import WebsocketTransport
+
+            transport = websocket = WebsocketTransport(self._outbound)
+            await websocket.open(s.uri, self.ssl_context if s.uri.scheme == "wss" else None, s.tls_name, seconds)
+        else:
+            transport = BusTransport(self._outbound)
+            await transport.connect(s.uri, DEFAULT_BUFFER_SIZE, seconds)
         self._transport = transport
+
+    def _as_told(self, server: Srv) -> ParseResult:
+        """Return a server's URL; one that another has told us of is reached as that one is, by websocket if need be,
+        of which nats-py doesn't think."""
+        schemes = {known.uri.scheme for known in self._server_pool if not known.discovered} & set(WEBSOCKETS)
+        return server.uri._replace(scheme=min(schemes)) if server.discovered and schemes else server.uri
 
     def _connect_command(self) -> bytes:
         """Return the first that a server hears of us, or raise `Withheld`."""
@@ -176,6 +159,16 @@ def is_too_slow(error: Exception) -> bool:
 def place(url: str) -> tuple[str | None, int]:
     parts = urlsplit(url)
     return parts.hostname, parts.port or PORT
+
+
+def plain_places(urls: Iterable[str]) -> frozenset[tuple[str | None, int]]:
+    """Return the places of these URLs where we log in without TLS."""
+    return frozenset(place(url) for url in urls if urlsplit(url).scheme in PLAIN)
+
+
+def soon() -> float:
+    """Return the seconds between two attempts at a server that is down."""
+    return 0.5 + random.random()
 
 
 @define(frozen=True)

@@ -1,10 +1,17 @@
 """Settings of the bus, and their checks."""
 
 import re
-from typing import Protocol
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from streamrelay.protocol.names import is_loopback
+
+PLAIN: Final = {"nats": "tls://", "ws": "wss://"}
+"""Schemes without encryption, and what to use in their place."""
+ENCRYPTED: Final = ("tls:", "wss:")
+"""Beginnings of URLs where nothing is said in plain."""
+WEBSOCKETS: Final = ("ws", "wss")
+SCHEMES: Final = ("nats", "tls", *WEBSOCKETS)
 
 
 class BusSettings(Protocol):
@@ -29,13 +36,19 @@ def check_bus(settings: BusSettings) -> None:
     for url in settings.nats:
         try:
             parts = urlsplit(url)
-            known = parts.scheme in ("nats", "tls") and parts.hostname and (parts.port or True)
+            known = parts.scheme in SCHEMES and parts.hostname and (parts.port or True)
         except ValueError:
             known = False
         if not known:
-            raise ValueError(f"nats {without_password(url)!r}: expected tls://host[:port] or nats://host[:port]")
-        if parts.scheme == "nats" and not is_loopback(parts.hostname or "") and not settings.insecure:
-            raise ValueError(f"nats://{parts.hostname} is not encrypted; use tls:// or --insecure")
+            raise ValueError(
+                f"nats {without_password(url)!r}: expected tls://host[:port], wss://host[:port][/path] or nats://host[:port]"
+            )
+        if parts.scheme in PLAIN and not is_loopback(parts.hostname or "") and not settings.insecure:
+            raise ValueError(
+                f"{parts.scheme}://{parts.hostname} is not encrypted; use {PLAIN[parts.scheme]} or --insecure"
+            )
+    if len({url.partition(":")[0] in WEBSOCKETS for url in settings.nats}) > 1:
+        raise ValueError("nats: servers are reached by wss:// all of them or none, as each tells of the others")
 
 
 def without_password(text: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any, Final
 
+from streamrelay.client.outbound_options import choose_outbound
 from streamrelay.errors import ConfigError, printable
 from streamrelay.protocol.close import EXPLAIN, CloseCode
 from streamrelay.protocol.names import HOST_WORDS, is_host, is_loopback
@@ -151,7 +152,7 @@ def _api(arguments: argparse.Namespace, reactor: Any) -> Any:
         raise ConfigError(f"--platform {arguments.platform}: expected https://host[:port]")
     if parts.scheme == "http" and not is_loopback(parts.hostname) and not arguments.insecure:
         raise ConfigError(f"{arguments.platform} is not encrypted; use https:// or --insecure")
-    return PlatformApi(reactor, arguments.platform, _key(arguments.key_file), arguments.ca)
+    return PlatformApi(reactor, arguments.platform, _key(arguments.key_file), arguments.ca, choose_outbound(arguments))
 
 
 def _key(path: str) -> str:
@@ -200,7 +201,8 @@ def _dialler(arguments: argparse.Namespace, reactor: Any) -> Any:
     from streamrelay.datapath.heartbeat import Heartbeat
     from streamrelay.websocket.client import Dialler
 
-    return Dialler(reactor, Heartbeat(reactor), arguments.ca or None, arguments.mask == "always", arguments.insecure)
+    always, outbound = arguments.mask == "always", choose_outbound(arguments)
+    return Dialler(reactor, Heartbeat(reactor), arguments.ca or None, always, arguments.insecure, outbound=outbound)
 
 
 async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:

@@ -1,6 +1,8 @@
 """The platform's HTTP API, as the native client uses it."""
 
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
@@ -10,6 +12,7 @@ from msgspec import Struct
 from twisted.internet.defer import Deferred
 
 from streamrelay.net.http_client import Fetch, FetchDropped, Fetched, FetchError, HttpFetch, OutOfDescriptors
+from streamrelay.net.outbound import DIRECT, Outbound
 from streamrelay.net.retry import Turns, persist
 from streamrelay.protocol import codec
 from streamrelay.protocol.limits import CONNECT_TIME
@@ -22,6 +25,9 @@ REQUEST_TIME: Final = 20.0
 
 MAX_ANSWER: Final = 4 << 20
 """Bytes of an answer of the platform at most."""
+
+LINES: Final = "application/x-ndjson"
+"""Kind of an answer whose lines count as they come."""
 
 
 class PlatformError(Exception):
@@ -49,6 +55,13 @@ class OpenedStream(Struct, frozen=True):
     expires: float = 0
 
 
+class Concluded(Struct, frozen=True):
+    """The last line of an answer of several."""
+
+    status: int = 201
+    """Status of a problem, for which there is no stream."""
+
+
 class HostList(Struct, frozen=True):
     """The answer to ``GET /v1/hosts``."""
 
@@ -74,17 +87,28 @@ class PlatformApi:
     url: str
     key: str = ""
     ca: str = ""
+    outbound: Outbound = DIRECT
     fetch: Fetch = field()
     _turns: Turns = field(factory=Turns)
 
     @fetch.default
     def _fetch(self) -> Fetch:
-        return HttpFetch(self.reactor, self.ca, most=MAX_ANSWER, keep=True)
+        return HttpFetch(self.reactor, self.ca, most=MAX_ANSWER, keep=True, outbound=self.outbound)
 
-    async def open(self, host: str, target: str, wanted: Callable[[], bool] = lambda: True) -> OpenedStream:
-        """Open a stream; `Unwanted` if it isn't `wanted` any more when its turn comes."""
+    async def open(
+        self,
+        host: str,
+        target: str,
+        wanted: Callable[[], bool] = lambda: True,
+        early: Callable[[OpenedStream], None] | None = None,
+    ) -> OpenedStream:
+        """Open a stream; `Unwanted` if it isn't `wanted` any more when its turn comes.
+
+        `early` is called with its id and URL while its agent is asked, if the platform tells them by then; again, with
+        others, if it was asked again.
+        """
         body = msgspec.json.encode({"host": host, "target": target})
-        return self._read(await self._ask("POST", "/v1/streams", body, wanted), OpenedStream)
+        return self._read(await self._ask("POST", "/v1/streams", body, wanted, early), OpenedStream)
 
     async def hosts(self) -> HostList:
         return self._read(await self._ask("GET", "/v1/hosts"), HostList)
@@ -92,11 +116,18 @@ class PlatformApi:
     async def end(self, stream: str) -> None:
         await self._ask("DELETE", f"/v1/streams/{quote(stream, safe='')}")
 
-    async def _ask(self, method: str, path: str, body: bytes = b"", wanted: Callable[[], bool] = lambda: True) -> bytes:
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        wanted: Callable[[], bool] = lambda: True,
+        early: Callable[[OpenedStream], None] | None = None,
+    ) -> bytes:
         async def attempt() -> bytes:
             if not wanted():
                 raise Unwanted
-            return await self._ask_once(method, path, body)
+            return await self._ask_once(method, path, body, early)
 
         def ask() -> "Deferred[bytes]":
             until = self.reactor.seconds() + CONNECT_TIME
@@ -104,19 +135,24 @@ class PlatformApi:
 
         return await self._turns.run("", ask)
 
-    async def _ask_once(self, method: str, path: str, body: bytes = b"") -> bytes:
-        headers = {"Accept": "application/json"}
+    async def _ask_once(
+        self, method: str, path: str, body: bytes = b"", early: Callable[[OpenedStream], None] | None = None
+    ) -> bytes:
+        headers = {"Accept": "application/json" if early is None else f"{LINES}, application/json"}
+        line = None if early is None else partial(_tell, early)
         if self.key:
             headers["Authorization"] = f"Bearer {self.key}"
         if body:
             headers["Content-Type"] = "application/json"
         try:
-            answer = await self.fetch(method, self.url.rstrip("/") + path, REQUEST_TIME, headers, body or None)
+            answer = await self.fetch(method, self.url.rstrip("/") + path, REQUEST_TIME, headers, body or None, line)
         except OutOfDescriptors as error:
             raise PlatformError(0, str(error)) from None
         except FetchError as error:
             kind = PlatformBusy if isinstance(error, FetchDropped) else PlatformError
             raise kind(0, f"the platform {self.url} can't be reached: {error}") from None
+        if early is not None and answer.status == 200:
+            answer = _last(answer.body)
         if answer.status >= 300:
             raise self._refusal(answer)
         return answer.body
@@ -137,6 +173,20 @@ class PlatformApi:
             return codec.decode(answer, kind)
         except ValueError:
             raise PlatformError(0, f"{self.url} gave an answer that is no platform's; check --platform") from None
+
+
+def _tell(early: Callable[[OpenedStream], None], line: bytes) -> None:
+    with suppress(ValueError):  # of a problem, or of what is no platform: the whole answer will tell
+        early(codec.decode(line, OpenedStream))
+
+
+def _last(body: bytes) -> Fetched:
+    """Return the last of an answer's lines as an answer of its own; a problem has its status in it."""
+    first, _, last = body.rstrip().rpartition(b"\n")
+    try:
+        return Fetched(codec.decode(last, Concluded).status, last if first else b"")
+    except ValueError:
+        return Fetched(200, b"")
 
 
 def _problem(answer: bytes) -> tuple[str, str] | None:

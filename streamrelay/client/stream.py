@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import Factory
 
+from streamrelay.client.early_leg import EarlyLeg
 from streamrelay.client.platform_api import OpenedStream, PlatformApi
 from streamrelay.datapath.connection import Connection
 from streamrelay.datapath.plain import PlainConnection, PlainProtocol
@@ -99,10 +100,19 @@ async def open_stream(
     api: PlatformApi, dialler: "Dialler", host: str, target: str, wanted: Callable[[], bool] = lambda: True
 ) -> tuple[OpenedStream, Any]:
     """Open a stream, and return the platform's answer and the leg; `PlatformError` or `DialError` if there is none, and
-    `Unwanted` if it is no longer `wanted` when its turn comes."""
-    opened = await api.open(host, target, wanted)
+    `Unwanted` if it is no longer `wanted` when its turn comes.
+
+    The relay is dialled while the agent is asked, where the platform tells the URL by then. What it refuses after that
+    is the reason, whatever became of the dial.
+    """
+    early = EarlyLeg(dialler)
     try:
-        return opened, await dialler.dial(opened.url)
+        opened = await api.open(host, target, wanted, early.told)
+    except Exception:
+        early.drop()
+        raise
+    try:
+        return opened, await early.leg(opened)
     except Exception:  # also of who is cancelled: nobody comes, and the target would wait
         ending = Deferred.fromCoroutine(api.end(opened.stream)).addTimeout(END_TIME, api.reactor)
         await ending.addErrback(lambda failure: None)

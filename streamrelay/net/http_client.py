@@ -11,9 +11,10 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime, IStreamClien
 from twisted.python.failure import Failure
 
 from streamrelay.net.client_tls import ClientContext, trusting
-from streamrelay.net.hostnames import endpoint
 from streamrelay.net.http_connection import Answer, AnswerDone, HttpConnection, Request
 from streamrelay.net.http_connection import FetchError as FetchError
+from streamrelay.net.outbound import DIRECT, Outbound
+from streamrelay.net.outbound_proxy import ProxyError
 from streamrelay.net.peer import explain, is_full
 from streamrelay.net.retry import was_dropped
 
@@ -83,6 +84,7 @@ class HttpFetch:
     """Bytes of an answer's body, over which it is a `FetchError`."""
     keep: bool = False
     """True if connections are kept for further requests: their other end may close one just as we ask."""
+    outbound: Outbound = DIRECT
     _tls: ClientContext = field(init=False)
     _kept: "Kept" = field(init=False)
 
@@ -137,7 +139,8 @@ class HttpFetch:
         if self.socket:
             return UNIXClientEndpoint(self.reactor, self.socket)
         tls = self._tls.to(request.host, request.port) if request.scheme == "https" else None
-        return endpoint(self.reactor, request.host, request.port, tls)
+        place: IStreamClientEndpoint = self.outbound.endpoint(self.reactor, request.host, request.port, tls)
+        return place
 
     async def _fetch(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, line: Line | None
@@ -236,6 +239,8 @@ class _Received(protocol.Protocol):
 
 
 def _late(cancelled: Fetched | Failure, seconds: float) -> Failure:
+    if isinstance(cancelled, Failure) and cancelled.check(ProxyError):  # whom it was that didn't answer
+        return Failure(FetchTimeout(cancelled.getErrorMessage()))
     return Failure(FetchTimeout(f"no answer within {seconds:g} s"))
 
 

@@ -5,6 +5,7 @@ proxy-protocol.txt, §2.2), or it adds the client's address at the end of X-Forw
 believed.
 """
 
+import re
 import struct
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -29,6 +30,8 @@ SIGNATURE: Final = b"\r\n\r\n\0\r\nQUIT\n"
 LONGEST: Final = 16 + 2048
 """Bytes of a PROXY header with all that may be added to it."""
 
+_TOLD: Final = re.compile(r"\[([0-9A-Fa-f.]*:[0-9A-Fa-f:.]+)\](?::\d{1,5})?|([\d.]+):\d{1,5}", re.ASCII)
+
 Network: TypeAlias = IPv4Network | IPv6Network
 Address: TypeAlias = IPv4Address | IPv6Address
 
@@ -52,6 +55,12 @@ def parse_address(text: str) -> Address | None:
         return None
     mapped = getattr(parsed, "ipv4_mapped", None)
     return mapped or parsed
+
+
+def parse_told(text: str) -> Address | None:
+    """Parse an address as a proxy tells it in X-Forwarded-For: alone or with a port, of IPv6 in brackets, too."""
+    match = _TOLD.fullmatch(text)
+    return parse_address((match[1] or match[2]) if match else text)
 
 
 def neighbourhood(address: str) -> str:
@@ -104,7 +113,7 @@ class Proxies:
         for text in reversed(forwarded.split(",")):
             if not self.trusts(address):
                 break
-            parsed = parse_address(text.strip())
+            parsed = parse_told(text.strip())
             if parsed is None:
                 break
             address = str(parsed)

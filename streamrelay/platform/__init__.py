@@ -15,8 +15,9 @@ Its coroutines are asyncio's; a Twisted program on the asyncio reactor wraps the
 
 from streamrelay.bus.connection import as_deferred
 from streamrelay.errors import Refused
-from streamrelay.platform.platform import Listing, Opened, Platform
+from streamrelay.platform.new_stream import Early, Opened
+from streamrelay.platform.platform import Listing, Platform
 from streamrelay.protocol.limits import Limits
 from streamrelay.protocol.summons import Terms
 
-__all__ = ["Limits", "Listing", "Opened", "Platform", "Refused", "Terms", "as_deferred"]
+__all__ = ["Early", "Limits", "Listing", "Opened", "Platform", "Refused", "Terms", "as_deferred"]

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from msgspec import Meta
 
 from streamrelay.bus.settings import check_bus
+from streamrelay.net.outbound import check_outbound
 from streamrelay.net.proxies import Proxies
 from streamrelay.platform.auth.oidc import OidcConfig
 from streamrelay.platform.auth.sessions import SessionsConfig
@@ -18,6 +19,9 @@ from streamrelay.program.shared_settings import (
     NatsHandshakeFirst,
     NatsNkey,
     NatsUrls,
+    NoProxy,
+    OutboundLogin,
+    OutboundUrl,
     ProxyNetworks,
     ProxyProtocol,
 )
@@ -50,6 +54,9 @@ class PlatformConfig(Limits, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     key: Annotated[str, Option("The file of the platform's private key (`streamrelay keygen`)")] = ""
     keys: Annotated[str, Option("The TOML file of users' keys and grants (`streamrelay key add`)")] = ""
     ca: Annotated[str, Option("A file of certificates to trust for the bus in place of the system's")] = ""
+    outbound_proxy: OutboundUrl = ""
+    outbound_login: OutboundLogin = ""
+    no_proxy: NoProxy = ()
     idle: Annotated[Seconds, Option("Seconds without a byte after which a stream ends; 0: never")] = 0
     lifetime: Annotated[Seconds, Option("Seconds that a stream may live; 0: for ever")] = 0
     quota: Annotated[Bytes, Option("Bytes that a stream may carry, both ways together; 0: any number")] = 0
@@ -60,6 +67,8 @@ class PlatformConfig(Limits, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """A system that decides each request."""
     sessions: SessionsConfig = SessionsConfig()
     """Time for which somebody stays signed in at the console page."""
+    early: bool = True
+    """False if the relay has ``patience = 0``: then no client is told its URL before its agent waits there."""
     viewers: Annotated[str, Option("A folder of third-party viewers to serve in place of those of the package")] = ""
     max_connections: Annotated[int, Meta(ge=0)] = 0
     """Connections at once, over which idle ones are closed and new ones dropped; 0: as the descriptors allow."""
@@ -87,6 +96,7 @@ class PlatformConfig(Limits, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             raise ValueError("signing needs --key FILE (`streamrelay keygen` makes it); or use --tokens opaque")
         check_relay(self.relay)
         check_bus(self)
+        check_outbound(self)
         if not self.insecure:
             parts = urlsplit(self.relay)
             if parts.scheme == "ws" and not is_loopback(parts.hostname or ""):

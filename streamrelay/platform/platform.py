@@ -8,11 +8,14 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from attrs import define, field
-from msgspec import Struct, structs
+from msgspec import structs
 
 from streamrelay.bus.connection import Bus, Down, Nobody, TooSlow
 from streamrelay.errors import Refused, printable
+from streamrelay.net.outbound import Outbound
 from streamrelay.platform.namesakes import Namesakes
+from streamrelay.platform.new_stream import Early, NewStream
+from streamrelay.platform.new_stream import Opened as Opened
 from streamrelay.platform.shared_answer import Shared
 from streamrelay.protocol import codec, tokens
 from streamrelay.protocol.limits import CLOCK_SKEW, CONNECT_TIME, MOST_TARGETS, SUMMONS_LIFE, Limits
@@ -29,7 +32,6 @@ from streamrelay.protocol.subjects import (
 from streamrelay.protocol.summons import (
     HOST_QUESTION,
     LOOKED_AT,
-    SPICE_LINKS,
     WHO_QUESTION,
     Answer,
     HostAnswer,
@@ -76,25 +78,6 @@ class Listing(list[T]):
     before."""
 
 
-class Opened(Struct, frozen=True):
-    """A stream whose agent waits at the relay."""
-
-    stream: str
-    """The stream's id; not secret."""
-    url: str
-    """URL of the client's websocket: a secret, good once until `expires`."""
-    kind: str
-    """The target's kind: tcp, unix, log, pty …"""
-    expires: float
-    """Seconds since the epoch from which the URL is no longer good."""
-    viewer: str = "raw"
-    """Viewer that shows the target: terminal, log, vnc, spice or raw."""
-    links: int = 1
-    """Websockets that may be opened with this URL."""
-    view: bool = False
-    """True if the target may only be looked at."""
-
-
 @define(eq=False)
 class Platform:
     """One platform. `key` is the file of its private key; without one, tokens are opaque."""
@@ -114,6 +97,10 @@ class Platform:
     """Monotonic seconds, for the age of answers."""
     nats_handshake_first: bool = False
     """True if the bus begins with TLS (nats-server's ``handshake_first``)."""
+    early: bool = True
+    """False if the relay lets no client wait for its agent (``patience = 0``)."""
+    outbound: Outbound = field(factory=Outbound.chosen)
+    """The proxy by which the bus is dialled; unless it is given, that of the environment."""
     bus: Bus = field(init=False)
     namesakes: Namesakes = field(init=False)
     _signer: Signer | None = None
@@ -131,6 +118,7 @@ class Platform:
             ca=self.ca,
             certificate=self.nats_certificate,
             handshake_first=self.nats_handshake_first,
+            outbound=self.outbound,
             inbox=PLATFORM_INBOX,
         )
         self.namesakes = Namesakes(self._ask_agents, self._tell_agents)
@@ -146,46 +134,49 @@ class Platform:
         await self.bus.stop()
 
     async def open(
-        self, user: str, host: str, target: str, links: int = 0, limits: Limits | None = None, terms: Terms = TERMS
+        self,
+        user: str,
+        host: str,
+        target: str,
+        links: int = 0,
+        limits: Limits | None = None,
+        terms: Terms = TERMS,
+        early: Callable[[Early], None] | None = None,
     ) -> Opened:
         """Summon the agent of `host` to `target` for `user`; `Refused` says in HTTP's terms why there is no stream.
 
         `links` are the websockets that the client may open, 0: as many as the target's viewer needs. `limits` take the
         place of the platform's own; opaque tokens hold none, but the summons does. Opaque tokens serve one websocket.
+
+        `early` is for clients of one websocket: it is called with the URL as the agent is asked, so that the client can
+        dial meanwhile. It isn't if the relay lets nobody wait, or the agent has to confirm first that it is view-only.
         """
         if not is_host(host) or not is_target(target):
             raise Refused(404, "no such host or target", code="no_such_target")
         bounds = (self.limits if limits is None else limits).claims()
         about: dict[str, Any] = {"host": host, "target": target, "user": user, **bounds}
-        if self._signer is None:
-            if links > 1:
-                raise ValueError("an opaque token serves one pair of legs; links need signed tokens")
-            links, agent_token = 1, tokens.new_id()
-            stream = tokens.opaque_stream(agent_token)
-        else:
-            stream = tokens.new_id()
-            most = links or SPICE_LINKS
-            agent_token = self._signer.mint(self.relay_id, role="agent", sub=stream, links=most, **about)
+        new = NewStream.mint(self._signer, self.relay, self.relay_id, about, 1 if early else links)
         summons = {
-            "stream": stream,
+            "stream": new.stream,
             "target": target,
             "relay": self.relay,
-            "token": agent_token,
-            "links": links,
+            "token": new.agent_token,
+            "links": new.links,
             **bounds,
             **structs.asdict(terms),
             "user": user,
         }
+        told = None
+        if early is not None and self.early and not terms.view and self.bus.connected:
+            told = Early(new.stream, new.url(1), self.now() + SUMMONS_LIFE)
+            early(told)
         answer = await self._ask(open_subject(host), host, "summons", summons)
         self._streams.forget()
         if terms.view and answer.viewer not in LOOKED_AT:  # an agent that knows no terms opens it for more
             raise Refused(502, f"host {host} did not confirm that it is opened view-only", code="bad_answer")
-        client_token = agent_token
-        if self._signer is not None:  # now it is known how many legs there will be
-            links = min(answer.links, links or SPICE_LINKS)
-            client_token = self._signer.mint(self.relay_id, role="client", sub=stream, links=links, **about)
-        url = f"{self.relay.rstrip('/')}/client/{client_token}"
-        return Opened(stream, url, answer.kind, self.now() + SUMMONS_LIFE, answer.viewer, links, terms.view)
+        links = new.fit(answer.links)
+        told = told or Early(new.stream, new.url(links), self.now() + SUMMONS_LIFE)
+        return Opened(told.stream, told.url, answer.kind, told.expires, answer.viewer, links, terms.view)
 
     async def hosts(self, fits: Callable[[str], bool] = is_host) -> Listing[HostInfo]:
         """Return the hosts that are up, with their targets; `Refused` 503 if there is no connection to the bus.

@@ -9,6 +9,7 @@ from streamrelay import __version__
 from streamrelay.bus.connection import as_deferred
 from streamrelay.logs import Logger
 from streamrelay.net.http_client import HttpFetch
+from streamrelay.net.outbound import DIRECT, Outbound
 from streamrelay.net.proxies import Proxies
 from streamrelay.platform.auth.grants import KeyRing
 from streamrelay.platform.auth.jwks import FetchedKeys, FileKeys, PublicKeys
@@ -45,6 +46,7 @@ class PlatformService(Service):
         """Say what starts here before the ports say anything."""
         super().privilegedStartService()
         log.info("streamrelay {version}: platform for {relay}", version=__version__, relay=self._platform.relay)
+        self._platform.outbound.announce()
 
     def startService(self) -> None:
         super().startService()
@@ -55,7 +57,7 @@ class PlatformService(Service):
         return as_deferred(self._platform.stop())
 
 
-def make_gate(config: PlatformConfig, reactor: Any) -> Authenticator:
+def make_gate(config: PlatformConfig, reactor: Any, outbound: Outbound = DIRECT) -> Authenticator:
     """Make the authenticator of the API by the settings, or raise `ConfigError`."""
     ring = KeyRing(config.keys)
     ring.load()
@@ -65,15 +67,16 @@ def make_gate(config: PlatformConfig, reactor: Any) -> Authenticator:
     )
     made.origins = config.origin
     if config.oidc is not None:
-        made.issuer = Issuer(config.oidc, _public_keys(config.oidc, reactor))
+        made.issuer = Issuer(config.oidc, _public_keys(config.oidc, reactor, outbound))
     if config.ask is not None:
-        made.asking = Asking(config.ask, HttpFetch(reactor, config.ask.ca))
+        made.asking = Asking(config.ask, HttpFetch(reactor, config.ask.ca, outbound=outbound))
     return made
 
 
-def _public_keys(oidc: OidcConfig, reactor: Any) -> PublicKeys:
+def _public_keys(oidc: OidcConfig, reactor: Any, outbound: Outbound) -> PublicKeys:
     if "://" in oidc.jwks:
-        return FetchedKeys(oidc.jwks, HttpFetch(reactor, oidc.ca), reactor, oidc.fresh, oidc.stale)
+        fetch = HttpFetch(reactor, oidc.ca, outbound=outbound)
+        return FetchedKeys(oidc.jwks, fetch, reactor, oidc.fresh, oidc.stale)
     keys = FileKeys(oidc.jwks)
     keys.load()
     return keys
@@ -87,6 +90,7 @@ def makeService(options: Options) -> MultiService:
     service = Looped(clock, options)
     with one_line():
         config = options.config(PlatformConfig)
+        outbound = Outbound.of(config)
         key = config.key if config.tokens == "signed" else ""
         platform = Platform(
             config.relay,
@@ -98,7 +102,9 @@ def makeService(options: Options) -> MultiService:
             nats_nkey=config.nats_nkey,
             nats_certificate=config.nats_certificate,
             nats_handshake_first=config.nats_handshake_first,
+            outbound=outbound,
             limits=config,
+            early=config.early,
         )
         PlatformService(platform, clock).setServiceParent(service)
         room = Room(
@@ -107,7 +113,7 @@ def makeService(options: Options) -> MultiService:
             config.max_handshakes,
             config.max_handshakes_per_address,
         )
-        authenticator = make_gate(config, clock)
+        authenticator = make_gate(config, clock, outbound)
         ports = Ports(config, site(platform, authenticator, clock, config.viewers, room), clock)
         ports.setServiceParent(service)
         started = options.started(config)

@@ -5,6 +5,8 @@ it; the others have a docstring. Options are made from `declared`, and the manua
 """
 
 import codecs
+import difflib
+import re
 import tomllib
 from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
@@ -137,7 +139,11 @@ def unquoted(name: str, table: object, wanted: str, settings: Container[str] = (
 
 
 def _plainly(text: str, kind: type[Struct]) -> str:
-    """msgspec's words, with the settings that there are when one is unknown or missing."""
-    if "unknown field" in text or "missing required field" in text:
-        return f"{text}; the settings are: {', '.join(kind.__struct_fields__)}"
-    return text
+    """msgspec's words; of an unknown setting with the ones that may be meant, or all that there are."""
+    unknown = re.search("unknown field `([^`]+)`", text)
+    if unknown is None:
+        return text
+    near = difflib.get_close_matches(unknown[1], kind.__struct_fields__)
+    if near:
+        return f"{text}; is {' or '.join(near)} meant?"
+    return f"{text}; the settings are: {', '.join(kind.__struct_fields__)}"

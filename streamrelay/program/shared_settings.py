@@ -13,6 +13,20 @@ NatsNkey = Annotated[str, Option("A file with the seed of an NKEY, as which this
 NatsCertificate = Annotated[str, Option("What is shown to the bus if it asks: CERTIFICATE,KEY (PEM files)")]
 NatsHandshakeFirst = Annotated[bool, Option("The bus begins with TLS (nats-server's handshake_first)")]
 
+OutboundUrl = Annotated[
+    str,
+    Option(
+        "A proxy for all that is dialled, http://host:port or socks5://host:port; none: no proxy",
+        instead="use the file, or --outbound-login",
+    ),
+]
+"""Empty: the one that HTTPS_PROXY or ALL_PROXY names in the environment."""
+OutboundLogin = Annotated[str, Option("A file with USER:PASSWORD for that proxy")]
+NoProxy = Annotated[
+    tuple[str, ...], Option("What is reached without that proxy: a name, an address or a network such as 10.0.0.0/8")
+]
+"""Empty: what NO_PROXY names in the environment."""
+
 Certificates = Annotated[
     tuple[str, ...],
     Option("A certificate for tls: ports, as CERTIFICATE,KEY (PEM files; one file may hold both)", "certificate"),

@@ -5,8 +5,8 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta, Struct
 
-MAX_HANDSHAKE: Final = 8192
-"""Bytes of a websocket's opening request, or of its answer."""
+MAX_HANDSHAKE: Final = 16384
+"""Bytes of a websocket's opening request, or of its answer: browsers send the cookies of a parent domain along."""
 HANDSHAKE_TIME: Final = 5.0
 """Seconds that a relay gives a handshake from accept to 101."""
 CONNECT_TIME: Final = 10.0

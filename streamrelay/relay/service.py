@@ -15,7 +15,7 @@ from streamrelay.datapath.splice import Splice
 from streamrelay.errors import Refused
 from streamrelay.logs import Logger, Seldom, steadily
 from streamrelay.net.proxies import Proxies
-from streamrelay.net.quotas import ConnectionQuota, turned_away
+from streamrelay.net.quotas import turned_away
 from streamrelay.protocol import codec, tokens
 from streamrelay.protocol.close import CloseCode, outcome
 from streamrelay.protocol.control import Control, Met
@@ -23,10 +23,11 @@ from streamrelay.protocol.limits import CLOCK_SKEW, strictest
 from streamrelay.protocol.names import is_opaque
 from streamrelay.protocol.tokens import LegClaims, TokenError, Verifier, fingerprint
 from streamrelay.relay.config import RelayConfig
+from streamrelay.relay.handshakes import Handshakes
 from streamrelay.relay.leg import Leg, LegCore, make_leg
 from streamrelay.relay.rendezvous import Rendezvous
 from streamrelay.relay.waiting_room import Crowded, WaitingRoom
-from streamrelay.websocket.admission import Admission, Admitter, LegRequest
+from streamrelay.websocket.admission import Admission, Admitter, Handshake, LegRequest
 from streamrelay.websocket.connection import FramedConnection
 
 log = Logger()
@@ -91,10 +92,9 @@ class Relay(Service):
     """Legs that were admitted and are not gone."""
     streams: int = 0
     """Number of splices that live."""
-    handshakes: ConnectionQuota = field(init=False)
+    handshakes: Handshakes = field(init=False)
     room: WaitingRoom = field(init=False)
-    turned_away: dict[str, Seldom] = field(init=False)
-    """Tellers of dropped connections, by the setting that drops them."""
+    _crowded: Seldom = field(init=False)
     proxies: Proxies = field(init=False)
     stopping: bool = False
     bounds: dict[str, Bounds] = field(factory=dict)
@@ -105,13 +105,11 @@ class Relay(Service):
 
     def __attrs_post_init__(self) -> None:
         config = self.config
-        self.handshakes = ConnectionQuota(config.max_handshakes, config.max_handshakes_per_address)
-        self.turned_away = {
-            name: turned_away(self.clock, f"{name} = {getattr(config, name)}")
-            for name in ("max_handshakes_per_address", "max_handshakes", "max_connections", "max_waiting_per_address")
-        }
-        self.room = WaitingRoom(config.max_waiting_per_address, self.turned_away["max_waiting_per_address"])
         self.proxies = Proxies.named(config.proxies, config.proxy_protocol)
+        self.handshakes = Handshakes(config, self.clock, self.proxies, lambda: len(self.legs))
+        most = config.max_waiting_per_address
+        self._crowded = turned_away(self.clock, f"max_waiting_per_address = {most}")
+        self.room = WaitingRoom(most, self._crowded)
         if self.config.tokens == "signed":
             self.verifier = Verifier.load(list(self.config.platform_key), self.config.id)
         self._sweep = LoopingCall(steadily(self._forget))
@@ -133,8 +131,8 @@ class Relay(Service):
         """Tell every leg that the relay is shutting down, and give it a moment to hear it."""
         self.stopping = True
         self._sweep.stop()
-        for limit in self.turned_away.values():
-            limit.stop()
+        self.handshakes.stop()
+        self._crowded.stop()
         for admitted in tuple(self.legs):
             admitted.leg.end(outcome(CloseCode.GOING_AWAY))
         done: Deferred[None] = Deferred()
@@ -157,21 +155,13 @@ class Relay(Service):
 
     # -- Admitter ------------------------------------------------------------------------------------------------
 
-    def handshake_began(self, address: str | None) -> None:
-        bucket = self.proxies.bucket(address)
-        try:
-            self.handshakes.enter(bucket)
-        except Refused as refusal:
-            self.turned_away["max_handshakes_per_address" if refusal.status == 429 else "max_handshakes"].count(bucket)
-            raise
+    def handshake_began(self, handshake: Handshake) -> bool:
         if self.stopping:
             raise Refused(503, "shutting down")
-        if len(self.legs) + self.handshakes.count > self.config.max_connections:
-            self.turned_away["max_connections"].count(bucket)
-            raise Refused(503, "full")
+        return self.handshakes.begin(handshake)
 
-    def handshake_ended(self, address: str | None) -> None:
-        self.handshakes.leave(self.proxies.bucket(address))
+    def handshake_ended(self, handshake: Handshake) -> None:
+        self.handshakes.end(handshake)
 
     def client(self, address: str | None, forwarded: str | None) -> str | None:
         return self.proxies.client(address, forwarded)

@@ -11,6 +11,7 @@
  */
 
 const PROTOCOL = 'streamrelay.v1';
+const LINES = 'application/x-ndjson'; // an answer whose first line comes early (protocol.rst, "Early answers")
 const PATIENCE = 20_000; // ms that the platform, and then the relay, may take; the platform gives its host ten
 const CHUNK = 65536; // bytes of a message that we send
 const UNSENT = 1 << 20; // bytes that the websocket may hold unsent before a write waits
@@ -93,18 +94,13 @@ export class Refused extends Error {
 /**
  * Ask the platform for a stream, without opening its websocket: for programs that do that themselves.
  * Rejects with `Refused`, or with the signal's reason.
- * @type {(wanted: Wanted) => Promise<Ticket>}
+ * @type {(wanted: Wanted, early?: (url: string) => void) => Promise<Ticket>}
  */
-export async function ask(wanted) {
+export async function ask(wanted, early) {
   const { host, target, view, place, after, signal } = wanted;
   const body = JSON.stringify({ host, target, ...(view && { view }), ...(place && { place, after: after ?? 0 }) });
-  const { status, retryAfter, text } = await post(wanted, body);
-  let answer;
-  try {
-    answer = Object(JSON.parse(text));
-  } catch {
-    answer = {};
-  }
+  const { status, retryAfter, text } = await post(wanted, body, early);
+  const answer = parsed(text);
   signal?.throwIfAborted();
   if (status !== 201) {
     const detail = typeof answer.detail === 'string' ? line(answer.detail) : `the platform answered ${status}`;
@@ -114,11 +110,18 @@ export async function ask(wanted) {
   return { stream: '', kind: '', viewer: 'raw', links: 1, view: false, expires: 0, ...answer };
 }
 
-/** @type {(wanted: Wanted, body: string) => Promise<{ status: number, retryAfter: number, text: string }>} */
-async function post({ platform = globalThis.location?.origin, key, csrf, signal, fetch = globalThis.fetch }, body) {
+/**
+ * @type {(wanted: Wanted, body: string, early?: (url: string) => void)
+ *   => Promise<{ status: number, retryAfter: number, text: string }>}
+ */
+async function post(wanted, body, early) {
+  const { platform = globalThis.location?.origin, key, csrf, signal, fetch = globalThis.fetch } = wanted;
   if (!platform || platform === 'null') throw new TypeError('platform: its URL is needed outside of its own pages');
   const late = AbortSignal.timeout(PATIENCE);
-  const headers = { Accept: 'application/json', 'Content-Type': 'application/json' };
+  const headers = {
+    Accept: early ? `${LINES}, application/json` : 'application/json',
+    'Content-Type': 'application/json',
+  };
   if (key) headers.Authorization = `Bearer ${key}`;
   if (csrf) headers['X-CSRF-Token'] = csrf;
   try {
@@ -133,7 +136,7 @@ async function post({ platform = globalThis.location?.origin, key, csrf, signal,
       referrerPolicy: 'no-referrer',
     });
     const retryAfter = Number(response.headers.get('Retry-After')) || 0;
-    return { status: response.status, retryAfter, text: await response.text() };
+    return { retryAfter, ...(await read(response, early)) };
   } catch (error) {
     signal?.throwIfAborted();
     const cause = /** @type {{ cause?: { message?: string, code?: string } }} */ (error)?.cause; // of Node, not of browsers
@@ -143,13 +146,67 @@ async function post({ platform = globalThis.location?.origin, key, csrf, signal,
   }
 }
 
+/** An answer's status and text. Of one of lines the first one's URL is told as it comes, and the last is the answer. */
+async function read(response, early) {
+  if (!early || response.status !== 200) return { status: response.status, text: await response.text() };
+  let text = '';
+  const decoder = new TextDecoder();
+  const reader = response.body?.getReader?.();
+  for (let told = false; reader; ) {
+    const { done, value } = await reader.read();
+    text += decoder.decode(value, { stream: !done });
+    if (done) break;
+    const end = text.indexOf('\n');
+    if (told || end < 0) continue;
+    told = true;
+    const { url } = parsed(text.slice(0, end));
+    if (typeof url === 'string') early(url);
+  }
+  if (!reader) text = await response.text();
+  const [, ...more] = text.trimEnd().split('\n');
+  const last = more.pop() ?? '';
+  return { status: parsed(last).status ?? 201, text: last };
+}
+
+/** An object that somebody else sent as JSON; an empty one if it is none. */
+function parsed(text) {
+  try {
+    return Object(JSON.parse(text));
+  } catch {
+    return {};
+  }
+}
+
 /**
- * Ask for a stream and open it. Rejects with `Refused`, an error with an `outcome`, or the signal's reason.
+ * Ask for a stream and open it, as soon as the platform says where. Rejects with `Refused`, an error with an
+ * `outcome`, or the signal's reason.
  * @type {(wanted: Wanted) => Promise<Stream>}
  */
 export async function open(wanted) {
-  const ticket = await ask(wanted);
-  return connect(ticket.url, { signal: wanted.signal, WebSocket: wanted.WebSocket, ticket });
+  const { signal, WebSocket } = wanted;
+  const leaving = new AbortController();
+  const either = signal ? AbortSignal.any([signal, leaving.signal]) : leaving.signal;
+  let early = '';
+  /** @type {Promise<Stream> | null} */
+  let connecting = null;
+  const told = (url) => {
+    early = url;
+    connecting = connect(url, { signal: either, WebSocket });
+    connecting.catch(() => {}); // what the platform says comes first
+  };
+  try {
+    const ticket = await ask(wanted, told);
+    if (early !== ticket.url) {
+      leaving.abort();
+      return await connect(ticket.url, { signal, WebSocket, ticket });
+    }
+    const stream = /** @type {Stream} */ (/** @type {unknown} */ (await connecting));
+    stream.ticket = ticket;
+    return stream;
+  } catch (error) {
+    leaving.abort();
+    throw error;
+  }
 }
 
 /**

@@ -24,6 +24,16 @@ class LegRequest:
     """The client's address, as the connection or a trusted proxy tells it; None if it came by a unix socket."""
 
 
+class Handshake(Protocol):
+    """A connection that has yet to become a leg."""
+
+    address: str | None
+    """The peer's address; None if it came by a unix socket."""
+
+    def begin(self) -> None:
+        """Begin, as its turn has come; `Admitter.handshake_began` is to be asked again."""
+
+
 class Admission(Protocol):
     """A leg that may come in, before its 101."""
 
@@ -43,12 +53,12 @@ class Admitter(Protocol):
     def admit(self, request: LegRequest) -> Admission:
         """Let a leg in, or raise `Refused` with the status of the answer (protocol.rst, "Refused before 101")."""
 
-    def handshake_began(self, address: str | None) -> None:
-        """Count a handshake that begins in, or raise `Refused`: 429 if there are too many of this address, 503 if
-        there are too many in all. The address is None if the connection came by a unix socket."""
+    def handshake_began(self, handshake: Handshake) -> bool:
+        """Let a handshake begin; False if it has to wait unread until its `begin` is called. Or raise `Refused`: 429 if
+        even too many of its address wait, 503 if there are too many in all."""
 
-    def handshake_ended(self, address: str | None) -> None:
-        """Count a handshake out that has ended, one way or the other; also one that `handshake_began` refused."""
+    def handshake_ended(self, handshake: Handshake) -> None:
+        """Take note that a handshake has ended, one way or the other; also one that waited, or was refused."""
 
     def client(self, address: str | None, forwarded: str | None) -> str | None:
         """Return the address of the client whose request came from `address` with this X-Forwarded-For."""

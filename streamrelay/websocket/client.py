@@ -14,7 +14,7 @@ from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.files import Watched
 from streamrelay.net.certificates import ClientPair
 from streamrelay.net.client_tls import ClientContext, ClientTls, trusting
-from streamrelay.net.hostnames import endpoint
+from streamrelay.net.outbound import DIRECT, Outbound
 from streamrelay.net.peer import address, explain
 from streamrelay.net.retry import Turns, persist, was_dropped
 from streamrelay.protocol.limits import CONNECT_TIME, MAX_HANDSHAKE
@@ -143,6 +143,7 @@ class Dialler:
     certificate: str = ""
     who: str = "this client"
     """Name of who dials, for errors."""
+    outbound: Outbound = DIRECT
     _turns: Turns = field(factory=Turns)
     _tls: ClientContext = field(init=False)
     _pair: ClientPair | None = None
@@ -192,7 +193,8 @@ class Dialler:
         try:
             factory = DialFactory(self, url, {"Authorization": f"Bearer {token}"} if token else {})
             port = factory.opening.port
-            return factory, endpoint(self.clock, host, port, self._tls_to(host, port) if secure else None)
+            tls = self._tls_to(host, port) if secure else None
+            return factory, self.outbound.endpoint(self.clock, host, port, tls)
         except Exception as error:  # of many kinds, for what no relay's URL can be
             raise failure(self.who, url, str(error)) from None
 

@@ -190,7 +190,7 @@ class FramedConnection:
         """Ping a quiet peer, give up a dead one."""
         if self._feed is not None:
             self._flood_limit.renew()
-        action = self._liveness.beat(self.channel.unsent, self.channel.peer_is_silent)
+        action = self._liveness.beat(self.channel.unsent, self.channel.peer_is_silent, self.channel.peer_is_gone)
         if action is Action.DEAD:
             self._end(outcome(CloseCode.LEG_LOST, f"no answer to pings for {BEAT * DEAD_BEATS:.0f} s"))
             self.channel.abort()

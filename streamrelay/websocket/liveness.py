@@ -5,7 +5,8 @@ Sans-IO: `Liveness` is told what happened, and says at each beat what to do. The
 ======================================  ==============================================================================
 the peer                                at a beat
 ======================================  ==============================================================================
-waits, nobody has joined it             PING each 4th: it wants to know that we live
+waits, nobody has joined it             DEAD if it was reset, which isn't read; PING each 4th: it wants to know that
+                                        we live
 was heard since the last beat           the count of quiet beats begins anew
 isn't read (paused), or doesn't read    the count stands still, as no answer can be expected; TCP's own silence tells a
 (something is unsent)                   dead peer from a slow one, if something is in flight: DEAD if its kernel has
@@ -71,8 +72,11 @@ class Liveness:
         """Return the seconds that the peer may need to read what it was sent, before it can answer anything."""
         return min(self._before + self.sent, UNREAD) / SLOWEST
 
-    def beat(self, unsent: int, kernel_is_silent: Callable[[float], bool]) -> Action:
-        """Count a beat and say what to do; `kernel_is_silent` tells of so many seconds, if need be."""
+    def beat(
+        self, unsent: int, kernel_is_silent: Callable[[float], bool], is_gone: Callable[[], bool] = lambda: False
+    ) -> Action:
+        """Count a beat and say what to do; `kernel_is_silent` tells of so many seconds, `is_gone` of a reset, if need
+        be."""
         self._age += 1
         self._stuck = self._stuck + 1 if unsent and unsent == self._unsent else 0
         self._unsent = unsent
@@ -84,6 +88,8 @@ class Liveness:
                 return self._unread(kernel_is_silent)
             else:
                 self._quiet += 1
+        elif is_gone():
+            return Action.DEAD
         if self._quiet >= DEAD_BEATS:
             has_had_time = self._quiet >= DEAD_BEATS + self.slack() // BEAT
             return Action.DEAD if has_had_time else self._unread(kernel_is_silent)

@@ -62,6 +62,7 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
     data: bytes
     _admission: Admission | None = None
     _refused = False
+    _early: bytes | None = None  # None unless it waits for its turn
 
     def connectionMade(self) -> None:
         # Not autobahn's own method, which collects details of the transport that nobody asks for.
@@ -70,8 +71,21 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         self._connectionMade()
         self.address = getattr(self.transport.getPeer(), "host", None)
         self.factory.deadlines.begin(self)
+        self._begin()
+
+    def begin(self) -> None:
+        """Read the request after all, as its turn has come."""
+        self.transport.resumeProducing()
+        early, self._early = self._early, None
+        self._begin()
+        if early:
+            self.dataReceived(early)
+
+    def _begin(self) -> None:
         try:
-            self.factory.admitter.handshake_began(self.address)
+            if not self.factory.admitter.handshake_began(self):
+                self._early = b""
+                self.transport.pauseProducing()  # before TLS, too
         except Refused as refusal:
             if refusal.status == 429:  # before TLS, whose handshake would cost us more than them
                 self._refused = True
@@ -81,6 +95,9 @@ class LegProtocol(WebSocketServerProtocol):  # type: ignore[misc]
 
     def dataReceived(self, data: bytes) -> None:
         if self._refused:
+            return
+        if self._early is not None:  # read along with a proxy's header
+            self._early += data
             return
         self._size += len(data)
         if self._size > MAX_HANDSHAKE:
@@ -263,7 +280,7 @@ class LegFactory(WebSocketServerFactory):  # type: ignore[misc]
     def handshake_ended(self, leg: LegProtocol) -> None:
         """Count a handshake out that has come to its end, one way or the other; once for each."""
         if self.deadlines.end(leg):
-            self.admitter.handshake_ended(leg.address)
+            self.admitter.handshake_ended(leg)
 
     def _too_late(self, leg: LegProtocol) -> None:
         self.handshake_ended(leg)

@@ -460,21 +460,25 @@ class Streams(Case):
         self.assertEqual(told(), ["1", "5", "1"])
 
     def test_opening_counts(self) -> None:
-        """A target that isn't connected yet counts, is listed, and is given up when the stream is ended."""
+        """A target that isn't connected yet counts, is listed, and is given up with its leg when its stream ends."""
         self.target.connecting = Deferred()
         self.summon()
         [info] = self.agent.streams.infos()
         self.assertEqual((info.stream, info.waiting, self.answers()), (STREAM, True, []))
         self.assertTrue(self.end().ready)
         self.assertEqual(self.answers()[0], Answer(refused=Refusal.NOT_ALLOWED, reason="ended by an operator"))
-        self.assertEqual((self.agent.streams.summoned_streams, self.dialler.dialled), (set(), []))
+        [leg] = self.dialler.legs
+        self.assertEqual((leg.closing.code, len(self.agent.streams.summoned_streams)), (CloseCode.OPERATOR, 1))
+        leg.lose()
+        self.assertEqual(self.agent.streams.summoned_streams, set())
 
     def test_connected_after_the_end(self) -> None:
         """A target that is connected all the same, after its stream was ended, is let go before it counts no more."""
         self.target.connecting = Deferred(lambda waited: waited.callback(None))
         self.summon()
         self.end()
-        [late] = self.target.made
+        [late], [leg] = self.target.made, self.dialler.legs
+        leg.lose()
         self.assertEqual((late.aborted, len(self.agent.streams.summoned_streams)), (True, 1))
         late.lose()
         self.assertEqual(self.agent.streams.summoned_streams, set())

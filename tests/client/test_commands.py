@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 
 from streamrelay import main
 from streamrelay.client import commands
+from streamrelay.client.outbound_options import choose_outbound
 from streamrelay.client.platform_api import HostList, PlatformError
 from streamrelay.errors import ConfigError
 from streamrelay.protocol.summons import HostInfo, TargetInfo
@@ -52,6 +53,13 @@ class Lines(CommandCase):
         ):
             arguments = main.parser().parse_args(["hosts", *options])
             self.assertNotIn("srk_", str(self.assertRaises(ConfigError, commands._api, arguments, None)))
+
+    def test_proxy_login(self) -> None:
+        """A login in a proxy's URL, where the process list shows it, is refused and not repeated."""
+        arguments = main.parser().parse_args(["hosts", "--outbound-proxy", "http://alice:hidden@proxy.example:3128"])
+        error = str(self.assertRaises(ConfigError, choose_outbound, arguments))
+        self.assertIn("use --outbound-login", error)
+        self.assertNotIn("hidden", error)
 
     def test_key_file(self) -> None:
         """A file's key is the same whatever editor has written it: with a byte order mark, or other ends of lines."""

@@ -9,7 +9,7 @@ from tests import documented
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 PROTOCOL = {
-    "MAX_HANDSHAKE": "A request is at most 8 KiB.",
+    "MAX_HANDSHAKE": "A request is at most 16 KiB",
     "HANDSHAKE_TIME": "From accept to 101 it has 5 s",
     "CONNECT_TIME": "A target gets 10 s to be connected and the relay 10 s",
     "LONGEST_WAIT": "then after twice as long, up to 2 s.",

@@ -3,7 +3,7 @@
 from attrs import define, field
 
 from streamrelay.errors import Refused
-from streamrelay.websocket.admission import Admission, Admitter, LegRequest
+from streamrelay.websocket.admission import Admission, Admitter, Handshake, LegRequest
 from streamrelay.websocket.connection import FramedConnection
 
 
@@ -35,6 +35,9 @@ class FakeAdmitter:
     """The status by which it answers a beginning handshake; 0 lets in."""
     inside: list[FakeAdmission] = field(factory=list)
     handshakes: int = 0
+    waiting: list[Handshake] = field(factory=list)
+    crowded: bool = False
+    """True if handshakes that begin have to wait."""
 
     def admit(self, request: LegRequest) -> FakeAdmission:
         if self.refuse is not None:
@@ -42,12 +45,16 @@ class FakeAdmitter:
         self.inside.append(FakeAdmission(request))
         return self.inside[-1]
 
-    def handshake_began(self, address: str | None) -> None:
+    def handshake_began(self, handshake: Handshake) -> bool:
+        if self.crowded:
+            self.waiting.append(handshake)
+            return False
         self.handshakes += 1
         if self.full:
             raise Refused(self.full, "full")
+        return True
 
-    def handshake_ended(self, address: str | None) -> None:
+    def handshake_ended(self, handshake: Handshake) -> None:
         self.handshakes -= 1
 
     def client(self, address: str | None, forwarded: str | None) -> str | None:
@@ -56,3 +63,18 @@ class FakeAdmitter:
 
 
 _admitter: type[Admitter] = FakeAdmitter
+
+
+@define(eq=False)
+class FakeHandshake:
+    """A connection that would become a leg."""
+
+    address: str | None = None
+    begun: bool = False
+    """True once its turn has come."""
+
+    def begin(self) -> None:
+        self.begun = True
+
+
+_handshake: type[Handshake] = FakeHandshake

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from attrs import define, field
 from twisted.internet.defer import Deferred
 
-from streamrelay.platform import Limits, Opened, Platform
+from streamrelay.platform import Early, Limits, Opened, Platform
 from streamrelay.platform.platform import TERMS, Listing
 from streamrelay.protocol.names import is_host
 from streamrelay.protocol.summons import HostInfo, StreamInfo, Terms
@@ -32,10 +32,19 @@ class FakePlatform(Platform):
     ended: list[tuple[str, str]] = field(factory=list)
 
     async def open(
-        self, user: str, host: str, target: str, links: int = 0, limits: Limits | None = None, terms: Terms = TERMS
+        self,
+        user: str,
+        host: str,
+        target: str,
+        links: int = 0,
+        limits: Limits | None = None,
+        terms: Terms = TERMS,
+        early: Callable[[Early], None] | None = None,
     ) -> Opened:
         self.opened.append((user, host, target))
         self.terms.append(terms)
+        if early is not None:
+            early(Early("s", "wss://relay/client/t", 5.0))
         if self.opening is not None:
             await self.opening
         return self._give()

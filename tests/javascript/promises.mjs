@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { mock } from 'node:test';
 
 import { ask, connect, open, outcome, Refused } from '../../streamrelay/web/streamrelay.js';
+import { failure, Relay } from './fakes.mjs';
 
 const TICKET = { stream: 's', url: 'ws://relay/client/secret', kind: 'log', viewer: 'log' };
 const WANTED = { host: 'h1', target: 'log', platform: 'https://platform/', key: 'sr_key' };
@@ -19,38 +20,6 @@ function platform(body = TICKET, init = { status: 201 }) {
   return { fetch, asked };
 }
 
-/** A websocket whose relay is the test. */
-class Relay extends EventTarget {
-  static last;
-  protocol = 'streamrelay.v1';
-  readyState = 1;
-  bufferedAmount = 0;
-  sent = [];
-  closed = [];
-
-  constructor(url, protocols) {
-    super();
-    Object.assign(this, { url, protocols });
-    Relay.last = this;
-  }
-
-  send(message) {
-    this.sent.push(message);
-  }
-
-  close(...how) {
-    this.closed.push(how);
-  }
-
-  tell(type, fields = {}) {
-    this.dispatchEvent(Object.assign(new Event(type), fields));
-  }
-
-  message(data) {
-    this.tell('message', { data });
-  }
-}
-
 async function stream(options = {}) {
   const connecting = connect(TICKET.url, { WebSocket: Relay, ...options });
   Relay.last.tell('open');
@@ -58,11 +27,6 @@ async function stream(options = {}) {
 }
 
 const bytes = (size) => new ArrayBuffer(size);
-const failure = (promise) =>
-  promise.then(
-    () => assert.fail('it did not fail'),
-    (error) => error,
-  );
 const turns = async () => {
   for (let turn = 0; turn < 50; turn += 1) await Promise.resolve();
 };

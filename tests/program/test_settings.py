@@ -34,6 +34,21 @@ class Files(SynchronousTestCase):
         config = self.load('patience = 5\nid = "a"\nplatform_key = ["k"]\n', id="b")
         self.assertEqual((config.patience, config.id, config.max_connections), (5.0, "b", 50_000))
 
+    def test_meant(self) -> None:
+        """A setting with a letter wrong is told which may be meant, and one that is missing that it is, in a line that
+        can be read."""
+        for change, words in (
+            (
+                {**PLATFORM, "outbound_prox": "x"},
+                "`outbound_prox`; is outbound_proxy or outbound_login meant?",
+            ),
+            ({**PLATFORM, "max_conections": 1}, "is max_connections or max_connections_per_address meant?"),
+            ({}, "missing required field `relay`"),
+        ):
+            error = str(self.assertRaises(ConfigError, load, PlatformConfig, None, change))
+            self.assertTrue(error.endswith(words), error)
+            self.assertLess(len(error), 200)
+
     def test_unknown(self) -> None:
         """An unknown setting is refused, with the file's name and the settings that there are."""
         error = str(self.assertRaises(ConfigError, self.load, 'patients = 5\nplatform_key = ["k"]\n'))
@@ -152,8 +167,13 @@ class Checks(SynchronousTestCase):
             {"nats": ("nats://nats.example",)},
             {"nats": ("http://nats.example",)},
             {"nats": ("nats",)},
-            {"nats": ("wss://nats.example",)},
+            {"nats": ("https://nats.example",)},
+            {"nats": ("ws://nats.example",)},
+            {"nats": ("wss://nats.example", "tls://nats.example")},
             {"nats": ("tls://nats.example:port",)},
+            {"outbound_proxy": "ftp://proxy.example"},
+            {"outbound_proxy": "http://proxy.example:port"},
+            {"no_proxy": ("10.0.0.0/33",)},
             {"nats": ("http://nats.example",), "insecure": True},
             {"nats": ()},
             {"nats_nkey": "a", "nats_creds": "b"},
@@ -165,6 +185,9 @@ class Checks(SynchronousTestCase):
         load(AgentConfig, None, {"host": "h", "tokens": "opaque", "relays": ("wss://relay.example",)})
         load(AgentConfig, None, {**AGENT, "nats": ("tls://nats.example", "nats://127.0.0.1:4222", "nats://localhost")})
         load(AgentConfig, None, {**AGENT, "nats": ("nats://nats.example",), "insecure": True})
+        load(AgentConfig, None, {**AGENT, "nats": ("wss://nats.example", "wss://nats.example:8443/nats")})
+        for proxy in ("none", "proxy.example", "http://alice:p%40@proxy.example:3128", "socks5h://[::1]"):
+            load(AgentConfig, None, {**AGENT, "outbound_proxy": proxy, "no_proxy": ("a.example:1", "10.0.0.0/8", "*")})
         self.assertRaises(ConfigError, load, AgentConfig, None, {"platform_key": ("k",)})
 
     def test_platform(self) -> None:

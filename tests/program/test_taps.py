@@ -19,11 +19,14 @@ from streamrelay.agent.launcher.service import Launching
 from streamrelay.agent.service import Agent
 from streamrelay.errors import ConfigError
 from streamrelay.files import Watched
+from streamrelay.net.outbound import Outbound
 from streamrelay.platform import tap as platform_tap
+from streamrelay.platform.config import PlatformConfig
 from streamrelay.platform.tap import PlatformService
 from streamrelay.program.options import one_line
 from streamrelay.program.reactor import install_reactor
 from streamrelay.program.service import Looped, Ports
+from streamrelay.program.settings import load
 from streamrelay.relay import tap as relay_tap
 from streamrelay.relay.config import RelayConfig
 from streamrelay.relay.service import Relay
@@ -77,6 +80,30 @@ class Services(Case):
         self.assertEqual([type(each) for each in service], [PlatformService, Ports])
         service.privilegedStartService()
         self.assertEqual([listening[0] for listening in self.reactor.tcpServers], [8003])
+
+    def test_outbound(self) -> None:
+        """All that agent and platform dial is dialled by their proxy: the bus, relays, an issuer, the system to ask."""
+        url = "http://proxy.example:3128"
+        path = self.where / "agent.toml"
+        path.write_text(f'host = "h"\nplatform_key = ["{self.public}"]\noutbound_proxy = "{url}"\n')
+        *_, agent = agent_tap.makeService(self.parse(agent_tap, "--config", str(path)))
+        path = self.where / "platform.toml"
+        path.write_text(
+            f'relay = "wss://r"\nkey = "{self.private}"\nkeys = "{self.keys}"\noutbound_proxy = "{url}"\n'
+            '[oidc]\nissuer = "https://i.example/"\naudience = "a"\njwks = "https://i.example/keys"\n'
+            '[ask]\nurl = "https://ask.example/"\n'
+        )
+        config = load(PlatformConfig, str(path), {})
+        gate = platform_tap.make_gate(config, self.reactor, Outbound.of(config))
+        issuer: Any = gate.issuer
+        asking: Any = gate.asking
+        service, _ = platform_tap.makeService(self.parse(platform_tap, "--config", str(path)))
+        dialling = (agent.bus, agent.streams.dialler, issuer.keys.fetch, asking.fetch, service._platform.bus)
+        self.assertEqual([str(one.outbound.proxy) for one in dialling], [url] * 5)
+        login = ("--outbound-proxy", "http://alice:hidden@proxy.example")
+        wrong = str(self.assertRaises(usage.UsageError, self.parse, agent_tap, *login))
+        self.assertIn("use the file, or --outbound-login", wrong)
+        self.assertNotIn("hidden", wrong)
 
     def test_wrong_settings(self) -> None:
         """What is wrong with settings or files is told in one line that names it, and nothing starts."""

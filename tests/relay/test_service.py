@@ -23,6 +23,7 @@ from streamrelay.websocket.frame_writer import Masking
 from streamrelay.websocket.frames import FrameReader
 from tests.documented import AGENT_PATIENCE, BEAT, OPAQUE_MEMORY, RELAY_GOODBYE
 from tests.examples import STREAM, examples
+from tests.fakes.admission import FakeHandshake
 from tests.fakes.channels import FakeChannel
 from tests.fakes.files import key_pair
 from tests.fakes.frames import frame
@@ -262,55 +263,6 @@ class Admission(Case):
             self.assertEqual(self.status(origin=before + ORIGIN + behind), 403)
         self.assertEqual(self.status(origin=before or "x"), 403)
 
-    def test_handshakes(self) -> None:
-        """Over the most handshakes, and over the most connections, new ones are refused with 503."""
-        self.start(max_handshakes=2, max_connections=3)
-        self.relay.handshake_began("192.0.2.1")
-        self.relay.handshake_began("192.0.2.2")
-        self.assertEqual(self.assertRaises(Refused, self.relay.handshake_began, "192.0.2.3").status, 503)
-        for number in (1, 2, 3):
-            self.relay.handshake_ended(f"192.0.2.{number}")
-        self.assertEqual(self.relay.handshakes.count, 0)
-        self.leg("client")
-        self.leg("agent")
-        self.leg("client", "b" * 22)
-        self.assertEqual(self.assertRaises(Refused, self.relay.handshake_began, "192.0.2.1").status, 503)
-
-    def test_crowds(self) -> None:
-        """Over the most handshakes from one address it is turned away, others are not; proxies may be a crowd."""
-        self.start(max_handshakes_per_address=2, proxies=("10.0.0.0/8", "unix"))
-        for host in ("192.0.2.1", "192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2", *["10.1.1.1", None] * 3):
-            self.relay.handshake_began(host)
-        for host in ("192.0.2.1", "::ffff:192.0.2.1", "2001:db8::3"):
-            self.assertEqual(self.assertRaises(Refused, self.relay.handshake_began, host).status, 429, host)
-        self.relay.handshake_ended("192.0.2.1")
-        self.relay.handshake_ended("192.0.2.1")
-        self.relay.handshake_ended("192.0.2.1")
-        self.relay.handshake_began("192.0.2.1")
-
-    def test_said(self) -> None:
-        """Whom the relay drops by a limit is said in its log, a line for each limit with its setting."""
-        self.start(max_handshakes=3, max_handshakes_per_address=2, max_connections=6)
-        heard = Heard(self)
-
-        def greet(host: str, times: int) -> None:
-            for _ in range(times):
-                try:
-                    self.relay.handshake_began(host)
-                except Refused:
-                    self.relay.handshake_ended(host)
-
-        greet("192.0.2.1", 12)
-        greet("192.0.2.2", 3)
-        one, all_of_them = "max_handshakes_per_address = 2", "max_handshakes = 3"
-        since = "connections were dropped by {}, since the last such line {}"
-        expected = [since.format(one, 1), since.format(all_of_them, 1)]
-        self.assertEqual([line.split(":")[0] for line in heard.lines], expected)
-        self.clock.advance(60)
-        expected += [since.format(one, 9), since.format(all_of_them, 1)]
-        self.assertEqual([line.split(":")[0] for line in heard.lines], expected)
-        self.assertIn("9 of 192.0.2.1", heard.lines[2])
-
     def waiting(self, token: str, address: str | None, role: str = "agent") -> int:
         """The status of a leg from an address, which opens if it is let in."""
         request = LegRequest(role, token, None, f"{address}:1", address=address)
@@ -526,7 +478,7 @@ class Stopping(Case):
         agent.frames()
         stopped = self.relay.stopService()
         self.assertEqual([leg.close_codes() for leg in (waiting, client, agent)], [[1001]] * 3)
-        self.assertEqual(self.assertRaises(Refused, self.relay.handshake_began, None).status, 503)
+        self.assertEqual(self.assertRaises(Refused, self.relay.handshake_began, FakeHandshake()).status, 503)
         self.assertNoResult(stopped)
         for leg in (waiting, client, agent):
             leg.lose()

@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.net.certificates import ServerTls
+from streamrelay.net.outbound import Outbound
 from streamrelay.protocol.close import FINISHED
 from streamrelay.websocket.client import DialFactory, Dialler
 from streamrelay.websocket.connection import FramedConnection
@@ -201,10 +202,27 @@ class Dialled(SynchronousTestCase):
             self.assertEqual(reactor.tcpClients[-1][:2], ("10.0.0.1", 7))
         self.assertEqual(names.asked, ["my_relay.internal"] * 2)
 
+    def test_proxy(self) -> None:
+        """A relay behind an outbound proxy is asked for there; a refusal names agent, relay and proxy, and isn't tried
+        again."""
+        reactor, url = MemoryReactorClock(), "http://10.0.0.9:3128"
+        outbound = Outbound.chosen(url, environment={})
+        dialler = Dialler(reactor, Heartbeat(reactor), who="agent web-1", outbound=outbound)
+        result = dialler.dial("wss://relay.example/agent")
+        self.assertEqual(reactor.tcpClients[-1][:2], ("10.0.0.9", 3128))
+        transport = FakeTransport()
+        connect(reactor.tcpClients[-1][2], transport)
+        self.assertIn(b"CONNECT relay.example:443 ", transport.take())
+        transport.receive(b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
+        words = f"agent web-1 can't reach wss://relay.example: the proxy {url} answered 502: it can't reach "
+        self.assertEqual(str(self.failureResultOf(result, DialError).value), f"{words}relay.example:443")
+        self.assertEqual(len(reactor.tcpClients), 1)
+        self.assertEqual(reactor.getDelayedCalls(), [])
+
     def test_endless_answer(self) -> None:
-        """An answer of over 8 KiB is a `DialError`."""
+        """An answer of over 16 KiB is a `DialError`."""
         result = self.dial()
-        for _ in range(5):
+        for _ in range(9):
             self.transport.receive(b"HTTP/1.1 101 x\r\nX: " + b"x" * 2000)
         self.assertIn(str(MAX_HANDSHAKE), str(self.failureResultOf(result, DialError).value))
         self.assertTrue(self.transport.aborted)

@@ -84,6 +84,18 @@ class Server(Case):
         self.connection.send_eof()
         self.assertEqual(self.channel.take(), frame(BINARY, b"ab") + frame(TEXT, b"{}") + frame(TEXT, EOF_MESSAGE))
 
+    def test_reset_while_it_waits(self) -> None:
+        """One that nobody has joined isn't read; if its peer has reset it, it is given up at the next beat, and not
+        before."""
+        waiting = FramedConnection(FakeChannel(), self.clock, self.connection.heartbeat, self.masking, True)
+        channel = waiting.channel
+        assert isinstance(channel, FakeChannel)
+        self.beats(2)
+        channel.gone = True
+        self.assertFalse(channel.aborted)
+        self.beats(1)
+        self.assertEqual((channel.aborted, self.channel.aborted), (True, False))
+
     def test_unmasked(self) -> None:
         """A client's frame without a mask is answered 1002, and its leg is lost."""
         self.channel.receive(frame(BINARY, b"x"))

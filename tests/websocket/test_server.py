@@ -310,6 +310,29 @@ class Turned(Case):
         self.lose()
         self.assertEqual((self.admitter.inside, self.admitter.handshakes), ([], 1))
 
+    def test_waits_its_turn(self) -> None:
+        """A connection that has to wait isn't read until its turn comes, and is counted once; its time runs on."""
+        self.admitter.crowded = True
+        self.request()
+        self.assertFalse(self.transport.reading)
+        self.admitter.crowded = False
+        (waiting,) = self.admitter.waiting
+        self.assertEqual(self.answer(b"GET /health HTTP/1.1\r\nHost: "), "")  # as it came with a proxy's header
+        waiting.begin()
+        self.assertIn("200 OK", self.answer(b"relay\r\n\r\n"))
+        self.lose()
+        self.admitter.crowded = True
+        self.request()
+        self.admitter.crowded = False
+        self.admitter.waiting[-1].begin()
+        self.assertTrue(self.transport.reading)
+        self.assertEqual(self.status(request()), 101)
+        self.assertEqual(self.admitter.handshakes, 1)
+        self.admitter.crowded = True
+        self.request()
+        self.clock.advance(HANDSHAKE_TIME)
+        self.assertTrue(self.transport.aborted)
+
     def test_crowd(self) -> None:
         """A connection that is one too many of its address is dropped without an answer, before its request is read."""
         self.admitter.full = 429

@@ -1,6 +1,7 @@
 """The platform's HTTP API and its console page (protocol.rst, "The platform's API")."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeVar
 
 from msgspec import Struct, structs
@@ -24,7 +25,7 @@ from streamrelay.platform.http.credentials import read_credentials
 from streamrelay.platform.http.health import Health
 from streamrelay.platform.http.limits import MAX_BODY, BoundedSite, Room
 from streamrelay.platform.http.origin import header, share
-from streamrelay.platform.http.responses import send_json, send_problem
+from streamrelay.platform.http.responses import send_early, send_json, send_problem, takes_lines
 from streamrelay.platform.platform import Platform
 from streamrelay.protocol import codec
 from streamrelay.protocol.control import Place
@@ -141,7 +142,9 @@ class Streams(ApiResource):
         if caller.is_stranger and user.may(wanted.host, wanted.target):  # as the asked system's own grants say
             view = view or not user.may(wanted.host, wanted.target, act=True)
         terms = Terms(view, wanted.place, wanted.after)
-        opened = await as_deferred(self.platform.open(user.name, wanted.host, wanted.target, terms=terms))
+        early = partial(send_early, request) if takes_lines(request) else None
+        opening = self.platform.open(user.name, wanted.host, wanted.target, terms=terms, early=early)
+        opened = await as_deferred(opening)
         log.info(
             "stream {stream} opened for {user}: {target} of {host}{only}",
             only=", view-only" if view else "",

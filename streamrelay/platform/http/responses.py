@@ -6,7 +6,7 @@ import msgspec
 from twisted.web.server import Request
 
 from streamrelay.errors import Refused
-from streamrelay.platform.http.origin import asked_name
+from streamrelay.platform.http.origin import asked_name, header
 from streamrelay.protocol.names import is_loopback
 
 _TITLES: Final = {
@@ -24,6 +24,8 @@ _TITLES: Final = {
     504: "Unreachable",
 }
 
+LINES: Final = "application/x-ndjson"
+
 
 def send_problem(request: Request, refusal: Refused) -> None:
     """Answer a request with a problem in JSON (RFC 9457); `code` is the word of it for programs."""
@@ -40,7 +42,26 @@ def send_problem(request: Request, refusal: Refused) -> None:
     send_json(request, refusal.status, problem)
 
 
+def takes_lines(request: Request) -> bool:
+    """Tell whether who asks takes an answer of several lines, each of which counts as it comes."""
+    kinds = (header(request, "accept") or "").lower().split(",")
+    return any(kind.split(";")[0].strip() == LINES for kind in kinds)
+
+
+def send_early(request: Request, body: object) -> None:
+    """Begin an answer of lines with its first; whatever is sent then, a problem too, is the last one."""
+    request.setResponseCode(200)
+    secure_headers(request)
+    request.setHeader("Content-Type", LINES)
+    request.setHeader("X-Accel-Buffering", "no")  # nginx would hold it back
+    request.write(msgspec.json.encode(body) + b"\n")
+
+
 def send_json(request: Request, status: int, body: object) -> None:
+    if request.startedWriting:
+        request.write(msgspec.json.encode(body) + b"\n")
+        request.finish()
+        return
     request.setResponseCode(status)
     secure_headers(request)
     if status == 401:

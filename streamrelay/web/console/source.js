@@ -9,6 +9,7 @@ export class Source {
 
   #session;
   #ticket = null; // one that was asked for before the viewer was there
+  #stream = null; // or its stream, which is open
   #until = 0;
   #leave = new AbortController();
 
@@ -18,28 +19,40 @@ export class Source {
     this.#session = session;
   }
 
-  /** Ask for a ticket that the viewer's first `open` or `ask` will get: it says which viewer is needed. */
-  async first() {
-    this.#ticket = await this.#ask({});
+  /**
+   * Ask for what the viewer's first `open` or `ask` will get; the ticket says which viewer is needed. Where one is `likely`
+   * that takes one stream, that is opened as well, while the host is asked.
+   */
+  async first(likely = '') {
+    if (likely && likely !== 'spice') {
+      this.#stream = await this.#open({});
+      this.#ticket = this.#stream.ticket;
+    } else {
+      this.#ticket = await this.#ask({});
+    }
     this.#until = performance.now() + FRESH;
     return this.#ticket;
   }
 
-  ask = async (options = {}) => this.#take(options) ?? this.#ask(options);
+  ask = (options = {}) => {
+    const [ticket, stream] = this.#take(options);
+    stream?.close(); // this viewer opens its websockets itself
+    return ticket && !stream ? Promise.resolve(ticket) : this.#ask(options);
+  };
 
-  open = async (options = {}) => {
-    const ticket = this.#take(options);
+  open = (options = {}) => {
+    const [ticket, stream] = this.#take(options);
+    if (ticket && stream) return Promise.resolve(stream);
+    stream?.close();
     if (ticket) return connect(ticket.url, { ticket, signal: this.#leave.signal });
-    const stream = await open(this.#wanted(options));
-    this.view = stream.ticket?.view ?? this.view;
-    return stream;
+    return this.#open(options);
   };
 
   /** Give up whatever is being opened. */
   leave() {
     this.#leave.abort();
     this.#leave = new AbortController();
-    this.#ticket = null;
+    this.#ticket = this.#stream = null;
   }
 
   async #ask(options) {
@@ -48,11 +61,21 @@ export class Source {
     return ticket;
   }
 
-  /** @param {{ view?: boolean, place?: string, after?: number }} options */
+  async #open(options) {
+    const stream = await open(this.#wanted(options));
+    this.view = stream.ticket?.view ?? this.view;
+    return stream;
+  }
+
+  /**
+   * The first ticket, if it is what is wanted, and its stream, if that is open.
+   * @param {{ view?: boolean, place?: string, after?: number }} options
+   */
   #take({ view, place, after }) {
-    const ticket = this.#ticket;
-    this.#ticket = null;
-    return ticket && (!view || ticket.view) && !place && !after && performance.now() < this.#until ? ticket : null;
+    const [ticket, stream] = [this.#ticket, this.#stream];
+    this.#ticket = this.#stream = null;
+    const fits = ticket && (!view || ticket.view) && !place && !after && performance.now() < this.#until;
+    return [fits ? ticket : null, stream];
   }
 
   #wanted(options) {

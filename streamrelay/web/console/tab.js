@@ -123,11 +123,14 @@ export class Tab {
     }
   }
 
-  /** The first ticket says which viewer; the one that is likely is loaded meanwhile. */
+  /** The first ticket says which viewer; the one that is likely is loaded, and its stream opened, meanwhile. */
   async #prepare() {
     if (this.#known) load(this.#known.viewer).catch(() => {}); // it is said below
-    const ticket = await this.#source.first();
-    const module = await load(ticket.viewer);
+    const ticket = await this.#source.first(this.#known?.viewer);
+    const module = await load(ticket.viewer).catch((error) => {
+      this.#source.leave(); // nobody would read it
+      throw error;
+    });
     this.#panel.known = ticket;
     this.#viewer = module.create(this.#panel.screen, this.#source);
     this.panel.classList.add('shown');

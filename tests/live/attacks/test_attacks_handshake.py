@@ -104,7 +104,7 @@ class HandshakeLimit(AttackTest):
 
 
 class Size(AttackTest):
-    """Nothing of over 8 KiB is read of somebody who hasn't come in."""
+    """Nothing of over 16 KiB is read of somebody who hasn't come in."""
 
     def flood(self, begin: bytes, piece: bytes) -> tuple[Reply, int]:
         """Send without end; the answer, and how many bytes went out before the connection was cut."""
@@ -127,18 +127,18 @@ class Size(AttackTest):
                 self.assertLess(sent, 8 << 20)
 
     def test_just_over(self) -> None:
-        """One byte over 8 KiB is answered 431, and closed; a request of 8 KiB is none too many."""
+        """One byte over 16 KiB is answered 431, and closed; a request of 16 KiB is none too many."""
         token = self.common.pair()[0].rpartition("/")[2]
         bare = upgrade(f"/client/{token}", "X: ")
-        over = upgrade(f"/client/{token}", "X: " + "x" * (8193 - len(bare)))
-        self.assertEqual(len(over), 8193)
+        over = upgrade(f"/client/{token}", "X: " + "x" * (16385 - len(bare)))
+        self.assertEqual(len(over), 16385)
         reply = self.send_request(over)
         self.assertEqual((reply.status, reply.ended), (431, "eof"))
-        self.assertEqual(self.send_request(upgrade(f"/client/{token}", "X: " + "x" * (8192 - len(bare)))).status, 101)
+        self.assertEqual(self.send_request(upgrade(f"/client/{token}", "X: " + "x" * (16384 - len(bare)))).status, 101)
 
     def test_many_headers(self) -> None:
         """Thousands of tiny headers are cut by their size as well."""
-        reply = self.send_request(upgrade("/client/x", *(f"{number:x}:" for number in range(3000))))
+        reply = self.send_request(upgrade("/client/x", *(f"{number:x}:" for number in range(4000))))
         self.assertIn(reply.status, (431, None))
         self.assertIn(reply.ended, ("eof", "reset"))
 

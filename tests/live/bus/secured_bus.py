@@ -28,9 +28,15 @@ pid_file: "{folder}/nats.pid"
 tls {{ cert_file: "{folder}/relay.pem", key_file: "{folder}/relay.key"{more} }}
 include "nats-users.conf"
 """
+WEBSOCKET = """\
+listen: "127.0.0.1:0"
+websocket {{ listen: "127.0.0.1:{port}", tls {{ cert_file: "{folder}/relay.pem", key_file: "{folder}/relay.key" }} }}
+pid_file: "{folder}/nats.pid"
+include "nats-users.conf"
+"""
 PLATFORM = """\
 relay = "{relay}"
-nats = ["tls://localhost:{port}"]
+nats = ["{scheme}://localhost:{port}"]
 nats_nkey = "{folder}/platform.nkey"
 key = "{folder}/platform.key"
 keys = "{folder}/keys.toml"
@@ -43,6 +49,8 @@ class LockedChain(Chain):
 
     enrolled: tuple[str, ...] = (HOST, OTHER)
 
+    server, scheme = SERVER, "tls"
+
     def __init__(self, folder: Path, tls_more: str = "", own: str = "") -> None:
         self.tls_more, self.own = tls_more, own
         super().__init__(folder)
@@ -50,9 +58,15 @@ class LockedChain(Chain):
     def write_files(self) -> None:
         super().write_files()
         certificates(self.folder)
-        values = {"relay": self.relay_url, "port": self.nats_port, "folder": self.folder, "more": self.tls_more}
+        values = {
+            "scheme": self.scheme,
+            "relay": self.relay_url,
+            "port": self.nats_port,
+            "folder": self.folder,
+            "more": self.tls_more,
+        }
         (self.folder / "platform.toml").write_text(PLATFORM.format(**values) + self.own)
-        (self.folder / "nats-server.conf").write_text(SERVER.format(**values))
+        (self.folder / "nats-server.conf").write_text(self.server.format(**values))
         for host in self.enrolled:
             self.host("add", host, "--at", str(self.home(host)))
 

@@ -6,8 +6,9 @@ import time
 import nkeys
 
 from streamrelay.protocol.tokens import new_id
+from tests.authority import Authority
 from tests.bus.test_credentials import CREDS
-from tests.live.bus.secured_bus import INBOX, OTHER, LockedChain, LockedTest, jwt_of, public
+from tests.live.bus.secured_bus import INBOX, OTHER, WEBSOCKET, LockedChain, LockedTest, jwt_of, public
 from tests.live.support.case import LiveTest
 from tests.live.support.certificates import certificates
 from tests.live.support.chain import HOST, Chain
@@ -130,6 +131,40 @@ class Certificates(LiveTest):
         first_agent.wait_for("connected to NATS", count=2)
         for program in (first_agent, own.platform, agent):
             self.assertNotIn("eof_received", program.log)
+
+
+class WebsocketChain(LockedChain):
+    """A chain whose bus has a port for websockets, with TLS, and hosts that were enrolled for that."""
+
+    server, scheme = WEBSOCKET, "wss"
+
+
+class Websockets(LiveTest):
+    """``wss://``"""
+
+    def test_stream(self) -> None:
+        """NATS by websocket: programs log in by their NKEYs, a stream works, and a new server is found again; who knows
+        another CA says which one is wrong."""
+        own = WebsocketChain(self.folder)
+        self.addCleanup(own.stop)
+        own.start()
+        first, url = own.agent, f"wss://localhost:{own.nats_port}"
+        for count in (1, 2):
+            leg, target = self.stream(own)
+            leg.send(b"through")
+            self.assertEqual(take(target, 7), b"through")
+            for program in (first, own.platform):
+                program.wait_for(f"connected to NATS at {url}", count=count)
+            if count == 1:
+                own.nats.restart()
+                first.wait_for(f"lost the connection to NATS at {url}")
+                first.wait_for("connected to NATS", count=2)
+                until(own.hosts, what="the platform")
+        trust = own.home(OTHER) / "ca.pem"
+        Authority(trust)
+        own.start_agent(OTHER).wait_for(f"can't connect to NATS at {url}: TLS: ")
+        for program in (first, own.platform):
+            self.assertNotIn("Traceback", program.log)
 
 
 class CredentialsFiles(LiveTest):

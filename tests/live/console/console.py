@@ -1,5 +1,6 @@
 """The console page in Debian's Chromium, against a chain: what its tests share."""
 
+import json
 import os
 from contextlib import ExitStack
 from pathlib import Path
@@ -156,6 +157,19 @@ class ConsoleTest(LiveTest):
         panel = page.get_by_role("tabpanel")
         self.expect(panel.locator("p.state")).to_have_text("Connected")
         return panel, listener.accept()
+
+    def pretend(self, page: Any, **changes: object) -> None:
+        """Let the page hear something else of each stream that it opens."""
+
+        def answer(route: Any) -> None:
+            told = route.fetch()
+            body = json.loads(told.text().splitlines()[-1])
+            if "viewer" in body:
+                route.fulfill(status=201, json={**body, **changes})
+            else:
+                route.fulfill(response=told)
+
+        page.route("**/v1/streams", answer)
 
     def act(self, page: Any, label: str) -> None:
         """An entry of the menu of the tab that is shown."""

@@ -2,7 +2,6 @@
 
 import re
 import shlex
-from typing import Any
 
 from streamrelay.protocol.names import is_target
 from tests.live.console.console import LATER, ConsoleTest
@@ -215,12 +214,7 @@ class Tabs(ConsoleTest):
     def test_unknown_viewer(self) -> None:
         """A target whose viewer this page doesn't know is shown raw; one whose viewer is missing is told in words."""
         page = self.signed_in()
-
-        def pretend(route: Any) -> None:
-            answer = route.fetch()
-            route.fulfill(response=answer, json={**answer.json(), "viewer": "hologram"})
-
-        page.route("**/v1/streams", pretend)
+        self.pretend(page, viewer="hologram")
         loaded: list[str] = []
         page.on("request", lambda request: loaded.append(request.url.rpartition("/")[2]))
         listener = self.listen()

@@ -44,6 +44,7 @@ class Mistake(NamedTuple):
 CLI = "tests.live.programs.test_cli_errors.WrongSettings"
 STATUS = "tests.live.client.test_connect.ExitStatus"
 CAUSES = "tests.bus.test_complaints.Causes"
+TRANSPORTS = "tests.bus.test_transports"
 LOGIN = "tests.live.bus.test_login"
 HERE = f"{__name__}.Tried"
 
@@ -60,6 +61,12 @@ MISTAKES = (
     Mistake("a bus that begins with TLS", "set nats_handshake_first", f"{LOGIN}.Certificates.test_handshake_first"),
     Mistake("a bus that wants a certificate", "wants a certificate", f"{CAUSES}.test_refusals"),
     Mistake("http:// for the bus", "expected tls://", f"{CLI}.test_agent"),
+    Mistake(
+        "wss:// where NATS has no websocket", "is NATS behind that path?", f"{TRANSPORTS}.ByWebsocket.test_refused"
+    ),
+    Mistake("a proxy that wants a login", "give them in outbound_login", "tests.net.test_tunnels.Http.test_refused"),
+    Mistake("a proxy that is none", "doesn't answer as an HTTP proxy", "tests.net.test_tunnels.Http.test_no_proxy"),
+    Mistake("a proxy that refuses the bus", "it doesn't allow a connection", f"{TRANSPORTS}.Proxies.test_refused"),
     Mistake("https:// for the relay", "expected ws://", f"{CLI}.test_platform"),
     Mistake("wss:// for the platform", "is a relay's URL", "tests.client.test_commands.Lines.test_wrong_platform"),
     Mistake("ws:// where TLS is", "use wss://", "tests.websocket.test_client.Dialled.test_says_who_and_where"),

@@ -112,7 +112,7 @@ class Requests(Handshake):
         self.table("lines")
 
     def test_sizes(self) -> None:
-        """A request of 8 KiB is taken, one byte more is 431."""
+        """A request of 16 KiB is taken, one byte more is 431."""
         self.table("sizes")
 
     def test_pipelined(self) -> None:

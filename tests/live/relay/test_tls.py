@@ -1,5 +1,6 @@
 """TLS on every public wire: names, rotation, agents' certificates."""
 
+import asyncio
 import signal
 import socket
 import ssl
@@ -15,7 +16,7 @@ from tests.live.support.http import Answer
 from tests.live.support.ports import free_port
 from tests.live.support.processes import run, twistd
 from tests.live.support.sockets import take
-from tests.live.support.waiting import until
+from tests.live.support.waiting import WAIT, Work, until
 from tests.live.support.websockets import websocket
 
 
@@ -181,25 +182,55 @@ class PlatformTls(LiveTest):
 
 
 class Crowds(LiveTest):
-    """Connections that say nothing."""
+    """Many connections of one address."""
 
-    def test_one_address(self) -> None:
-        """The 21st silent connection of an address is dropped before it costs TLS anything, others come in; when the
-        silent ones are cut, so does that address again."""
-        chain = RelayAlone(self.folder, tls=True, tokens="opaque")
-        self.addCleanup(chain.stop)
-        chain.start()
-        silent = [socket.create_connection(("127.0.0.1", chain.relay_port), 5) for _ in range(20)]
-        for connection in silent:
-            self.addCleanup(connection.close)
-        with socket.create_connection(("127.0.0.1", chain.relay_port), 5) as late:
-            self.assertRaises((ConnectionError, ssl.SSLError), self.hello, late)
-        other = socket.create_connection(("127.0.0.1", chain.relay_port), 5, ("127.0.0.2", 0))
-        self.addCleanup(other.close)
-        self.hello(other)
-        self.assertRaises(ConnectionResetError, silent[-1].recv, 1)
-        websocket(f"{chain.relay_url}/client/{new_id()}", ca=chain.ca).close()
+    def setUp(self) -> None:
+        super().setUp()
+        self.alone = RelayAlone(self.folder, tls=True, tokens="opaque")
+        self.addCleanup(self.alone.stop)
+        self.alone.start()
+        self.trust = ssl.create_default_context(cafile=self.alone.ca)
+
+    def silent(self, address: str = "127.0.0.1") -> socket.socket:
+        connection = socket.create_connection(("127.0.0.1", self.alone.relay_port), WAIT, (address, 0))
+        self.addCleanup(connection.close)
+        return connection
 
     def hello(self, plain: socket.socket) -> None:
-        context = ssl.create_default_context(cafile=str(self.folder / "ca.pem"))
-        context.wrap_socket(plain, server_hostname="localhost")
+        self.addCleanup(self.trust.wrap_socket(plain, server_hostname="localhost").close)
+
+    def test_silent(self) -> None:
+        """Behind 20 silent connections the next of that address waits for one of them to go, those of others don't. Of
+        more than 200 that wait the last is dropped. When all are cut, that address comes in as before."""
+        silent = [self.silent() for _ in range(20)]
+        waiting = self.silent()
+        hello = Work(lambda: self.hello(waiting))
+        self.hello(self.silent("127.0.0.2"))
+        self.assertTrue(hello.is_alive())
+        silent[0].close()
+        hello.result()
+        crowd = [self.silent() for _ in range(201)]
+        self.assertRaises(ConnectionResetError, crowd[-1].recv, 1)
+        self.assertRaises(ConnectionResetError, silent[-1].recv, 1)
+        self.assertRaises(ConnectionResetError, crowd[0].recv, 1)
+        websocket(f"{self.alone.relay_url}/client/{new_id()}", ca=self.alone.ca).close()
+
+    def test_one_office(self) -> None:
+        """Fifty users behind one address who open their streams at once all come in."""
+        port = self.alone.relay_port
+
+        async def come_in() -> bytes:
+            reader, writer = await asyncio.open_connection("localhost", port, ssl=self.trust)
+            writer.write(
+                f"GET /client/{new_id()} HTTP/1.1\r\nHost: localhost:{port}\r\nUpgrade: websocket\r\n"
+                "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                "Sec-WebSocket-Version: 13\r\n\r\n".encode()
+            )
+            answer = await reader.readline()
+            writer.close()
+            return answer
+
+        async def all_come() -> list[bytes]:
+            return await asyncio.gather(*(come_in() for _ in range(50)))
+
+        self.assertEqual(asyncio.run(all_come()), [b"HTTP/1.1 101 Switching Protocols\r\n"] * 50)

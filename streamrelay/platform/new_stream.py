@@ -1,0 +1,75 @@
+"""A stream that is to be: its id, the tokens of both its legs, and what is told of it before and once it is there."""
+
+from typing import Any
+
+from attrs import define
+from msgspec import Struct
+
+from streamrelay.protocol import tokens
+from streamrelay.protocol.summons import SPICE_LINKS
+from streamrelay.protocol.tokens import Signer
+
+
+class Early(Struct, frozen=True):
+    """A stream whose agent is asked for it, and hasn't answered: its client may go to the relay and wait there."""
+
+    stream: str
+    url: str
+    """URL of the client's one websocket: a secret, good once until `expires`."""
+    expires: float
+
+
+class Opened(Struct, frozen=True):
+    """A stream whose agent waits at the relay."""
+
+    stream: str
+    """The stream's id; not secret."""
+    url: str
+    """URL of the client's websocket: a secret, good once until `expires`."""
+    kind: str
+    """The target's kind: tcp, unix, log, pty …"""
+    expires: float
+    """Seconds since the epoch from which the URL is no longer good."""
+    viewer: str = "raw"
+    """Viewer that shows the target: terminal, log, vnc, spice or raw."""
+    links: int = 1
+    """Websockets that may be opened with this URL."""
+    view: bool = False
+    """True if the target may only be looked at."""
+
+
+@define(frozen=True)
+class NewStream:
+    """A new stream's id and its agent's token; the client's is minted once it is known how many legs there will be."""
+
+    signer: Signer | None
+    relay: str
+    relay_id: str
+    about: dict[str, Any]
+    """Claims of both tokens, beside their own."""
+    links: int
+    """Legs that may come, 0: as many as the target's viewer needs."""
+    stream: str
+    agent_token: str
+
+    @classmethod
+    def mint(cls, signer: Signer | None, relay: str, relay_id: str, about: dict[str, Any], links: int) -> "NewStream":
+        if signer is None:
+            if links > 1:
+                raise ValueError("an opaque token serves one pair of legs; links need signed tokens")
+            token = tokens.new_id()
+            return cls(None, relay, relay_id, about, 1, tokens.opaque_stream(token), token)
+        stream = tokens.new_id()
+        token = signer.mint(relay_id, role="agent", sub=stream, links=links or SPICE_LINKS, **about)
+        return cls(signer, relay, relay_id, about, links, stream, token)
+
+    def fit(self, answered: int) -> int:
+        """Return how many legs there will be, by the agent's answer."""
+        return 1 if self.signer is None else min(answered, self.links or SPICE_LINKS)
+
+    def url(self, links: int) -> str:
+        """Return the URL of the client's websockets, with a new token for so many."""
+        token = self.agent_token
+        if self.signer is not None:
+            token = self.signer.mint(self.relay_id, role="client", sub=self.stream, links=links, **self.about)
+        return f"{self.relay.rstrip('/')}/client/{token}"

@@ -1,0 +1,42 @@
+// Ends in memory for the promises of the JavaScript client.
+
+import assert from 'node:assert/strict';
+
+/** A websocket whose relay is the test. */
+export class Relay extends EventTarget {
+  static last;
+  protocol = 'streamrelay.v1';
+  readyState = 1;
+  bufferedAmount = 0;
+  sent = [];
+  closed = [];
+
+  constructor(url, protocols) {
+    super();
+    Object.assign(this, { url, protocols });
+    Relay.last = this;
+  }
+
+  send(message) {
+    this.sent.push(message);
+  }
+
+  close(...how) {
+    this.closed.push(how);
+  }
+
+  tell(type, fields = {}) {
+    this.dispatchEvent(Object.assign(new Event(type), fields));
+  }
+
+  message(data) {
+    this.tell('message', { data });
+  }
+}
+
+/** The error with which a promise is rejected. */
+export const failure = (promise) =>
+  promise.then(
+    () => assert.fail('it did not fail'),
+    (error) => error,
+  );

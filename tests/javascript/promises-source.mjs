@@ -1,0 +1,67 @@
+// What the console's viewers open their streams by: tests/web/test_javascript_promises.py runs each of these.
+
+import assert from 'node:assert/strict';
+
+import { Source } from '../../streamrelay/web/console/source.js';
+import { Relay } from './fakes.mjs';
+
+const TICKET = { stream: 's', url: 'ws://relay/client/t', kind: 'pty', viewer: 'terminal', links: 1, view: false };
+
+/** A source whose platform tells every ticket early; `taken` are what each request said that it takes. */
+function source() {
+  const taken = [];
+  const lines = `${JSON.stringify({ url: TICKET.url })}\n${JSON.stringify(TICKET)}\n`;
+  Object.assign(globalThis, { document: { baseURI: 'http://platform.example/' }, WebSocket: Relay });
+  globalThis.fetch = (_url, { headers }) => {
+    taken.push(headers.Accept.includes('ndjson'));
+    return Promise.resolve(taken.at(-1) ? new Response(lines) : Response.json(TICKET, { status: 201 }));
+  };
+  Relay.last = null;
+  return { source: new Source({ csrf: 'c' }, 'h', 'shell'), taken };
+}
+
+async function first(from, likely) {
+  const telling = from.first(likely);
+  await new Promise((later) => setTimeout(later, 5));
+  Relay.last?.tell('open');
+  return telling;
+}
+
+/** The first stream of a viewer that is likely is open before the viewer is there, which then gets it; the next is new. */
+export async function source_opens_the_first() {
+  const { source: from, taken } = source();
+  assert.equal((await first(from, 'terminal')).viewer, 'terminal');
+  const near = Relay.last;
+  const stream = await from.open({ view: false });
+  assert.deepEqual([stream.ticket.stream, Relay.last, taken, near.closed], ['s', near, [true], []]);
+  const next = from.open();
+  await new Promise((later) => setTimeout(later, 5));
+  assert.notEqual(Relay.last, near);
+  Relay.last.tell('open');
+  await next;
+}
+
+/** Where no viewer is likely, or one that opens its websockets itself, there is a ticket alone. */
+export async function source_asks_first() {
+  for (const likely of [undefined, 'spice']) {
+    const { source: from, taken } = source();
+    await first(from, likely);
+    assert.deepEqual([Relay.last, taken], [null, [false]]);
+    assert.equal((await from.ask()).stream, 's');
+    assert.deepEqual(taken, [false]);
+  }
+}
+
+/** A first stream that isn't what is wanted in the end, or by nobody any more, is closed. */
+export async function source_leaves_the_first() {
+  for (const how of ['ask', 'place', 'leave']) {
+    const { source: from } = source();
+    await first(from, 'log');
+    const near = Relay.last;
+    if (how === 'leave') from.leave();
+    else if (how === 'ask') await from.ask();
+    else from.open({ place: 'p' }).catch(() => {});
+    await new Promise((later) => setTimeout(later, 5));
+    assert.equal(near.closed.length, 1, how);
+  }
+}

@@ -1,0 +1,216 @@
+"""bench/: the arithmetic of its works, and how it leaves out what isn't there."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from unittest.mock import patch
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from bench import page
+from bench.chain import DELAY, Chain
+from bench.chains import CHAINS
+from bench.legs import Listener, Socket, dial
+from bench.machine import Machine
+from bench.openings import Openings
+from bench.processes import Bench, Program, free_port
+from bench.relays import Streamrelay
+from bench.results import Result
+from bench.sampling import Plan, Row, interleave
+from bench.signed import SignedStreamrelay
+from bench.standings import behind
+from bench.works import WORKS
+from bench.works.trips import ANSWERS, TRIPS, answer
+from streamrelay.protocol.tokens import Verifier
+from tests.fakes.files import folder
+
+
+class Straight(Chain):
+    """A chain of nothing: the port beside the user is the target's own."""
+
+    name = "straight"
+
+    def compose(self, bench: Bench) -> None:
+        self.port = self.far.port
+
+
+class Works(SynchronousTestCase):
+    """What the works measure, where nothing stands between their ends."""
+
+    def setUp(self) -> None:
+        self.chain = Straight()
+        self.chain.start(Bench(folder(self), []))
+        self.addCleanup(self.chain.stop)
+
+    def test_openings(self) -> None:
+        """All connections are counted once, whoever speaks first and however many are under way at a time."""
+        for count, at_once, greets in ((5, 1, False), (5, 1, True), (20, 8, False), (60, 60, False)):
+            got = Openings(self.chain, count, at_once, greets).run()
+            figures = got.figures()
+            self.assertEqual((len(got.times), figures["worked"], figures["failed"]), (count, 100.0, 0))
+            self.assertEqual(got.times, sorted(got.times))
+            self.assertLessEqual(got.times[-1], got.wall)
+            self.assertEqual(figures["cpu"], 0.0)
+            self.assertAlmostEqual(figures["rate"] * figures["wall"] / 1e3, count)
+
+    def test_lost(self) -> None:
+        """Connections that end without the byte count as failed, and none at all is an error."""
+        refusing = Listener()
+        thread = threading.Thread(target=self._close_all, args=(refusing, 3))
+        thread.start()
+        self.chain.port = refusing.port
+        with self.assertRaisesRegex(ConnectionError, "none of 3 connections"):
+            Openings(self.chain, 3, 3).run().figures()
+        thread.join()
+        refusing.close()
+
+    def test_lost_some(self) -> None:
+        """Figures are those of the connections that worked."""
+        got = Openings(self.chain, 4, 2).run()
+        got.count, got.chain = 5, 2.0
+        self.assertEqual([got.figures()[name] for name in ("worked", "failed", "cpu")], [80.0, 1, 500.0])
+
+    @staticmethod
+    def _close_all(listener: Listener, count: int) -> None:
+        for _ in range(count):
+            listener.accept().close()
+
+    def test_answer(self) -> None:
+        """An answer in two pieces takes no less than the pause between them."""
+        pair = self.chain.pair()
+        self.addCleanup(pair.close)
+        self.assertGreaterEqual(min(answer(pair) for _ in range(5)), 0.001)
+
+
+class Far(SynchronousTestCase):
+    """The program that delays."""
+
+    def setUp(self) -> None:
+        self.listener, port = Listener(), free_port()
+        self.addCleanup(self.listener.close)
+        command = [sys.executable, str(DELAY), "0.05", f"{port}:{self.listener.port}"]
+        output = folder(self) / "log"
+        with output.open("wb") as log:
+            program = Program("delay", subprocess.Popen(command, stdout=log, stderr=log), output)
+        self.addCleanup(program.stop)
+        program.wait_until_listening(port)
+        self.listener.accept().close()
+        self.port = port
+
+    def test_delays(self) -> None:
+        """The first bytes come after a round trip and a half, an answer, further ones and the end after a half each."""
+        began = time.monotonic()
+        user = dial(self.port)
+        user.sendall(b"first")
+        target = self.listener.accept()
+        self.assertEqual(target.recv(16), b"first")
+        self.assertGreaterEqual(time.monotonic() - began, 0.075)
+        for near, far in ((target, user), (user, target)):
+            began = time.monotonic()
+            near.sendall(b"more")
+            self.assertEqual(far.recv(16), b"more")
+            self.assertGreaterEqual(time.monotonic() - began, 0.025)
+        began = time.monotonic()
+        user.close()
+        self.assertEqual(target.recv(16), b"")
+        self.assertGreaterEqual(time.monotonic() - began, 0.025)
+        target.close()
+
+    def test_bytes(self) -> None:
+        """All bytes arrive in their order, more of them than are kept under way."""
+        user, sent = dial(self.port), os.urandom(1 << 20) * 40
+        target = self.listener.accept()
+        thread = threading.Thread(target=self._send, args=(target, sent))
+        thread.start()
+        came = bytearray()
+        while piece := user.recv(1 << 20):
+            came += piece
+        thread.join()
+        user.close()
+        self.assertTrue(came == sent)
+
+    @staticmethod
+    def _send(end: Socket, sent: bytes) -> None:
+        end.sendall(sent)
+        end.close()
+
+
+class Skips(SynchronousTestCase):
+    """What isn't there."""
+
+    def test_by_name(self) -> None:
+        """A chain whose program isn't installed is left out, and the page names it; nothing is left running."""
+        plan = Plan(Bench(folder(self), []), True, 1)
+        others = [kind for kind in CHAINS if kind.name != "streamrelay"]
+        nowhere = {"PATH": "/nowhere", "HOME": "/nowhere"}
+        with patch.dict(os.environ, nowhere), patch("bench.processes.SYSTEM", "/nowhere"):
+            self.assertEqual(plan.started(others), [])
+        self.assertEqual(list(plan.skipped), ["ssh", "chisel", "wstunnel", "frp", "rathole"])
+        self.assertEqual(plan.skipped["frp"], "frps is not installed")
+        text = page.render({"answers": result("answers", [], plan.skipped)})
+        for name in ("chisel", "wstunnel", "frps", "rathole"):
+            self.assertIn(f"- left out of answers: {name} is not installed", text)
+
+    def test_failed(self) -> None:
+        """A measurement that fails is no figure, and is named."""
+
+        def measure(_: object) -> None:
+            raise ConnectionError("cut")
+
+        plan = Plan(Bench(folder(self), []), True, 2)
+        self.assertEqual(interleave(plan, "case", [Straight()], measure), [])  # type: ignore[arg-type]
+        self.assertIn("with straight (cut)", plan.skipped["case: straight"])
+
+
+def result(name: str, rows: list[Row], skipped: dict[str, str]) -> Result:
+    return Result("2000-01-01", True, 1, Machine("", 1, False, 1, ""), rows, {}, skipped)
+
+
+class Standings(SynchronousTestCase):
+    """Where others are better."""
+
+    def rows(self, figure: str, **medians: float) -> list[Row]:
+        names = {"ours": "streamrelay", "none": "no relay"}
+        return [Row("a case", names.get(name, name), {figure: [value]}, [0.0]) for name, value in medians.items()]
+
+    def test_behind(self) -> None:
+        """Those that need less are named, the best first; those that need more aren't, nor is the load alone."""
+        table = behind([(TRIPS, self.rows("cpu", ours=690, none=1, chisel=560, frp=800, wstunnel=290))])
+        self.assertRegex(table, r"Echo through whole chains: a case: CPU [^\d]+ 690 +wstunnel 290; chisel 560\n")
+        self.assertNotIn("frp", table)
+
+    def test_more_is_better(self) -> None:
+        """Of what there should be more of, those that do more are named."""
+        table = behind([(TRIPS, self.rows("trips", ours=3476, chisel=5892, frp=3000))])
+        self.assertRegex(table, r" 3,476 +chisel 5,892\n")
+
+    def test_ahead(self) -> None:
+        """Where nobody is better nothing is said, and likewise where we weren't measured."""
+        self.assertEqual(behind([(ANSWERS, self.rows("p50", ours=1.5, ssh=44.0))]), "")
+        self.assertEqual(behind([(ANSWERS, self.rows("p50", ssh=44.0))]), "")
+
+    def test_page(self) -> None:
+        """The page says it, with all other parts."""
+        text = page.render({"answers": result("answers", self.rows("p50", ours=44.0, frp=1.6), {})})
+        self.assertIn("Where others are better\n-----------------------", text)
+        self.assertRegex(text, r" 44\.00 +frp 1\.60\n")
+        for work in WORKS:
+            self.assertIn(work.name, text)
+
+
+class Signed(SynchronousTestCase):
+    """The tokens of arrivals."""
+
+    def test_taken(self) -> None:
+        """The relay's own check takes both of a pair's tokens."""
+        relay = SignedStreamrelay()
+        with patch.object(Streamrelay, "start"):
+            relay.start(Bench(folder(self), []))
+        (option,) = relay.tokens()
+        verifier = Verifier.load([option.partition("=")[2]], "relay")
+        agent, client = (path.split("/") for path in relay.paths())
+        one, other = verifier.leg(agent[2], "agent"), verifier.leg(client[2], "client")
+        self.assertEqual((agent[1], client[1]), ("agent", "client"))
+        self.assertEqual(one.stream, other.stream)
