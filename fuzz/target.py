@@ -14,6 +14,7 @@ from zope.interface import implementer
 TARGETS: Final = (
     "handshake",
     "dial",
+    "answers",
     "frames",
     "connection",
     "tokens",

@@ -131,6 +131,7 @@ class HttpConnection(protocol.Protocol):
     """True from the first byte of an answer on."""
     _dropped: bool = False
     _gone: Failure | None = None
+    """Why an answer that isn't whole stays so, once the connection is lost."""
 
     def ask(self, request: Sequence[Any]) -> "Deferred[Answer]":
         """Send a request's events; who gives it up drops the connection. Its failure is the connection's, if no byte
@@ -143,13 +144,15 @@ class HttpConnection(protocol.Protocol):
     def deliver(self, taker: protocol.Protocol) -> None:
         self._waits, self._taker, self._tap = False, taker, _Tap(self)
         taker.makeConnection(self._tap)
-        self.transport.resumeProducing()
+        if self._gone is None:
+            self.transport.resumeProducing()
         self._read()
 
     def drop(self) -> None:
         self._dropped = True
         self.lost(self)
-        self.transport.abortConnection()
+        if self._gone is None:
+            self.transport.abortConnection()
 
     def dataReceived(self, data: bytes) -> None:
         if self._asked is None and self._taker is None and not self._waits:  # nothing was asked
@@ -162,12 +165,12 @@ class HttpConnection(protocol.Protocol):
 
     def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:
         self.lost(self)
+        self._gone = Failure(FetchError(explain(reason) or "the answer ended before it was complete"))
         if self._asked is not None and not self._heard:
             self._end(reason)
             return
         if reason.check(ConnectionDone):
             self._http.receive_data(b"")
-        self._gone = Failure(FetchError(explain(reason) or "the answer ended before it was complete"))
         self._read()
 
     def _give_up(self, asked: "Deferred[Answer]") -> None:
@@ -208,7 +211,7 @@ class HttpConnection(protocol.Protocol):
             http.start_next_cycle()
             self.transport.resumeProducing()  # so that its loss is heard of
             self.free(self)
-        else:
+        elif self._gone is None:
             self.transport.loseConnection()
         self._end(Failure(AnswerDone()))
 

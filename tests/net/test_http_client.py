@@ -400,3 +400,4 @@ class Keeping(SynchronousTestCase):
                 self.assertEqual(self.successResultOf(body), b"ok")
             else:
                 self.failureResultOf(body, FetchError)
+            self.assertFalse(self.made[-1].transport.disconnecting, "there was nothing left to drop")
