@@ -25,14 +25,14 @@ except SystemExit as done:
     tell(done.code or 0)
 """
 HEAVY = {
-    "autobahn": "the relay's handshake alone",
+    "autobahn": "nothing; its masker is a module of its own",
     "txaio": "autobahn's",
     "twisted.web": "the platform's site",
     "twisted.python.url": "URLs beyond ASCII",
     "hyperlink": "the same",
     "nats": "the bus",
     "nkeys": "the bus",
-    "jwt": "tokens that are signed or checked",
+    "jwt": "tokens of a platform's issuer",
     "re2": "patterns of targets",
     "automat": "the relay's legs",
     "pkg_resources": "setuptools' old entry points",
@@ -48,8 +48,24 @@ HEAVY = {
 """What `connect` must not load until its platform has answered, with what it is for."""
 MOST, MOST_TO_HELP = 280, 20
 DAEMONS = {
-    "relay": (400, ("nats", "aiohttp", "twisted.web", "h11", "streamrelay.agent", "streamrelay.platform")),
-    "agent": (560, ("autobahn", "txaio", "twisted.web", "hyperlink", "streamrelay.relay", "streamrelay.platform")),
+    "relay": (
+        400,
+        (
+            "autobahn",
+            "txaio",
+            "jwt",
+            "nats",
+            "aiohttp",
+            "twisted.web",
+            "h11",
+            "streamrelay.agent",
+            "streamrelay.platform",
+        ),
+    ),
+    "agent": (
+        560,
+        ("autobahn", "txaio", "jwt", "twisted.web", "hyperlink", "streamrelay.relay", "streamrelay.platform"),
+    ),
     "platform": (510, ("autobahn", "txaio", "twisted.web.client", "streamrelay.relay", "streamrelay.agent")),
 }
 """How much each daemon may load to be made, and what not."""

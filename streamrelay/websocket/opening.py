@@ -22,6 +22,11 @@ _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _STATUS: Final = re.compile(r"[0-9]{3}")
 
 
+def accept(key: bytes) -> str:
+    """Return what a server answers to a client's key, as it knows what that is for (RFC 6455 §4.2.2)."""
+    return b64encode(hashlib.sha1(key + _GUID, usedforsecurity=False).digest()).decode()
+
+
 def _new_key() -> bytes:
     return b64encode(os.urandom(16))
 
@@ -80,7 +85,7 @@ class Opening:
             raise ValueError("the answer's Upgrade is not to a websocket")
         if "upgrade" not in (word.strip() for word in ",".join(found.get("connection", ())).lower().split(",")):
             raise ValueError("the answer's Connection is no Upgrade")
-        if _only(found, "Sec-WebSocket-Accept") != b64encode(hashlib.sha1(self.key + _GUID).digest()).decode():
+        if _only(found, "Sec-WebSocket-Accept") != accept(self.key):
             raise ValueError("the answer's Sec-WebSocket-Accept doesn't fit the request")
         if any(found.get("sec-websocket-extensions", ())):
             raise ValueError("the answer has an extension that was not asked for")

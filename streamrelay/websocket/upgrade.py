@@ -1,17 +1,15 @@
 """The opening handshake's server side (RFC 6455 §4.2): what a request must say, and what answers it. No I/O."""
 
-import base64
-import hashlib
 import re
 from typing import Final
 
 from streamrelay.errors import Refused
+from streamrelay.websocket.opening import accept
 from streamrelay.websocket.request_grammar import Request
 
 VERSION: Final = "Sec-WebSocket-Version: 13\r\n"
 """The header that tells which version is spoken here."""
 _KEY: Final = re.compile(r"[A-Za-z0-9+/]{22}==")
-_GUID: Final = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 class WrongVersion(Refused):
@@ -52,12 +50,11 @@ def offered(request: Request) -> list[str]:
 
 def accepting(request: Request, subprotocol: str | None) -> bytes:
     """Return the answer that opens the websocket (RFC 6455 §4.2.2)."""
-    key = request.headers["sec-websocket-key"] + _GUID
-    accept = base64.b64encode(hashlib.sha1(key.encode(), usedforsecurity=False).digest()).decode()
+    key = request.headers["sec-websocket-key"].encode()
     chosen = f"Sec-WebSocket-Protocol: {subprotocol}\r\n" if subprotocol else ""
     return (
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n"
-        f"{chosen}Sec-WebSocket-Accept: {accept}\r\n\r\n"
+        f"{chosen}Sec-WebSocket-Accept: {accept(key)}\r\n\r\n"
     ).encode()
 
 
