@@ -8,38 +8,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from streamrelay import __version__
-from streamrelay.client.commands import (
-    BROKE,
-    INTERRUPTED,
-    USAGE,
-    OutputError,
-    run_connect,
-    run_hosts,
-    say,
-    tell,
-    untold,
-)
 from streamrelay.client.descriptors import hold_standard_descriptors
-from streamrelay.client.outbound_options import add_outbound
+from streamrelay.client.options import add_connect, add_hosts
+from streamrelay.client.output import OutputError, say, tell, untold
+from streamrelay.client.statuses import BROKE, INTERRUPTED, USAGE
 from streamrelay.errors import ConfigError
-
-EXIT: Final = """exit status:
-   0  the stream ended in order, and standard output took every byte (or, with a pty, the command's own status)
-   1  the stream broke off, standard output couldn't take all of it, or a list isn't whole
-   2  the command line or a file is wrong
-   3  the host is offline or busy, or the platform has no connection to NATS
-   4  not allowed, no such target, or too many bad keys
-   5  the target refused or can't be reached, or the host didn't answer in time
-   6  the platform or the relay can't be reached
- 130  interrupted (as after SIGINT; 129 and 143 by SIGHUP and SIGTERM)
- 141  nobody reads standard output any more (as after SIGPIPE)"""
-
 
 RELOAD: Final = "tell a running nats-server to read it: nats-server --signal reload=PIDFILE"
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run the ``streamrelay`` command and end the process with its status (`EXIT`)."""
+    """Run the ``streamrelay`` command and end the process with its status (`options.EXIT`)."""
     hold_standard_descriptors()
     gc.set_threshold(100_000)  # else it looks through all that is imported dozens of times
     arguments = parser().parse_args(argv)
@@ -65,37 +44,9 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--version", action="version", version=f"streamrelay {__version__}")
     commands = root.add_subparsers(metavar="COMMAND", required=True)
-    for add in (_add_connect, _add_hosts, _add_keygen, _add_key, _add_host):
+    for add in (add_connect, add_hosts, _add_keygen, _add_key, _add_host):
         add(commands)
     return root
-
-
-def _add_connect(commands: Any) -> None:
-    connect = commands.add_parser(
-        "connect",
-        allow_abbrev=False,
-        help="open a stream to a target of a host",
-        description="Open a stream to a target of a host, on standard input and output or on a local port.",
-        epilog=EXIT,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    connect.add_argument("host", metavar="HOST")
-    connect.add_argument("target", metavar="TARGET")
-    connect.add_argument(
-        "--listen",
-        metavar="ADDRESS:PORT",
-        help="listen here, and open a stream for each connection (instead of standard input and output)",
-    )
-    connect.add_argument("-v", "--verbose", action="store_true", help="say when the stream opens and ends")
-    _reaching(connect)
-    connect.set_defaults(run=run_connect)
-
-
-def _add_hosts(commands: Any) -> None:
-    hosts = commands.add_parser("hosts", allow_abbrev=False, help="list the hosts that are up, with their targets")
-    hosts.add_argument("--json", action="store_true", help="as the platform answers")
-    _reaching(hosts)
-    hosts.set_defaults(run=run_hosts)
 
 
 def _add_keygen(commands: Any) -> None:
@@ -177,33 +128,6 @@ def _add_host(commands: Any) -> None:
     )
     add.add_argument("--hosts", default="hosts", metavar="DIRECTORY", help="where its folder is made (default: hosts)")
     add.add_argument("--at", default="", metavar="DIRECTORY", help="where the folder will be on the host")
-
-
-def _reaching(command: argparse.ArgumentParser) -> None:
-    """Add the options of commands that ask a platform."""
-    command.add_argument(
-        "--platform",
-        metavar="URL",
-        default=os.environ.get("STREAMRELAY_PLATFORM", ""),
-        help="the platform's URL (or STREAMRELAY_PLATFORM in the environment)",
-    )
-    command.add_argument(
-        "--key-file",
-        metavar="FILE",
-        default=os.environ.get("STREAMRELAY_KEY_FILE", ""),
-        help="a file with the key (or STREAMRELAY_KEY_FILE, or the key itself in STREAMRELAY_KEY)",
-    )
-    command.add_argument(
-        "--ca",
-        metavar="FILE",
-        default=os.environ.get("STREAMRELAY_CA", ""),
-        help="certificates to trust in place of the system's (or STREAMRELAY_CA)",
-    )
-    add_outbound(command)
-    command.add_argument(
-        "--mask", choices=["auto", "always"], default="auto", help="mask frames over TLS, too (default: auto)"
-    )
-    command.add_argument("--insecure", action="store_true", help="allow ws:// and http:// beyond this machine")
 
 
 # -- commands that need no reactor -----------------------------------------------------------------------------

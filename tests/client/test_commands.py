@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from twisted.internet.defer import Deferred
 
 from streamrelay import main
-from streamrelay.client import commands
+from streamrelay.client import access, commands, lists, statuses
 from streamrelay.client.outbound_options import choose_outbound
 from streamrelay.client.platform_api import HostList, PlatformError
 from streamrelay.errors import ConfigError
@@ -25,7 +25,7 @@ class Lines(CommandCase):
         """A platform must be given, and must be encrypted beyond this machine unless that is allowed."""
         for url, more in (("", ()), ("relay.example", ()), ("ftp://a", ()), ("http://platform.example", ())):
             arguments = main.parser().parse_args(["hosts", "--platform", url, *more])
-            self.assertRaises(ConfigError, commands._api, arguments, None)
+            self.assertRaises(ConfigError, access.api, arguments, None)
 
     def test_wrong_platform(self) -> None:
         """A URL that is no platform's is named, and what is expected; a relay's is known for one."""
@@ -40,7 +40,7 @@ class Lines(CommandCase):
             ("http://platform.example", "http://platform.example is not encrypted; use https:// or --insecure"),
         ):
             arguments = main.parser().parse_args(["hosts", "--platform", url])
-            self.assertIn(words, str(self.assertRaises(ConfigError, commands._api, arguments, None)))
+            self.assertIn(words, str(self.assertRaises(ConfigError, access.api, arguments, None)))
 
     def test_no_secrets(self) -> None:
         """A key given as a file's name or in a URL, where the process list shows it, is refused and not repeated."""
@@ -52,7 +52,7 @@ class Lines(CommandCase):
             ("--platform", "srk_secret"),
         ):
             arguments = main.parser().parse_args(["hosts", *options])
-            self.assertNotIn("srk_", str(self.assertRaises(ConfigError, commands._api, arguments, None)))
+            self.assertNotIn("srk_", str(self.assertRaises(ConfigError, access.api, arguments, None)))
 
     def test_proxy_login(self) -> None:
         """A login in a proxy's URL, where the process list shows it, is refused and not repeated."""
@@ -67,7 +67,7 @@ class Lines(CommandCase):
         for content in (b"srk_secret", b" srk_secret\r\n", b"\xef\xbb\xbfsrk_secret\r\n"):
             with open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
                 file.write(content)
-            self.assertEqual(commands._key(path), "srk_secret", content)
+            self.assertEqual(access.read_key(path), "srk_secret", content)
 
     def test_listen(self) -> None:
         """A port that others reach is opened only if that is allowed, and an address must be one."""
@@ -86,10 +86,10 @@ class Listing(CommandCase):
             return HostList((HostInfo("web-1", (TargetInfo("log", "log"),), "1.2.3", not cut),), complete)
 
         out, said = io.StringIO(), io.StringIO()
-        self.patch(commands, "_api", lambda *_: SimpleNamespace(hosts=hosts))
+        self.patch(access, "api", lambda *_: SimpleNamespace(hosts=hosts))
         with redirect_stdout(out), redirect_stderr(said):
             arguments = main.parser().parse_args(["hosts", *options])
-            status = self.successResultOf(Deferred.fromCoroutine(commands._hosts(arguments, None)))
+            status = self.successResultOf(Deferred.fromCoroutine(lists.hosts(arguments, None)))
         return status, out.getvalue(), said.getvalue()
 
     def test_complete(self) -> None:
@@ -124,7 +124,7 @@ class Keys(CommandCase):
         path = self.where / "key"
         path.write_text("srk_x\n")
         path.chmod(mode)
-        return commands._key(str(path))
+        return access.read_key(str(path))
 
     def test_file(self) -> None:
         """A key's file is read if nobody else may read it."""
@@ -134,16 +134,16 @@ class Keys(CommandCase):
 
     def test_no_file(self) -> None:
         """A file that isn't there, or no text, is an error; without a file the environment counts."""
-        self.assertRaises(ConfigError, commands._key, "/no/such")
+        self.assertRaises(ConfigError, access.read_key, "/no/such")
         (self.where / "binary").write_bytes(b"\xff")
         (self.where / "binary").chmod(0o600)
-        self.assertRaises(ConfigError, commands._key, str(self.where / "binary"))
+        self.assertRaises(ConfigError, access.read_key, str(self.where / "binary"))
         (self.where / "empty").write_bytes(b"\n")
         (self.where / "empty").chmod(0o600)
-        self.assertIn("holds no key", str(self.assertRaises(ConfigError, commands._key, str(self.where / "empty"))))
-        self.assertEqual(commands._key(""), "")
+        self.assertIn("holds no key", str(self.assertRaises(ConfigError, access.read_key, str(self.where / "empty"))))
+        self.assertEqual(access.read_key(""), "")
         self.patch(os, "environ", {"STREAMRELAY_KEY": "srk_y"})
-        self.assertEqual(commands._key(""), "srk_y")
+        self.assertEqual(access.read_key(""), "srk_y")
 
 
 class Statuses(CommandCase):
@@ -158,17 +158,17 @@ class Statuses(CommandCase):
     def test_statuses(self) -> None:
         """Each kind of failure has its status, and one line that says it."""
         for error, status in (
-            (PlatformError(0, "gone"), commands.UNREACHED),
-            (PlatformError(401, "why"), commands.DENIED),
-            (PlatformError(403, "why"), commands.DENIED),
-            (PlatformError(404, "why"), commands.DENIED),
-            (PlatformError(429, "why"), commands.DENIED),
-            (PlatformError(502, "why"), commands.TARGET),
-            (PlatformError(503, "why"), commands.OFFLINE),
-            (PlatformError(504, "why"), commands.TARGET),
-            (PlatformError(500, "why"), commands.UNREACHED),
-            (DialError("why"), commands.UNREACHED),
-            (ConfigError("why"), commands.USAGE),
+            (PlatformError(0, "gone"), statuses.UNREACHED),
+            (PlatformError(401, "why"), statuses.DENIED),
+            (PlatformError(403, "why"), statuses.DENIED),
+            (PlatformError(404, "why"), statuses.DENIED),
+            (PlatformError(429, "why"), statuses.DENIED),
+            (PlatformError(502, "why"), statuses.TARGET),
+            (PlatformError(503, "why"), statuses.OFFLINE),
+            (PlatformError(504, "why"), statuses.TARGET),
+            (PlatformError(500, "why"), statuses.UNREACHED),
+            (DialError("why"), statuses.UNREACHED),
+            (ConfigError("why"), statuses.USAGE),
         ):
             self.err.truncate(0)
             self.assertEqual(self.told(error), status)
@@ -176,5 +176,5 @@ class Statuses(CommandCase):
 
     def test_our_fault(self) -> None:
         """An error of ours shows its traceback."""
-        self.assertEqual(self.told(ZeroDivisionError("x")), commands.BROKE)
+        self.assertEqual(self.told(ZeroDivisionError("x")), statuses.BROKE)
         self.assertIn("Traceback", self.err.getvalue())
