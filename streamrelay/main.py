@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from streamrelay import __version__
+from streamrelay.client.command_line import CommandParser, words
 from streamrelay.client.descriptors import hold_standard_descriptors
 from streamrelay.client.options import add_connect, add_hosts
 from streamrelay.client.output import OutputError, say, tell, untold
@@ -21,8 +22,8 @@ def main(argv: list[str] | None = None) -> None:
     """Run the ``streamrelay`` command and end the process with its status (`options.EXIT`)."""
     hold_standard_descriptors()
     gc.set_threshold(100_000)  # else it looks through all that is imported dozens of times
-    arguments = parser().parse_args(argv)
     try:
+        arguments = parser().parse_args(argv)
         status = arguments.run(arguments)
     except ConfigError as error:
         say(str(error))
@@ -36,9 +37,8 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    root = argparse.ArgumentParser(
+    root = CommandParser(
         prog="streamrelay",
-        allow_abbrev=False,
         description="Reaches targets on firewalled hosts; makes the keys that this needs.",
         epilog="The programs themselves: twistd -n streamrelay, twistd streamagent, twistd -n streamplatform.",
     )
@@ -69,11 +69,12 @@ def _add_key(commands: Any) -> None:
         help="make a key and print it",
         description="Make a key, print it, and write its hash and its grants to the file.",
     )
-    add.add_argument("name", metavar="NAME")
+    add.add_argument("name", metavar="NAME", type=words)
     add.add_argument(
         "--grant",
         action="append",
         metavar="HOST:TARGET",
+        type=words,
         default=[],
         help="globs of what may be opened, for example 'web-*:log/*'; may be repeated",
     )
@@ -81,6 +82,7 @@ def _add_key(commands: Any) -> None:
         "--view",
         action="append",
         metavar="HOST:TARGET",
+        type=words,
         default=[],
         help="the same for what may only be looked at",
     )
@@ -93,7 +95,7 @@ def _add_key(commands: Any) -> None:
         description="Take a key out of the file. A running platform refuses it from its next request on, and ends its "
         "sessions; streams that are open go on.",
     )
-    revoke.add_argument("name", metavar="NAME")
+    revoke.add_argument("name", metavar="NAME", type=words)
     revoke.set_defaults(run=run_key_revoke)
     for action in (add, listing, revoke):
         action.add_argument("--keys", default="keys.toml", metavar="FILE", help="default: keys.toml")
@@ -112,7 +114,7 @@ def _add_host(commands: Any) -> None:
     listing = actions.add_parser("list", help="list the hosts that may use the bus, with their public keys")
     for action, run in ((add, run_host_add), (remove, run_host_remove), (listing, run_host_list)):
         if action is not listing:
-            action.add_argument("name", metavar="NAME")
+            action.add_argument("name", metavar="NAME", type=words)
         action.add_argument(
             "--users",
             default="nats-users.conf",
@@ -124,7 +126,12 @@ def _add_host(commands: Any) -> None:
         "--config", default="platform.toml", metavar="FILE", help="the platform's settings (default: platform.toml)"
     )
     add.add_argument(
-        "--nats", action="append", default=[], metavar="URL", help="the bus as hosts reach it; may be repeated"
+        "--nats",
+        action="append",
+        default=[],
+        metavar="URL",
+        type=words,
+        help="the bus as hosts reach it; may be repeated",
     )
     add.add_argument("--hosts", default="hosts", metavar="DIRECTORY", help="where its folder is made (default: hosts)")
     add.add_argument("--at", default="", metavar="DIRECTORY", help="where the folder will be on the host")

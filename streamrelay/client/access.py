@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import shlex
 import stat
 from typing import Any
@@ -42,7 +43,7 @@ def read_key(path: str) -> str:
     from streamrelay.protocol.names import PREFIX
 
     if not path:
-        return os.environ.get("STREAMRELAY_KEY", "")
+        return _sendable(os.environ.get("STREAMRELAY_KEY", ""), "STREAMRELAY_KEY")
     if path.startswith(PREFIX):
         raise ConfigError("--key-file: a key itself can't be given here, where all can see it; revoke it")
     try:
@@ -55,6 +56,13 @@ def read_key(path: str) -> str:
         raise ConfigError(f"{path}: can't be read: {getattr(error, 'strerror', None) or error}") from None
     if not key:
         raise ConfigError(f"{path}: this file holds no key")
+    return _sendable(key, path)
+
+
+def _sendable(key: str, where: str) -> str:
+    """Return a key that a header can hold, or raise `ConfigError`."""
+    if not re.fullmatch("[!-~]*", key):
+        raise ConfigError(f"{where}: no key has such characters; expected one line of ASCII without blanks")
     return key
 
 

@@ -4,6 +4,7 @@ import argparse
 import os
 from typing import Any, Final
 
+from streamrelay.client.command_line import words
 from streamrelay.client.commands import run_connect, run_hosts
 from streamrelay.client.outbound_options import add_outbound
 
@@ -22,17 +23,17 @@ EXIT: Final = """exit status:
 def add_connect(commands: Any) -> None:
     connect = commands.add_parser(
         "connect",
-        allow_abbrev=False,
         help="open a stream to a target of a host",
         description="Open a stream to a target of a host, on standard input and output or on a local port.",
         epilog=EXIT,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    connect.add_argument("host", metavar="HOST")
-    connect.add_argument("target", metavar="TARGET")
+    connect.add_argument("host", metavar="HOST", type=words)
+    connect.add_argument("target", metavar="TARGET", type=words)
     connect.add_argument(
         "--listen",
         metavar="ADDRESS:PORT",
+        type=words,
         help="listen here, and open a stream for each connection (instead of standard input and output)",
     )
     connect.add_argument("-v", "--verbose", action="store_true", help="say when the stream opens and ends")
@@ -41,7 +42,7 @@ def add_connect(commands: Any) -> None:
 
 
 def add_hosts(commands: Any) -> None:
-    hosts = commands.add_parser("hosts", allow_abbrev=False, help="list the hosts that are up, with their targets")
+    hosts = commands.add_parser("hosts", help="list the hosts that are up, with their targets")
     hosts.add_argument("--json", action="store_true", help="as the platform answers")
     _reaching(hosts)
     hosts.set_defaults(run=run_hosts)
@@ -52,6 +53,7 @@ def _reaching(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--platform",
         metavar="URL",
+        type=words,
         default=os.environ.get("STREAMRELAY_PLATFORM", ""),
         help="the platform's URL (or STREAMRELAY_PLATFORM in the environment)",
     )

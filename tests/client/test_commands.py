@@ -145,6 +145,14 @@ class Keys(CommandCase):
         self.patch(os, "environ", {"STREAMRELAY_KEY": "srk_y"})
         self.assertEqual(access.read_key(""), "srk_y")
 
+    def test_no_key(self) -> None:
+        """What can't be a key, as no header would hold it, isn't tried as one, nor told."""
+        for odd in (os.fsdecode(b"srk_\xff"), "srk_\u20ac", "srk_a\r\nb", "srk a"):
+            self.patch(os, "environ", {"STREAMRELAY_KEY": odd})
+            error = str(self.assertRaises(ConfigError, access.read_key, ""))
+            self.assertIn("STREAMRELAY_KEY: ", error)
+            self.assertNotIn(odd, error)
+
 
 class Statuses(CommandCase):
     """What went wrong, as an exit status."""
