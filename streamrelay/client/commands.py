@@ -112,6 +112,7 @@ async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
     stream = ClientStream(leg, local, say)
     reactor.addSystemEventTrigger("before", "shutdown", stream.leave, reactor)
     if terminal is not None:
+        local.escape = terminal.escape(arguments.escape)
         terminal.enter(reactor)
     try:
         how = await stream.start()
@@ -120,6 +121,9 @@ async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
             terminal.leave()
     if local.failure is not None:
         return untold(local.failure)
+    if local.input_failure is not None:
+        say(f"standard input: {local.input_failure.strerror}")
+        return BROKE
     if not how.clean:
         say(f"the stream ended: {how}")
         return BY_CODE.get(CloseCode(how.code), BROKE) if how.code in EXPLAIN else BROKE
@@ -135,11 +139,11 @@ async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
 
     from streamrelay.client.platform_api import PlatformError, Unwanted
     from streamrelay.client.stream import ClientStream, LocalPort, Unserved, WaitingRoom, open_stream
-    from streamrelay.net.addresses import split_address
+    from streamrelay.net.addresses import join_address, split_address
     from streamrelay.websocket.dial_errors import DialError
 
     try:
-        address, port = split_address(arguments.listen)
+        address, port = split_address(arguments.listen, lowest=0)
     except ValueError as error:
         raise ConfigError(f"--listen: {error}") from None
     if not is_loopback(address) and not arguments.insecure:
@@ -164,7 +168,7 @@ async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
         listening = reactor.listenTCP(port, factory, interface="127.0.0.1" if address == "localhost" else address)
     except CannotListenError as error:
         raise ConfigError(str(error)) from None
-    where = listening.getHost()
-    say(f"{arguments.target} of {arguments.host} listens on {where.host}:{where.port}")
+    where = join_address(listening.getHost().host, listening.getHost().port)
+    say(f"{arguments.target} of {arguments.host} listens on {where}")
     stopped: Deferred[int] = Deferred()
     return await stopped

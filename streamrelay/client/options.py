@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from streamrelay.client.command_line import words
 from streamrelay.client.commands import run_connect, run_hosts
+from streamrelay.client.escape import escape_character
 from streamrelay.client.outbound_options import add_outbound
 
 EXIT: Final = """exit status:
@@ -16,7 +17,7 @@ EXIT: Final = """exit status:
    4  not allowed, no such target, or too many bad keys
    5  the target refused or can't be reached, or the host didn't answer in time
    6  the platform or the relay can't be reached
- 130  interrupted (as after SIGINT; 129 and 143 by SIGHUP and SIGTERM)
+ 130  interrupted (as after SIGINT, or by ~.; 129 and 143 by SIGHUP and SIGTERM)
  141  nobody reads standard output any more (as after SIGPIPE)"""
 
 
@@ -34,7 +35,15 @@ def add_connect(commands: Any) -> None:
         "--listen",
         metavar="ADDRESS:PORT",
         type=words,
-        help="listen here, and open a stream for each connection (instead of standard input and output)",
+        help="listen here, and open a stream for each connection (instead of standard input and output); "
+        "port 0: any free one, which is told",
+    )
+    connect.add_argument(
+        "--escape",
+        metavar="CHAR",
+        type=escape_character,
+        default="~",
+        help="in a terminal, what begins the keys to leave it, as ^] or none (default: ~)",
     )
     connect.add_argument("-v", "--verbose", action="store_true", help="say when the stream opens and ends")
     _reaching(connect)

@@ -13,8 +13,8 @@ send_eof          writer told →         --                     --             
                   FINISHING
 close             writer told →         → CLOSING              over → OVER          --                      --
                   CLOSING
-all is out        (not before it was    → WRITTEN              --                   over → OVER             --
-                  told)
+all is out        (not before it was    → WRITTEN; the end of  --                   over → OVER             --
+                  told)                 input, if it is typed
 a write failed,   over → OVER           over → OVER            (nothing to write)   over → OVER             --
 abort
 ================  ====================  =====================  ===================  ======================  ==========
@@ -34,6 +34,7 @@ from typing import Any, Final
 
 from attrs import define, field
 
+from streamrelay.client.escape import Escape
 from streamrelay.client.log_text import LogText
 from streamrelay.datapath.connection import Connection, Drain, Feed
 from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
@@ -54,6 +55,10 @@ class StdioConnection:
     unsent: int = 0
     text: LogText | None = None
     """What is sent is shown as this text of a log; byte for byte if None."""
+    escape: Escape | None = None
+    """What is typed passes here first; input isn't paused then, so that one can always leave."""
+    typed: bool = field()
+    """True if input is a terminal: who sits there needs no end of it once the target has ended."""
     _feed: Feed | None = None
     _drain: Drain | None = None
     _may_read: threading.Event = field(factory=threading.Event)
@@ -61,8 +66,14 @@ class StdioConnection:
     _wake: tuple[socket.socket, socket.socket] = field(factory=socket.socketpair)
     failure: OSError | None = None
     """Error of standard output, if it didn't take all; `BrokenPipeError` if nobody reads it any more."""
+    input_failure: OSError | None = None
+    """Error of standard input, whose end isn't known then."""
     phase: int = OPEN
     """The output's phase, as in the table above."""
+
+    @typed.default
+    def _typed(self) -> bool:
+        return os.isatty(self.source)
 
     def join(self, feed: Feed, drain: Drain) -> None:
         if self.phase == OVER:  # before anybody wanted to know
@@ -91,7 +102,8 @@ class StdioConnection:
             self._put(None)
 
     def pause(self) -> None:
-        self._may_read.clear()
+        if self.escape is None:
+            self._may_read.clear()
 
     def resume(self) -> None:
         self._may_read.set()
@@ -125,7 +137,9 @@ class StdioConnection:
             self._may_read.wait()
             try:
                 data = os.read(self.source, CHUNK)
-            except OSError:
+            except OSError as error:
+                if error.errno != errno.EBADF:  # closed from the start: nothing to read
+                    self.input_failure = error
                 data = b""
             self.reactor.callFromThread(self._received, data, step)
             if not data:
@@ -173,10 +187,10 @@ class StdioConnection:
         step.release()
         if self._feed is None:
             return
-        if data:
-            self._feed.received([memoryview(data)], len(data))
-        else:
+        if not data:
             self._feed.eof()
+        elif rest := data if self.escape is None else self.escape.take(data):
+            self._feed.received([memoryview(rest)], len(rest))
 
     def _written(self, size: int) -> None:
         self.unsent -= size
@@ -186,6 +200,8 @@ class StdioConnection:
     def _written_all(self) -> None:
         if self.phase == FINISHING:
             self.phase = WRITTEN
+            if self.typed and self._feed is not None:
+                self._feed.eof()
         elif self.phase == CLOSING:
             self._over(FINISHED)
 

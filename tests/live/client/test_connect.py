@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST, Chain, shared
-from tests.live.support.ports import answers, free_port
+from tests.live.support.ports import free_port
 from tests.live.support.processes import PROGRAMS, environment, signal_pid
 from tests.live.support.sockets import MIB, Listener, reset, seeded, take, take_all
 from tests.live.support.waiting import WAIT, Work, until
@@ -273,11 +273,13 @@ class Streams(Command):
             target.close()
 
     def test_listen(self) -> None:
-        """`--listen` gives a port, each of whose connections is a stream of its own, until it is interrupted."""
-        port, listener = free_port(), self.listen()
-        process = self.start(HOST, listener.target, "--listen", f"127.0.0.1:{port}", stderr=subprocess.PIPE)
-        until(lambda: answers(port), what="the port")
-        listener.accept()  # of the question
+        """`--listen` gives a port, of number 0 any free one; each connection is a stream of its own, until a Ctrl-C."""
+        listener = self.listen()
+        process = self.start(HOST, listener.target, "--listen", "127.0.0.1:0", stderr=subprocess.PIPE)
+        assert process.stderr is not None
+        told = process.stderr.readline().decode()
+        self.assertIn(f"{listener.target} of {HOST} listens on 127.0.0.1:", told)
+        port = int(told.rpartition(":")[2])
         pairs = []
         for number in range(3):
             near = socket.create_connection(("127.0.0.1", port), WAIT)
@@ -296,7 +298,6 @@ class Streams(Command):
             self.assertEqual(take_all(far), b"and after")
         process.send_signal(signal.SIGINT)
         self.assertEqual(process.wait(WAIT), 130)
-        assert process.stderr is not None
         self.addCleanup(process.stderr.close)
         self.assertNotIn(b"Traceback", process.stderr.read())
 
@@ -405,9 +406,11 @@ class Screen:
         self.descriptor, self.text = descriptor, b""
         os.set_blocking(descriptor, False)
 
-    def expect(self, text: bytes) -> None:
+    def expect(self, text: bytes) -> bytes:
+        """Wait for this text; return what came before it."""
         until(lambda: text in self.read(), what=f"{text!r} on the screen")
-        self.text = self.text[self.text.index(text) + len(text) :]
+        before, self.text = self.text[: self.text.index(text)], self.text[self.text.index(text) + len(text) :]
+        return before
 
     def read(self) -> bytes:
         try:
