@@ -118,7 +118,7 @@ class Lines(Case):
 
     def test_usage(self) -> None:
         """A command line that is wrong ends with 2 and says so on standard error."""
-        for arguments in ((), ("nonsense",), ("connect",), ("connect", "a"), ("key",), ("hosts", "x")):
+        for arguments in ((), ("nonsense",), ("connect",), ("connect", "a"), ("key",), ("hosts", "-x")):
             self.assertEqual(self.run_command(*arguments), 2, arguments)
         self.assertEqual(self.out.getvalue(), "")
 

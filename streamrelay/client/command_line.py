@@ -1,6 +1,7 @@
 """The command line's grammar: argparse, with its words as all others of ours."""
 
 import argparse
+import re
 import sys
 from typing import Any, NoReturn
 
@@ -14,8 +15,19 @@ class CommandParser(argparse.ArgumentParser):
     No option can be cut short: `--key KEY` must not be taken for `--key-file`.
     """
 
+    dashed: str = ""
+    """Pattern of arguments that begin with ``-`` and are no options all the same."""
+
     def __init__(self, **options: Any) -> None:
         super().__init__(allow_abbrev=False, **options)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse as argparse does, with a blank before what is `dashed`, which argparse takes for no option then."""
+        given = sys.argv[1:] if args is None else args
+        dashed = self.dashed or "(?!)"
+        return super().parse_known_args(
+            [f" {each}" if re.fullmatch(dashed, each) else each for each in given], namespace
+        )
 
     def _print_message(self, message: str, file: Any = None) -> None:
         """Print help or the version; `OutputError` if standard output doesn't take it (argparse swallows that)."""

@@ -5,20 +5,34 @@ import os
 import signal
 import sys
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Final
 
 from streamrelay.client import access
-from streamrelay.client.output import OutputError, say, untold
+from streamrelay.client.output import Once, OutputError, say, untold
 from streamrelay.client.statuses import BROKE, BY_CODE, BY_STATUS, INTERRUPTED, SIGNALLED, UNREACHED, USAGE
 from streamrelay.errors import ConfigError
 from streamrelay.protocol.close import EXPLAIN, CloseCode
 from streamrelay.protocol.names import HOST_WORDS, is_host, is_loopback
+
+VIEW_ONLY: Final = "view only: nothing that is sent from here reaches the target"
 
 
 def run_hosts(arguments: argparse.Namespace) -> int:
     from streamrelay.client import lists
 
     return _run(arguments, lists.hosts)
+
+
+def run_streams(arguments: argparse.Namespace) -> int:
+    from streamrelay.client import lists
+
+    return _run(arguments, lists.streams)
+
+
+def run_end(arguments: argparse.Namespace) -> int:
+    from streamrelay.client import lists
+
+    return _run(arguments, lists.end)
 
 
 def run_connect(arguments: argparse.Namespace) -> int:
@@ -85,12 +99,19 @@ async def _told(work: Coroutine[Any, Any, int]) -> int:
         return BROKE
 
 
+def _terms(arguments: argparse.Namespace) -> Any:
+    """Return the terms on which a stream is asked for."""
+    from streamrelay.protocol.summons import Terms
+
+    return Terms(view=arguments.view)
+
+
 async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
     """Open one stream on standard input and output, and return the status with which it ended."""
     from streamrelay.client.stream import ClientStream, Opening
 
     api, dialler = access.api(arguments, reactor), access.dialler(arguments, reactor)
-    opening = Opening(api, dialler, arguments.host, arguments.target)
+    opening = Opening(api, dialler, arguments.host, arguments.target, _terms(arguments))
     interrupted = reactor.addSystemEventTrigger("before", "shutdown", opening.give_up)
     try:
         opened, leg = await opening.done
@@ -105,6 +126,8 @@ async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
     reactor.removeSystemEventTrigger(interrupted)
     if arguments.verbose:
         say(f"connected to {arguments.target} of {arguments.host}, stream {opened.stream}")
+    if opened.view and opened.viewer != "log":
+        say(VIEW_ONLY)
     terminal = Terminal(leg) if takes_terminal(opened) and sys.stdin.isatty() else None
     local = StdioConnection(reactor)
     if opened.viewer == "log" and os.isatty(local.destination):
@@ -150,15 +173,18 @@ async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
         raise ConfigError(f"--listen {arguments.listen}: whoever reaches this port has your grants; use --insecure")
     api, dialler = access.api(arguments, reactor), access.dialler(arguments, reactor)
     waiting, unserved = WaitingRoom(reactor), Unserved(reactor, say)
+    terms, view_only = _terms(arguments), Once(VIEW_ONLY)
 
     async def serve(local: Any) -> None:
-        opening = open_stream(api, dialler, arguments.host, arguments.target, local.is_there)
+        opening = open_stream(api, dialler, arguments.host, arguments.target, local.is_there, terms)
         try:
-            _, leg = await waiting.hold(local, opening)
+            opened, leg = await waiting.hold(local, opening)
         except (PlatformError, DialError, Unwanted) as error:
             unserved.count(str(error))
             local.abort()
             return
+        if opened.view:
+            view_only.say()
         how = await ClientStream(leg, local, say).start()
         if arguments.verbose or not how.clean:
             say(f"a stream ended: {how}")

@@ -5,7 +5,7 @@ import os
 from typing import Any, Final
 
 from streamrelay.client.command_line import words
-from streamrelay.client.commands import run_connect, run_hosts
+from streamrelay.client.commands import run_connect, run_end, run_hosts, run_streams
 from streamrelay.client.escape import escape_character
 from streamrelay.client.outbound_options import add_outbound
 
@@ -38,6 +38,7 @@ def add_connect(commands: Any) -> None:
         help="listen here, and open a stream for each connection (instead of standard input and output); "
         "port 0: any free one, which is told",
     )
+    connect.add_argument("--view", action="store_true", help="look only: nothing that is sent reaches the target")
     connect.add_argument(
         "--escape",
         metavar="CHAR",
@@ -51,10 +52,49 @@ def add_connect(commands: Any) -> None:
 
 
 def add_hosts(commands: Any) -> None:
-    hosts = commands.add_parser("hosts", help="list the hosts that are up, with their targets")
-    hosts.add_argument("--json", action="store_true", help="as the platform answers")
-    _reaching(hosts)
+    hosts = commands.add_parser(
+        "hosts",
+        help="list the hosts that are up, with their targets",
+        description="List the hosts that are up, with the targets that the key may open: columns on a terminal, fields "
+        "between tabs elsewhere.",
+    )
+    _listing(hosts, "hosts 'web-*' 'db-1:log/*'")
     hosts.set_defaults(run=run_hosts)
+
+
+def add_streams(commands: Any) -> None:
+    streams = commands.add_parser(
+        "streams",
+        help="list the streams that live",
+        description="List the streams that live, of those that the key might open: columns on a terminal, fields "
+        "between tabs elsewhere. UP are bytes to the target, DOWN bytes from it.",
+    )
+    _listing(streams, "streams 'web-*' '*:shell'")
+    streams.set_defaults(run=run_streams)
+
+
+def add_end(commands: Any) -> None:
+    end = commands.add_parser(
+        "end",
+        help="end streams",
+        description="End streams, by the names that ``streamrelay streams`` lists.",
+    )
+    end.dashed = "-[A-Za-z0-9_-]{21,}"
+    end.add_argument("streams", metavar="STREAM", nargs="+", type=lambda text: words(text.strip()))
+    _reaching(end)
+    end.set_defaults(run=run_end)
+
+
+def _listing(command: argparse.ArgumentParser, example: str) -> None:
+    command.add_argument(
+        "patterns",
+        metavar="HOST[:TARGET]",
+        nargs="*",
+        type=words,
+        help=f"globs of what is to be listed, for example {example}",
+    )
+    command.add_argument("--json", action="store_true", help="as the platform answers")
+    _reaching(command)
 
 
 def _reaching(command: argparse.ArgumentParser) -> None:

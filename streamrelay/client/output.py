@@ -35,3 +35,15 @@ def untold(error: OSError) -> int:
         return PIPE
     say(f"standard output: {error.strerror}")
     return BROKE
+
+
+class Once:
+    """Words that are said the first time only."""
+
+    def __init__(self, text: str) -> None:
+        self._text: str | None = text
+
+    def say(self) -> None:
+        text, self._text = self._text, None
+        if text is not None:
+            say(text)

@@ -1,19 +1,14 @@
 """commands.py: asking a platform, up to what needs a network."""
 
-import io
-import json
 import os
-from contextlib import redirect_stderr, redirect_stdout
-from types import SimpleNamespace
 
 from twisted.internet.defer import Deferred
 
 from streamrelay import main
-from streamrelay.client import access, commands, lists, statuses
+from streamrelay.client import access, commands, statuses
 from streamrelay.client.outbound_options import choose_outbound
-from streamrelay.client.platform_api import HostList, PlatformError
+from streamrelay.client.platform_api import PlatformError
 from streamrelay.errors import ConfigError
-from streamrelay.protocol.summons import HostInfo, TargetInfo
 from streamrelay.websocket.dial_errors import DialError
 from tests.fakes.commands import CommandCase
 
@@ -74,47 +69,6 @@ class Lines(CommandCase):
         for address in ("0.0.0.0:1", "192.168.0.1:1", "1", "localhost", "localhost:x"):
             arguments = main.parser().parse_args(["connect", "h", "t", "--listen", address])
             self.failureResultOf(Deferred.fromCoroutine(commands._listen(arguments, None)), ConfigError)
-
-
-class Listing(CommandCase):
-    """What ``streamrelay hosts`` prints."""
-
-    def hosts(self, complete: bool, *options: str, cut: bool = False) -> tuple[int, str, str]:
-        """The exit status, what is printed, and what is said about it."""
-
-        async def hosts() -> HostList:
-            return HostList((HostInfo("web-1", (TargetInfo("log", "log"),), "1.2.3", not cut),), complete)
-
-        out, said = io.StringIO(), io.StringIO()
-        self.patch(access, "api", lambda *_: SimpleNamespace(hosts=hosts))
-        with redirect_stdout(out), redirect_stderr(said):
-            arguments = main.parser().parse_args(["hosts", *options])
-            status = self.successResultOf(Deferred.fromCoroutine(lists.hosts(arguments, None)))
-        return status, out.getvalue(), said.getvalue()
-
-    def test_complete(self) -> None:
-        """A line for each target, and nothing else."""
-        self.assertEqual(self.hosts(True), (0, "web-1\tlog\tlog\n", ""))
-
-    def test_version(self) -> None:
-        """As JSON each host has its agent's version."""
-        _, out, _ = self.hosts(True, "--json")
-        self.assertEqual([host["version"] for host in json.loads(out)["hosts"]], ["1.2.3"])
-
-    def test_incomplete(self) -> None:
-        """A list that may lack hosts is printed all the same, with a word about it, and isn't a success."""
-        for options in ((), ("--json",)):
-            status, out, said = self.hosts(False, *options)
-            self.assertEqual((status, "web-1" in out, "not all hosts answered" in said), (1, True, True))
-        self.assertIs(json.loads(out)["complete"], False)
-
-    def test_cut(self) -> None:
-        """A host of which not all targets are listed is named, and the list isn't a success."""
-        for options in ((), ("--json",)):
-            status, out, said = self.hosts(True, *options, cut=True)
-            self.assertEqual((status, "log" in out), (1, True))
-            self.assertIn("web-1 has more targets than are listed; they can be opened by their names", said)
-        self.assertIs(json.loads(out)["hosts"][0]["complete"], False)
 
 
 class Keys(CommandCase):
