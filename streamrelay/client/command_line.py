@@ -45,3 +45,17 @@ def words(text: str) -> str:
     except UnicodeEncodeError:
         raise argparse.ArgumentTypeError("expected UTF-8") from None
     return text
+
+
+def place(text: str) -> str:
+    """Return a place in a log, if it can be one; an empty one is none."""
+    if not re.fullmatch("[!-~]{0,256}", text):
+        raise argparse.ArgumentTypeError("expected a place as it was told, at most 256 printable characters")
+    return text
+
+
+def count(text: str) -> int:
+    """Return a number of bytes or lines."""
+    if not re.fullmatch("[0-9]{1,18}", text):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number")
+    return int(text)

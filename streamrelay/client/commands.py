@@ -38,6 +38,8 @@ def run_end(arguments: argparse.Namespace) -> int:
 def run_connect(arguments: argparse.Namespace) -> int:
     if not is_host(arguments.host):
         raise ConfigError(f"{arguments.host!r} is not a valid host name ({HOST_WORDS})")
+    if arguments.after and not arguments.since_place:
+        raise ConfigError("--after: bytes behind which place? give --since-place")
     return _run(arguments, _listen if arguments.listen else _connect)
 
 
@@ -99,19 +101,22 @@ async def _told(work: Coroutine[Any, Any, int]) -> int:
         return BROKE
 
 
-def _terms(arguments: argparse.Namespace) -> Any:
-    """Return the terms on which a stream is asked for."""
+def _terms(arguments: argparse.Namespace, place: Any = None) -> Any:
+    """Return the terms on which a stream is asked for; `place` is the `LogPlace` at which a log is to go on."""
     from streamrelay.protocol.summons import Terms
 
-    return Terms(view=arguments.view)
+    return Terms(arguments.view, place.place, place.after) if place else Terms(arguments.view)
 
 
 async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
     """Open one stream on standard input and output, and return the status with which it ended."""
+    from streamrelay.client.log_place import LogPlace
     from streamrelay.client.stream import ClientStream, Opening
 
+    place = LogPlace(arguments.host, arguments.target, arguments.place_file, arguments.since_place, arguments.after)
+    place.load()
     api, dialler = access.api(arguments, reactor), access.dialler(arguments, reactor)
-    opening = Opening(api, dialler, arguments.host, arguments.target, _terms(arguments))
+    opening = Opening(api, dialler, arguments.host, arguments.target, _terms(arguments, place))
     interrupted = reactor.addSystemEventTrigger("before", "shutdown", opening.give_up)
     try:
         opened, leg = await opening.done
@@ -130,8 +135,9 @@ async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
         say(VIEW_ONLY)
     terminal = Terminal(leg) if takes_terminal(opened) and sys.stdin.isatty() else None
     local = StdioConnection(reactor)
-    if opened.viewer == "log" and os.isatty(local.destination):
-        local.text = LogText()
+    if opened.viewer == "log":
+        local.text, local.place = LogText() if os.isatty(local.destination) else None, place
+        reactor.addSystemEventTrigger("after", "shutdown", place.finish, arguments.verbose)
     stream = ClientStream(leg, local, say)
     reactor.addSystemEventTrigger("before", "shutdown", stream.leave, reactor)
     if terminal is not None:
@@ -142,6 +148,15 @@ async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
     finally:
         if terminal is not None:
             terminal.leave()
+    place.finish(arguments.verbose)
+    return _status(arguments, local, stream, how, bool(place.failure))
+
+
+def _status(arguments: argparse.Namespace, local: Any, stream: Any, how: Any, unkept: bool) -> int:
+    """Return the status of a stream that has ended; say what went wrong, in one line.
+
+    `unkept`: its place in a log couldn't be written, which was said.
+    """
     if local.failure is not None:
         return untold(local.failure)
     if local.input_failure is not None:
@@ -152,7 +167,7 @@ async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
         return BY_CODE.get(CloseCode(how.code), BROKE) if how.code in EXPLAIN else BROKE
     if arguments.verbose:
         say("the stream ended in order")
-    return stream.exit_status or 0
+    return BROKE if unkept else stream.exit_status or 0
 
 
 async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
@@ -165,6 +180,8 @@ async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
     from streamrelay.net.addresses import join_address, split_address
     from streamrelay.websocket.dial_errors import DialError
 
+    if arguments.since_place or arguments.place_file:
+        raise ConfigError("--listen: a place in a log is for standard output alone")
     try:
         address, port = split_address(arguments.listen, lowest=0)
     except ValueError as error:

@@ -4,7 +4,7 @@ import argparse
 import os
 from typing import Any, Final
 
-from streamrelay.client.command_line import words
+from streamrelay.client.command_line import count, place, words
 from streamrelay.client.commands import run_connect, run_end, run_hosts, run_streams
 from streamrelay.client.escape import escape_character
 from streamrelay.client.outbound_options import add_outbound
@@ -39,6 +39,7 @@ def add_connect(commands: Any) -> None:
         "port 0: any free one, which is told",
     )
     connect.add_argument("--view", action="store_true", help="look only: nothing that is sent reaches the target")
+    _places(connect)
     connect.add_argument(
         "--escape",
         metavar="CHAR",
@@ -49,6 +50,27 @@ def add_connect(commands: Any) -> None:
     connect.add_argument("-v", "--verbose", action="store_true", help="say when the stream opens and ends")
     _reaching(connect)
     connect.set_defaults(run=run_connect)
+
+
+def _places(connect: argparse.ArgumentParser) -> None:
+    """Add the options to go on in a log."""
+    where = connect.add_mutually_exclusive_group()
+    where.add_argument(
+        "--since-place",
+        metavar="PLACE",
+        type=place,
+        default="",
+        help="of a log: go on at this place, as -v tells it at the end, in place of the last lines",
+    )
+    where.add_argument(
+        "--place-file",
+        metavar="FILE",
+        default="",
+        help="of a log: go on at the place that this file keeps, if it is there, and keep there what was taken",
+    )
+    connect.add_argument(
+        "--after", metavar="BYTES", type=count, default=0, help="with --since-place: so many bytes behind that place"
+    )
 
 
 def add_hosts(commands: Any) -> None:

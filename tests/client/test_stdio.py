@@ -10,6 +10,7 @@ from functools import partial
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.client.escape import Escape
+from streamrelay.client.log_place import LogPlace
 from streamrelay.client.log_text import LogText
 from streamrelay.client.stdio import WRITTEN, StdioConnection
 from streamrelay.protocol.close import FINISHED
@@ -98,6 +99,46 @@ class Pipes(Piped):
         self.send("€\n".encode())
         self.reactor.run_until(lambda: self.ear.named("drained"))
         self.assertEqual(os.read(self.screen, 100).decode(), "Grün\nß\n€\n")
+
+    def test_places(self) -> None:
+        """A place counts once all before it was taken, and then the bytes behind it, one by one."""
+        place = self.connection.place = LogPlace("web-1", "log")
+        self.connection.send_control(b'{"place": "p"}')
+        self.send(b"x" * 10)
+        self.connection.send_control(b'{"note": "words"}')
+        self.join()
+        self.reactor.run_until(lambda: place.after == 10)
+        self.send(bytes(1 << 20))
+        self.connection.send_control(b'{"place": "q"}')
+        size = len(os.read(self.screen, 10))
+        while size < 10 + (1 << 20):
+            if size < 1 << 19:  # the pipe holds 64 KiB of what was taken
+                self.assertEqual(place.place, "p")
+            size += len(os.read(self.screen, 1 << 16))
+        self.reactor.run_until(lambda: place.place == "q")
+        self.assertEqual(place.after, 0)
+
+    def test_place_on_a_full_disk(self) -> None:
+        """What an output that fails has taken counts, and no more."""
+        place = self.connection.place = LogPlace("web-1", "log")
+        full = os.open("/dev/full", os.O_WRONLY)
+        self.addCleanup(os.close, full)
+        self.connection.destination = full
+        self.connection.send_control(b'{"place": "p"}')
+        self.send(b"x" * 10)
+        self.join()
+        self.reactor.run_until(lambda: self.ear.named("gone"))
+        self.assertEqual((place.place, place.after), ("p", 0))
+
+    def test_place_of_a_shown_log(self) -> None:
+        """On a terminal the stream's bytes count, not those that are shown of them."""
+        place = self.connection.place = LogPlace("web-1", "log")
+        self.connection.text = LogText()
+        self.connection.send_control(b'{"place": "p"}')
+        self.send(b"a\x1b[2Jb\n")
+        self.join()
+        self.reactor.run_until(lambda: place.after == 7)
+        self.assertEqual(os.read(self.screen, 100), b"ab\n")
 
     def test_backpressure(self) -> None:
         """Bytes that nobody reads from standard output stay unsent, and nothing blocks."""
