@@ -54,6 +54,15 @@ def place(text: str) -> str:
     return text
 
 
+def lines(text: str) -> int:
+    """Return a number of a log's lines."""
+    from streamrelay.protocol.limits import MOST_LINES
+
+    if count(text) > MOST_LINES:
+        raise argparse.ArgumentTypeError(f"{text}: expected at most {MOST_LINES}")
+    return int(text)
+
+
 def count(text: str) -> int:
     """Return a number of bytes or lines."""
     if not re.fullmatch("[0-9]{1,18}", text):

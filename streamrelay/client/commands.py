@@ -105,7 +105,8 @@ def _terms(arguments: argparse.Namespace, place: Any = None) -> Any:
     """Return the terms on which a stream is asked for; `place` is the `LogPlace` at which a log is to go on."""
     from streamrelay.protocol.summons import Terms
 
-    return Terms(arguments.view, place.place, place.after) if place else Terms(arguments.view)
+    at, after = (place.place, place.after) if place else ("", 0)
+    return Terms(arguments.view, at, after, lines=arguments.lines)
 
 
 async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:

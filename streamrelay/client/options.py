@@ -4,7 +4,7 @@ import argparse
 import os
 from typing import Any, Final
 
-from streamrelay.client.command_line import count, place, words
+from streamrelay.client.command_line import count, lines, place, words
 from streamrelay.client.commands import run_connect, run_end, run_hosts, run_streams
 from streamrelay.client.escape import escape_character
 from streamrelay.client.outbound_options import add_outbound
@@ -53,7 +53,13 @@ def add_connect(commands: Any) -> None:
 
 
 def _places(connect: argparse.ArgumentParser) -> None:
-    """Add the options to go on in a log."""
+    """Add the options where to begin in a log."""
+    connect.add_argument(
+        "--lines",
+        metavar="N",
+        type=lines,
+        help="of a log: begin with its last N lines, 0 to 100000 (default: as the target's settings say)",
+    )
     where = connect.add_mutually_exclusive_group()
     where.add_argument(
         "--since-place",

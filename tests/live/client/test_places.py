@@ -8,7 +8,7 @@ from tests.live.support.chain import HOST, shared
 from tests.live.support.processes import signal_pid
 from tests.live.support.waiting import WAIT, until
 
-LOG = '[targets.followed]\nkind = "log"\npath = "FOLDER/followed.log"\nlines = 2\n'
+LOG = '[targets.followed]\nkind = "log"\npath = "FOLDER/followed.log"\nlines = 2\nmost_lines = 5\n'
 
 
 class Places(Command):
@@ -61,6 +61,13 @@ class Places(Command):
         self.assertEqual(self.follow(*options, until_it_ends_with=b"more\n"), (b"more\n", ""))
         out, said = self.follow("--since-place", "nowhere", until_it_ends_with=b"more\n")
         self.assertEqual((out, said), (b"line 9\nmore\n", "streamrelay: lines may be missing here\n"))
+
+    def test_lines(self) -> None:
+        """The client says with how many of the last lines it begins; what the target's settings refuse is told."""
+        self.assertEqual(self.follow("--lines", "3", until_it_ends_with=b"9\n"), (b"line 7\nline 8\nline 9\n", ""))
+        out, said = self.follow("--lines", "100", until_it_ends_with=b"9\n")
+        self.assertEqual(out.count(b"\n"), 5)
+        self.assertIn("of this log no more than its last 5 lines are given", said)
 
     def test_killed(self) -> None:
         """After a kill nothing is left out."""
