@@ -130,10 +130,7 @@ async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
     from streamrelay.client.terminal import Terminal, takes_terminal
 
     reactor.removeSystemEventTrigger(interrupted)
-    if arguments.verbose:
-        say(f"connected to {arguments.target} of {arguments.host}, stream {opened.stream}")
-    if opened.view and opened.viewer != "log":
-        say(VIEW_ONLY)
+    _tell_opened(arguments, opened)
     terminal = Terminal(leg) if takes_terminal(opened) and sys.stdin.isatty() else None
     local = StdioConnection(reactor)
     if opened.viewer == "log":
@@ -149,8 +146,21 @@ async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
     finally:
         if terminal is not None:
             terminal.leave()
-    place.finish(arguments.verbose)
+    if local.place is not None:
+        place.finish(arguments.verbose)
     return _status(arguments, local, stream, how, bool(place.failure))
+
+
+def _tell_opened(arguments: argparse.Namespace, opened: Any) -> None:
+    """Say what the user must know of a stream that is open."""
+    if arguments.verbose:
+        say(f"connected to {arguments.target} of {arguments.host}, stream {opened.stream}")
+    if opened.viewer == "log":
+        return
+    if opened.view:
+        say(VIEW_ONLY)
+    if arguments.since_place or arguments.place_file or arguments.lines is not None:
+        say(f"{arguments.target} of {arguments.host} is no log; lines and places mean nothing to it")
 
 
 def _status(arguments: argparse.Namespace, local: Any, stream: Any, how: Any, unkept: bool) -> int:
@@ -171,15 +181,9 @@ def _status(arguments: argparse.Namespace, local: Any, stream: Any, how: Any, un
     return BROKE if unkept else stream.exit_status or 0
 
 
-async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
-    """Open a local port, and a stream for each of its connections, until it is interrupted."""
-    from twisted.internet.defer import Deferred
-    from twisted.internet.error import CannotListenError
-
-    from streamrelay.client.platform_api import PlatformError, Unwanted
-    from streamrelay.client.stream import ClientStream, LocalPort, Unserved, WaitingRoom, open_stream
-    from streamrelay.net.addresses import join_address, split_address
-    from streamrelay.websocket.dial_errors import DialError
+def _local_address(arguments: argparse.Namespace) -> tuple[str, int]:
+    """Return address and port of ``--listen``, or raise `ConfigError`."""
+    from streamrelay.net.addresses import split_address
 
     if arguments.since_place or arguments.place_file:
         raise ConfigError("--listen: a place in a log is for standard output alone")
@@ -189,6 +193,20 @@ async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
         raise ConfigError(f"--listen: {error}") from None
     if not is_loopback(address) and not arguments.insecure:
         raise ConfigError(f"--listen {arguments.listen}: whoever reaches this port has your grants; use --insecure")
+    return address, port
+
+
+async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
+    """Open a local port, and a stream for each of its connections, until it is interrupted."""
+    from twisted.internet.defer import Deferred
+    from twisted.internet.error import CannotListenError
+
+    from streamrelay.client.platform_api import PlatformError, Unwanted
+    from streamrelay.client.stream import ClientStream, LocalPort, Unserved, WaitingRoom, open_stream
+    from streamrelay.net.addresses import join_address
+    from streamrelay.websocket.dial_errors import DialError
+
+    address, port = _local_address(arguments)
     api, dialler = access.api(arguments, reactor), access.dialler(arguments, reactor)
     waiting, unserved = WaitingRoom(reactor), Unserved(reactor, say)
     terms, view_only = _terms(arguments), Once(VIEW_ONLY)

@@ -88,11 +88,7 @@ class LogPlace:
         self.keep()
         if self.failure:
             say(self.failure)
-        if (verbose and self.place) or (self.path and not self.place):
-            say(self.words())
-
-    def words(self) -> str:
-        """Return words for the user: how to go on here."""
-        if not self.place:
-            return f"{self.target} of {self.host} has told no place, as logs do"
-        return f"to go on here: --since-place {shlex.quote(self.place)} --after {self.after}"
+        if (verbose or self.path) and not self.place:
+            say(f"{self.target} of {self.host} has told no place")
+        elif verbose:
+            say(f"to go on here: --since-place {shlex.quote(self.place)} --after {self.after}")

@@ -84,9 +84,9 @@ class Places(SynchronousTestCase):
 
     def test_words(self) -> None:
         """How to go on is told to who asks for it, ready for a shell; that there is no place to who wants a file."""
-        self.assertEqual(self.said(), "streamrelay: log of web-1 has told no place, as logs do\n")
+        self.assertEqual(self.said(), "streamrelay: log of web-1 has told no place\n")
         self.place = LogPlace("web-1", "log")
-        self.assertEqual(self.said(True), "")
+        self.assertEqual(self.said(True), "streamrelay: log of web-1 has told no place\n")
         for verbose, words in ((False, ""), (True, "streamrelay: to go on here: --since-place 'p;1' --after 5\n")):
             self.place = LogPlace("web-1", "log")
             self.place.at("p;1")

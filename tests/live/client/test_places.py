@@ -6,7 +6,7 @@ import subprocess
 from tests.live.client.test_connect import Command
 from tests.live.support.chain import HOST, shared
 from tests.live.support.processes import signal_pid
-from tests.live.support.waiting import WAIT, until
+from tests.live.support.waiting import WAIT, Work, until
 
 LOG = '[targets.followed]\nkind = "log"\npath = "FOLDER/followed.log"\nlines = 2\nmost_lines = 5\n'
 
@@ -68,6 +68,16 @@ class Places(Command):
         out, said = self.follow("--lines", "100", until_it_ends_with=b"9\n")
         self.assertEqual(out.count(b"\n"), 5)
         self.assertIn("of this log no more than its last 5 lines are given", said)
+
+    def test_no_log(self) -> None:
+        """Lines and places that are asked of what is no log are told to mean nothing; the file isn't made."""
+        listener, place = self.listen(), self.folder / "place"
+        serving = Work(lambda: listener.accept().close())
+        done = self.common.streamrelay("connect", HOST, listener.target, "--place-file", str(place), input=b"")
+        serving.result()
+        words = f"streamrelay: {listener.target} of {HOST} is no log; lines and places mean nothing to it\n"
+        self.assertEqual((done.returncode, done.stderr.decode()), (0, words))
+        self.assertFalse(place.exists())
 
     def test_killed(self) -> None:
         """After a kill nothing is left out."""
