@@ -69,7 +69,9 @@ def _run(arguments: argparse.Namespace, command: Any) -> int:
         stop_reactor(reactor)
 
     # ssh hangs up on its ProxyCommand, often at the very end; like Ctrl-C that ends the stream in order.
-    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+    # Where it is ignored (nohup) it stays so.
+    ignored = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
+    for number in {signal.SIGHUP, signal.SIGINT, signal.SIGTERM} - ignored:
         reactor.callWhenRunning(signal.signal, number, lambda number, _: reactor.callFromThread(interrupt, number))
     reactor.run()
     return status[0] if status else INTERRUPTED  # before there were these handlers

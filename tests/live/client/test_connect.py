@@ -8,6 +8,7 @@ import struct
 import subprocess
 import termios
 import time
+from functools import partial
 from typing import Any
 
 from tests.live.support.case import LiveTest
@@ -46,7 +47,7 @@ class Command(LiveTest):
                 STREAMRELAY_KEY=chain.key,
                 **({"STREAMRELAY_CA": chain.ca} if chain.ca else {}),
             ),
-            **options,
+            **{"preexec_fn": partial(signal.signal, signal.SIGHUP, signal.SIG_DFL), **options},  # not as nohup has it
         )
         self.addCleanup(process.wait, WAIT)
         self.addCleanup(process.kill)
@@ -271,6 +272,23 @@ class Streams(Command):
             self.assertEqual(process.returncode, status)
             self.assertEqual(take_all(target), b"")
             target.close()
+
+    def test_nohup(self) -> None:
+        """A hang-up that was ignored before the start, as nohup does it, stays ignored."""
+        listener = self.listen()
+        ignore = partial(signal.signal, signal.SIGHUP, signal.SIG_IGN)
+        pipe = subprocess.PIPE
+        process = self.start(HOST, listener.target, stdin=pipe, stdout=pipe, preexec_fn=ignore)
+        assert process.stdout is not None
+        with listener.accept() as target:
+            target.sendall(b"1")
+            self.assertEqual(process.stdout.read(1), b"1")
+            signal_pid(process.pid, signal.SIGHUP)
+            target.sendall(b"2")
+            self.assertEqual(process.stdout.read(1), b"2")
+            signal_pid(process.pid, signal.SIGTERM)
+            process.communicate(timeout=WAIT)
+        self.assertEqual(process.returncode, 143)
 
     def test_listen(self) -> None:
         """`--listen` gives a port, of number 0 any free one; each connection is a stream of its own, until a Ctrl-C."""

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import termios
+from functools import partial
 
 from tests.live.client.test_connect import SHELL, Screen
 from tests.live.support.case import LiveTest
@@ -33,6 +34,7 @@ class Leaving(LiveTest):
             stdout=self.terminal,
             stderr=self.terminal,
             start_new_session=True,
+            preexec_fn=partial(signal.signal, signal.SIGHUP, signal.SIG_DFL),  # not as nohup has it
         )
         self.addCleanup(process.wait, WAIT)
         self.addCleanup(process.kill)
