@@ -68,7 +68,7 @@ class LogPlace:
         self.after += size
 
     def keep(self) -> None:
-        """Write the file, whole or not at all."""
+        """Write the file, whole or not at all; say why it can't be written when that begins."""
         if not self.path or not self.place:
             return
         new = f"{self.path}.new"
@@ -78,16 +78,17 @@ class LogPlace:
             os.replace(new, self.path)
             self.failure = ""
         except OSError as error:
-            self.failure = f"{self.path}: can't be written: {error.strerror}"
+            failure = f"{self.path}: can't be written: {error.strerror}"
+            if failure != self.failure:  # at once: who follows a log may do so for days
+                say(failure)
+            self.failure = failure
 
     def finish(self, verbose: bool) -> None:
-        """Keep what was taken last, once; say why that isn't possible, and to who wants many words how to go on."""
+        """Keep what was taken last, once; say how to go on if words are wanted, and if there is no place to keep."""
         if self._finished:
             return
         self._finished = True
         self.keep()
-        if self.failure:
-            say(self.failure)
         if (verbose or self.path) and not self.place:
             say(f"{self.target} of {self.host} has told no place")
         elif verbose:

@@ -73,12 +73,15 @@ class Places(SynchronousTestCase):
         return said.getvalue()
 
     def test_no_room(self) -> None:
-        """A file that can't be written keeps what it held, and that is said at the end, once."""
+        """A file that can't be written keeps what it held, and that is said at once, and once."""
         self.place.at("p1")
-        with no_room():
+        said = io.StringIO()
+        with no_room(), redirect_stderr(said):
             self.place.at("p2")
-            said = self.said()
-        self.assertEqual(said, f"streamrelay: {self.path}: can't be written: File too large\n")
+            self.assertEqual(said.getvalue(), f"streamrelay: {self.path}: can't be written: File too large\n")
+            self.place.at("p3")
+            self.place.finish(False)
+        self.assertEqual(said.getvalue().count("\n"), 1)
         self.assertTrue(self.place.failure)
         self.assertEqual(json.loads(self.path.read_text())["place"], "p1")
 
