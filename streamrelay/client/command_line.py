@@ -2,11 +2,15 @@
 
 import argparse
 import re
+import string
 import sys
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from streamrelay.client.output import say, tell
 from streamrelay.client.statuses import USAGE
+
+NO_ESCAPE: Final = "none"
+"""Value of ``--escape`` for none."""
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -68,3 +72,16 @@ def count(text: str) -> int:
     if not re.fullmatch("[0-9]{1,18}", text):
         raise argparse.ArgumentTypeError(f"{text!r}: expected a number")
     return int(text)
+
+
+def escape_character(text: str) -> str:
+    """Return the value of ``--escape`` as it is, empty for none; raise `ArgumentTypeError` if it can't be one."""
+    if text == NO_ESCAPE:
+        return ""
+    single = len(text) == 1 and text in string.punctuation
+    control = len(text) == 2 and text[0] == "^" and text[1] in string.ascii_letters
+    if not (single or control):
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected one of {string.punctuation}, ^ and a letter, or {NO_ESCAPE}"
+        )
+    return text

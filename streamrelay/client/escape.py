@@ -4,15 +4,12 @@ As ssh's: it counts where a line begins. There is no key to suspend the client: 
 the relay after 45 s (protocol.rst, "Liveness").
 """
 
-import argparse
-import string
 from collections.abc import Callable
 from typing import Final
 
 from attrs import define
 
 NEW_LINE: Final = b"\r\n"
-NONE: Final = "none"
 
 
 @define(eq=False)
@@ -72,14 +69,3 @@ class Escape:
 def code(character: str) -> int:
     """Return the byte that a terminal sends for a character, or for ``^`` and a letter."""
     return ord(character) if len(character) == 1 else ord(character[1].upper()) & 0x1F
-
-
-def escape_character(text: str) -> str:
-    """Return the value of ``--escape`` as it is, empty for none; raise `ArgumentTypeError` if it can't be one."""
-    if text == NONE:
-        return ""
-    single = len(text) == 1 and text in string.punctuation
-    control = len(text) == 2 and text[0] == "^" and text[1] in string.ascii_letters
-    if not (single or control):
-        raise argparse.ArgumentTypeError(f"{text!r}: expected one of {string.punctuation}, ^ and a letter, or {NONE}")
-    return text

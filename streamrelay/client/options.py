@@ -4,9 +4,8 @@ import argparse
 import os
 from typing import Any, Final
 
-from streamrelay.client.command_line import count, lines, place, words
+from streamrelay.client.command_line import count, escape_character, lines, place, words
 from streamrelay.client.commands import run_connect, run_end, run_hosts, run_streams
-from streamrelay.client.escape import escape_character
 from streamrelay.client.outbound_options import add_outbound
 
 EXIT: Final = """exit status:

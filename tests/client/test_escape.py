@@ -4,7 +4,8 @@ import argparse
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.client.escape import Escape, escape_character
+from streamrelay.client.command_line import escape_character
+from streamrelay.client.escape import Escape
 
 
 class Keys(SynchronousTestCase):

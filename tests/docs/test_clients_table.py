@@ -15,7 +15,10 @@ from tests.examples import there
 
 WEB = Path(main.__file__).parent / "web"
 HEAD = ("what", "API", "page", "``streamrelay``", "JavaScript", "Python")
-OF_ITS_OWN = {"--help", "--platform", "--key-file", "--ca", "--mask", "--insecure", "--listen", "--escape", "--verbose"}
+OF_ITS_OWN = {
+    *("--help", "--platform", "--key-file", "--ca", "--mask", "--insecure", "--outbound-proxy", "--outbound-login"),
+    *("--listen", "--escape", "--verbose"),
+}
 """Options of the native client that are about itself, not about what it asks for."""
 PATHS = {"/v1/streams": (api.Streams, api.OneStream), "/v1/hosts": (api.Hosts,)}
 
