@@ -1,4 +1,4 @@
-"""The ``streamrelay`` command: connect, hosts, keygen, key, host."""
+"""The ``streamrelay`` command: connect, hosts, streams, end, keygen, key, host."""
 
 import argparse
 import gc
@@ -8,42 +8,22 @@ from pathlib import Path
 from typing import Any, Final
 
 from streamrelay import __version__
-from streamrelay.client.commands import (
-    BROKE,
-    INTERRUPTED,
-    USAGE,
-    OutputError,
-    run_connect,
-    run_hosts,
-    say,
-    tell,
-    untold,
-)
+from streamrelay.client.command_line import CommandParser, words
 from streamrelay.client.descriptors import hold_standard_descriptors
-from streamrelay.client.outbound_options import add_outbound
+from streamrelay.client.options import add_connect, add_end, add_hosts, add_streams
+from streamrelay.client.output import OutputError, say, tell, untold
+from streamrelay.client.statuses import BROKE, INTERRUPTED, USAGE
 from streamrelay.errors import ConfigError
-
-EXIT: Final = """exit status:
-   0  the stream ended in order, and standard output took every byte (or, with a pty, the command's own status)
-   1  the stream broke off, standard output couldn't take all of it, or a list isn't whole
-   2  the command line or a file is wrong
-   3  the host is offline or busy, or the platform has no connection to NATS
-   4  not allowed, no such target, or too many bad keys
-   5  the target refused or can't be reached, or the host didn't answer in time
-   6  the platform or the relay can't be reached
- 130  interrupted (as after SIGINT; 129 and 143 by SIGHUP and SIGTERM)
- 141  nobody reads standard output any more (as after SIGPIPE)"""
-
 
 RELOAD: Final = "tell a running nats-server to read it: nats-server --signal reload=PIDFILE"
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run the ``streamrelay`` command and end the process with its status (`EXIT`)."""
+    """Run the ``streamrelay`` command and end the process with its status (`options.EXIT`)."""
     hold_standard_descriptors()
     gc.set_threshold(100_000)  # else it looks through all that is imported dozens of times
-    arguments = parser().parse_args(argv)
     try:
+        arguments = parser().parse_args(argv)
         status = arguments.run(arguments)
     except ConfigError as error:
         say(str(error))
@@ -57,45 +37,16 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    root = argparse.ArgumentParser(
+    root = CommandParser(
         prog="streamrelay",
-        allow_abbrev=False,
         description="Reaches targets on firewalled hosts; makes the keys that this needs.",
         epilog="The programs themselves: twistd -n streamrelay, twistd streamagent, twistd -n streamplatform.",
     )
     root.add_argument("--version", action="version", version=f"streamrelay {__version__}")
     commands = root.add_subparsers(metavar="COMMAND", required=True)
-    for add in (_add_connect, _add_hosts, _add_keygen, _add_key, _add_host):
+    for add in (add_connect, add_hosts, add_streams, add_end, _add_keygen, _add_key, _add_host):
         add(commands)
     return root
-
-
-def _add_connect(commands: Any) -> None:
-    connect = commands.add_parser(
-        "connect",
-        allow_abbrev=False,
-        help="open a stream to a target of a host",
-        description="Open a stream to a target of a host, on standard input and output or on a local port.",
-        epilog=EXIT,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    connect.add_argument("host", metavar="HOST")
-    connect.add_argument("target", metavar="TARGET")
-    connect.add_argument(
-        "--listen",
-        metavar="ADDRESS:PORT",
-        help="listen here, and open a stream for each connection (instead of standard input and output)",
-    )
-    connect.add_argument("-v", "--verbose", action="store_true", help="say when the stream opens and ends")
-    _reaching(connect)
-    connect.set_defaults(run=run_connect)
-
-
-def _add_hosts(commands: Any) -> None:
-    hosts = commands.add_parser("hosts", allow_abbrev=False, help="list the hosts that are up, with their targets")
-    hosts.add_argument("--json", action="store_true", help="as the platform answers")
-    _reaching(hosts)
-    hosts.set_defaults(run=run_hosts)
 
 
 def _add_keygen(commands: Any) -> None:
@@ -118,11 +69,12 @@ def _add_key(commands: Any) -> None:
         help="make a key and print it",
         description="Make a key, print it, and write its hash and its grants to the file.",
     )
-    add.add_argument("name", metavar="NAME")
+    add.add_argument("name", metavar="NAME", type=words)
     add.add_argument(
         "--grant",
         action="append",
         metavar="HOST:TARGET",
+        type=words,
         default=[],
         help="globs of what may be opened, for example 'web-*:log/*'; may be repeated",
     )
@@ -130,6 +82,7 @@ def _add_key(commands: Any) -> None:
         "--view",
         action="append",
         metavar="HOST:TARGET",
+        type=words,
         default=[],
         help="the same for what may only be looked at",
     )
@@ -142,7 +95,7 @@ def _add_key(commands: Any) -> None:
         description="Take a key out of the file. A running platform refuses it from its next request on, and ends its "
         "sessions; streams that are open go on.",
     )
-    revoke.add_argument("name", metavar="NAME")
+    revoke.add_argument("name", metavar="NAME", type=words)
     revoke.set_defaults(run=run_key_revoke)
     for action in (add, listing, revoke):
         action.add_argument("--keys", default="keys.toml", metavar="FILE", help="default: keys.toml")
@@ -161,7 +114,7 @@ def _add_host(commands: Any) -> None:
     listing = actions.add_parser("list", help="list the hosts that may use the bus, with their public keys")
     for action, run in ((add, run_host_add), (remove, run_host_remove), (listing, run_host_list)):
         if action is not listing:
-            action.add_argument("name", metavar="NAME")
+            action.add_argument("name", metavar="NAME", type=words)
         action.add_argument(
             "--users",
             default="nats-users.conf",
@@ -173,37 +126,15 @@ def _add_host(commands: Any) -> None:
         "--config", default="platform.toml", metavar="FILE", help="the platform's settings (default: platform.toml)"
     )
     add.add_argument(
-        "--nats", action="append", default=[], metavar="URL", help="the bus as hosts reach it; may be repeated"
+        "--nats",
+        action="append",
+        default=[],
+        metavar="URL",
+        type=words,
+        help="the bus as hosts reach it; may be repeated",
     )
     add.add_argument("--hosts", default="hosts", metavar="DIRECTORY", help="where its folder is made (default: hosts)")
     add.add_argument("--at", default="", metavar="DIRECTORY", help="where the folder will be on the host")
-
-
-def _reaching(command: argparse.ArgumentParser) -> None:
-    """Add the options of commands that ask a platform."""
-    command.add_argument(
-        "--platform",
-        metavar="URL",
-        default=os.environ.get("STREAMRELAY_PLATFORM", ""),
-        help="the platform's URL (or STREAMRELAY_PLATFORM in the environment)",
-    )
-    command.add_argument(
-        "--key-file",
-        metavar="FILE",
-        default=os.environ.get("STREAMRELAY_KEY_FILE", ""),
-        help="a file with the key (or STREAMRELAY_KEY_FILE, or the key itself in STREAMRELAY_KEY)",
-    )
-    command.add_argument(
-        "--ca",
-        metavar="FILE",
-        default=os.environ.get("STREAMRELAY_CA", ""),
-        help="certificates to trust in place of the system's (or STREAMRELAY_CA)",
-    )
-    add_outbound(command)
-    command.add_argument(
-        "--mask", choices=["auto", "always"], default="auto", help="mask frames over TLS, too (default: auto)"
-    )
-    command.add_argument("--insecure", action="store_true", help="allow ws:// and http:// beyond this machine")
 
 
 # -- commands that need no reactor -----------------------------------------------------------------------------

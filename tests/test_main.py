@@ -1,13 +1,23 @@
 """main.py: the `streamrelay` command, up to what needs a network."""
 
+import errno
+import io
 import os
 import stat
+import sys
 
 from streamrelay import main
 from streamrelay.platform.auth.grants import KeyRing
 from tests.examples import there
 from tests.fakes.commands import CommandCase as Case
 from tests.fakes.files import no_room
+
+
+class Full(io.StringIO):
+    """A file on a disk without room."""
+
+    def flush(self) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 class Files(Case):
@@ -108,14 +118,68 @@ class Lines(Case):
 
     def test_usage(self) -> None:
         """A command line that is wrong ends with 2 and says so on standard error."""
-        for arguments in ((), ("nonsense",), ("connect",), ("connect", "a"), ("key",), ("hosts", "x")):
+        for arguments in ((), ("nonsense",), ("connect",), ("connect", "a"), ("key",), ("hosts", "-x")):
             self.assertEqual(self.run_command(*arguments), 2, arguments)
         self.assertEqual(self.out.getvalue(), "")
+
+    def test_one_line(self) -> None:
+        """A command line that is wrong is told in one line, which begins as all others do and leads to the help."""
+        for arguments, line in (
+            (("nonsense",), "streamrelay: argument COMMAND: invalid choice: 'nonsense'"),
+            (("hosts", "--bogus"), "streamrelay: unrecognized arguments: --bogus (streamrelay --help tells more)"),
+            (("connect", "a", "b", "--mask", "x"), "streamrelay: argument --mask: invalid choice: 'x'"),
+            (
+                ("key", "add"),
+                "streamrelay: the following arguments are required: NAME (streamrelay key add --help tells",
+            ),
+        ):
+            self.err.truncate(self.err.seek(0))
+            self.assertEqual(self.run_command(*arguments), 2)
+            self.assertTrue(self.err.getvalue().startswith(line), self.err.getvalue())
+            self.assertEqual(self.err.getvalue().count("\n"), 1)
+
+    def test_not_utf8(self) -> None:
+        """An argument that is no text is a usage error in one line, whatever the command would do with it."""
+        odd = os.fsdecode(b"\xff")
+        keys = str(self.where / "keys.toml")
+        for arguments in (
+            (odd,),
+            ("connect", "a", odd),
+            ("connect", odd, "b"),
+            ("connect", "a", "b", "--listen", f"{odd}:1"),
+            ("connect", "a", "b", "--platform", f"http://localhost/{odd}"),
+            ("hosts", "--platform", f"https://{odd}"),
+            ("key", "add", odd, "--keys", keys, "--grant", "*:*"),
+            ("key", "add", "x", "--keys", keys, "--grant", f"*:{odd}"),
+            ("key", "add", "x", "--keys", keys, "--view", f"*:{odd}"),
+            ("key", "revoke", odd, "--keys", keys),
+            ("host", "add", odd),
+            ("host", "add", "x", "--nats", odd),
+            ("host", "remove", odd),
+        ):
+            self.err.truncate(self.err.seek(0))
+            self.assertEqual(self.run_command(*arguments), 2, arguments)
+            self.assertRegex(self.err.getvalue(), r"\Astreamrelay: [^\n\udc80-\udcff]+\n\Z")
+        self.assertEqual(list(self.where.iterdir()), [])
+
+    def test_odd_paths(self) -> None:
+        """A file's name is bytes: one that is no text works."""
+        odd = os.fsdecode(bytes(self.where) + b"/\xff")
+        self.assertEqual(self.run_command("keygen", "--private", odd, "--public", f"{odd}.pub"), 0)
+        self.assertTrue(os.path.exists(odd))
 
     def test_version(self) -> None:
         """The version is told."""
         self.assertEqual(self.run_command("--version"), 0)
         self.assertTrue(self.out.getvalue().startswith("streamrelay "))
+
+    def test_help_untold(self) -> None:
+        """Help and version that standard output doesn't take end with 1 and one line."""
+        for arguments in (("--version",), ("--help",), ("connect", "--help")):
+            self.err.truncate(self.err.seek(0))
+            self.patch(sys, "stdout", Full())
+            self.assertEqual(self.run_command(*arguments), 1, arguments)
+            self.assertEqual(self.err.getvalue(), "streamrelay: standard output: No space left on device\n")
 
     def test_bad_host(self) -> None:
         """A host that can't be is a usage error before anything is asked."""

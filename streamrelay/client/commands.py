@@ -1,76 +1,45 @@
-"""Commands that ask a platform: ``streamrelay connect`` and ``streamrelay hosts``."""
+"""Commands that ask a platform, as coroutines on the reactor; ``streamrelay connect`` among them."""
 
 import argparse
 import os
-import shlex
 import signal
-import stat
 import sys
 from collections.abc import Coroutine
-from contextlib import suppress
 from typing import Any, Final
 
-from streamrelay.client.outbound_options import choose_outbound
-from streamrelay.errors import ConfigError, printable
+from streamrelay.client import access
+from streamrelay.client.output import Once, OutputError, say, untold
+from streamrelay.client.statuses import BROKE, BY_CODE, BY_STATUS, INTERRUPTED, SIGNALLED, UNREACHED, USAGE
+from streamrelay.errors import ConfigError
 from streamrelay.protocol.close import EXPLAIN, CloseCode
 from streamrelay.protocol.names import HOST_WORDS, is_host, is_loopback
 
-BROKE, USAGE, OFFLINE, DENIED, TARGET, UNREACHED = 1, 2, 3, 4, 5, 6
-SIGNALLED: Final = 128
-"""Added by shells to the number of a signal that has ended a program."""
-INTERRUPTED: Final = SIGNALLED + signal.SIGINT
-PIPE: Final = SIGNALLED + signal.SIGPIPE
-
-_BY_STATUS: Final = {
-    0: UNREACHED,
-    401: DENIED,
-    403: DENIED,
-    404: DENIED,
-    429: DENIED,
-    502: TARGET,
-    503: OFFLINE,
-    504: TARGET,
-}
-_BY_CODE: Final = {CloseCode.TARGET_REFUSED: TARGET, CloseCode.TARGET_UNREACHABLE: TARGET}
-
-
-class OutputError(Exception):
-    """Failure of standard output to take all of what a command has to tell."""
-
-    def __init__(self, error: OSError) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
-def say(text: str) -> None:
-    """Print a line on standard error, if that takes it."""
-    with suppress(OSError):
-        print(f"streamrelay: {printable(text, None)}", file=sys.stderr, flush=True)
-
-
-def tell(text: str) -> None:
-    """Print a line on standard output, or raise `OutputError`."""
-    try:
-        print(text, flush=True)
-    except OSError as error:
-        raise OutputError(error) from None
-
-
-def untold(error: OSError) -> int:
-    """Return the status of a command whose output wasn't taken; say why, unless nobody reads it any more."""
-    if isinstance(error, BrokenPipeError):
-        return PIPE
-    say(f"standard output: {error.strerror}")
-    return BROKE
+VIEW_ONLY: Final = "view only: nothing that is sent from here reaches the target"
 
 
 def run_hosts(arguments: argparse.Namespace) -> int:
-    return _run(arguments, _hosts)
+    from streamrelay.client import lists
+
+    return _run(arguments, lists.hosts)
+
+
+def run_streams(arguments: argparse.Namespace) -> int:
+    from streamrelay.client import lists
+
+    return _run(arguments, lists.streams)
+
+
+def run_end(arguments: argparse.Namespace) -> int:
+    from streamrelay.client import lists
+
+    return _run(arguments, lists.end)
 
 
 def run_connect(arguments: argparse.Namespace) -> int:
     if not is_host(arguments.host):
         raise ConfigError(f"{arguments.host!r} is not a valid host name ({HOST_WORDS})")
+    if arguments.after and not arguments.since_place:
+        raise ConfigError("--after: bytes behind which place? give --since-place")
     return _run(arguments, _listen if arguments.listen else _connect)
 
 
@@ -100,7 +69,9 @@ def _run(arguments: argparse.Namespace, command: Any) -> int:
         stop_reactor(reactor)
 
     # ssh hangs up on its ProxyCommand, often at the very end; like Ctrl-C that ends the stream in order.
-    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+    # Where it is ignored (nohup) it stays so.
+    ignored = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
+    for number in {signal.SIGHUP, signal.SIGINT, signal.SIGTERM} - ignored:
         reactor.callWhenRunning(signal.signal, number, lambda number, _: reactor.callFromThread(interrupt, number))
     reactor.run()
     return status[0] if status else INTERRUPTED  # before there were these handlers
@@ -115,7 +86,7 @@ async def _told(work: Coroutine[Any, Any, int]) -> int:
         return await work
     except PlatformError as error:
         say(str(error))
-        return _BY_STATUS.get(error.status, UNREACHED)
+        return BY_STATUS.get(error.status, UNREACHED)
     except DialError as error:
         say(str(error))
         return UNREACHED
@@ -132,86 +103,23 @@ async def _told(work: Coroutine[Any, Any, int]) -> int:
         return BROKE
 
 
-def _api(arguments: argparse.Namespace, reactor: Any) -> Any:
-    from urllib.parse import urlsplit
+def _terms(arguments: argparse.Namespace, place: Any = None) -> Any:
+    """Return the terms on which a stream is asked for; `place` is the `LogPlace` at which a log is to go on."""
+    from streamrelay.protocol.summons import Terms
 
-    from streamrelay.client.platform_api import PlatformApi
-    from streamrelay.protocol.names import PREFIX
-
-    if not arguments.platform:
-        raise ConfigError("no platform is set; give --platform URL, or set STREAMRELAY_PLATFORM in the environment")
-    if "@" in arguments.platform or PREFIX in arguments.platform:
-        raise ConfigError("--platform: the URL must not contain a password; give the key in a file (--key-file)")
-    try:
-        parts = urlsplit(arguments.platform)
-        fits = bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        fits = False
-    if fits and parts.scheme in ("ws", "wss"):
-        raise ConfigError(f"{arguments.platform} is a relay's URL; that of the platform begins with https://")
-    if not fits or parts.scheme not in ("http", "https"):
-        raise ConfigError(f"--platform {arguments.platform}: expected https://host[:port]")
-    if parts.scheme == "http" and not is_loopback(parts.hostname) and not arguments.insecure:
-        raise ConfigError(f"{arguments.platform} is not encrypted; use https:// or --insecure")
-    return PlatformApi(reactor, arguments.platform, _key(arguments.key_file), arguments.ca, choose_outbound(arguments))
-
-
-def _key(path: str) -> str:
-    """Return the user's key, from a file that nobody else may read or from the environment; empty if there is none."""
-    from streamrelay.protocol.names import PREFIX
-
-    if not path:
-        return os.environ.get("STREAMRELAY_KEY", "")
-    if path.startswith(PREFIX):
-        raise ConfigError("--key-file: a key itself can't be given here, where all can see it; revoke it")
-    try:
-        with open(path, encoding="utf-8-sig") as file:  # editors put a byte order mark first
-            mode = os.fstat(file.fileno()).st_mode
-            if stat.S_ISREG(mode) and stat.S_IMODE(mode) & 0o077:
-                raise ConfigError(f"{path}: others may read this key; run: chmod 600 {shlex.quote(path)}")
-            key = file.read(4096).strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: can't be read: {getattr(error, 'strerror', None) or error}") from None
-    if not key:
-        raise ConfigError(f"{path}: this file holds no key")
-    return key
-
-
-async def _hosts(arguments: argparse.Namespace, reactor: Any) -> int:
-    from streamrelay.protocol import codec
-
-    listing = await _api(arguments, reactor).hosts()
-    if not listing.complete:
-        say("not all hosts answered; this may not be the whole list")
-    cut = [host.host for host in listing.hosts if not host.complete]
-    for name in cut:
-        say(f"{name} has more targets than are listed; they can be opened by their names")
-    status = 0 if listing.complete and not cut else BROKE
-    if arguments.json:
-        tell(codec.encode(listing).decode())
-        return status
-    if not listing.hosts:
-        say("no host is up with a target that this key may open")
-    for host in listing.hosts:
-        for target in host.targets:
-            tell("\t".join(map(printable, (host.host, target.name, target.kind))))
-    return status
-
-
-def _dialler(arguments: argparse.Namespace, reactor: Any) -> Any:
-    from streamrelay.datapath.heartbeat import Heartbeat
-    from streamrelay.websocket.client import Dialler
-
-    always, outbound = arguments.mask == "always", choose_outbound(arguments)
-    return Dialler(reactor, Heartbeat(reactor), arguments.ca or None, always, arguments.insecure, outbound=outbound)
+    at, after = (place.place, place.after) if place else ("", 0)
+    return Terms(arguments.view, at, after, lines=arguments.lines)
 
 
 async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
     """Open one stream on standard input and output, and return the status with which it ended."""
+    from streamrelay.client.log_place import LogPlace
     from streamrelay.client.stream import ClientStream, Opening
 
-    api, dialler = _api(arguments, reactor), _dialler(arguments, reactor)
-    opening = Opening(api, dialler, arguments.host, arguments.target)
+    place = LogPlace(arguments.host, arguments.target, arguments.place_file, arguments.since_place, arguments.after)
+    place.load()
+    api, dialler = access.api(arguments, reactor), access.dialler(arguments, reactor)
+    opening = Opening(api, dialler, arguments.host, arguments.target, _terms(arguments, place))
     interrupted = reactor.addSystemEventTrigger("before", "shutdown", opening.give_up)
     try:
         opened, leg = await opening.done
@@ -224,29 +132,70 @@ async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
     from streamrelay.client.terminal import Terminal, takes_terminal
 
     reactor.removeSystemEventTrigger(interrupted)
-    if arguments.verbose:
-        say(f"connected to {arguments.target} of {arguments.host}, stream {opened.stream}")
+    _tell_opened(arguments, opened)
     terminal = Terminal(leg) if takes_terminal(opened) and sys.stdin.isatty() else None
     local = StdioConnection(reactor)
-    if opened.viewer == "log" and os.isatty(local.destination):
-        local.text = LogText()
+    if opened.viewer == "log":
+        local.text, local.place = LogText() if os.isatty(local.destination) else None, place
+        reactor.addSystemEventTrigger("after", "shutdown", place.finish, arguments.verbose)
     stream = ClientStream(leg, local, say)
     reactor.addSystemEventTrigger("before", "shutdown", stream.leave, reactor)
     if terminal is not None:
+        local.escape = terminal.escape(arguments.escape)
         terminal.enter(reactor)
     try:
         how = await stream.start()
     finally:
         if terminal is not None:
             terminal.leave()
+    if local.place is not None:
+        place.finish(arguments.verbose)
+    return _status(arguments, local, stream, how, bool(place.failure))
+
+
+def _tell_opened(arguments: argparse.Namespace, opened: Any) -> None:
+    """Say what the user must know of a stream that is open."""
+    if arguments.verbose:
+        say(f"connected to {arguments.target} of {arguments.host}, stream {opened.stream}")
+    if opened.viewer == "log":
+        return
+    if opened.view:
+        say(VIEW_ONLY)
+    if arguments.since_place or arguments.place_file or arguments.lines is not None:
+        say(f"{arguments.target} of {arguments.host} is no log; lines and places mean nothing to it")
+
+
+def _status(arguments: argparse.Namespace, local: Any, stream: Any, how: Any, unkept: bool) -> int:
+    """Return the status of a stream that has ended; say what went wrong, in one line.
+
+    `unkept`: its place in a log couldn't be written, which was said.
+    """
     if local.failure is not None:
         return untold(local.failure)
+    if local.input_failure is not None:
+        say(f"standard input: {local.input_failure.strerror}")
+        return BROKE
     if not how.clean:
         say(f"the stream ended: {how}")
-        return _BY_CODE.get(CloseCode(how.code), BROKE) if how.code in EXPLAIN else BROKE
+        return BY_CODE.get(CloseCode(how.code), BROKE) if how.code in EXPLAIN else BROKE
     if arguments.verbose:
         say("the stream ended in order")
-    return stream.exit_status or 0
+    return BROKE if unkept else stream.exit_status or 0
+
+
+def _local_address(arguments: argparse.Namespace) -> tuple[str, int]:
+    """Return address and port of ``--listen``, or raise `ConfigError`."""
+    from streamrelay.net.addresses import split_address
+
+    if arguments.since_place or arguments.place_file:
+        raise ConfigError("--listen: a place in a log is for standard output alone")
+    try:
+        address, port = split_address(arguments.listen, lowest=0)
+    except ValueError as error:
+        raise ConfigError(f"--listen: {error}") from None
+    if not is_loopback(address) and not arguments.insecure:
+        raise ConfigError(f"--listen {arguments.listen}: whoever reaches this port has your grants; use --insecure")
+    return address, port
 
 
 async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
@@ -256,26 +205,24 @@ async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
 
     from streamrelay.client.platform_api import PlatformError, Unwanted
     from streamrelay.client.stream import ClientStream, LocalPort, Unserved, WaitingRoom, open_stream
-    from streamrelay.net.addresses import split_address
+    from streamrelay.net.addresses import join_address
     from streamrelay.websocket.dial_errors import DialError
 
-    try:
-        address, port = split_address(arguments.listen)
-    except ValueError as error:
-        raise ConfigError(f"--listen: {error}") from None
-    if not is_loopback(address) and not arguments.insecure:
-        raise ConfigError(f"--listen {arguments.listen}: whoever reaches this port has your grants; use --insecure")
-    api, dialler = _api(arguments, reactor), _dialler(arguments, reactor)
+    address, port = _local_address(arguments)
+    api, dialler = access.api(arguments, reactor), access.dialler(arguments, reactor)
     waiting, unserved = WaitingRoom(reactor), Unserved(reactor, say)
+    terms, view_only = _terms(arguments), Once(VIEW_ONLY)
 
     async def serve(local: Any) -> None:
-        opening = open_stream(api, dialler, arguments.host, arguments.target, local.is_there)
+        opening = open_stream(api, dialler, arguments.host, arguments.target, local.is_there, terms)
         try:
-            _, leg = await waiting.hold(local, opening)
+            opened, leg = await waiting.hold(local, opening)
         except (PlatformError, DialError, Unwanted) as error:
             unserved.count(str(error))
             local.abort()
             return
+        if opened.view:
+            view_only.say()
         how = await ClientStream(leg, local, say).start()
         if arguments.verbose or not how.clean:
             say(f"a stream ended: {how}")
@@ -285,7 +232,7 @@ async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
         listening = reactor.listenTCP(port, factory, interface="127.0.0.1" if address == "localhost" else address)
     except CannotListenError as error:
         raise ConfigError(str(error)) from None
-    where = listening.getHost()
-    say(f"{arguments.target} of {arguments.host} listens on {where.host}:{where.port}")
+    where = join_address(listening.getHost().host, listening.getHost().port)
+    say(f"{arguments.target} of {arguments.host} listens on {where}")
     stopped: Deferred[int] = Deferred()
     return await stopped

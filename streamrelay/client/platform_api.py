@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import msgspec
 from attrs import define, field
-from msgspec import Struct
+from msgspec import Struct, structs
 from twisted.internet.defer import Deferred
 
 from streamrelay.net.http_client import Fetch, FetchDropped, Fetched, FetchError, HttpFetch, OutOfDescriptors
@@ -16,9 +16,12 @@ from streamrelay.net.outbound import DIRECT, Outbound
 from streamrelay.net.retry import Turns, persist
 from streamrelay.protocol import codec
 from streamrelay.protocol.limits import CONNECT_TIME
-from streamrelay.protocol.summons import HostInfo, Refusal
+from streamrelay.protocol.summons import Refusal, StreamInfo, TargetInfo, Terms
 
 T = TypeVar("T")
+
+ANY_TERMS: Final = Terms()
+"""Terms on which a stream is opened without a further word."""
 
 REQUEST_TIME: Final = 20.0
 """Seconds that the platform may take to answer; it gives the host ten and a half of them."""
@@ -53,6 +56,25 @@ class OpenedStream(Struct, frozen=True):
     kind: str = ""
     viewer: str = ""
     expires: float = 0
+    view: bool = False
+    """True if the stream is to look only, as was asked for or as no grant allows more."""
+
+
+class ListedTarget(TargetInfo, frozen=True):
+    """A target that the user may open."""
+
+    view: bool = False
+    """True if the user may only look at it."""
+
+
+class ListedHost(Struct, frozen=True):
+    """One host that is up, with targets that the user may open."""
+
+    host: str
+    targets: tuple[ListedTarget, ...]
+    version: str = ""
+    complete: bool = True
+    """False if it has more targets than are listed."""
 
 
 class Concluded(Struct, frozen=True):
@@ -65,7 +87,15 @@ class Concluded(Struct, frozen=True):
 class HostList(Struct, frozen=True):
     """The answer to ``GET /v1/hosts``."""
 
-    hosts: tuple[HostInfo, ...]
+    hosts: tuple[ListedHost, ...]
+    complete: bool = True
+    """True if all hosts have answered."""
+
+
+class StreamList(Struct, frozen=True):
+    """The answer to ``GET /v1/streams``."""
+
+    streams: tuple[StreamInfo, ...]
     complete: bool = True
     """True if all hosts have answered."""
 
@@ -101,17 +131,22 @@ class PlatformApi:
         target: str,
         wanted: Callable[[], bool] = lambda: True,
         early: Callable[[OpenedStream], None] | None = None,
+        terms: Terms = ANY_TERMS,
     ) -> OpenedStream:
         """Open a stream; `Unwanted` if it isn't `wanted` any more when its turn comes.
 
         `early` is called with its id and URL while its agent is asked, if the platform tells them by then; again, with
         others, if it was asked again.
         """
-        body = msgspec.json.encode({"host": host, "target": target})
-        return self._read(await self._ask("POST", "/v1/streams", body, wanted, early), OpenedStream)
+        body = msgspec.json.encode({"host": host, "target": target, **stated(terms)})
+        return self.read(await self._ask("POST", "/v1/streams", body, wanted, early), OpenedStream)
 
     async def hosts(self) -> HostList:
-        return self._read(await self._ask("GET", "/v1/hosts"), HostList)
+        return self.read(await self.listing("hosts"), HostList)
+
+    async def listing(self, what: str) -> bytes:
+        """Return the list of ``hosts`` or ``streams`` as the platform answers."""
+        return await self._ask("GET", f"/v1/{what}")
 
     async def end(self, stream: str) -> None:
         await self._ask("DELETE", f"/v1/streams/{quote(stream, safe='')}")
@@ -168,11 +203,16 @@ class PlatformApi:
             detail += "; give one by --key-file FILE, or set STREAMRELAY_KEY_FILE"
         return (PlatformBusy if code == Refusal.BUSY else PlatformError)(answer.status, detail)
 
-    def _read(self, answer: bytes, kind: type[T]) -> T:
+    def read(self, answer: bytes, kind: type[T]) -> T:
         try:
             return codec.decode(answer, kind)
         except ValueError:
             raise PlatformError(0, f"{self.url} gave an answer that is no platform's; check --platform") from None
+
+
+def stated(terms: Terms) -> dict[str, object]:
+    """Return what of these terms isn't as without a word; a platform that doesn't know the others needn't."""
+    return {name: value for name, value in structs.asdict(terms).items() if value != getattr(ANY_TERMS, name)}
 
 
 def _tell(early: Callable[[OpenedStream], None], line: bytes) -> None:

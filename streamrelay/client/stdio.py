@@ -13,8 +13,8 @@ send_eof          writer told →         --                     --             
                   FINISHING
 close             writer told →         → CLOSING              over → OVER          --                      --
                   CLOSING
-all is out        (not before it was    → WRITTEN              --                   over → OVER             --
-                  told)
+all is out        (not before it was    → WRITTEN; the end of  --                   over → OVER             --
+                  told)                 input, if it is typed
 a write failed,   over → OVER           over → OVER            (nothing to write)   over → OVER             --
 abort
 ================  ====================  =====================  ===================  ======================  ==========
@@ -34,6 +34,8 @@ from typing import Any, Final
 
 from attrs import define, field
 
+from streamrelay.client.escape import Escape
+from streamrelay.client.log_place import LogPlace
 from streamrelay.client.log_text import LogText
 from streamrelay.datapath.connection import Connection, Drain, Feed
 from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
@@ -42,6 +44,15 @@ from streamrelay.protocol.control import decode_control
 CHUNK: Final = 65536
 
 OPEN, FINISHING, WRITTEN, CLOSING, OVER = range(5)
+
+
+@define(frozen=True)
+class Piece:
+    """A piece of output: what is shown of `size` bytes of the stream, behind `place` if that is one."""
+
+    data: bytes = b""
+    size: int = 0
+    place: str = ""
 
 
 @define(eq=False)
@@ -53,16 +64,28 @@ class StdioConnection:
     destination: int = 1
     unsent: int = 0
     text: LogText | None = None
-    """What is sent is shown as this text of a log; byte for byte if None."""
+    """Text of a log, as which all that is sent is shown; byte for byte if None."""
+    place: LogPlace | None = None
+    """Told of the places of a log, and of what was taken behind them."""
+    escape: Escape | None = None
+    """Filter of what is typed; input isn't paused where there is one, so that one can always leave."""
+    typed: bool = field()
+    """True if input is a terminal: who sits there needs no end of it once the target has ended."""
     _feed: Feed | None = None
     _drain: Drain | None = None
     _may_read: threading.Event = field(factory=threading.Event)
-    _queue: deque[bytes | None] = field(factory=deque)
+    _queue: "deque[Piece | None]" = field(factory=deque)
     _wake: tuple[socket.socket, socket.socket] = field(factory=socket.socketpair)
     failure: OSError | None = None
     """Error of standard output, if it didn't take all; `BrokenPipeError` if nobody reads it any more."""
+    input_failure: OSError | None = None
+    """Error of standard input, whose end isn't known then."""
     phase: int = OPEN
     """The output's phase, as in the table above."""
+
+    @typed.default
+    def _typed(self) -> bool:
+        return os.isatty(self.source)
 
     def join(self, feed: Feed, drain: Drain) -> None:
         if self.phase == OVER:  # before anybody wanted to know
@@ -76,22 +99,27 @@ class StdioConnection:
 
     def send(self, data: Sequence[memoryview], size: int) -> None:
         joined = b"".join(data)
-        self._show(joined if self.text is None else self.text.take(joined))
+        self._show(joined if self.text is None else self.text.take(joined), size)
 
     def send_control(self, message: bytes) -> None:
-        """Take note of the encoding of a log that is shown; there is nobody to take other messages."""
-        if self.text is not None and (control := decode_control(message)).place:
+        """Take note of a log's places, and of its encoding if it is shown; there is nobody to take other messages."""
+        if (self.text is None and self.place is None) or not (control := decode_control(message)).place:
+            return
+        if self.text is not None:
             self.text.switch(control.encoding)
+        if self.place is not None:
+            self._put(Piece(place=control.place))
 
     def send_eof(self) -> None:
         if self.phase == OPEN:
             self.phase = FINISHING
             if self.text is not None:
-                self._show(self.text.end())
+                self._show(self.text.end(), 0)
             self._put(None)
 
     def pause(self) -> None:
-        self._may_read.clear()
+        if self.escape is None:
+            self._may_read.clear()
 
     def resume(self) -> None:
         self._may_read.set()
@@ -106,13 +134,13 @@ class StdioConnection:
     def abort(self) -> None:
         self._over(FINISHED)
 
-    def _show(self, data: bytes) -> None:
-        if data:
+    def _show(self, data: bytes, size: int) -> None:
+        if data or size:
             self.unsent += len(data)
-            self._put(data)
+            self._put(Piece(data, size))
 
-    def _put(self, data: bytes | None) -> None:
-        self._queue.append(data)
+    def _put(self, piece: Piece | None) -> None:
+        self._queue.append(piece)
         if len(self._queue) == 1:  # else the writer has yet to come to the one before
             with suppress(BlockingIOError):  # it has yet to hear of many others
                 self._wake[0].send(b"x", socket.MSG_DONTWAIT)
@@ -125,7 +153,9 @@ class StdioConnection:
             self._may_read.wait()
             try:
                 data = os.read(self.source, CHUNK)
-            except OSError:
+            except OSError as error:
+                if error.errno != errno.EBADF:  # closed from the start: nothing to read
+                    self.input_failure = error
                 data = b""
             self.reactor.callFromThread(self._received, data, step)
             if not data:
@@ -134,11 +164,10 @@ class StdioConnection:
 
     def _write(self) -> None:
         try:
-            while (data := self._next()) is not None:
-                rest = memoryview(data)
-                while rest:
-                    rest = rest[os.write(self.destination, rest) :]
-                self.reactor.callFromThread(self._written, len(data))
+            while (piece := self._next()) is not None:
+                self._write_piece(piece)
+                if piece.data:
+                    self.reactor.callFromThread(self._written, len(piece.data))
             self._close_destination()
         except OSError as error:
             self.failure = error
@@ -146,7 +175,20 @@ class StdioConnection:
             return
         self.reactor.callFromThread(self._written_all)
 
-    def _next(self) -> bytes | None:
+    def _write_piece(self, piece: Piece) -> None:
+        place = self.place or LogPlace("", "")
+        if piece.place:
+            place.at(piece.place)
+        rest = memoryview(piece.data)
+        while rest:
+            taken = os.write(self.destination, rest)
+            rest = rest[taken:]
+            if self.text is None:
+                place.passed(taken)
+        if self.text is not None:  # of what is shown nobody can say how many bytes it was in part
+            place.passed(piece.size)
+
+    def _next(self) -> Piece | None:
         """Wait for what is to be written next, None at the end; raise `BrokenPipeError` if nobody reads any more."""
         while not self._queue:
             poll = select.poll()
@@ -173,10 +215,10 @@ class StdioConnection:
         step.release()
         if self._feed is None:
             return
-        if data:
-            self._feed.received([memoryview(data)], len(data))
-        else:
+        if not data:
             self._feed.eof()
+        elif rest := data if self.escape is None else self.escape.take(data):
+            self._feed.received([memoryview(rest)], len(rest))
 
     def _written(self, size: int) -> None:
         self.unsent -= size
@@ -186,6 +228,8 @@ class StdioConnection:
     def _written_all(self) -> None:
         if self.phase == FINISHING:
             self.phase = WRITTEN
+            if self.typed and self._feed is not None:
+                self._feed.eof()
         elif self.phase == CLOSING:
             self._over(FINISHED)
 

@@ -11,13 +11,14 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import Factory
 
 from streamrelay.client.early_leg import EarlyLeg
-from streamrelay.client.platform_api import OpenedStream, PlatformApi
+from streamrelay.client.platform_api import ANY_TERMS, OpenedStream, PlatformApi
 from streamrelay.datapath.connection import Connection
 from streamrelay.datapath.plain import PlainConnection, PlainProtocol
 from streamrelay.datapath.splice import Half, Splice
 from streamrelay.logs import Seldom
 from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
 from streamrelay.protocol.control import Control, decode_control
+from streamrelay.protocol.summons import Terms
 
 if TYPE_CHECKING:  # whoever has one has imported it
     from streamrelay.websocket.client import Dialler
@@ -97,7 +98,12 @@ class _Overhearing(Half):
 
 
 async def open_stream(
-    api: PlatformApi, dialler: "Dialler", host: str, target: str, wanted: Callable[[], bool] = lambda: True
+    api: PlatformApi,
+    dialler: "Dialler",
+    host: str,
+    target: str,
+    wanted: Callable[[], bool] = lambda: True,
+    terms: Terms = ANY_TERMS,
 ) -> tuple[OpenedStream, Any]:
     """Open a stream, and return the platform's answer and the leg; `PlatformError` or `DialError` if there is none, and
     `Unwanted` if it is no longer `wanted` when its turn comes.
@@ -107,7 +113,7 @@ async def open_stream(
     """
     early = EarlyLeg(dialler)
     try:
-        opened = await api.open(host, target, wanted, early.told)
+        opened = await api.open(host, target, wanted, early.told, terms)
     except Exception:
         early.drop()
         raise
@@ -127,11 +133,13 @@ class Opening:
     dialler: "Dialler"
     host: str
     target: str
+    terms: Terms = ANY_TERMS
     done: "Deferred[tuple[OpenedStream, Any]]" = field(init=False)
     given_up: bool = False
 
     def __attrs_post_init__(self) -> None:
-        self.done = Deferred.fromCoroutine(open_stream(self.api, self.dialler, self.host, self.target))
+        opening = open_stream(self.api, self.dialler, self.host, self.target, terms=self.terms)
+        self.done = Deferred.fromCoroutine(opening)
 
     def give_up(self) -> "Deferred[None]":
         """Want it no longer; return when nothing is left of it, or after `END_TIME`."""

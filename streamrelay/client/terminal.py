@@ -5,10 +5,13 @@ import signal
 import sys
 import termios
 import tty
+from contextlib import suppress
 from typing import Any
 
 from attrs import define
 
+from streamrelay.client.escape import Escape
+from streamrelay.client.output import say
 from streamrelay.client.platform_api import OpenedStream
 from streamrelay.protocol import codec
 from streamrelay.protocol.control import Control
@@ -28,16 +31,42 @@ class Terminal:
     _before: Any = None
 
     def enter(self, reactor: Any) -> None:
+        """Take the terminal until `leave`, at the latest until the reactor has stopped."""
         self._before = termios.tcgetattr(sys.stdin)
+        reactor.addSystemEventTrigger("after", "shutdown", self.leave)  # a stream may end later than we do
         tty.setraw(sys.stdin, termios.TCSANOW)  # by itself it drops what was typed before
         signal.signal(signal.SIGWINCH, lambda *_: reactor.callFromThread(self._tell_size))
         reactor.callLater(0, self._tell_size)
 
     def leave(self) -> None:
-        signal.signal(signal.SIGWINCH, signal.SIG_DFL)
-        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._before)
+        """Put the terminal back as it was, once."""
+        before, self._before = self._before, None
+        if before is not None:
+            signal.signal(signal.SIGWINCH, signal.SIG_DFL)
+            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+
+    def escape(self, character: str) -> Escape | None:
+        """Return the escape character's meaning here, which is told to the user; None without one."""
+        if not character:
+            return None
+        escape = Escape(character, interrupt, show)
+        say(escape.announcement())
+        return escape
 
     def _tell_size(self) -> None:
         size = os.get_terminal_size(sys.stdin.fileno())
         if size.columns and size.lines:
             self.leg.send_control(codec.encode(Control(resize=(size.columns, size.lines))))
+
+
+def interrupt() -> None:
+    """End the client as Ctrl-C does elsewhere; what comes next on this terminal begins a line."""
+    show([])
+    signal.raise_signal(signal.SIGINT)
+
+
+def show(lines: list[str]) -> None:
+    """Show lines on a raw terminal, where a line's end alone doesn't begin a line."""
+    with suppress(OSError):
+        sys.stderr.write("".join(f"\r\n{line}" for line in lines) + "\r\n")
+        sys.stderr.flush()

@@ -6,6 +6,7 @@ from typing import Any, Final
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
+from streamrelay.net.addresses import join_address
 from streamrelay.protocol.tls_records import words
 
 _PLAIN: Final = {"wrong version number", "packet length too long", "http request"}
@@ -18,7 +19,7 @@ def address(transport: Any) -> str:
     host = getattr(peer, "host", None)
     if host is None:
         return "unix"
-    return f"[{host}]:{peer.port}" if ":" in host else f"{host}:{peer.port}"
+    return join_address(host, peer.port)
 
 
 def is_full(error: Exception) -> bool:

@@ -18,6 +18,9 @@ CLOCK_SKEW: Final = 5
 
 Seconds = Annotated[float, Meta(ge=0, le=1e9)]
 Bytes = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+MOST_LINES: Final = 100_000
+"""Lines of a log that may be sent before it is followed."""
+Lines = Annotated[int, Meta(ge=0, le=MOST_LINES)]
 
 
 class Limits(Struct, frozen=True, kw_only=True):

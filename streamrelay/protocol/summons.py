@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 
 from streamrelay.protocol.control import Place
 from streamrelay.protocol.fields import Host, Stream, Target, Url, Version, Word
-from streamrelay.protocol.limits import MOST_AGENTS, Bytes, Limits
+from streamrelay.protocol.limits import MOST_AGENTS, Bytes, Limits, Lines
 
 
 class Refusal:
@@ -42,6 +42,8 @@ class Terms(Struct, frozen=True):
     """Bytes behind that place which the client has already."""
     user: str = ""
     """Name of the user for whom it is connected; empty if the summons names nobody."""
+    lines: Lines | None = None
+    """Last lines of a log with which it begins, if it doesn't go on at a place; None: as many as the target says."""
 
 
 class Summons(Limits, frozen=True):
@@ -61,13 +63,14 @@ class Summons(Limits, frozen=True):
     links: Annotated[int, Meta(ge=0, le=32)] = 1
     """Legs that the agent may send, one after the other is met; 0: as many as the target's viewer needs."""
     view: bool = False
-    """True if the stream is to look only; it is one of the stream's `Terms`, as are the next two."""
+    """True if the stream is to look only; it is one of the stream's `Terms`, as are the next three."""
     place: Place = ""
     after: Bytes = 0
+    lines: Lines | None = None
 
     @property
     def terms(self) -> Terms:
-        return Terms(self.view, self.place, self.after, self.user)
+        return Terms(self.view, self.place, self.after, self.user, self.lines)
 
 
 class End(Struct, frozen=True):

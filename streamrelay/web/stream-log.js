@@ -137,6 +137,12 @@ export class StreamLog extends HTMLElement {
     this.#viewport.toEnd();
   }
 
+  /** Forget all lines, and where the log stands: the next stream begins anew. */
+  forget() {
+    this.#feed.forget();
+    this.clear();
+  }
+
   /** What is typed into the fields: `search('error')`, `filter('GET /')`. */
   search(text) {
     this.#filter.search.text = text;

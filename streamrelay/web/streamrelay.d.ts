@@ -62,6 +62,9 @@ export interface Wanted {
   /** Of a log: go on `after` bytes behind this place (see `Stream.place`). */
   place?: string;
   after?: number;
+  /** Of a log that doesn't go on at a place: begin with so many of its last lines, 0 to 100000; the target's settings say
+   * how many it gives at most. Default: as many as those say. */
+  lines?: number;
   /** The platform's URL; default: the page's own origin. */
   platform?: string;
   /** A key, or a JWT of the platform's issuer; without one, the console's session counts. */

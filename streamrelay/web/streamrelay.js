@@ -97,8 +97,9 @@ export class Refused extends Error {
  * @type {(wanted: Wanted, early?: (url: string) => void) => Promise<Ticket>}
  */
 export async function ask(wanted, early) {
-  const { host, target, view, place, after, signal } = wanted;
-  const body = JSON.stringify({ host, target, ...(view && { view }), ...(place && { place, after: after ?? 0 }) });
+  const { host, target, view, place, after, lines, signal } = wanted;
+  const where = { ...(place && { place, after: after ?? 0 }), ...(lines != null && { lines }) };
+  const body = JSON.stringify({ host, target, ...(view && { view }), ...where });
   const { status, retryAfter, text } = await post(wanted, body, early);
   const answer = parsed(text);
   signal?.throwIfAborted();

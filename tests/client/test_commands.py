@@ -1,19 +1,14 @@
 """commands.py: asking a platform, up to what needs a network."""
 
-import io
-import json
 import os
-from contextlib import redirect_stderr, redirect_stdout
-from types import SimpleNamespace
 
 from twisted.internet.defer import Deferred
 
 from streamrelay import main
-from streamrelay.client import commands
+from streamrelay.client import access, commands, statuses
 from streamrelay.client.outbound_options import choose_outbound
-from streamrelay.client.platform_api import HostList, PlatformError
+from streamrelay.client.platform_api import PlatformError
 from streamrelay.errors import ConfigError
-from streamrelay.protocol.summons import HostInfo, TargetInfo
 from streamrelay.websocket.dial_errors import DialError
 from tests.fakes.commands import CommandCase
 
@@ -25,7 +20,7 @@ class Lines(CommandCase):
         """A platform must be given, and must be encrypted beyond this machine unless that is allowed."""
         for url, more in (("", ()), ("relay.example", ()), ("ftp://a", ()), ("http://platform.example", ())):
             arguments = main.parser().parse_args(["hosts", "--platform", url, *more])
-            self.assertRaises(ConfigError, commands._api, arguments, None)
+            self.assertRaises(ConfigError, access.api, arguments, None)
 
     def test_wrong_platform(self) -> None:
         """A URL that is no platform's is named, and what is expected; a relay's is known for one."""
@@ -40,7 +35,7 @@ class Lines(CommandCase):
             ("http://platform.example", "http://platform.example is not encrypted; use https:// or --insecure"),
         ):
             arguments = main.parser().parse_args(["hosts", "--platform", url])
-            self.assertIn(words, str(self.assertRaises(ConfigError, commands._api, arguments, None)))
+            self.assertIn(words, str(self.assertRaises(ConfigError, access.api, arguments, None)))
 
     def test_no_secrets(self) -> None:
         """A key given as a file's name or in a URL, where the process list shows it, is refused and not repeated."""
@@ -52,7 +47,7 @@ class Lines(CommandCase):
             ("--platform", "srk_secret"),
         ):
             arguments = main.parser().parse_args(["hosts", *options])
-            self.assertNotIn("srk_", str(self.assertRaises(ConfigError, commands._api, arguments, None)))
+            self.assertNotIn("srk_", str(self.assertRaises(ConfigError, access.api, arguments, None)))
 
     def test_proxy_login(self) -> None:
         """A login in a proxy's URL, where the process list shows it, is refused and not repeated."""
@@ -67,54 +62,13 @@ class Lines(CommandCase):
         for content in (b"srk_secret", b" srk_secret\r\n", b"\xef\xbb\xbfsrk_secret\r\n"):
             with open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
                 file.write(content)
-            self.assertEqual(commands._key(path), "srk_secret", content)
+            self.assertEqual(access.read_key(path), "srk_secret", content)
 
     def test_listen(self) -> None:
         """A port that others reach is opened only if that is allowed, and an address must be one."""
         for address in ("0.0.0.0:1", "192.168.0.1:1", "1", "localhost", "localhost:x"):
             arguments = main.parser().parse_args(["connect", "h", "t", "--listen", address])
             self.failureResultOf(Deferred.fromCoroutine(commands._listen(arguments, None)), ConfigError)
-
-
-class Listing(CommandCase):
-    """What ``streamrelay hosts`` prints."""
-
-    def hosts(self, complete: bool, *options: str, cut: bool = False) -> tuple[int, str, str]:
-        """The exit status, what is printed, and what is said about it."""
-
-        async def hosts() -> HostList:
-            return HostList((HostInfo("web-1", (TargetInfo("log", "log"),), "1.2.3", not cut),), complete)
-
-        out, said = io.StringIO(), io.StringIO()
-        self.patch(commands, "_api", lambda *_: SimpleNamespace(hosts=hosts))
-        with redirect_stdout(out), redirect_stderr(said):
-            arguments = main.parser().parse_args(["hosts", *options])
-            status = self.successResultOf(Deferred.fromCoroutine(commands._hosts(arguments, None)))
-        return status, out.getvalue(), said.getvalue()
-
-    def test_complete(self) -> None:
-        """A line for each target, and nothing else."""
-        self.assertEqual(self.hosts(True), (0, "web-1\tlog\tlog\n", ""))
-
-    def test_version(self) -> None:
-        """As JSON each host has its agent's version."""
-        _, out, _ = self.hosts(True, "--json")
-        self.assertEqual([host["version"] for host in json.loads(out)["hosts"]], ["1.2.3"])
-
-    def test_incomplete(self) -> None:
-        """A list that may lack hosts is printed all the same, with a word about it, and isn't a success."""
-        for options in ((), ("--json",)):
-            status, out, said = self.hosts(False, *options)
-            self.assertEqual((status, "web-1" in out, "not all hosts answered" in said), (1, True, True))
-        self.assertIs(json.loads(out)["complete"], False)
-
-    def test_cut(self) -> None:
-        """A host of which not all targets are listed is named, and the list isn't a success."""
-        for options in ((), ("--json",)):
-            status, out, said = self.hosts(True, *options, cut=True)
-            self.assertEqual((status, "log" in out), (1, True))
-            self.assertIn("web-1 has more targets than are listed; they can be opened by their names", said)
-        self.assertIs(json.loads(out)["hosts"][0]["complete"], False)
 
 
 class Keys(CommandCase):
@@ -124,7 +78,7 @@ class Keys(CommandCase):
         path = self.where / "key"
         path.write_text("srk_x\n")
         path.chmod(mode)
-        return commands._key(str(path))
+        return access.read_key(str(path))
 
     def test_file(self) -> None:
         """A key's file is read if nobody else may read it."""
@@ -134,16 +88,24 @@ class Keys(CommandCase):
 
     def test_no_file(self) -> None:
         """A file that isn't there, or no text, is an error; without a file the environment counts."""
-        self.assertRaises(ConfigError, commands._key, "/no/such")
+        self.assertRaises(ConfigError, access.read_key, "/no/such")
         (self.where / "binary").write_bytes(b"\xff")
         (self.where / "binary").chmod(0o600)
-        self.assertRaises(ConfigError, commands._key, str(self.where / "binary"))
+        self.assertRaises(ConfigError, access.read_key, str(self.where / "binary"))
         (self.where / "empty").write_bytes(b"\n")
         (self.where / "empty").chmod(0o600)
-        self.assertIn("holds no key", str(self.assertRaises(ConfigError, commands._key, str(self.where / "empty"))))
-        self.assertEqual(commands._key(""), "")
+        self.assertIn("holds no key", str(self.assertRaises(ConfigError, access.read_key, str(self.where / "empty"))))
+        self.assertEqual(access.read_key(""), "")
         self.patch(os, "environ", {"STREAMRELAY_KEY": "srk_y"})
-        self.assertEqual(commands._key(""), "srk_y")
+        self.assertEqual(access.read_key(""), "srk_y")
+
+    def test_no_key(self) -> None:
+        """What can't be a key, as no header would hold it, isn't tried as one, nor told."""
+        for odd in (os.fsdecode(b"srk_\xff"), "srk_\u20ac", "srk_a\r\nb", "srk a"):
+            self.patch(os, "environ", {"STREAMRELAY_KEY": odd})
+            error = str(self.assertRaises(ConfigError, access.read_key, ""))
+            self.assertIn("STREAMRELAY_KEY: ", error)
+            self.assertNotIn(odd, error)
 
 
 class Statuses(CommandCase):
@@ -158,17 +120,17 @@ class Statuses(CommandCase):
     def test_statuses(self) -> None:
         """Each kind of failure has its status, and one line that says it."""
         for error, status in (
-            (PlatformError(0, "gone"), commands.UNREACHED),
-            (PlatformError(401, "why"), commands.DENIED),
-            (PlatformError(403, "why"), commands.DENIED),
-            (PlatformError(404, "why"), commands.DENIED),
-            (PlatformError(429, "why"), commands.DENIED),
-            (PlatformError(502, "why"), commands.TARGET),
-            (PlatformError(503, "why"), commands.OFFLINE),
-            (PlatformError(504, "why"), commands.TARGET),
-            (PlatformError(500, "why"), commands.UNREACHED),
-            (DialError("why"), commands.UNREACHED),
-            (ConfigError("why"), commands.USAGE),
+            (PlatformError(0, "gone"), statuses.UNREACHED),
+            (PlatformError(401, "why"), statuses.DENIED),
+            (PlatformError(403, "why"), statuses.DENIED),
+            (PlatformError(404, "why"), statuses.DENIED),
+            (PlatformError(429, "why"), statuses.DENIED),
+            (PlatformError(502, "why"), statuses.TARGET),
+            (PlatformError(503, "why"), statuses.OFFLINE),
+            (PlatformError(504, "why"), statuses.TARGET),
+            (PlatformError(500, "why"), statuses.UNREACHED),
+            (DialError("why"), statuses.UNREACHED),
+            (ConfigError("why"), statuses.USAGE),
         ):
             self.err.truncate(0)
             self.assertEqual(self.told(error), status)
@@ -176,5 +138,5 @@ class Statuses(CommandCase):
 
     def test_our_fault(self) -> None:
         """An error of ours shows its traceback."""
-        self.assertEqual(self.told(ZeroDivisionError("x")), commands.BROKE)
+        self.assertEqual(self.told(ZeroDivisionError("x")), statuses.BROKE)
         self.assertIn("Traceback", self.err.getvalue())

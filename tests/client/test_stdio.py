@@ -5,9 +5,12 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from streamrelay.client.escape import Escape
+from streamrelay.client.log_place import LogPlace
 from streamrelay.client.log_text import LogText
 from streamrelay.client.stdio import WRITTEN, StdioConnection
 from streamrelay.protocol.close import FINISHED
@@ -37,7 +40,7 @@ class Threads:
                 time.sleep(0.001)
 
 
-class Pipes(SynchronousTestCase):
+class Piped(SynchronousTestCase):
     """A connection between two pipes."""
 
     def setUp(self) -> None:
@@ -60,6 +63,10 @@ class Pipes(SynchronousTestCase):
 
     def send(self, data: bytes) -> None:
         self.connection.send([memoryview(data)], len(data))
+
+
+class Pipes(Piped):
+    """Two pipes, with other programs at their ends."""
 
     def test_in(self) -> None:
         """What comes on standard input is told, then its end, once."""
@@ -92,6 +99,46 @@ class Pipes(SynchronousTestCase):
         self.send("€\n".encode())
         self.reactor.run_until(lambda: self.ear.named("drained"))
         self.assertEqual(os.read(self.screen, 100).decode(), "Grün\nß\n€\n")
+
+    def test_places(self) -> None:
+        """A place counts once all before it was taken, and then the bytes behind it, one by one."""
+        place = self.connection.place = LogPlace("web-1", "log")
+        self.connection.send_control(b'{"place": "p"}')
+        self.send(b"x" * 10)
+        self.connection.send_control(b'{"note": "words"}')
+        self.join()
+        self.reactor.run_until(lambda: place.after == 10)
+        self.send(bytes(1 << 20))
+        self.connection.send_control(b'{"place": "q"}')
+        size = len(os.read(self.screen, 10))
+        while size < 10 + (1 << 20):
+            if size < 1 << 19:  # the pipe holds 64 KiB of what was taken
+                self.assertEqual(place.place, "p")
+            size += len(os.read(self.screen, 1 << 16))
+        self.reactor.run_until(lambda: place.place == "q")
+        self.assertEqual(place.after, 0)
+
+    def test_place_on_a_full_disk(self) -> None:
+        """What an output that fails has taken counts, and no more."""
+        place = self.connection.place = LogPlace("web-1", "log")
+        full = os.open("/dev/full", os.O_WRONLY)
+        self.addCleanup(os.close, full)
+        self.connection.destination = full
+        self.connection.send_control(b'{"place": "p"}')
+        self.send(b"x" * 10)
+        self.join()
+        self.reactor.run_until(lambda: self.ear.named("gone"))
+        self.assertEqual((place.place, place.after), ("p", 0))
+
+    def test_place_of_a_shown_log(self) -> None:
+        """On a terminal the stream's bytes count, not those that are shown of them."""
+        place = self.connection.place = LogPlace("web-1", "log")
+        self.connection.text = LogText()
+        self.connection.send_control(b'{"place": "p"}')
+        self.send(b"a\x1b[2Jb\n")
+        self.join()
+        self.reactor.run_until(lambda: place.after == 7)
+        self.assertEqual(os.read(self.screen, 100), b"ab\n")
 
     def test_backpressure(self) -> None:
         """Bytes that nobody reads from standard output stay unsent, and nothing blocks."""
@@ -199,3 +246,61 @@ class Pipes(SynchronousTestCase):
         self.join()
         self.reactor.run_until(lambda: self.ear.named("gone"))
         self.assertEqual(there(self.connection.failure).errno, errno.ENOSPC)
+
+    def test_unreadable(self) -> None:
+        """Input that can't be read is known for that, not for its end; one that was closed from the start is empty."""
+        broken = os.open("/proc/self/mem", os.O_RDONLY)
+        self.addCleanup(os.close, broken)
+        writable = os.open(os.devnull, os.O_WRONLY)
+        self.addCleanup(os.close, writable)
+        for source, expected in ((broken, errno.EIO), (writable, None)):
+            with self.subTest(source):
+                ear = Ear()
+                connection = StdioConnection(self.reactor, source, self.connection.destination)
+                connection.join(ear, ear)
+                self.reactor.run_until(partial(ear.named, "eof"))
+                failure = connection.input_failure
+                self.assertEqual(failure.errno if failure else None, expected)
+                connection.abort()
+
+
+class Typed(Piped):
+    """The same where a person sits before the keyboard."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.connection.typed = True
+        self.ended = 0
+
+    def end(self) -> None:
+        self.ended += 1
+
+    def test_send_eof(self) -> None:
+        """Once all output is out, input has ended, too: nobody needs to press a key."""
+        self.join()
+        self.send(b"last")
+        self.assertEqual(self.ear.named("eof"), [])
+        self.connection.send_eof()
+        self.reactor.run_until(lambda: self.ear.named("eof"))
+        self.assertEqual(os.read(self.screen, 100), b"last")
+        self.assertEqual(self.connection.phase, WRITTEN)
+
+    def test_send_eof_untaken(self) -> None:
+        """Output that isn't taken keeps it open."""
+        self.join()
+        self.send(bytes(1 << 20))
+        self.connection.send_eof()
+        os.write(self.keyboard, b"x")
+        self.reactor.run_until(lambda: self.ear.data == b"x")
+        self.assertEqual(self.ear.named("eof"), [])
+        self.connection.abort()
+
+    def test_escape(self) -> None:
+        """Keys for the client are not told, also those that come while the target takes nothing."""
+        self.connection.escape = Escape("~", self.end, lambda lines: None)
+        self.join()
+        self.connection.pause()
+        for keys in (b"a\r", b"~", b"."):
+            os.write(self.keyboard, keys)
+        self.reactor.run_until(lambda: self.ended)
+        self.assertEqual(self.ear.said, [("bytes", b"a\r")])

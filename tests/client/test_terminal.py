@@ -1,7 +1,11 @@
 """terminal.py: the user's own terminal while it shows one of a host."""
 
+import io
 import os
 import sys
+import termios
+from collections.abc import Callable
+from contextlib import redirect_stderr
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -9,6 +13,19 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.client.platform_api import OpenedStream
 from streamrelay.client.terminal import Terminal, takes_terminal
+from tests.examples import there
+
+
+class Reactor(Clock):
+    """A clock that is stopped as a reactor is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.after = list[Callable[[], object]]()
+
+    def addSystemEventTrigger(self, phase: str, event: str, call: Callable[[], object]) -> None:
+        assert (phase, event) == ("after", "shutdown")
+        self.after.append(call)
 
 
 class Shown(SynchronousTestCase):
@@ -39,7 +56,7 @@ class Typed(SynchronousTestCase):
         self.terminal = Terminal(leg)
 
     def enter(self) -> None:
-        self.terminal.enter(Clock())
+        self.terminal.enter(Reactor())
         self.addCleanup(self.terminal.leave)
         os.set_blocking(self.input.fileno(), False)
 
@@ -61,3 +78,32 @@ class Typed(SynchronousTestCase):
         self.assertEqual(self.input.read(100), b"a\x03\x04\x1a\r")
         os.set_blocking(self.user, False)
         self.assertRaises(BlockingIOError, os.read, self.user, 100)
+
+    def test_put_back(self) -> None:
+        """A client that is stopped before its stream has ended puts the terminal back all the same, once."""
+        before, reactor = termios.tcgetattr(self.input), Reactor()
+        self.terminal.enter(reactor)
+        self.assertNotEqual(termios.tcgetattr(self.input), before)
+        for call in reactor.after:
+            call()
+        self.assertEqual(termios.tcgetattr(self.input), before)
+        self.terminal.leave()
+
+    def test_announced(self) -> None:
+        """How to leave is said in one line at the start, with the character that is set; nothing if there is none."""
+        said = io.StringIO()
+        with redirect_stderr(said):
+            self.assertIsNone(self.terminal.escape(""))
+            self.assertEqual(said.getvalue(), "")
+            there(self.terminal.escape("^]"))
+        self.assertEqual(
+            said.getvalue(), "streamrelay: ^]. at the beginning of a line ends this terminal, ^]? tells more\n"
+        )
+
+    def test_help(self) -> None:
+        """Lines of help begin at the left also on a raw terminal."""
+        said = io.StringIO()
+        with redirect_stderr(said):
+            there(self.terminal.escape("~")).take(b"~?")
+        self.assertEqual(said.getvalue().count("\r\n"), said.getvalue().count("\n") - 1)  # but for the announcement
+        self.assertIn("\r\n~.  end the stream\r\n", said.getvalue())

@@ -12,11 +12,10 @@ import msgspec.structs
 from attrs import NOTHING, fields
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay import main
 from streamrelay.agent import catalogue, streams, summonses
 from streamrelay.agent.targets.container import api, hijack
 from streamrelay.bus import nats_client
-from streamrelay.client import commands, platform_api
+from streamrelay.client import options, platform_api, statuses
 from streamrelay.datapath.channel import READ
 from streamrelay.datapath.connection import HIGH
 from streamrelay.net import http_client, lookups, retry
@@ -156,11 +155,11 @@ class Codes(SynchronousTestCase):
         told = dict(re.findall(r"^(\d+) +(\S.*)$", text, re.M))
         brackets = re.compile(r" \([0-9A-Z][^a-z]*\)$| \(API status \d+\)$")
         words = [(code, brackets.sub("", each)) for code, each in told.items()]
-        self.assertEqual(words, re.findall(r"^ *(\d+)  (.+)$", main.EXIT, re.M))
-        statuses = [(code, status) for code, each in told.items() for status in re.findall(r"\b[45]\d\d\b", each)]
-        answers = {int(status): int(code) for code, status in statuses}
-        self.assertEqual(answers, {status: code for status, code in commands._BY_STATUS.items() if status})
-        for numbers in (commands._BY_STATUS, commands._BY_CODE):
+        self.assertEqual(words, re.findall(r"^ *(\d+)  (.+)$", options.EXIT, re.M))
+        answered = [(code, status) for code, each in told.items() for status in re.findall(r"\b[45]\d\d\b", each)]
+        answers = {int(status): int(code) for code, status in answered}
+        self.assertEqual(answers, {status: code for status, code in statuses.BY_STATUS.items() if status})
+        for numbers in (statuses.BY_STATUS, statuses.BY_CODE):
             for number, code in numbers.items():
                 if number:
                     self.assertIn(str(int(number)), told[str(code)], number)

@@ -112,10 +112,11 @@ class Opening(Case):
     def test_terms(self) -> None:
         """The terms of a stream stand in its summons."""
         self.bus.answers.append(codec.encode(Answer(ready=True, kind="log", viewer="log")))
-        opened = self.open(terms=Terms(True, "a-place", 5))
+        opened = self.open(terms=Terms(True, "a-place", 5, lines=7))
         claims = Verifier.load([self.public], "web-1").claims(self.bus.asked[-1][1].decode(), "summons")
         summons = codec.convert(claims, Summons)
         self.assertEqual((summons.view, summons.place, summons.after, opened.view), (True, "a-place", 5, True))
+        self.assertEqual(summons.terms, Terms(True, "a-place", 5, "alice", 7))
 
     def test_looks_not_kept(self) -> None:
         """An agent that doesn't say what can be looked at only may not know of it, so its stream isn't given out."""

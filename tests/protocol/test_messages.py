@@ -209,6 +209,8 @@ class Messages(SynchronousTestCase):
             {"place": "a b"},
             {"place": "x" * 257},
             {"after": -1},
+            {"lines": -1},
+            {"lines": 100_001},
         ):
             self.assertRaises(ValueError, codec.convert, {**SUMMONS, **change}, Summons)
             self.assertRaises(ValueError, codec.decode, codec.encode({**SUMMONS, **change}), Summons)

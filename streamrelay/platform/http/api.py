@@ -29,7 +29,7 @@ from streamrelay.platform.http.responses import send_early, send_json, send_prob
 from streamrelay.platform.platform import Platform
 from streamrelay.protocol import codec
 from streamrelay.protocol.control import Place
-from streamrelay.protocol.limits import Bytes
+from streamrelay.protocol.limits import Bytes, Lines
 from streamrelay.protocol.summons import Terms
 
 log = Logger()
@@ -48,6 +48,7 @@ class OpenRequest(Struct, frozen=True, forbid_unknown_fields=True):
     view: bool = False
     place: Place = ""
     after: Bytes = 0
+    lines: Lines | None = None
 
 
 class SignInRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -141,7 +142,7 @@ class Streams(ApiResource):
             raise
         if caller.is_stranger and user.may(wanted.host, wanted.target):  # as the asked system's own grants say
             view = view or not user.may(wanted.host, wanted.target, act=True)
-        terms = Terms(view, wanted.place, wanted.after)
+        terms = Terms(view, wanted.place, wanted.after, lines=wanted.lines)
         early = partial(send_early, request) if takes_lines(request) else None
         opening = self.platform.open(user.name, wanted.host, wanted.target, terms=terms, early=early)
         opened = await as_deferred(opening)

@@ -69,12 +69,12 @@ export class Source {
 
   /**
    * The first ticket, if it is what is wanted, and its stream, if that is open.
-   * @param {{ view?: boolean, place?: string, after?: number }} options
+   * @param {{ view?: boolean, place?: string, lines?: number }} options
    */
-  #take({ view, place, after }) {
+  #take({ view, place, lines }) {
     const [ticket, stream] = [this.#ticket, this.#stream];
     this.#ticket = this.#stream = null;
-    const fits = ticket && (!view || ticket.view) && !place && !after && performance.now() < this.#until;
+    const fits = ticket && (!view || ticket.view) && !place && !lines && performance.now() < this.#until;
     return [fits ? ticket : null, stream];
   }
 

@@ -147,10 +147,19 @@ export class Tab {
     if (state === 'open' && this.#wantsFocus && this.#panel.mayTakeFocus) this.focus();
   }
 
+  /** What a viewer does with its next stream, which is opened at once. */
+  #anew(action) {
+    const run = () => {
+      action.run();
+      this.reconnect();
+    };
+    return { ...action, run };
+  }
+
   #entries(more) {
     const { host, target } = this;
     return [
-      ...(this.#viewer?.actions ?? []),
+      ...(this.#viewer?.actions ?? []).map((action) => (action?.anew ? this.#anew(action) : action)),
       null,
       { label: 'Copy link', icon: 'link', run: () => copy(link(host, target), 'The link is copied.') },
       { label: 'Copy command', icon: 'terminal', run: () => copy(command(host, target), 'The command is copied.') },

@@ -51,6 +51,13 @@ export class Feed {
     }
   }
 
+  /** Take the next stream for the first one. */
+  forget() {
+    this.place = null;
+    this.#begun = false;
+    this.#decoder = new TextDecoder();
+  }
+
   /** A word of ours behind everything. */
   say(words) {
     this.#end(ENDED, words);

@@ -8,11 +8,12 @@ import struct
 import subprocess
 import termios
 import time
+from functools import partial
 from typing import Any
 
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST, Chain, shared
-from tests.live.support.ports import answers, free_port
+from tests.live.support.ports import free_port
 from tests.live.support.processes import PROGRAMS, environment, signal_pid
 from tests.live.support.sockets import MIB, Listener, reset, seeded, take, take_all
 from tests.live.support.waiting import WAIT, Work, until
@@ -46,7 +47,7 @@ class Command(LiveTest):
                 STREAMRELAY_KEY=chain.key,
                 **({"STREAMRELAY_CA": chain.ca} if chain.ca else {}),
             ),
-            **options,
+            **{"preexec_fn": partial(signal.signal, signal.SIGHUP, signal.SIG_DFL), **options},  # not as nohup has it
         )
         self.addCleanup(process.wait, WAIT)
         self.addCleanup(process.kill)
@@ -272,12 +273,31 @@ class Streams(Command):
             self.assertEqual(take_all(target), b"")
             target.close()
 
+    def test_nohup(self) -> None:
+        """A hang-up that was ignored before the start, as nohup does it, stays ignored."""
+        listener = self.listen()
+        ignore = partial(signal.signal, signal.SIGHUP, signal.SIG_IGN)
+        pipe = subprocess.PIPE
+        process = self.start(HOST, listener.target, stdin=pipe, stdout=pipe, preexec_fn=ignore)
+        assert process.stdout is not None
+        with listener.accept() as target:
+            target.sendall(b"1")
+            self.assertEqual(process.stdout.read(1), b"1")
+            signal_pid(process.pid, signal.SIGHUP)
+            target.sendall(b"2")
+            self.assertEqual(process.stdout.read(1), b"2")
+            signal_pid(process.pid, signal.SIGTERM)
+            process.communicate(timeout=WAIT)
+        self.assertEqual(process.returncode, 143)
+
     def test_listen(self) -> None:
-        """`--listen` gives a port, each of whose connections is a stream of its own, until it is interrupted."""
-        port, listener = free_port(), self.listen()
-        process = self.start(HOST, listener.target, "--listen", f"127.0.0.1:{port}", stderr=subprocess.PIPE)
-        until(lambda: answers(port), what="the port")
-        listener.accept()  # of the question
+        """`--listen` gives a port, of number 0 any free one; each connection is a stream of its own, until a Ctrl-C."""
+        listener = self.listen()
+        process = self.start(HOST, listener.target, "--listen", "127.0.0.1:0", stderr=subprocess.PIPE)
+        assert process.stderr is not None
+        told = process.stderr.readline().decode()
+        self.assertIn(f"{listener.target} of {HOST} listens on 127.0.0.1:", told)
+        port = int(told.rpartition(":")[2])
         pairs = []
         for number in range(3):
             near = socket.create_connection(("127.0.0.1", port), WAIT)
@@ -296,7 +316,6 @@ class Streams(Command):
             self.assertEqual(take_all(far), b"and after")
         process.send_signal(signal.SIGINT)
         self.assertEqual(process.wait(WAIT), 130)
-        assert process.stderr is not None
         self.addCleanup(process.stderr.close)
         self.assertNotIn(b"Traceback", process.stderr.read())
 
@@ -405,9 +424,11 @@ class Screen:
         self.descriptor, self.text = descriptor, b""
         os.set_blocking(descriptor, False)
 
-    def expect(self, text: bytes) -> None:
+    def expect(self, text: bytes) -> bytes:
+        """Wait for this text; return what came before it."""
         until(lambda: text in self.read(), what=f"{text!r} on the screen")
-        self.text = self.text[self.text.index(text) + len(text) :]
+        before, self.text = self.text[: self.text.index(text)], self.text[self.text.index(text) + len(text) :]
+        return before
 
     def read(self) -> bytes:
         try:

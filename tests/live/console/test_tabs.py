@@ -46,6 +46,22 @@ class Outcomes(ConsoleTest):
         self.expect(panel.locator(".notice")).to_be_hidden()
         self.assert_content()
 
+    def test_more_lines(self) -> None:
+        """A log can be begun anew with more lines, once: then it goes on as any other. Nothing of before is left."""
+        (self.common.folder / "many.log").write_text("".join(f"line {number}\n" for number in range(1500)))
+        page = self.signed_in(f"#{HOST}/logs/many")
+        panel = page.get_by_role("tabpanel")
+        count = panel.locator("stream-log")
+        until(lambda: count.evaluate("log => log.count") == 100, what="the last lines")
+        self.act(page, "Begin with 1,000 lines")
+        until(lambda: count.evaluate("log => log.count") == 1000, what="more of them")
+        with (self.common.folder / "many.log").open("a") as log:
+            log.write("line 1500\n")
+        until(lambda: count.evaluate("log => log.count") == 1001, what="a new one")
+        self.act(page, "Reconnect")
+        until(lambda: count.evaluate("log => log.count") == 1002, what="the word that nothing is missing")
+        self.assert_content()
+
     def test_ended(self) -> None:
         """An operator's end, a target's reset, and a command's status are told as such; Reconnect opens anew."""
         page = self.signed_in()

@@ -103,6 +103,12 @@ class Bytes(JavaScript):
         self.assertEqual(text, "".join(f"line {number:05}\n" for number in range(lines))[: len(text)])
         self.assertGreater(len(text), 31_000)
 
+    def test_lines(self) -> None:
+        """A log begins with as many of its last lines as the program asks for."""
+        (self.common.folder / "some.log").write_text("".join(f"line {number:05}\n" for number in range(9)))
+        scenario = self.scenario("goes_on", wanted={**self.wanted("log"), "lines": 2}, sizes=[22])
+        self.assertEqual(scenario.result()["text"], "line 00007\nline 00008\n")
+
 
 class Backpressure(JavaScript):
     """Whoever is slow is waited for, and costs nobody memory."""

@@ -169,16 +169,18 @@ class Streams(Case):
         self.assertIn("default-src 'none'", headers["content-security-policy"])
 
     def test_terms(self) -> None:
-        """A place is passed on, and who may only look gets no more, whether they ask for it or not."""
+        """Place and lines are passed on, and who may only look gets no more, whether they ask for it or not."""
         self.platform.result = Opened("s", "u", "log", 5.0)
         self.ask("POST", "/v1/streams", {**self.wanted, "place": "here", "after": 3})
+        self.ask("POST", "/v1/streams", {**self.wanted, "lines": 0})
         self.ask("POST", "/v1/streams", {**self.wanted, "view": True})
         self.path.write_text(self.path.read_text().replace('target = "log/*"', 'target = "log/*", view = true'))
         self.ask("POST", "/v1/streams", self.wanted)
         self.ask("POST", "/v1/streams", {**self.wanted, "view": False})
         looks = Terms(view=True)
-        self.assertEqual(self.platform.terms, [Terms(place="here", after=3), looks, looks, looks])
-        for wrong in ({"place": "a b"}, {"place": "x" * 257}, {"after": -1}, {"view": 1}, {"links": 2}):
+        self.assertEqual(self.platform.terms, [Terms(place="here", after=3), Terms(lines=0), looks, looks, looks])
+        many = {"lines": 100_001}
+        for wrong in ({"place": "a b"}, {"place": "x" * 257}, {"after": -1}, {"view": 1}, {"links": 2}, many):
             self.assertEqual(self.problem("POST", "/v1/streams", {**self.wanted, **wrong}), (400, "bad_request"))
 
     def test_looks_do_not_end(self) -> None:

@@ -13,7 +13,8 @@ from msgspec import Meta
 from streamrelay.agent.targets.container.api import ApiError, DockerApi, Found
 from streamrelay.agent.targets.container.exec import start_exec
 from streamrelay.agent.targets.container.log import follow_log
-from streamrelay.agent.targets.kind import Kind, Text
+from streamrelay.agent.targets.kind import Text
+from streamrelay.agent.targets.last_lines import LogKind, begin_with
 from streamrelay.agent.targets.sockets.paths import check_socket_pattern, socket_path
 from streamrelay.datapath.connection import Connection
 from streamrelay.errors import TargetError
@@ -22,7 +23,7 @@ from streamrelay.protocol.summons import Refusal, Terms, Viewer
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 
 
-class Container(Kind, frozen=True, tag="container"):
+class Container(LogKind, frozen=True, tag="container"):
     """Settings of a container target."""
 
     container: str
@@ -33,8 +34,6 @@ class Container(Kind, frozen=True, tag="container"):
     """Absolute path of the API's socket."""
     labels: dict[str, str] = {}
     """Labels that the container must have, all of them with these values."""
-    lines: Annotated[int, Meta(ge=0, le=100_000)] = 100
-    """Lines of a log that are sent before it is followed."""
     command: tuple[str, ...] = ("/bin/sh",)
     """The program and its arguments; no shell reads them."""
     user: str = ""
@@ -73,7 +72,7 @@ class Container(Kind, frozen=True, tag="container"):
             raise
         self._may_open(found)
         if self.show == "logs":
-            return await follow_log(api, found, self.lines, terms)
+            return await begin_with(self, terms, lambda settings: follow_log(api, found, settings.lines, terms))
         if not found.state.running:
             raise TargetError(
                 Refusal.TARGET_REFUSED, f"container {self.container} is not running ({found.state.status})"

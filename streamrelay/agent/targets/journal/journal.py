@@ -8,10 +8,9 @@ all that was before it has been told.
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 from attrs import define
-from msgspec import Meta
 
 from streamrelay.agent.targets.followed_log import Followed
 from streamrelay.agent.targets.journal import units
@@ -19,7 +18,7 @@ from streamrelay.agent.targets.journal.boots import boot_of, present_boot
 from streamrelay.agent.targets.journal.entries import FIELDS, Entry, read_entry
 from streamrelay.agent.targets.journal.journalctl import MAX_LINE, Journalctl
 from streamrelay.agent.targets.journal.lookup import first_line, look_up
-from streamrelay.agent.targets.kind import Kind
+from streamrelay.agent.targets.last_lines import LogKind, begin_with
 from streamrelay.agent.targets.sealed_places import seal, unseal
 from streamrelay.datapath.connection import Connection
 from streamrelay.errors import TargetError
@@ -33,13 +32,11 @@ _UNIT: Final = re.compile(r"[A-Za-z0-9:_.@\\*?\[\]-]{1,255}")
 TOO_LONG: Final = f"(an entry of more than {MAX_LINE} bytes was left out)\n".encode()
 
 
-class Journal(Kind, frozen=True, tag="journal"):
+class Journal(LogKind, frozen=True, tag="journal"):
     """Settings of a journal target."""
 
     unit: str = ""
     """A unit, or a glob of units; empty: everything."""
-    lines: Annotated[int, Meta(ge=0, le=100_000)] = 100
-    """Entries that are sent before it is followed."""
     directory: str = ""
     """Directory of the journal's files; empty: this machine's own."""
 
@@ -54,6 +51,9 @@ class Journal(Kind, frozen=True, tag="journal"):
             raise ValueError(f"directory {self.directory!r}: expected an absolute path")
 
     async def connect(self, reactor: Any, terms: Terms) -> Connection:
+        return await begin_with(self, terms, lambda settings: settings._follow(reactor, terms))
+
+    async def _follow(self, reactor: Any, terms: Terms) -> Connection:
         boot = await self._boot(reactor)
         at, skip = self._read_place(terms.place)
         if at is not None and await self._is_there(reactor, at):

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Self
 
 from msgspec import Meta, structs
 
-from streamrelay.agent.targets.kind import Kind
+from streamrelay.agent.targets.last_lines import LogKind, begin_with
 from streamrelay.agent.targets.logfile.connection import LogConnection
 from streamrelay.agent.targets.logfile.file import CHUNK, last_lines, open_log
 from streamrelay.agent.targets.logfile.old_files import OldFiles
@@ -23,13 +23,11 @@ BACKLOG: Final = 16 << 20
 """Bytes at the end of a file's text in which its last lines are searched, at most."""
 
 
-class Log(Kind, frozen=True, tag="log"):
+class Log(LogKind, frozen=True, tag="log"):
     """Settings of a log target."""
 
     path: str
     """The file's absolute path."""
-    lines: Annotated[int, Meta(ge=0, le=100_000)] = 100
-    """Lines that are sent before the file is followed, out of half of what `behind` says."""
     rate: Annotated[int, Meta(ge=1024, le=1 << 30)] = 8 << 20
     """Bytes a second that are sent at most."""
     behind: Annotated[int, Meta(ge=CHUNK, le=1 << 40)] = 32 << 20
@@ -53,6 +51,9 @@ class Log(Kind, frozen=True, tag="log"):
         return structs.replace(self, within=self.within or within_of(self.path)) if self.parts else self
 
     async def connect(self, reactor: Any, terms: Terms) -> Connection:
+        return await begin_with(self, terms, lambda settings: settings._follow(reactor, terms))
+
+    async def _follow(self, reactor: Any, terms: Terms) -> Connection:
         try:
             begin = await in_turns(reactor, self._open(terms))
         except Outside as outside:

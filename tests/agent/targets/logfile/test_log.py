@@ -109,7 +109,7 @@ class LogTest(SynchronousTestCase):
         """What a test does upon bytes."""
 
     def follow(self, lines: int = 2, **more: Any) -> None:
-        self.reader = Reader(Log(str(self.path), lines, **more), self.clock)
+        self.reader = Reader(Log(str(self.path), lines=lines, **more), self.clock)
         self.addCleanup(lambda: self.reader.connection.abort())
         self.reader.on_received = lambda: self.upon_bytes()
         self.reader.connect()
@@ -602,7 +602,7 @@ class Renewed(LogTest):
         """A stream that is ended while its log's last lines are searched leaves nothing open."""
         self.path.write_bytes(b"x" * (5 << 20))
         before = self.opened()
-        attempt = Deferred.fromCoroutine(Log(str(self.path), 5).connect(self.clock, Terms()))
+        attempt = Deferred.fromCoroutine(Log(str(self.path), lines=5).connect(self.clock, Terms()))
         self.clock.advance(0)
         self.assertNoResult(attempt)
         attempt.cancel()
@@ -778,7 +778,7 @@ class Histories(SynchronousTestCase):
         path = folder(self) / "log"
         clock = Turns()
         path.write_bytes(b"%09d\n" % 0)
-        reader = Reader(Log(str(path), 1, behind=behind), clock)
+        reader = Reader(Log(str(path), lines=1, behind=behind), clock)
         reader.connect()
         written: list[bytes] = [b"%09d\n" % 0]  # each line once
         late: list[bytes] = []  # what was written to the newest old file, if the log was renamed to it

@@ -372,7 +372,7 @@ class Histories(SynchronousTestCase):
         path = folder(self) / "log"
         path.touch()
         clock = Turns()
-        reader = Reader(Log(str(path), 0), clock)
+        reader = Reader(Log(str(path), lines=0), clock)
         reader.connect()
         with path.open("r+b") as file:
             for number, (what, size) in enumerate([*pieces, ("line", 1)]):

@@ -1,0 +1,74 @@
+"""Access to platform and relay, as a command's options and the environment say."""
+
+import argparse
+import os
+import re
+import shlex
+import stat
+from typing import Any
+
+from streamrelay.client.outbound_options import choose_outbound
+from streamrelay.errors import ConfigError
+from streamrelay.protocol.names import is_loopback
+
+
+def api(arguments: argparse.Namespace, reactor: Any) -> Any:
+    from urllib.parse import urlsplit
+
+    from streamrelay.client.platform_api import PlatformApi
+    from streamrelay.protocol.names import PREFIX
+
+    if not arguments.platform:
+        raise ConfigError("no platform is set; give --platform URL, or set STREAMRELAY_PLATFORM in the environment")
+    if "@" in arguments.platform or PREFIX in arguments.platform:
+        raise ConfigError("--platform: the URL must not contain a password; give the key in a file (--key-file)")
+    try:
+        parts = urlsplit(arguments.platform)
+        fits = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        fits = False
+    if fits and parts.scheme in ("ws", "wss"):
+        raise ConfigError(f"{arguments.platform} is a relay's URL; that of the platform begins with https://")
+    if not fits or parts.scheme not in ("http", "https"):
+        raise ConfigError(f"--platform {arguments.platform}: expected https://host[:port]")
+    if parts.scheme == "http" and not is_loopback(parts.hostname) and not arguments.insecure:
+        raise ConfigError(f"{arguments.platform} is not encrypted; use https:// or --insecure")
+    return PlatformApi(
+        reactor, arguments.platform, read_key(arguments.key_file), arguments.ca, choose_outbound(arguments)
+    )
+
+
+def read_key(path: str) -> str:
+    """Return the user's key, from a file that nobody else may read or from the environment; empty if there is none."""
+    from streamrelay.protocol.names import PREFIX
+
+    if not path:
+        return _sendable(os.environ.get("STREAMRELAY_KEY", ""), "STREAMRELAY_KEY")
+    if path.startswith(PREFIX):
+        raise ConfigError("--key-file: a key itself can't be given here, where all can see it; revoke it")
+    try:
+        with open(path, encoding="utf-8-sig") as file:  # editors put a byte order mark first
+            mode = os.fstat(file.fileno()).st_mode
+            if stat.S_ISREG(mode) and stat.S_IMODE(mode) & 0o077:
+                raise ConfigError(f"{path}: others may read this key; run: chmod 600 {shlex.quote(path)}")
+            key = file.read(4096).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: can't be read: {getattr(error, 'strerror', None) or error}") from None
+    if not key:
+        raise ConfigError(f"{path}: this file holds no key")
+    return _sendable(key, path)
+
+
+def _sendable(key: str, where: str) -> str:
+    """Return a key that a header can hold, or raise `ConfigError`."""
+    if not re.fullmatch("[!-~]*", key):
+        raise ConfigError(f"{where}: no key has such characters; expected one line of ASCII without blanks")
+    return key
+
+
+def dialler(arguments: argparse.Namespace, reactor: Any) -> Any:
+    from streamrelay.datapath.heartbeat import Heartbeat
+    from streamrelay.websocket.client import Dialler
+
+    always, outbound = arguments.mask == "always", choose_outbound(arguments)
+    return Dialler(reactor, Heartbeat(reactor), arguments.ca or None, always, arguments.insecure, outbound=outbound)

@@ -1,0 +1,87 @@
+"""The command line's grammar: argparse, with its words as all others of ours."""
+
+import argparse
+import re
+import string
+import sys
+from typing import Any, Final, NoReturn
+
+from streamrelay.client.output import say, tell
+from streamrelay.client.statuses import USAGE
+
+NO_ESCAPE: Final = "none"
+"""Value of ``--escape`` for none."""
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser whose help is held to what other output is, and whose complaints are one line.
+
+    No option can be cut short: `--key KEY` must not be taken for `--key-file`.
+    """
+
+    dashed: str = ""
+    """Pattern of arguments that begin with ``-`` and are no options all the same."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse as argparse does, with a blank before what is `dashed`, which argparse takes for no option then."""
+        given = sys.argv[1:] if args is None else args
+        dashed = self.dashed or "(?!)"
+        return super().parse_known_args(
+            [f" {each}" if re.fullmatch(dashed, each) else each for each in given], namespace
+        )
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print help or the version; `OutputError` if standard output doesn't take it (argparse swallows that)."""
+        tell(message.rstrip("\n"))
+
+    def error(self, message: str) -> NoReturn:
+        say(f"{message} ({self.prog} --help tells more)")
+        sys.exit(USAGE)
+
+
+def words(text: str) -> str:
+    """Return an argument that is no file's name, so must be UTF-8: it goes into JSON, TOML or a header."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError("expected UTF-8") from None
+    return text
+
+
+def place(text: str) -> str:
+    """Return a place in a log, if it can be one; an empty one is none."""
+    if not re.fullmatch("[!-~]{0,256}", text):
+        raise argparse.ArgumentTypeError("expected a place as it was told, at most 256 printable characters")
+    return text
+
+
+def lines(text: str) -> int:
+    """Return a number of a log's lines."""
+    from streamrelay.protocol.limits import MOST_LINES
+
+    if count(text) > MOST_LINES:
+        raise argparse.ArgumentTypeError(f"{text}: expected at most {MOST_LINES}")
+    return int(text)
+
+
+def count(text: str) -> int:
+    """Return a number of bytes or lines."""
+    if not re.fullmatch("[0-9]{1,18}", text):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number")
+    return int(text)
+
+
+def escape_character(text: str) -> str:
+    """Return the value of ``--escape`` as it is, empty for none; raise `ArgumentTypeError` if it can't be one."""
+    if text == NO_ESCAPE:
+        return ""
+    single = len(text) == 1 and text in string.punctuation
+    control = len(text) == 2 and text[0] == "^" and text[1] in string.ascii_letters
+    if not (single or control):
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected one of {string.punctuation}, ^ and a letter, or {NO_ESCAPE}"
+        )
+    return text

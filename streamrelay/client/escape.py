@@ -1,0 +1,71 @@
+"""Escape character of a terminal, by which one leaves a target that takes all other keys.
+
+As ssh's: it counts where a line begins. There is no key to suspend the client: a client that stands still is dead to
+the relay after 45 s (protocol.rst, "Liveness").
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from attrs import define
+
+NEW_LINE: Final = b"\r\n"
+
+
+@define(eq=False)
+class Escape:
+    """Keys on their way to the target, with those taken out that are meant for the client."""
+
+    character: str
+    """The character, or ``^`` and a letter for a control character."""
+    end: Callable[[], object]
+    """Called once the user has had enough."""
+    show: Callable[[list[str]], object]
+    """Called with lines of help."""
+    _fresh: bool = True  # a line begins
+    _pending: bool = False  # the character came, and nothing behind it yet
+    _ended: bool = False
+
+    def take(self, keys: bytes) -> bytes:
+        """Return what of these keys is the target's."""
+        rest = bytearray()
+        for key in keys:
+            if self._ended:
+                break
+            self._key(key, rest)
+        return bytes(rest)
+
+    def _key(self, key: int, rest: bytearray) -> None:
+        own = code(self.character)
+        if self._pending:
+            self._pending = False
+            if key == ord("."):
+                self._ended = True
+                self.end()
+                return
+            if key == ord("?"):
+                self.show(self.help())
+                return
+            if key != own:
+                rest.append(own)
+        elif self._fresh and key == own:
+            self._pending = True
+            return
+        self._fresh = key in NEW_LINE
+        rest.append(key)
+
+    def announcement(self) -> str:
+        return f"{self.character}. at the beginning of a line ends this terminal, {self.character}? tells more"
+
+    def help(self) -> list[str]:
+        return [
+            f"{self.character}.  end the stream",
+            f"{self.character}?  show these lines",
+            f"{self.character}{self.character}  send the character itself",
+            "These count at the beginning of a line only; --escape CHAR|none takes another character, or none.",
+        ]
+
+
+def code(character: str) -> int:
+    """Return the byte that a terminal sends for a character, or for ``^`` and a letter."""
+    return ord(character) if len(character) == 1 else ord(character[1].upper()) & 0x1F

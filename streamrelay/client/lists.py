@@ -1,0 +1,134 @@
+"""Lists of a platform: ``streamrelay hosts`` and ``streamrelay streams``; and the end of what is listed."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+import msgspec
+
+from streamrelay.client import access
+from streamrelay.client.output import say, tell
+from streamrelay.client.platform_api import HostList, PlatformError, StreamList
+from streamrelay.client.statuses import BROKE, BY_STATUS, UNREACHED
+from streamrelay.errors import printable
+from streamrelay.protocol.summons import StreamInfo
+
+VIEW: Final = "view only"
+WAITING: Final = "waiting"
+"""Words in the last column, where they are true."""
+
+Row = tuple[str, ...]
+
+
+async def hosts(arguments: argparse.Namespace, reactor: Any) -> int:
+    """Tell the hosts that are up, with their targets."""
+    api = access.api(arguments, reactor)
+    answer = await api.listing("hosts")
+    listing = api.read(answer, HostList)
+    wanted = Wanted(arguments.patterns)
+    cut = [host.host for host in listing.hosts if not host.complete and wanted.host(host.host)]
+    for name in cut:
+        say(f"{name} has more targets than are listed; they can be opened by their names")
+    if arguments.json:
+        tell_json(answer, "hosts", wanted)
+    else:
+        rows = [
+            (host.host, target.name, target.kind, VIEW if target.view else "")
+            for host in listing.hosts
+            for target in host.targets
+            if wanted.target(host.host, target.name)
+        ]
+        tell_rows(("HOST", "TARGET", "KIND", ""), rows, f"no host is up with a target that this key may open{wanted}")
+    whole = is_whole(listing.complete)
+    return 0 if whole and not cut else BROKE
+
+
+async def streams(arguments: argparse.Namespace, reactor: Any) -> int:
+    """Tell the streams that live."""
+    api = access.api(arguments, reactor)
+    answer = await api.listing("streams")
+    listing = api.read(answer, StreamList)
+    wanted = Wanted(arguments.patterns)
+    if arguments.json:
+        tell_json(answer, "streams", wanted)
+    else:
+        rows = [stream_row(one) for one in listing.streams if wanted.target(one.host, one.target)]
+        head = ("STREAM", "HOST", "TARGET", "USER", "TIME", "UP", "DOWN", "")
+        tell_rows(head, rows, f"no stream lives that this key might open{wanted}")
+    return 0 if is_whole(listing.complete) else BROKE
+
+
+async def end(arguments: argparse.Namespace, reactor: Any) -> int:
+    """End streams, each of those that can be; return the status of the first that can't."""
+    api, first = access.api(arguments, reactor), 0
+    for stream in arguments.streams:
+        try:
+            await api.end(stream)
+        except PlatformError as error:
+            say(f"{stream}: {error}")
+            first = first or BY_STATUS.get(error.status, UNREACHED)
+    return first
+
+
+class Wanted:
+    """Globs of what is wanted of a list, HOST or HOST:TARGET as in grants; everything if there are none."""
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        self.pairs = [(host, target or "*") for host, _, target in (text.partition(":") for text in patterns)]
+
+    def host(self, name: str) -> bool:
+        return not self.pairs or any(fnmatchcase(name, host) for host, _ in self.pairs)
+
+    def target(self, host: str, target: str) -> bool:
+        return not self.pairs or any(fnmatchcase(host, one) and fnmatchcase(target, other) for one, other in self.pairs)
+
+    def __str__(self) -> str:
+        """Return words behind those that there is nothing."""
+        return " and that is asked for" if self.pairs else ""
+
+
+def tell_json(answer: bytes, key: str, wanted: Wanted) -> None:
+    """Tell an answer as it is, less what isn't wanted of it."""
+    if wanted.pairs:
+        whole = msgspec.json.decode(answer)
+        if key == "hosts":
+            for host in whole[key]:
+                host["targets"] = [one for one in host["targets"] if wanted.target(host["host"], one["name"])]
+            whole[key] = [one for one in whole[key] if one["targets"] or (is_cut(one) and wanted.host(one["host"]))]
+        else:
+            whole[key] = [one for one in whole[key] if wanted.target(one["host"], one["target"])]
+        answer = msgspec.json.encode(whole)
+    tell(answer.decode())
+
+
+def tell_rows(head: Row, rows: Sequence[Row], nothing: str) -> None:
+    """Tell rows, under a head and in columns on a terminal, between tabs elsewhere; say so if there are none."""
+    if not rows:
+        say(nothing)
+        return
+    shown = [tuple(printable(field, None) for field in row) for row in rows]
+    if not sys.stdout.isatty():
+        tell("\n".join("\t".join(row).rstrip("\t") for row in shown))
+        return
+    widths = [max(map(len, column)) for column in zip(head, *shown, strict=True)]
+    tell("\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in (head, *shown)))
+
+
+def is_whole(complete: bool) -> bool:
+    """Tell whether a list is whole; if it may not be, say so."""
+    if not complete:
+        say("not all hosts answered; this may not be the whole list")
+    return complete
+
+
+def stream_row(one: StreamInfo) -> Row:
+    time = str(timedelta(seconds=int(one.seconds)))
+    return one.stream, one.host, one.target, one.user, time, str(one.up), str(one.down), WAITING if one.waiting else ""
+
+
+def is_cut(host: dict[str, Any]) -> bool:
+    """Tell whether a host of an answer has more targets than are listed."""
+    return not host.get("complete", True)

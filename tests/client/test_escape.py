@@ -1,0 +1,70 @@
+"""escape.py: keys by which one leaves a terminal."""
+
+import argparse
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from streamrelay.client.command_line import escape_character
+from streamrelay.client.escape import Escape
+
+
+class Keys(SynchronousTestCase):
+    """Keys that are typed, in pieces."""
+
+    def setUp(self) -> None:
+        self.ended, self.shown = 0, list[str]()
+        self.escape = Escape("~", self.end, self.shown.extend)
+
+    def end(self) -> None:
+        self.ended += 1
+
+    def typed(self, *pieces: bytes) -> bytes:
+        return b"".join(self.escape.take(piece) for piece in pieces)
+
+    def test_end(self) -> None:
+        """The character and a dot end it, at first and behind each end of a line; neither is sent."""
+        for before in (b"", b"\r", b"\n", b"ls\r"):
+            with self.subTest(before):
+                self.setUp()
+                self.assertEqual(self.typed(before, b"~", b".", b"rm"), before)
+                self.assertEqual(self.ended, 1)
+
+    def test_together(self) -> None:
+        """What is typed behind the end goes nowhere, though it came with it."""
+        self.assertEqual((self.typed(b"a\r~.b~.\r~."), self.ended), (b"a\r", 1))
+
+    def test_within_a_line(self) -> None:
+        """Within a line the character is one as any other."""
+        for line in (b"cd ~/x\r", b"a~.", b"ls ~~\r", b" ~."):
+            with self.subTest(line):
+                self.setUp()
+                self.assertEqual((self.typed(line), self.ended), (line, 0))
+
+    def test_itself(self) -> None:
+        """Typed twice, the character is sent once; before another key both are sent."""
+        self.assertEqual(self.typed(b"~~", b".\r", b"~", b"/bin\r"), b"~.\r~/bin\r")
+        self.assertEqual(self.typed(b"~\r~."), b"~\r")
+        self.assertEqual(self.ended, 1)
+
+    def test_help(self) -> None:
+        """The help names each key; the line still begins behind it."""
+        self.assertEqual(self.typed(b"~?~."), b"")
+        for key in ("~.", "~?", "~~"):
+            self.assertTrue([line for line in self.shown if line.startswith(key)], self.shown)
+        self.assertEqual(self.ended, 1)
+
+    def test_another(self) -> None:
+        """Another character, also a control character, is it in place of that one."""
+        for character, key in (("%", b"%"), ("^b", b"\x02")):
+            self.escape = Escape(character, self.end, self.shown.extend)
+            self.assertEqual(self.typed(b"~.\r", key, key, b"\r", key, b"."), b"~.\r" + key + b"\r")
+            self.assertIn(f"{character}.", self.escape.announcement())
+        self.assertEqual(self.ended, 2)
+
+    def test_values(self) -> None:
+        """The option takes a mark, a control character, or none; a letter or more would be lost in what is typed."""
+        for value in ("~", "%", "^", "^a", "^B"):
+            self.assertEqual(escape_character(value), value)
+        self.assertEqual(escape_character("none"), "")
+        for value in ("", "a", "7", " ", "~~", "^1", "\u20ac", "nothing"):
+            self.assertRaises(argparse.ArgumentTypeError, escape_character, value)
