@@ -17,8 +17,8 @@ from bench.chain import Chain
 from bench.legs import Socket
 from bench.processes import Others
 
-LIMIT = 60.0
-"""Seconds for all of them."""
+LIMIT = 30.0
+"""Seconds for all of them; those that have no byte by then are lost."""
 ENDS = 10.0
 """Seconds for the target to hear of the last end."""
 SETTLE = 0.2

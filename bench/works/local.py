@@ -5,7 +5,7 @@ from functools import partial
 from bench.chain import Chain
 from bench.chains import CHAINS
 from bench.fleet import USERS
-from bench.openings import Openings
+from bench.openings import LIMIT, Openings
 from bench.sampling import Plan, Row, Sample, interleave
 from bench.works.work import NEAR_AND_FAR, Plot, Table, Target, Work
 
@@ -86,8 +86,8 @@ CROWD = Work(
     "crowd",
     f"{MANY} connections at once",
     f"As in *connections through a local port*, but {MANY} in the same moment; the time of the last one's first byte "
-    f"counts. *Of {USERS} users*: through as many programs beside the user, all of one address, of ours each with a "
-    "key of its own.",
+    f"counts, up to {LIMIT:.0f} seconds. *Of {USERS} users*: through as many programs beside the user, all of one "
+    "address, of ours each with a key of its own.",
     run_crowd,
     (
         Table("worked", "Per cent of the connections that worked", 1, better="most"),
