@@ -58,6 +58,20 @@ class Chain(Relay):
         on standard input and output."""
         raise NotImplementedError
 
+    def join(self, bench: Bench, count: int) -> list[int]:
+        """Start so many more users' programs, and return their ports."""
+        ports = [free_port() for _ in range(count)]
+        more = {port: bench.start(f"{self.name}-user", self.another(port)) for port in ports}
+        for port, part in more.items():
+            part.wait_until_listening(port)
+            self.parts[f"user at {port}"] = part
+        self.far.forget(0.3 + 15 * self.trip)
+        return ports
+
+    def another(self, port: int) -> list[str]:
+        """The command of another user's program."""
+        return self.user(port)
+
     def reach(self, bench: Bench, port: int) -> int:
         """The port by which host and user get to a public one: itself, or one with the delay."""
         if not self.trip:

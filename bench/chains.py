@@ -30,6 +30,9 @@ class StreamrelayChain(Chain):
     def user(self, port: int) -> list[str]:
         return self._fleet.connect(port)
 
+    def another(self, port: int) -> list[str]:
+        return [*self.user(port), f"--key-file={self._fleet.key()}"]
+
     def version(self) -> str:
         return f"streamrelay {version_of('streamrelay')}, Python {sys.version.split()[0]}"
 

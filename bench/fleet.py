@@ -1,12 +1,15 @@
 """All of streamrelay as its users run it: nats-server, relay, platform and agent, on loopback."""
 
+import hashlib
 import json
+import secrets
 import ssl
 import sys
 import time
 import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import cycle, starmap
 from pathlib import Path
 
 from bench.certificate import Certificate
@@ -37,6 +40,15 @@ grants = [{ host = "*", target = "*" }]
 """
 
 
+USERS = 50
+
+
+def _user(number: int, key: str) -> str:
+    """An entry in the file of keys."""
+    hashed = hashlib.sha256(key.encode()).hexdigest()
+    return f'\n[keys.user{number}]\nhash = "sha256:{hashed}"\ngrants = [{{ host = "*", target = "*" }}]\n'
+
+
 class Fleet:
     """Signed tokens throughout; the target `source` of `HOST` is a TCP port of the load, `log` a file of 100 lines.
 
@@ -50,7 +62,9 @@ class Fleet:
         self.certificate = Certificate.make(bench.folder)
         if not (folder / "platform.key").exists():
             generate(folder / "platform.key", folder / "platform.pub")
-        (folder / "keys.toml").write_text(_ANONYMOUS)
+        keys = [f"srk_{secrets.token_urlsafe(32)}" for _ in range(USERS)]
+        (folder / "keys.toml").write_text(_ANONYMOUS + "".join(starmap(_user, enumerate(keys))))
+        self._keys = cycle(self._write_key(number, key) for number, key in enumerate(keys))
         (folder / "source.log").write_text("a line\n" * 99 + LINE + "\n")
         self._nats_port, self.relay_port, self.platform_port = free_port(), free_port(), free_port()
         self._nats = self._start_nats()
@@ -69,6 +83,16 @@ class Fleet:
         self._platform.wait_until_listening(self.platform_port)
         self._user_url = self.url.replace(str(self.platform_port), str(reach(self.platform_port)))
         self._wait_for_host()
+
+    def _write_key(self, number: int, key: str) -> Path:
+        path = self._folder / f"{number}.key"
+        path.touch(0o600)
+        path.write_text(key)
+        return path
+
+    def key(self) -> Path:
+        """The file with the key of another user."""
+        return next(self._keys)
 
     def _start_nats(self) -> Program:
         server = program("nats-server", str(Path(sys.executable).parent))

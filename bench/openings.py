@@ -7,8 +7,9 @@ whoever connects.
 import select
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import cycle
 
 from attrs import define
 
@@ -16,8 +17,8 @@ from bench.chain import Chain
 from bench.legs import Socket
 from bench.processes import Others
 
-LIMIT = 60.0
-"""Seconds for all of them."""
+LIMIT = 30.0
+"""Seconds for all of them; those that have no byte by then are lost."""
 ENDS = 10.0
 """Seconds for the target to hear of the last end."""
 SETTLE = 0.2
@@ -57,9 +58,13 @@ class Opened:
 
 
 class Openings:
-    """So many connections through a chain, `at_once` of them under way at a time. `greets`: the target speaks first."""
+    """So many connections through a chain, `at_once` of them under way at a time. `greets`: the target speaks first.
+    `ports`: those of several users, in turn."""
 
-    def __init__(self, chain: Chain, count: int, at_once: int = 1, greets: bool = False) -> None:
+    def __init__(
+        self, chain: Chain, count: int, at_once: int = 1, greets: bool = False, ports: Sequence[int] = ()
+    ) -> None:
+        self._ports = cycle(ports or [chain.port])
         self._chain, self._count, self._at_once, self._greets = chain, count, at_once, greets
         self._poll = select.epoll()
         self._poll.register(chain.far.fileno(), select.EPOLLIN)
@@ -84,7 +89,7 @@ class Openings:
         user = socket.socket()
         user.setblocking(False)
         self._users[user.fileno()] = (user, time.perf_counter())
-        user.connect_ex(("127.0.0.1", self._chain.port))
+        user.connect_ex(("127.0.0.1", next(self._ports)))
         self._poll.register(user.fileno(), select.EPOLLIN if self._greets else select.EPOLLOUT)
         self._begun += 1
 

@@ -1,6 +1,7 @@
 """Programs under test: started, measured by the kernel's own clocks, ended by their process id."""
 
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -74,9 +75,11 @@ class Others:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """One that nobody has, below those that the kernel gives to connections: so none of these takes it meanwhile."""
+    while True:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", random.randrange(10_000, 32_768)))
+            return int(probe.getsockname()[1])
 
 
 def program(name: str, *folders: str) -> str:

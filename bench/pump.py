@@ -146,6 +146,7 @@ class _Child:
         self._process.join(0.5)
         if self._process.is_alive():
             self._process.kill()
+            self._process.join()
         self._near.close()
 
 

@@ -1,5 +1,6 @@
 """bench/: the arithmetic of its works, and how it leaves out what isn't there."""
 
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from bench.sampling import Plan, Row, interleave
 from bench.signed import SignedStreamrelay
 from bench.standings import behind
 from bench.works import WORKS
-from bench.works.trips import ANSWERS, TRIPS, answer
+from bench.works.trips import ANSWERS, TRIPS, answer, beside_bulk
 from streamrelay.protocol.tokens import Verifier
 from tests.fakes.files import folder
 
@@ -82,6 +83,26 @@ class Works(SynchronousTestCase):
         pair = self.chain.pair()
         self.addCleanup(pair.close)
         self.assertGreaterEqual(min(answer(pair) for _ in range(5)), 0.001)
+
+    def test_beside_bulk(self) -> None:
+        """Round trips are measured while another connection carries what it can, and nothing of that is left."""
+        plan = Plan(Bench(folder(self), []), True, 1)
+        figures = beside_bulk(self.chain, plan).figures
+        self.assertGreater(figures["trips"], 0)
+        self.assertLessEqual(figures["p50"], figures["p99"])
+        self.assertEqual(multiprocessing.active_children(), [])
+
+    def test_users(self) -> None:
+        """Several users' ports are taken in turn."""
+        ports = [Listener() for _ in range(2)]
+        for listener in ports:
+            self.addCleanup(listener.close)
+        load = Openings(self.chain, 4, 4, ports=[listener.port for listener in ports])
+        thread = threading.Thread(target=load.run)
+        thread.start()
+        for listener in ports * 2:
+            listener.accept().close()
+        thread.join()
 
 
 class Far(SynchronousTestCase):

@@ -202,7 +202,7 @@ def run(plan: Plan) -> list[Row]:
                 continue
             for where, trip in NEAR_AND_FAR.items():
                 chains = plan.started(partial(one, trip, task.port) for one in (*CHAINS, Straight))
-                rows += interleave(plan, f"{kind.name}, {where}", chains, partial(_measure, task=task))
+                rows += interleave(plan, f"{kind.name}, {where}", chains, partial(_measure, task=task), 2)
                 for chain in chains:
                     chain.stop()
     return rows
@@ -213,7 +213,7 @@ DAILY = Work(
     "What people do through a local port",
     f"*pgbench -C* connects anew for each transaction; the repository has {FILES} files of 10 kB; the browser is "
     "Chromium, which asks for six pictures at a time, and the server closes each connection. *No tunnel* is the same "
-    "straight to the server; far away its round trip is as long as both of a tunnel's.",
+    "straight to the server; far away its round trip is as long as both of a tunnel's. Two repetitions.",
     run,
     (
         Table("wall", "Milliseconds (wall time)", 0, better="least"),

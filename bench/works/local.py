@@ -4,7 +4,8 @@ from functools import partial
 
 from bench.chain import Chain
 from bench.chains import CHAINS
-from bench.openings import Openings
+from bench.fleet import USERS
+from bench.openings import LIMIT, Openings
 from bench.sampling import Plan, Row, Sample, interleave
 from bench.works.work import NEAR_AND_FAR, Plot, Table, Target, Work
 
@@ -40,9 +41,17 @@ def run_crowd(plan: Plan) -> list[Row]:
     for where, trip in NEAR_AND_FAR.items():
         chains = plan.started(partial(kind, trip) for kind in CHAINS)
         rows += interleave(plan, f"{MANY} at once, {where}", chains, partial(_measure, count=MANY, at_once=MANY))
+        able = [chain for chain in chains if chain.has_user]
+        users = {chain.name: chain.join(plan.bench, USERS) for chain in able}
+        rows += interleave(plan, f"of {USERS} users, {where}", able, partial(_crowd, users=users))
         for chain in chains:
             chain.stop()
     return rows
+
+
+def _crowd(chain: Chain, users: dict[str, list[int]]) -> Sample:
+    got = Openings(chain, MANY, MANY, ports=users[chain.name]).run()
+    return Sample(got.figures(), got.others)
 
 
 LOCAL = Work(
@@ -77,7 +86,8 @@ CROWD = Work(
     "crowd",
     f"{MANY} connections at once",
     f"As in *connections through a local port*, but {MANY} in the same moment; the time of the last one's first byte "
-    "counts.",
+    f"counts, up to {LIMIT:.0f} seconds. *Of {USERS} users*: through as many programs beside the user, all of one "
+    "address, of ours each with a key of its own.",
     run_crowd,
     (
         Table("worked", "Per cent of the connections that worked", 1, better="most"),
@@ -87,7 +97,11 @@ CROWD = Work(
     ),
     (),
     (
-        *(Target(f"{where}: failed", "failed", f"{MANY} at once, {where}", 0.0) for where in NEAR_AND_FAR),
+        *(
+            Target(f"{case}, {where}: failed", "failed", f"{case}, {where}", 0.0)
+            for case in (f"{MANY} at once", f"of {USERS} users")
+            for where in NEAR_AND_FAR
+        ),
         Target("near: CPU against chisel", "cpu", f"{MANY} at once, near", 2.0, "chisel"),
     ),
 )

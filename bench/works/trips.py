@@ -41,7 +41,7 @@ def _trips(chain: Chain, plan: Plan, pairs: int) -> Sample:
     return Sample(figures, got.others / got.wall)
 
 
-def _beside_bulk(chain: Chain, plan: Plan) -> Sample:
+def beside_bulk(chain: Chain, plan: Plan) -> Sample:
     """Round trips of one connection while another one carries what it can."""
     others, bulk, seconds = Others(), chain.pair(), plan.seconds(SECONDS)
     try:
@@ -62,7 +62,7 @@ def run_trips(plan: Plan) -> list[Row]:
     chains = plan.started(CHAINS)
     for case, pairs in PAIRS.items():
         rows += interleave(plan, case, chains, partial(_trips, plan=plan, pairs=pairs))
-    rows += interleave(plan, "1 connection beside a bulk one", chains, partial(_beside_bulk, plan=plan))
+    rows += interleave(plan, "1 connection beside a bulk one", chains, partial(beside_bulk, plan=plan))
     for chain in chains:
         chain.stop()
     return rows
