@@ -160,6 +160,10 @@ class ChannelEnd:
         if self._phase != ENDED:
             self._end(self._why or outcome(CloseCode.LEG_LOST))
 
+    @property
+    def ended(self) -> bool:
+        return self._phase == ENDED
+
     # -- what the carrier brings -----------------------------------------------------------------------------
 
     def take(self, data: Sequence[memoryview], size: int) -> None:

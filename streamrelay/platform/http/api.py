@@ -48,6 +48,7 @@ class OpenRequest(Struct, frozen=True, forbid_unknown_fields=True):
     view: bool = False
     place: Place = ""
     after: Bytes = 0
+    channels: bool = False
 
 
 class SignInRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -143,7 +144,9 @@ class Streams(ApiResource):
             view = view or not user.may(wanted.host, wanted.target, act=True)
         terms = Terms(view, wanted.place, wanted.after)
         early = partial(send_early, request) if takes_lines(request) else None
-        opening = self.platform.open(user.name, wanted.host, wanted.target, terms=terms, early=early)
+        opening = self.platform.open(
+            user.name, wanted.host, wanted.target, terms=terms, early=early, channels=wanted.channels
+        )
         opened = await as_deferred(opening)
         log.info(
             "stream {stream} opened for {user}: {target} of {host}{only}",
