@@ -250,11 +250,12 @@ async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
 
 
 async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
-    """Open a local port, and a stream for each of its connections, until it is interrupted."""
+    """Open a local port, and streams for its connections, until it is interrupted."""
     from twisted.internet.defer import Deferred
     from twisted.internet.error import CannotListenError
 
     from streamrelay.client.platform_api import PlatformError, Unwanted
+    from streamrelay.client.port_streams import REFUSED, PortStreams
     from streamrelay.client.stream import ClientStream, LocalPort, Unserved, WaitingRoom, open_stream
     from streamrelay.net.addresses import split_address
     from streamrelay.websocket.dial_errors import DialError
@@ -267,18 +268,23 @@ async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
         raise ConfigError(f"--listen {arguments.listen}: whoever reaches this port has your grants; use --insecure")
     api, dialler = _api(arguments, reactor), _dialler(arguments, reactor)
     waiting, unserved = WaitingRoom(reactor), Unserved(reactor, say)
+    streams = PortStreams(
+        reactor,
+        lambda channels, wanted: open_stream(api, dialler, arguments.host, arguments.target, wanted, channels),
+    )
 
     async def serve(local: Any) -> None:
-        opening = open_stream(api, dialler, arguments.host, arguments.target, local.is_there)
         try:
-            _, leg = await waiting.hold(local, opening)
+            _, leg = await waiting.hold(local, streams.connect(local))
         except (PlatformError, DialError, Unwanted) as error:
             unserved.count(str(error))
             local.abort()
             return
         how = await ClientStream(leg, local, say).start()
-        if arguments.verbose or not how.clean:
+        if how.clean and arguments.verbose:
             say(f"a stream ended: {how}")
+        elif not how.clean:  # of many that end together, as with what carries them, one line
+            unserved.count(how.reason if how.code in REFUSED else f"a stream ended: {how}")
 
     factory = LocalPort(reactor, lambda local: Deferred.fromCoroutine(serve(local)))
     try:

@@ -53,6 +53,7 @@ class OpenedStream(Struct, frozen=True):
     kind: str = ""
     viewer: str = ""
     expires: float = 0
+    channels: int = 0
 
 
 class Concluded(Struct, frozen=True):
@@ -101,13 +102,14 @@ class PlatformApi:
         target: str,
         wanted: Callable[[], bool] = lambda: True,
         early: Callable[[OpenedStream], None] | None = None,
+        channels: bool = False,
     ) -> OpenedStream:
-        """Open a stream; `Unwanted` if it isn't `wanted` any more when its turn comes.
+        """Open a stream, to carry `channels` if that can be; `Unwanted` if it isn't `wanted` when its turn comes.
 
         `early` is called with its id and URL while its agent is asked, if the platform tells them by then; again, with
         others, if it was asked again.
         """
-        body = msgspec.json.encode({"host": host, "target": target})
+        body = msgspec.json.encode({"host": host, "target": target, **({"channels": True} if channels else {})})
         return self._read(await self._ask("POST", "/v1/streams", body, wanted, early), OpenedStream)
 
     async def hosts(self) -> HostList:

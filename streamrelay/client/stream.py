@@ -97,7 +97,12 @@ class _Overhearing(Half):
 
 
 async def open_stream(
-    api: PlatformApi, dialler: "Dialler", host: str, target: str, wanted: Callable[[], bool] = lambda: True
+    api: PlatformApi,
+    dialler: "Dialler",
+    host: str,
+    target: str,
+    wanted: Callable[[], bool] = lambda: True,
+    channels: bool = False,
 ) -> tuple[OpenedStream, Any]:
     """Open a stream, and return the platform's answer and the leg; `PlatformError` or `DialError` if there is none, and
     `Unwanted` if it is no longer `wanted` when its turn comes.
@@ -107,7 +112,7 @@ async def open_stream(
     """
     early = EarlyLeg(dialler)
     try:
-        opened = await api.open(host, target, wanted, early.told)
+        opened = await api.open(host, target, wanted, early.told, channels)
     except Exception:
         early.drop()
         raise
@@ -148,7 +153,7 @@ class Opening:
 
 
 class LocalPort(Factory):
-    """Factory of a local port, where every connection is a stream of its own."""
+    """Factory of a local port."""
 
     noisy = False
 
