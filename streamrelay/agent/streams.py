@@ -66,7 +66,7 @@ class Streams:
         config = self.config
         self.heartbeat = Heartbeat(self.reactor)
         self.quota = StreamQuota(config, self.reactor, self.summoned_streams)
-        self.record = Record(lambda kind, event: self.publish(kind, event))
+        self.record = Record(lambda kind, event: self.publish(kind, event), self.reactor)
         always = config.mask == "always"
         who, outbound = f"agent {config.host}", Outbound.of(config)
         self.dialler = Dialler(
@@ -113,6 +113,7 @@ class Streams:
             await deferLater(self.reactor, 0.05)
         for summoned in tuple(self.summoned_streams):
             summoned.abort()
+        self.record.flush()
         self.quota.stop()
 
     async def _begin(self, summons: Summons, nobody_asks: bool) -> Answer:

@@ -288,7 +288,8 @@ async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
 
     factory = LocalPort(reactor, lambda local: Deferred.fromCoroutine(serve(local)))
     try:
-        listening = reactor.listenTCP(port, factory, interface="127.0.0.1" if address == "localhost" else address)
+        interface = "127.0.0.1" if address == "localhost" else address
+        listening = reactor.listenTCP(port, factory, LocalPort.backlog, interface)
     except CannotListenError as error:
         raise ConfigError(str(error)) from None
     where = listening.getHost()

@@ -156,6 +156,8 @@ class LocalPort(Factory):
     """Factory of a local port."""
 
     noisy = False
+    backlog: Final = 1024
+    """Connections that the kernel keeps until they are accepted; of more that come at once, some wait for seconds."""
 
     def __init__(self, clock: IReactorTime, opened: Callable[[PlainConnection], object]) -> None:
         self._clock, self._opened = clock, opened

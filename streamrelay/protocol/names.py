@@ -23,6 +23,11 @@ def is_host(name: str) -> bool:
     return len(name) <= LONGEST_HOST and re.fullmatch(HOST, name) is not None
 
 
+def is_channel(stream: str) -> bool:
+    """Tell whether a stream's id is that of a channel."""
+    return "." in stream
+
+
 def is_opaque(token: str) -> bool:
     return re.fullmatch(OPAQUE, token) is not None
 

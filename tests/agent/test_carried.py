@@ -7,6 +7,7 @@ from twisted.internet.defer import Deferred
 
 from streamrelay.agent.carried import AT_ONCE
 from streamrelay.agent.config import AgentConfig
+from streamrelay.agent.record import GATHERED
 from streamrelay.bus.connection import Message
 from streamrelay.channels import frames
 from streamrelay.channels.frames import DATA, END, EOF, OPEN, ChannelFrameReader
@@ -57,6 +58,10 @@ class Carries(Case):
 
     def ends(self) -> list[tuple[int, Outcome]]:
         return [(number, frames.outcome_of(payload)) for kind, number, payload in self.told() if kind == END]
+
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        self.agent.streams.record.flush()
+        return Case.events(self, kind)
 
     def listed(self) -> dict[str, Any]:
         return {info.stream.removeprefix(STREAM): info for info in self.agent.streams.infos()}
@@ -115,6 +120,21 @@ class Lives(Carries):
         )
         self.assertIn(f"stream {STREAM} to log carries channels for alice from client:1", heard.text)
         self.assertIn(f"stream {STREAM}.2 to log opened for alice from client:1 (v1)", heard.text)
+
+    def test_gathered(self) -> None:
+        """Events of channels wait for each other a moment, and for no agent's end."""
+        self.carry()
+        self.open(2)
+        self.assertEqual(Case.events(self, "opened"), [])
+        self.reactor.advance(GATHERED)
+        self.assertEqual(len(Case.events(self, "opened")), 2)
+        self.open(3)
+        stopped = Deferred.fromCoroutine(self.agent.streams.stop())
+        for connection in (*self.target.made, self.dialler.legs[-1]):
+            connection.lose()
+        self.reactor.advance(0.05)
+        self.successResultOf(stopped)
+        self.assertEqual((len(Case.events(self, "opened")), len(Case.events(self, "ended"))), (3, 3))
 
     def test_listed(self) -> None:
         """Lists show the stream that carries and each of its channels; channels are ended one by one, or all."""
