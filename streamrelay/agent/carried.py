@@ -132,13 +132,15 @@ class Carried:
     def _next(self) -> None:
         """Begin some channels, and the others in a later turn of the reactor."""
         self._turn = None
-        for _ in range(min(AT_ONCE, len(self._waiting))):
-            self._begin(self._waiting.popleft())
+        begun = 0
+        while self._waiting and begun < AT_ONCE:
+            end = self._waiting.popleft()
+            if not end.ended:  # by who has opened it, for nothing
+                begun += 1
+                self._begin(end)
         self._turn = self.host.reactor.callLater(0, self._next) if self._waiting else None
 
     def _begin(self, end: ChannelEnd, connection: Connection | None = None) -> None:
-        if end.ended:
-            return
         own = self.summoned.summons
         summons = structs.replace(own, stream=f"{own.stream}.{end.number}", channels=False)
         self.open += 1  # before it is let in, as it counts in place of the stream that carries it

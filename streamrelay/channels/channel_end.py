@@ -198,10 +198,11 @@ class ChannelEnd:
         if self._peer_ended:
             raise PeerError(CloseCode.PROTOCOL, f"two ends of channel {self.number}")
         self._peer_ended = True
-        if self._phase != ENDED:
-            self._end(how)
-        else:
+        if self._phase == ENDED:
             self._forget()
+            return
+        self.carrier.write(frames.end(self.number, Outcome(how.code)))  # an answer: the peer knows its own words
+        self._finish(how)
 
     def over(self, how: Outcome) -> None:
         """Take note that the carrier is over: nothing comes any more, and nothing can go."""
