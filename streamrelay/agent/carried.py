@@ -105,6 +105,8 @@ class Carried:
     open: int = 0
     _waiting: deque[ChannelEnd] = field(factory=deque)
     _turn: IDelayedCall | None = None
+    _read: int = 0  # the leg's last read that has opened some
+    _begun: int = 0  # by that read, at once
     _until: IDelayedCall | None = None  # when no more are taken
 
     def start(self, connection: Connection) -> None:
@@ -124,6 +126,12 @@ class Carried:
     def _opened(self, end: ChannelEnd) -> None:
         if self._until is None:
             end.close(outcome(CloseCode.LEG_LOST, "the stream that carries it was opened too long ago"))
+            return
+        if self._read != self.carrier.turn:
+            self._read, self._begun = self.carrier.turn, 0
+        if self._begun < AT_ONCE and not self._waiting:
+            self._begun += 1
+            self._begin(end)
             return
         self._waiting.append(end)
         if self._turn is None:

@@ -2,7 +2,7 @@
 
 The leg is always read: what a channel's sink doesn't take is bounded by the channel's window, so it stops no other.
 While the leg itself holds more than `HIGH` unsent bytes, every channel keeps what it is given and its source isn't
-read; once the leg has room they go on in turn, a frame of each. Small frames of one turn of the reactor leave together.
+read; once the leg has room they go on in turn, a frame of each. Small frames of a burst leave together.
 """
 
 from collections import deque
@@ -23,6 +23,10 @@ SMALL: Final = 4096
 """Bytes of data which are rather copied than sent at once."""
 BATCH: Final = 128 * 1024
 """Bytes that go to the leg at once when channels have their turns."""
+BURST: Final = 0.0005
+"""Seconds within which small frames are gathered; data after a longer pause leave at once."""
+LATER: Final = 0.01
+"""Seconds for which a frame may wait that nobody waits for, so that it leaves along with others."""
 MOST_UNSENT: Final = 512 * 1024
 """Bytes that may wait at the leg. Data stop long before; whoever makes us answer without reading is cut off."""
 
@@ -53,6 +57,8 @@ class Carrier(Feed, Drain):
     ends: dict[int, ChannelEnd] = field(factory=dict)
     """Channels that have not ended both ways, by their numbers."""
     congested: bool = False
+    turn: int = 0
+    """Number of the last read of the leg."""
     last: int = 0
     """Number of the last channel that was opened."""
     outcome: Outcome | None = None
@@ -64,6 +70,8 @@ class Carrier(Feed, Drain):
     _ready: deque[ChannelEnd] = field(factory=deque)  # those that have something to send, in turn
     _pending: bytearray = field(factory=bytearray)  # small frames of this turn
     _flushing: IDelayedCall | None = None
+    _soon: bool = False  # that is to be in the next turn
+    _sent_at: float = -1.0
 
     def __attrs_post_init__(self) -> None:
         self.first = self.open()
@@ -96,10 +104,10 @@ class Carrier(Feed, Drain):
 
     # -- Line: what channels send ------------------------------------------------------------------------------
 
-    def write(self, frame: bytes) -> None:
+    def write(self, frame: bytes, later: bool = False) -> None:
         if self.outcome is None:
             self._pending += frame
-            self._flush_soon()
+            self._flush_within(LATER if later else 0.0)
 
     def write_data(self, number: int, data: Sequence[memoryview], size: int) -> None:
         if size > SMALL:  # views of the caller's, so it can't wait
@@ -108,7 +116,10 @@ class Carrier(Feed, Drain):
         self._pending += frames.header(frames.DATA, number, size)
         for view in data:
             self._pending += view
-        self._flush_soon()
+        if self.clock.seconds() - self._sent_at >= BURST:
+            self._flush()
+        else:
+            self._flush_within(0.0)
 
     def wake(self, end: ChannelEnd) -> None:
         end.queued = True
@@ -129,6 +140,7 @@ class Carrier(Feed, Drain):
 
     def received(self, data: Sequence[memoryview], size: int) -> None:
         headers = 0
+        self.turn += 1
         for view in data:
             try:
                 events = self._reader.feed(view)
@@ -192,11 +204,15 @@ class Carrier(Feed, Drain):
             raise PeerError(CloseCode.PROTOCOL, f"more than {self.most} channels at once")
         self.opened(self.open())
 
-    def _flush_soon(self) -> None:
+    def _flush_within(self, seconds: float) -> None:
+        """Send what is pending in so many seconds at most; 0: in the next turn of the reactor."""
         if len(self._pending) > BATCH:
             self._flush()
         elif self._flushing is None:
-            self._flushing = self.clock.callLater(0, self._flush)
+            self._flushing, self._soon = self.clock.callLater(seconds, self._flush), not seconds
+        elif not seconds and not self._soon:
+            self._flushing.reset(0)
+            self._soon = True
 
     def _flush(self) -> None:
         if self._pending:
@@ -211,6 +227,7 @@ class Carrier(Feed, Drain):
         if self._pending:
             pending, self._pending = self._pending, bytearray()
             buffers.insert(0, memoryview(pending))
+        self._sent_at = self.clock.seconds()
         views = [memoryview(buffer) for buffer in buffers]
         self.leg.send(views, sum(map(len, views)))
         if self.leg.unsent > HIGH:  # until all is out, of which the leg tells

@@ -48,8 +48,8 @@ class Line(Protocol):
     congested: bool
     """True while the leg has no room for data."""
 
-    def write(self, frame: bytes) -> None:
-        """Send a whole frame, soon."""
+    def write(self, frame: bytes, later: bool = False) -> None:
+        """Send a whole frame soon, or a little `later` along with others."""
 
     def write_data(self, number: int, data: Sequence[memoryview], size: int) -> None:
         """Send data."""
@@ -273,7 +273,8 @@ class ChannelEnd:
         self._end(outcome(CloseCode.LEG_LOST, f"not all was taken within {CLOSE_TIME:.0f} s"))
 
     def _end(self, how: Outcome) -> None:
-        self.carrier.write(frames.end(self.number, how))
+        through = self._eof and self._own_eof  # then nobody waits for the END
+        self.carrier.write(frames.end(self.number, how), later=through)
         self._finish(how)
 
     def _finish(self, how: Outcome) -> None:

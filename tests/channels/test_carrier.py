@@ -5,7 +5,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.channels import frames
-from streamrelay.channels.carrier import MOST_UNSENT
+from streamrelay.channels.carrier import BURST, LATER, MOST_UNSENT
 from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
 from tests.channels.pair import RESET, Pair, heard
 from tests.documented import CHANNEL_TIME, CHANNEL_WINDOW
@@ -35,11 +35,45 @@ class Lives(Case):
         """An OPEN and the bytes of the same turn leave as one message, without waiting for an answer."""
         end = self.pair.client.open()
         end.send([memoryview(b"GET /")], 5)
-        self.assertEqual(self.pair.near.order, [])
+        self.assertEqual(self.pair.near.order, ["bytes"])
         self.pair.turn()
         self.assertEqual(self.pair.near.order, ["bytes"])
         ear = heard(self.pair.opened[0])
         self.assertEqual(ear.data, b"GET /")
+
+    def test_burst(self) -> None:
+        """Small frames of a burst leave together; data after a pause leave at once."""
+        ends = [self.pair.client.open() for _ in range(5)]
+        for end in ends:
+            end.send([memoryview(b"x")], 1)
+        self.assertEqual(self.pair.near.order, ["bytes"])
+        self.pair.turn()
+        self.assertEqual(self.pair.near.order, ["bytes"] * 2)
+        self.pair.clock.advance(BURST)
+        ends[0].send([memoryview(b"x")], 1)
+        self.assertEqual(self.pair.near.order, ["bytes"] * 3)
+
+    def test_last_end(self) -> None:
+        """An END for which nobody waits, as both directions are through, leaves along with others or a little later."""
+        near, far = self.pair.open()
+        near.send_eof()
+        far.send_eof()
+        self.pair.settle()
+        before = len(self.pair.near.order)
+        near.close(FINISHED)
+        self.pair.settle()
+        self.assertEqual(len(self.pair.near.order), before)
+        self.pair.clock.advance(LATER)
+        self.assertEqual(len(self.pair.near.order), before + 1)
+        near, far = self.pair.open()
+        for end in (near, far):
+            end.send_eof()
+        self.pair.settle()
+        near.close(FINISHED)
+        self.pair.client.write(frames.window(1, 1))
+        before = len(self.pair.near.order)
+        self.pair.turn()
+        self.assertEqual(len(self.pair.near.order), before + 1)
 
     def test_half_close(self) -> None:
         """An end of file goes through, the other direction goes on to its own, and then nothing is left."""

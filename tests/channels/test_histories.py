@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from streamrelay.channels.carrier import LATER
 from streamrelay.datapath.splice import Splice
 from streamrelay.protocol.close import FINISHED, CloseCode, outcome
 from tests.channels.pair import RESET, Pair, heard
@@ -92,6 +93,7 @@ class Histories(SynchronousTestCase):
             pair.far.lose(outcome(CloseCode.LEG_LOST))
         for _ in range(200):
             pair.settle()
+            pair.clock.advance(LATER)
             for channel in channels:
                 channel.finish("up")
                 channel.finish("down")
