@@ -146,8 +146,6 @@ class FramedConnection:
             self._close(outcome, CLOSE_TIME + self._liveness.slack())
 
     def measure(self, size: int, headers: int) -> None:
-        """Take note that so many of `size` bytes were headers of what the stream carries: of who sends little else
-        less is read at once."""
         self._flood_limit.measure(size, headers)
 
     def leave(self, outcome: Outcome) -> None:
