@@ -168,7 +168,7 @@ class Carried:
             if connection is None:
                 connection = await channel.connect(self.host.find(channel.summons))
         except TargetError as error:
-            self._refuse(channel.summons, end, error)
+            self._refuse(channel.summons, end, error, channel.outcome)
             return
         except Exception:
             end.close(outcome(CloseCode.OUR_FAULT))
@@ -180,14 +180,15 @@ class Carried:
             connection.abort()
             raise
 
-    def _refuse(self, summons: Summons, end: ChannelEnd, error: TargetError) -> None:
+    def _refuse(self, summons: Summons, end: ChannelEnd, error: TargetError, ended: Outcome | None = None) -> None:
+        """End a channel that can't be had; `ended` is why, if it was ended here meanwhile."""
         log.info(
             "stream {stream} to {target} refused: {reason}",
             stream=summons.stream,
             target=summons.target,
             reason=error.reason,
         )
-        end.close(outcome(CLOSES.get(error.code, CloseCode.TARGET_REFUSED), error.reason))
+        end.close(ended or outcome(CLOSES.get(error.code, CloseCode.TARGET_REFUSED), error.reason))
 
     def _closed(self) -> None:
         self.open -= 1

@@ -282,6 +282,7 @@ class Streams:
         """Join both, and return when both hold nothing any more."""
         over: Deferred[Splice] = Deferred()
         began = self.reactor.seconds()
+        summoned.came()
         splice = summoned.bounds.splice(leg, connection, over.callback)
         summoned.splices.add(splice)
         self.record.opened(summoned.summons, met)

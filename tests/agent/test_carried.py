@@ -179,9 +179,18 @@ class Lives(Carries):
         given_up: list[bool] = []
         self.target.connecting = Deferred(lambda _: given_up.append(True))
         self.say(frames.header(OPEN, 2))
-        self.assertEqual((self.listed()[".2"].waiting, given_up), (True, []))
+        self.assertEqual((self.listed()[".1"].waiting, self.listed()[".2"].waiting, given_up), (False, True, []))
         self.say(frames.end(2, outcome(CloseCode.LEG_LOST)))
         self.assertEqual((given_up, set(self.listed())), ([True], {"", ".1"}))
+
+    def test_ended_while_connecting(self) -> None:
+        """A channel that is ended by an operator while its target is connected is told so."""
+        self.carry()
+        self.target.connecting = Deferred()
+        self.say(frames.header(OPEN, 2))
+        self.assertTrue(self.agent.streams.end(f"{STREAM}.2"))
+        self.assertEqual(self.ends(), [(2, outcome(CloseCode.OPERATOR))])
+        self.assertEqual(set(self.listed()), {"", ".1"})
 
     def test_leg_lost(self) -> None:
         """With the leg all channels are lost, those that are being connected too."""
