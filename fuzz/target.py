@@ -17,6 +17,7 @@ TARGETS: Final = (
     "answers",
     "frames",
     "connection",
+    "channels",
     "tokens",
     "summonses",
     "config",

@@ -33,7 +33,7 @@ class StreamQuota:
 
     def refuse(self, summons: Summons) -> str:
         """Say why one more stream is refused that isn't in the set; empty if it may come in."""
-        if len(self.streams) >= self.config.max_streams:
+        if self._of() >= self.config.max_streams:
             self._full.count()
             return "too many streams on this host (max_streams)"
         if summons.user and self._of(user=summons.user) >= self.config.max_streams_per_user:
@@ -43,7 +43,8 @@ class StreamQuota:
 
     def refuse_target(self, target: str, most: int) -> str:
         """Say why a stream in the set is refused, now that its target's limit is known (0: none); empty if it isn't."""
-        if not most or self._of(target=target) <= most:
+        of_target = (each for each in self.streams if each.summons.target == target and each.carrying is None)
+        if not most or sum(1 for _ in of_target) <= most:
             return ""
         self._by_target.count(target)
         return "too many streams to this target (its max_streams)"
@@ -53,15 +54,14 @@ class StreamQuota:
         for teller in (self._full, self._by_user, self._by_target):
             teller.stop()
 
-    def _of(self, user: str = "", target: str = "") -> int:
-        of_user = (each.summons for each in self.streams if user in ("", each.summons.user))
-        return sum(target in ("", summons.target) for summons in of_user)
+    def _of(self, user: str = "") -> int:
+        return sum(1 for each in self.streams if each.counts and user in ("", each.summons.user))
 
     def _say_full(self, counts: Counter[str]) -> None:
         log.warn(
             "max_streams = {most} allows no more streams; refused as busy since the last such line: {count}; "
             "open now, or waiting for their clients: {here}",
-            here=len(self.streams),
+            here=self._of(),
             most=self.config.max_streams,
             count=counts.total(),
         )

@@ -7,23 +7,26 @@ from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
+from streamrelay.agent.carried import carry, most_channels
 from streamrelay.agent.catalogue import Catalogue
 from streamrelay.agent.config import AgentConfig
 from streamrelay.agent.opening import Dialling, open_both, withdraw
+from streamrelay.agent.record import Record
 from streamrelay.agent.stream_quota import StreamQuota
 from streamrelay.agent.summoned_stream import SummonedStream, let_go
+from streamrelay.agent.targets.kind import Target
 from streamrelay.agent.waiting_leg import NotMet, WaitingLeg
-from streamrelay.datapath.connection import Connection
+from streamrelay.datapath.connection import Connection, Feed
 from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.datapath.limits import Bounds
 from streamrelay.datapath.splice import Splice
 from streamrelay.errors import TargetError
 from streamrelay.logs import Logger
 from streamrelay.net.outbound import Outbound
-from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
+from streamrelay.protocol.close import CloseCode, Outcome, outcome
 from streamrelay.protocol.control import SUBPROTOCOL, Met
 from streamrelay.protocol.limits import strictest
-from streamrelay.protocol.summons import SPICE_LINKS, Answer, Ended, Refusal, StreamInfo, Summons
+from streamrelay.protocol.summons import SPICE_LINKS, Answer, Refusal, StreamInfo, Summons
 from streamrelay.websocket.client import Dialler
 from streamrelay.websocket.connection import FramedConnection
 from streamrelay.websocket.dial_errors import DialError, failure
@@ -56,12 +59,14 @@ class Streams:
     """Streams that are being opened, wait for their clients, live, or still hold something."""
     heartbeat: Heartbeat = field(init=False)
     quota: StreamQuota = field(init=False)
+    record: Record = field(init=False)
     _stopping: bool = False
 
     def __attrs_post_init__(self) -> None:
         config = self.config
         self.heartbeat = Heartbeat(self.reactor)
         self.quota = StreamQuota(config, self.reactor, self.summoned_streams)
+        self.record = Record(lambda kind, event: self.publish(kind, event), self.reactor)
         always = config.mask == "always"
         who, outbound = f"agent {config.host}", Outbound.of(config)
         self.dialler = Dialler(
@@ -108,6 +113,7 @@ class Streams:
             await deferLater(self.reactor, 0.05)
         for summoned in tuple(self.summoned_streams):
             summoned.abort()
+        self.record.flush()
         self.quota.stop()
 
     async def _begin(self, summons: Summons, nobody_asks: bool) -> Answer:
@@ -118,12 +124,32 @@ class Streams:
                 refused=Refusal.DIAL_FAILED,
                 reason=f"{summons.relay} is not one of this agent's relays (setting relays)",
             )
-        if full := self.quota.refuse(summons):
-            return Answer(refused=Refusal.BUSY, reason=full)
-        bounds = Bounds(strictest(summons, self.config), self.reactor, self.heartbeat)
-        summoned = SummonedStream(summons, self.reactor, bounds, self.summoned_streams.discard)
-        self.summoned_streams.add(summoned)
+        try:
+            summoned = self.admit(summons)
+        except TargetError as error:
+            return Answer(refused=error.code, reason=error.reason)
         return await summoned.hold(self._open(summoned, nobody_asks))
+
+    def admit(self, summons: Summons, over: Callable[[], None] = lambda: None) -> SummonedStream:
+        """Let one more stream in, or raise `TargetError`; `over` is called when nothing of it is left."""
+        if full := self.quota.refuse(summons):
+            raise TargetError(Refusal.BUSY, full)
+
+        def done(summoned: SummonedStream) -> None:
+            self.summoned_streams.discard(summoned)
+            over()
+
+        bounds = Bounds(strictest(summons, self.config), self.reactor, self.heartbeat)
+        summoned = SummonedStream(summons, self.reactor, bounds, done)
+        self.summoned_streams.add(summoned)
+        return summoned
+
+    def find(self, summons: Summons) -> Target:
+        """Return the target of a stream that was let in, or raise `TargetError`."""
+        target = self.catalogue.find(summons.target)
+        if full := self.quota.refuse_target(summons.target, target.max_streams):
+            raise TargetError(Refusal.BUSY, full)
+        return target
 
     async def _open(self, summoned: SummonedStream, nobody_asks: bool) -> Answer:
         """Connect the target and send a leg to the relay, and answer; the stream itself goes on by itself."""
@@ -146,9 +172,11 @@ class Streams:
             return Answer(refused=error.code, reason=error.reason)
         except DialError as error:
             return Answer(refused=Refusal.DIAL_FAILED, reason=str(error))
-        links = summoned.summons.links or (SPICE_LINKS if target.viewer == "spice" else 1)
+        channels = summoned.channels = most_channels(summoned.summons, target)
+        several = SPICE_LINKS if target.viewer == "spice" and not channels else 1
+        links = summoned.summons.links or several
         summoned.begin(self._link(summoned, leg, connection, links))
-        return Answer(ready=True, kind=target.kind, viewer=target.viewer, links=links)
+        return Answer(ready=True, kind=target.kind, viewer=target.viewer, links=links, channels=channels)
 
     def _may_dial(self, relay: str) -> bool:
         return not self.config.relays or relay.rstrip("/") in {url.rstrip("/") for url in self.config.relays}
@@ -225,7 +253,11 @@ class Streams:
             except TargetError as error:
                 await self._dismiss(summoned, waiting_leg, error)
                 return
-        await self._splice(summoned, met, waiting_leg, connection)
+        if summoned.channels:
+            await carry(self, summoned, met, waiting_leg, connection)
+            return
+        summoned.came(waiting_leg)
+        await self.splice(summoned, met, waiting_leg.leg, connection, waiting_leg.hand_over)
 
     async def _next_link(self, summoned: SummonedStream, links: int) -> None:
         try:
@@ -239,48 +271,25 @@ class Streams:
             return
         await self._link(summoned, leg, None, links)
 
-    async def _splice(
-        self, summoned: SummonedStream, met: Met, waiting_leg: WaitingLeg, connection: Connection
+    async def splice(
+        self,
+        summoned: SummonedStream,
+        met: Met,
+        leg: Connection,
+        connection: Connection,
+        hand_over: Callable[[Feed], None],
     ) -> None:
         """Join both, and return when both hold nothing any more."""
         over: Deferred[Splice] = Deferred()
         began = self.reactor.seconds()
-        splice = summoned.bounds.splice(waiting_leg.leg, connection, over.callback)
-        summoned.spliced(waiting_leg, splice)
-        self._say_opened(summoned.summons, met)
+        summoned.came()
+        splice = summoned.bounds.splice(leg, connection, over.callback)
+        summoned.splices.add(splice)
+        self.record.opened(summoned.summons, met)
         # In this order: what the waiting leg kept goes through the splice's half, which must be joined before. Bytes
         # that are read anew come in a later turn of the reactor, so they overtake nothing.
         splice.start()
-        waiting_leg.hand_over(splice.outward)
+        hand_over(splice.outward)
         await over
         summoned.parted(splice)
-        self._say_ended(summoned.summons, splice, self.reactor.seconds() - began)
-
-    def _say_opened(self, summons: Summons, met: Met) -> None:
-        log.info(
-            "stream {name} to {target} opened for {user} from {client} ({mode}{only})",
-            only=", view-only" if summons.view else "",
-            name=summons.stream,
-            target=summons.target,
-            user=summons.user or "somebody",
-            client=met.from_,
-            mode=met.mode,
-        )
-        event = {"stream": summons.stream, "target": summons.target, "user": summons.user}
-        self.publish("opened", event)
-
-    def _say_ended(self, summons: Summons, splice: Splice, seconds: float) -> None:
-        how, up, down = splice.outcome or FINISHED, splice.outward.count, splice.inward.count
-        log.info(
-            "stream {name} to {target} ended: {how} after {seconds:.1f} s, {up} bytes up, {down} down",
-            name=summons.stream,
-            target=summons.target,
-            how=str(how),
-            seconds=seconds,
-            up=up,
-            down=down,
-        )
-        self.publish(
-            "ended",
-            Ended(summons.stream, summons.target, summons.user, how.code, how.reason, round(seconds, 3), up, down),
-        )
+        self.record.ended(summoned.summons, splice, self.reactor.seconds() - began)

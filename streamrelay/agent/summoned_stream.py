@@ -1,9 +1,10 @@
 """One stream of this host, from its summons until nothing that was taken for it is held any more."""
 
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from attrs import define, field
+from msgspec import UNSET
 from twisted.internet.defer import Deferred
 
 from streamrelay.agent.targets.kind import Target
@@ -22,6 +23,20 @@ T = TypeVar("T")
 
 _REFUSALS: Final = {CloseCode.OPERATOR: Refusal.NOT_ALLOWED, CloseCode.LEG_LOST: Refusal.BUSY}
 """Answers to a summons whose stream is ended before it is opened, by the code of its end."""
+
+
+class Carrying(Protocol):
+    """The channels of a stream that carries some."""
+
+    @property
+    def open(self) -> int:
+        """Streams that are its channels: being opened, live, or still holding something."""
+
+    def end(self, why: Outcome) -> None:
+        """End all channels, and the leg."""
+
+    def abort(self) -> None:
+        """Cut the leg."""
 
 
 @define(eq=False)
@@ -44,6 +59,10 @@ class SummonedStream:
     up: int = 0
     """Bytes towards the target in splices that are over; `down` is the other direction."""
     down: int = 0
+    channels: int = 0
+    """Channels that it may carry at once; 0: it carries none."""
+    carrying: "Carrying | None" = None
+    """The stream's channels, once its client has come."""
     met: bool = False
     """True once the stream's client has come."""
     began: float = field(init=False)
@@ -57,7 +76,13 @@ class SummonedStream:
         summons, seconds = self.summons, self.reactor.seconds() - self.began
         up = self.up + sum(splice.outward.count for splice in self.splices)
         down = self.down + sum(splice.inward.count for splice in self.splices)
-        return StreamInfo(summons.stream, host, summons.target, summons.user, seconds, up, down, not self.met)
+        carried = UNSET if self.carrying is None else self.carrying.open
+        return StreamInfo(summons.stream, host, summons.target, summons.user, seconds, up, down, not self.met, carried)
+
+    @property
+    def counts(self) -> bool:
+        """True unless others count in its place, as it carries them."""
+        return self.carrying is None or not self.carrying.open
 
     async def hold(self, work: Coroutine[Any, Any, T]) -> T:
         """Do a part of the stream's work; as long as one is under way, the stream counts."""
@@ -113,12 +138,12 @@ class SummonedStream:
         if self.outcome is not None:
             waiting_leg.leave(self.outcome)
 
-    def spliced(self, waiting_leg: WaitingLeg, splice: Splice) -> None:
-        """Take note that a leg waits no longer, but is spliced; with the first one the client has come."""
+    def came(self, waiting_leg: WaitingLeg | None = None) -> None:
+        """Take note that a leg waits no longer; with the first one the client has come."""
         if not self.met:
             self.met, self.began = True, self.reactor.seconds()
-        self.waiting_legs.discard(waiting_leg)
-        self.splices.add(splice)
+        if waiting_leg is not None:
+            self.waiting_legs.discard(waiting_leg)
 
     def parted(self, splice: Splice) -> None:
         """Take note that a splice holds nothing any more; its bytes still count."""
@@ -134,6 +159,8 @@ class SummonedStream:
             self._connecting.cancel()  # as its own timeout does
         for waiting_leg in tuple(self.waiting_legs):
             waiting_leg.leave(why)
+        if self.carrying is not None:
+            self.carrying.end(why)
         for splice in tuple(self.splices):
             splice.end(why)
 
@@ -141,6 +168,8 @@ class SummonedStream:
         """Cut all of the stream's legs and splices, as it has had its time to end."""
         for waiting_leg in tuple(self.waiting_legs):
             waiting_leg.leg.abort()
+        if self.carrying is not None:
+            self.carrying.abort()
         for splice in tuple(self.splices):
             splice.abort()
 

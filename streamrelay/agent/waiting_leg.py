@@ -38,6 +38,9 @@ class Leg(Connection, Protocol):
     def leave(self, outcome: Outcome) -> None:
         """Close at once, without an answer."""
 
+    def measure(self, size: int, headers: int) -> None:
+        """Take note that so many of `size` bytes were headers."""
+
 
 @define(eq=False)
 class WaitingLeg(Feed, Drain):

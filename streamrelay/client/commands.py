@@ -199,11 +199,12 @@ def _local_address(arguments: argparse.Namespace) -> tuple[str, int]:
 
 
 async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
-    """Open a local port, and a stream for each of its connections, until it is interrupted."""
+    """Open a local port, and streams for its connections, until it is interrupted."""
     from twisted.internet.defer import Deferred
     from twisted.internet.error import CannotListenError
 
     from streamrelay.client.platform_api import PlatformError, Unwanted
+    from streamrelay.client.port_streams import REFUSED, PortStreams
     from streamrelay.client.stream import ClientStream, LocalPort, Unserved, WaitingRoom, open_stream
     from streamrelay.net.addresses import join_address
     from streamrelay.websocket.dial_errors import DialError
@@ -213,10 +214,14 @@ async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
     waiting, unserved = WaitingRoom(reactor), Unserved(reactor, say)
     terms, view_only = _terms(arguments), Once(VIEW_ONLY)
 
+    async def ask(channels: bool, wanted: Any) -> Any:
+        return await open_stream(api, dialler, arguments.host, arguments.target, wanted, terms, channels)
+
+    streams = PortStreams(reactor, ask)
+
     async def serve(local: Any) -> None:
-        opening = open_stream(api, dialler, arguments.host, arguments.target, local.is_there, terms)
         try:
-            opened, leg = await waiting.hold(local, opening)
+            opened, leg = await waiting.hold(local, streams.connect(local))
         except (PlatformError, DialError, Unwanted) as error:
             unserved.count(str(error))
             local.abort()
@@ -224,12 +229,15 @@ async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
         if opened.view:
             view_only.say()
         how = await ClientStream(leg, local, say).start()
-        if arguments.verbose or not how.clean:
+        if how.clean and arguments.verbose:
             say(f"a stream ended: {how}")
+        elif not how.clean:  # of many that end together, as with what carries them, one line
+            unserved.count(how.reason if how.code in REFUSED else f"a stream ended: {how}")
 
     factory = LocalPort(reactor, lambda local: Deferred.fromCoroutine(serve(local)))
     try:
-        listening = reactor.listenTCP(port, factory, interface="127.0.0.1" if address == "localhost" else address)
+        interface = "127.0.0.1" if address == "localhost" else address
+        listening = reactor.listenTCP(port, factory, LocalPort.backlog, interface)
     except CannotListenError as error:
         raise ConfigError(str(error)) from None
     where = join_address(listening.getHost().host, listening.getHost().port)

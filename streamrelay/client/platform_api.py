@@ -58,6 +58,8 @@ class OpenedStream(Struct, frozen=True):
     expires: float = 0
     view: bool = False
     """True if the stream is to look only, as was asked for or as no grant allows more."""
+    channels: int = 0
+    """Connections that it may carry at once; 0 if it is one by itself."""
 
 
 class ListedTarget(TargetInfo, frozen=True):
@@ -132,13 +134,15 @@ class PlatformApi:
         wanted: Callable[[], bool] = lambda: True,
         early: Callable[[OpenedStream], None] | None = None,
         terms: Terms = ANY_TERMS,
+        channels: bool = False,
     ) -> OpenedStream:
-        """Open a stream; `Unwanted` if it isn't `wanted` any more when its turn comes.
+        """Open a stream, to carry `channels` if that can be; `Unwanted` if it isn't `wanted` when its turn comes.
 
         `early` is called with its id and URL while its agent is asked, if the platform tells them by then; again, with
         others, if it was asked again.
         """
-        body = msgspec.json.encode({"host": host, "target": target, **stated(terms)})
+        stated_channels = {"channels": True} if channels else {}
+        body = msgspec.json.encode({"host": host, "target": target, **stated(terms), **stated_channels})
         return self.read(await self._ask("POST", "/v1/streams", body, wanted, early), OpenedStream)
 
     async def hosts(self) -> HostList:

@@ -104,6 +104,7 @@ async def open_stream(
     target: str,
     wanted: Callable[[], bool] = lambda: True,
     terms: Terms = ANY_TERMS,
+    channels: bool = False,
 ) -> tuple[OpenedStream, Any]:
     """Open a stream, and return the platform's answer and the leg; `PlatformError` or `DialError` if there is none, and
     `Unwanted` if it is no longer `wanted` when its turn comes.
@@ -113,7 +114,7 @@ async def open_stream(
     """
     early = EarlyLeg(dialler)
     try:
-        opened = await api.open(host, target, wanted, early.told, terms)
+        opened = await api.open(host, target, wanted, early.told, terms, channels)
     except Exception:
         early.drop()
         raise
@@ -156,9 +157,11 @@ class Opening:
 
 
 class LocalPort(Factory):
-    """Factory of a local port, where every connection is a stream of its own."""
+    """Factory of a local port."""
 
     noisy = False
+    backlog: Final = 1024
+    """Connections that the kernel keeps until they are accepted; of more that come at once, some wait for seconds."""
 
     def __init__(self, clock: IReactorTime, opened: Callable[[PlainConnection], object]) -> None:
         self._clock, self._opened = clock, opened

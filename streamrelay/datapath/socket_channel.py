@@ -47,6 +47,7 @@ class SocketChannel:
     unsent: int = 0
     read_size: int = READ
     _socket: socket.socket = field(init=False)
+    _descriptor: int = field(init=False)  # for the loop: of a socket asyncio makes a text first, by four system calls
     _receiver: Receiver | None = None
     _early: bytes = b""
     _backlog: list[memoryview] = field(factory=list)
@@ -57,6 +58,7 @@ class SocketChannel:
 
     def __attrs_post_init__(self) -> None:
         self._socket = self.transport.getHandle()
+        self._descriptor = self._socket.fileno()
         self.transport.pauseProducing()
         self._flush_transport()
 
@@ -106,12 +108,12 @@ class SocketChannel:
     def pause(self) -> None:
         if self._reading:
             self._reading = False
-            self.loop.remove_reader(self._socket)
+            self.loop.remove_reader(self._descriptor)
 
     def resume(self) -> None:
         if not self._reading and self._phase != DEAD:
             self._reading = True
-            self.loop.add_reader(self._socket, self._readable)
+            self.loop.add_reader(self._descriptor, self._readable)
 
     def _readable(self) -> None:
         size = self._read_into(_buffer, self.read_size)
@@ -178,12 +180,12 @@ class SocketChannel:
     def _wait_to_write(self) -> None:
         if not self._writing:
             self._writing = True
-            self.loop.add_writer(self._socket, self._writable)
+            self.loop.add_writer(self._descriptor, self._writable)
 
     def _stop_writing(self) -> None:
         if self._writing:
             self._writing = False
-            self.loop.remove_writer(self._socket)
+            self.loop.remove_writer(self._descriptor)
 
     def _writable(self) -> None:
         try:

@@ -6,6 +6,7 @@ from attrs import define
 from msgspec import Struct
 
 from streamrelay.protocol import tokens
+from streamrelay.protocol.limits import carrying
 from streamrelay.protocol.summons import SPICE_LINKS
 from streamrelay.protocol.tokens import Signer
 
@@ -36,6 +37,8 @@ class Opened(Struct, frozen=True):
     """Websockets that may be opened with this URL."""
     view: bool = False
     """True if the target may only be looked at."""
+    channels: int = 0
+    """Connections that the stream may carry at once, as channels; 0: it is one connection."""
 
 
 @define(frozen=True)
@@ -53,23 +56,27 @@ class NewStream:
     agent_token: str
 
     @classmethod
-    def mint(cls, signer: Signer | None, relay: str, relay_id: str, about: dict[str, Any], links: int) -> "NewStream":
+    def mint(
+        cls, signer: Signer | None, relay: str, relay_id: str, about: dict[str, Any], links: int, channels: bool = False
+    ) -> "NewStream":
         if signer is None:
             if links > 1:
                 raise ValueError("an opaque token serves one pair of legs; links need signed tokens")
             token = tokens.new_id()
             return cls(None, relay, relay_id, about, 1, tokens.opaque_stream(token), token)
         stream = tokens.new_id()
-        token = signer.mint(relay_id, role="agent", sub=stream, links=links or SPICE_LINKS, **about)
+        claims = carrying(about) if channels else about
+        token = signer.mint(relay_id, role="agent", sub=stream, links=links or SPICE_LINKS, **claims)
         return cls(signer, relay, relay_id, about, links, stream, token)
 
     def fit(self, answered: int) -> int:
         """Return how many legs there will be, by the agent's answer."""
         return 1 if self.signer is None else min(answered, self.links or SPICE_LINKS)
 
-    def url(self, links: int) -> str:
+    def url(self, links: int, channels: bool = False) -> str:
         """Return the URL of the client's websockets, with a new token for so many."""
         token = self.agent_token
         if self.signer is not None:
-            token = self.signer.mint(self.relay_id, role="client", sub=self.stream, links=links, **self.about)
+            claims = carrying(self.about) if channels else self.about
+            token = self.signer.mint(self.relay_id, role="client", sub=self.stream, links=links, **claims)
         return f"{self.relay.rstrip('/')}/client/{token}"

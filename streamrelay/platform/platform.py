@@ -18,7 +18,7 @@ from streamrelay.platform.new_stream import Early, NewStream
 from streamrelay.platform.new_stream import Opened as Opened
 from streamrelay.platform.shared_answer import Shared
 from streamrelay.protocol import codec, tokens
-from streamrelay.protocol.limits import CLOCK_SKEW, CONNECT_TIME, MOST_TARGETS, SUMMONS_LIFE, Limits
+from streamrelay.protocol.limits import CLOCK_SKEW, CONNECT_TIME, MOST_TARGETS, SUMMONS_LIFE, Limits, carrying
 from streamrelay.protocol.names import is_host, is_target
 from streamrelay.protocol.subjects import (
     ALL_STREAMS,
@@ -142,6 +142,7 @@ class Platform:
         limits: Limits | None = None,
         terms: Terms = TERMS,
         early: Callable[[Early], None] | None = None,
+        channels: bool = False,
     ) -> Opened:
         """Summon the agent of `host` to `target` for `user`; `Refused` says in HTTP's terms why there is no stream.
 
@@ -150,12 +151,17 @@ class Platform:
 
         `early` is for clients of one websocket: it is called with the URL as the agent is asked, so that the client can
         dial meanwhile. It isn't if the relay lets nobody wait, or the agent has to confirm first that it is view-only.
+
+        With `channels` the one websocket may carry many connections, where the agent can; `Opened` says how many. Each
+        is held to the limits by the agent.
         """
         if not is_host(host) or not is_target(target):
             raise Refused(404, "no such host or target", code="no_such_target")
         bounds = (self.limits if limits is None else limits).claims()
         about: dict[str, Any] = {"host": host, "target": target, "user": user, **bounds}
-        new = NewStream.mint(self._signer, self.relay, self.relay_id, about, 1 if early else links)
+        channels = channels and not terms.view
+        links = 1 if early or channels else links
+        new = NewStream.mint(self._signer, self.relay, self.relay_id, about, links, channels)
         summons = {
             "stream": new.stream,
             "target": target,
@@ -165,9 +171,12 @@ class Platform:
             **bounds,
             **structs.asdict(terms),
             "user": user,
+            **({"channels": True} if channels else {}),
         }
         told = None
-        if early is not None and self.early and not terms.view and self.bus.connected:
+        # Which claims the client's token has depends on the agent, where there are limits which channels have each.
+        settled = not channels or carrying(bounds) == bounds
+        if early is not None and self.early and not terms.view and settled and self.bus.connected:
             told = Early(new.stream, new.url(1), self.now() + SUMMONS_LIFE)
             early(told)
         answer = await self._ask(open_subject(host), host, "summons", summons)
@@ -175,8 +184,9 @@ class Platform:
         if terms.view and answer.viewer not in LOOKED_AT:  # an agent that knows no terms opens it for more
             raise Refused(502, f"host {host} did not confirm that it is opened view-only", code="bad_answer")
         links = new.fit(answer.links)
-        told = told or Early(new.stream, new.url(links), self.now() + SUMMONS_LIFE)
-        return Opened(told.stream, told.url, answer.kind, told.expires, answer.viewer, links, terms.view)
+        carried = answer.channels if channels else 0
+        told = told or Early(new.stream, new.url(links, carried > 0), self.now() + SUMMONS_LIFE)
+        return Opened(told.stream, told.url, answer.kind, told.expires, answer.viewer, links, terms.view, carried)
 
     async def hosts(self, fits: Callable[[str], bool] = is_host) -> Listing[HostInfo]:
         """Return the hosts that are up, with their targets; `Refused` 503 if there is no connection to the bus.

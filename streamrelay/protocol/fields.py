@@ -5,11 +5,12 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from streamrelay.protocol.names import HOST, LONGEST_HOST, OPAQUE, TARGET
+from streamrelay.protocol.names import CHANNEL, HOST, LONGEST_HOST, OPAQUE, TARGET
 
 Host = Annotated[str, Meta(pattern=f"^{HOST}\\Z", max_length=LONGEST_HOST)]
 Target = Annotated[str, Meta(pattern=f"^{TARGET}\\Z", max_length=256)]
 Stream = Annotated[str, Meta(pattern=f"^{OPAQUE}\\Z")]
+StreamOrChannel = Annotated[str, Meta(pattern=f"^{CHANNEL}\\Z")]
 Url = Annotated[str, Meta(pattern=r"^wss?://[!-?A-~]{1,500}\Z")]  # no user@, as logs show it
 
 Word = Annotated[str, Meta(max_length=64, pattern=r"^[a-z0-9_-]*\Z")]

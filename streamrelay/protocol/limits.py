@@ -1,6 +1,6 @@
 """Limits of one stream (protocol.rst, "Limits"), and those of handshakes, summonses and lists."""
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta, Struct
@@ -16,7 +16,11 @@ SUMMONS_LIFE: Final = 30
 CLOCK_SKEW: Final = 5
 """Seconds by which clocks may differ."""
 
-Seconds = Annotated[float, Meta(ge=0, le=1e9)]
+CHANNELS_TAKEN: Final = 300.0
+"""Seconds in which a stream takes new channels after its client has come: what a grant allowed is asked for again."""
+
+MOST_SECONDS: Final = 1e9
+Seconds = Annotated[float, Meta(ge=0, le=MOST_SECONDS)]
 Bytes = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 MOST_LINES: Final = 100_000
 """Lines of a log that may be sent before it is followed."""
@@ -37,6 +41,15 @@ class Limits(Struct, frozen=True, kw_only=True):
     def claims(self) -> dict[str, float]:
         """Return the limits that are set, by name; whatever else a subclass holds is left out."""
         return {name: value for name in Limits.__struct_fields__ if (value := getattr(self, name))}
+
+
+def carrying(claims: dict[str, Any]) -> dict[str, Any]:
+    """Return the claims of a token whose stream carries channels, each of which its agent holds to the limits: it may
+    live until the last of them has lived its life, and has no quota, which is a channel's."""
+    carried = {name: value for name, value in claims.items() if name != "quota"}
+    if "lifetime" in carried:
+        carried["lifetime"] = min(MOST_SECONDS, carried["lifetime"] + CHANNELS_TAKEN)
+    return carried
 
 
 def strictest(*given: Limits) -> Limits:

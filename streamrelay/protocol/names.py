@@ -15,10 +15,17 @@ LONGEST_HOST: Final = 253
 TARGET = r"[A-Za-z0-9_.:@+-]{1,128}(?:/[A-Za-z0-9_.:@+-]{1,128}){0,7}"
 OPAQUE = r"[A-Za-z0-9_-]{22,256}"
 JWT = r"[A-Za-z0-9_-]{1,2048}\.[A-Za-z0-9_-]{1,4096}\.[A-Za-z0-9_-]{1,128}"
+CHANNEL = rf"{OPAQUE}(?:\.[1-9][0-9]{{0,9}})?"
+"""A stream's id, or that of a channel: a stream's, a dot and the channel's number."""
 
 
 def is_host(name: str) -> bool:
     return len(name) <= LONGEST_HOST and re.fullmatch(HOST, name) is not None
+
+
+def is_channel(stream: str) -> bool:
+    """Tell whether a stream's id is that of a channel."""
+    return "." in stream
 
 
 def is_opaque(token: str) -> bool:

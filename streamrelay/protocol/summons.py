@@ -2,10 +2,10 @@
 
 from typing import Annotated, Final, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from streamrelay.protocol.control import Place
-from streamrelay.protocol.fields import Host, Stream, Target, Url, Version, Word
+from streamrelay.protocol.fields import Host, Stream, StreamOrChannel, Target, Url, Version, Word
 from streamrelay.protocol.limits import MOST_AGENTS, Bytes, Limits, Lines
 
 
@@ -62,6 +62,8 @@ class Summons(Limits, frozen=True):
     """Name of the user who opened the stream, for the agent's log and events."""
     links: Annotated[int, Meta(ge=0, le=32)] = 1
     """Legs that the agent may send, one after the other is met; 0: as many as the target's viewer needs."""
+    channels: bool = False
+    """True if the stream is to carry channels, where the agent can."""
     view: bool = False
     """True if the stream is to look only; it is one of the stream's `Terms`, as are the next three."""
     place: Place = ""
@@ -76,7 +78,7 @@ class Summons(Limits, frozen=True):
 class End(Struct, frozen=True):
     """A request to an agent to end one stream."""
 
-    stream: Stream
+    stream: StreamOrChannel
     jti: Annotated[str, Meta(min_length=8, max_length=64)]
     exp: float
 
@@ -92,6 +94,8 @@ class Answer(Struct, frozen=True, omit_defaults=True):
     """Viewer that shows the target."""
     links: Annotated[int, Meta(ge=1, le=32)] = 1
     """Legs that the agent will send."""
+    channels: Annotated[int, Meta(ge=0, le=65536)] = 0
+    """Channels that may be open at once; 0: it is an ordinary stream."""
 
 
 class TargetInfo(Struct, frozen=True, omit_defaults=True):
@@ -165,6 +169,8 @@ class StreamInfo(Struct, frozen=True):
     """Bytes from the target to the client."""
     waiting: bool = False
     """True if no client has come yet."""
+    channels: int | UnsetType = UNSET
+    """Channels that it carries now, each of which is a stream of the list by itself; unset for any other stream."""
 
 
 class Ended(Struct, frozen=True):

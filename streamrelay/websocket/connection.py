@@ -145,6 +145,9 @@ class FramedConnection:
         else:
             self._close(outcome, CLOSE_TIME + self._liveness.slack())
 
+    def measure(self, size: int, headers: int) -> None:
+        self._flood_limit.measure(size, headers)
+
     def leave(self, outcome: Outcome) -> None:
         """Close at once, without an answer: the peer doesn't read, and finds our close when it does."""
         self._close(outcome, FAILED_TIME)

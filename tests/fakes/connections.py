@@ -93,6 +93,8 @@ class FakeConnection:
     drain_to: Drain | None = None
     over: bool = False
     lost: bool = False
+    headers: int = 0
+    """Bytes of headers that its feed has found."""
 
     @property
     def unsent(self) -> int:
@@ -149,6 +151,9 @@ class FakeConnection:
 
     def leave(self, outcome: Outcome) -> None:
         self.close(outcome)
+
+    def measure(self, size: int, headers: int) -> None:
+        self.headers += headers
 
     def abort(self) -> None:
         self.aborted = True

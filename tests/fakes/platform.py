@@ -29,6 +29,7 @@ class FakePlatform(Platform):
     """What is waited for before a stream is opened."""
     opened: list[tuple[str, str, str]] = field(factory=list)
     terms: list[Terms] = field(factory=list)
+    channels: list[bool] = field(factory=list)
     ended: list[tuple[str, str]] = field(factory=list)
 
     async def open(
@@ -40,9 +41,11 @@ class FakePlatform(Platform):
         limits: Limits | None = None,
         terms: Terms = TERMS,
         early: Callable[[Early], None] | None = None,
+        channels: bool = False,
     ) -> Opened:
         self.opened.append((user, host, target))
         self.terms.append(terms)
+        self.channels.append(channels)
         if early is not None:
             early(Early("s", "wss://relay/client/t", 5.0))
         if self.opening is not None:

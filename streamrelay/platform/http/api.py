@@ -49,6 +49,7 @@ class OpenRequest(Struct, frozen=True, forbid_unknown_fields=True):
     place: Place = ""
     after: Bytes = 0
     lines: Lines | None = None
+    channels: bool = False
 
 
 class SignInRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -144,7 +145,9 @@ class Streams(ApiResource):
             view = view or not user.may(wanted.host, wanted.target, act=True)
         terms = Terms(view, wanted.place, wanted.after, lines=wanted.lines)
         early = partial(send_early, request) if takes_lines(request) else None
-        opening = self.platform.open(user.name, wanted.host, wanted.target, terms=terms, early=early)
+        opening = self.platform.open(
+            user.name, wanted.host, wanted.target, terms=terms, early=early, channels=wanted.channels
+        )
         opened = await as_deferred(opening)
         log.info(
             "stream {stream} opened for {user}: {target} of {host}{only}",

@@ -160,7 +160,7 @@ class Streams(Case):
         status, headers, body = self.ask("POST", "/v1/streams", self.wanted)
         self.assertEqual(status, 201)
         expected = {"stream": "s", "url": "wss://relay/client/t", "kind": "log", "expires": 5.0}
-        expected |= {"viewer": "raw", "links": 1, "view": False}
+        expected |= {"viewer": "raw", "links": 1, "view": False, "channels": 0}
         self.assertEqual(json.loads(body), expected)
         self.assertEqual(self.platform.opened, [("alice", "web-1", "log/nginx")])
         self.assertEqual(headers["cache-control"], "no-store")
@@ -182,6 +182,14 @@ class Streams(Case):
         many = {"lines": 100_001}
         for wrong in ({"place": "a b"}, {"place": "x" * 257}, {"after": -1}, {"view": 1}, {"links": 2}, many):
             self.assertEqual(self.problem("POST", "/v1/streams", {**self.wanted, **wrong}), (400, "bad_request"))
+
+    def test_channels(self) -> None:
+        """Channels are asked for only by who wants them, and may be none."""
+        self.platform.result = Opened("s", "u", "tcp", 5.0, channels=256)
+        body = self.ask("POST", "/v1/streams", {**self.wanted, "channels": True})[2]
+        self.ask("POST", "/v1/streams", self.wanted)
+        self.assertEqual((self.platform.channels, json.loads(body)["channels"]), ([True, False], 256))
+        self.assertEqual(self.problem("POST", "/v1/streams", {**self.wanted, "channels": 2}), (400, "bad_request"))
 
     def test_looks_do_not_end(self) -> None:
         """Who may only look sees a stream in the list, and can't end it."""

@@ -52,7 +52,9 @@ class Early(test_api.Case):
         assert opening is not None
         opening.callback(None)
         _, lines = self.lines(transport)
-        self.assertEqual(lines[1:], [{**EARLY, "kind": "log", "viewer": "raw", "links": 1, "view": False}])
+        self.assertEqual(
+            lines[1:], [{**EARLY, "kind": "log", "viewer": "raw", "links": 1, "view": False, "channels": 0}]
+        )
         self.assertTrue(transport.value().endswith(b"\r\n0\r\n\r\n"))
 
     def test_refused(self) -> None:

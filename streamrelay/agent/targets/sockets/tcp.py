@@ -4,9 +4,12 @@ from ipaddress import ip_network
 from typing import Any, Self
 
 from msgspec import structs
+from twisted.internet.abstract import isIPAddress
+from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.interfaces import IStreamClientEndpoint
 
 from streamrelay.agent.targets.kind import Kind
-from streamrelay.agent.targets.sockets.addresses import Filtered, literal
+from streamrelay.agent.targets.sockets.addresses import Filtered, literal, why_not
 from streamrelay.agent.targets.sockets.connecting import connected, plain
 from streamrelay.datapath.connection import Connection
 from streamrelay.errors import TargetError
@@ -44,7 +47,13 @@ class Tcp(Kind, frozen=True, tag="tcp"):
     async def connect(self, reactor: Any, terms: Terms) -> Connection:
         host, port = split_address(self.address)
         filtered = Filtered(reactor, self.networks, terms.user)
-        endpoint = NamedEndpoint(reactor, host, port, filtered)
+        endpoint: IStreamClientEndpoint
+        if isIPAddress(host):  # nothing to resolve, and half the work
+            if reason := why_not(host, self.networks):
+                raise _not_allowed(f"{self.address} is not allowed: {reason}")
+            endpoint = TCP4ClientEndpoint(reactor, host, port, CONNECT_TIME)
+        else:
+            endpoint = NamedEndpoint(reactor, host, port, filtered)
         try:
             attempt = endpoint.connect(plain(reactor)).addTimeout(CONNECT_TIME, reactor)
             return await connected(attempt, self.address)
@@ -58,4 +67,8 @@ class Tcp(Kind, frozen=True, tag="tcp"):
             why = f"{self.address} is not allowed: {'; '.join(filtered.refused)}"
             if filtered.passed:  # then an allowed address has failed, too, and that is what to tell
                 raise TargetError(error.code, error.reason, detail=why) from None
-            raise TargetError(Refusal.NOT_ALLOWED, "the target's address is not allowed", detail=why) from None
+            raise _not_allowed(why) from None
+
+
+def _not_allowed(why: str) -> TargetError:
+    return TargetError(Refusal.NOT_ALLOWED, "the target's address is not allowed", detail=why)

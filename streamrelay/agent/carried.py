@@ -1,0 +1,213 @@
+"""Channels at an agent: each is a stream of its own in every list and limit, within one that carries them all."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from attrs import define, field
+from msgspec import structs
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+
+from streamrelay.agent.summoned_stream import SummonedStream, let_go
+from streamrelay.agent.targets.kind import Target
+from streamrelay.agent.waiting_leg import WaitingLeg
+from streamrelay.channels.carrier import Carrier
+from streamrelay.channels.channel_end import ChannelEnd
+from streamrelay.datapath.connection import Connection, Feed
+from streamrelay.errors import TargetError
+from streamrelay.logs import Logger
+from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
+from streamrelay.protocol.control import Met
+from streamrelay.protocol.limits import CHANNELS_TAKEN
+from streamrelay.protocol.summons import Refusal, Summons
+
+log = Logger()
+
+MOST: Final = 256
+"""Channels of one stream that may be open at once."""
+KINDS: Final = ("tcp", "unix")
+"""Kinds of targets of which a client may want many connections."""
+AT_ONCE: Final = 8
+"""Channels that are begun in one turn of the reactor, so that a flood of them leaves the others theirs."""
+
+CLOSES: Final = {
+    Refusal.TARGET_REFUSED: CloseCode.TARGET_REFUSED,
+    Refusal.TARGET_UNREACHABLE: CloseCode.TARGET_UNREACHABLE,
+    Refusal.BUSY: CloseCode.OVERLOADED,
+}
+
+
+def most_channels(summons: Summons, target: Target) -> int:
+    """Return how many channels a stream may have open at once; 0 if it can't carry any."""
+    can = summons.channels and summons.links <= 1 and not summons.view and target.kind in KINDS
+    return MOST if can else 0
+
+
+class Host(Protocol):
+    """The streams of this host, as much of them as channels need."""
+
+    @property
+    def reactor(self) -> Any: ...
+
+    def admit(self, summons: Summons, over: Callable[[], None]) -> SummonedStream:
+        """Let one more stream in, or raise `TargetError`; `over` is called when nothing of it is left."""
+
+    def find(self, summons: Summons) -> Target:
+        """Return the target of a stream that was let in, or raise `TargetError`."""
+
+    async def splice(
+        self,
+        summoned: SummonedStream,
+        met: Met,
+        leg: Connection,
+        connection: Connection,
+        hand_over: Callable[[Feed], None],
+    ) -> None:
+        """Join a leg and a target, and return when both hold nothing any more."""
+
+
+async def carry(
+    host: Host, summoned: SummonedStream, met: Met, waiting_leg: WaitingLeg, connection: Connection
+) -> None:
+    """See a stream's channels through until its leg holds nothing any more; channel 1 is the given connection."""
+    summons, leg = summoned.summons, waiting_leg.leg
+    carried = summoned.carrying = Carried(host, summoned, met, Carrier(leg, host.reactor, summoned.channels))
+    summoned.came(waiting_leg)
+    log.info(
+        "stream {name} to {target} carries channels for {user} from {client}",
+        name=summons.stream,
+        target=summons.target,
+        user=summons.user or "somebody",
+        client=met.from_,
+    )
+    carried.start(connection)
+    waiting_leg.hand_over(carried.carrier)
+    await carried.gone
+    log.info(
+        "stream {name} to {target} carries nothing any more: {how}, after {count} channels",
+        name=summons.stream,
+        target=summons.target,
+        how=str(carried.carrier.outcome or FINISHED),
+        count=carried.carrier.last,
+    )
+
+
+@define(eq=False)
+class Carried:
+    """All channels of one stream."""
+
+    host: Host
+    summoned: SummonedStream
+    met: Met
+    carrier: Carrier
+    gone: "Deferred[None]" = field(factory=Deferred)
+    open: int = 0
+    _waiting: deque[ChannelEnd] = field(factory=deque)
+    _turn: IDelayedCall | None = None
+    _read: int = 0  # the leg's last read that has opened some
+    _begun: int = 0  # by that read, at once
+    _until: IDelayedCall | None = None  # when no more are taken
+
+    def start(self, connection: Connection) -> None:
+        carrier = self.carrier
+        carrier.opened, carrier.on_over, carrier.on_forgotten = self._opened, self._over, self._forgotten
+        carrier.on_gone = self._gone
+        self._until = self.host.reactor.callLater(CHANNELS_TAKEN, self._take_no_more)
+        carrier.join()
+        self._begin(carrier.first, connection)
+
+    def end(self, why: Outcome) -> None:
+        self.carrier.end(why)
+
+    def abort(self) -> None:
+        self.carrier.abort()
+
+    def _opened(self, end: ChannelEnd) -> None:
+        if self._until is None:
+            end.close(outcome(CloseCode.LEG_LOST, "the stream that carries it was opened too long ago"))
+            return
+        if self._read != self.carrier.turn:
+            self._read, self._begun = self.carrier.turn, 0
+        if self._begun < AT_ONCE and not self._waiting:
+            self._begun += 1
+            self._begin(end)
+            return
+        self._waiting.append(end)
+        if self._turn is None:
+            self._turn = self.host.reactor.callLater(0, self._next)
+
+    def _next(self) -> None:
+        """Begin some channels, and the others in a later turn of the reactor."""
+        self._turn = None
+        begun = 0
+        while self._waiting and begun < AT_ONCE:
+            end = self._waiting.popleft()
+            if not end.ended:  # by who has opened it, for nothing
+                begun += 1
+                self._begin(end)
+        self._turn = self.host.reactor.callLater(0, self._next) if self._waiting else None
+
+    def _begin(self, end: ChannelEnd, connection: Connection | None = None) -> None:
+        own = self.summoned.summons
+        summons = structs.replace(own, stream=f"{own.stream}.{end.number}", channels=False)
+        self.open += 1  # before it is let in, as it counts in place of the stream that carries it
+        try:
+            channel = self.host.admit(summons, self._closed)
+        except TargetError as error:
+            self._closed()
+            self._refuse(summons, end, error)
+            if connection is not None:
+                self.summoned.begin(let_go(connection))
+            return
+        end.before = channel.end
+        channel.begin(self._serve(channel, end, connection))
+
+    async def _serve(self, channel: SummonedStream, end: ChannelEnd, connection: Connection | None) -> None:
+        try:
+            if connection is None:
+                connection = await channel.connect(self.host.find(channel.summons))
+        except TargetError as error:
+            self._refuse(channel.summons, end, error, channel.outcome)
+            return
+        except Exception:
+            end.close(outcome(CloseCode.OUR_FAULT))
+            raise
+        try:
+            await self.host.splice(channel, self.met, end, connection, lambda feed: None)
+        except Exception:
+            end.abort()
+            connection.abort()
+            raise
+
+    def _refuse(self, summons: Summons, end: ChannelEnd, error: TargetError, ended: Outcome | None = None) -> None:
+        """End a channel that can't be had; `ended` is why, if it was ended here meanwhile."""
+        log.info(
+            "stream {stream} to {target} refused: {reason}",
+            stream=summons.stream,
+            target=summons.target,
+            reason=error.reason,
+        )
+        end.close(ended or outcome(CLOSES.get(error.code, CloseCode.TARGET_REFUSED), error.reason))
+
+    def _closed(self) -> None:
+        self.open -= 1
+
+    def _take_no_more(self) -> None:
+        self._until = None
+        self._forgotten()
+
+    def _forgotten(self) -> None:
+        """End a stream that takes no new channels and has none."""
+        if self._until is None and not self.carrier.ends:
+            self.carrier.end(FINISHED)
+
+    def _over(self, how: Outcome) -> None:
+        for call in (self._until, self._turn):
+            if call is not None and call.active():
+                call.cancel()
+        self._until = self._turn = None
+        self._waiting.clear()
+
+    def _gone(self) -> None:
+        self.gone.callback(None)

@@ -1,0 +1,1 @@
+"""Tests of channels of one stream."""
