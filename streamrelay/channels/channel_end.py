@@ -61,10 +61,6 @@ class Line(Protocol):
         """Let go of a channel that has ended both ways."""
 
 
-def unheard(how: Outcome) -> None:
-    """Ignore the end of a channel that nobody has joined."""
-
-
 @define(eq=False)
 class ChannelEnd:
     """One end of one channel; `number` is the same at both ends."""
@@ -75,7 +71,7 @@ class ChannelEnd:
     spare: Spare
     credit: int = START
     """Bytes that the peer still takes."""
-    before: Callable[[Outcome], None] = unheard
+    before: Callable[[Outcome], None] = lambda how: None
     """Called if the channel ends before it is joined."""
     queued: bool = False
     """True while it stands in the carrier's queue for a turn."""
@@ -199,7 +195,7 @@ class ChannelEnd:
             raise PeerError(CloseCode.PROTOCOL, f"two ends of channel {self.number}")
         self._peer_ended = True
         if self._phase == ENDED:
-            self._forget()
+            self.carrier.forget(self)
             return
         self.carrier.write(frames.end(self.number, Outcome(how.code)))  # an answer: the peer knows its own words
         self._finish(how)
@@ -208,7 +204,7 @@ class ChannelEnd:
         """Take note that the carrier is over: nothing comes any more, and nothing can go."""
         self._peer_ended = True
         if self._phase == ENDED:
-            self._forget()
+            self.carrier.forget(self)
             return
         self._finish(how)
 
@@ -286,14 +282,11 @@ class ChannelEnd:
         self._size = 0
         self._window.close()
         if self._peer_ended:
-            self._forget()
+            self.carrier.forget(self)
         if self._feed is not None:
             self._tell()
         else:
             self.before(why)
-
-    def _forget(self) -> None:
-        self.carrier.forget(self)
 
     def _tell(self) -> None:
         feed, self._feed, self._drain = self._feed, None, None

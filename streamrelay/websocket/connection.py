@@ -25,7 +25,7 @@ bytes behind it break the protocol), whether the peer has said that it has no ro
 what liveness.py knows (paused, heard, dead; stuck: then a close for any other reason than an orderly one aborts).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from attrs import define, field
@@ -72,6 +72,7 @@ class FramedConnection:
     control: bool
     peer: str = ""
     """Address of the peer, for logs."""
+    measure: Callable[[int, int], None] = field(init=False)  # bytes of a read, and how many of them were headers
     _dialled: bool = field(init=False)  # so the peer is a relay
     _reader: FrameReader = field(init=False)
     _writer: FrameWriter = field(init=False)
@@ -90,6 +91,7 @@ class FramedConnection:
         self._reader = FrameReader(masked=not self._dialled, text_is_bytes=not self.control)
         self._writer = FrameWriter(self.channel, self.masking)
         self._flood_limit = FloodLimit(self.channel)
+        self.measure = self._flood_limit.measure
         self._liveness = Liveness(self._dialled)
         self._deadline = Deadline(self.clock, self.abort)
         self.heartbeat.add(self)
@@ -145,9 +147,6 @@ class FramedConnection:
         else:
             self._close(outcome, CLOSE_TIME + self._liveness.slack())
 
-    def measure(self, size: int, headers: int) -> None:
-        self._flood_limit.measure(size, headers)
-
     def leave(self, outcome: Outcome) -> None:
         """Close at once, without an answer: the peer doesn't read, and finds our close when it does."""
         self._close(outcome, FAILED_TIME)
@@ -164,7 +163,7 @@ class FramedConnection:
             return
         try:
             size = self._take(self._reader.feed(data))
-            self._flood_limit.measure(len(data), len(data) - size)
+            self.measure(len(data), len(data) - size)
         except PeerError as error:
             self._break(error)
         except Exception:
@@ -269,8 +268,6 @@ class FramedConnection:
         self._end(outcome_of_close(code, reason, from_relay=self._dialled))
         if not self._dialled:
             self.channel.close()
-
-    # -- what goes out, and the end --------------------------------------------------------------------------
 
     def _close(self, why: Outcome, seconds: float) -> None:
         if self._phase == OPEN:

@@ -166,7 +166,6 @@ class LegProtocol(Protocol):
         self.factory.handshake_ended(self)
         if behind:
             # Bytes between the request and our 101 may be a second request (CVE-2018-1002105).
-            self.transport.write(answer)
             self.transport.abortConnection()
             return
         channel = open_channel(self.transport, self.factory.clock, written=False)
