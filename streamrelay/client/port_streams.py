@@ -114,6 +114,8 @@ class PortStreams:
         """Return a connection for a local one; `PlatformError` or `DialError` if there is none, `Unwanted` if the local
         one has been reset meanwhile."""
         while True:
+            if not local.is_there():
+                raise Unwanted
             if self._unable_until is not None and self.clock.seconds() < self._unable_until:
                 return await self.ask(False, local.is_there)
             stream = next((stream for stream in reversed(self.carrying) if stream.takes), None)
@@ -126,8 +128,6 @@ class PortStreams:
             self._open()
             if (own := await waiting) is not None:
                 return own
-            if not local.is_there():
-                raise Unwanted
 
     def _open(self) -> None:
         """Begin to open one more stream that carries channels, unless one is being opened."""

@@ -127,6 +127,16 @@ class Carried(Case):
         self.asked[0].open()
         self.failureResultOf(connecting[0], Unwanted)
 
+    def test_gone_before(self) -> None:
+        """Who is gone when it is looked at gets no channel of a stream that stands ready, and asks for none."""
+        self.failureResultOf(self.connect(Local(there=False)), Unwanted)
+        self.assertEqual(self.asked, [])
+        leg = self.ready()
+        sent = len(leg.sent)
+        self.failureResultOf(self.connect(Local(there=False)), Unwanted)
+        self.clock.advance(1)
+        self.assertEqual((len(leg.sent), self.number(self.connect())), (sent, 2))
+
     def test_all_left(self) -> None:
         """If all have left when the stream is there, the connection that it was opened with is let go."""
         local = Local()
