@@ -1,10 +1,12 @@
 """Small writes, which leave at once: each socket of a stream's way has TCP_NODELAY."""
 
 import ctypes
+import errno
 import os
 import re
 import socket
 import time
+from contextlib import suppress
 from statistics import median
 
 from tests.live.support.case import LiveTest
@@ -24,9 +26,12 @@ def sockets_of(pid: int) -> list[socket.socket]:
     get = ctypes.CDLL(None, use_errno=True).syscall
     try:
         for number in os.listdir(f"/proc/{pid}/fd"):
-            if not re.match(r"socket:", os.readlink(f"/proc/{pid}/fd/{number}")):
-                continue
+            with suppress(FileNotFoundError):  # closed meanwhile, so none of a stream that lives
+                if not re.match(r"socket:", os.readlink(f"/proc/{pid}/fd/{number}")):
+                    continue
             copy = get(PIDFD_GETFD, process, int(number), 0)
+            if copy < 0 and ctypes.get_errno() == errno.EBADF:
+                continue
             if copy < 0:
                 raise OSError(ctypes.get_errno(), f"pidfd_getfd of {pid}: {os.strerror(ctypes.get_errno())}")
             one = socket.socket(fileno=copy)
