@@ -50,6 +50,16 @@ class Planted(SynchronousTestCase):
         self.shown = shown.getvalue()
         return {outcome.test.partition(".")[2]: outcome for outcome in self.report.outcomes}
 
+    def test_notes(self) -> None:
+        """What a failure has in its notes is shown: of a property test the example that failed."""
+        self.go(
+            "from hypothesis import given, strategies\n"
+            "class A(SynchronousTestCase):\n"
+            "    @given(strategies.just('the one'))\n"
+            "    def test_bad(self, example): self.fail()\n"
+        )
+        self.assertIn("example='the one'", self.shown)
+
     def test_counts(self) -> None:
         """Each test counts once, by its worst outcome; the last line has the counts."""
         found = self.go(

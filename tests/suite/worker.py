@@ -65,7 +65,9 @@ class Teller(Reporter):
         raise TimeLimit(f"the test has not ended after {self.time_limit:g} s")
 
     def failed(self, test: Any, error: Any) -> None:
-        text = self._formatFailureTraceback(self._getFailure(error))
+        failure = self._getFailure(error)
+        notes = getattr(failure.value, "__notes__", ())  # the example that a property test has found, among others
+        text = "\n".join((self._formatFailureTraceback(failure), *notes))
         if self.runs:
             self.outcome = "failed"
             self.texts.append(text)
