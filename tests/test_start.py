@@ -46,7 +46,7 @@ HEAVY = {
     "streamrelay.bus": "another program",
 }
 """What `connect` must not load until its platform has answered, with what it is for."""
-MOST, MOST_TO_HELP = 280, 20
+MOST, MOST_TO_HELP = 300, 20
 DAEMONS = {
     "relay": (
         400,

@@ -164,7 +164,7 @@ class Closed(LiveTest):
         return run(*self.space, str(PROGRAMS / "streamrelay"), *arguments, more=extra, **options)
 
     def login(self, name: str, text: str) -> Path:
-        path = self.folder / f"{name}.login"
+        path = self.folder / f"{name}.secret"
         path.write_text(text)
         path.chmod(0o600)
         return path
