@@ -11,6 +11,8 @@ from streamrelay.client.statuses import USAGE
 
 NO_ESCAPE: Final = "none"
 """Value of ``--escape`` for none."""
+CONTROLS: Final = string.ascii_letters + r"\]^_"
+"""What makes a control character behind ``^``; not ``[``: that is Escape, with which cursor keys begin."""
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -79,9 +81,9 @@ def escape_character(text: str) -> str:
     if text == NO_ESCAPE:
         return ""
     single = len(text) == 1 and text in string.punctuation
-    control = len(text) == 2 and text[0] == "^" and text[1] in string.ascii_letters
+    control = len(text) == 2 and text[0] == "^" and text[1] in CONTROLS
     if not (single or control):
         raise argparse.ArgumentTypeError(
-            f"{text!r}: expected one of {string.punctuation}, ^ and a letter, or {NO_ESCAPE}"
+            rf"{text!r}: expected one of {string.punctuation}, ^ and a letter or one of \]^_, or {NO_ESCAPE}"
         )
     return text

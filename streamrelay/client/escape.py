@@ -17,7 +17,7 @@ class Escape:
     """Keys on their way to the target, with those taken out that are meant for the client."""
 
     character: str
-    """The character, or ``^`` and a letter for a control character."""
+    """The character, or ``^`` and another for a control character."""
     end: Callable[[], object]
     """Called once the user has had enough."""
     show: Callable[[list[str]], object]
@@ -67,5 +67,5 @@ class Escape:
 
 
 def code(character: str) -> int:
-    """Return the byte that a terminal sends for a character, or for ``^`` and a letter."""
+    """Return the byte that a terminal sends for a character, or for ``^`` and another."""
     return ord(character) if len(character) == 1 else ord(character[1].upper()) & 0x1F

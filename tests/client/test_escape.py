@@ -55,16 +55,16 @@ class Keys(SynchronousTestCase):
 
     def test_another(self) -> None:
         """Another character, also a control character, is it in place of that one."""
-        for character, key in (("%", b"%"), ("^b", b"\x02")):
+        for character, key in (("%", b"%"), ("^b", b"\x02"), ("^]", b"\x1d")):
             self.escape = Escape(character, self.end, self.shown.extend)
             self.assertEqual(self.typed(b"~.\r", key, key, b"\r", key, b"."), b"~.\r" + key + b"\r")
             self.assertIn(f"{character}.", self.escape.announcement())
-        self.assertEqual(self.ended, 2)
+        self.assertEqual(self.ended, 3)
 
     def test_values(self) -> None:
         """The option takes a mark, a control character, or none; a letter or more would be lost in what is typed."""
-        for value in ("~", "%", "^", "^a", "^B"):
+        for value in ("~", "%", "^", "^a", "^B", "^]", "^\\", "^^", "^_"):
             self.assertEqual(escape_character(value), value)
         self.assertEqual(escape_character("none"), "")
-        for value in ("", "a", "7", " ", "~~", "^1", "\u20ac", "nothing"):
+        for value in ("", "a", "7", " ", "~~", "^1", "^[", "^@", "^~", "\u20ac", "nothing"):
             self.assertRaises(argparse.ArgumentTypeError, escape_character, value)
