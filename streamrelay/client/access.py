@@ -52,8 +52,10 @@ def read_key(path: str) -> str:
             if stat.S_ISREG(mode) and stat.S_IMODE(mode) & 0o077:
                 raise ConfigError(f"{path}: others may read this key; run: chmod 600 {shlex.quote(path)}")
             key = file.read(4096).strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: can't be read: {getattr(error, 'strerror', None) or error}") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
+    except UnicodeDecodeError:  # its words tell a byte of what may be a key
+        raise ConfigError(f"{path}: no key is in there; expected UTF-8") from None
     if not key:
         raise ConfigError(f"{path}: this file holds no key")
     return _sendable(key, path)
