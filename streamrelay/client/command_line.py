@@ -53,6 +53,20 @@ def words(text: str) -> str:
     return text
 
 
+def address(text: str) -> str:
+    """Return an address to listen at; an empty one, as an unset variable makes it, would count as no option."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected ADDRESS:PORT")
+    return words(text)
+
+
+def file(text: str) -> str:
+    """Return the name of a file, in whatever encoding; an empty one would count as no option."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected a file's name")
+    return text
+
+
 def place(text: str) -> str:
     """Return a place in a log, if it can be one; an empty one is none."""
     if not re.fullmatch("[!-~]{0,256}", text):

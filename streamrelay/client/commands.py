@@ -116,7 +116,9 @@ async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
     from streamrelay.client.log_place import LogPlace
     from streamrelay.client.stream import ClientStream, Opening
 
-    place = LogPlace(arguments.host, arguments.target, arguments.place_file, arguments.since_place, arguments.after)
+    place = LogPlace(
+        arguments.host, arguments.target, arguments.place_file or "", arguments.since_place, arguments.after
+    )
     place.load()
     api, dialler = access.api(arguments, reactor), access.dialler(arguments, reactor)
     opening = Opening(api, dialler, arguments.host, arguments.target, _terms(arguments, place))

@@ -4,7 +4,7 @@ import argparse
 import os
 from typing import Any, Final
 
-from streamrelay.client.command_line import count, escape_character, lines, place, words
+from streamrelay.client.command_line import address, count, escape_character, file, lines, place, words
 from streamrelay.client.commands import run_connect, run_end, run_hosts, run_streams
 from streamrelay.client.outbound_options import add_outbound
 
@@ -33,7 +33,7 @@ def add_connect(commands: Any) -> None:
     connect.add_argument(
         "--listen",
         metavar="ADDRESS:PORT",
-        type=words,
+        type=address,
         help="listen here, and open a stream for each connection (instead of standard input and output); "
         "port 0: any free one, which is told",
     )
@@ -70,7 +70,7 @@ def _places(connect: argparse.ArgumentParser) -> None:
     where.add_argument(
         "--place-file",
         metavar="FILE",
-        default="",
+        type=file,
         help="of a log: go on at the place that this file keeps, if it is there, and keep there what was taken",
     )
     connect.add_argument(

@@ -70,6 +70,12 @@ class Lines(CommandCase):
             arguments = main.parser().parse_args(["connect", "h", "t", "--listen", address])
             self.failureResultOf(Deferred.fromCoroutine(commands._listen(arguments, None)), ConfigError)
 
+    def test_nothing_given(self) -> None:
+        """An address or a file that is empty, as an unset variable of a script is, is refused rather than left out."""
+        for option in ("--listen", "--place-file"):
+            self.assertEqual(self.run_command("connect", "h", "t", option, ""), statuses.USAGE)
+            self.assertIn(f"argument {option}: expected", self.err.getvalue())
+
 
 class Keys(CommandCase):
     """The user's own key."""
