@@ -8,6 +8,7 @@ from twisted.internet.protocol import Factory
 
 from streamrelay.datapath.plain import PlainConnection, PlainProtocol
 from streamrelay.errors import TargetError, first_line
+from streamrelay.net.peer import is_full
 from streamrelay.protocol.close import CloseCode, outcome
 from streamrelay.protocol.summons import Refusal
 
@@ -43,6 +44,8 @@ async def connected(attempt: "Deferred[Any]", where: str) -> PlainConnection:
     except error.DNSLookupError:
         raise TargetError(Refusal.TARGET_UNREACHABLE, f"{where}: no such name: {where.rpartition(':')[0]}") from None
     except (error.ConnectError, OSError) as failure:
+        if is_full(failure):
+            raise TargetError(Refusal.BUSY, f"{where}: the agent has no file descriptor left") from None
         code = Refusal.TARGET_REFUSED if _refused(failure) else Refusal.TARGET_UNREACHABLE
         raise TargetError(code, f"{where}: {first_line(failure)}") from None
     except (ValueError, OverflowError) as failure:  # what Twisted, or IDNA, takes for no name

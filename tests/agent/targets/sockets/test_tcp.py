@@ -118,6 +118,20 @@ class Attempts(SynchronousTestCase):
         ):
             self.assertEqual(self.code(failure), Refusal.TARGET_REFUSED, failure)
 
+    def test_full(self) -> None:
+        """A lack of descriptors is the agent's own: busy, and told as that, not as the target's."""
+        for failure in (
+            error.ConnectBindError(24, "Too many open files"),
+            OSError(23, "Too many open files in system"),
+        ):
+            attempt: Deferred[Any] = Deferred()
+            result = Deferred.fromCoroutine(connected(attempt, "there:1"))
+            attempt.errback(failure)
+            refused = self.failureResultOf(result, TargetError).value
+            self.assertEqual(
+                (refused.code, refused.reason), (Refusal.BUSY, "there:1: the agent has no file descriptor left")
+            )
+
     def test_whatever_it_is(self) -> None:
         """Whatever the system says, or a library, is told in its words."""
         for number in errno.errorcode:
