@@ -34,7 +34,7 @@ def add_connect(commands: Any) -> None:
         "--listen",
         metavar="ADDRESS:PORT",
         type=address,
-        help="listen here, and open a stream for each connection (instead of standard input and output); "
+        help="listen here, and connect the target for each connection (instead of standard input and output); "
         "port 0: any free one, which is told",
     )
     connect.add_argument("--view", action="store_true", help="look only: nothing that is sent reaches the target")
