@@ -80,7 +80,7 @@ class ChannelEnd:
     _drain: Drain | None = None
     _phase: int = OPEN
     _why: Outcome | None = None
-    _early: list[bytes] = field(factory=list)  # bytes that came before it was joined
+    _early: bytearray = field(factory=bytearray)  # bytes that came before it was joined
     _paused: bool = False
     _withheld: int = 0  # bytes that were passed on to a sink which has not taken them yet
     _eof: bool = False  # the peer's
@@ -104,9 +104,9 @@ class ChannelEnd:
 
     def join(self, feed: Feed, drain: Drain) -> None:
         self._feed, self._drain = feed, drain
-        early, self._early = self._early, []
+        early, self._early = self._early, bytearray()
         if early:
-            self._deliver([memoryview(bytearray(b"".join(early)))], sum(map(len, early)))
+            self._deliver([memoryview(early)], len(early))
         if self._eof and self._phase == OPEN:
             feed.eof()
         if self._phase == ENDED:
@@ -171,7 +171,7 @@ class ChannelEnd:
         if self._phase != OPEN:
             return
         if self._feed is None:
-            self._early.append(b"".join(data))
+            self._early += b"".join(data)
         else:
             self._deliver(data, size)
 

@@ -1,5 +1,6 @@
 """carrier.py, channel_end.py: many channels on one leg."""
 
+import tracemalloc
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -133,6 +134,16 @@ class Lives(Case):
         near.send_eof()
         self.pair.settle()
         self.assertEqual(heard(self.pair.opened.popleft()).said, [("bytes", b"early"), ("eof",)])
+
+    def test_early_in_pieces(self) -> None:
+        """Bytes that come a few at a time before a channel is joined cost little more memory than they are."""
+        far = self.pair.agent.open()
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        for _ in range(10_000):
+            far.take([memoryview(b"xy")], 2)
+        self.assertLess(tracemalloc.get_traced_memory()[0], 60_000)
+        self.assertEqual(heard(far).data, b"xy" * 10_000)
 
     def test_orderly_end(self) -> None:
         """An orderly end comes behind all bytes, also those that had to wait for room."""

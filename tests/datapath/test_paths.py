@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import struct
+import tracemalloc
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, TypeVar, cast
@@ -471,6 +472,29 @@ class CostTests(SynchronousTestCase):
         self.assertTrue(relay.run(lambda: len(relay.got(relay.client)) == 20_000))
         frames = [payload for opcode, payload in unframe(relay.client.received) if opcode == 2]
         self.assertLessEqual(len(frames), 3)
+
+    def test_small_writes_that_wait(self) -> None:
+        """Bytes that are written one by one to a peer that doesn't read cost little more memory than they are."""
+        near, far = socket.socketpair()
+        loop, side = StepLoop(), Side()
+        self.addCleanup(far.close)
+        self.addCleanup(near.close)
+        near.setblocking(False)
+        far.setblocking(False)
+        channel = SocketChannel(Descriptor(near, loop, side), cast(asyncio.AbstractEventLoop, loop))
+        while not channel.unsent:
+            channel.write([bytes(65536)])
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        sent = pattern(20_000, 0)
+        for at in range(len(sent)):
+            channel.write([sent[at : at + 1]])
+        self.assertLess(tracemalloc.get_traced_memory()[0], 3 * len(sent))
+        got = b""
+        while channel.unsent:
+            got += far.recv(1 << 20)
+            loop.step()
+        self.assertEqual((got + far.recv(1 << 20))[-len(sent) :], sent)
 
     def test_calls_for_each_megabyte(self) -> None:
         """A megabyte in 16 frames takes 16 reads and 16 writes, over TLS (64 KiB of sealed bytes at once) twice as
