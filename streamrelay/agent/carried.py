@@ -1,6 +1,6 @@
 """Channels at an agent: each is a stream of its own in every list and limit, within one that carries them all."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
@@ -16,7 +16,7 @@ from streamrelay.channels.carrier import Carrier
 from streamrelay.channels.channel_end import ChannelEnd
 from streamrelay.datapath.connection import Connection, Feed
 from streamrelay.errors import TargetError
-from streamrelay.logs import Logger
+from streamrelay.logs import Logger, Seldom
 from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
 from streamrelay.protocol.control import Met
 from streamrelay.protocol.limits import CHANNELS_TAKEN
@@ -108,6 +108,10 @@ class Carried:
     _read: int = 0  # the leg's last read that has opened some
     _begun: int = 0  # by that read, at once
     _until: IDelayedCall | None = None  # when no more are taken
+    _refused: Seldom = field(init=False)  # a client may ask for thousands a second
+
+    def __attrs_post_init__(self) -> None:
+        self._refused = Seldom(self.host.reactor, self._say_refused)
 
     def start(self, connection: Connection) -> None:
         carrier = self.carrier
@@ -156,7 +160,7 @@ class Carried:
             channel = self.host.admit(summons, self._closed)
         except TargetError as error:
             self._closed()
-            self._refuse(summons, end, error)
+            self._refuse(end, error)
             if connection is not None:
                 self.summoned.begin(let_go(connection))
             return
@@ -168,7 +172,7 @@ class Carried:
             if connection is None:
                 connection = await channel.connect(self.host.find(channel.summons))
         except TargetError as error:
-            self._refuse(channel.summons, end, error, channel.outcome)
+            self._refuse(end, error, channel.outcome)
             return
         except Exception:
             end.close(outcome(CloseCode.OUR_FAULT))
@@ -180,15 +184,22 @@ class Carried:
             connection.abort()
             raise
 
-    def _refuse(self, summons: Summons, end: ChannelEnd, error: TargetError, ended: Outcome | None = None) -> None:
+    def _refuse(self, end: ChannelEnd, error: TargetError, ended: Outcome | None = None) -> None:
         """End a channel that can't be had; `ended` is why, if it was ended here meanwhile."""
-        log.info(
-            "stream {stream} to {target} refused: {reason}",
-            stream=summons.stream,
-            target=summons.target,
-            reason=error.reason,
-        )
+        if self.carrier.outcome is None:
+            self._refused.count(error.reason)
         end.close(ended or outcome(CLOSES.get(error.code, CloseCode.TARGET_REFUSED), error.reason))
+
+    def _say_refused(self, counts: Counter[str]) -> None:
+        (reason, _), *others = counts.most_common()
+        log.info(
+            "channels of stream {stream} to {target} refused, since the last such line {count}: {reason}{others}",
+            stream=self.summoned.summons.stream,
+            target=self.summoned.summons.target,
+            count=counts.total(),
+            reason=reason,
+            others=f"; and for {len(others)} more reasons" if others else "",
+        )
 
     def _closed(self) -> None:
         self.open -= 1
@@ -208,6 +219,7 @@ class Carried:
                 call.cancel()
         self._until = self._turn = None
         self._waiting.clear()
+        self._refused.stop()
 
     def _gone(self) -> None:
         self.gone.callback(None)

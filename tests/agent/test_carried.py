@@ -173,6 +173,20 @@ class Lives(Carries):
         self.target.error = None
         self.assertEqual(set(self.listed()), {"", ".1"})
 
+    def test_refusals_are_counted(self) -> None:
+        """A flood of channels that are refused costs the log a line a minute, and one with the rest at the end."""
+        self.carry()
+        heard = Heard(self)
+        self.target.error = TargetError(Refusal.TARGET_REFUSED, "nothing listens")
+        for number in range(2, 12):
+            self.open(number)
+        since = "refused, since the last such line"
+        told = [line for line in heard.lines if since in line]
+        self.assertEqual([line.partition(since)[2] for line in told], [" 1: nothing listens"])
+        self.dialler.legs[-1].lose()
+        told = [line for line in heard.lines if since in line]
+        self.assertEqual([line.partition(since)[2] for line in told][1:], [" 9: nothing listens"])
+
     def test_left_while_connecting(self) -> None:
         """A client that resets a channel whose target is being connected has that given up."""
         self.carry()
