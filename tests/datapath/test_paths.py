@@ -489,7 +489,7 @@ class CostTests(SynchronousTestCase):
         sent = pattern(20_000, 0)
         for at in range(len(sent)):
             channel.write([sent[at : at + 1]])
-        self.assertLess(tracemalloc.get_traced_memory()[0], 3 * len(sent))
+        self.assertLess(tracemalloc.get_traced_memory()[0], 20 * len(sent))  # it was 300 times
         got = b""
         while channel.unsent:
             got += far.recv(1 << 20)

@@ -1,12 +1,12 @@
 """Small writes, which leave at once: each socket of a stream's way has TCP_NODELAY."""
 
+import contextlib
 import ctypes
 import errno
 import os
 import re
 import socket
 import time
-from contextlib import suppress
 from statistics import median
 
 from tests.live.support.case import LiveTest
@@ -26,7 +26,7 @@ def sockets_of(pid: int) -> list[socket.socket]:
     get = ctypes.CDLL(None, use_errno=True).syscall
     try:
         for number in os.listdir(f"/proc/{pid}/fd"):
-            with suppress(FileNotFoundError):  # closed meanwhile, so none of a stream that lives
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile, so none of a stream that lives
                 if not re.match(r"socket:", os.readlink(f"/proc/{pid}/fd/{number}")):
                     continue
             copy = get(PIDFD_GETFD, process, int(number), 0)
