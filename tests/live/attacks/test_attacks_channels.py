@@ -11,7 +11,7 @@ from tests.live.attacks.attack import AttackTest, Decoy, frame
 from tests.live.support.chain import HOST
 from tests.live.support.waiting import WAIT
 
-FLOOD = 1.0
+FLOOD = 2.0
 """Seconds of a flood."""
 BOUND = 8.0
 """MiB by which a program may grow meanwhile."""
