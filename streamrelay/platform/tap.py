@@ -1,5 +1,6 @@
 """``twistd -n streamplatform``"""
 
+import gc
 from typing import Any
 
 from twisted.application.service import MultiService, Service
@@ -107,12 +108,8 @@ def makeService(options: Options) -> MultiService:
             early=config.early,
         )
         PlatformService(platform, clock).setServiceParent(service)
-        room = Room(
-            config.max_connections,
-            config.max_connections_per_address,
-            config.max_handshakes,
-            config.max_handshakes_per_address,
-        )
+        most, handshakes = config.max_connections, config.max_handshakes
+        room = Room(most, config.max_connections_per_address, handshakes, config.max_handshakes_per_address)
         authenticator = make_gate(config, clock, outbound)
         ports = Ports(config, site(platform, authenticator, clock, config.viewers, room), clock)
         ports.setServiceParent(service)
@@ -121,4 +118,5 @@ def makeService(options: Options) -> MultiService:
         service.watch(*ports.files, authenticator.ring.files, platform.bus.files, started.files)
         if authenticator.issuer is not None and isinstance(authenticator.issuer.keys, FileKeys):
             service.watch(authenticator.issuer.keys.files)
+    gc.freeze()  # what was loaded stays: it needn't be looked at again at every collection
     return service
