@@ -1,7 +1,6 @@
 """``twistd streamagent``"""
 
 import encodings.idna  # noqa: F401  # for names, once root is given up and its Python perhaps out of reach
-import gc
 import os
 from typing import Any
 
@@ -41,5 +40,4 @@ def makeService(options: Options) -> MultiService:
         agent = Agent(config, catalogue, clock)
         agent.setServiceParent(service)
         service.watch(catalogue.files, agent.bus.files, *agent.streams.dialler.files)
-    gc.freeze()  # what was loaded stays: it needn't be looked at again at every collection
     return service

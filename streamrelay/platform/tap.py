@@ -1,6 +1,5 @@
 """``twistd -n streamplatform``"""
 
-import gc
 from typing import Any
 
 from twisted.application.service import MultiService, Service
@@ -118,5 +117,4 @@ def makeService(options: Options) -> MultiService:
         service.watch(*ports.files, authenticator.ring.files, platform.bus.files, started.files)
         if authenticator.issuer is not None and isinstance(authenticator.issuer.keys, FileKeys):
             service.watch(authenticator.issuer.keys.files)
-    gc.freeze()  # what was loaded stays: it needn't be looked at again at every collection
     return service

@@ -1,5 +1,6 @@
 """The services of one program: its loop, its ports and their certificates."""
 
+import gc
 import re
 import signal
 from typing import Any, Final, Protocol
@@ -64,6 +65,7 @@ class Looped(MultiService):
         except ConfigError as error:
             self._start.fail(str(error))
         self._looks.start(LOOK, now=False)
+        gc.freeze()  # what was loaded stays: it needn't be looked at again at every collection
         self._start.succeed()
 
     def _heed_once(self) -> None:

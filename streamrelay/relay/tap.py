@@ -1,6 +1,5 @@
 """``twistd -n streamrelay``"""
 
-import gc
 from typing import Any
 
 from twisted.application.service import MultiService
@@ -38,5 +37,4 @@ def makeService(options: Options) -> MultiService:
         started = options.started(config)
         started.load()
         service.watch(*ports.files, started.files)
-    gc.freeze()  # what was loaded stays: it needn't be looked at again at every collection
     return service
