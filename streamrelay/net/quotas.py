@@ -34,6 +34,10 @@ class ConnectionQuota:
         if self.count > self.most:
             raise Refused(503, "full")
 
+    def is_crowded(self, bucket: str) -> bool:
+        """Tell whether one more from this bucket would be too many from it."""
+        return bool(bucket) and self._by_bucket[bucket] >= self.most_from_one
+
     def leave(self, bucket: str) -> None:
         self.count -= 1
         if bucket:

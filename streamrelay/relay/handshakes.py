@@ -4,7 +4,6 @@ Many users may come from one address, and browsers don't try again: so those ove
 but wait in a line, unread, until one before them is done. A line costs descriptors and no more; it is bounded, too.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
@@ -14,7 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 from streamrelay.errors import Refused
 from streamrelay.logs import Seldom
 from streamrelay.net.proxies import Proxies
-from streamrelay.net.quotas import turned_away
+from streamrelay.net.quotas import ConnectionQuota, turned_away
 from streamrelay.relay.config import RelayConfig
 from streamrelay.websocket.admission import Handshake
 
@@ -33,11 +32,12 @@ class Handshakes:
     waiting: int = 0
     """Number of connections in all lines."""
     _undone: dict[Handshake, str] = field(factory=dict)  # with their buckets
-    _by_bucket: Counter[str] = field(factory=Counter)
+    _quota: ConnectionQuota = field(init=False)  # of those that are undone
     _lines: dict[str, dict[Handshake, None]] = field(factory=dict)
     _turned_away: dict[str, Seldom] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self._quota = ConnectionQuota(self.config.max_handshakes, self.config.max_handshakes_per_address)
         self._turned_away = {
             name: turned_away(self.clock, f"{name} = {getattr(self.config, name)}")
             for name in ("max_handshakes_per_address", "max_handshakes", "max_connections")
@@ -54,15 +54,18 @@ class Handshakes:
         429 if the line is full (then it is counted nowhere); 503 if there are too many in all.
         """
         bucket = self.proxies.bucket(handshake.address)
-        if bucket and self._by_bucket[bucket] >= self.config.max_handshakes_per_address:
+        if self._quota.is_crowded(bucket):
             self._stand_in_line(handshake, bucket)
             return False
         self._undone[handshake] = bucket
-        self._by_bucket[bucket] += 1
-        if len(self._undone) > self.config.max_handshakes:
-            self._full("max_handshakes", bucket)
+        try:
+            self._quota.enter(bucket)
+        except Refused:
+            self._turned_away["max_handshakes"].count(bucket)
+            raise
         if self.legs() + self.count > self.config.max_connections:
-            self._full("max_connections", bucket)
+            self._turned_away["max_connections"].count(bucket)
+            raise Refused(503, "full")
         return True
 
     def end(self, handshake: Handshake) -> None:
@@ -71,9 +74,7 @@ class Handshakes:
         if bucket is None:
             self._leave_line(handshake, self.proxies.bucket(handshake.address))
             return
-        self._by_bucket[bucket] -= 1
-        if not self._by_bucket[bucket]:
-            del self._by_bucket[bucket]
+        self._quota.leave(bucket)
         if bucket in self._lines:
             following = next(iter(self._lines[bucket]))
             self._leave_line(following, bucket)
@@ -100,7 +101,3 @@ class Handshakes:
             self.waiting -= 1
             if not line:
                 del self._lines[bucket]
-
-    def _full(self, setting: str, bucket: str) -> None:
-        self._turned_away[setting].count(bucket)
-        raise Refused(503, "full")
