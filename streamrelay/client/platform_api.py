@@ -16,6 +16,7 @@ from streamrelay.net.outbound import DIRECT, Outbound
 from streamrelay.net.retry import Turns, persist
 from streamrelay.protocol import codec
 from streamrelay.protocol.limits import CONNECT_TIME
+from streamrelay.protocol.names import JSON_LINES
 from streamrelay.protocol.summons import Refusal, StreamInfo, TargetInfo, Terms
 
 T = TypeVar("T")
@@ -28,9 +29,6 @@ REQUEST_TIME: Final = 20.0
 
 MAX_ANSWER: Final = 4 << 20
 """Bytes of an answer of the platform at most."""
-
-LINES: Final = "application/x-ndjson"
-"""Kind of an answer whose lines count as they come."""
 
 
 class PlatformError(Exception):
@@ -177,7 +175,7 @@ class PlatformApi:
     async def _ask_once(
         self, method: str, path: str, body: bytes = b"", early: Callable[[OpenedStream], None] | None = None
     ) -> bytes:
-        headers = {"Accept": "application/json" if early is None else f"{LINES}, application/json"}
+        headers = {"Accept": "application/json" if early is None else f"{JSON_LINES}, application/json"}
         line = None if early is None else partial(_tell, early)
         if self.key:
             headers["Authorization"] = f"Bearer {self.key}"

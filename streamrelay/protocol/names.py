@@ -6,6 +6,8 @@ from typing import Final
 
 PREFIX: Final = "srk_"
 """Prefix of a user's key, by which scanners find leaked ones."""
+JSON_LINES: Final = "application/x-ndjson"
+"""Kind of an answer whose lines count as they come (protocol.rst, "Early answers")."""
 
 HOST = r"[A-Za-z0-9_-]{1,64}(?:\.[A-Za-z0-9_-]{1,64})*"
 HOST_WORDS: Final = "1 to 253 of A-Za-z0-9_-, with single dots between, and at most 64 in a row"

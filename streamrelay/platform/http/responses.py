@@ -7,7 +7,7 @@ from twisted.web.server import Request
 
 from streamrelay.errors import Refused
 from streamrelay.platform.http.origin import asked_name, header
-from streamrelay.protocol.names import is_loopback
+from streamrelay.protocol.names import JSON_LINES, is_loopback
 
 _TITLES: Final = {
     400: "Bad request",
@@ -23,8 +23,6 @@ _TITLES: Final = {
     503: "Unavailable",
     504: "Unreachable",
 }
-
-LINES: Final = "application/x-ndjson"
 
 
 def send_problem(request: Request, refusal: Refused) -> None:
@@ -45,14 +43,14 @@ def send_problem(request: Request, refusal: Refused) -> None:
 def takes_lines(request: Request) -> bool:
     """Tell whether who asks takes an answer of several lines, each of which counts as it comes."""
     kinds = (header(request, "accept") or "").lower().split(",")
-    return any(kind.split(";")[0].strip() == LINES for kind in kinds)
+    return any(kind.split(";")[0].strip() == JSON_LINES for kind in kinds)
 
 
 def send_early(request: Request, body: object) -> None:
     """Begin an answer of lines with its first; whatever is sent then, a problem too, is the last one."""
     request.setResponseCode(200)
     secure_headers(request)
-    request.setHeader("Content-Type", LINES)
+    request.setHeader("Content-Type", JSON_LINES)
     request.setHeader("X-Accel-Buffering", "no")  # nginx would hold it back
     request.write(msgspec.json.encode(body) + b"\n")
 
