@@ -200,15 +200,27 @@ def _local_address(arguments: argparse.Namespace) -> tuple[str, int]:
     return address, port
 
 
+def _bind(reactor: Any, address: str, port: int, factory: Any) -> str:
+    """Listen at a local address, and return it with the port that was taken; or raise `ConfigError`."""
+    from twisted.internet.error import CannotListenError
+
+    from streamrelay.net.addresses import join_address
+
+    try:
+        interface = "127.0.0.1" if address == "localhost" else address
+        taken = reactor.listenTCP(port, factory, factory.backlog, interface).getHost()
+    except CannotListenError as error:
+        raise ConfigError(str(error)) from None
+    return join_address(taken.host, taken.port)
+
+
 async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
     """Open a local port, and streams for its connections, until it is interrupted."""
     from twisted.internet.defer import Deferred
-    from twisted.internet.error import CannotListenError
 
     from streamrelay.client.platform_api import PlatformError, Unwanted
     from streamrelay.client.port_streams import REFUSED, PortStreams
     from streamrelay.client.stream import ClientStream, LocalPort, Unserved, WaitingRoom, open_stream
-    from streamrelay.net.addresses import join_address
     from streamrelay.websocket.dial_errors import DialError
 
     address, port = _local_address(arguments)
@@ -236,13 +248,7 @@ async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
         elif not how.clean:  # of many that end together, as with what carries them, one line
             unserved.count(how.reason if how.code in REFUSED else f"a stream ended: {how}")
 
-    factory = LocalPort(reactor, lambda local: Deferred.fromCoroutine(serve(local)))
-    try:
-        interface = "127.0.0.1" if address == "localhost" else address
-        listening = reactor.listenTCP(port, factory, LocalPort.backlog, interface)
-    except CannotListenError as error:
-        raise ConfigError(str(error)) from None
-    where = join_address(listening.getHost().host, listening.getHost().port)
+    where = _bind(reactor, address, port, LocalPort(reactor, lambda local: Deferred.fromCoroutine(serve(local))))
     say(f"{arguments.target} of {arguments.host} listens on {where}")
     stopped: Deferred[int] = Deferred()
     return await stopped
