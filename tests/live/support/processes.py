@@ -1,5 +1,6 @@
 """Programs as processes of their own."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -97,14 +98,19 @@ class Program:
 
     def descriptors(self) -> list[str]:
         """What its descriptors stand for, but for numbers that change."""
+        return sorted(link.split(":")[0] for link in self._links())
+
+    def has_socket(self, inode: str) -> bool:
+        """Whether it holds the socket of that number."""
+        return f"socket:[{inode}]" in self._links()
+
+    def _links(self) -> list[str]:
         folder = f"/proc/{self.pid}/fd"
         found = []
         for number in os.listdir(folder):
-            try:
-                found.append(os.readlink(f"{folder}/{number}").split(":")[0])
-            except FileNotFoundError:
-                continue
-        return sorted(found)
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                found.append(os.readlink(f"{folder}/{number}"))
+        return found
 
 
 def rss(pid: int) -> float:

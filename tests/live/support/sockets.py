@@ -21,6 +21,16 @@ def in_kernel() -> int:
     return 3 * sum(int(Path(f"/proc/sys/net/ipv4/tcp_{way}mem").read_text().split()[2]) for way in "rw")
 
 
+def inode(local: int, remote: int) -> str:
+    """Number of the socket that is connected from port `local` to port `remote` of 127.0.0.1 (proc(5), net/tcp)."""
+    ends = [f"0100007F:{port:04X}" for port in (local, remote)]
+    for line in Path("/proc/net/tcp").read_text().splitlines():
+        fields = line.split()
+        if fields[1:3] == ends:
+            return fields[9]
+    raise AssertionError(f"no connection from port {local} to port {remote}")
+
+
 class Listener:
     """A port, or a unix socket, to which an agent connects."""
 
