@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from bench.legs import End, Listener, Pair, dial
 from bench.processes import Bench, Program, Unusable, free_port
-from bench.relays import Relay
+from bench.relay import Relay
 
 DELAY = Path(__file__).with_name("delay.py")
 

@@ -9,8 +9,8 @@ from bench.chain import Chain
 from bench.fleet import Fleet
 from bench.legs import Socket
 from bench.processes import Bench, free_port, program
-from bench.relays import output_of, version_of
 from bench.tunnels import Chisel, Frp, Rathole, Wstunnel
+from bench.versions import output_of, version_of
 
 
 class StreamrelayChain(Chain):

@@ -8,7 +8,7 @@ from attrs import define
 
 from bench.legs import Pair, Socket
 from bench.processes import machine_busy
-from bench.relays import Relay
+from bench.relay import Relay
 
 WARM = 0.3
 """Seconds before the measurement."""

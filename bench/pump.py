@@ -17,7 +17,7 @@ from attrs import define
 
 from bench.legs import End, Pair
 from bench.processes import machine_busy
-from bench.relays import Relay
+from bench.relay import Relay
 
 BLOCK = 1 << 20
 """Bytes that a sender passes to the kernel at once, at least; whole frames."""

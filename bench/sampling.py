@@ -11,7 +11,7 @@ from attrs import define, field
 from msgspec import Struct
 
 from bench.processes import Bench, Unusable, machine_busy
-from bench.relays import Relay
+from bench.relay import Relay
 
 QUIET = 0.15
 """Cores that others may use during a measurement."""

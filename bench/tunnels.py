@@ -7,7 +7,7 @@ from pathlib import Path
 from bench.certificate import Certificate
 from bench.chain import Chain
 from bench.processes import Bench, free_port, program
-from bench.relays import output_of
+from bench.versions import output_of
 
 
 class Chisel(Chain):

@@ -4,7 +4,8 @@ from functools import partial
 from typing import Any
 
 from bench.pump import Flow, flow
-from bench.relays import ALL, Gorilla, Relay, Streamrelay, TunedGorilla
+from bench.relay import Relay
+from bench.relays import ALL, Gorilla, Streamrelay, TunedGorilla
 from bench.sampling import Plan, Row, Sample, interleave
 from bench.works.work import Plot, Table, Target, Work
 

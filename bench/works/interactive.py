@@ -3,7 +3,8 @@
 from functools import partial
 
 from bench.echoes import Echo
-from bench.relays import ALL, Relay
+from bench.relay import Relay
+from bench.relays import ALL
 from bench.sampling import Plan, Row, Sample, interleave
 from bench.works.work import Plot, Table, Target, Work
 

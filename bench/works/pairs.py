@@ -6,7 +6,8 @@ from contextlib import suppress
 
 from bench.legs import close_frame
 from bench.processes import machine_busy
-from bench.relays import ALL, Gorilla, Haproxy, Relay, Streamrelay, TransitRelay
+from bench.relay import Relay
+from bench.relays import ALL, Gorilla, Haproxy, Streamrelay, TransitRelay
 from bench.sampling import Plan, Row, Sample, interleave
 from bench.signed import OpaqueStreamrelay, SignedStreamrelay
 from bench.works.work import Plot, Table, Target, Work
@@ -16,9 +17,9 @@ PER_ADDRESS = 2500
 SETTLE = 2.0
 """Seconds before memory is read."""
 _ARRIVALS = (
-    "An arrival is Python from end to end: accepting and closing sockets, reading and answering the request, the log's "
-    "line, the leg's machine with its timer; and two signatures (Ed25519) are checked for each pair, where the other "
-    "relays check nothing. The column with opaque tokens is without these."
+    "An arrival is Python from end to end: reactor and sockets, the request and its answer, the log's line, the leg's "
+    "machine. Of the rest the signatures (Ed25519) are the largest piece, 0.05 ms a leg, where the other relays check "
+    "nothing; the column with opaque tokens is without these."
 )
 
 

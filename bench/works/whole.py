@@ -176,8 +176,9 @@ CHAIN = Work(
 )
 
 _HANDSHAKES = (
-    "Over TLS two handshakes come one after the other: the agent's before the API answers, the client's after it; "
-    "the tables show how much of the time is before that answer."
+    "This work waits for the API's whole answer, as a page's script does: over TLS the agent's handshake comes before "
+    "it, the client's after it, and the tables show how much of the time is before that answer. The native client and "
+    "the Python library ask for the relay's URL at once (early answers), and dial while the agent does."
 )
 
 OPENING = Work(
