@@ -46,7 +46,10 @@ class LogFile:
     seen: int = 0
     """Most bytes that the file was seen to have."""
     copied: int | None = None
-    """Offset from which a copy is read that rotation made before it truncated the log; None: it is no copy."""
+    """Offset from which a copy is read that rotation made before it truncated the log; None: it is no copy.
+
+    0: what came after a copy, and may be another one, or the log, renamed since.
+    """
     nuls: Nuls = field(factory=Nuls)
     """NULs that stand next."""
 

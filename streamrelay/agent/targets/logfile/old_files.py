@@ -30,8 +30,8 @@ class OldFiles:
     _next: float = 0.0  # when they are looked at again
 
     def add(self, file: LogFile, now: float) -> None:
-        """Take a file that was read to its end."""
-        if file.copied is not None or file.nameless():
+        """Take a file that was read to its end, unless nobody writes to it: a copy, or a file without a name."""
+        if file.copied or file.nameless():
             file.close()
             return
         self.files.insert(0, file)

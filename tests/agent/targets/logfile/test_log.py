@@ -750,6 +750,11 @@ TRUNCATED_UNREAD = [
 """A file that was taken, and truncated before anything of it was passed."""
 LATE_TO_TWO = [(step, int(step == "append")) for step in ("rotate", "append", "look", "late", "rotate", "late")]
 """Late lines to two files, of which the newer is still read as the log itself."""
+LATE_AFTER_COPY = [
+    *(("append", 1), ("look", 0), ("pause", 0), ("copy and truncate", 0), ("rotate", 0), ("append", 1)),
+    *(("go on", 0), ("look", 0), ("late", 0), ("look", 0)),
+]
+"""A late line to a log that was truncated after a copy, and renamed while it was still empty."""
 
 
 class Histories(SynchronousTestCase):
@@ -771,6 +776,7 @@ class Histories(SynchronousTestCase):
 
     @example(TRUNCATED_UNREAD, 1 << 30, 100)
     @example(LATE_TO_TWO, 1 << 30, 100)
+    @example(LATE_AFTER_COPY, 1 << 30, 100)
     @examples(120)
     @given(deeds, st.sampled_from((CHUNK, 1 << 30)), st.sampled_from((1, 100)))
     def test_exact(self, deeds: list[tuple[str, int]], behind: int, files_in_a_turn: int) -> None:
