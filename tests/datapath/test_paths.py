@@ -107,8 +107,13 @@ EOF = masked(1, b'{"eof":true}')
 BYE = masked(8, struct.pack("!H", 1000))
 
 
+BLOCK = bytes((at * 7 + at // 251) & 255 for at in range(256 * 251))
+"""What a pattern repeats."""
+
+
 def pattern(size: int, seed: int = 0) -> bytes:
-    return bytes((seed + at * 7 + at // 251) & 255 for at in range(size))
+    shifted = bytes((byte + seed) & 255 for byte in range(256))
+    return (BLOCK * (size // len(BLOCK) + 1))[:size].translate(shifted)
 
 
 def on_every_path(
