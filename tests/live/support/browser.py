@@ -1,5 +1,7 @@
 """Chromium, and a web server of somebody's own pages for it."""
 
+import asyncio
+import atexit
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -31,21 +33,69 @@ def origin() -> str:
     return f"http://127.0.0.1:{site_port()}"
 
 
+class Standing:
+    """The browser of this process, which tests use one after the other: to start one costs more than most of them."""
+
+    def __init__(self) -> None:
+        if CHROMIUM is None:
+            raise SkipTest("needs chromium")
+        try:
+            from playwright.sync_api import sync_playwright
+        except ImportError as error:
+            raise SkipTest("needs the package playwright") from error
+        self.playwright = sync_playwright().start()
+        try:
+            self.browser = self.playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        except BaseException:
+            self.playwright.stop()
+            raise
+        self.loop = asyncio._get_running_loop()
+
+    @contextmanager
+    def used(self) -> Iterator[Any]:
+        """Lend it, and end then whatever was opened. Its loop is the one that runs meanwhile, and no longer."""
+        asyncio._set_running_loop(self.loop)
+        try:
+            yield self.browser
+        finally:
+            try:
+                for context in self.browser.contexts:
+                    context.close()
+            finally:
+                asyncio._set_running_loop(None)
+
+    def is_well(self) -> bool:
+        try:
+            with self.used() as browser:
+                browser.new_browser_cdp_session().detach()
+        except Exception:
+            return False
+        return True
+
+    def stop(self) -> None:
+        with self.used() as browser:
+            browser.close()
+            self.playwright.stop()
+
+
+_standing: list[Standing] = []
+
+
 @contextmanager
 def chromium() -> Iterator[Any]:
-    """A browser."""
-    if CHROMIUM is None:
-        raise SkipTest("needs chromium")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError as error:
-        raise SkipTest("needs the package playwright") from error
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        try:
-            yield browser
-        finally:
-            browser.close()
+    """A browser with nothing in it, whose contexts end with the block: cookies, storage and caches are a context's."""
+    if _standing and not _standing[0].is_well():
+        _standing.clear()
+    if not _standing:
+        _standing.append(Standing())
+    with _standing[0].used() as browser:
+        yield browser
+
+
+@atexit.register
+def stop_chromium() -> None:
+    while _standing:
+        _standing.pop().stop()
 
 
 def need_viewers() -> Path:
