@@ -8,6 +8,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from tests.live.support import pace
+from tests.suite import guard
 from tests.suite.crew import Crew
 from tests.suite.deal import LAST, ROOT, modules
 from tests.suite.report import Report
@@ -43,12 +45,15 @@ def main(arguments: list[str]) -> int:
     seen = chosen.folder / "seen"
     seen.mkdir(mode=0o700)
     os.environ["STREAMRELAY_SEEN"] = str(seen)
+    guard.mark_run()
     names = chosen.names or modules(chosen.quick)
     last = [] if chosen.names or chosen.quick else [LAST]
     report = Report(len(names) + len(last), chosen.folder / "trial.log", Skips.read() if chosen.strict else None)
     command = ("-m", *(("coverage", "run", "--parallel-mode", "-m") if chosen.coverage else ()))
-    for step in (names, last):
-        Crew(chosen.workers, chosen.folder, command, report).run(step)
+    os.environ[pace.FILE] = str(chosen.folder / "pace")
+    with pace.start(chosen.folder / "pace"):
+        for step in (names, last):
+            Crew(chosen.workers, chosen.folder, command, report).run(step)
     well = report.end(figures(chosen.folder))
     shutil.rmtree(seen)  # secrets of tests, which nobody needs any more
     return 0 if well else 1

@@ -1,7 +1,8 @@
 """Ends what a process of tests has started once that process is gone, however it went.
 
 `watch` starts a process that waits for the end of a pipe whose other end only the process of tests holds. What that one
-starts inherits a mark in its environment; those that bear it and all their descendants are killed.
+starts inherits a mark in its environment; those that bear it and all their descendants are killed. It begins with the
+mark of the run, which all its processes have in common.
 """
 
 import os
@@ -15,18 +16,30 @@ from pathlib import Path
 MARK = "STREAMRELAY_SUITE"
 
 
+def mark_run() -> None:
+    """Let what this process starts be of one run: its own, or the one in which it was started."""
+    os.environ[MARK] = run() or uuid.uuid4().hex
+
+
+def run() -> str:
+    """The mark of the run that this process is of; empty if it is of none."""
+    return os.environ.get(MARK, "").partition(".")[0]
+
+
 @cache
 def watch() -> "subprocess.Popen[bytes]":
     """Guard this process from now on."""
-    os.environ[MARK] = uuid.uuid4().hex
+    mark_run()
+    os.environ[MARK] = f"{run()}.{uuid.uuid4().hex}"
     command = (sys.executable, "-I", "-S", __file__, os.environ[MARK])
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)
 
 
 def bears_mark(pid: int) -> bool:
-    """Whether a process inherited this one's mark, as far as can be seen: not of another user's."""
+    """Whether a process inherited a mark of this one's run, as far as can be seen: not of another user's."""
+    mark = f"{MARK}={run()}.".encode()
     try:
-        return f"{MARK}={os.environ.get(MARK)}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        return any(text.startswith(mark) for text in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"))
     except OSError:
         return False
 

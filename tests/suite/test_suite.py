@@ -177,6 +177,29 @@ class Guarded(SynchronousTestCase):
         self.assertEqual(len(pids), 3)
         self.end(started, pids)
 
+    def test_one_run(self) -> None:
+        """What the processes of a run start bears the mark of all of them, and what another run's start doesn't."""
+        script = (
+            "import os, subprocess\n"
+            "from tests.suite import guard\n"
+            "guard.watch()\n"
+            "os.write(1, b'%d\\n' % subprocess.Popen(['sleep', '1000'], stdout=2).pid)\n"
+            "os.read(0, 1)\n"
+        )
+        guard.watch()
+        strange = {**os.environ, guard.MARK: "another"}
+        for environ, ours in ((dict(os.environ), True), (strange, False)):
+            pipe = subprocess.PIPE
+            command = (sys.executable, "-c", script)
+            with subprocess.Popen(command, cwd=ROOT, env=environ, stdin=pipe, stdout=pipe) as started:
+                assert started.stdout is not None
+                child = int(started.stdout.readline())
+                self.assertEqual(guard.bears_mark(child), ours)
+            self.ends(child)
+
+    def ends(self, pid: int) -> None:
+        wait_until(lambda: not lives(pid), "it lives on")
+
     def test_run_killed(self) -> None:
         """When a whole run is killed its workers end, and what their tests have started."""
         folder = Path(tempfile.mkdtemp())

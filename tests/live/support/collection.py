@@ -1,5 +1,6 @@
 """What each process of a run hands over for the search for secrets, in files of one folder until the last step."""
 
+import fcntl
 import json
 import os
 from collections.abc import Callable
@@ -18,10 +19,20 @@ class Collection:
 
     folder: Path
     _file: BinaryIO = field(init=False)
+    _turn: BinaryIO = field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self._turn = (self.folder / "turn").open("wb")
         # Unbuffered: what was handed over is there even if the process is killed.
         self._file = (self.folder / f"{os.getpid()}.seen").open("ab", buffering=0)
+
+    def is_turn(self) -> bool:
+        """Whether it is this process that looks at all others, for its whole run: one does, and if it ends another."""
+        try:
+            fcntl.flock(self._turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     def secret(self, kind: str, text: str) -> None:
         self._file.write(json.dumps({"secret": kind, "text": text}).encode() + b"\n")

@@ -1,20 +1,24 @@
 """How fast the machine is while something is timed, by a bystander: a process that does a bit of work now and then.
 
-Run as a program it prints, for each bit, how many times longer than its CPU that took: 1 on a machine with a free core,
-5 where ten programs want two cores. What a test times is divided by that.
+Run as a program it prints, for each bit, when it was done and how many times longer than its CPU it took: 1 on a
+machine with a free core, 5 where ten programs want two cores. What a test times is divided by that. One takes a
+fortieth of a core, so all workers of a run read what the same one prints.
 """
 
 import atexit
 import math
+import os
+import select
 import statistics
 import subprocess
 import sys
-import threading
+import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 
 from attrs import define, field
 
@@ -25,33 +29,56 @@ KEPT = 6000
 """Bits that are remembered, ten minutes."""
 
 
+FILE = "STREAMRELAY_PACE"
+"""The variable that names what the run's bystander prints into; without it each process starts its own."""
+
+
 @define(eq=False)
 class Bystander:
-    """The process, and when it took how long."""
+    """What one printed: when a bit was done, and how long it took."""
 
-    process: "subprocess.Popen[bytes]"
+    path: Path
     bits: "deque[tuple[float, float]]" = field(factory=lambda: deque(maxlen=KEPT))
+    _read: int = 0
 
-    def listen(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.bits.append((time.monotonic(), float(line)))
+    def look(self) -> None:
+        """Read the lines that are new."""
+        with self.path.open("rb") as file:
+            begin = file.seek(self._read)
+            lines, end, _ = file.read().rpartition(b"\n")
+        for line in lines.splitlines():
+            when, times = line.split()
+            self.bits.append((float(when), float(times)))
+        self._read = begin + len(lines + end)
 
     def slowness(self, since: float) -> float:
         """How many times slower than free the machine was, from a little before until now."""
+        self.look()
         found = [times for when, times in list(self.bits) if when >= since - 3 * PAUSE] or [1.0]
         return max(1.0, statistics.mean(found))
 
 
+def start(path: Path) -> "subprocess.Popen[bytes]":
+    """A bystander that prints into a file, until its standard input ends."""
+    with path.open("wb") as file:
+        return subprocess.Popen((sys.executable, "-I", __file__), stdin=subprocess.PIPE, stdout=file)
+
+
+def start_own() -> Path:
+    descriptor, name = tempfile.mkstemp(prefix="streamrelay-pace-")
+    os.close(descriptor)
+    atexit.register(os.unlink, name)
+    atexit.register(start(Path(name)).kill)
+    return Path(name)
+
+
 @cache
 def bystander() -> Bystander:
-    """The one of this process; it has looked once when it is given."""
-    process = subprocess.Popen((sys.executable, "-I", __file__), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    atexit.register(process.kill)
-    found = Bystander(process)
-    threading.Thread(target=found.listen, daemon=True).start()
-    while not found.bits and process.poll() is None:
+    """The one of this process, or of its run; it has looked once when it is given."""
+    found = Bystander(Path(os.environ[FILE]) if FILE in os.environ else start_own())
+    while not found.bits:
         time.sleep(0.005)
+        found.look()
     return found
 
 
@@ -94,12 +121,14 @@ def main() -> None:
         while time.thread_time() - spent < WORK:
             number += 1
             math.sqrt(number)
-        print((time.monotonic() - began) / (time.thread_time() - spent), flush=True)
-        time.sleep(PAUSE)
+        now = time.monotonic()
+        print(now, (now - began) / (time.thread_time() - spent), flush=True)
+        if select.select([sys.stdin], [], [], PAUSE)[0]:
+            return
 
 
 if __name__ == "__main__":
     try:
         main()
-    except (BrokenPipeError, KeyboardInterrupt):
+    except KeyboardInterrupt:
         sys.exit()

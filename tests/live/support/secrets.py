@@ -38,7 +38,7 @@ OVERLAP: Final = 20_000
 """Bytes of a chunk that are searched again with the next one: more than the longest token."""
 STRANGER: Final = "stranger: command line"
 """Of a process that no test has started: no secret of the suite may be in it, and others' are none of ours."""
-PERIOD: Final = 0.5
+PERIOD: Final = 0.15
 """Seconds between two looks at the command lines of all processes."""
 
 _RUN = re.compile(rb"[A-Za-z0-9_+/=-]{16,}")
@@ -193,7 +193,8 @@ class Search:
     def _sample_for_ever(self) -> None:
         pause = threading.Event()
         while not pause.wait(PERIOD):
-            self.sample()
+            if self.collection is None or self.collection.is_turn():
+                self.sample()
 
     def sample(self) -> None:
         for process in filter(str.isdigit, os.listdir("/proc")):

@@ -1,7 +1,10 @@
 """Tests of the search for secrets: what it finds, and what it lets pass."""
 
 import base64
+import subprocess
+import sys
 import urllib.parse
+from pathlib import Path
 
 from streamrelay.protocol.tokens import new_id
 from tests.live.support.case import LiveTest
@@ -99,6 +102,19 @@ class TheSearch(LiveTest):
         for program in (sleeper, other):
             program.kill()
         self.assertEqual({find.source for find in search.find()}, {"command line"})
+
+    def test_turn(self) -> None:
+        """One process of a run looks at all the machine's processes, for as long as it lives, and another after it."""
+        look = "import sys; from tests.live.support.collection import Collection; from pathlib import Path; "
+        look += f"it = Collection(Path({str(self.folder)!r})); print(it.is_turn(), flush=True); sys.stdin.read()"
+        pipe, root = subprocess.PIPE, Path(__file__).parents[3]
+        with subprocess.Popen((sys.executable, "-c", look), cwd=root, stdin=pipe, stdout=pipe) as first:
+            assert first.stdout is not None
+            self.assertEqual(first.stdout.readline(), b"True\n")
+            second = Collection(self.folder)
+            self.assertFalse(second.is_turn())
+        self.assertTrue(second.is_turn())
+        self.assertTrue(second.is_turn())
 
     def test_strangers(self) -> None:
         """A stranger's command line may hold a key of its own, and none of the suite's."""
