@@ -1,4 +1,4 @@
-"""Quotas of connections, in all and from one bucket of addresses, and log lines about those that a limit drops."""
+"""Quotas of connections, in all and from one bucket of addresses, and what is logged of those over them."""
 
 from collections import Counter
 from functools import partial
@@ -34,9 +34,13 @@ class ConnectionQuota:
         if self.count > self.most:
             raise Refused(503, "full")
 
+    def of(self, bucket: str) -> int:
+        """Return how many are counted by this bucket."""
+        return self._by_bucket[bucket]
+
     def is_crowded(self, bucket: str) -> bool:
         """Tell whether one more from this bucket would be too many from it."""
-        return bool(bucket) and self._by_bucket[bucket] >= self.most_from_one
+        return bool(bucket) and self.of(bucket) >= self.most_from_one
 
     def leave(self, bucket: str) -> None:
         self.count -= 1
@@ -49,16 +53,32 @@ class ConnectionQuota:
 def turned_away(clock: IReactorTime, limit: str) -> Seldom:
     """Return the teller of those whom one limit turns away; each is counted by its bucket, which is empty for a proxy
     or a unix socket. The limit is named as an operator knows it: a setting, and what it is set to."""
-    return Seldom(clock, partial(_say, limit))
+    return Seldom(clock, partial(_say_dropped, limit))
 
 
-def _say(limit: str, counts: Counter[str]) -> None:
-    (bucket, most), *others = counts.most_common()
+def held_up(clock: IReactorTime, limit: str) -> Seldom:
+    """Return the teller of those whom one limit lets wait, as `turned_away` tells of others."""
+    return Seldom(clock, partial(_say_held_up, limit))
+
+
+def _say_dropped(limit: str, counts: Counter[str]) -> None:
     log.warn(
-        "connections were dropped by {limit}, since the last such line {count}: {most} of {bucket}{others}",
-        count=counts.total(),
-        limit=limit,
-        most=most,
-        bucket=bucket or "a proxy",
-        others=f", the others of {len(others)} more addresses" if others else "",
+        "connections were dropped by {limit}, since the last such line {count}: {most}{others}", **_told(limit, counts)
     )
+
+
+def _say_held_up(limit: str, counts: Counter[str]) -> None:
+    log.info(
+        "connections wait for their turn by {limit}, since the last such line {count}: {most}{others}",
+        **_told(limit, counts),
+    )
+
+
+def _told(limit: str, counts: Counter[str]) -> dict[str, object]:
+    (bucket, most), *others = counts.most_common()
+    return {
+        "limit": limit,
+        "count": counts.total(),
+        "most": f"{most} of {bucket or 'a proxy'}",
+        "others": f", the others of {len(others)} more addresses" if others else "",
+    }

@@ -20,7 +20,7 @@ from streamrelay.platform.auth.webhook import Asking
 from streamrelay.platform.config import PlatformConfig
 from streamrelay.platform.http.api import site
 from streamrelay.platform.http.authenticate import Authenticator
-from streamrelay.platform.http.limits import Room
+from streamrelay.platform.http.room import Room
 from streamrelay.platform.platform import Platform
 from streamrelay.program.options import ConfigOptions, one_line
 from streamrelay.program.service import Looped, Ports

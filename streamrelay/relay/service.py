@@ -160,8 +160,8 @@ class Relay(Service):
             raise Refused(503, "shutting down")
         return self.handshakes.begin(handshake)
 
-    def handshake_ended(self, handshake: Handshake) -> None:
-        self.handshakes.end(handshake)
+    def handshake_ended(self, handshake: Handshake, late: bool = False) -> None:
+        self.handshakes.end(handshake, late)
 
     def client(self, address: str | None, forwarded: str | None) -> str | None:
         return self.proxies.client(address, forwarded)

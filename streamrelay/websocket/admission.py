@@ -33,6 +33,9 @@ class Handshake(Protocol):
     def begin(self) -> None:
         """Begin, as its turn has come; `Admitter.handshake_began` is to be asked again."""
 
+    def drop(self) -> None:
+        """Close the connection, which waited, as its place in the line was wanted for another."""
+
 
 class Admission(Protocol):
     """A leg that may come in, before its 101."""
@@ -57,8 +60,9 @@ class Admitter(Protocol):
         """Let a handshake begin; False if it has to wait unread until its `begin` is called. Or raise `Refused`: 429 if
         even too many of its address wait, 503 if there are too many in all."""
 
-    def handshake_ended(self, handshake: Handshake) -> None:
-        """Take note that a handshake has ended, one way or the other; also one that waited, or was refused."""
+    def handshake_ended(self, handshake: Handshake, late: bool = False) -> None:
+        """Take note that a handshake has ended, one way or the other; also one that waited, or was refused. `late`: its
+        time was over."""
 
     def client(self, address: str | None, forwarded: str | None) -> str | None:
         """Return the address of the client whose request came from `address` with this X-Forwarded-For."""

@@ -85,6 +85,11 @@ class LegProtocol(Protocol):
         if early:
             self.dataReceived(early)
 
+    def drop(self) -> None:
+        """Close the connection, without an answer."""
+        self.factory.handshake_ended(self)
+        self.transport.abortConnection()
+
     def _begin(self) -> None:
         try:
             if not self.factory.admitter.handshake_began(self):
@@ -249,5 +254,6 @@ class LegFactory(Factory):
             self.admitter.handshake_ended(leg)
 
     def _too_late(self, leg: LegProtocol) -> None:
-        self.handshake_ended(leg)
-        leg.transport.abortConnection()
+        self.deadlines.end(leg)
+        self.admitter.handshake_ended(leg, late=True)
+        leg.drop()

@@ -84,6 +84,7 @@ OPERATIONS = {
     "MOST_TARGETS": "2000 targets",
     "REQUEST_TIME": "a head and a body of 16 KiB each, 10 s",
     "IDLE_TIME": "60 s in which nothing of it is taken",
+    "LEAVE_TIME": "within 1 s, once what is left of its answer has gone out",
     "PIECE": "64 KiB at once; 60 s in which",
     "SESSIONS_EACH": "16, then the oldest ends",
     "ASKED_AT_ONCE": "64 at once; 64 KiB for an answer",

@@ -23,6 +23,7 @@ from streamrelay.platform import Opened, Platform
 from streamrelay.platform import platform as platform_module
 from streamrelay.platform.auth import jwks, sessions, throttle, webhook
 from streamrelay.platform.http import assets, limits, responses
+from streamrelay.platform.http.room import Room
 from streamrelay.protocol.close import EXPLAIN
 from streamrelay.protocol.control import CONTROL_BURST, CONTROL_RATE, MAX_CONTROL
 from streamrelay.protocol.limits import CONNECT_TIME, HANDSHAKE_TIME, MAX_HANDSHAKE, MOST_TARGETS, SUMMONS_LIFE
@@ -220,7 +221,7 @@ class Protocol(SynchronousTestCase):
         text = " ".join((DOCS / "protocol.rst").read_text().split())
         relay = {each.name: each.default for each in msgspec.structs.fields(RelayConfig)}
         self.assertIn(f"may be undone (operations.rst, {relay['max_handshakes_per_address']})", text)
-        self.assertIn(f"of one address over {limits.Room().max_handshakes_per_address} whose request", text)
+        self.assertIn(f"connections of one address over {Room().max_handshakes_per_address} whose request", text)
 
 
 class Library(SynchronousTestCase):

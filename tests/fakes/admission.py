@@ -36,6 +36,8 @@ class FakeAdmitter:
     inside: list[FakeAdmission] = field(factory=list)
     handshakes: int = 0
     waiting: list[Handshake] = field(factory=list)
+    late: list[Handshake] = field(factory=list)
+    """Those whose time was over."""
     crowded: bool = False
     """True if handshakes that begin have to wait."""
 
@@ -54,8 +56,9 @@ class FakeAdmitter:
             raise Refused(self.full, "full")
         return True
 
-    def handshake_ended(self, handshake: Handshake) -> None:
+    def handshake_ended(self, handshake: Handshake, late: bool = False) -> None:
         self.handshakes -= 1
+        self.late += [handshake] if late else []
 
     def client(self, address: str | None, forwarded: str | None) -> str | None:
         """As if everybody came through a proxy that is trusted."""
@@ -73,8 +76,13 @@ class FakeHandshake:
     begun: bool = False
     """True once its turn has come."""
 
+    dropped: bool = False
+
     def begin(self) -> None:
         self.begun = True
+
+    def drop(self) -> None:
+        self.dropped = True
 
 
 _handshake: type[Handshake] = FakeHandshake

@@ -349,8 +349,10 @@ class Turned(Case):
         self.assertEqual(self.admitter.handshakes, 1)
         self.admitter.crowded = True
         self.request()
+        self.assertEqual(self.admitter.late, [])
         self.clock.advance(HANDSHAKE_TIME)
         self.assertTrue(self.transport.aborted)
+        self.assertIn(self.admitter.waiting[-1], self.admitter.late)
 
     def test_crowd(self) -> None:
         """A connection that is one too many of its address is dropped without an answer, before its request is read."""

@@ -23,9 +23,10 @@ from streamrelay.platform.http.assets import pages
 from streamrelay.platform.http.authenticate import Authenticator, Caller, SessionOver
 from streamrelay.platform.http.credentials import read_credentials
 from streamrelay.platform.http.health import Health
-from streamrelay.platform.http.limits import MAX_BODY, BoundedSite, Room
+from streamrelay.platform.http.limits import MAX_BODY, BoundedSite, remember
 from streamrelay.platform.http.origin import header, share
 from streamrelay.platform.http.responses import send_early, send_json, send_problem, takes_lines
+from streamrelay.platform.http.room import Room
 from streamrelay.platform.platform import Platform
 from streamrelay.protocol import codec
 from streamrelay.protocol.control import Place
@@ -33,7 +34,6 @@ from streamrelay.protocol.limits import Bytes, Lines
 from streamrelay.protocol.summons import Terms
 
 log = Logger()
-
 
 Body = TypeVar("Body", bound=Struct)
 Result = tuple[int, object]
@@ -102,7 +102,10 @@ class ApiResource(Resource):
         work: Callable[[Request, Caller], Awaitable[Result]] | None = getattr(self, f"answer_{method}", None)
         if work is None:
             raise Refused(405, "this path does not take this method")
-        return await work(request, await self._caller(request, credentials))
+        caller = await self._caller(request, credentials)
+        if caller.session or credentials.authorization:
+            remember(request, caller.user.name)
+        return await work(request, caller)
 
     async def _caller(self, request: Request, credentials: Credentials) -> Caller:
         try:

@@ -1,13 +1,14 @@
 """Limits of the platform's HTTP connections: what a stranger may send, in what time, and how many there may be.
 
 A connection is a stranger's from its first byte, or from the first one after an answer, until its request is whole.
+Those beyond the most of one address wait for their turn, unread. One that has brought a good credential counts by its
+user at that address from then on, so that no crowd of strangers behind the same address holds it up or closes it.
 Whoever doesn't take an answer gets no other one, and is dropped in the end: answers that wait are memory.
 """
 
 import resource
 from typing import Any, Final
 
-from attrs import define, field
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
@@ -17,10 +18,11 @@ from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
 from streamrelay.errors import Refused
-from streamrelay.logs import Logger, Seldom
+from streamrelay.logs import Logger
 from streamrelay.net.deadlines import Deadlines
 from streamrelay.net.proxies import Proxies
-from streamrelay.net.quotas import ConnectionQuota, turned_away
+from streamrelay.net.waiting_lines import Waiter
+from streamrelay.platform.http.room import Idle, Room, allowed
 from streamrelay.protocol.tls_records import HELLO
 
 log = Logger()
@@ -31,32 +33,8 @@ REQUEST_TIME: Final = 10.0
 """Seconds in which a request must be whole; of a connection's first one TLS' handshake is part."""
 IDLE_TIME: Final = 60
 """Seconds that a connection may be silent between requests, or take nothing of an answer."""
-RESERVE: Final = 128
-"""Descriptors that connections leave for the bus, for files, for questions to others, and for those just dropped."""
-MOST: Final = 50_000
-"""Connections at once that are allowed, however many descriptors there may be."""
-
-
-def allowed() -> int:
-    """Return how many connections this process' descriptors (RLIMIT_NOFILE) allow."""
-    descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    if descriptors == resource.RLIM_INFINITY:
-        return MOST
-    return min(MOST, max(descriptors - RESERVE, descriptors // 2))
-
-
-def _or_allowed(given: int) -> int:
-    return given or allowed()
-
-
-@define(frozen=True)
-class Room:
-    """Room for connections: the settings of these names. `max_connections` = 0: as many as `allowed`."""
-
-    max_connections: int = field(default=0, converter=_or_allowed)
-    max_connections_per_address: int = 200
-    max_handshakes: int = 500
-    max_handshakes_per_address: int = 100
+LEAVE_TIME: Final = 1.0
+"""Seconds in which one that gives way to another may take what is left of its answer."""
 
 
 class BoundedRequest(Request):
@@ -76,13 +54,14 @@ class BoundedChannel(HTTPChannel):
     """A connection that is dropped if a request takes longer than `REQUEST_TIME` to come, or an answer isn't taken.
 
     It is counted from accept to its loss. A request has a deadline from its first byte on, also where that came along
-    with the request before; the first one from accept on.
+    with the request before; the first one from accept on. While its connection waits for a turn the time runs on.
     """
 
     factory: "BoundedSite"
     bucket = ""
     _counted = False
     _begun = False  # a request, which isn't whole yet
+    _early: bytes | None = None  # None unless it waits for its turn
     _heard = False  # a first byte, which isn't TLS'
     _full = False  # more was written than its peer has taken
     _buffer: bytes  # Twisted's: a line that isn't whole
@@ -91,13 +70,41 @@ class BoundedChannel(HTTPChannel):
         super().connectionMade()
         assert self.transport is not None
         self.bucket = self.factory.proxies.bucket(getattr(self.transport.getPeer(), "host", None))
-        self._counted = self.factory.admit(self)
-        if self._counted:
-            self._begin()
-        else:  # `admit` has counted it out again
+        self._begin()
+
+    def begin(self) -> None:
+        """Read on, as its turn has come."""
+        transport: Any = self.transport
+        transport.resumeProducing()
+        early, self._early = self._early, None
+        self._go_on()
+        if early:
+            self.dataReceived(early)
+
+    def _begin(self) -> None:
+        """Begin a request: the first one needs a turn for its connection, too."""
+        self._begun = True
+        self.factory.deadlines.begin(self)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        try:
+            self._counted = self._counted or self.factory.admit(self)
+            if not self._counted or not self.factory.handshakes.begin(self, self.bucket):
+                self._early = b""
+                self._pause()
+        except Refused:
             self.drop()
 
+    def _pause(self) -> None:
+        transport: Any = self.transport
+        transport.pauseProducing()  # before TLS, too
+
     def dataReceived(self, data: bytes) -> None:
+        if self._early is not None:  # read along with what came before
+            self._early += data
+            self._pause()
+            return
         if not self._counted:
             return
         self.factory.idle.discard(self)
@@ -107,6 +114,12 @@ class BoundedChannel(HTTPChannel):
         self._heard = True
         super().dataReceived(data)
         self._look()
+
+    def known(self, user: str) -> None:
+        """Count the connection by its user at its address, as it has brought a good credential of theirs."""
+        bucket = f"{user} at {self.factory.proxies.bucket(getattr(self.getPeer(), 'host', None))}"
+        if self.bucket and self._counted and self.bucket != bucket and self.factory.connections.move(self, bucket):
+            self.bucket = bucket
 
     def _refuse_tls(self) -> None:
         """Answer TLS in plain, so that who means another port needn't wait for our deadline to know."""
@@ -126,7 +139,7 @@ class BoundedChannel(HTTPChannel):
         if self.requests or self._buffer:
             self._begin()
         else:
-            self.factory.idle.add(self)
+            self.factory.rest(self)
 
     def allContentReceived(self) -> None:
         self._end()
@@ -152,78 +165,39 @@ class BoundedChannel(HTTPChannel):
         self._take_off()
         super().connectionLost(reason)
 
-    def _begin(self) -> None:
-        self._begun = True
-        self.factory.deadlines.begin(self)
-        met = self.factory.handshakes.enter(self.bucket)
-        if met is not None:  # it counts all the same, until `drop` ends it
-            met.count(self.bucket)
-            self.drop()
-
-    def _end(self) -> None:
+    def _end(self, late: bool = False) -> None:
         if self._begun:
             self._begun = False
             self.factory.deadlines.end(self)
-            self.factory.handshakes.leave(self.bucket)
+            self.factory.handshakes.end(self, late)
 
-    def _leave(self) -> None:
-        self._end()
+    def _leave(self, late: bool = False) -> None:
+        self._early, self._counted = None, False
+        self._end(late)
         self.factory.idle.discard(self)
-        if self._counted:
-            self._counted = False
-            self.factory.connections.leave(self.bucket)
+        self.factory.leaving.end(self)
+        self.factory.connections.end(self, late)
 
     def _take_off(self) -> None:
         self._full = False
         self.factory.untaken.end(self)
 
+    def give_way(self) -> None:
+        """Close the connection, which is idle, for another one of its address."""
+        self.factory.idle.discard(self)
+        self.factory.leaving.begin(self)
+        self.loseConnection()
+
     def drop(self) -> None:
+        """Close the connection at once, whatever it does."""
         self._leave()
         transport: Any = self.transport
         transport.abortConnection()
 
-
-@define(eq=False)
-class Idle:
-    """Connections that wait for another request, which may be closed when room is short."""
-
-    _by_bucket: dict[str, dict[BoundedChannel, None]] = field(factory=dict)  # each in the order of their coming
-    _all: dict[BoundedChannel, None] = field(factory=dict)
-
-    def add(self, channel: BoundedChannel) -> None:
-        self._all[channel] = None
-        self._by_bucket.setdefault(channel.bucket, {})[channel] = None
-
-    def discard(self, channel: BoundedChannel) -> None:
-        if channel in self._all:
-            del self._all[channel], self._by_bucket[channel.bucket][channel]
-            if not self._by_bucket[channel.bucket]:
-                del self._by_bucket[channel.bucket]
-
-    def longest(self, bucket: str | None) -> BoundedChannel | None:
-        """Return the connection that has been idle for the longest time, of one bucket or (None) of all."""
-        return next(iter(self._all if bucket is None else self._by_bucket.get(bucket, ())), None)
-
-
-class Limit:
-    """A limit of connections, in all and from one bucket, with what is told of those over it."""
-
-    def __init__(self, clock: IReactorTime, room: Room, setting: str) -> None:
-        in_all, from_one = setting, f"{setting}_per_address"
-        self.quota = ConnectionQuota(getattr(room, in_all), getattr(room, from_one))
-        self.in_all = turned_away(clock, f"{in_all} = {self.quota.most}")
-        self.from_one = turned_away(clock, f"{from_one} = {self.quota.most_from_one}")
-
-    def enter(self, bucket: str) -> Seldom | None:
-        """Count one in; return None, or who tells of the limit that it is over. It counts either way till it leaves."""
-        try:
-            self.quota.enter(bucket)
-        except Refused as refused:
-            return self.from_one if refused.status == 429 else self.in_all
-        return None
-
-    def leave(self, bucket: str) -> None:
-        self.quota.leave(bucket)
+    def time_out(self) -> None:
+        """Drop the connection, as its request hasn't come in time, or hasn't had its turn."""
+        self._leave(late=True)
+        self.drop()
 
 
 class BoundedSite(Site):
@@ -236,11 +210,11 @@ class BoundedSite(Site):
         super().__init__(root, requestFactory=BoundedRequest, timeout=IDLE_TIME)
         self.protocol: Any = BoundedChannel  # HTTP/1.1 alone
         self.proxies, self.room = proxies, room or Room()
-        self.deadlines: Deadlines[BoundedChannel] = Deadlines(clock, REQUEST_TIME, BoundedChannel.drop)
+        self.deadlines: Deadlines[BoundedChannel] = Deadlines(clock, REQUEST_TIME, BoundedChannel.time_out)
         self.untaken: Deadlines[BoundedChannel] = Deadlines(clock, IDLE_TIME, BoundedChannel.drop)
-        self.connections = Limit(clock, self.room, "max_connections")
-        self.handshakes = Limit(clock, self.room, "max_handshakes")
-        self.idle = Idle()
+        self.leaving: Deadlines[BoundedChannel] = Deadlines(clock, LEAVE_TIME, BoundedChannel.drop)
+        self.connections, self.handshakes = self.room.connections(clock), self.room.handshakes(clock)
+        self.idle: Idle[BoundedChannel] = Idle()
 
     def startFactory(self) -> None:
         super().startFactory()
@@ -263,21 +237,48 @@ class BoundedSite(Site):
     def stopFactory(self) -> None:
         """Log which connections were turned away since the last lines about that."""
         super().stopFactory()
-        for limit in (self.connections, self.handshakes):
-            limit.in_all.stop()
-            limit.from_one.stop()
+        self.connections.stop()
+        self.handshakes.stop()
 
     def admit(self, channel: BoundedChannel) -> bool:
-        """Count a connection in, if need be for one that is idle, which is dropped; False if there is no room."""
-        met = self.connections.enter(channel.bucket)
-        if met is None:
-            return True
-        met.count(channel.bucket)
-        idle = self.idle.longest(channel.bucket if met is self.connections.from_one else None)
-        if idle is None:
-            self.connections.leave(channel.bucket)
-            return False
-        idle.drop()
-        return True
+        """Count a connection in, if need be for one that gives way; False if it waits for its turn, or raise `Refused`.
+
+        Over the most of an address its longest idle one gives way. Over the most in all one that waits does so, or else
+        the longest idle one.
+        """
+        lines, bucket = self.connections, channel.bucket
+        full = lines.count >= self.room.max_connections
+        if lines.quota.is_crowded(bucket):
+            self._make_way(bucket, full)
+        elif full and (way := lines.last() or self.idle.longest(None)) is not None:
+            lines.in_all.count(bucket)
+            way.drop()
+        return lines.begin(channel, bucket)
+
+    def _make_way(self, bucket: str, full: bool) -> None:
+        idle = self.idle.longest(bucket)
+        if idle is None and full:
+            raise self.connections.refuse(bucket)
+        if idle is not None:
+            self.connections.from_one.count(bucket)
+            leave = idle.drop if full else idle.give_way
+            leave()
+
+    def rest(self, channel: BoundedChannel) -> None:
+        """Take note that a connection is idle; it gives way at once if another one of its address waits."""
+        if self.connections.has_line(channel.bucket):
+            channel.give_way()
+        else:
+            self.idle.add(channel)
 
     def log(self, request: HttpRequest) -> None: ...
+
+
+def remember(request: Request, user: str) -> None:
+    """Count a request's connection by its user from now on; by none (an empty name) it goes on to count by its address
+    alone."""
+    if user and isinstance(request.channel, BoundedChannel):
+        request.channel.known(user)
+
+
+_waiter: type[Waiter] = BoundedChannel

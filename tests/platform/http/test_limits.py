@@ -13,14 +13,16 @@ from twisted.web.server import NOT_DONE_YET, Request
 
 from streamrelay.net.proxies import Proxies
 from streamrelay.platform.http.assets import Page
-from streamrelay.platform.http.limits import BoundedSite, Room, allowed
-from tests.documented import DESCRIPTORS_LEFT, IDLE_TIME, MOST_CONNECTIONS, PIECE, REQUEST_TIME
+from streamrelay.platform.http.limits import BoundedSite
+from streamrelay.platform.http.room import Room, allowed
+from tests.documented import DESCRIPTORS_LEFT, IDLE_TIME, LEAVE_TIME, MOST_CONNECTIONS, PIECE, REQUEST_TIME
 from tests.examples import there
 from tests.fakes.channels import FakeTransport
 from tests.fakes.endpoints import connect
 from tests.fakes.logs import Heard
 
 FROM_ONE = "connections were dropped by max_connections_per_address = 5, since the last such line"
+WAIT = "connections wait for their turn by max_connections_per_address = 5, since the last such line"
 WHOLE = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
@@ -223,14 +225,13 @@ class Crowds(Case):
     def test_one_address(self) -> None:
         """One address may have so many unfinished requests, others still come in; finished ones don't count."""
         for _ in range(8):
-            self.idle()
+            self.lose(self.idle())
         crowd = [self.come() for _ in range(3)]
-        self.assertFalse(any(transport.aborted for transport in crowd))
-        self.assertTrue(self.come().aborted)
-        self.assertFalse(self.come("192.0.2.2").aborted)
+        waiting, other = self.come(), self.come("192.0.2.2")
+        self.assertEqual([transport.reading for transport in (*crowd, waiting, other)], [True] * 3 + [False, True])
         for transport in crowd:
             self.lose(transport)
-        self.assertFalse(self.come().aborted)
+        self.assertTrue(waiting.reading and self.come().reading)
 
     def test_in_all(self) -> None:
         """A proxy may bring a crowd, but no more than there may be in all."""
@@ -240,32 +241,47 @@ class Crowds(Case):
         self.assertIn("max_handshakes = 10", self.logged[-1])
 
     def test_idle(self) -> None:
-        """Connections count while they are idle; over the limit of an address its longest idle one gives way."""
+        """Connections count while they are idle; over the limit of an address its longest idle one gives way, once what
+        is left of its answer has gone out, and after a second at the latest."""
         other = self.idle("192.0.2.2")
         crowd = [self.idle() for _ in range(5)]
         crowd[0].receive(WHOLE)  # no longer the one that was idle for the longest time
-        new = self.idle()
-        self.assertEqual([transport.aborted for transport in (other, *crowd, new)], [False, False, True] + [False] * 4)
+        new = self.come()
+        closing = [transport.disconnecting for transport in (other, *crowd, new)]
+        self.assertEqual((closing, new.reading), ([False, False, True] + [False] * 4, False))
+        self.lose(crowd[1])
+        self.assertTrue(new.reading)
+        last = self.come()
+        self.clock.advance(LEAVE_TIME)
+        self.assertEqual([transport.aborted for transport in crowd], [False, False, True, False, False])
+        self.assertTrue(last.reading)
 
     def test_at_work(self) -> None:
-        """Over the limit of an address with none idle the new one is dropped, and a line names setting and address."""
+        """Over the limit of an address with none idle the new one waits until one is, and is dropped when its request's
+        time is over, which a line tells with setting and address."""
         self.site.resource = Later()
         crowd = [self.idle() for _ in range(5)]
-        self.assertTrue(self.come().aborted)
+        waiting, other = self.come(), self.come("192.0.2.2")
+        self.assertEqual([transport.reading for transport in (waiting, other)], [False, True])
+        self.assertEqual((self.logged, self.heard.lines[-1]), ([], f"{WAIT} 1: 1 of 192.0.2.1"))
+        self.clock.advance(REQUEST_TIME)
+        self.assertTrue(waiting.aborted)
         self.assertFalse(any(transport.aborted for transport in crowd))
-        self.assertFalse(self.come("192.0.2.2").aborted)
-        self.assertEqual(len(self.logged), 1)
-        self.assertEqual(self.logged[0], f"{FROM_ONE} 1: 1 of 192.0.2.1")
+        self.assertEqual(self.logged, [f"{FROM_ONE} 1: 1 of 192.0.2.1"])
+        waiting = self.come()
         self.site.resource.answer_all()
-        self.assertFalse(self.come().aborted)
+        self.assertTrue(all(transport.disconnecting for transport in crowd))
+        self.assertFalse(any(transport.aborted for transport in crowd))
+        self.lose(crowd[0])
+        self.assertTrue(waiting.reading)
 
     def test_of_one_network(self) -> None:
         """A /64 of IPv6 counts as one address."""
         self.site.resource = Later()
         for number in range(5):
             self.idle(f"2001:db8::{number}")
-        self.assertTrue(self.come("2001:db8::99").aborted)
-        self.assertFalse(self.come("2001:db8:0:1::99").aborted)
+        self.assertFalse(self.come("2001:db8::99").reading)
+        self.assertTrue(self.come("2001:db8:0:1::99").reading)
 
     def test_no_room_in_all(self) -> None:
         """Over the limit in all the longest idle of all gives way, a proxy's too; else the new one is dropped."""
@@ -288,8 +304,8 @@ class Crowds(Case):
         crowd = [self.idle() for _ in range(5)]
         for transport in crowd:
             there(transport.producer).pauseProducing()
-        self.assertTrue(self.come().aborted)
-        self.assertFalse(any(transport.aborted for transport in crowd))
+        self.assertFalse(self.come().reading)
+        self.assertFalse(any(transport.aborted or transport.disconnecting for transport in crowd))
 
     def test_told_once_a_minute(self) -> None:
         """A crowd is told by a line at once, and one a minute later with the count; at a stop what is left."""
@@ -303,10 +319,12 @@ class Crowds(Case):
         self.assertEqual(self.logged, expected[:1])
         self.clock.advance(1)
         self.assertEqual(self.logged, expected)
-        self.come()
+        for _ in range(8):  # of whom seven wait
+            self.come()
+        self.clock.advance(REQUEST_TIME)
         self.site.doStart()
         self.site.doStop()
-        self.assertEqual(self.logged, [*expected, expected[0]])
+        self.assertEqual(self.logged, [*expected, f"{FROM_ONE} 8: 8 of 192.0.2.1"])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_all_leave(self) -> None:
@@ -316,6 +334,7 @@ class Crowds(Case):
             self.lose(transport)
         for limit in (self.site.connections, self.site.handshakes):
             self.assertEqual((limit.quota.count, len(limit.quota._by_bucket)), (0, 0))
+        self.assertEqual((limit.waiting, limit.last()), (0, None))
         self.assertIsNone(self.site.idle.longest(None))
 
     def test_from_descriptors(self) -> None:

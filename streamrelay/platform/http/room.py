@@ -1,0 +1,80 @@
+"""Room for connections: how many there may be, and those that give way when it is short."""
+
+import resource
+from typing import Final, Generic, Protocol, TypeVar
+
+from attrs import define, field
+from twisted.internet.interfaces import IReactorTime
+
+from streamrelay.net.quotas import ConnectionQuota
+from streamrelay.net.waiting_lines import WaitingLines
+
+RESERVE: Final = 128
+"""Descriptors that connections leave for the bus, for files, for questions to others, and for those just dropped."""
+MOST: Final = 50_000
+"""Connections at once that are allowed, however many descriptors there may be."""
+
+
+def allowed() -> int:
+    """Return how many connections this process' descriptors (RLIMIT_NOFILE) allow."""
+    descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if descriptors == resource.RLIM_INFINITY:
+        return MOST
+    return min(MOST, max(descriptors - RESERVE, descriptors // 2))
+
+
+def _or_allowed(given: int) -> int:
+    return given or allowed()
+
+
+@define(frozen=True)
+class Room:
+    """Room for connections: the settings of these names. `max_connections` = 0: as many as `allowed`."""
+
+    max_connections: int = field(default=0, converter=_or_allowed)
+    max_connections_per_address: int = 200
+    max_handshakes: int = 500
+    max_handshakes_per_address: int = 100
+
+    def connections(self, clock: IReactorTime) -> WaitingLines:
+        """Return the lines of connections."""
+        return self._lines(clock, "max_connections")
+
+    def handshakes(self, clock: IReactorTime) -> WaitingLines:
+        """Return the lines of requests that aren't whole."""
+        return self._lines(clock, "max_handshakes")
+
+    def _lines(self, clock: IReactorTime, setting: str) -> WaitingLines:
+        quota = ConnectionQuota(getattr(self, setting), getattr(self, f"{setting}_per_address"))
+        return WaitingLines(clock, setting, quota, most_waiting=self.max_handshakes)
+
+
+class Counted(Protocol):
+    """A connection that is counted by its bucket of addresses, or by its user at that."""
+
+    bucket: str
+
+
+Connection = TypeVar("Connection", bound=Counted)
+
+
+@define(eq=False)
+class Idle(Generic[Connection]):
+    """Connections that wait for another request, which may be closed when room is short."""
+
+    _by_bucket: dict[str, dict[Connection, None]] = field(factory=dict)  # each in the order of their coming
+    _all: dict[Connection, None] = field(factory=dict)
+
+    def add(self, connection: Connection) -> None:
+        self._all[connection] = None
+        self._by_bucket.setdefault(connection.bucket, {})[connection] = None
+
+    def discard(self, connection: Connection) -> None:
+        if connection in self._all:
+            del self._all[connection], self._by_bucket[connection.bucket][connection]
+            if not self._by_bucket[connection.bucket]:
+                del self._by_bucket[connection.bucket]
+
+    def longest(self, bucket: str | None) -> Connection | None:
+        """Return the connection that has been idle for the longest time, of one bucket or (None) of all."""
+        return next(iter(self._all if bucket is None else self._by_bucket.get(bucket, ())), None)
