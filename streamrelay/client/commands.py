@@ -114,6 +114,7 @@ def _terms(arguments: argparse.Namespace, place: Any = None) -> Any:
 async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
     """Open one stream on standard input and output, and return the status with which it ended."""
     from streamrelay.client.log_place import LogPlace
+    from streamrelay.client.platform_api import StreamRequest
     from streamrelay.client.stream import ClientStream, Opening
 
     place = LogPlace(
@@ -121,7 +122,7 @@ async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
     )
     place.load()
     api, dialler = access.api(arguments, reactor), access.dialler(arguments, reactor)
-    opening = Opening(api, dialler, arguments.host, arguments.target, _terms(arguments, place))
+    opening = Opening(api, dialler, StreamRequest(arguments.host, arguments.target, _terms(arguments, place)))
     interrupted = reactor.addSystemEventTrigger("before", "shutdown", opening.give_up)
     try:
         opened, leg = await opening.done
@@ -218,7 +219,7 @@ async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
     """Open a local port, and streams for its connections, until it is interrupted."""
     from twisted.internet.defer import Deferred
 
-    from streamrelay.client.platform_api import PlatformError, Unwanted
+    from streamrelay.client.platform_api import PlatformError, StreamRequest, Unwanted
     from streamrelay.client.port_streams import REFUSED, PortStreams
     from streamrelay.client.stream import ClientStream, LocalPort, Unserved, WaitingRoom, open_stream
     from streamrelay.websocket.dial_errors import DialError
@@ -229,7 +230,8 @@ async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
     terms, view_only = _terms(arguments), Once(VIEW_ONLY)
 
     async def ask(channels: bool, wanted: Any) -> Any:
-        return await open_stream(api, dialler, arguments.host, arguments.target, wanted, terms, channels)
+        request = StreamRequest(arguments.host, arguments.target, terms, channels, wanted)
+        return await open_stream(api, dialler, request)
 
     streams = PortStreams(reactor, ask)
 

@@ -46,6 +46,27 @@ class Unwanted(Exception):
         super().__init__("a local connection was reset before its stream was asked for")
 
 
+def _always() -> bool:
+    return True
+
+
+@define(frozen=True)
+class StreamRequest:
+    """A stream that is asked for."""
+
+    host: str
+    target: str
+    terms: Terms = ANY_TERMS
+    channels: bool = False
+    """True if it is to carry channels, if that can be."""
+    is_wanted: Callable[[], bool] = _always
+    """Asked when its turn comes, as who wanted it may have gone."""
+
+    def body(self) -> bytes:
+        channels = {"channels": True} if self.channels else {}
+        return msgspec.json.encode({"host": self.host, "target": self.target, **stated(self.terms), **channels})
+
+
 class OpenedStream(Struct, frozen=True):
     """The answer to ``POST /v1/streams``."""
 
@@ -100,6 +121,18 @@ class StreamList(Struct, frozen=True):
     """True if all hosts have answered."""
 
 
+@define(frozen=True)
+class Question:
+    """A request to the API."""
+
+    method: str
+    path: str
+    body: bytes = b""
+    is_wanted: Callable[[], bool] = _always
+    early: Callable[[OpenedStream], None] | None = None
+    """Called with each line of the answer that comes before its last."""
+
+
 class PlatformBusy(PlatformError):
     """Failure after which it is worth asking again."""
 
@@ -125,46 +158,30 @@ class PlatformApi:
     def _fetch(self) -> Fetch:
         return HttpFetch(self.reactor, self.ca, most=MAX_ANSWER, keep=True, outbound=self.outbound)
 
-    async def open(
-        self,
-        host: str,
-        target: str,
-        wanted: Callable[[], bool] = lambda: True,
-        early: Callable[[OpenedStream], None] | None = None,
-        terms: Terms = ANY_TERMS,
-        channels: bool = False,
-    ) -> OpenedStream:
-        """Open a stream, to carry `channels` if that can be; `Unwanted` if it isn't `wanted` when its turn comes.
+    async def open(self, request: StreamRequest, early: Callable[[OpenedStream], None] | None = None) -> OpenedStream:
+        """Open a stream; `Unwanted` if nobody wants it any more when its turn comes.
 
         `early` is called with its id and URL while its agent is asked, if the platform tells them by then; again, with
         others, if it was asked again.
         """
-        stated_channels = {"channels": True} if channels else {}
-        body = msgspec.json.encode({"host": host, "target": target, **stated(terms), **stated_channels})
-        return self.read(await self._ask("POST", "/v1/streams", body, wanted, early), OpenedStream)
+        question = Question("POST", "/v1/streams", request.body(), request.is_wanted, early)
+        return self.read(await self._ask(question), OpenedStream)
 
     async def hosts(self) -> HostList:
         return self.read(await self.listing("hosts"), HostList)
 
     async def listing(self, what: str) -> bytes:
         """Return the list of ``hosts`` or ``streams`` as the platform answers."""
-        return await self._ask("GET", f"/v1/{what}")
+        return await self._ask(Question("GET", f"/v1/{what}"))
 
     async def end(self, stream: str) -> None:
-        await self._ask("DELETE", f"/v1/streams/{quote(stream, safe='')}")
+        await self._ask(Question("DELETE", f"/v1/streams/{quote(stream, safe='')}"))
 
-    async def _ask(
-        self,
-        method: str,
-        path: str,
-        body: bytes = b"",
-        wanted: Callable[[], bool] = lambda: True,
-        early: Callable[[OpenedStream], None] | None = None,
-    ) -> bytes:
+    async def _ask(self, question: Question) -> bytes:
         async def attempt() -> bytes:
-            if not wanted():
+            if not question.is_wanted():
                 raise Unwanted
-            return await self._ask_once(method, path, body, early)
+            return await self._ask_once(question)
 
         def ask() -> "Deferred[bytes]":
             until = self.reactor.seconds() + CONNECT_TIME
@@ -172,17 +189,16 @@ class PlatformApi:
 
         return await self._turns.run("", ask)
 
-    async def _ask_once(
-        self, method: str, path: str, body: bytes = b"", early: Callable[[OpenedStream], None] | None = None
-    ) -> bytes:
+    async def _ask_once(self, question: Question) -> bytes:
+        early, url = question.early, self.url.rstrip("/") + question.path
         headers = {"Accept": "application/json" if early is None else f"{JSON_LINES}, application/json"}
         line = None if early is None else partial(_tell, early)
         if self.key:
             headers["Authorization"] = f"Bearer {self.key}"
-        if body:
+        if question.body:
             headers["Content-Type"] = "application/json"
         try:
-            answer = await self.fetch(method, self.url.rstrip("/") + path, REQUEST_TIME, headers, body or None, line)
+            answer = await self.fetch(question.method, url, REQUEST_TIME, headers, question.body or None, line)
         except OutOfDescriptors as error:
             raise PlatformError(0, str(error)) from None
         except FetchError as error:

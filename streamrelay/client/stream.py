@@ -11,14 +11,13 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import Factory
 
 from streamrelay.client.early_leg import EarlyLeg
-from streamrelay.client.platform_api import ANY_TERMS, OpenedStream, PlatformApi
+from streamrelay.client.platform_api import OpenedStream, PlatformApi, StreamRequest
 from streamrelay.datapath.connection import Connection
 from streamrelay.datapath.plain import PlainConnection, PlainProtocol
 from streamrelay.datapath.splice import Half, Splice
 from streamrelay.logs import Seldom
 from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
 from streamrelay.protocol.control import Control, decode_control
-from streamrelay.protocol.summons import Terms
 
 if TYPE_CHECKING:  # whoever has one has imported it
     from streamrelay.websocket.client import Dialler
@@ -97,24 +96,16 @@ class _Overhearing(Half):
         super().control(message)
 
 
-async def open_stream(
-    api: PlatformApi,
-    dialler: "Dialler",
-    host: str,
-    target: str,
-    wanted: Callable[[], bool] = lambda: True,
-    terms: Terms = ANY_TERMS,
-    channels: bool = False,
-) -> tuple[OpenedStream, Any]:
+async def open_stream(api: PlatformApi, dialler: "Dialler", request: StreamRequest) -> tuple[OpenedStream, Any]:
     """Open a stream, and return the platform's answer and the leg; `PlatformError` or `DialError` if there is none, and
-    `Unwanted` if it is no longer `wanted` when its turn comes.
+    `Unwanted` if nobody wants it any more when its turn comes.
 
     The relay is dialled while the agent is asked, where the platform tells the URL by then. What it refuses after that
     is the reason, whatever became of the dial.
     """
     early = EarlyLeg(dialler)
     try:
-        opened = await api.open(host, target, wanted, early.told, terms, channels)
+        opened = await api.open(request, early.told)
     except Exception:
         early.drop()
         raise
@@ -132,15 +123,12 @@ class Opening:
 
     api: PlatformApi
     dialler: "Dialler"
-    host: str
-    target: str
-    terms: Terms = ANY_TERMS
+    request: StreamRequest
     done: "Deferred[tuple[OpenedStream, Any]]" = field(init=False)
     given_up: bool = False
 
     def __attrs_post_init__(self) -> None:
-        opening = open_stream(self.api, self.dialler, self.host, self.target, terms=self.terms)
-        self.done = Deferred.fromCoroutine(opening)
+        self.done = Deferred.fromCoroutine(open_stream(self.api, self.dialler, self.request))
 
     def give_up(self) -> "Deferred[None]":
         """Want it no longer; return when nothing is left of it, or after `END_TIME`."""

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.client.platform_api import PlatformApi, PlatformError
+from streamrelay.client.platform_api import PlatformApi, PlatformError, StreamRequest
 from streamrelay.client.stream import Opening
 from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.net.http_client import Fetch, Fetched, FetchError, Line
@@ -92,7 +92,7 @@ class EarlyLegs(SynchronousTestCase):
         self.clock, self.fetch = Clock(), LinesFetch()
         self.dialler, self.leg = DialOf(self.clock, Heartbeat(self.clock)), FakeConnection()
         api = PlatformApi(self.clock, "https://platform.example/", "srk_x", fetch=self.fetch)
-        self.opening = Opening(api, self.dialler, "web-1", "log")
+        self.opening = Opening(api, self.dialler, StreamRequest("web-1", "log"))
         [self.asked] = self.fetch.asked
 
     def dial(self, url: str = "wss://r/client/t1") -> "Deferred[Any]":

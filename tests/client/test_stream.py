@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.client import platform_api
-from streamrelay.client.platform_api import PlatformApi, PlatformError, Unwanted
+from streamrelay.client.platform_api import PlatformApi, PlatformError, StreamRequest, Unwanted
 from streamrelay.client.stream import LOOK, ClientStream, LocalPort, Opening, Unserved, WaitingRoom
 from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.datapath.plain import PlainConnection
@@ -124,7 +124,7 @@ class Openings(SynchronousTestCase):
 
     def open(self) -> Opening:
         api = PlatformApi(self.clock, "https://platform.example/", "srk_x", fetch=self.fetch)
-        return Opening(api, self.dialler, "web-1", "log")
+        return Opening(api, self.dialler, StreamRequest("web-1", "log"))
 
     def asked(self) -> list[tuple[str, str]]:
         return [(method, url.removeprefix("https://platform.example")) for method, url, *_ in self.fetch.asked]
@@ -290,7 +290,7 @@ class Asked(SynchronousTestCase):
     def test_open(self) -> None:
         """A stream is asked for with the key, and its answer is understood."""
         api = self.api(Fetched(201, b'{"stream":"s","url":"wss://r/client/t","kind":"log","new":1}'))
-        opened = self.successResultOf(Deferred.fromCoroutine(api.open("web-1", "log")))
+        opened = self.successResultOf(Deferred.fromCoroutine(api.open(StreamRequest("web-1", "log"))))
         self.assertEqual((opened.stream, opened.kind), ("s", "log"))
         ((method, url, headers, body),) = self.asked
         self.assertEqual((method, url), ("POST", "https://platform.example/v1/streams"))
@@ -312,7 +312,7 @@ class Asked(SynchronousTestCase):
             clock = Clock()
             answers: list[Fetched | Exception] = [first, opened]
             api = PlatformApi(clock, "https://platform.example/", "srk_x", fetch=FakeFetches(answers))
-            asking = Deferred.fromCoroutine(api.open("web-1", "log"))
+            asking = Deferred.fromCoroutine(api.open(StreamRequest("web-1", "log")))
             clock.advance(0.2)
             if again:
                 self.assertEqual(self.successResultOf(asking).stream, "s")
@@ -338,7 +338,7 @@ class Asked(SynchronousTestCase):
         clock, wanted = Clock(), [True, False]
         fetch = FakeFetches([FetchDropped("reset"), Fetched(201, b"{}")])
         api = PlatformApi(clock, "https://platform.example/", "srk_x", fetch=fetch)
-        asking = Deferred.fromCoroutine(api.open("web-1", "log", lambda: wanted.pop(0)))
+        asking = Deferred.fromCoroutine(api.open(StreamRequest("web-1", "log", is_wanted=lambda: wanted.pop(0))))
         clock.advance(0.2)
         self.failureResultOf(asking, Unwanted)
         self.assertEqual(len(fetch.answers), 1)
