@@ -79,7 +79,7 @@ WORDS: Final = [
     b"Sec-WebSocket-Version: ",
     b"Sec-WebSocket-Protocol: ",
     b"Sec-WebSocket-Extensions: ",
-    *b"permessage-deflate streamrelay.v1 binary token. client_max_window_bits".split(),
+    *b"permessage-deflate streamrelay.v1 streamrelay.v1.ping binary token. client_max_window_bits".split(),
     b"X-Forwarded-For: ",
     b"Transfer-Encoding: ",
 ]

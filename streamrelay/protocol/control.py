@@ -1,6 +1,6 @@
 """Subprotocols and control messages (protocol.rst, "Control messages")."""
 
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -10,6 +10,8 @@ from streamrelay.protocol.close import CloseCode
 
 SUBPROTOCOL: Final = "streamrelay.v1"
 """Subprotocol whose binary messages are the stream's bytes, and text messages control messages."""
+WATCHED: Final = "streamrelay.v1.ping"
+"""The same, by a relay that answers the client's pings (protocol.rst, "Liveness")."""
 RAW: Final = "binary"
 """Subprotocol whose every message is bytes; noVNC, spice-html5 and websockify's clients offer it."""
 
@@ -60,17 +62,34 @@ class Control(Struct, frozen=True, omit_defaults=True):
     met: Met | None = None
 
 
+class Asked(Struct, frozen=True):
+    """The one key of a control message that the relay itself answers, where `WATCHED` was agreed on."""
+
+    ping: Annotated[int, Meta(ge=1, le=2**53 - 1)] | None = None
+
+
 EOF_MESSAGE: Final = b'{"eof":true}'
 _control = msgspec.json.Decoder(Control)
+_asked = msgspec.json.Decoder(Asked)
+_T = TypeVar("_T")
 
 
 def decode_control(message: bytes | bytearray) -> Control:
     """Decode a control message, or raise `PeerError`: 1007 for bad UTF-8, 1002 for what is no such JSON object."""
+    return _decoded(_control, message)
+
+
+def decode_ping(message: bytes | bytearray) -> int | None:
+    """Return the number of a control message that is a ping, or None; or raise `PeerError` as `decode_control` does."""
+    return _decoded(_asked, message).ping
+
+
+def _decoded(decoder: msgspec.json.Decoder[_T], message: bytes | bytearray) -> _T:
     try:
         text = message.decode("utf-8")
     except UnicodeDecodeError:
         raise PeerError(CloseCode.BAD_UTF8, "a control message is not UTF-8") from None
     try:
-        return _control.decode(text)
+        return decoder.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
         raise PeerError(CloseCode.PROTOCOL, f"bad control message: {str(error)[:80]}") from None

@@ -6,7 +6,7 @@ from typing import Protocol
 from attrs import define
 
 from streamrelay.errors import Refused
-from streamrelay.protocol.control import RAW, SUBPROTOCOL
+from streamrelay.protocol.control import RAW, SUBPROTOCOL, WATCHED
 from streamrelay.websocket.connection import FramedConnection
 
 
@@ -104,5 +104,5 @@ def read_request(
 
 
 def choose_subprotocol(offered: list[str]) -> str | None:
-    """Choose a subprotocol: ours, else binary, else none; never one that holds the token (protocol.rst)."""
-    return next((name for name in (SUBPROTOCOL, RAW) if name in offered), None)
+    """Choose a subprotocol: one of ours, else binary, else none; never one that holds the token (protocol.rst)."""
+    return next((name for name in (WATCHED, SUBPROTOCOL, RAW) if name in offered), None)

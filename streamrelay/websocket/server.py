@@ -19,7 +19,7 @@ from streamrelay.logs import Logger
 from streamrelay.net.certificates import peer_names
 from streamrelay.net.deadlines import Deadlines
 from streamrelay.net.peer import address, explain
-from streamrelay.protocol.control import SUBPROTOCOL
+from streamrelay.protocol.control import SUBPROTOCOL, WATCHED
 from streamrelay.protocol.limits import HANDSHAKE_TIME, MAX_HANDSHAKE
 from streamrelay.protocol.tls_records import HELLO
 from streamrelay.websocket import request_grammar, upgrade
@@ -27,6 +27,7 @@ from streamrelay.websocket.admission import Admission, Admitter, choose_subproto
 from streamrelay.websocket.connection import FramedConnection
 from streamrelay.websocket.frame_writer import Masking
 from streamrelay.websocket.request_grammar import Request
+from streamrelay.websocket.watched import WatchedConnection
 
 log = Logger()
 
@@ -140,7 +141,7 @@ class LegProtocol(Protocol):
             except Refused as refusal:
                 self._refuse(refusal)
             else:
-                self._open(upgrade.accepting(request, chosen), chosen == SUBPROTOCOL, behind)
+                self._open(upgrade.accepting(request, chosen), chosen, behind)
 
     def _tell_health(self, request: Request) -> None:
         """Answer whether legs may come, in the words of HTTP/1.0 and 1.1, and close."""
@@ -166,7 +167,7 @@ class LegProtocol(Protocol):
             raise Refused(500, "an error in the relay") from None
         return choose_subprotocol(offered)
 
-    def _open(self, answer: bytes, control: bool, behind: bytes) -> None:
+    def _open(self, answer: bytes, chosen: str | None, behind: bytes) -> None:
         self._answered = True
         self.factory.handshake_ended(self)
         if behind:
@@ -175,9 +176,9 @@ class LegProtocol(Protocol):
             return
         channel = open_channel(self.transport, self.factory.clock, written=False)
         channel.write([answer])
-        connection = FramedConnection(
-            channel, self.factory.clock, self.factory.heartbeat, Masking.NONE, control, self.peer
-        )
+        kind = WatchedConnection if chosen == WATCHED else FramedConnection
+        control = chosen in (SUBPROTOCOL, WATCHED)
+        connection = kind(channel, self.factory.clock, self.factory.heartbeat, Masking.NONE, control, self.peer)
         hand_over(self.transport, OpenProtocol(channel, connection))
         assert self._admission is not None
         self._admission.opened(connection)

@@ -23,6 +23,8 @@ PROTOCOL = {
     "UNREAD": "a second more for each 32 KiB that were sent since the peer was heard, up to 8 MiB of them;",
     "SERVER_CLOSES": "the relay closes TCP; a client of it waits 5 s for that.",
     "FAILED_TIME": "is read no more, and is cut after 2 s",
+    "PAGE_MESSAGE": "sends it at most 4096 bytes in one, unless it takes over 16 MiB in a beat.",
+    "PAGE_IS_FAST": "sends it at most 4096 bytes in one, unless it takes over 16 MiB in a beat.",
     "CHANNEL_DATA": "1 to 32768 bytes of the channel",
     "CHANNEL_WINDOW": "Each direction of a channel begins with 128 KiB",
     "CHANNEL_WINDOW_MOST": "up to 2 MiB each, and 8 MiB beyond their beginnings for all of one stream",

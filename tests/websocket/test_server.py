@@ -10,6 +10,7 @@ from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.errors import Refused
 from streamrelay.net.peer import address
 from streamrelay.websocket.server import REFUSALS, LegFactory
+from streamrelay.websocket.watched import WatchedConnection
 from tests.documented import HANDSHAKE_TIME, MAX_HANDSHAKE
 from tests.examples import STREAM, there
 from tests.fakes.admission import FakeAdmitter
@@ -156,8 +157,10 @@ class Admitted(Case):
             self.assertNotIn("token", answer)
 
     def test_subprotocols(self) -> None:
-        """Ours is chosen if it is offered, else binary, else none; only ours has control messages."""
+        """One of ours is chosen if it is offered, else binary, else none; only ours have control messages."""
         for offered, chosen in (
+            ("streamrelay.v1.ping, streamrelay.v1", "streamrelay.v1.ping"),
+            ("streamrelay.v1, streamrelay.v1.ping", "streamrelay.v1.ping"),
             ("streamrelay.v1", "streamrelay.v1"),
             ("binary, streamrelay.v1", "streamrelay.v1"),
             ("base64, binary", "binary"),
@@ -168,7 +171,9 @@ class Admitted(Case):
             answer = self.answer(request(Sec_WebSocket_Protocol=offered)).lower()
             lines = [line for line in answer.split("\r\n") if line.startswith("sec-websocket-protocol")]
             self.assertEqual(lines, [f"sec-websocket-protocol: {chosen}"] if chosen else [], offered)
-            self.assertEqual(there(self.admitter.inside[-1].connection).control, chosen == "streamrelay.v1")
+            connection = there(self.admitter.inside[-1].connection)
+            self.assertEqual(connection.control, (chosen or "").startswith("streamrelay.v1"))
+            self.assertEqual(isinstance(connection, WatchedConnection), chosen == "streamrelay.v1.ping")
 
     def test_no_extensions(self) -> None:
         """Compression is never agreed to."""

@@ -164,6 +164,8 @@ SUBPROTOCOLS = [
     *(offered(value, "streamrelay.v1")
       for value in ("streamrelay.v1", "binary, streamrelay.v1", "streamrelay.v1,binary", "x,streamrelay.v1,y",
                     ",streamrelay.v1", "\tstreamrelay.v1\t,\tx", "base64, binary, streamrelay.v1")),
+    *(offered(value, "streamrelay.v1.ping")
+      for value in ("streamrelay.v1.ping", "streamrelay.v1.ping, streamrelay.v1", "binary,streamrelay.v1.ping")),
     *(offered(value, "binary") for value in ("binary", "base64, binary", "Streamrelay.V1, binary",
         "binary,streamrelay")),
     *(offered(value, "")
