@@ -11,6 +11,7 @@
  */
 
 const PROTOCOL = 'streamrelay.v1';
+const WATCHED = 'streamrelay.v1.ping'; // the same, by a relay that answers pings (protocol.rst, "Liveness")
 const LINES = 'application/x-ndjson'; // an answer whose first line comes early (protocol.rst, "Early answers")
 const PATIENCE = 20_000; // ms that the platform, and then the relay, may take; the platform gives its host ten
 const CHUNK = 65536; // bytes of a message that we send
@@ -21,6 +22,12 @@ const LOW = HIGH / 4; // bytes under which it may go on
 const MOST = 64 << 20; // bytes over which the stream is given up, as its agent doesn't hold
 const OVERHEAD = 64; // bytes that a message costs us beside its own
 const CONTROL = 4096; // characters of a control message; whoever sends longer ones is no relay of ours
+const LOOK = 1000; // ms between two looks at the links
+const LATE = 3000; // ms after a look at which this machine has slept, or the page stood still, if the next one comes then
+const QUIET = 12; // looks without a message, at which the relay is asked
+const ANSWER = 5; // looks that its answer may take
+const AHEAD = 16384; // bytes that we send between two looks, beyond which an answer may have to wait
+const PATIENT = 12; // looks for which that counts
 const PACE = 250; // ms between two sizes, or two holds; a relay bears 16 control messages a second (protocol.rst, "Rate")
 
 /** What each close code means (protocol.rst, "Close codes"). */
@@ -45,6 +52,7 @@ const WORDS = {
   4009: 'reached its maximum lifetime',
   4011: 'byte quota used up',
 };
+const SILENT = 'the relay does not answer'; // of a link that is dead
 const TRANSIENT_CODES = [1001, 1006, 1013, 4004, 4005];
 const TRANSIENT_STATUSES = [0, 429, 503, 504];
 const TRANSIENT_REFUSALS = ['dial_failed']; // the agent can't reach the relay
@@ -220,7 +228,7 @@ export function connect(url, { signal, WebSocket = globalThis.WebSocket, ticket 
     if (!WebSocket) throw new TypeError('there is no WebSocket here: Node 22 has one, or pass a class as `WebSocket`');
     let socket;
     try {
-      socket = new WebSocket(url, [PROTOCOL]);
+      socket = new WebSocket(url, [WATCHED, PROTOCOL]);
     } catch {
       // its message has the URL
       throw unopened('this page may open no websocket to such a URL', false);
@@ -244,7 +252,7 @@ export function connect(url, { signal, WebSocket = globalThis.WebSocket, ticket 
     socket.addEventListener('error', failed);
     socket.addEventListener('close', failed);
     socket.addEventListener('open', () => {
-      if (socket.protocol === PROTOCOL) settle(resolve, new Stream(socket, ticket, signal));
+      if ([WATCHED, PROTOCOL].includes(socket.protocol)) settle(resolve, new Stream(socket, ticket, signal));
       else settle(reject, unopened('the server is not a streamrelay relay (no subprotocol streamrelay.v1)', false));
     });
   });
@@ -282,9 +290,16 @@ export class Stream {
   #holding = false; // as we want it
   #held = false; // as the agent was told
   #pace = 0;
+  /** @type {Link | null} */
+  #link = null; // where the relay answers
 
   constructor(socket, ticket, signal) {
     this.#socket = socket;
+    if (socket.protocol === WATCHED)
+      this.#link = new Link(
+        (ping) => this.#put(ping),
+        () => this.#broke(),
+      );
     this.#signal = signal;
     this.ticket = ticket;
     this.closed = new Promise((settle) => {
@@ -337,9 +352,16 @@ export class Stream {
     this.#socket.close(1000);
   }
 
+  /** The link is dead, though nobody has closed it. What has come can still be read. */
+  #broke() {
+    this.#end(outcome(1006, SILENT, this.#exit));
+    this.#socket.close();
+  }
+
   #end(result, error = result.clean ? null : failure(result)) {
     if (this.#result) return;
     this.#result = result;
+    this.#link?.leave();
     this.#error = error;
     clearTimeout(this.#pace);
     this.#signal?.removeEventListener('abort', this.#abort);
@@ -352,6 +374,7 @@ export class Stream {
 
   #received(data) {
     if (this.#result) return;
+    this.#link?.heard();
     if (typeof data !== 'string') this.#push(new Uint8Array(data), data.byteLength);
     else if (data.length <= CONTROL) this.#control(data);
     else this.#giveUp(1009, 'a control message of the other end is too long');
@@ -366,6 +389,10 @@ export class Stream {
       return;
     }
     if (control === null || typeof control !== 'object') return;
+    if (this.#link && Number.isInteger(control.pong)) {
+      this.#link.answered(control.pong);
+      return;
+    }
     if (Number.isInteger(control.exit)) this.#exit = control.exit;
     if (control.eof === true) {
       this.#eof = true;
@@ -459,7 +486,9 @@ export class Stream {
 
   /** What is sent while the other end closes is lost in any case; browsers complain of it. */
   #put(message) {
-    if (this.#socket.readyState === 1) this.#socket.send(message);
+    if (this.#socket.readyState !== 1) return;
+    this.#socket.send(message);
+    this.#link?.sent(message.length);
   }
 
   /** Wait until the websocket holds little. Browsers say nothing when that comes, so we look. */
@@ -469,6 +498,112 @@ export class Stream {
     }
     if (this.#result) throw this.#error ?? failure(this.#result);
   }
+}
+
+/**
+ * Whether a stream's link lives. A page sees no pings, so it asks the relay: where nothing has come for a while, and at
+ * once where the network may be another one. A link over which something comes is never asked, nor is one of a page that
+ * nobody sees, whose timers come late. (protocol.rst, "Liveness")
+ */
+class Link {
+  #ask;
+  #dead;
+  #quiet = 0; // looks since something came
+  #waited = -1; // looks since it was asked, or since something came after that; -1: it isn't
+  #urgent = false; // only the answer will do, as what else comes may have been under way
+  #number = 0; // of the last ping
+  #sent = 0; // bytes since the last look
+  #patient = PATIENT; // looks in which an answer may take longer
+
+  /** `ask(ping)` sends a control message, `dead()` is told once that there is no answer. */
+  constructor(ask, dead) {
+    this.#ask = ask;
+    this.#dead = dead;
+    links.add(this);
+    lookOut();
+  }
+
+  leave() {
+    links.delete(this);
+    lookOut();
+  }
+
+  heard() {
+    this.#quiet = 0;
+    if (this.#waited > 0) this.#waited = this.#urgent ? 0 : -1;
+  }
+
+  /** A pong; 0: nobody has asked, but the answer of who does may have to wait, and then the relay says so every 5 s. */
+  answered(number) {
+    if (number === 0) this.#patient = PATIENT;
+    if (number !== this.#number || number === 0) return;
+    this.#waited = -1;
+    this.#urgent = false;
+    this.#patient = 0;
+  }
+
+  sent(size) {
+    this.#sent += size;
+  }
+
+  /** Ask now: nobody has looked, or there was no network. */
+  wake() {
+    this.#urgent = true;
+    if (this.#waited !== 0) this.#askNow();
+  }
+
+  look() {
+    this.#quiet += 1;
+    this.#patient = this.#sent > AHEAD ? PATIENT : Math.max(0, this.#patient - 1);
+    this.#sent = 0;
+    if (this.#waited >= 0) this.#waited += 1;
+    else if (this.#quiet >= QUIET) this.#askNow();
+    if (this.#waited >= ANSWER && (!this.#patient || this.#quiet >= QUIET + ANSWER)) this.#dead();
+  }
+
+  #askNow() {
+    this.#waited = 0;
+    this.#number += 1;
+    this.#ask(`{"ping":${this.#number}}`);
+  }
+}
+
+/** @type {Set<Link>} */
+const links = new Set(); // of this page, or program: one timer looks at all of them
+let looks = 0; // the timer
+let looked = 0; // when it did so
+let listens = false;
+
+const unseen = () => globalThis.document?.visibilityState === 'hidden';
+
+/** Look at the links while there are any, and somebody may see what they say. */
+function lookOut() {
+  if (!listens) {
+    listens = true;
+    globalThis.addEventListener?.('online', wake);
+    globalThis.document?.addEventListener('visibilitychange', wake);
+  }
+  const wanted = links.size > 0 && !unseen();
+  if (wanted === Boolean(looks)) return;
+  if (wanted) {
+    looked = Date.now();
+    looks = setInterval(look, LOOK);
+  } else {
+    clearInterval(looks);
+    looks = 0;
+  }
+}
+
+function look() {
+  const now = Date.now();
+  if (now - looked > LATE || now < looked) wake();
+  looked = now;
+  for (const link of links) link.look();
+}
+
+function wake() {
+  lookOut();
+  if (!unseen()) for (const link of links) link.wake();
 }
 
 /** First in, first out. An array's own `shift` moves all that are left: with 100,000 of them a page stands still. */

@@ -109,9 +109,9 @@ export async function answer_without_url_is_refused() {
   }
 }
 
-export async function subprotocol_is_ours() {
+export async function subprotocols_are_ours() {
   const connecting = failure(connect(TICKET.url, { WebSocket: Relay }));
-  assert.deepEqual(Relay.last.protocols, ['streamrelay.v1']);
+  assert.deepEqual(Relay.last.protocols, ['streamrelay.v1.ping', 'streamrelay.v1']);
   Relay.last.protocol = '';
   Relay.last.tell('open');
   const error = await connecting;
