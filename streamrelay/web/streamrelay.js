@@ -355,7 +355,8 @@ export class Stream {
   /** The link is dead, though nobody has closed it. What has come can still be read. */
   #broke() {
     this.#end(outcome(1006, SILENT, this.#exit));
-    this.#socket.close();
+    if (this.#socket.terminate) this.#socket.terminate();
+    else this.#socket.close(); // browsers, and Node's own, can't cut it
   }
 
   #end(result, error = result.clean ? null : failure(result)) {
@@ -403,6 +404,7 @@ export class Stream {
   }
 
   #push(item, size) {
+    this.#link?.met();
     this.#queue.push([item, size + OVERHEAD]);
     this.#waiting += size + OVERHEAD;
     this.#wake();
@@ -514,6 +516,7 @@ class Link {
   #number = 0; // of the last ping
   #sent = 0; // bytes since the last look
   #patient = PATIENT; // looks in which an answer may take longer
+  #met = false; // the agent has said something
 
   /** `ask(ping)` sends a control message, `dead()` is told once that there is no answer. */
   constructor(ask, dead) {
@@ -531,6 +534,12 @@ class Link {
   heard() {
     this.#quiet = 0;
     if (this.#waited > 0) this.#waited = this.#urgent ? 0 : -1;
+  }
+
+  /** The agent has said something, so the leg doesn't wait any more, in which it isn't read. */
+  met() {
+    if (!this.#met) this.#patient = 0;
+    this.#met = true;
   }
 
   /** A pong; 0: nobody has asked, but the answer of who does may have to wait, and then the relay says so every 5 s. */

@@ -140,6 +140,20 @@ export async function network_that_comes_back_is_asked_for_at_once() {
   assert.equal(pings(link).length, 1);
 }
 
+export async function new_link_may_still_wait_for_its_host() {
+  const { online } = page();
+  const clock = new Clock();
+  const link = await stream();
+  online();
+  clock.seconds(6);
+  await turn();
+  assert.equal(link.outcome, null);
+  link.relay.message(new ArrayBuffer(1)); // it has come
+  online();
+  const seconds = await said(clock, link);
+  assert(seconds <= 5, `${seconds} s`);
+}
+
 export async function what_was_under_way_is_no_answer() {
   const { online } = page();
   const clock = new Clock();

@@ -9,6 +9,7 @@ from tests.live.support.browser import ROOT
 from tests.live.support.chain import Chain
 from tests.live.support.node import JavaScript, Scenario
 from tests.live.support.ports import free_port
+from tests.live.support.pump import Pump
 from tests.live.support.sockets import reset, take, take_all
 from tests.live.support.waiting import WAIT, Work
 from tests.live.support.websockets import read_exactly
@@ -41,6 +42,28 @@ class Ends(JavaScript):
         outcome = self.end(scenario)
         self.assertEqual((outcome["code"], outcome["words"]), (4003, "the target reset the connection"))
         self.assertEqual((outcome["clean"], outcome["transient"]), (False, False))
+
+    def test_silent(self) -> None:
+        """1006: nothing comes any more, though nobody has closed the connection."""
+        pump = Pump(self.common.relay_port)
+        self.addCleanup(pump.close)
+        listener = self.listen()
+        url = self.open(self.common, listener.target)
+        given = {"url": url.replace(f":{self.common.relay_port}/", f":{pump.port}/")}
+        scenario = Scenario("silent", given, "silent.mjs")
+        self.addCleanup(scenario.stop)
+        listener.accept().sendall(b"here")
+        self.assertEqual(scenario.hear(), "here")
+        pump.stop()
+        scenario.say()
+        result = scenario.hear()
+        pump.close()  # Node waits for the connection's end, as its WebSocket can't cut it
+        scenario.result()
+        print(f"figure: a link that died without a close was said after {result['seconds']:.1f} s")
+        outcome = result["outcome"]
+        self.assertEqual((outcome["code"], outcome["reason"]), (1006, "the relay does not answer"))
+        self.assertEqual((outcome["words"], outcome["transient"]), ("the connection to the relay broke", True))
+        self.assertEqual(result["read"], outcome)
 
     def test_operator(self) -> None:
         """4006: an operator ended it."""
