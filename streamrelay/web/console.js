@@ -1,13 +1,13 @@
 // The console page: who is signed in, which hosts are up, and the tabs in which their targets are open. The address
 // names the target that is shown (``#host/target``); nothing else is kept of what somebody does here.
 
-import { $, sentence, write } from './console/dom.js';
+import { $ } from './console/dom.js';
 import { Drawer } from './console/drawer.js';
 import { Hosts } from './console/hosts.js';
 import { fragment, parse } from './console/links.js';
 import { Session } from './console/session.js';
 import { listenForKeys } from './console/shortcuts.js';
-import { Sidebar } from './console/sidebar.js';
+import { Sidebar, tellTrouble } from './console/sidebar.js';
 import { showSignIn, takeKey } from './console/signin.js';
 import { Tabs } from './console/tabs.js';
 import { toast } from './console/toast.js';
@@ -80,13 +80,22 @@ $('skip').addEventListener('click', (event) => {
 });
 listenForKeys(tabs);
 
+let begins = 0;
+
 /** Until the platform has said who is signed in. */
 async function begin() {
+  clearTimeout(begins);
+  begins = 0;
   try {
     await session.look(key);
   } catch (problem) {
-    write($('trouble'), `${sentence(problem.message)} Trying again …`);
-    setTimeout(begin, 3000);
+    tellTrouble(problem.message);
+    begins = setTimeout(begin, 3000);
   }
 }
+$('try-now').addEventListener('click', () => {
+  if (begins) void begin();
+  hosts.now();
+  tabs.hurry();
+});
 void begin();

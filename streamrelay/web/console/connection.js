@@ -1,8 +1,12 @@
 // One tab's connection: says in words how it stands, and tries again for as long as that may help. No DOM.
 
-const FIRST = 1; // seconds until it is tried again
-const MOST = 30;
-const STEADY = 10_000; // ms after which a connection counts as one that stands
+// Seconds. A relay that restarts loses all its pages in one moment: each comes back at once for who looks, but not in the
+// same moment as all others, and waits longer each time that it comes in vain, so that an outage is outlasted by less than
+// its own length.
+const SPREAD = 0.5;
+const FIRST = 0.5;
+const MOST = 10;
+const STEADY = 3; // after which a stream has stood, and the next try is the first one
 
 /**
  * `opens()` promises what a viewer's `connect` does. Event: `change`.
@@ -36,13 +40,15 @@ export class Connection extends EventTarget {
   /** Open it, or open it anew, because somebody said so. */
   start() {
     if (this.state === 'opening') return;
-    this.#tries = 0;
+    this.#tries = 1;
     void this.#try();
   }
 
-  /** Try now if it is waiting anyway. */
+  /** Try now if it is waiting anyway, as there is news. If it comes too early, it needn't wait as long as before. */
   hurry() {
-    if (this.state === 'waiting') void this.#try();
+    if (this.state !== 'waiting') return;
+    this.#tries = 1;
+    void this.#try();
   }
 
   stop() {
@@ -87,7 +93,7 @@ export class Connection extends EventTarget {
     }
     if (round !== this.#round) return;
     this.#link = null;
-    if (performance.now() - since > STEADY) this.#tries = 0;
+    if (performance.now() - since > STEADY * 1000) this.#tries = 0;
     this.#ended(inWords(outcome), outcome.transient, outcome.clean && !outcome.exit ? '' : 'bad');
   }
 
@@ -103,7 +109,7 @@ export class Connection extends EventTarget {
       this.#show('over', words, tone);
       return;
     }
-    const delay = Math.max(least, Math.min(MOST, FIRST * 2 ** this.#tries++) * (0.8 + 0.4 * Math.random()));
+    const delay = Math.max(least && least + SPREAD * Math.random(), pause(this.#tries++));
     this.#next = performance.now() + delay * 1000;
     this.#timer = setTimeout(() => this.#try(), delay * 1000);
     this.#show('waiting', words, tone);
@@ -113,6 +119,12 @@ export class Connection extends EventTarget {
     Object.assign(this, { state, words, tone });
     this.dispatchEvent(new Event('change'));
   }
+}
+
+/** Seconds until a try, after so many in vain. */
+function pause(tries) {
+  if (!tries) return SPREAD * Math.random();
+  return Math.min(MOST, FIRST * 2 ** (tries - 1)) * (0.75 + 0.5 * Math.random());
 }
 
 function inWords({ words, reason, clean }) {

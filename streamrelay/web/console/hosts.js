@@ -4,9 +4,10 @@ import { fits } from './patterns.js';
 import { request } from './request.js';
 
 const EACH = 3000; // ms from an answer to the next question
-const MOST = 30_000; // ms between questions that fail
+const MOST = 5000; // ms between questions that fail, unless the platform says more: one that is back is wanted at once
 
-/** Event: `change`, whenever the list or the trouble is another. */
+/** Events: `change`, whenever the list or the trouble is another; `back` with hosts that are up again, all of them once the
+    platform is. */
 export class Hosts extends EventTarget {
   list = null; // null: not known yet; else { host, targets, away }; away: it didn't answer the last time
   trouble = ''; // why the list may be old, in words
@@ -60,18 +61,26 @@ export class Hosts extends EventTarget {
     try {
       const { hosts, complete } = await request('GET', 'v1/hosts');
       if (round !== this.#round) return;
+      const [before, failed] = [this.list, this.#failures > 0];
       this.#failures = 0;
-      this.#show(merge(this.list ?? [], hosts, complete), complete === false ? 'not all hosts answered.' : '');
+      this.#show(merge(before ?? [], hosts, complete), complete === false ? 'not all hosts answered.' : '');
+      if (before) this.#tellBack(before, failed);
     } catch (problem) {
       if (round !== this.#round) return;
       if (problem.status === 401) {
         this.#session.over('Your session is over. Sign in to see hosts again; what is open stays open.');
         return;
       }
-      wait = Math.min(MOST, Math.max(EACH * 2 ** this.#failures++, (problem.retryAfter ?? 0) * 1000));
+      wait = Math.max(Math.min(MOST, EACH * 2 ** this.#failures++), (problem.retryAfter ?? 0) * 1000);
       this.#show(this.list, problem.message);
     }
     this.#timer = setTimeout(() => this.now(), wait);
+  }
+
+  #tellBack(before, failed) {
+    const were = failed ? [] : before.filter(({ away }) => !away).map(({ host }) => host);
+    const back = this.list.filter(({ host, away }) => !away && !were.includes(host)).map(({ host }) => host);
+    if (back.length) this.dispatchEvent(new CustomEvent('back', { detail: back }));
   }
 
   #show(list, trouble) {

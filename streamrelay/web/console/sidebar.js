@@ -39,7 +39,7 @@ export class Sidebar {
     for (const { details } of this.#shown.values()) if (words.length) details.open = true;
     $('filter-box').hidden = !words.length && all.reduce((sum, { targets }) => sum + targets.length, 0) <= FEW;
     write($('status'), list ? count(all.filter(({ away }) => !away).length) : '');
-    write($('trouble'), trouble && `${sentence(trouble)} Trying again …`);
+    tellTrouble(trouble);
     this.#empty(list, found, trouble);
   }
 
@@ -124,6 +124,13 @@ export class Sidebar {
     };
     return { element: item, update };
   }
+}
+
+/** Why there may be no list, or an old one; empty: nothing is wrong. */
+export function tellTrouble(trouble) {
+  if (!trouble && $('try-now') === document.activeElement) $('hosts').focus(); // the button that was pressed goes
+  $('trouble-box').hidden = !trouble;
+  write($('trouble'), trouble && `${sentence(trouble)} Trying again …`);
 }
 
 /** A name that may be broken behind its slashes and dots. */

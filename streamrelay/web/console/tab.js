@@ -19,12 +19,16 @@ export class Tab {
   #connection = new Connection(() => this.#open());
   #wantsFocus = true; // the viewer is to have it once it is connected
   #told = '';
+  #back; // () => void
+  #waited = false; // for the next try, since it was open
 
-  /** `number` tells it from others of the same target; `more` are entries for its menu; `close()` closes it. */
-  constructor(session, { host, target, known, number, more, close }) {
+  /** `number` tells it from others of the same target; `more` are entries for its menu; `close()` closes it; `back()` is told
+      that it is open again, after it had to be tried more than once. */
+  constructor(session, { host, target, known, number, more, close, back }) {
     this.host = host;
     this.target = target;
     this.#session = session;
+    this.#back = back;
     this.#source = new Source(session, host, target);
     this.#panel = new Panel({
       host,
@@ -140,11 +144,19 @@ export class Tab {
   #changed() {
     const { state, words } = this.#connection;
     this.#panel.show(this.#connection);
+    this.#tellBack(state);
     if (state === this.#told || !this.#panel.selected) return;
     this.#told = state;
     if (state === 'open') whisper(`Connected to ${this.name}.`);
     else if (this.isDown) whisper(`${this.name}: ${words}.`);
     if (state === 'open' && this.#wantsFocus && this.#panel.mayTakeFocus) this.focus();
+  }
+
+  #tellBack(state) {
+    if (state === 'waiting') this.#waited = true;
+    if (state !== 'open' || !this.#waited) return;
+    this.#waited = false;
+    this.#back();
   }
 
   /** What a viewer does with its next stream, which is opened at once. */

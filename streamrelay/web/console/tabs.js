@@ -28,9 +28,10 @@ export class Tabs extends EventTarget {
       if (event.detail) tab.focus(); // by a pointer; Enter has an arrow down for this, see #key
     });
     hosts.addEventListener('change', () => this.#hostsChanged());
-    addEventListener('online', () => this.#hurry());
+    hosts.addEventListener('back', ({ detail }) => this.hurry((tab) => detail.includes(tab.host)));
+    addEventListener('online', () => this.hurry());
     document.addEventListener('visibilitychange', () => {
-      if (!document.hidden) this.#hurry();
+      if (!document.hidden) this.hurry();
     });
     session.addEventListener('in', ({ detail }) => this.#signedIn(detail.another));
     session.addEventListener('out', () => {
@@ -110,6 +111,7 @@ export class Tabs extends EventTarget {
       number: same && same + 1,
       known: this.#hosts.find(host, target),
       close: () => this.close(tab),
+      back: () => this.#back(),
       more: [{ label: 'Open another', icon: 'plus', run: () => this.open(host, target, { another: true }) }],
     });
     this.#all.push(tab);
@@ -155,11 +157,18 @@ export class Tabs extends EventTarget {
     event.preventDefault();
   }
 
-  #hurry() {
-    for (const tab of this.#all) tab.hurry();
+  /** Try those now that wait for their next try. */
+  hurry(which = (_tab) => true) {
+    for (const tab of this.#all) if (which(tab)) tab.hurry();
   }
 
-  /** A host that is up again needn't be waited for. */
+  /** One tab's relay is back, or its platform: that may be so for the others, too. */
+  #back() {
+    this.hurry();
+    if (this.#hosts.trouble) this.#hosts.now();
+  }
+
+  /** A host that is up needn't be waited for. */
   #hostsChanged() {
     for (const tab of this.#all) {
       if (tab.waitsForHost && this.#hosts.isUp(tab.host)) tab.hurry();

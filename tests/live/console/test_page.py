@@ -176,8 +176,14 @@ class HostsList(ConsoleTest):
         chain.platform.stop()
         self.expect(page.locator("#trouble")).to_contain_text("The platform can't be reached.")
         self.expect(self.entry(page, "app")).to_be_visible()
+        now = page.get_by_role("navigation").get_by_role("button", name="Try now")
+        with page.expect_event("requestfailed", lambda asked: asked.url.endswith("/v1/hosts")):
+            now.click()
+        self.picture(page, "console-platform-down")
+        self.assert_accessible(page, "platform down")
         chain.platform.start()  # its sessions are gone with it
         self.expect(page.get_by_label("Key", exact=True)).to_be_visible(timeout=LATER)
+        self.expect(now).to_be_hidden()
         self.sign_in(page)
         self.expect(self.entry(page, "app")).to_be_visible()
         self.complaints = [text for text in self.complaints if "ERR_CONNECTION_REFUSED" not in text]

@@ -4,9 +4,10 @@ import re
 import shlex
 
 from streamrelay.protocol.names import is_target
-from tests.live.console.console import LATER, ConsoleTest
+from tests.live.console.console import LATER, ConsoleChain, ConsoleTest
 from tests.live.support.chain import HOST
 from tests.live.support.pace import timed
+from tests.live.support.pump import Pump
 from tests.live.support.sockets import reset
 from tests.live.support.waiting import until
 
@@ -102,6 +103,35 @@ class Outcomes(ConsoleTest):
         self.expect(panel.get_by_text("meanwhile").first).to_be_visible()
         page.get_by_role("tab", name="shell").click()
         self.expect(panel.locator("p.state")).to_have_text("Connected", timeout=LATER)
+        self.assert_content()
+
+    def test_dead_link(self) -> None:
+        """A proxy stops to forward, and nobody closes anything: every tab says so soon after the network has come back,
+        or the page is seen again, and goes on once the proxy does. What isn't connected isn't said to be."""
+        chain = ConsoleChain(self.folder)
+        pump = Pump(chain.relay_port)
+        self.addCleanup(pump.close)
+        self.addCleanup(chain.stop)
+        chain.relay_url = f"ws://127.0.0.1:{pump.port}"
+        chain.start()
+        self.common = chain
+        page = self.signed_in()
+        self.open_target(page, "shell")
+        panel = self.open_target(page, "app")
+        self.expect(panel.get_by_text("second line").first).to_be_visible()
+        for news in ("dispatchEvent(new Event('online'))", "document.dispatchEvent(new Event('visibilitychange'))"):
+            pump.stop()
+            with (chain.folder / "app.log").open("a") as log:
+                log.write(f"at {news}\n")
+            with timed() as passed:
+                page.evaluate(news)
+                self.expect(panel.locator("p.words")).to_contain_text("The relay does not answer", ignore_case=True)
+            print(f"figure: a dead link was said {passed():.1f} s after the news")
+            self.expect(page.get_by_role("tab", name="shell")).not_to_have_attribute("data-state", "open")
+            pump.go_on()
+            self.expect(panel.locator("p.state")).to_have_text("Connected", timeout=LATER)
+            self.expect(panel.get_by_text(f"at {news}").first).to_be_visible()
+        self.assertEqual(panel.get_by_text("second line").count(), 1)
         self.assert_content()
 
     def test_try_now(self) -> None:
