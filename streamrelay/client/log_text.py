@@ -1,4 +1,4 @@
-"""A log's text as a terminal may show it, as the log's page does (streamrelay/web/log/ansi.js).
+"""A log's text as a terminal may show it, as the log's page does (streamrelay/web/log/ansi.js, unseen.js).
 
 Colours stay until their line ends. All other escapes are taken out: they could fill the clipboard, set the title, or
 move the cursor over what stands there. What can't be seen is shown as a symbol, but for a byte order mark where a line
@@ -20,13 +20,19 @@ MARK: Final = "\ufeff"
 """The byte order mark."""
 
 _STRINGS: Final = r"(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\n\x07\x1b\x90-\x9f]*"
+_UNSEEN: Final = (
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f"
+    r"\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+# Scripts from U+0590 on and emoji are made with them; elsewhere they hide in words.
+_JOINERS: Final = r"(?<![^\x00-\u058f])(?:[\u200c\u200d]|(?<![0-9#*\xa9\xae])[\ufe00-\ufe0f])"
 # ECMA-48: control sequences, strings (titles, links, the clipboard), other escapes; then what deceives or isn't seen.
 _SUSPECT: Final = re.compile(
     r"(?:\x1b\[|\x9b)(?P<numbers>[0-?]*)(?P<between>[ -/]*)(?P<final>[@-~])"
     rf"|{_STRINGS}(?:\x07|\x1b\\|\x9c)"
     r"|\x1b[ -/]*[0-~]"
     r"|(?P<line>\r?\n)"
-    r"|(?P<unseen>[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff])"
+    rf"|(?P<unseen>{_UNSEEN}|{_JOINERS})"
 )
 _UNFINISHED: Final = re.compile(rf"(?:(?:\x1b\[|\x9b)[0-?]*[ -/]*|{_STRINGS}\x1b?|\x1b[ -/]*|\r)\Z")
 _COLOUR: Final = re.compile(r"(?:^|(?<=;))[345]8(?:;5;\d*|;2(?:;\d*){3}|:[\d:]*)")

@@ -1,5 +1,7 @@
 // Terminal escapes in a line: colours are understood, all else is taken out, and nothing that deceives stays unseen.
 
+import { SUSPECT, seen } from './unseen.js';
+
 /* eslint-disable no-control-regex */
 // ECMA-48: control sequences; strings (titles, links, the clipboard …), but for those without an end, which would hide
 // the rest of a line; other escapes. No expression here takes more than linear time.
@@ -13,15 +15,13 @@ const ESCAPES = new RegExp(
     .join('|'),
   'g',
 );
-const SUSPECT = /[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/;
-const UNSEEN = new RegExp(SUSPECT, 'g');
 /* eslint-enable no-control-regex */
 
 const CUBE = [0, 95, 135, 175, 215, 255]; // of the 256 colours, those from 16 on
 
 /** A line as people see it, without escapes and a byte order mark; what can't be seen is shown as a symbol. */
 export function plain(line) {
-  return SUSPECT.test(line) ? withoutMark(line).replace(ESCAPES, '').replace(UNSEEN, symbol) : line;
+  return SUSPECT.test(line) ? seen(withoutMark(line).replace(ESCAPES, '')) : line;
 }
 
 /** A file may begin with it, so the line does with which the next file goes on. */
@@ -40,7 +40,7 @@ export function pieces(whole) {
   const pen = new Pen();
   let begin = 0;
   const put = (text) => {
-    if (text) found.push({ text: text.replace(UNSEEN, symbol), style: pen.style });
+    if (text) found.push({ text: seen(text), style: pen.style });
   };
   for (const match of line.matchAll(ESCAPES)) {
     put(line.slice(begin, match.index));
@@ -49,13 +49,6 @@ export function pieces(whole) {
   }
   put(line.slice(begin));
   return found;
-}
-
-function symbol(character) {
-  const code = character.charCodeAt(0);
-  if (code < 0x20) return String.fromCharCode(0x2400 + code); // control pictures
-  if (code === 0x7f) return '\u2421';
-  return `<${code.toString(16).toUpperCase().padStart(4, '0')}>`;
 }
 
 /** What "select graphic rendition" has set. */
