@@ -10,13 +10,14 @@
  */
 
 import { Announcer } from './log/announcer.js';
-import { plain } from './log/ansi.js';
-import { button, element, toggle, Whole } from './log/controls.js';
+import { Bar } from './log/bar.js';
+import { button, element, scroller, Whole } from './log/controls.js';
 import { Export } from './log/export.js';
 import { Feed } from './log/feed.js';
 import { Filter } from './log/filter.js';
 import { Lines } from './log/lines.js';
 import { Rows } from './log/rows.js';
+import { Shown } from './log/shown.js';
 import { Status } from './log/status.js';
 import { styles } from './log/styles.js';
 import { Viewport } from './log/viewport.js';
@@ -28,8 +29,9 @@ export class StreamLog extends HTMLElement {
   static observedAttributes = ['src', 'max-lines', 'wrap', 'times'];
 
   #lines = new Lines(LINES);
+  #shown = new Shown(this.#lines);
   #feed = new Feed(this.#lines, () => this.#changed());
-  #filter = new Filter(this.#lines, {
+  #filter = new Filter(this.#lines, this.#shown, {
     changed: () => this.#sifted(),
     more: () => this.#viewport.update(),
     step: (direction) => this.#step(direction),
@@ -38,7 +40,7 @@ export class StreamLog extends HTMLElement {
   #stream = null;
   #opening = null; // an AbortController
   #status = new Status(this.#lines, { following: () => this.following, toNewest: () => this.#toNewest() });
-  #announcer = new Announcer(this.#lines, () => this.following && this.matches(':focus-within'));
+  #announcer = new Announcer(this.#lines, this.#shown, () => this.following && this.matches(':focus-within'));
   #part = {}; // elements that change
 
   constructor() {
@@ -46,10 +48,12 @@ export class StreamLog extends HTMLElement {
     const root = this.attachShadow({ mode: 'open', delegatesFocus: true });
     root.adoptedStyleSheets = [styles()];
     this.#build(root);
-    const lines = this.#lines;
-    const rows = new Rows(lines, this.#filter);
-    const stamp = (number) => (number < lines.whole ? '' : lines.text(number)); // one without its end may grow
-    this.#viewport = new Viewport(this.#part.scroller, this.#filter.rows, (number) => rows.make(number), stamp);
+    const shown = this.#shown;
+    const rows = new Rows(this.#lines, shown, this.#filter);
+    this.#viewport = new Viewport(this.#part.scroller, this.#filter.rows, {
+      make: (number) => rows.make(number),
+      stamp: (number) => shown.stamp(number),
+    });
     this.#viewport.addEventListener('follow', () => this.#followChanged());
     this.addEventListener('keydown', (event) => this.#key(event));
   }
@@ -75,8 +79,8 @@ export class StreamLog extends HTMLElement {
       this.#lines.most = Math.max(1, Math.min(Number(value) || LINES, 10_000_000));
       this.#changed();
     }
-    if (name === 'wrap') this.#part.wrap.set(value !== null);
-    if (name === 'times') this.#part.times.set(value !== null);
+    if (name === 'wrap') this.#part.bar.wrap.set(value !== null);
+    if (name === 'times') this.#part.bar.times.set(value !== null);
   }
 
   // -- for the page --------------------------------------------------------------------------------------------
@@ -154,7 +158,7 @@ export class StreamLog extends HTMLElement {
 
   async copy() {
     try {
-      await navigator.clipboard.writeText(await new Export(this.#lines, this.#filter.rows).text());
+      await navigator.clipboard.writeText(await new Export(this.#lines, this.#shown, this.#filter.rows).text());
       this.#status.tell('Copied');
     } catch {
       this.#status.tell("Copying isn't possible here");
@@ -163,7 +167,7 @@ export class StreamLog extends HTMLElement {
 
   async download(name = 'log.txt') {
     const link = document.createElement('a');
-    link.href = URL.createObjectURL(await new Export(this.#lines, this.#filter.rows).blob());
+    link.href = URL.createObjectURL(await new Export(this.#lines, this.#shown, this.#filter.rows).blob());
     link.download = name;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
@@ -205,7 +209,7 @@ export class StreamLog extends HTMLElement {
   }
 
   #followChanged() {
-    this.#part.follow.set(this.following);
+    this.#part.bar.follow.set(this.following);
     if (!this.following) this.#status.pause();
     this.#status.show();
   }
@@ -214,33 +218,19 @@ export class StreamLog extends HTMLElement {
 
   #build(root) {
     const part = this.#part;
-    Object.assign(part, {
-      follow: toggle('Follow', 'Keep the newest line in sight', (on) => this.#followPressed(on)),
-      times: toggle('Times', 'Show when each line came here', (on) => this.#timesPressed(on)),
-      wrap: toggle('Wrap', 'Wrap long lines', (on) => {
+    part.bar = new Bar(this.#filter, {
+      follow: (on) => this.#followPressed(on),
+      times: (on) => this.#timesPressed(on),
+      wrap: (on) => {
         this.#viewport.wrap = on;
-      }),
-      scroller: element('div', {
-        class: 'scroller',
-        tabindex: '0',
-        role: 'log',
-        'aria-live': 'off',
-        'aria-label': 'Lines',
-      }),
-      whole: new Whole(),
+      },
+      raw: (on) => this.#rawPressed(on),
     });
-    part.follow.setAttribute('aria-pressed', 'true');
+    part.scroller = scroller();
+    part.whole = new Whole();
     part.scroller.addEventListener('click', ({ target }) => this.#clicked(target));
     root.append(
-      element(
-        'div',
-        { class: 'bar', role: 'toolbar', 'aria-label': 'Log' },
-        part.follow,
-        part.times,
-        part.wrap,
-        this.#filter.search.element,
-        this.#filter.filter.element,
-      ),
+      part.bar.element,
       element('div', { class: 'frame' }, part.scroller, this.#status.newest),
       element(
         'div',
@@ -267,6 +257,11 @@ export class StreamLog extends HTMLElement {
     this.#viewport.refresh();
   }
 
+  #rawPressed(on) {
+    this.#shown.raw = on;
+    this.#filter.renew();
+  }
+
   #toNewest() {
     this.#part.scroller.focus();
     this.#viewport.toEnd();
@@ -275,7 +270,7 @@ export class StreamLog extends HTMLElement {
   #clicked(target) {
     if (!target.classList.contains('more')) return;
     const { number: line } = target.closest('.row').dataset;
-    if (Number(line) >= this.#lines.first) this.#part.whole.show(plain(this.#lines.text(Number(line))));
+    if (Number(line) >= this.#lines.first) this.#part.whole.show(this.#shown.plain(Number(line)));
   }
 
   #key(event) {

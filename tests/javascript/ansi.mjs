@@ -18,7 +18,7 @@ export function ansi_plain() {
     ['\x1b[2J\x1b[H\x1b(B\x1b=\x1bM', ''],
     ['\x1b[31', '31'],
     ['a\x1b', 'a␛'],
-    ['a\x00b\x07c\rd\x7f', 'a␀b␇c␍d␡'],
+    ['a\x00b\x07c\x0bd\x7f', 'a␀b␇c␋d␡'],
     ['\x85\u202etxt.exe\u2066', '<0085><202E>txt.exe<2066>'],
     ['\uFEFF\x1b[1mfirst\uFEFF', 'first<FEFF>'],
     ['<b>&amp;</b>', '<b>&amp;</b>'],

@@ -4,8 +4,10 @@ import assert from 'node:assert/strict';
 
 import { plain } from '../../streamrelay/web/log/ansi.js';
 import { Feed } from '../../streamrelay/web/log/feed.js';
-import { Lines, LOST, RESUMED, SKIPPED, TEXT } from '../../streamrelay/web/log/lines.js';
+import { LOST, RESUMED, SKIPPED, TEXT } from '../../streamrelay/web/log/kinds.js';
+import { Lines } from '../../streamrelay/web/log/lines.js';
 import { Matches, pattern, tester } from '../../streamrelay/web/log/matches.js';
+import { Shown } from '../../streamrelay/web/log/shown.js';
 
 const all = (lines) => Array.from({ length: lines.count }, (_, at) => lines.text(lines.first + at));
 const random = (seed) => () => {
@@ -103,7 +105,8 @@ export async function matches_exact() {
   const lines = new Lines(5000);
   const next = random(3);
   const found = pattern({ text: 'B.b', expression: true });
-  const matches = new Matches(lines, tester(found, { expression: pattern({ text: 'no' }), inverse: true }), () => {});
+  const without = { expression: pattern({ text: 'no' }), inverse: true };
+  const matches = new Matches(lines, tester(lines, new Shown(lines), found, without), () => {});
   for (let number = 0; number < 40_000; number += 1) {
     lines.append(`${['bab', 'BxB', '\x1b[1mb\x1b[0mob', 'no bab', 'other'][Math.floor(next() * 5)]}\n`, 0);
     if (number % 777 === 0) matches.update();
@@ -126,6 +129,14 @@ export async function matches_exact() {
   );
 }
 
+/** Which of these lines are found, and whether a word of ours behind them is. */
+function found(texts, searched, filter) {
+  const lines = new Lines();
+  for (const text of texts) lines.append(`${text}\n`, 0);
+  lines.mark(LOST, 'a', 0, true);
+  return Array.from({ length: lines.count }, (_, number) => tester(lines, new Shown(lines), searched, filter)(number));
+}
+
 /** What is typed is plain text unless it is said to be an expression. */
 export function matches_patterns() {
   assert.equal(pattern({ text: '' }), null);
@@ -137,9 +148,9 @@ export function matches_patterns() {
     [{ text: 'A', exact: true }, 'a', false],
     [{ text: '^a+$', expression: true }, 'AA', true],
   ])
-    assert.equal(tester(pattern(typed), null)(text, TEXT), fits, JSON.stringify(typed));
-  const inverse = tester(null, { expression: pattern({ text: 'a' }), inverse: true });
-  assert.deepEqual([inverse('a', TEXT), inverse('b', TEXT), inverse('a', LOST)], [false, true, true]);
+    assert.equal(found([text], pattern(typed), null)[0], fits, JSON.stringify(typed));
+  const inverse = { expression: pattern({ text: 'a' }), inverse: true };
+  assert.deepEqual(found(['a', 'b'], null, inverse), [false, true, true]);
 }
 
 /** A million lines are searched in slices: how long all of it took, and how long nothing else had its turn at most. */
@@ -149,7 +160,7 @@ export async function matches_million() {
     '',
   );
   for (let at = 0; at < 1000; at += 1) lines.append(text, 0);
-  const matches = new Matches(lines, tester(pattern({ text: 'in 77 ms' }), null), () => {});
+  const matches = new Matches(lines, tester(lines, new Shown(lines), pattern({ text: 'in 77 ms' }), null), () => {});
   const began = performance.now();
   let [last, longest] = [began, 0];
   matches.update();

@@ -1,6 +1,5 @@
 // What is said of a log to those who can't see it, not too often: a few new lines themselves, of more their number.
 
-import { plain } from './ansi.js';
 import { several } from './controls.js';
 
 const EVERY = 5000; // ms between two words
@@ -11,12 +10,14 @@ export class Announcer {
   element = document.createElement('div');
 
   #lines;
+  #shown;
   #wanted; // () => whether somebody wants to hear of new lines now
   #said = 0; // the lines before this one have been told of
   #timer = 0;
 
-  constructor(lines, wanted) {
+  constructor(lines, shown, wanted) {
     this.#lines = lines;
+    this.#shown = shown;
     this.#wanted = wanted;
     this.element.className = 'unseen';
     this.element.setAttribute('role', 'status');
@@ -43,6 +44,6 @@ export class Announcer {
   }
 
   #text(number) {
-    return plain(this.#lines.text(number)).slice(0, 300);
+    return this.#shown.plain(number).slice(0, 300);
   }
 }

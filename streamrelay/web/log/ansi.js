@@ -1,5 +1,7 @@
 // Terminal escapes in a line: colours are understood, all else is taken out, and nothing that deceives stays unseen.
 
+import { Row } from './drawn.js';
+import { Pen } from './pen.js';
 import { SUSPECT, seen } from './unseen.js';
 
 /* eslint-disable no-control-regex */
@@ -15,14 +17,20 @@ const ESCAPES = new RegExp(
     .join('|'),
   'g',
 );
+/** What writes over a line: carriage returns, backspaces, moves and deletions. */
+export const DRAWS = /[\r\x08]|(?:\x1b\[|\x9b)[\d;]*[@CDGKPX`a]/;
+const COLOURED = /[\x1b\x9b]/;
 /* eslint-enable no-control-regex */
-
-const CUBE = [0, 95, 135, 175, 215, 255]; // of the 256 colours, those from 16 on
 
 /** A line as people see it, without escapes and a byte order mark; what can't be seen is shown as a symbol. */
 export function plain(line) {
-  return SUSPECT.test(line) ? seen(withoutMark(line).replace(ESCAPES, '')) : line;
+  if (!SUSPECT.test(line)) return line;
+  if (DRAWS.test(line)) return text(pieces(line));
+  return seen(withoutMark(line).replace(ESCAPES, ''));
 }
+
+/** What stands in pieces. */
+export const text = (all) => all.map((piece) => piece.text).join('');
 
 /** A file may begin with it, so the line does with which the next file goes on. */
 function withoutMark(line) {
@@ -30,111 +38,45 @@ function withoutMark(line) {
 }
 
 /**
- * The same in pieces `{ text, style }`. Each line begins without colours. A style is null, or has `classes` and, for
- * colours that aren't of the first 16, `color` and `background`.
+ * The same in pieces `{ text, style }`, as a terminal would have ended it that began with a pen of this number. Where
+ * text was written over, `pieces.over` is true.
  */
-export function pieces(whole) {
-  if (!SUSPECT.test(whole)) return [{ text: whole, style: null }];
-  const line = withoutMark(whole);
-  const found = [];
-  const pen = new Pen();
+export function pieces(line, number = 0) {
+  if (!number && !SUSPECT.test(line)) return [{ text: line, style: null }];
+  const row = DRAWS.test(line) ? new Row() : new Written();
+  write(row, withoutMark(line), new Pen(number));
+  return row.pieces;
+}
+
+/** The number of a pen behind a line. */
+export function penAfter(line, number) {
+  if (!COLOURED.test(line)) return number;
+  const pen = new Pen(number);
+  for (const [, numbers, final] of line.matchAll(ESCAPES)) if (final === 'm') pen.take(numbers);
+  return pen.number;
+}
+
+/** Write into what has `write(text, style)` and `control(numbers, final)`. */
+export function write(row, line, pen) {
   let begin = 0;
-  const put = (text) => {
-    if (text) found.push({ text: seen(text), style: pen.style });
-  };
   for (const match of line.matchAll(ESCAPES)) {
-    put(line.slice(begin, match.index));
-    begin = match.index + match[0].length;
-    if (match[2] === 'm') pen.take(match[1]);
+    const [all, numbers, final] = match;
+    row.write(line.slice(begin, match.index), pen.style);
+    begin = match.index + all.length;
+    if (final === 'm') pen.take(numbers);
+    else if (final) row.control(numbers, final);
   }
-  put(line.slice(begin));
-  return found;
+  row.write(line.slice(begin), pen.style);
 }
 
-/** What "select graphic rendition" has set. */
-class Pen {
-  #attributes = new Set();
-  #color = null; // a number up to 15, or a colour of CSS
-  #background = null;
+/** A row that nothing writes over. */
+class Written {
+  pieces = [];
 
-  get style() {
-    const inverse = this.#attributes.has('inverse');
-    const [front, back] = inverse ? [this.#background, this.#color] : [this.#color, this.#background];
-    if (front === null && back === null && !this.#attributes.size) return null;
-    const classes = [...this.#attributes];
-    if (typeof front === 'number') classes.push(`front-${front}`);
-    if (typeof back === 'number') classes.push(`back-${back}`);
-    if (inverse && front === null) classes.push('front-ground');
-    if (inverse && back === null) classes.push('back-text');
-    return { classes, color: typeof front === 'string' ? front : '', background: typeof back === 'string' ? back : '' };
+  write(part, style) {
+    if (part) this.pieces.push({ text: seen(part), style });
   }
 
-  /** The numbers of a sequence; those that aren't known are passed over. */
-  take(numbers) {
-    if (!/^[\d;:]*$/.test(numbers)) return;
-    const list = numbers.split(';');
-    for (let at = 0; at < list.length; at += 1) {
-      const parts = list[at].split(':');
-      const code = Number(parts[0]);
-      if (code !== 38 && code !== 48) {
-        this.#set(code, parts);
-        continue;
-      }
-      const [color, used] = parts.length > 1 ? [extended(withoutSpace(parts)), 0] : further(list.slice(at + 1));
-      at += used;
-      if (color === null) continue;
-      if (code === 38) this.#color = color;
-      else this.#background = color;
-    }
-  }
-
-  #set(code, [, more]) {
-    const attributes = this.#attributes;
-    if (code === 0) {
-      attributes.clear();
-      this.#color = this.#background = null;
-    } else if (code === 4 && more === '0') attributes.delete('underline');
-    else if (Object.hasOwn(ON, code)) attributes.add(ON[code]);
-    else if (Object.hasOwn(OFF, code)) this.#unset(OFF[code]);
-    else if (code >= 30 && code <= 37) this.#color = code - 30;
-    else if (code >= 90 && code <= 97) this.#color = code - 82;
-    else if (code === 39) this.#color = null;
-    else if (code >= 40 && code <= 47) this.#background = code - 40;
-    else if (code >= 100 && code <= 107) this.#background = code - 92;
-    else if (code === 49) this.#background = null;
-  }
-
-  #unset(names) {
-    for (const name of names) this.#attributes.delete(name);
-  }
-}
-
-// Concealed text (8) stays visible: a log has nothing to hide.
-const ON = { 1: 'bold', 2: 'faint', 3: 'italic', 4: 'underline', 7: 'inverse', 9: 'struck', 21: 'underline' };
-const OFF = { 22: ['bold', 'faint'], 23: ['italic'], 24: ['underline'], 27: ['inverse'], 29: ['struck'] };
-
-/** What follows 38 or 48 between semicolons: a colour, and how many numbers it took. */
-function further(list) {
-  const used = list[0] === '5' ? 2 : list[0] === '2' ? 4 : 0;
-  return [extended(list.slice(0, used)), used];
-}
-
-/** `38:2:space:r:g:b` is `38:2:r:g:b` with a colour space that nobody uses. */
-function withoutSpace(parts) {
-  return parts[1] === '2' && parts.length > 5 ? ['2', ...parts.slice(3, 6)] : parts.slice(1);
-}
-
-function extended([way, ...values]) {
-  const numbers = values.map(Number);
-  if (numbers.some((number) => !(number >= 0 && number <= 255))) return null;
-  if (way === '2' && numbers.length === 3) return `rgb(${numbers.join(' ')})`;
-  return way === '5' && numbers.length === 1 ? indexed(numbers[0]) : null;
-}
-
-function indexed(number) {
-  if (number < 16) return number;
-  const grey = 8 + (number - 232) * 10;
-  if (number > 231) return `rgb(${grey} ${grey} ${grey})`;
-  const place = number - 16;
-  return `rgb(${[Math.floor(place / 36), Math.floor(place / 6) % 6, place % 6].map((each) => CUBE[each]).join(' ')})`;
+  /** @type {(numbers: string, final: string) => void} */
+  control = () => {};
 }

@@ -29,6 +29,10 @@ export function toggle(label, title, changed) {
   return made;
 }
 
+/** Where the lines are. */
+export const scroller = () =>
+  element('div', { class: 'scroller', tabindex: '0', role: 'log', 'aria-live': 'off', 'aria-label': 'Lines' });
+
 /** A number and what is counted. */
 export const several = (value, what) => `${value.toLocaleString('en')} ${what}${value === 1 ? '' : 's'}`;
 

@@ -1,7 +1,6 @@
 // The lines that are kept as one text, put together in slices.
 
-import { plain } from './ansi.js';
-import { TEXT } from './lines.js';
+import { TEXT } from './kinds.js';
 
 const SLICE = 8; // ms of work at once
 const PIECE = 4096; // lines
@@ -9,11 +8,13 @@ const MOST = 64 << 20; // characters that are copied
 
 export class Export {
   #lines;
+  #shown;
   #rows;
 
-  /** `rows`: which lines, as a viewport knows them. */
-  constructor(lines, rows) {
+  /** `rows`: which lines, as a viewport knows them; `shown`: how. */
+  constructor(lines, shown, rows) {
     this.#lines = lines;
+    this.#shown = shown;
     this.#rows = rows;
   }
 
@@ -50,7 +51,7 @@ export class Export {
   #line(number) {
     const lines = this.#lines;
     if (number < lines.first || number >= lines.end) return '';
-    const text = plain(lines.text(number));
+    const text = this.#shown.plain(number);
     return lines.kind(number) === TEXT ? `${text}\n` : `--- ${text} ---\n`;
   }
 }

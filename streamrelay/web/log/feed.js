@@ -1,7 +1,7 @@
 // From a stream to lines: bytes are decoded, and what the agent tells of places becomes words between the lines.
 
 import { plain } from './ansi.js';
-import { ENDED, LOST, NOTE, RESUMED, SKIPPED } from './lines.js';
+import { ENDED, LOST, NOTE, RESUMED, SKIPPED } from './kinds.js';
 
 const ENCODINGS = ['utf-16le', 'utf-16be']; // that the agent tells
 const SLICE = 8; // ms in which what has come is taken, before others get their turn

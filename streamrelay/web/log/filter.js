@@ -11,15 +11,18 @@ export class Filter {
   filter;
 
   #lines;
+  #shown;
   #changed; // told when other lines are let through, or others are to be highlighted
   #more; // told when more lines are let through
   #found = null; // matches of what is searched, among those that are let through
-  #through = null; // what the filter lets through; null for all
+  #through = null; // what is let through; null for all
+  #wanted = null; // `expression` and whether it is `inverse`, as typed
   #steps; // the buttons
   #all;
 
-  constructor(lines, { changed, more, step }) {
+  constructor(lines, shown, { changed, more, step }) {
     this.#lines = lines;
+    this.#shown = shown;
     this.#changed = changed;
     this.#more = more;
     this.#all = {
@@ -53,8 +56,12 @@ export class Filter {
     };
   }
 
-  /** There are more lines, or less. */
+  /** There are more lines, or less, or some that were there have changed. */
   update() {
+    if (!this.#through && this.#sifts) this.#sift();
+    const touched = this.#lines.redrawn.takeTouched();
+    this.#through?.back(touched);
+    this.#found?.back(touched);
     this.#through?.update();
     this.#found?.update();
   }
@@ -62,16 +69,30 @@ export class Filter {
   /** What is typed has changed, or all lines are gone: look through all of them anew. */
   renew() {
     const filter = this.#pattern(this.filter);
-    const through = filter && { expression: filter, inverse: this.filter.pressed('not') };
+    this.#wanted = filter && { expression: filter, inverse: this.filter.pressed('not') };
     this.#through?.stop();
-    this.#through = through && new Matches(this.#lines, tester(null, through), () => this.#filtered());
+    this.#through = this.#sifts ? this.#matches(null, () => this.#filtered()) : null;
     this.highlight = this.#pattern(this.search);
     this.current = -1;
     this.#found?.stop();
-    this.#found = this.highlight && new Matches(this.#lines, tester(this.highlight, through), () => this.#say());
+    this.#found = this.highlight && this.#matches(this.highlight, () => this.#say());
     this.#changed();
     this.update();
     this.#say();
+  }
+
+  /** Whether lines are left out: by what is typed, or as they have no row. */
+  get #sifts() {
+    return this.#wanted !== null || (this.#lines.overs && !this.#shown.raw);
+  }
+
+  #sift() {
+    this.#through = this.#matches(null, () => this.#filtered());
+    this.#changed();
+  }
+
+  #matches(searched, changed) {
+    return new Matches(this.#lines, tester(this.#lines, this.#shown, searched, this.#wanted), changed);
   }
 
   /** To the next match (1) or the one before (-1) of `current`, or of the lines in sight; around the ends. */

@@ -1,15 +1,12 @@
 // The lines of a log, up to a million of them in little memory: blocks of text with an index, the oldest dropped.
 
+import { DRAWS, penAfter } from './ansi.js';
+import { TEXT } from './kinds.js';
+import { Redrawn } from './redrawn.js';
+
 const BLOCK = 1024; // lines; a block is dropped as a whole
 const LONGEST = 65_536; // characters of a line; what is longer goes on in the next one
-
-/** What a line is: text of the log, or a word of ours between. */
-export const TEXT = 0;
-export const SKIPPED = 1;
-export const LOST = 2;
-export const RESUMED = 3;
-export const ENDED = 4;
-export const NOTE = 5;
+const OVER = 1; // flag of a line that was written into the row of another one
 
 /**
  * Lines have numbers that stay, from `first` up to but not including `end`. The last one may be without its end yet:
@@ -18,13 +15,18 @@ export const NOTE = 5;
 export class Lines {
   #most;
   #mostCharacters;
-  #blocks = []; // { text, starts, times, kinds, size }
+  #blocks = []; // { text, starts, times, kinds, pens, flags, size }
   #open = newBlock();
   #rest = ''; // of a line without its end
   #restTime = 0;
+  #pen = 0; // with which that line begins
+  #over = false; // it goes into the row of another one
+  #overs = false; // one ever did
   #characters = 0; // in #blocks
   first = 0;
   whole = 0;
+  /** Rows that lines have written over. */
+  redrawn = new Redrawn(this);
 
   /** At most so many lines are kept, and so many characters. */
   constructor(most = 1_000_000, mostCharacters = 1 << 28) {
@@ -49,6 +51,11 @@ export class Lines {
     return this.#most;
   }
 
+  /** Whether lines were ever written into the rows of others. */
+  get overs() {
+    return this.#overs || this.#over || this.redrawn.awake;
+  }
+
   /** Text of the log, cut anywhere; `time` in milliseconds. */
   append(text, time) {
     let begin = 0;
@@ -58,15 +65,17 @@ export class Lines {
     }
     if (begin < text.length) {
       if (!this.#rest) this.#restTime = time;
+      this.redrawn.more(this.#rest, text.slice(begin));
       this.#rest += text.slice(begin);
-      while (this.#rest.length > LONGEST) this.#cut();
+      while (this.#rest.length > LONGEST) this.#cut(this.#restTime);
     }
     this.#drop();
   }
 
   /** A word of ours, before a line that is without its end, or after that line if it `ends` it. */
   mark(kind, text, time, ends) {
-    if (ends) this.finish();
+    if (ends) this.#break();
+    else this.redrawn.renumber(this.whole, this.whole + 1);
     this.#push(text, time, kind);
     this.#drop();
   }
@@ -80,6 +89,9 @@ export class Lines {
   }
 
   clear() {
+    this.redrawn = new Redrawn(this);
+    this.#over = this.#overs = false;
+    this.#pen = 0;
     this.#blocks = [];
     this.#open = newBlock();
     this.#rest = '';
@@ -108,22 +120,51 @@ export class Lines {
     return block.kinds[at];
   }
 
-  #finish(text, time) {
-    const since = this.#rest ? this.#restTime : time;
-    let line = this.#rest + text;
-    this.#rest = '';
-    if (line.charCodeAt(line.length - 1) === 13) line = line.slice(0, -1);
-    for (; line.length > LONGEST; line = line.slice(LONGEST)) this.#push(line.slice(0, LONGEST), since, TEXT);
-    this.#push(line, since, TEXT);
+  /** The number of the pen with which it begins. */
+  pen(number) {
+    if (number === this.whole) return this.#pen;
+    const [block, at] = this.#find(number);
+    return block.pens[at];
   }
 
-  #cut() {
-    this.#push(this.#rest.slice(0, LONGEST), this.#restTime, TEXT);
+  /** Whether it has no row, as it was written into that of a line before. */
+  over(number) {
+    if (number === this.whole) return this.#over;
+    const [block, at] = this.#find(number);
+    return (block.flags[at] & OVER) !== 0;
+  }
+
+  #finish(text, time) {
+    const since = this.#rest ? this.#restTime : time;
+    this.redrawn.more(this.#rest, text);
+    this.#rest += text;
+    if (this.#rest.charCodeAt(this.#rest.length - 1) === 13) this.#rest = this.#rest.slice(0, -1);
+    while (this.#rest.length > LONGEST) this.#cut(since);
+    this.#push(this.#rest, since, TEXT);
+    this.#rest = '';
+    this.#over = this.redrawn.end();
+  }
+
+  /** What is too long goes on in the next line; if it is written over, that is still the same row. */
+  #cut(since) {
+    const piece = this.#rest.slice(0, LONGEST);
+    if (!this.redrawn.awake && DRAWS.test(piece)) this.redrawn.wake(this.#rest);
+    this.#push(piece, since, TEXT);
+    this.#over = this.redrawn.awake;
     this.#rest = this.#rest.slice(LONGEST);
+  }
+
+  /** What follows has nothing to do with what was there: colours and moves end. */
+  #break() {
+    this.finish();
+    this.redrawn.leave();
+    this.#over = false;
+    this.#pen = 0;
   }
 
   #push(text, time, kind) {
     const block = this.#open;
+    if (kind === TEXT) this.#note(text);
     block.times[block.texts.length] = time;
     block.kinds[block.texts.length] = kind;
     block.texts.push(text);
@@ -132,12 +173,22 @@ export class Lines {
     if (block.texts.length === BLOCK) this.#seal();
   }
 
+  /** What is known of a line beside its text. */
+  #note(text) {
+    const block = this.#open;
+    const at = block.texts.length;
+    block.pens[at] = this.#pen;
+    block.flags[at] = this.#over ? OVER : 0;
+    this.#overs ||= this.#over;
+    this.#pen = penAfter(text, this.#pen);
+  }
+
   /** One text in place of a thousand: each would cost as much again. */
   #seal() {
-    const { texts, times, kinds, size } = this.#open;
+    const { texts, size, ...rest } = this.#open;
     const starts = new Uint32Array(BLOCK + 1);
     for (let at = 0; at < BLOCK; at += 1) starts[at + 1] = starts[at] + texts[at].length;
-    this.#blocks.push({ text: texts.join(''), starts, times, kinds, size });
+    this.#blocks.push({ text: texts.join(''), starts, size, ...rest });
     this.#characters += size;
     this.#open = newBlock();
   }
@@ -150,7 +201,9 @@ export class Lines {
       this.first += BLOCK;
       dropped += 1;
     }
-    if (dropped) this.#blocks.splice(0, dropped);
+    if (!dropped) return;
+    this.#blocks.splice(0, dropped);
+    this.redrawn.drop(this.first);
   }
 
   #find(number) {
@@ -160,5 +213,12 @@ export class Lines {
 }
 
 function newBlock() {
-  return { texts: [], times: new Float64Array(BLOCK), kinds: new Uint8Array(BLOCK), size: 0 };
+  return {
+    texts: [],
+    times: new Float64Array(BLOCK),
+    kinds: new Uint8Array(BLOCK),
+    pens: new Uint16Array(BLOCK),
+    flags: new Uint8Array(BLOCK),
+    size: 0,
+  };
 }

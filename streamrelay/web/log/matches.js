@@ -1,7 +1,6 @@
 // Which lines match: looked for in slices, so that the page stays usable over a million lines, and kept as more come.
 
-import { plain } from './ansi.js';
-import { TEXT } from './lines.js';
+import { TEXT } from './kinds.js';
 
 const SLICE = 8; // ms of work at once
 const STEP = 256; // lines between two looks at the clock
@@ -16,15 +15,17 @@ export function pattern({ text, expression = false, exact = false }) {
   return new RegExp(source, exact ? 'g' : 'gi');
 }
 
-/** A test of lines: is there a match of `searched`, and does `filter` let it through? Each may be null. */
-export function tester(searched, filter) {
+/** A test of lines by number: is there a match of `searched`, and does `filter` let it through? Each may be null. */
+export function tester(lines, shown, searched, filter) {
   const fits = (expression, text) => {
     expression.lastIndex = 0;
     return expression.test(text);
   };
-  return (line, kind) => {
-    if (kind !== TEXT) return !searched; // our own words stay where they are, and are not searched
-    const text = plain(line);
+  return (number) => {
+    if (!shown.has(number)) return false;
+    if (lines.kind(number) !== TEXT) return !searched; // our own words stay where they are, and are not searched
+    if (!searched && !filter) return true;
+    const text = shown.plain(number);
     return (!filter || fits(filter.expression, text) !== filter.inverse) && (!searched || fits(searched, text));
   };
 }
@@ -73,7 +74,14 @@ export class Matches {
 
   /** Whether a line that has no end yet would match. */
   fits(number) {
-    return this.#test(this.#lines.text(number), this.#lines.kind(number));
+    return this.#test(number);
+  }
+
+  /** Lines from this one on may have changed. */
+  back(number) {
+    if (number >= this.seen) return;
+    this.#to = this.#from + this.rank(number);
+    this.seen = number;
   }
 
   /** There are more lines, or the oldest were dropped. */
@@ -101,7 +109,7 @@ export class Matches {
     const lines = this.#lines;
     const end = Math.min(this.seen + STEP, lines.whole);
     for (let number = this.seen; number < end; number += 1) {
-      if (this.#test(lines.text(number), lines.kind(number))) this.#put(number);
+      if (this.#test(number)) this.#put(number);
     }
     this.seen = end;
   }

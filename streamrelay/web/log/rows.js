@@ -1,7 +1,7 @@
 // A line as an element: text nodes in spans, whatever the line holds.
 
-import { pieces, plain } from './ansi.js';
-import { LOST, NOTE, RESUMED, SKIPPED, TEXT } from './lines.js';
+import { text as textOf } from './ansi.js';
+import { LOST, NOTE, RESUMED, SKIPPED, TEXT } from './kinds.js';
 
 const SHOWN = 2000; // characters of a line that are shown; the rest is a click away
 const MARKS = { [SKIPPED]: 'skipped', [LOST]: 'lost', [RESUMED]: 'resumed', [NOTE]: 'note' };
@@ -9,10 +9,12 @@ const MARKS = { [SKIPPED]: 'skipped', [LOST]: 'lost', [RESUMED]: 'resumed', [NOT
 /** Makes the elements of lines. `filter` knows what is to be highlighted, and which line was found last. */
 export class Rows {
   #lines;
+  #shown;
   #filter;
 
-  constructor(lines, filter) {
+  constructor(lines, shown, filter) {
     this.#lines = lines;
+    this.#shown = shown;
     this.#filter = filter;
   }
 
@@ -26,22 +28,23 @@ export class Rows {
     row.dataset.number = number;
     if (number === this.#filter.current) row.classList.add('current');
     const text = create('span', 'text');
-    if (kind === TEXT) this.#fill(text, lines.text(number));
+    if (kind === TEXT) this.#fill(text, this.#shown.pieces(number));
     else text.textContent = lines.text(number);
     row.append(create('span', 'time', clock(lines.time(number))), text);
     return row;
   }
 
-  #fill(element, line) {
-    const whole = plain(line);
+  #fill(element, pieces) {
+    const whole = textOf(pieces);
     const found = this.#found(whole.slice(0, SHOWN));
     let from = 0;
-    for (const { text, style } of pieces(line)) {
+    for (const { text, style } of pieces) {
       if (from >= SHOWN) break;
       const shown = text.slice(0, SHOWN - from);
       element.append(styled(style, marked(shown, from, found)));
       from += shown.length;
     }
+    if (pieces.over) element.append(over());
     if (whole.length <= SHOWN) return;
     const more = create('button', 'more', `… ${(whole.length - SHOWN).toLocaleString('en')} more`);
     more.type = 'button';
@@ -56,6 +59,13 @@ export class Rows {
     const found = [...text.matchAll(highlight)].filter(([match]) => match);
     return found.map((match) => [match.index, match.index + match[0].length]);
   }
+}
+
+/** A sign that more has been written here than is shown. */
+function over() {
+  const sign = create('span', 'over');
+  sign.title = 'Something that stood here was written over; “Raw” shows it';
+  return sign;
 }
 
 /** Nodes for a piece of a line that begins at `from`; what was found is in `mark` elements. */

@@ -63,6 +63,7 @@ button[aria-pressed="true"], button[aria-pressed="true"]:hover { background: var
 .mark.skipped, .mark.lost, .mark.note { color: var(--_wait); font-weight: 600; }
 mark { color: var(--_text); background: var(--_found); border-radius: 2px; }
 .current mark { background: var(--_here); }
+.over::after { content: "\\2002\\21ba"; color: var(--_muted); }
 .more { min-height: 0; padding: 0 .4em; line-height: 1.3; color: var(--_accent); border-color: currentColor;
   font-size: .9em; }
 .newest { position: absolute; right: 1.5rem; bottom: 1rem; background: var(--_accent); border-color: var(--_accent);
@@ -92,7 +93,8 @@ ${[7, 9, 10, 11, 12, 13, 14, 15].map((at) => `.back-${at}:not([class*="front-"])
 ${SIXTEEN.slice(0, 8)
   .map((at) => `[class*="back-"].front-${at} { color: var(--_b${at}); }`)
   .join('\n')}
-@media (pointer: coarse) { button, input { min-height: 2.75rem; } .more { min-height: 0; } }
+@media (pointer: coarse) { button, input { min-height: 2.75rem; } .over::after { content: "\\2002\\21ba"; color: var(--_muted); }
+.more { min-height: 0; } }
 @media (max-width: 40rem) { .bar { gap: .3rem; } .bar button { padding: 0 .45rem; } .group { flex-basis: 100%;
   max-width: none; } }
 @media (forced-colors: active) { .row.current { outline: 1px solid; }

@@ -36,7 +36,7 @@ export class Viewport extends EventTarget {
   /**
    * `make(number)` gives a row's element; it is made anew when its `stamp(number)` has changed. For `source` see below.
    */
-  constructor(scroller, source, make, stamp) {
+  constructor(scroller, source, { make, stamp }) {
     super();
     this.#scroller = scroller;
     this.#source = source;

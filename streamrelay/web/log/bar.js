@@ -1,0 +1,30 @@
+// The bar above a log: how its lines are shown, and the fields by which some are found.
+
+import { element, toggle } from './controls.js';
+
+export class Bar {
+  follow;
+  times;
+  wrap;
+  raw;
+  element;
+
+  /** `pressed` has for each button what is done as it is pressed or released. */
+  constructor(filter, pressed) {
+    this.follow = toggle('Follow', 'Keep the newest line in sight', pressed.follow);
+    this.times = toggle('Times', 'Show when each line came here', pressed.times);
+    this.wrap = toggle('Wrap', 'Wrap long lines', pressed.wrap);
+    this.raw = toggle('Raw', 'Show all that came, also what was written over', pressed.raw);
+    this.follow.setAttribute('aria-pressed', 'true');
+    this.element = element(
+      'div',
+      { class: 'bar', role: 'toolbar', 'aria-label': 'Log' },
+      this.follow,
+      this.times,
+      this.wrap,
+      this.raw,
+      filter.search.element,
+      filter.filter.element,
+    );
+  }
+}
