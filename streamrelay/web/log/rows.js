@@ -1,6 +1,7 @@
 // A line as an element: text nodes in spans, whatever the line holds.
 
 import { text as textOf } from './ansi.js';
+import { GROUNDS, readable } from './colors.js';
 import { LOST, NOTE, RESUMED, SKIPPED, TEXT } from './kinds.js';
 
 const SHOWN = 2000; // characters of a line that are shown; the rest is a click away
@@ -88,16 +89,10 @@ function styled(style, nodes) {
   span.append(...nodes);
   if (style?.background) {
     span.style.backgroundColor = style.background;
-    if (!style.classes.some((each) => each.startsWith('front-'))) span.style.color = readable(style.background);
-  }
-  if (style?.color) span.style.color = style.color;
+    const front = /front-(\d+)/.exec(span.className)?.[1];
+    span.style.color = readable(style.color || GROUNDS[front] || '#ffffff', style.background);
+  } else if (style?.color) span.style.color = style.color;
   return span;
-}
-
-/** Black or white, whichever can be read on `rgb(r g b)`. */
-function readable(background) {
-  const [red, green, blue] = background.match(/\d+/g).map(Number);
-  return red * 0.299 + green * 0.587 + blue * 0.114 > 128 ? '#000' : '#fff';
 }
 
 function create(name, classes, text = '') {

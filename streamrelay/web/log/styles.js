@@ -1,27 +1,19 @@
 // How <stream-log> looks: a stylesheet made by script, as a strict policy lets no style elements and attributes pass.
 
-const SIXTEEN = Array.from({ length: 16 }, (_, at) => at); // colours
+import { rules, THEMES } from './colors.js';
+
+const { light, dark } = THEMES;
 const CSS = `
 :host { display: flex; flex-direction: column; position: relative; min-height: 8rem; overflow: hidden;
   font: var(--stream-log-font, 14px/1.4 system-ui, sans-serif);
-  --_ground: var(--stream-log-ground, light-dark(#ffffff, #14181f));
-  --_text: var(--stream-log-text, light-dark(#1a1f28, #e4e8ee));
+  --_ground: var(--stream-log-ground, light-dark(${light.ground}, ${dark.ground}));
+  --_text: var(--stream-log-text, light-dark(${light.text}, ${dark.text}));
   --_muted: var(--stream-log-muted, light-dark(#566070, #98a3b3));
   --_line: var(--stream-log-line, light-dark(#dce1e8, #272d38));
   --_edge: light-dark(#868f9c, #697485); --_accent: var(--stream-log-accent, light-dark(#2f5bd7, #8caeff));
   --_on-accent: light-dark(#ffffff, #0e1526); --_hover: light-dark(#edf0f5, #1f2530);
   --_bad: light-dark(#bd2c2c, #ff8a80);
   --_wait: light-dark(#8a4f00, #e5b454); --_found: light-dark(#ffe27a, #6a5300); --_here: light-dark(#ffb454, #a06a00);
-  --_c0: light-dark(#1a1f28, #8a94a3); --_c1: light-dark(#b3261e, #ff8a80); --_c2: light-dark(#17702f, #4ac77e);
-  --_c3: light-dark(#7a5200, #e5b454); --_c4: light-dark(#2450c4, #8caeff); --_c5: light-dark(#8a2a9b, #e29af0);
-  --_c6: light-dark(#0b6a75, #5ed0dd); --_c7: light-dark(#566070, #c4ccd7); --_c8: light-dark(#5b6472, #98a3b3);
-  --_c9: light-dark(#c22820, #ffa59d); --_c10: light-dark(#1b7a37, #72dd9e); --_c11: light-dark(#805700, #f3cb78);
-  --_c12: light-dark(#2f5bd7, #adc6ff); --_c13: light-dark(#9a35ac, #f0b6fa); --_c14: light-dark(#0d7480, #8be4ee);
-  --_c15: light-dark(#3b4350, #ffffff);
-  --_b0: #1a1f28; --_b1: #b3261e; --_b2: #17702f; --_b3: #7a5200; --_b4: #2450c4; --_b5: #8a2a9b; --_b6: #0b6a75;
-  --_b7: #c4ccd7;
-  --_b8: #5b6472; --_b9: #d9443b; --_b10: #2f9e57; --_b11: #b98a1c; --_b12: #5c83ee; --_b13: #b45cc5; --_b14: #2b98a5;
-  --_b15: #ffffff;
   color: var(--_text); background: var(--_ground); color-scheme: inherit; }
 :host([hidden]), [hidden] { display: none !important; }
 *, ::before, ::after { box-sizing: border-box; }
@@ -83,16 +75,12 @@ dialog header { display: flex; gap: .4rem; align-items: center; padding: .5rem; 
 dialog pre { margin: 0; padding: .75rem; max-height: 70vh; overflow: auto; white-space: pre-wrap;
   overflow-wrap: anywhere;
   font: .8125rem/1.55 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
-.bold { font-weight: 700; } .faint { opacity: .7; } .italic { font-style: italic; }
+.bold { font-weight: 700; } .faint { font-weight: 300; }
+.faint:not([class*="front-"], [class*="back-"]) { opacity: .7; } .italic { font-style: italic; }
 .underline { text-decoration: underline; } .struck { text-decoration: line-through; }
 .underline.struck { text-decoration: underline line-through; }
 .front-ground { color: var(--_ground); } .back-text { background: var(--_text); }
-${SIXTEEN.map((at) => `.front-${at} { color: var(--_c${at}); } .back-${at} { background: var(--_b${at}); }`).join('\n')}
-${[0, 1, 2, 3, 4, 5, 6, 8].map((at) => `.back-${at}:not([class*="front-"])`).join(', ')} { color: #fff; }
-${[7, 9, 10, 11, 12, 13, 14, 15].map((at) => `.back-${at}:not([class*="front-"])`).join(', ')} { color: #111; }
-${SIXTEEN.slice(0, 8)
-  .map((at) => `[class*="back-"].front-${at} { color: var(--_b${at}); }`)
-  .join('\n')}
+${rules().join('\n')}
 @media (pointer: coarse) { button, input { min-height: 2.75rem; } .over::after { content: "\\2002\\21ba"; color: var(--_muted); }
 .more { min-height: 0; } }
 @media (max-width: 40rem) { .bar { gap: .3rem; } .bar button { padding: 0 .45rem; } .group { flex-basis: 100%;

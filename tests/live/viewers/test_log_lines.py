@@ -7,7 +7,7 @@ class Redrawn(LogViewerTest):
     """Lines over which others have written."""
 
     def test_raw(self) -> None:
-        """Rows are shown as a terminal would have ended them, and all that came by a switch; a filter finds the same."""
+        """Rows are shown as a terminal would have ended them, all that came by a switch; a filter sees the same."""
         self.begin_alone("one\n\x1b[31ma1: Waiting\nb2: Waiting\n")
         self.shows("b2: Waiting")
         self.append("\x1b[2A\x1b[2K\ra1: Complete\r\x1b[2B\x1b[m")
@@ -26,4 +26,40 @@ class Redrawn(LogViewerTest):
         self.assertIn("␛[2A␛[2K␍a1: Complete␍␛[2B␛[m␛[1Ab2: Waiting no more", rows)
         self.press("Raw")
         self.until("() => rows().length === 4", what="the rows as they are at the end")
+        self.assert_content()
+
+
+PAIRS = "".join(
+    "".join(
+        f"\x1b[{30 + front if front < 8 else 82 + front};{40 + back if back < 8 else 92 + back}m{front} on {back}\x1b[m "
+        for front in range(16)
+    )
+    + f"\x1b[7;3{back % 8}m{back} inverse\x1b[m \x1b[{40 + back if back < 8 else 92 + back}m{back} alone\x1b[m\n"
+    for back in range(16)
+)
+CONTRASTS = """(least) => {
+  const parts = (color) => color.match(/[\\d.]+/g).map(Number).slice(0, 3);
+  const light = (color) => parts(color).map((each) => each / 255)
+    .map((each) => each <= 0.04045 ? each / 12.92 : ((each + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, each, at) => sum + each * [0.2126, 0.7152, 0.0722][at], 0);
+  const found = [...part('.list').querySelectorAll('.text span')].filter((each) => each.className).map((span) => {
+    const { color, backgroundColor } = getComputedStyle(span);
+    const [low, high] = [light(color), light(backgroundColor)].sort((one, other) => one - other);
+    return [span.textContent, (high + 0.05) / (low + 0.05)];
+  });
+  return [found.length, found.filter(([, contrast]) => contrast < least)];
+}"""
+
+
+class Colours(LogViewerTest):
+    """The 16 colours of terminals."""
+
+    def test_pairs(self) -> None:
+        """Each of the 16 colours can be read on each other, and so can inverse text and what has only a background."""
+        self.begin_alone(PAIRS)
+        self.shows("15 on 15")
+        for scheme in ("light", "dark"):
+            self.view.evaluate("(scheme) => { document.documentElement.style.colorScheme = scheme; }", scheme)
+            number, unreadable = self.view.evaluate(CONTRASTS, 4.5)
+            self.assertEqual((number, len(unreadable), unreadable[:5]), (16 * 18, 0, []), scheme)
         self.assert_content()
