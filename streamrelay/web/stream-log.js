@@ -17,6 +17,7 @@ import { Feed } from './log/feed.js';
 import { Filter } from './log/filter.js';
 import { Lines } from './log/lines.js';
 import { Rows } from './log/rows.js';
+import { Selection } from './log/selection.js';
 import { Shown } from './log/shown.js';
 import { Status } from './log/status.js';
 import { styles } from './log/styles.js';
@@ -37,6 +38,7 @@ export class StreamLog extends HTMLElement {
     step: (direction) => this.#step(direction),
   });
   #viewport;
+  #selection;
   #stream = null;
   #opening = null; // an AbortController
   #status = new Status(this.#lines, { following: () => this.following, toNewest: () => this.#toNewest() });
@@ -53,7 +55,9 @@ export class StreamLog extends HTMLElement {
     this.#viewport = new Viewport(this.#part.scroller, this.#filter.rows, {
       make: (number) => rows.make(number),
       stamp: (number) => shown.stamp(number),
+      held: (row) => this.#selection.touches(row),
     });
+    this.#selection = new Selection(root, this.#part.scroller, this.#viewport);
     this.#viewport.addEventListener('follow', () => this.#followChanged());
     this.addEventListener('keydown', (event) => this.#key(event));
   }
@@ -62,11 +66,13 @@ export class StreamLog extends HTMLElement {
     if (!this.hasAttribute('role')) this.setAttribute('role', 'region');
     if (!this.hasAttribute('aria-label')) this.setAttribute('aria-label', 'Log');
     void this.#openSource();
+    this.#selection.start();
     this.#status.show();
     if (this.autofocus && document.activeElement === document.body) this.focus(); // browsers would take a button
   }
 
   disconnectedCallback() {
+    this.#selection.stop();
     this.#opening?.abort();
     if (this.#opening) this.#stream?.close(); // the stream of `src` is ours
     this.#opening = null;

@@ -6,11 +6,14 @@ export class Elements {
   #list;
   #make;
   #stamp;
+  #held;
   #made = new Map(); // by number: [element, stamp]
   #heights = new Map();
 
-  constructor(list, make, stamp) {
+  /** One that is `held(element)` is not made anew. */
+  constructor(list, { make, stamp, held }) {
     this.#list = list;
+    this.#held = held;
     this.#make = make;
     this.#stamp = stamp;
   }
@@ -69,7 +72,7 @@ export class Elements {
   #element(number) {
     const stamp = this.#stamp(number);
     const known = this.#made.get(number);
-    if (known?.[1] === stamp) return known[0];
+    if (known && (known[1] === stamp || this.#held(known[0]))) return known[0];
     const element = this.#make(number);
     this.#made.set(number, [element, stamp]);
     known?.[0].replaceWith(element);

@@ -34,13 +34,14 @@ export class Viewport extends EventTarget {
   #frame = 0;
 
   /**
-   * `make(number)` gives a row's element; it is made anew when its `stamp(number)` has changed. For `source` see below.
+   * `rows.make(number)` gives a row's element; it is made anew when its `rows.stamp(number)` has changed, unless it is
+   * `rows.held(element)`. For `source` see below.
    */
-  constructor(scroller, source, { make, stamp }) {
+  constructor(scroller, source, rows) {
     super();
     this.#scroller = scroller;
     this.#source = source;
-    this.#elements = new Elements(this.#list, make, stamp);
+    this.#elements = new Elements(this.#list, rows);
     this.#spacer.className = 'spacer';
     this.#spacer.setAttribute('role', 'presentation');
     this.#layer.className = 'layer';

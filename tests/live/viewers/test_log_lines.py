@@ -1,5 +1,6 @@
 """What `<stream-log>` makes of lines beyond their text, on a page: what was written over, what is selected, levels."""
 
+from tests.live.support.waiting import until
 from tests.live.viewers.test_log_viewer import LogViewerTest
 
 
@@ -29,13 +30,12 @@ class Redrawn(LogViewerTest):
         self.assert_content()
 
 
+FRONTS = [f"{30 + at if at < 8 else 82 + at}" for at in range(16)]
+BACKS = [f"{40 + at if at < 8 else 92 + at}" for at in range(16)]
 PAIRS = "".join(
-    "".join(
-        f"\x1b[{30 + front if front < 8 else 82 + front};{40 + back if back < 8 else 92 + back}m{front} on {back}\x1b[m "
-        for front in range(16)
-    )
-    + f"\x1b[7;3{back % 8}m{back} inverse\x1b[m \x1b[{40 + back if back < 8 else 92 + back}m{back} alone\x1b[m\n"
-    for back in range(16)
+    "".join(f"\x1b[{front};{back}m{at} on {under}\x1b[m " for at, front in enumerate(FRONTS))
+    + f"\x1b[7;{FRONTS[under]}m{under} inverse\x1b[m \x1b[{back}m{under} alone\x1b[m\n"
+    for under, back in enumerate(BACKS)
 )
 CONTRASTS = """(least) => {
   const parts = (color) => color.match(/[\\d.]+/g).map(Number).slice(0, 3);
@@ -62,4 +62,36 @@ class Colours(LogViewerTest):
             self.view.evaluate("(scheme) => { document.documentElement.style.colorScheme = scheme; }", scheme)
             number, unreadable = self.view.evaluate(CONTRASTS, 4.5)
             self.assertEqual((number, len(unreadable), unreadable[:5]), (16 * 18, 0, []), scheme)
+        self.assert_content()
+
+
+class Selecting(LogViewerTest):
+    """Text of the log that is selected."""
+
+    def selected(self) -> str:
+        return str(self.view.evaluate("(log.shadowRoot.getSelection?.() ?? getSelection()).toString()"))
+
+    def test_holds(self) -> None:
+        """What is selected stays so while lines come and its own line grows, and then following goes on."""
+        self.begin_alone("".join(f"line {number} of it\n" for number in range(100)) + "unfinished")
+        self.shows("unfinished")
+        begin, end = (
+            self.view.locator("stream-log .row").filter(has_text=text).locator(".text > span").first.bounding_box()
+            for text in ("line 97 of it", "unfinished")
+        )
+        self.view.mouse.move(begin["x"] + 1, begin["y"] + 5)
+        self.view.mouse.down()
+        self.view.mouse.move(end["x"] + end["width"] - 1, end["y"] + 5, steps=5)
+        self.view.mouse.up()
+        wanted = "line 97 of it\nline 98 of it\nline 99 of it\nunfinished"
+        self.assertEqual(self.selected(), wanted)
+        self.append(" no more\n" + "".join(f"new {number}\n" for number in range(200)))
+        newest = self.view.locator("stream-log .newest")
+        until(lambda: newest.text_content() == "↓ 200 new lines", what="the count of new lines")
+        self.assertEqual(self.selected(), wanted)
+        self.view.mouse.click(begin["x"] + 300, begin["y"] - 100)
+        self.shows("new 199")
+        self.assertTrue(newest.is_hidden())
+        self.assertIn("true", self.view.evaluate("part('[aria-pressed]').getAttribute('aria-pressed')"))
+        self.assertEqual(self.selected(), "")
         self.assert_content()
