@@ -50,11 +50,10 @@ export class StreamLog extends HTMLElement {
     const root = this.attachShadow({ mode: 'open', delegatesFocus: true });
     root.adoptedStyleSheets = [styles()];
     this.#build(root);
-    const shown = this.#shown;
-    const rows = new Rows(this.#lines, shown, this.#filter);
+    const rows = new Rows(this.#lines, this.#shown, this.#filter);
     this.#viewport = new Viewport(this.#part.scroller, this.#filter.rows, {
       make: (number) => rows.make(number),
-      stamp: (number) => shown.stamp(number),
+      stamp: (number) => rows.stamp(number),
       held: (row) => this.#selection.touches(row),
     });
     this.#selection = new Selection(root, this.#part.scroller, this.#viewport);
@@ -162,6 +161,12 @@ export class StreamLog extends HTMLElement {
     this.#filter.filter.text = text;
   }
 
+  /** Lines of this level and graver ones: debug, info, warn or error; '' for all. */
+  level(name) {
+    this.#filter.level.value = name;
+    this.#filter.renew();
+  }
+
   async copy() {
     try {
       await navigator.clipboard.writeText(await new Export(this.#lines, this.#shown, this.#filter.rows).text());
@@ -172,11 +177,7 @@ export class StreamLog extends HTMLElement {
   }
 
   async download(name = 'log.txt') {
-    const link = document.createElement('a');
-    link.href = URL.createObjectURL(await new Export(this.#lines, this.#shown, this.#filter.rows).blob());
-    link.download = name;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    await new Export(this.#lines, this.#shown, this.#filter.rows).save(name);
   }
 
   // -- the stream ----------------------------------------------------------------------------------------------
@@ -231,6 +232,9 @@ export class StreamLog extends HTMLElement {
         this.#viewport.wrap = on;
       },
       raw: (on) => this.#rawPressed(on),
+      fold: (on) => {
+        this.#filter.folding = on;
+      },
     });
     part.scroller = scroller();
     part.whole = new Whole();
@@ -238,11 +242,7 @@ export class StreamLog extends HTMLElement {
     root.append(
       part.bar.element,
       element('div', { class: 'frame' }, part.scroller, this.#status.newest),
-      element(
-        'div',
-        { class: 'state' },
-        this.#status.words,
-        this.#status.kept,
+      this.#status.bar(
         button('Copy', 'Copy the lines that are kept', () => this.copy()),
         button('Download', 'Download the lines that are kept', () => this.download()),
         button('Clear', 'Forget the lines that are kept', () => this.clear()),
@@ -274,9 +274,12 @@ export class StreamLog extends HTMLElement {
   }
 
   #clicked(target) {
-    if (!target.classList.contains('more')) return;
-    const { number: line } = target.closest('.row').dataset;
-    if (Number(line) >= this.#lines.first) this.#part.whole.show(this.#shown.plain(Number(line)));
+    const line = Number(target.closest('.row')?.dataset.number);
+    if (!(line >= this.#lines.first)) return;
+    if (target.matches('.more')) this.#part.whole.show(this.#shown.plain(line));
+    if (!target.matches('.fold')) return;
+    this.#part.scroller.focus(); // the button is made anew
+    this.#filter.toggle(line);
   }
 
   #key(event) {

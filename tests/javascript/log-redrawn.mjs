@@ -4,8 +4,9 @@ import assert from 'node:assert/strict';
 
 import { LOST, RESUMED, TEXT } from '../../streamrelay/web/log/kinds.js';
 import { Lines } from '../../streamrelay/web/log/lines.js';
-import { Matches, pattern, tester } from '../../streamrelay/web/log/matches.js';
+import { Matches, pattern } from '../../streamrelay/web/log/matches.js';
 import { Shown } from '../../streamrelay/web/log/shown.js';
+import { Sieve } from '../../streamrelay/web/log/sieve.js';
 
 const rows = (lines, shown = new Shown(lines)) =>
   Array.from({ length: lines.count }, (_, at) => lines.first + at)
@@ -78,7 +79,12 @@ export function redrawn_marks() {
 export function redrawn_found() {
   const lines = new Lines();
   const shown = new Shown(lines);
-  const matches = new Matches(lines, tester(lines, shown, pattern({ text: 'wait' }), null), () => {});
+  const [sieve, searched] = [new Sieve(lines, shown), pattern({ text: 'wait' })];
+  const matches = new Matches(
+    lines,
+    (number) => sieve.finds(number, searched),
+    () => {},
+  );
   const update = () => {
     matches.back(lines.redrawn.takeTouched());
     matches.update();

@@ -6,8 +6,9 @@ import { plain } from '../../streamrelay/web/log/ansi.js';
 import { Feed } from '../../streamrelay/web/log/feed.js';
 import { LOST, RESUMED, SKIPPED, TEXT } from '../../streamrelay/web/log/kinds.js';
 import { Lines } from '../../streamrelay/web/log/lines.js';
-import { Matches, pattern, tester } from '../../streamrelay/web/log/matches.js';
+import { Matches, pattern } from '../../streamrelay/web/log/matches.js';
 import { Shown } from '../../streamrelay/web/log/shown.js';
+import { Sieve } from '../../streamrelay/web/log/sieve.js';
 
 const all = (lines) => Array.from({ length: lines.count }, (_, at) => lines.text(lines.first + at));
 const random = (seed) => () => {
@@ -105,8 +106,12 @@ export async function matches_exact() {
   const lines = new Lines(5000);
   const next = random(3);
   const found = pattern({ text: 'B.b', expression: true });
-  const without = { expression: pattern({ text: 'no' }), inverse: true };
-  const matches = new Matches(lines, tester(lines, new Shown(lines), found, without), () => {});
+  const sieve = sieved(lines, { expression: pattern({ text: 'no' }), inverse: true });
+  const matches = new Matches(
+    lines,
+    (number) => sieve.finds(number, found),
+    () => {},
+  );
   for (let number = 0; number < 40_000; number += 1) {
     lines.append(`${['bab', 'BxB', '\x1b[1mb\x1b[0mob', 'no bab', 'other'][Math.floor(next() * 5)]}\n`, 0);
     if (number % 777 === 0) matches.update();
@@ -129,12 +134,17 @@ export async function matches_exact() {
   );
 }
 
+const sieved = (lines, settings) => Object.assign(new Sieve(lines, new Shown(lines)), settings);
+
 /** Which of these lines are found, and whether a word of ours behind them is. */
 function found(texts, searched, filter) {
   const lines = new Lines();
   for (const text of texts) lines.append(`${text}\n`, 0);
   lines.mark(LOST, 'a', 0, true);
-  return Array.from({ length: lines.count }, (_, number) => tester(lines, new Shown(lines), searched, filter)(number));
+  const sieve = sieved(lines, filter);
+  return Array.from({ length: lines.count }, (_, number) =>
+    searched ? sieve.finds(number, searched) : sieve.through(number),
+  );
 }
 
 /** What is typed is plain text unless it is said to be an expression. */
@@ -160,7 +170,12 @@ export async function matches_million() {
     '',
   );
   for (let at = 0; at < 1000; at += 1) lines.append(text, 0);
-  const matches = new Matches(lines, tester(lines, new Shown(lines), pattern({ text: 'in 77 ms' }), null), () => {});
+  const [sieve, searched] = [sieved(lines, {}), pattern({ text: 'in 77 ms' })];
+  const matches = new Matches(
+    lines,
+    (number) => sieve.finds(number, searched),
+    () => {},
+  );
   const began = performance.now();
   let [last, longest] = [began, 0];
   matches.update();

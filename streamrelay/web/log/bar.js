@@ -7,6 +7,7 @@ export class Bar {
   times;
   wrap;
   raw;
+  fold;
   element;
 
   /** `pressed` has for each button what is done as it is pressed or released. */
@@ -15,6 +16,8 @@ export class Bar {
     this.times = toggle('Times', 'Show when each line came here', pressed.times);
     this.wrap = toggle('Wrap', 'Wrap long lines', pressed.wrap);
     this.raw = toggle('Raw', 'Show all that came, also what was written over', pressed.raw);
+    this.fold = toggle('Fold', 'Fold stack traces with their line', pressed.fold);
+    this.fold.setAttribute('aria-pressed', 'true');
     this.follow.setAttribute('aria-pressed', 'true');
     this.element = element(
       'div',
@@ -22,6 +25,7 @@ export class Bar {
       this.follow,
       this.times,
       this.wrap,
+      this.fold,
       this.raw,
       filter.search.element,
       filter.filter.element,

@@ -18,8 +18,14 @@ export class Export {
     this.#rows = rows;
   }
 
-  async blob() {
-    return new Blob(await this.#pieces(Infinity), { type: 'text/plain' });
+  /** Let the browser save them. */
+  async save(name) {
+    const blob = new Blob(await this.#pieces(Infinity), { type: 'text/plain' });
+    const link = document.createElement('a');
+    link.href = URL.createObjectURL(blob);
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
   }
 
   /** The newest that are no more than `MOST`. */

@@ -1,7 +1,17 @@
 // Searching and filtering: two fields, and which lines they find and let through.
 
-import { button, Field, several, toggle } from './controls.js';
-import { Matches, pattern, tester } from './matches.js';
+import { button, element, Field, several, toggle } from './controls.js';
+import { LEVELS } from './levels.js';
+import { Matches, pattern } from './matches.js';
+import { Sieve } from './sieve.js';
+
+const CHOICES = [
+  ['', 'All levels'],
+  ['debug', 'Debug'],
+  ['info', 'Info'],
+  ['warn', 'Warnings'],
+  ['error', 'Errors'],
+];
 
 export class Filter {
   /** What is searched for, to be highlighted; and the line that was found last, or -1. */
@@ -9,20 +19,20 @@ export class Filter {
   current = -1;
   search;
   filter;
+  level; // a list to choose from
 
   #lines;
-  #shown;
+  #sieve;
   #changed; // told when other lines are let through, or others are to be highlighted
   #more; // told when more lines are let through
   #found = null; // matches of what is searched, among those that are let through
   #through = null; // what is let through; null for all
-  #wanted = null; // `expression` and whether it is `inverse`, as typed
   #steps; // the buttons
   #all;
 
   constructor(lines, shown, { changed, more, step }) {
     this.#lines = lines;
-    this.#shown = shown;
+    this.#sieve = new Sieve(lines, shown);
     this.#changed = changed;
     this.#more = more;
     this.#all = {
@@ -32,9 +42,14 @@ export class Filter {
       at: (row) => lines.first + row,
       rank: (number) => Math.max(0, number - lines.first),
     };
+    this.level = element(
+      'select',
+      { 'aria-label': 'Level', title: 'Show lines of this level and graver ones', onchange: () => this.renew() },
+      ...CHOICES.map(([value, name]) => element('option', { value }, name)),
+    );
     this.#steps = [button('↑', 'The match before', () => step(-1)), button('↓', 'The next match', () => step(1))];
     this.search = this.#field('Search', [], this.#steps);
-    this.filter = this.#field('Filter', [['Not', 'lines that do not match', 'not']], []);
+    this.filter = this.#field('Filter', [['Not', 'lines that do not match', 'not']], [this.level]);
     for (const each of this.#steps) each.disabled = true;
     this.search.input.addEventListener('keydown', (event) => {
       if (event.key === 'Enter') step(event.shiftKey ? -1 : 1);
@@ -58,7 +73,7 @@ export class Filter {
 
   /** There are more lines, or less, or some that were there have changed. */
   update() {
-    if (!this.#through && this.#sifts) this.#sift();
+    if (!this.#through && this.#sieve.holds) this.#sift();
     const touched = this.#lines.redrawn.takeTouched();
     this.#through?.back(touched);
     this.#found?.back(touched);
@@ -68,31 +83,51 @@ export class Filter {
 
   /** What is typed has changed, or all lines are gone: look through all of them anew. */
   renew() {
-    const filter = this.#pattern(this.filter);
-    this.#wanted = filter && { expression: filter, inverse: this.filter.pressed('not') };
+    const sieve = this.#sieve;
+    sieve.expression = this.#pattern(this.filter);
+    sieve.inverse = this.filter.pressed('not');
+    sieve.level = LEVELS.indexOf(this.level.value);
     this.#through?.stop();
-    this.#through = this.#sifts ? this.#matches(null, () => this.#filtered()) : null;
+    this.#through = sieve.holds ? this.#held() : null;
     this.highlight = this.#pattern(this.search);
     this.current = -1;
     this.#found?.stop();
-    this.#found = this.highlight && this.#matches(this.highlight, () => this.#say());
+    const searched = this.highlight;
+    const finds = (number) => sieve.finds(number, searched);
+    this.#found = searched && new Matches(this.#lines, finds, () => this.#say());
     this.#changed();
     this.update();
     this.#say();
   }
 
-  /** Whether lines are left out: by what is typed, or as they have no row. */
-  get #sifts() {
-    return this.#wanted !== null || (this.#lines.overs && !this.#shown.raw);
+  set folding(folding) {
+    this.#sieve.folding = folding;
+    this.renew();
+  }
+
+  /** Whether the trace behind a line is not folded. */
+  isOpen(number) {
+    return this.#sieve.isOpen(number);
+  }
+
+  /** Unfold the trace behind a line, or fold it. */
+  toggle(number) {
+    this.#sieve.toggle(number);
+    this.#through?.again(number, number + this.#lines.followers(number) + 1);
+    this.#more();
   }
 
   #sift() {
-    this.#through = this.#matches(null, () => this.#filtered());
+    this.#through = this.#held();
     this.#changed();
   }
 
-  #matches(searched, changed) {
-    return new Matches(this.#lines, tester(this.#lines, this.#shown, searched, this.#wanted), changed);
+  #held() {
+    return new Matches(
+      this.#lines,
+      (number) => this.#sieve.through(number),
+      () => this.#filtered(),
+    );
   }
 
   /** To the next match (1) or the one before (-1) of `current`, or of the lines in sight; around the ends. */
@@ -105,6 +140,7 @@ export class Filter {
     if (direction < 0) at -= 1;
     else if (from !== null && at < found.count && found.at(at) === from) at += 1;
     this.current = found.at((at + found.count) % found.count);
+    if (!this.#sieve.through(this.current)) this.toggle(this.current - this.#lines.behind(this.current));
     this.#say();
     return true;
   }
@@ -132,7 +168,7 @@ export class Filter {
 
   #filtered() {
     const { count, done } = this.#through;
-    this.filter.say(`${several(count, 'line')}${done ? '' : ' …'}`);
+    if (!this.#sieve.idle) this.filter.say(`${several(count, 'line')}${done ? '' : ' …'}`);
     this.#more();
   }
 

@@ -1,8 +1,10 @@
 // The lines of a log, up to a million of them in little memory: blocks of text with an index, the oldest dropped.
 
-import { DRAWS, penAfter } from './ansi.js';
+import { DRAWS, penAfter, plain } from './ansi.js';
 import { TEXT } from './kinds.js';
+import { Levels } from './levels.js';
 import { Redrawn } from './redrawn.js';
+import { Traces } from './traces.js';
 
 const BLOCK = 1024; // lines; a block is dropped as a whole
 const LONGEST = 65_536; // characters of a line; what is longer goes on in the next one
@@ -15,13 +17,16 @@ const OVER = 1; // flag of a line that was written into the row of another one
 export class Lines {
   #most;
   #mostCharacters;
-  #blocks = []; // { text, starts, times, kinds, pens, flags, size }
+  #blocks = []; // as `newBlock` has them, with `text` and `starts` in place of `texts`
   #open = newBlock();
   #rest = ''; // of a line without its end
   #restTime = 0;
   #pen = 0; // with which that line begins
   #over = false; // it goes into the row of another one
   #overs = false; // one ever did
+  #traces = new Traces();
+  #levels = new Levels();
+  #head = 0; // the last line that belongs to no other
   #characters = 0; // in #blocks
   first = 0;
   whole = 0;
@@ -55,6 +60,9 @@ export class Lines {
   get overs() {
     return this.#overs || this.#over || this.redrawn.awake;
   }
+
+  /** Whether there were lines that belong to those before them. */
+  traces = false;
 
   /** Text of the log, cut anywhere; `time` in milliseconds. */
   append(text, time) {
@@ -90,8 +98,10 @@ export class Lines {
 
   clear() {
     this.redrawn = new Redrawn(this);
-    this.#over = this.#overs = false;
+    this.#over = this.#overs = this.traces = false;
     this.#pen = 0;
+    this.#traces.break();
+    this.#levels.break();
     this.#blocks = [];
     this.#open = newBlock();
     this.#rest = '';
@@ -134,6 +144,28 @@ export class Lines {
     return (block.flags[at] & OVER) !== 0;
   }
 
+  /** Its level, as a number. */
+  level(number) {
+    const [block, at] = this.#find(number);
+    return number < this.whole ? block.levels[at] : 0; // not known before it ends
+  }
+
+  /** How far behind the line it stands to which it belongs, as those of a stack trace do; 0 for one that stands alone. */
+  behind(number) {
+    const [block, at] = this.#find(number);
+    return number < this.whole ? block.behind[at] : 0;
+  }
+
+  /** How many numbers behind a line belong to it. */
+  followers(number) {
+    let count = 0;
+    for (let at = 1; number + at < this.whole; at += 1) {
+      if (this.behind(number + at) === at) count = at;
+      else if (this.kind(number + at) === TEXT) break;
+    }
+    return count;
+  }
+
   #finish(text, time) {
     const since = this.#rest ? this.#restTime : time;
     this.redrawn.more(this.#rest, text);
@@ -160,6 +192,8 @@ export class Lines {
     this.redrawn.leave();
     this.#over = false;
     this.#pen = 0;
+    this.#traces.break();
+    this.#levels.break();
   }
 
   #push(text, time, kind) {
@@ -181,6 +215,12 @@ export class Lines {
     block.flags[at] = this.#over ? OVER : 0;
     this.#overs ||= this.#over;
     this.#pen = penAfter(text, this.#pen);
+    const seen = plain(text);
+    const behind = this.#traces.take(seen) ? this.whole - this.#head : 0;
+    if (behind) this.traces = true;
+    else this.#head = this.whole;
+    block.behind[at] = behind;
+    block.levels[at] = this.#levels.take(seen, behind > 0);
   }
 
   /** One text in place of a thousand: each would cost as much again. */
@@ -219,6 +259,8 @@ function newBlock() {
     kinds: new Uint8Array(BLOCK),
     pens: new Uint16Array(BLOCK),
     flags: new Uint8Array(BLOCK),
+    levels: new Uint8Array(BLOCK),
+    behind: new Uint16Array(BLOCK),
     size: 0,
   };
 }

@@ -1,7 +1,5 @@
 // Which lines match: looked for in slices, so that the page stays usable over a million lines, and kept as more come.
 
-import { TEXT } from './kinds.js';
-
 const SLICE = 8; // ms of work at once
 const STEP = 256; // lines between two looks at the clock
 
@@ -13,21 +11,6 @@ export function pattern({ text, expression = false, exact = false }) {
   if (!text) return null;
   const source = expression ? text : text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
   return new RegExp(source, exact ? 'g' : 'gi');
-}
-
-/** A test of lines by number: is there a match of `searched`, and does `filter` let it through? Each may be null. */
-export function tester(lines, shown, searched, filter) {
-  const fits = (expression, text) => {
-    expression.lastIndex = 0;
-    return expression.test(text);
-  };
-  return (number) => {
-    if (!shown.has(number)) return false;
-    if (lines.kind(number) !== TEXT) return !searched; // our own words stay where they are, and are not searched
-    if (!searched && !filter) return true;
-    const text = shown.plain(number);
-    return (!filter || fits(filter.expression, text) !== filter.inverse) && (!searched || fits(searched, text));
-  };
 }
 
 /** Numbers of matching lines, in their order, from the first `update` on; `changed()` is called after each slice. */
@@ -82,6 +65,21 @@ export class Matches {
     if (number >= this.seen) return;
     this.#to = this.#from + this.rank(number);
     this.seen = number;
+  }
+
+  /** Of the lines from `begin` to before `end` others may match than did. */
+  again(begin, end) {
+    const until = Math.min(end, this.seen);
+    const [low, high] = [begin, until].map((number) => this.#from + this.rank(number));
+    const between = Array.from({ length: Math.max(0, until - begin) }, (_, at) => begin + at).filter(this.#test);
+    const all = [this.#numbers.subarray(this.#from, low), between, this.#numbers.subarray(high, this.#to)];
+    const length = all.reduce((sum, each) => sum + each.length, 0);
+    this.#numbers = new Float64Array(Math.max(1024, length));
+    [this.#from, this.#to] = [0, 0];
+    for (const each of all) {
+      this.#numbers.set(each, this.#to);
+      this.#to += each.length;
+    }
   }
 
   /** There are more lines, or the oldest were dropped. */

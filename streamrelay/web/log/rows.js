@@ -2,7 +2,9 @@
 
 import { text as textOf } from './ansi.js';
 import { GROUNDS, readable } from './colors.js';
+import { several } from './controls.js';
 import { LOST, NOTE, RESUMED, SKIPPED, TEXT } from './kinds.js';
+import { LEVELS, parts } from './levels.js';
 
 const SHOWN = 2000; // characters of a line that are shown; the rest is a click away
 const MARKS = { [SKIPPED]: 'skipped', [LOST]: 'lost', [RESUMED]: 'resumed', [NOTE]: 'note' };
@@ -22,7 +24,10 @@ export class Rows {
   make(number) {
     const lines = this.#lines;
     const kind = lines.kind(number);
-    const row = create('div', kind === TEXT ? 'row' : `row mark ${MARKS[kind] ?? 'ended'}`);
+    const row = create(
+      'div',
+      kind === TEXT ? `row${level(lines.level(number))}` : `row mark ${MARKS[kind] ?? 'ended'}`,
+    );
     row.setAttribute('role', 'listitem');
     row.setAttribute('aria-posinset', number + 1);
     row.setAttribute('aria-setsize', -1);
@@ -32,11 +37,31 @@ export class Rows {
     if (kind === TEXT) this.#fill(text, this.#shown.pieces(number));
     else text.textContent = lines.text(number);
     row.append(create('span', 'time', clock(lines.time(number))), text);
+    const followers = lines.followers(number);
+    if (followers) text.append(this.#fold(number, followers));
     return row;
+  }
+
+  /** Differs once the row would be made other than it was. */
+  stamp(number) {
+    const followers = this.#lines.followers(number);
+    return `${this.#shown.stamp(number)} ${followers}${followers ? this.#filter.isOpen(number) : ''}`;
+  }
+
+  /** The button by which the lines behind this one, which belong to it, come and go. */
+  #fold(number, followers) {
+    const open = this.#filter.isOpen(number);
+    const made = create('button', 'fold', `${open ? '▾' : '▸'} ${several(followers, 'line')}`);
+    made.type = 'button';
+    made.setAttribute('aria-expanded', String(open));
+    made.setAttribute('aria-label', `Stack trace of ${several(followers, 'line')}`);
+    return made;
   }
 
   #fill(element, pieces) {
     const whole = textOf(pieces);
+    const own = pieces.some(({ style }) => style); // colours of its own
+    if (!own && pieces.length === 1) pieces = inParts(whole.slice(0, SHOWN + 1));
     const found = this.#found(whole.slice(0, SHOWN));
     let from = 0;
     for (const { text, style } of pieces) {
@@ -60,6 +85,24 @@ export class Rows {
     const found = [...text.matchAll(highlight)].filter(([match]) => match);
     return found.map((match) => [match.index, match.index + match[0].length]);
   }
+}
+
+const level = (number) => (number ? ` level-${LEVELS[number]}` : '');
+
+/** A line of JSON with its parts apart; any other one as it is. */
+function inParts(line) {
+  const pieces = [];
+  let at = 0;
+  const put = (end, style) => {
+    if (end > at) pieces.push({ text: line.slice(at, end), style });
+    at = Math.max(at, end);
+  };
+  for (const [begin, end, kind] of parts(line)) {
+    put(begin, null);
+    put(end, { classes: [`json-${kind}`] });
+  }
+  put(line.length, null);
+  return pieces;
 }
 
 /** A sign that more has been written here than is shown. */

@@ -21,6 +21,11 @@ export class Status {
     this.newest = element('button', { class: 'newest', type: 'button', hidden: true, onclick: toNewest });
   }
 
+  /** All of it, with buttons behind. */
+  bar(...buttons) {
+    return element('div', { class: 'state' }, this.words, this.kept, ...buttons);
+  }
+
   /** Words about the stream, or about what somebody did; they stay until there are others. */
   tell(words) {
     this.#told = words;

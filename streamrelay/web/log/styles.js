@@ -3,6 +3,7 @@
 import { rules, THEMES } from './colors.js';
 
 const { light, dark } = THEMES;
+const both = (at) => `light-dark(${light.colors[at]}, ${dark.colors[at]})`;
 const CSS = `
 :host { display: flex; flex-direction: column; position: relative; min-height: 8rem; overflow: hidden;
   font: var(--stream-log-font, 14px/1.4 system-ui, sans-serif);
@@ -18,7 +19,7 @@ const CSS = `
 :host([hidden]), [hidden] { display: none !important; }
 *, ::before, ::after { box-sizing: border-box; }
 :focus-visible { outline: 2px solid var(--_accent); outline-offset: -2px; }
-button, input { font: inherit; color: inherit; background: transparent; border: 1px solid var(--_edge);
+button, input, select { font: inherit; color: inherit; background: transparent; border: 1px solid var(--_edge);
   border-radius: .375rem;
   min-height: 2rem; padding: 0 .6rem; }
 button { cursor: pointer; white-space: nowrap; }
@@ -56,6 +57,13 @@ button[aria-pressed="true"], button[aria-pressed="true"]:hover { background: var
 mark { color: var(--_text); background: var(--_found); border-radius: 2px; }
 .current mark { background: var(--_here); }
 .over::after { content: "\\2002\\21ba"; color: var(--_muted); }
+.level-fatal .text, .level-error .text { color: var(--_bad); }
+.level-warn .text { color: var(--_wait); }
+.level-debug .text, .level-trace .text { color: var(--_muted); }
+.level-fatal .text { font-weight: 700; }
+.json-key { color: var(--_accent); } .json-string { color: ${both(2)}; } .json-value { color: ${both(5)}; }
+.fold { min-height: 0; margin-left: 1ch; padding: 0 .5em; line-height: 1.3; font-size: .9em; color: var(--_muted);
+  border-color: var(--_line); user-select: none; }
 .more { min-height: 0; padding: 0 .4em; line-height: 1.3; color: var(--_accent); border-color: currentColor;
   font-size: .9em; }
 .newest { position: absolute; right: 1.5rem; bottom: 1rem; background: var(--_accent); border-color: var(--_accent);
@@ -82,6 +90,13 @@ dialog pre { margin: 0; padding: .75rem; max-height: 70vh; overflow: auto; white
 .front-ground { color: var(--_ground); } .back-text { background: var(--_text); }
 ${rules().join('\n')}
 @media (pointer: coarse) { button, input { min-height: 2.75rem; } .over::after { content: "\\2002\\21ba"; color: var(--_muted); }
+.level-fatal .text, .level-error .text { color: var(--_bad); }
+.level-warn .text { color: var(--_wait); }
+.level-debug .text, .level-trace .text { color: var(--_muted); }
+.level-fatal .text { font-weight: 700; }
+.json-key { color: var(--_accent); } .json-string { color: ${both(2)}; } .json-value { color: ${both(5)}; }
+.fold { min-height: 0; margin-left: 1ch; padding: 0 .5em; line-height: 1.3; font-size: .9em; color: var(--_muted);
+  border-color: var(--_line); user-select: none; }
 .more { min-height: 0; } }
 @media (max-width: 40rem) { .bar { gap: .3rem; } .bar button { padding: 0 .45rem; } .group { flex-basis: 100%;
   max-width: none; } }

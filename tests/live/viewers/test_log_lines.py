@@ -95,3 +95,45 @@ class Selecting(LogViewerTest):
         self.assertIn("true", self.view.evaluate("part('[aria-pressed]').getAttribute('aria-pressed')"))
         self.assertEqual(self.selected(), "")
         self.assert_content()
+
+
+LEVELS = """2026-03-02 INFO started
+2026-03-02 ERROR failed
+java.lang.IllegalStateException: gone
+\tat com.x.Y.run(Y.java:7)
+\tat com.x.Y.find(Y.java:8)
+{"level": "warn", "ms": 412, "msg": "slow"}
+plain
+2026-03-02 DEBUG last
+"""
+
+
+class Levels(LogViewerTest):
+    """What is recognised in lines."""
+
+    def test_levels(self) -> None:
+        """Levels and JSON are coloured, and filter; a stack trace is folded with its line till it is opened or found."""
+        self.begin_alone(LEVELS)
+        rows = self.shows("DEBUG last")
+        folded = [line for line in LEVELS.splitlines() if "\tat" not in line]
+        folded[2] += "▸ 2 lines"
+        self.assertEqual(rows, folded)
+        look = "(n) => getComputedStyle(part(`.row:nth-child(${n}) .text`)).color"
+        self.assertEqual(len({self.view.evaluate(look, row) for row in (1, 2, 4, 6)}), 4)
+        self.assertEqual(self.view.evaluate("part('.json-value').textContent"), "412")
+        self.view.get_by_role("combobox", name="Level").select_option("Errors")
+        self.until("() => rows().length === 2", what="the errors")
+        self.press("Stack trace of 2 lines")
+        self.until("() => rows().length === 4", what="the trace, of the level of its line")
+        self.press("Stack trace of 2 lines")
+        self.until("() => rows().length === 2", what="the trace folded again")
+        self.view.evaluate("log.level('warn')")
+        self.until("() => rows().length === 3", what="warnings, too")
+        self.view.evaluate("log.level(''); log.search('Y.find')")
+        self.until("() => part('.count').textContent === '1'", what="what is in the trace")
+        self.view.get_by_role("searchbox", name="Search").press("Enter")
+        self.until("() => part('.current .text')?.textContent.includes('Y.find')", what="the trace unfolded")
+        self.append("panic: x\n\tat com.x\n")
+        self.press("Fold")
+        self.until("() => rows().length === 10", what="all lines")
+        self.assert_content()
