@@ -15,6 +15,7 @@ import { button, element, scroller, Whole } from './log/controls.js';
 import { Export } from './log/export.js';
 import { Feed } from './log/feed.js';
 import { Filter } from './log/filter.js';
+import { meaning } from './log/keys.js';
 import { Lines } from './log/lines.js';
 import { Rows } from './log/rows.js';
 import { Selection } from './log/selection.js';
@@ -154,17 +155,16 @@ export class StreamLog extends HTMLElement {
 
   /** What is typed into the fields: `search('error')`, `filter('GET /')`. */
   search(text) {
-    this.#filter.search.text = text;
+    this.#find().search.text = text;
   }
 
   filter(text) {
-    this.#filter.filter.text = text;
+    this.#find().filter.text = text;
   }
 
   /** Lines of this level and graver ones: debug, info, warn or error; '' for all. */
   level(name) {
-    this.#filter.level.value = name;
-    this.#filter.renew();
+    this.#find().lowest = name;
   }
 
   async copy() {
@@ -228,13 +228,9 @@ export class StreamLog extends HTMLElement {
     part.bar = new Bar(this.#filter, {
       follow: (on) => this.#followPressed(on),
       times: (on) => this.#timesPressed(on),
-      wrap: (on) => {
-        this.#viewport.wrap = on;
-      },
-      raw: (on) => this.#rawPressed(on),
-      fold: (on) => {
-        this.#filter.folding = on;
-      },
+      wrap: (on) => this.#viewport.wrapped(on),
+      raw: (on) => this.#filter.raw(on),
+      fold: (on) => this.#filter.fold(on),
     });
     part.scroller = scroller();
     part.whole = new Whole();
@@ -252,6 +248,12 @@ export class StreamLog extends HTMLElement {
     );
   }
 
+  /** The fields, where they can be seen. */
+  #find() {
+    this.#part.bar.find.set(true);
+    return this.#filter;
+  }
+
   #followPressed(on) {
     if (on === this.following) return;
     if (on) this.#viewport.toEnd();
@@ -261,11 +263,6 @@ export class StreamLog extends HTMLElement {
   #timesPressed(on) {
     this.#part.scroller.classList.toggle('times', on);
     this.#viewport.refresh();
-  }
-
-  #rawPressed(on) {
-    this.#shown.raw = on;
-    this.#filter.renew();
   }
 
   #toNewest() {
@@ -283,15 +280,14 @@ export class StreamLog extends HTMLElement {
   }
 
   #key(event) {
-    const { key, ctrlKey, metaKey, altKey } = event;
-    const inLines = this.shadowRoot.activeElement === this.#part.scroller;
-    const command = ctrlKey || metaKey;
-    if (command && !altKey && key.toLowerCase() === 'f') this.#filter.search.focus();
-    else if (inLines && !command && key === '/') this.#filter.search.focus();
-    else if (inLines && key === 'End') this.#viewport.toEnd();
-    else if (inLines && key === 'Home') this.#viewport.toStart();
-    else if (key === 'F3') this.#step(event.shiftKey ? -1 : 1);
-    else if (key === 'Escape' && !inLines && !this.#part.whole.element.open) this.#part.scroller.focus();
+    const { scroller, whole } = this.#part;
+    const act = meaning(event, this.shadowRoot.activeElement === scroller);
+    if (act === 'search') this.#find().search.focus();
+    else if (act === 'end') this.#viewport.toEnd();
+    else if (act === 'start') this.#viewport.toStart();
+    else if (act === 'next') this.#step(1);
+    else if (act === 'before') this.#step(-1);
+    else if (act === 'lines' && !whole.element.open) scroller.focus();
     else return;
     event.preventDefault();
   }

@@ -100,7 +100,23 @@ export class Filter {
     this.#say();
   }
 
-  set folding(folding) {
+  /** Whether something is typed or chosen that holds lines back. */
+  get holds() {
+    return !this.#sieve.idle;
+  }
+
+  /** Of the levels that are shown; '' for all. */
+  set lowest(name) {
+    this.level.value = name;
+    this.renew();
+  }
+
+  raw(raw) {
+    this.#sieve.shown.raw = raw;
+    this.renew();
+  }
+
+  fold(folding) {
     this.#sieve.folding = folding;
     this.renew();
   }

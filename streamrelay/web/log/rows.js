@@ -60,11 +60,10 @@ export class Rows {
 
   #fill(element, pieces) {
     const whole = textOf(pieces);
-    const own = pieces.some(({ style }) => style); // colours of its own
-    if (!own && pieces.length === 1) pieces = inParts(whole.slice(0, SHOWN + 1));
+    const plain = !pieces.some(({ style }) => style);
     const found = this.#found(whole.slice(0, SHOWN));
     let from = 0;
-    for (const { text, style } of pieces) {
+    for (const { text, style } of plain ? inParts(whole.slice(0, SHOWN + 1)) : pieces) {
       if (from >= SHOWN) break;
       const shown = text.slice(0, SHOWN - from);
       element.append(styled(style, marked(shown, from, found)));

@@ -11,13 +11,13 @@ export class Sieve {
   /** Whether stack traces are folded with their line. */
   folding = true;
 
+  shown;
   #lines;
-  #shown;
   #opened = new Set(); // numbers of lines whose traces aren't folded
 
   constructor(lines, shown) {
     this.#lines = lines;
-    this.#shown = shown;
+    this.shown = shown;
   }
 
   /** Whether nobody asked for less than all. */
@@ -27,13 +27,13 @@ export class Sieve {
 
   /** Whether there may be lines that it holds back. */
   get holds() {
-    return !this.idle || (this.folding && this.#lines.traces) || (this.#lines.overs && !this.#shown.raw);
+    return !this.idle || (this.folding && this.#lines.traces) || (this.#lines.overs && !this.shown.raw);
   }
 
   /** Whether a line has a row that can be seen. */
   through(number) {
     const lines = this.#lines;
-    if (!this.#shown.has(number)) return false;
+    if (!this.shown.has(number)) return false;
     if (lines.kind(number) !== TEXT) return true; // our own words stay where they are
     if (lines.level(number) < this.level) return false;
     const distance = this.folding ? lines.behind(number) : 0;
@@ -47,9 +47,9 @@ export class Sieve {
   /** Whether a search for this expression finds it, though its trace may be folded. */
   finds(number, expression) {
     const lines = this.#lines;
-    if (!this.#shown.has(number) || lines.kind(number) !== TEXT || lines.level(number) < this.level) return false;
+    if (!this.shown.has(number) || lines.kind(number) !== TEXT || lines.level(number) < this.level) return false;
     expression.lastIndex = 0;
-    return this.#fits(number) && expression.test(this.#shown.plain(number));
+    return this.#fits(number) && expression.test(this.shown.plain(number));
   }
 
   isOpen(number) {
@@ -64,6 +64,6 @@ export class Sieve {
   #fits(number) {
     if (!this.expression) return true;
     this.expression.lastIndex = 0;
-    return this.expression.test(this.#shown.plain(number)) !== this.inverse;
+    return this.expression.test(this.shown.plain(number)) !== this.inverse;
   }
 }

@@ -28,7 +28,8 @@ button:disabled { opacity: .5; cursor: default; }
 button[aria-pressed="true"], button[aria-pressed="true"]:hover { background: var(--_accent); border-color: var(--_accent); color: var(--_on-accent); }
 .bar { display: flex; flex-wrap: wrap; gap: .4rem; align-items: center; padding: .4rem;
   border-bottom: 1px solid var(--_line); }
-.group { display: flex; gap: .25rem; align-items: center; flex: 1 1 15rem; min-width: min-content; max-width: 34rem; }
+.bar button, .bar select { padding: 0 .45rem; }
+.group { display: flex; gap: .25rem; align-items: center; flex: 1 1 14rem; min-width: min-content; max-width: 34rem; }
 .group input { flex: 1; width: 4rem; min-width: 4rem; }
 .group.bad input { border-color: var(--_bad); outline-color: var(--_bad); }
 .count { color: var(--_muted); font-size: .8125rem; min-width: 4.5em; white-space: nowrap;
@@ -89,7 +90,8 @@ dialog pre { margin: 0; padding: .75rem; max-height: 70vh; overflow: auto; white
 .underline.struck { text-decoration: underline line-through; }
 .front-ground { color: var(--_ground); } .back-text { background: var(--_text); }
 ${rules().join('\n')}
-@media (pointer: coarse) { button, input { min-height: 2.75rem; } .over::after { content: "\\2002\\21ba"; color: var(--_muted); }
+.find { display: none; }
+@media (pointer: coarse) { button, input, select { min-height: 2.75rem; } .over::after { content: "\\2002\\21ba"; color: var(--_muted); }
 .level-fatal .text, .level-error .text { color: var(--_bad); }
 .level-warn .text { color: var(--_wait); }
 .level-debug .text, .level-trace .text { color: var(--_muted); }
@@ -98,7 +100,7 @@ ${rules().join('\n')}
 .fold { min-height: 0; margin-left: 1ch; padding: 0 .5em; line-height: 1.3; font-size: .9em; color: var(--_muted);
   border-color: var(--_line); user-select: none; }
 .more { min-height: 0; } }
-@media (max-width: 40rem) { .bar { gap: .3rem; } .bar button { padding: 0 .45rem; } .group { flex-basis: 100%;
+@media (max-width: 40rem) { .bar { gap: .3rem; } .find { display: block; } .bar:not(.finding) .group { display: none; } .group { flex-basis: 100%;
   max-width: none; } }
 @media (forced-colors: active) { .row.current { outline: 1px solid; }
   button[aria-pressed="true"], button[aria-pressed="true"]:hover { outline: 2px solid Highlight; } }

@@ -61,7 +61,7 @@ export class Viewport extends EventTarget {
     this.refresh();
   }
 
-  set wrap(wrap) {
+  wrapped(wrap) {
     this.#wrap = wrap;
     this.#scroller.classList.toggle('wrap', wrap);
     this.refresh();

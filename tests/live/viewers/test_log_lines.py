@@ -1,5 +1,6 @@
 """What `<stream-log>` makes of lines beyond their text, on a page: what was written over, what is selected, levels."""
 
+from tests.live.console.console import PHONE
 from tests.live.support.waiting import until
 from tests.live.viewers.test_log_viewer import LogViewerTest
 
@@ -19,6 +20,7 @@ class Redrawn(LogViewerTest):
         self.until("() => rows()[0] === 'b2: Waiting no more'", what="the row that was written over")
         self.view.evaluate("log.filter('')")
         self.assertEqual(self.shows("100%")[1:], ["a1: Complete", "b2: Waiting no more", "100%"])
+        self.assertEqual(self.view.locator("stream-log .over").count(), 2)  # rows that hide something
         red = "part('.list .row:nth-child(2) .text span').className"
         self.assertEqual(self.view.evaluate(red), "front-1")
         self.press("Raw")
@@ -92,7 +94,7 @@ class Selecting(LogViewerTest):
         self.view.mouse.click(begin["x"] + 300, begin["y"] - 100)
         self.shows("new 199")
         self.assertTrue(newest.is_hidden())
-        self.assertIn("true", self.view.evaluate("part('[aria-pressed]').getAttribute('aria-pressed')"))
+        self.assertTrue(self.view.evaluate("log.following"))
         self.assertEqual(self.selected(), "")
         self.assert_content()
 
@@ -112,7 +114,7 @@ class Levels(LogViewerTest):
     """What is recognised in lines."""
 
     def test_levels(self) -> None:
-        """Levels and JSON are coloured, and filter; a stack trace is folded with its line till it is opened or found."""
+        """Levels and JSON are coloured, and filter; a stack trace is folded with its line until it is wanted."""
         self.begin_alone(LEVELS)
         rows = self.shows("DEBUG last")
         folded = [line for line in LEVELS.splitlines() if "\tat" not in line]
@@ -136,4 +138,30 @@ class Levels(LogViewerTest):
         self.append("panic: x\n\tat com.x\n")
         self.press("Fold")
         self.until("() => rows().length === 10", what="all lines")
+        self.assert_content()
+
+
+class Phone(LogViewerTest):
+    """A log on a phone."""
+
+    def test_one_bar(self) -> None:
+        """The buttons are one row; search and filter are behind one of them, which tells if lines are held back."""
+        self.view = self.bare(**PHONE)
+        self.begin_alone("one\ntwo\n")
+        self.shows("two")
+        self.view.evaluate("document.querySelector('.panel').style.width = '100%'")
+        height = "part('.bar').getBoundingClientRect().height"
+        self.assertLess(self.view.evaluate(height), 64)
+        field = self.view.get_by_role("searchbox", name="Filter")
+        self.assertFalse(field.is_visible())
+        self.view.locator("stream-log .find").click()
+        field.fill("one")
+        self.until("() => rows().length === 1", what="the filter")
+        self.view.locator("stream-log .find").click()
+        self.assertFalse(field.is_visible())
+        self.assertIn("●", self.view.locator("stream-log .find").text_content())
+        self.assertLess(self.view.evaluate(height), 64)
+        self.view.locator("stream-log .scroller").press("/")
+        self.assertEqual(self.view.evaluate("log.shadowRoot.activeElement.getAttribute('aria-label')"), "Search")
+        self.assertTrue(field.is_visible())
         self.assert_content()
