@@ -68,9 +68,10 @@ def _sendable(key: str, where: str) -> str:
     return key
 
 
-def dialler(arguments: argparse.Namespace, reactor: Any) -> Any:
+def dialler(arguments: argparse.Namespace, reactor: Any, outbound: Any) -> Any:
+    """Make what dials the relay; `outbound` is that of the platform's API."""
     from streamrelay.datapath.heartbeat import Heartbeat
     from streamrelay.websocket.client import Dialler
 
-    always, outbound = arguments.mask == "always", choose_outbound(arguments)
+    always = arguments.mask == "always"
     return Dialler(reactor, Heartbeat(reactor), arguments.ca or None, always, arguments.insecure, outbound=outbound)

@@ -121,7 +121,8 @@ async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
         arguments.host, arguments.target, arguments.place_file or "", arguments.since_place, arguments.after
     )
     place.load()
-    api, dialler = access.api(arguments, reactor), access.dialler(arguments, reactor)
+    api = access.api(arguments, reactor)
+    dialler = access.dialler(arguments, reactor, api.outbound)
     opening = Opening(api, dialler, StreamRequest(arguments.host, arguments.target, _terms(arguments, place)))
     interrupted = reactor.addSystemEventTrigger("before", "shutdown", opening.give_up)
     try:
@@ -225,7 +226,8 @@ async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
     from streamrelay.websocket.dial_errors import DialError
 
     address, port = _local_address(arguments)
-    api, dialler = access.api(arguments, reactor), access.dialler(arguments, reactor)
+    api = access.api(arguments, reactor)
+    dialler = access.dialler(arguments, reactor, api.outbound)
     waiting, unserved = WaitingRoom(reactor), Unserved(reactor, say)
     terms, view_only = _terms(arguments), Once(VIEW_ONLY)
 

@@ -1,8 +1,10 @@
 """Options of the native client for an outbound proxy."""
 
 import argparse
+import os
 from typing import Any
 
+from streamrelay.client.output import say
 from streamrelay.errors import ConfigError
 
 
@@ -21,7 +23,8 @@ def add_outbound(command: argparse.ArgumentParser) -> None:
 
 
 def choose_outbound(arguments: argparse.Namespace) -> Any:
-    """Return the `Outbound` that the options, or the environment, name; or raise `ConfigError`."""
+    """Return the `Outbound` that the options, or the environment, name, or raise `ConfigError`; say what it leaves
+    out."""
     from streamrelay.net.outbound import Outbound
 
     if "@" in arguments.outbound_proxy:
@@ -29,4 +32,7 @@ def choose_outbound(arguments: argparse.Namespace) -> Any:
             "--outbound-proxy: the process list would show who logs in; use --outbound-login, or HTTPS_PROXY in the "
             "environment"
         )
-    return Outbound.chosen(arguments.outbound_proxy, arguments.outbound_login)
+    outbound = Outbound.chosen(arguments.outbound_proxy, arguments.outbound_login, environment=os.environ)
+    if outbound.doubt:
+        say(f"left out of what is reached without the proxy: {outbound.doubt}")
+    return outbound

@@ -25,6 +25,9 @@ NONE: Final = "none"
 VARIABLES: Final = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 """Environment variables that name the proxy, the first one first. All that we dial becomes a tunnel, as https: does."""
 EXCEPTIONS: Final = ("no_proxy", "NO_PROXY")
+HIGHEST_PORT: Final = 65535
+_BEGINNING: Final = re.compile(r"(\d{1,3}\.){1,3}(\*(\.\*){0,2})?")
+"""How addresses of IPv4 begin, as 10. or 10.1.*"""
 
 
 @define(frozen=True)
@@ -32,30 +35,35 @@ class Exceptions:
     """Places that are reached without the proxy, in the usual forms of NO_PROXY.
 
     ``*`` is all, a name stands for itself and what ends in ``.name`` (``.name`` and ``*.name`` are the same), an
-    address for itself, a network (``10.0.0.0/8``) for its addresses; a port behind either counts, too.
+    address for itself, a network (``10.0.0.0/8``, also as ``10.*`` or ``10.``) for its addresses; a port behind a name
+    or an address counts, too.
     """
 
     everywhere: bool = False
     names: tuple[tuple[str, int], ...] = ()
     """Names and addresses, each with its port; 0: any."""
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    unclear: tuple[str, ...] = ()
+    """Entries that are none of these, and so stand for no place."""
 
     @classmethod
-    def parse(cls, texts: Sequence[str], what: str) -> "Exceptions":
-        """Read the entries, or raise `ValueError`."""
+    def parse(cls, texts: Sequence[str]) -> "Exceptions":
         entries = [entry for text in texts for entry in re.split(r"[\s,]+", text) if entry]
-        names, networks = [], []
+        names, networks, unclear = [], [], []
         for entry in entries:
             try:
-                if "/" in entry:
-                    networks.append(ip_network(entry, strict=False))
-                else:
+                if "/" in entry or _BEGINNING.fullmatch(entry):
+                    networks.append(_network(entry))
+                elif entry != "*":
                     names.append(_name_and_port(entry))
             except ValueError:
-                raise ValueError(
-                    f"{what}: {entry!r}: expected a name, an address or a network such as 10.0.0.0/8"
-                ) from None
-        return cls("*" in entries, tuple(names), tuple(networks))
+                unclear.append(entry)
+        return cls("*" in entries, tuple(names), tuple(networks), tuple(unclear))
+
+    def doubt(self, what: str) -> str:
+        """Return words about the entries that aren't understood, for which `what` is asked; empty if all are."""
+        entries = ", ".join(map(repr, self.unclear))
+        return f"{what}: {entries}: expected a name, an address or a network such as 10.0.0.0/8" if entries else ""
 
     def holds(self, host: str, port: int) -> bool:
         """Tell whether a place is one of them."""
@@ -67,13 +75,37 @@ class Exceptions:
         ) or any(_within(found, network) for network in self.networks)
 
 
+def _network(entry: str) -> IPv4Network | IPv6Network:
+    """Read a network, or raise `ValueError`; also one told by how its addresses begin, as ``10.1.*`` or ``10.1.``."""
+    if "/" in entry:
+        return ip_network(entry, strict=False)
+    known = entry.rstrip(".*").split(".")
+    return ip_network(f"{'.'.join([*known, '0', '0', '0'][:4])}/{8 * len(known)}")
+
+
 def _name_and_port(entry: str) -> tuple[str, int]:
-    """Split an entry; of a port that is none `ValueError` is raised."""
+    """Split an entry, or raise `ValueError` if it is neither a name nor an address, or its port is none."""
     match = re.fullmatch(r"\[([^\]]+)\](?::(\d+))?|([^:]+)(?::(\d+))?", entry)
     if match is None:  # an IPv6 address without brackets
-        return str(ip_address(entry)), 0
-    name, port = (match[1], match[2]) if match[1] else (match[3], match[4])
-    return _canonical(name.removeprefix("*").lstrip(".")), int(port or 0)
+        return _address(entry), 0
+    port = int(match[2] or match[4] or 0)
+    if port > HIGHEST_PORT:
+        raise ValueError(entry)
+    return (_address(match[1]) if match[1] else _name(match[3])), port
+
+
+def _name(entry: str) -> str:
+    """Return a name or an IPv4 address as it is compared; a name's last label is no number (RFC 3696 §2)."""
+    name = entry.removeprefix("*").lstrip(".")
+    if re.fullmatch(r"([\w-]+\.)*(?!\d+\.?$)[\w-]+\.?", name):
+        return _canonical(name)
+    return _address(entry)
+
+
+def _address(entry: str) -> str:
+    """Return an address in its one form, or raise `ValueError`."""
+    ip_address(entry)
+    return _canonical(entry)
 
 
 def _canonical(host: str) -> str:
@@ -108,7 +140,8 @@ def check_outbound(settings: OutboundSettings) -> None:
     """Raise `ValueError` if these settings name what is no proxy, or no place; files aren't read."""
     if settings.outbound_proxy not in ("", NONE):
         OutboundProxy.parse(settings.outbound_proxy, "outbound_proxy")
-    Exceptions.parse(settings.no_proxy, "no_proxy")
+    if doubt := Exceptions.parse(settings.no_proxy).doubt("no_proxy"):
+        raise ValueError(doubt)
 
 
 @define(frozen=True)
@@ -121,6 +154,8 @@ class Outbound:
     """Path of a file with ``USER:PASSWORD`` for the proxy, which is read anew for each connection."""
     origin: str = ""
     """Setting or variable that has named the proxy."""
+    doubt: str = ""
+    """Words about what isn't understood of the variable that names exceptions; what is counts all the same."""
 
     @classmethod
     def chosen(
@@ -141,13 +176,14 @@ class Outbound:
             )
         if proxy in ("", NONE):
             return DIRECT
-        known, without = list(exceptions), "no_proxy"
-        if not known:
-            without = next((name for name in EXCEPTIONS if environment.get(name)), "no_proxy")
-            known = [environment.get(without, "")]
+        without = next((name for name in EXCEPTIONS if environment.get(name)), "")
+        places = Exceptions.parse(exceptions or [environment.get(without, "")])
+        doubt = places.doubt("no_proxy" if exceptions else without)
+        if exceptions and doubt:
+            raise ConfigError(doubt)
         try:
             parsed = OutboundProxy.parse(proxy, origin)
-            made = cls(parsed, Exceptions.parse(known, without), login, origin)
+            made = cls(parsed, places, login, origin, doubt)
             made.log_in(parsed)
         except ValueError as error:
             raise ConfigError(str(error)) from None
@@ -159,9 +195,12 @@ class Outbound:
         return cls.chosen(settings.outbound_proxy, settings.outbound_login, settings.no_proxy)
 
     def announce(self) -> None:
-        """Log by which proxy this program dials, if by any: the environment may have named it."""
+        """Log by which proxy this program dials, if by any, and what isn't understood: the environment may have
+        named it."""
         if self.proxy is not None:
             log.info("dialling by the proxy {proxy}, which {origin} names", proxy=self.proxy, origin=self.origin)
+        if self.doubt:
+            log.warn("left out of what is reached without the proxy: {doubt}", doubt=self.doubt)
 
     def proxy_for(self, host: str, port: int) -> OutboundProxy | None:
         """Return the proxy by which a place is reached, None if by none; `ConfigError` if its login can't be read."""

@@ -56,6 +56,17 @@ class Lines(CommandCase):
         self.assertIn("use --outbound-login", error)
         self.assertNotIn("hidden", error)
 
+    def test_no_proxy(self) -> None:
+        """What isn't understood of NO_PROXY is said in one line, and stops no command; the rest of it counts."""
+        os.environ.update(HTTPS_PROXY="http://proxy.example:3128", NO_PROXY="10.*,a:b,near.example")
+        outbound = choose_outbound(main.parser().parse_args(["hosts"]))
+        self.assertIsNone(outbound.proxy_for("near.example", 443))
+        self.assertEqual(
+            self.err.getvalue(),
+            "streamrelay: left out of what is reached without the proxy: NO_PROXY: 'a:b': expected a name, an address "
+            "or a network such as 10.0.0.0/8\n",
+        )
+
     def test_key_file(self) -> None:
         """A file's key is the same whatever editor has written it: with a byte order mark, or other ends of lines."""
         path = self.mktemp()

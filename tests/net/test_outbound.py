@@ -10,10 +10,12 @@ from streamrelay.net.outbound import DIRECT, Exceptions, Outbound
 from streamrelay.net.outbound_proxy import OutboundProxy
 from tests.examples import there
 from tests.fakes.files import folder
+from tests.fakes.logs import Heard
 from tests.fakes.reactors import FakeNames
 
 PROXY = "http://proxy.example:3128"
 SECRET = "pa%3A%40ss"
+LEFT_OUT = "left out of what is reached without the proxy: NO_PROXY: 'a:b': expected a name, an address or a network"
 
 
 class Chosen(SynchronousTestCase):
@@ -64,8 +66,6 @@ class Chosen(SynchronousTestCase):
                 self.assertNotIn("ss@", str(error))
         error = self.assertRaises(ConfigError, Outbound.chosen, PROXY, "", ["10.0.0.0/33"], {})
         self.assertIn("no_proxy: '10.0.0.0/33'", str(error))
-        error = self.assertRaises(ConfigError, Outbound.chosen, PROXY, "", (), {"NO_PROXY": "a:b"})
-        self.assertIn("NO_PROXY: 'a:b'", str(error))
 
     def test_too_long(self) -> None:
         """A login that SOCKS5 has no room for, and a name that no proxy can be told, are errors, never cut."""
@@ -120,18 +120,47 @@ class Direct(SynchronousTestCase):
             ("2001:db8::/32", ["2001:db8::7", "2001:DB8:0:0::7"], ["2001:db9::7", "10.0.0.1", "db8"]),
             ("[2001:db8::7],2001:db8::9", ["2001:db8::7", "2001:db8:0::9"], ["2001:db8::8"]),
             ("*", ["anything.example", "10.0.0.1"], []),
+            ("10.1.*", ["10.1.0.0", "10.1.255.255", "::ffff:10.1.2.3"], ["10.10.0.1", "10.2.0.1", "10.1.example"]),
+            ("10.1.*.*,11.*,12.1.2.*", ["10.1.2.3", "11.2.3.4", "12.1.2.3"], ["10.2.2.3", "12.1.3.3"]),
+            ("10.", ["10.1.2.3"], ["100.1.2.3", "10.example"]),
+            ("192.168.,example.com.", ["192.168.7.7", "a.example.com"], ["192.169.7.7"]),
+            (
+                "fe80::1%eth0,a_b.example,B\xfccher.example",
+                ["fe80::1", "a_b.example", "b\xfccher.example"],
+                ["fe80::2"],
+            ),
             ("", [], ["anything.example"]),
         ):
-            found = Exceptions.parse([text], "x")
+            found = Exceptions.parse([text])
             for host in inside + outside:
                 self.assertEqual(found.holds(host, 443), host in inside, (text, host))
 
     def test_ports(self) -> None:
         """An entry with a port is for that port alone."""
-        found = Exceptions.parse(["a.example:8443,[2001:db8::7]:8443,10.0.0.1:8443"], "x")
+        found = Exceptions.parse(["a.example:8443,[2001:db8::7]:8443,10.0.0.1:8443"])
         for host in ("a.example", "b.a.example", "2001:db8::7", "10.0.0.1"):
             self.assertTrue(found.holds(host, 8443), host)
             self.assertFalse(found.holds(host, 443), host)
+
+    def test_unclear(self) -> None:
+        """What isn't understood of the variable stands for no place, is named in one line, and stops nothing."""
+        odd = (
+            'a:b;10.1;.;*.;:443;10.0.0.0/33;10.0.0.0/8:1;http://a/;a.example:99999;"q";<local>;1.2.3.4.5;300.;web-*;[a]'
+        )
+        odd_ones = [*odd.split(";"), "a;b", "\udcff"]
+        ways = Outbound.chosen(PROXY, environment={"NO_PROXY": ",".join([*odd_ones, "near.example", "10.*"])})
+        self.assertEqual(list(ways.exceptions.unclear), odd_ones)
+        self.assertTrue(ways.doubt.startswith("NO_PROXY: 'a:b', '10.1', "), ways.doubt)
+        self.assertEqual(ways.doubt.count("\n"), 0)
+        for host, direct in (("near.example", True), ("10.1.2.3", True), ("a.example", False), ("web-1", False)):
+            self.assertIs(ways.proxy_for(host, 443) is None, direct, host)
+
+    def test_announced(self) -> None:
+        """A program logs once at its start what isn't understood, and nothing if all is."""
+        for value, warned in (("a.example", []), ("a:b", [LEFT_OUT])):
+            heard = Heard(self)
+            Outbound.chosen(PROXY, environment={"NO_PROXY": value}).announce()
+            self.assertEqual([line.partition(" such")[0] for line in heard.lines[1:]], warned)
 
     def test_this_machine(self) -> None:
         """What stands on this machine is never asked for at a proxy, all else is."""
