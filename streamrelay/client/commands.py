@@ -131,21 +131,16 @@ async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
         if opening.given_up:
             return INTERRUPTED
         raise
-    from streamrelay.client.log_text import LogText  # not before: the platform was asked first
-    from streamrelay.client.stdio import StdioConnection
-    from streamrelay.client.terminal import Terminal, takes_terminal
+    from streamrelay.client.terminal import Terminal, takes_terminal  # not before: the platform was asked first
 
     reactor.removeSystemEventTrigger(interrupted)
     _tell_opened(arguments, opened)
     terminal = Terminal(leg) if takes_terminal(opened) and sys.stdin.isatty() else None
-    local = StdioConnection(reactor)
-    if opened.viewer == "log":
-        local.text, local.place = LogText() if os.isatty(local.destination) else None, place
-        reactor.addSystemEventTrigger("after", "shutdown", place.finish, arguments.verbose)
+    local = _standard(arguments, reactor, opened, place)
     stream = ClientStream(leg, local, say)
     reactor.addSystemEventTrigger("before", "shutdown", stream.leave, reactor)
     if terminal is not None:
-        local.escape = terminal.escape(arguments.escape)
+        local.escape = terminal.escape(arguments.escape, opened.view)
         terminal.enter(reactor)
     try:
         how = await stream.start()
@@ -155,6 +150,23 @@ async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
     if local.place is not None:
         place.finish(arguments.verbose)
     return _status(arguments, local, stream, how, bool(place.failure))
+
+
+def _standard(arguments: argparse.Namespace, reactor: Any, opened: Any, place: Any) -> Any:
+    """Return standard input and output, as this stream is shown there."""
+    from streamrelay.client.log_text import LogText
+    from streamrelay.client.screen import Screen
+    from streamrelay.client.stdio import StdioConnection
+
+    local = StdioConnection(reactor)
+    shown = os.isatty(local.destination)
+    if opened.viewer == "log":
+        local.text, local.place = LogText() if shown else None, place
+        reactor.addSystemEventTrigger("after", "shutdown", place.finish, arguments.verbose)
+    elif shown:
+        local.screen = Screen(local.destination)
+        reactor.addSystemEventTrigger("after", "shutdown", local.screen.leave)
+    return local
 
 
 def _tell_opened(arguments: argparse.Namespace, opened: Any) -> None:

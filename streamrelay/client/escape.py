@@ -5,11 +5,23 @@ the relay after 45 s (protocol.rst, "Liveness").
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from attrs import define
 
 NEW_LINE: Final = b"\r\n"
+ENDING: Final = b"\x03\x04"
+"""Ctrl-C and Ctrl-D."""
+
+
+class Keys(Protocol):
+    """Keys on their way to the target."""
+
+    def take(self, keys: bytes) -> bytes:
+        """Return what of these keys is the target's."""
+
+    def announcement(self) -> str:
+        """Return words for the user, at the start."""
 
 
 @define(eq=False)
@@ -64,6 +76,31 @@ class Escape:
             f"{self.character}{self.character}  send the character itself",
             "These count at the beginning of a line only; --escape CHAR|none takes another character, or none.",
         ]
+
+
+@define(eq=False)
+class WatchersKeys:
+    """Keys of who may only look: none is the target's, so each line begins anew, and the usual keys end the client."""
+
+    character: str
+    """As of `Escape`; empty for none."""
+    end: Callable[[], object]
+    _pending: bool = False
+    _ended: bool = False
+
+    def take(self, keys: bytes) -> bytes:
+        """Return nothing, as no key is the target's."""
+        for key in keys:
+            if key in ENDING or (self._pending and key == ord(".")):
+                if not self._ended:
+                    self.end()
+                self._ended = True
+            self._pending = self.character != "" and key == code(self.character)
+        return b""
+
+    def announcement(self) -> str:
+        keys = f"Ctrl-C, Ctrl-D or {self.character}." if self.character else "Ctrl-C or Ctrl-D"
+        return f"{keys} ends this terminal"
 
 
 def code(character: str) -> int:

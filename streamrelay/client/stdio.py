@@ -34,9 +34,10 @@ from typing import Any, Final
 
 from attrs import define, field
 
-from streamrelay.client.escape import Escape
+from streamrelay.client.escape import Keys
 from streamrelay.client.log_place import LogPlace
 from streamrelay.client.log_text import LogText
+from streamrelay.client.screen import Screen
 from streamrelay.datapath.connection import Connection, Drain, Feed
 from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
 from streamrelay.protocol.control import decode_control
@@ -67,7 +68,9 @@ class StdioConnection:
     """Text of a log, as which all that is sent is shown; byte for byte if None."""
     place: LogPlace | None = None
     """Told of the places of a log, and of what was taken behind them."""
-    escape: Escape | None = None
+    screen: Screen | None = None
+    """Terminal by which all is written, if output is one."""
+    escape: Keys | None = None
     """Filter of what is typed; input isn't paused where there is one, so that one can always leave."""
     typed: bool = field()
     """True if input is a terminal: who sits there needs no end of it once the target has ended."""
@@ -181,7 +184,7 @@ class StdioConnection:
             place.at(piece.place)
         rest = memoryview(piece.data)
         while rest:
-            taken = os.write(self.destination, rest)
+            taken = os.write(self.destination, rest) if self.screen is None else self.screen.write(rest)
             rest = rest[taken:]
             if self.text is None:
                 place.passed(taken)
@@ -204,6 +207,8 @@ class StdioConnection:
 
         Some file systems say only at a close that they had no room: at that of a copy, as `dup2` would swallow it.
         """
+        if self.screen is not None:
+            self.screen.leave()
         os.close(os.dup(self.destination))
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.destination)
@@ -235,6 +240,8 @@ class StdioConnection:
 
     def _over(self, why: Outcome) -> None:
         self.phase = OVER
+        if self.screen is not None:
+            self.screen.leave()
         feed, self._feed, self._drain = self._feed, None, None
         if feed is not None:
             feed.over(why)

@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import define
 
-from streamrelay.client.escape import Escape
+from streamrelay.client.escape import Escape, Keys, WatchersKeys
 from streamrelay.client.output import say
 from streamrelay.client.platform_api import OpenedStream
 from streamrelay.protocol import codec
@@ -45,11 +45,12 @@ class Terminal:
             signal.signal(signal.SIGWINCH, signal.SIG_DFL)
             termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
 
-    def escape(self, character: str) -> Escape | None:
-        """Return the escape character's meaning here, which is told to the user; None without one."""
-        if not character:
+    def escape(self, character: str, view: bool = False) -> Keys | None:
+        """Return the meaning of keys here, which is told to the user: of the escape character, if there is one, and
+        of all of them if the user may only `view`."""
+        if not character and not view:
             return None
-        escape = Escape(character, interrupt, show)
+        escape: Keys = WatchersKeys(character, interrupt) if view else Escape(character, interrupt, show)
         say(escape.announcement())
         return escape
 

@@ -5,7 +5,7 @@ import argparse
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.client.command_line import escape_character
-from streamrelay.client.escape import Escape
+from streamrelay.client.escape import Escape, WatchersKeys
 
 
 class Keys(SynchronousTestCase):
@@ -13,7 +13,7 @@ class Keys(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.ended, self.shown = 0, list[str]()
-        self.escape = Escape("~", self.end, self.shown.extend)
+        self.escape: Escape | WatchersKeys = Escape("~", self.end, self.shown.extend)
 
     def end(self) -> None:
         self.ended += 1
@@ -60,6 +60,18 @@ class Keys(SynchronousTestCase):
             self.assertEqual(self.typed(b"~.\r", key, key, b"\r", key, b"."), b"~.\r" + key + b"\r")
             self.assertIn(f"{character}.", self.escape.announcement())
         self.assertEqual(self.ended, 3)
+
+    def test_watching(self) -> None:
+        """Who may only look sends nothing, and leaves by Ctrl-C, Ctrl-D or the character's keys wherever they come."""
+        for typed in ([b"\x03"], [b"\x04"], [b"~."], [b"abc~", b"."], [b"a\r~~.", b"~.\x03"]):
+            with self.subTest(typed):
+                self.ended, self.escape = 0, WatchersKeys("~", self.end)
+                self.assertEqual((self.typed(*typed), self.ended), (b"", 1))
+        self.ended, self.escape = 0, WatchersKeys("~", self.end)
+        self.assertEqual((self.typed(b"a~b.\x1b[A\r", b"~ ."), self.ended), (b"", 0))
+        self.escape = WatchersKeys("", self.end)
+        self.assertEqual((self.typed(b"~."), self.ended), (b"", 0))
+        self.assertEqual((self.typed(b"\x03"), self.ended), (b"", 1))
 
     def test_values(self) -> None:
         """The option takes a mark, a control character, or none; a letter or more would be lost in what is typed."""

@@ -100,6 +100,14 @@ class Typed(SynchronousTestCase):
             said.getvalue(), "streamrelay: ^]. at the beginning of a line ends this terminal, ^]? tells more\n"
         )
 
+    def test_announced_to_watchers(self) -> None:
+        """Who may only look is told other keys, also without an escape character."""
+        for character, words in (("~", "Ctrl-C, Ctrl-D or ~. ends"), ("", "Ctrl-C or Ctrl-D ends")):
+            said = io.StringIO()
+            with redirect_stderr(said):
+                there(self.terminal.escape(character, view=True))
+            self.assertEqual(said.getvalue(), f"streamrelay: {words} this terminal\n")
+
     def test_help(self) -> None:
         """Lines of help begin at the left also on a raw terminal."""
         said = io.StringIO()

@@ -1,5 +1,6 @@
 """Ways out of the native client on a real terminal, and what it leaves of that."""
 
+import json
 import os
 import signal
 import subprocess
@@ -11,6 +12,8 @@ from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST, shared
 from tests.live.support.processes import PROGRAMS, environment, signal_pid
 from tests.live.support.waiting import WAIT, Work
+
+FULL = b"printf '\\033[?1049h\\033[?1h\\033[?1002;1006h\\033[?25lhere %d\\n' 7; sleep 600\r"
 
 
 class Leaving(LiveTest):
@@ -65,6 +68,39 @@ class Leaving(LiveTest):
         self.screen.expect(b"~.: ")
         os.write(self.user, b"exit 7\r")
         self.left(process, 7)
+
+    def test_watching(self) -> None:
+        """Who may only look is told at the start how to leave, and each of these keys does it at once."""
+        for keys in (b"\x03", b"\x04", b"ls~."):
+            process = self.start("shell", "--view")
+            self.screen.expect(b"view only: ")
+            self.screen.expect(b"Ctrl-C, Ctrl-D or ~. ends this terminal")
+            self.screen.expect(b"ready> ")
+            os.write(self.user, keys)
+            self.left(process, 130)
+
+    def test_cut(self) -> None:
+        """What a full-screen program has switched on in the terminal is switched off when it is cut, however that
+        comes: by the user, by the host, by a signal; also by what can't be left in order."""
+        for cut in (self.escape_it, self.kill_it, self.end_it):
+            process = self.start("shell")
+            self.screen.expect(b"ready> ")
+            os.write(self.user, FULL)
+            self.screen.expect(b"here 7\r\n")
+            cut(process)
+            self.screen.expect(b"\x1b[?25h\x1b[?1006l\x1b[?1002l\x1b[?1l\x1b[?1049l")
+            process.wait(WAIT)
+            self.assertEqual(termios.tcgetattr(self.terminal), self.before)
+
+    def escape_it(self, process: "subprocess.Popen[bytes]") -> None:
+        os.write(self.user, b"\r~.")
+
+    def kill_it(self, process: "subprocess.Popen[bytes]") -> None:
+        signal_pid(process.pid, signal.SIGTERM)
+
+    def end_it(self, process: "subprocess.Popen[bytes]") -> None:
+        listed = json.loads(self.common.streamrelay("streams", "--json").stdout)
+        self.common.streamrelay("end", *(one["stream"] for one in listed["streams"]))
 
     def test_stalled(self) -> None:
         """The keys work, and the terminal is put back, also while the relay doesn't answer."""
