@@ -154,6 +154,7 @@ class House(SynchronousTestCase):
                 "datapath.tls_channel",
                 "platform.namesakes",
                 "platform.shared_answer",
+                "platform.silent_hosts",
                 "program.reactor",
             },
         )

@@ -180,6 +180,8 @@ class Gathered:
     """True if nothing was cut off, and nobody is missing who answered the last time."""
     further: list[tuple[str, bytes]] = field(factory=list)
     """Further answers of those who gave more than one, where that was to be known."""
+    missing: frozenset[str] = frozenset()
+    """Names of those who answered the last time and didn't now."""
 
 
 @define(eq=False)
@@ -236,7 +238,7 @@ class Gathering:
 
     def _gathered(self, complete: bool) -> Gathered:
         further = [(name, answer) for name, answers in self.further.items() for answer in answers]
-        return Gathered(list(self.answers.items()), complete, further)
+        return Gathered(list(self.answers.items()), complete, further, self.known - self.answers.keys())
 
 
 async def gather(client: Client, subject: str, data: bytes, known: frozenset[str], patient: bool = False) -> Gathered:

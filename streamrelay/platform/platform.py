@@ -17,6 +17,7 @@ from streamrelay.platform.namesakes import Namesakes
 from streamrelay.platform.new_stream import Early, NewStream
 from streamrelay.platform.new_stream import Opened as Opened
 from streamrelay.platform.shared_answer import Shared
+from streamrelay.platform.silent_hosts import SilentHosts
 from streamrelay.protocol import codec, tokens
 from streamrelay.protocol.limits import CLOCK_SKEW, CONNECT_TIME, MOST_TARGETS, SUMMONS_LIFE, Limits, carrying
 from streamrelay.protocol.names import is_host, is_target
@@ -74,8 +75,7 @@ class Listing(list[T]):
     """A list of what the hosts have answered."""
 
     complete: bool = True
-    """True if all hosts have answered: False where answers were cut off, or hosts are missing that were there just
-    before."""
+    """True if all hosts have answered: False where answers were cut off, or hosts are missing that were just there."""
 
 
 @define(eq=False)
@@ -103,6 +103,7 @@ class Platform:
     """The proxy by which the bus is dialled; unless it is given, that of the environment."""
     bus: Bus = field(init=False)
     namesakes: Namesakes = field(init=False)
+    silent: SilentHosts = field(init=False)
     _signer: Signer | None = None
     _hosts: Shared[Listing[HostInfo]] = field(init=False)
     _streams: Shared[Listing[StreamInfo]] = field(init=False)
@@ -122,6 +123,7 @@ class Platform:
             inbox=PLATFORM_INBOX,
         )
         self.namesakes = Namesakes(self._ask_agents, self._tell_agents)
+        self.silent = SilentHosts(self._knock, self.clock)
         self._hosts, self._streams = Shared(self._ask_hosts, self.clock), Shared(self._ask_streams, self.clock)
 
     def start(self) -> None:
@@ -234,6 +236,10 @@ class Platform:
     def _tell_agents(self, host: str, agents: list[str]) -> None:
         self.bus.publish(end_subject(host), self._envelope(host, "agents", {"agents": agents}, SUMMONS_LIFE))
 
+    async def _knock(self, host: str, seconds: float) -> None:  # by what an agent neither answers nor tells
+        word = self._envelope(host, "agents", {"agents": []}, SUMMONS_LIFE)
+        await self.bus.request(end_subject(host), word, seconds)
+
     async def _ask_streams(self) -> Listing[StreamInfo]:
         answers = await self._gather(ALL_STREAMS, tuple[StreamInfo, ...])
         told = (info for host, infos in answers for info in infos if info.host == host)
@@ -276,7 +282,6 @@ class Platform:
         except Down:
             raise Refused(503, "the platform has no connection to NATS", code="bus_down") from None
         found: Listing[tuple[str, Any]] = Listing()
-        found.complete = gathered.complete
         for part, answer in (*gathered.answers, *gathered.further):
             host = host_of(part)
             try:
@@ -284,6 +289,8 @@ class Platform:
                     found.append((host, codec.decode(answer, kind)))
             except ValueError:
                 continue
+        answered = {host for host, _ in found}
+        found.complete = self.silent.told(answered, map(host_of, gathered.missing)) and gathered.complete
         return found
 
 

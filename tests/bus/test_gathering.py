@@ -45,6 +45,7 @@ class Answers(SynchronousTestCase):
         for late, count in ((-0.01, 2), (0.01, 1)):
             gathered, _ = self.hear(frozenset("b"), (0.5, "a", b""), (FIRST_ANSWER + late, "b", b""))
             self.assertEqual((len(gathered.answers), gathered.complete), (count, count == 2))
+            self.assertEqual(gathered.missing, frozenset("b" if count == 1 else ""))
 
     def test_further(self) -> None:
         """Who is patient hears for 3 s, and of one host seven answers more, of 1 KiB each at most; who isn't gets the

@@ -23,6 +23,7 @@ class FakeBus(Bus):
     further: list[tuple[str, bytes]] = field(factory=list)
     """Answers beside those which were gathered, for who is patient."""
     complete: bool = True
+    missing: frozenset[str] = frozenset()
     listeners: dict[str, Callable[[Message], None]] = field(init=False, factory=dict)
     down: bool = False
     stopped: bool = False
@@ -53,4 +54,4 @@ class FakeBus(Bus):
         self.asked.append((subject, data))
         if self.down:
             raise Down("down")
-        return Gathered(self.gathered, self.complete, self.further if patient else [])
+        return Gathered(self.gathered, self.complete, self.further if patient else [], self.missing)

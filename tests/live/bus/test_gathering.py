@@ -10,8 +10,9 @@ from nats.aio.msg import Msg
 
 from streamrelay.bus import nats_client
 from streamrelay.platform import Platform, Refused
+from streamrelay.platform.silent_hosts import LOOK_AGAIN
 from streamrelay.protocol import codec
-from streamrelay.protocol.subjects import ALL_STREAMS, ALL_TARGETS
+from streamrelay.protocol.subjects import ALL_STREAMS, ALL_TARGETS, end_subject
 from streamrelay.protocol.summons import WHO_QUESTION, TargetInfo
 from tests.live.support.case import LiveTest
 from tests.live.support.nats import nats_command
@@ -42,6 +43,9 @@ class Hosts:
 
     async def failed(self, error: Exception) -> None:
         """The bus, or the test, is over."""
+
+    async def fall_silent(self, message: Msg) -> None:
+        """Take what a host is sent that hangs."""
 
     async def tell(self, message: Msg) -> None:
         if message.data != WHO_QUESTION:  # by which a platform looks for namesakes, at times of its own
@@ -142,6 +146,23 @@ class Gatherings(LiveTest):
             for complete in (False, True):
                 hosts = await self.asked_again(platform)
                 self.assertEqual((len(hosts), hosts.complete), (MANY - 1, complete))
+
+        self.run_with(work)
+
+    def test_hanging(self) -> None:
+        """A host that hangs is missed in every list, as the bus says that it still listens, until it is gone."""
+
+        async def work(platform: Platform) -> None:
+            hangs = await self.hosts.client.subscribe(end_subject("host-7"), cb=self.hosts.fall_silent)
+            self.assertEqual(len(await platform.hosts()), MANY)
+            self.hosts.names.remove("host-7")
+            for _ in range(3):
+                hosts = await self.asked_again(platform)
+                self.assertEqual((len(hosts), hosts.complete), (MANY - 1, False))
+            await hangs.unsubscribe()
+            self.age += LOOK_AGAIN
+            while not (await self.asked_again(platform)).complete:
+                pass
 
         self.run_with(work)
 
