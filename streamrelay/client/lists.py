@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from datetime import timedelta
 from fnmatch import fnmatchcase
+from shutil import get_terminal_size
 from typing import Any, Final
 
 import msgspec
@@ -19,6 +20,9 @@ from streamrelay.protocol.summons import StreamInfo
 VIEW: Final = "view only"
 WAITING: Final = "waiting"
 """Words in the last column, where they are true."""
+
+GAP: Final = 2
+"""Blanks between two columns."""
 
 Row = tuple[str, ...]
 
@@ -113,8 +117,20 @@ def tell_rows(head: Row, rows: Sequence[Row], nothing: str) -> None:
     if not sys.stdout.isatty():
         tell("\n".join("\t".join(row).rstrip("\t") for row in shown))
         return
-    widths = [max(map(len, column)) for column in zip(head, *shown, strict=True)]
-    tell("\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in (head, *shown)))
+    widths = fitting([sorted(set(map(len, column))) for column in zip(head, *shown, strict=True)])
+    tell("\n".join((" " * GAP).join(map(str.ljust, row, widths)).rstrip() for row in (head, *shown)))
+
+
+def fitting(lengths: Sequence[Sequence[int]]) -> list[int]:
+    """Return widths of columns whose fields have these lengths, so that as many rows as can be fit on the terminal.
+
+    The longest fields are left out where they don't: the rows with them are longer, and no other is padded for them.
+    """
+    widths = [list(each) for each in lengths]
+    room = get_terminal_size().columns - GAP * (len(widths) - 1)
+    while sum(each[-1] for each in widths) > room and any(len(each) > 1 for each in widths):
+        max((each for each in widths if len(each) > 1), key=lambda each: each[-1]).pop()
+    return [each[-1] for each in widths]
 
 
 def is_whole(complete: bool) -> bool:

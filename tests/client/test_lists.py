@@ -81,6 +81,18 @@ class Hosts(ListCase):
             ],
         )
 
+    def test_narrow(self) -> None:
+        """Where a name is too long for the terminal its row alone is longer, and whole; no other is padded."""
+        long = {"name": "production/" * 8, "kind": "tcp", "viewer": "raw", "view": True}
+        other = {"name": "log/of-a-middling-length", "kind": "log", "viewer": "log", "view": False}
+        hosts = [{**WEB, "targets": [*WEB["targets"], long, other]}]  # type: ignore[misc]
+        for columns, width in ((80, len(str(other["name"]))), (40, len("vm/{name}")), (200, 88)):
+            os.environ["COLUMNS"] = str(columns)
+            _, out, _ = self.ask({"hosts": hosts, "complete": True}, "hosts", out=Screen())
+            lines = out.splitlines()
+            self.assertEqual(lines[0].index("KIND"), len("web-1  ") + width + 2, columns)
+            self.assertEqual(lines[3].split(maxsplit=3), ["web-1", long["name"], "tcp", "view only"])
+
     def test_json(self) -> None:
         """As JSON it is what the platform has answered, also of what we don't know."""
         status, out, _ = self.hosts("--json")

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from msgspec import Struct, structs
 from twisted.internet.defer import Deferred
@@ -31,13 +31,16 @@ from streamrelay.platform.platform import Platform
 from streamrelay.protocol import codec
 from streamrelay.protocol.control import Place
 from streamrelay.protocol.limits import Bytes, Lines
-from streamrelay.protocol.summons import Terms
+from streamrelay.protocol.summons import LOOKED_AT, Terms
 
 log = Logger()
 
 Body = TypeVar("Body", bound=Struct)
 Result = tuple[int, object]
 """An answer's status, and its body before it becomes JSON."""
+
+
+ONLY_LOOKS: Final = "this key may only look"
 
 
 class OpenRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -187,10 +190,13 @@ class OneStream(ApiResource):
         """End a stream at all hosts that claim it: one that invents a stream must not keep the true one from its
         end."""
         user = await self.authenticator.listing(caller)
-        if all(grant.view for grant in user.grants):
+        if not user.grants:
             raise Refused(404, "no such stream", code="no_such_stream")
+        if all(grant.view for grant in user.grants):
+            raise Refused(403, f"{ONLY_LOOKS}, so it ends no stream", code="not_granted")
         streams = await as_deferred(self.platform.streams(anew=True))
-        named = [info for info in streams if info.stream == self.stream and user.may(info.host, info.target, act=True)]
+        seen = [info for info in streams if info.stream == self.stream and user.may(info.host, info.target)]
+        named = [info for info in seen if user.may(info.host, info.target, act=True)]
         failures: list[Refused] = []
         for info in {info.host: info for info in named}.values():
             try:
@@ -201,6 +207,8 @@ class OneStream(ApiResource):
                 failures.append(refusal)
         if failures:
             raise failures[0]
+        if seen and not named:
+            raise Refused(403, f"{ONLY_LOOKS} at {seen[0].target} of {seen[0].host}", code="not_granted")
         if not named and not streams.complete:
             raise Refused(503, "not all hosts answered, and none of those that did has this stream", code="incomplete")
         if not named:
@@ -218,10 +226,11 @@ class Hosts(ApiResource):
         hosts = []
         found = await as_deferred(self.platform.hosts(user.fits))
         for info in found:
+            acts = {target.name: user.may_see(info.host, target.name, act=True) for target in info.targets}
             targets = [
-                {**structs.asdict(target), "view": not user.may_see(info.host, target.name, act=True)}
+                {**structs.asdict(target), "view": not acts[target.name]}
                 for target in info.targets
-                if user.may_see(info.host, target.name)
+                if acts[target.name] or (target.viewer in LOOKED_AT and user.may_see(info.host, target.name))
             ]
             if targets or (not info.complete and user.fits(info.host)):
                 about = {"version": info.version, "complete": info.complete}

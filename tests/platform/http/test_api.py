@@ -192,11 +192,15 @@ class Streams(Case):
         self.assertEqual(self.problem("POST", "/v1/streams", {**self.wanted, "channels": 2}), (400, "bad_request"))
 
     def test_looks_do_not_end(self) -> None:
-        """Who may only look sees a stream in the list, and can't end it."""
+        """Who may only look sees a stream in the list, and can't end it, which is said: with other grants, too."""
         self.platform.live = [StreamInfo("a", "web-1", "log/x", "u", 1.0, 2, 3)]
         self.path.write_text(self.path.read_text().replace('target = "log/*"', 'target = "log/*", view = true'))
         self.assertEqual(len(json.loads(self.ask("GET", "/v1/streams")[2])["streams"]), 1)
-        self.assertEqual(self.problem("DELETE", "/v1/streams/a"), (404, "no_such_stream"))
+        self.assertEqual(self.problem("DELETE", "/v1/streams/a"), (403, "not_granted"))
+        key = add_key(self.path, "dora", [Grant("*", "log/*", view=True), Grant("db", "*")])
+        status, _, body = self.ask("DELETE", "/v1/streams/a", key=key)
+        self.assertEqual((status, json.loads(body)["detail"]), (403, "this key may only look at log/x of web-1"))
+        self.assertEqual(self.ask("DELETE", "/v1/streams/c", key=key)[0], 404)
 
     def test_not_granted(self) -> None:
         """What isn't granted is refused with 403, and nobody is summoned."""
@@ -341,7 +345,7 @@ class Streams(Case):
         """For a key that may see nothing, or end nothing, nobody is asked."""
         text = self.path.read_text()
         self.path.write_text(text.replace('target = "log/*"', 'target = "log/*", view = true'))
-        self.assertEqual(self.problem("DELETE", "/v1/streams/a"), (404, "no_such_stream"))
+        self.assertEqual(self.problem("DELETE", "/v1/streams/a"), (403, "not_granted"))
         key = add_key(self.path, "nobody", [])
         for path, name in (("/v1/hosts", "hosts"), ("/v1/streams", "streams")):
             self.assertEqual(json.loads(self.ask("GET", path, key=key)[2]), {name: [], "complete": True})
@@ -393,6 +397,15 @@ class Paths(Case):
         looks = {"kind": "log", "viewer": "raw", "view": False}
         self.assertEqual(host["targets"], [{"name": "log/a", **looks}, {"name": "log/{x}", **looks}])
         self.assertEqual([host.host for host in self.platform.up if self.platform.fits(host.host)], ["web-1", "web-2"])
+
+    def test_looks(self) -> None:
+        """Where a key may only look, no target is listed that can't be looked at."""
+        self.path.write_text(self.path.read_text().replace('target = "log/*"', 'target = "*", view = true'))
+        kinds = (("a", "log", "log"), ("b", "pty", "terminal"), ("c", "qemu", "vnc"), ("d", "tcp", "raw"))
+        targets = tuple(TargetInfo(*kind) for kind in (*kinds, ("e", "qemu", "spice"), ("f", "new", "unheard-of")))
+        self.platform.up = [HostInfo("web-1", targets), HostInfo("web-2", targets[3:])]
+        [host] = json.loads(self.ask("GET", "/v1/hosts")[2])["hosts"]
+        self.assertEqual({target["name"]: target["view"] for target in host["targets"]}, dict.fromkeys("abc", True))
 
     def test_cut(self) -> None:
         """A host whose list isn't whole is told so, also where nothing in it is for the key; to no other key."""
