@@ -53,13 +53,15 @@ MOST_COUNTED: Final = 1000
 
 @define(eq=False)
 class Seldom:
-    """Words about what may happen very often, as when a limit is met: at once for the first, then for all of a minute.
+    """Words about what may happen very often, as when a limit is met: at once for the first, then for all of a minute
+    (of `each` seconds).
 
     `say` is given a count of what happened since it was last called, by whom it happened to.
     """
 
     clock: IReactorTime
     say: Callable[[Counter[str]], None]
+    each: float = EACH
     _unsaid: Counter[str] = field(factory=Counter)
     _timer: IDelayedCall | None = None  # while a minute lasts
 
@@ -79,7 +81,7 @@ class Seldom:
             self._speak()
 
     def _begin_minute(self) -> None:
-        self._timer = self.clock.callLater(EACH, self._minute_ended)
+        self._timer = self.clock.callLater(self.each, self._minute_ended)
         self._speak()
 
     def _minute_ended(self) -> None:

@@ -24,7 +24,7 @@ def api(arguments: argparse.Namespace, reactor: Any) -> Any:
         raise ConfigError("--platform: the URL must not contain a password; give the key in a file (--key-file)")
     try:
         parts = urlsplit(arguments.platform)
-        fits = bool(parts.hostname) and parts.port != 0
+        fits = bool(parts.hostname) and parts.port != 0 and not re.search("[?#]", arguments.platform)
     except ValueError:
         fits = False
     if fits and parts.scheme in ("ws", "wss"):

@@ -53,11 +53,34 @@ def words(text: str) -> str:
     return text
 
 
+def target(text: str) -> str:
+    """Return a target's name, if it can be one; an empty one is what an unset variable of a script makes of it."""
+    from streamrelay.protocol.names import TARGET_WORDS, is_target
+
+    if not is_target(text):
+        raise argparse.ArgumentTypeError(f"{words(text)!r} is not a valid target name ({TARGET_WORDS})")
+    return text
+
+
+def stream(text: str) -> str:
+    """Return a stream's name, without the blanks that a list may have left around it."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("expected a stream's name, as streamrelay streams lists them")
+    return words(text.strip())
+
+
+def pattern(text: str) -> str:
+    """Return a glob of a list's rows; an empty one, as of an unset variable, would leave nothing."""
+    if not text.partition(":")[0]:
+        raise argparse.ArgumentTypeError(f"{words(text)!r}: expected HOST or HOST:TARGET")
+    return words(text)
+
+
 def address(text: str) -> str:
-    """Return an address to listen at; an empty one, as an unset variable makes it, would count as no option."""
+    """Return an address to listen at, for a port alone on this machine; an empty one would count as no option."""
     if not text:
         raise argparse.ArgumentTypeError("expected ADDRESS:PORT")
-    return words(text)
+    return f"127.0.0.1:{text}" if re.fullmatch("[0-9]+", text) else words(text)
 
 
 def file(text: str) -> str:
@@ -78,15 +101,15 @@ def lines(text: str) -> int:
     """Return a number of a log's lines."""
     from streamrelay.protocol.limits import MOST_LINES
 
-    if count(text) > MOST_LINES:
-        raise argparse.ArgumentTypeError(f"{text}: expected at most {MOST_LINES}")
+    if not re.fullmatch("[0-9]{1,18}", text) or int(text) > MOST_LINES:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number, 0 to {MOST_LINES}")
     return int(text)
 
 
 def count(text: str) -> int:
-    """Return a number of bytes or lines."""
+    """Return a number of bytes."""
     if not re.fullmatch("[0-9]{1,18}", text):
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a number")
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number, 0 or more")
     return int(text)
 
 

@@ -233,14 +233,15 @@ async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
     from twisted.internet.defer import Deferred
 
     from streamrelay.client.platform_api import PlatformError, StreamRequest, Unwanted
-    from streamrelay.client.port_streams import REFUSED, PortStreams
-    from streamrelay.client.stream import ClientStream, LocalPort, Unserved, WaitingRoom, open_stream
+    from streamrelay.client.port_streams import PortStreams
+    from streamrelay.client.stream import ClientStream, LocalPort, Unserved, WaitingRoom, broken, open_stream
     from streamrelay.websocket.dial_errors import DialError
 
     address, port = _local_address(arguments)
     api = access.api(arguments, reactor)
     dialler = access.dialler(arguments, reactor, api.outbound)
     waiting, unserved = WaitingRoom(reactor), Unserved(reactor, say)
+    reactor.addSystemEventTrigger("before", "shutdown", unserved.stop)
     terms, view_only = _terms(arguments), Once(VIEW_ONLY)
 
     async def ask(channels: bool, wanted: Any) -> Any:
@@ -262,7 +263,7 @@ async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
         if how.clean and arguments.verbose:
             say(f"a stream ended: {how}")
         elif not how.clean:  # of many that end together, as with what carries them, one line
-            unserved.count(how.reason if how.code in REFUSED else f"a stream ended: {how}")
+            unserved.count(broken(how))
 
     where = _bind(reactor, address, port, LocalPort(reactor, lambda local: Deferred.fromCoroutine(serve(local))))
     say(f"{arguments.target} of {arguments.host} listens on {where}")

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from contextlib import suppress
 from typing import Annotated
 
 import msgspec
@@ -44,6 +45,9 @@ class LogPlace:
         """Begin where the file says, if it is there; `ConfigError` if it is another log's, or no such file."""
         if not self.path or not os.path.exists(self.path):
             return
+        if os.path.isfile(self.path) and not os.path.getsize(self.path):
+            say(f"{self.path}: this file is empty, as a full disk may leave it; begun as if it weren't there")
+            return
         kept = self._read()
         if (kept.host, kept.target) != (self.host, self.target):
             raise ConfigError(f"{self.path}: this is a place in {kept.target} of {kept.host}")
@@ -78,6 +82,8 @@ class LogPlace:
             os.replace(new, self.path)
             self.failure = ""
         except OSError as error:
+            with suppress(OSError):  # half of a place, or nothing: whoever sees it would take it for one
+                os.unlink(new)
             failure = f"{self.path}: can't be written: {error.strerror}"
             if failure != self.failure:  # at once: who follows a log may do so for days
                 say(failure)

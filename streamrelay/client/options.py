@@ -4,7 +4,18 @@ import argparse
 import os
 from typing import Any, Final
 
-from streamrelay.client.command_line import address, count, escape_character, file, lines, place, words
+from streamrelay.client.command_line import (
+    address,
+    count,
+    escape_character,
+    file,
+    lines,
+    pattern,
+    place,
+    stream,
+    target,
+    words,
+)
 from streamrelay.client.commands import run_connect, run_end, run_hosts, run_streams
 from streamrelay.client.outbound_options import add_outbound
 
@@ -29,13 +40,13 @@ def add_connect(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     connect.add_argument("host", metavar="HOST", type=words)
-    connect.add_argument("target", metavar="TARGET", type=words)
+    connect.add_argument("target", metavar="TARGET", type=target)
     connect.add_argument(
         "--listen",
-        metavar="ADDRESS:PORT",
+        metavar="[ADDRESS:]PORT",
         type=address,
-        help="listen here, and connect the target for each connection (instead of standard input and output); "
-        "port 0: any free one, which is told",
+        help="listen here, without an address on this machine, and connect the target for each connection (instead of "
+        "standard input and output); port 0: any free one, which is told",
     )
     connect.add_argument("--view", action="store_true", help="look only: nothing that is sent reaches the target")
     _places(connect)
@@ -107,7 +118,7 @@ def add_end(commands: Any) -> None:
         description="End streams, by the names that ``streamrelay streams`` lists.",
     )
     end.dashed = "-[A-Za-z0-9_-]{21,}"
-    end.add_argument("streams", metavar="STREAM", nargs="+", type=lambda text: words(text.strip()))
+    end.add_argument("streams", metavar="STREAM", nargs="+", type=stream)
     _reaching(end)
     end.set_defaults(run=run_end)
 
@@ -117,7 +128,7 @@ def _listing(command: argparse.ArgumentParser, example: str) -> None:
         "patterns",
         metavar="HOST[:TARGET]",
         nargs="*",
-        type=words,
+        type=pattern,
         help=f"globs of what is to be listed, for example {example}",
     )
     command.add_argument("--json", action="store_true", help="as the platform answers")

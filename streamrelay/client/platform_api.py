@@ -11,6 +11,7 @@ from attrs import define, field
 from msgspec import Struct, structs
 from twisted.internet.defer import Deferred
 
+from streamrelay.client.statuses import WRONG_URL
 from streamrelay.net.http_client import Fetch, FetchDropped, Fetched, FetchError, HttpFetch, OutOfDescriptors
 from streamrelay.net.outbound import DIRECT, Outbound
 from streamrelay.net.retry import Turns, persist
@@ -32,7 +33,10 @@ MAX_ANSWER: Final = 4 << 20
 
 
 class PlatformError(Exception):
-    """Refusal by the platform, or lack of its answer. `status` is HTTP's, 0 without an answer; the text is one line."""
+    """Refusal by the platform, or lack of its answer; the text is one line.
+
+    `status` is HTTP's, `WRONG_URL`, or 0 without an answer.
+    """
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -217,6 +221,8 @@ class PlatformApi:
                 0, f"{self.url} answered {answer.status}, as no platform does{_words(answer.body)}; check --platform"
             )
         detail, code = problem
+        if code == "not_found":
+            return PlatformError(WRONG_URL, f"no platform is at this path of {self.url}; check --platform")
         if answer.status == 401 and not self.key:
             detail += "; give one by --key-file FILE, or set STREAMRELAY_KEY_FILE"
         return (PlatformBusy if code == Refusal.BUSY else PlatformError)(answer.status, detail)

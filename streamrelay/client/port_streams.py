@@ -27,10 +27,6 @@ UNABLE: Final = 300.0
 """Seconds after which who couldn't carry channels is asked again."""
 
 
-REFUSED: Final = (CloseCode.TARGET_REFUSED, CloseCode.TARGET_UNREACHABLE, CloseCode.OVERLOADED)
-"""Ends of a channel that couldn't be opened; the reasons are those of streams that couldn't."""
-
-
 class Local(Protocol):
     """A local connection that wants a stream."""
 

@@ -11,7 +11,10 @@ SIGNALLED: Final = 128
 INTERRUPTED: Final = SIGNALLED + signal.SIGINT
 PIPE: Final = SIGNALLED + signal.SIGPIPE
 
+WRONG_URL: Final = -1
+"""Stands for HTTP's status where a platform has answered that it isn't at this path."""
 BY_STATUS: Final = {
+    WRONG_URL: USAGE,
     0: UNREACHED,
     401: DENIED,
     403: DENIED,

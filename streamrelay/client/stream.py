@@ -30,6 +30,9 @@ GOODBYE: Final = 0.1
 END_TIME: Final = 2.0
 """Seconds in which the platform may end a stream whose leg isn't there."""
 
+LOCAL_RESET: Final = outcome(CloseCode.LEG_LOST, "the local connection was reset")
+REFUSED: Final = (CloseCode.TARGET_REFUSED, CloseCode.TARGET_UNREACHABLE, CloseCode.OVERLOADED)
+"""Ends of a channel that couldn't be opened; the reasons are those of streams that couldn't."""
 LOOK: Final = 1.0
 """Seconds between two looks whether those who wait for their streams are still there."""
 
@@ -155,7 +158,12 @@ class LocalPort(Factory):
         self._clock, self._opened = clock, opened
 
     def buildProtocol(self, address: object) -> PlainProtocol:
-        return PlainProtocol(self._clock, outcome(CloseCode.LEG_LOST, "the local connection was reset"), self._opened)
+        return PlainProtocol(self._clock, LOCAL_RESET, self._opened)
+
+
+def broken(how: Outcome) -> str:
+    """Return words for the end of a local port's stream, of whose two sides the local one isn't the other."""
+    return how.reason if how.code in REFUSED or how == LOCAL_RESET else f"a stream ended: {how}"
 
 
 @define(eq=False)
@@ -183,9 +191,14 @@ class WaitingRoom:
         self._next = self.clock.callLater(LOOK, self._look) if self._waiting else None
 
 
+SAID: Final = 5.0
+"""Seconds between two lines of one reason."""
+
+
 @define(eq=False)
 class Unserved:
-    """Local connections that got no stream: for each reason one line a minute, with their count."""
+    """Local connections that got no stream, or a torn one: for each reason a line at once, then one every few seconds
+    with their count, as somebody may sit there and try again."""
 
     clock: IReactorTime
     say: Callable[[str], None]
@@ -193,8 +206,13 @@ class Unserved:
 
     def count(self, reason: str) -> None:
         if reason not in self._reasons:
-            self._reasons[reason] = Seldom(self.clock, partial(self._say, reason))
+            self._reasons[reason] = Seldom(self.clock, partial(self._say, reason), SAID)
         self._reasons[reason].count()
+
+    def stop(self) -> None:
+        """Say at once what wasn't said yet."""
+        for reason in self._reasons.values():
+            reason.stop()
 
     def _say(self, reason: str, counts: Counter[str]) -> None:
         count = counts.total()

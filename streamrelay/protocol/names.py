@@ -15,6 +15,8 @@ HOST_WORDS: Final = "1 to 253 of A-Za-z0-9_-, with single dots between, and at m
 LONGEST_HOST: Final = 253
 """Characters of a host's name, as many as the DNS has room for (RFC 1035 §2.3.4)."""
 TARGET = r"[A-Za-z0-9_.:@+-]{1,128}(?:/[A-Za-z0-9_.:@+-]{1,128}){0,7}"
+TARGET_WORDS: Final = "1 to 8 parts with / between, each 1 to 128 of A-Za-z0-9_.:@+-, and at most 256 in all"
+"""A target's name, for whoever has given another one."""
 OPAQUE = r"[A-Za-z0-9_-]{22,256}"
 JWT = r"[A-Za-z0-9_-]{1,2048}\.[A-Za-z0-9_-]{1,4096}\.[A-Za-z0-9_-]{1,128}"
 CHANNEL = rf"{OPAQUE}(?:\.[1-9][0-9]{{0,9}})?"

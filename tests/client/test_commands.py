@@ -29,6 +29,8 @@ class Lines(CommandCase):
             ("platform.example:8444", "platform.example:8444: expected https://host[:port]"),
             ("https://", "https://: expected https://host[:port]"),
             ("https://[", "https://[: expected https://host[:port]"),
+            ("https://a/?b", "https://a/?b: expected https://host[:port]"),
+            ("https://a#b", "https://a#b: expected https://host[:port]"),
             ("https://a:port", "https://a:port: expected https://host[:port]"),
             ("wss://relay.example", "wss://relay.example is a relay's URL; that of the platform begins with https://"),
             ("ws://localhost:1", "ws://localhost:1 is a relay's URL; that of the platform begins with https://"),
@@ -77,9 +79,32 @@ class Lines(CommandCase):
 
     def test_listen(self) -> None:
         """A port that others reach is opened only if that is allowed, and an address must be one."""
-        for address in ("0.0.0.0:1", "192.168.0.1:1", "1", "localhost", "localhost:x"):
+        for address in ("0.0.0.0:1", "192.168.0.1:1", "1x", ":1", "99999", "localhost", "localhost:x"):
             arguments = main.parser().parse_args(["connect", "h", "t", "--listen", address])
             self.failureResultOf(Deferred.fromCoroutine(commands._listen(arguments, None)), ConfigError)
+
+    def test_port_alone(self) -> None:
+        """A port without an address is one of this machine, and only that."""
+        arguments = main.parser().parse_args(["connect", "h", "t", "--listen", "8022"])
+        self.assertEqual(commands._local_address(arguments), ("127.0.0.1", 8022))
+
+    def test_odd_names(self) -> None:
+        """What can't be a target, a stream, a pattern or a number is refused before anybody is asked, in one line."""
+        for words, *given in (
+            ("TARGET: '' is not a valid target name (1 to 8 parts", "connect", "h", ""),
+            ("TARGET: 'no such' is not a valid target name", "connect", "h", "no such"),
+            ("STREAM: expected a stream's name", "end", " "),
+            ("HOST[:TARGET]: '': expected HOST or HOST:TARGET", "hosts", ""),
+            ("HOST[:TARGET]: ':log': expected HOST or HOST:TARGET", "streams", "web-1", ":log"),
+            ("--lines: '-1': expected a number, 0 to 100000", "connect", "h", "t", "--lines", "-1"),
+            ("--lines: '100001': expected a number, 0 to 100000", "connect", "h", "t", "--lines=100001"),
+            ("--after: 'x': expected a number, 0 or more", "connect", "h", "t", "--after", "x"),
+        ):
+            self.err.seek(0)
+            self.err.truncate()
+            self.assertEqual(self.run_command(*given), statuses.USAGE, given)
+            self.assertIn(f"streamrelay: argument {words}", self.err.getvalue())
+            self.assertEqual(self.err.getvalue().count("\n"), 1)
 
     def test_nothing_given(self) -> None:
         """An address or a file that is empty, as an unset variable of a script is, is refused rather than left out."""
@@ -148,6 +173,7 @@ class Statuses(CommandCase):
             (PlatformError(503, "why"), statuses.OFFLINE),
             (PlatformError(504, "why"), statuses.TARGET),
             (PlatformError(500, "why"), statuses.UNREACHED),
+            (PlatformError(statuses.WRONG_URL, "why"), statuses.USAGE),
             (DialError("why"), statuses.UNREACHED),
             (ConfigError("why"), statuses.USAGE),
         ):

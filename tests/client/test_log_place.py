@@ -58,12 +58,23 @@ class Places(SynchronousTestCase):
         for host, target in (("web-2", "log"), ("web-1", "log2")):
             other = LogPlace(host, target, str(self.path))
             self.assertIn("a place in log of web-1", str(self.assertRaises(ConfigError, other.load)))
-        for content in ("", "{}", "p1", '{"host":"web-1","target":"log","place":""}', "\xff"):
+        for content in ("\n", "{}", "p1", '{"host":"web-1","target":"log","place":""}', "\xff"):
             self.path.write_text(content, encoding="latin-1")
             self.assertIn("holds no place", str(self.assertRaises(ConfigError, self.place.load)))
             self.assertEqual(self.path.read_text(encoding="latin-1"), content)
         folder_itself = LogPlace("web-1", "log", str(self.path.parent))
         self.assertIn("Is a directory", str(self.assertRaises(ConfigError, folder_itself.load)))
+
+    def test_empty(self) -> None:
+        """A file that a full disk has left empty is as if it weren't there, with a word that names it."""
+        self.path.touch()
+        said = io.StringIO()
+        with redirect_stderr(said):
+            self.assertEqual(self.again().place, "")
+        self.assertIn(f"{self.path}: this file is empty", said.getvalue())
+        self.assertEqual(said.getvalue().count("\n"), 1)
+        with redirect_stderr(said):  # no plain file, so none that may be put in its place
+            self.assertRaises(ConfigError, LogPlace("web-1", "log", "/dev/null").load)
 
     def said(self, verbose: bool = False) -> str:
         said = io.StringIO()
@@ -84,6 +95,7 @@ class Places(SynchronousTestCase):
         self.assertEqual(said.getvalue().count("\n"), 1)
         self.assertTrue(self.place.failure)
         self.assertEqual(json.loads(self.path.read_text())["place"], "p1")
+        self.assertEqual([path.name for path in self.path.parent.iterdir()], ["place"])
 
     def test_words(self) -> None:
         """How to go on is told to who asks for it, ready for a shell; that there is no place to who wants a file."""

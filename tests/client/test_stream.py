@@ -10,7 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.client import platform_api
 from streamrelay.client.platform_api import PlatformApi, PlatformError, StreamRequest, Unwanted
-from streamrelay.client.stream import LOOK, ClientStream, LocalPort, Opening, Unserved, WaitingRoom
+from streamrelay.client.statuses import WRONG_URL
+from streamrelay.client.stream import LOCAL_RESET, LOOK, ClientStream, LocalPort, Opening, Unserved, WaitingRoom, broken
 from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.datapath.plain import PlainConnection
 from streamrelay.net.http_client import FetchDropped, Fetched, FetchError, Line, OutOfDescriptors
@@ -206,19 +207,35 @@ class Waiting(SynchronousTestCase):
         clock.advance(LOOK)
         self.assertEqual(clock.getDelayedCalls(), [])
 
+    def test_broken(self) -> None:
+        """A reset of the local connection isn't told for a loss of the other side, which is told for one."""
+        for how, words in (
+            (LOCAL_RESET, "the local connection was reset"),
+            (outcome(CloseCode.LEG_LOST), "a stream ended: 4005 lost the connection to the other side"),
+            (outcome(CloseCode.TARGET_REFUSED, "127.0.0.1:1 refused it"), "127.0.0.1:1 refused it"),
+        ):
+            self.assertEqual(broken(how), words)
+
     def test_unserved(self) -> None:
-        """Connections without a stream are told once a minute for each reason, with their count."""
+        """Connections without a stream are told at once, then every five seconds for each reason, with their count; at
+        the end at once."""
         clock, said = Clock(), list[str]()
         unserved = Unserved(clock, said.append)
         for _ in range(3):
             unserved.count("offline")
         unserved.count("reset")
         self.assertEqual(said, ["offline", "reset"])
-        clock.advance(60)
+        clock.advance(5)
         self.assertEqual(said[2:], ["offline; local connections since this was last said: 2"])
-        clock.advance(60)
+        clock.advance(5)
         unserved.count("reset")
         self.assertEqual(said[3:], ["reset"])
+        unserved.count("reset")
+        unserved.stop()
+        self.assertEqual(said[4:], ["reset"])
+
+
+WRONG_PATH = "no platform is at this path of https://platform.example/; check --platform"
 
 
 class FakeFetches:
@@ -278,6 +295,12 @@ class Asked(SynchronousTestCase):
             asking = Deferred.fromCoroutine(self.api(answer).hosts())
             error = self.failureResultOf(asking, PlatformError).value
             self.assertEqual((error.status, str(error)), (0, f"https://platform.example/ {words}"))
+
+    def test_wrong_path(self) -> None:
+        """A platform that isn't at the URL's path says so; that is a mistake of the command line."""
+        api = self.api(Fetched(404, b'{"detail":"no such path","code":"not_found"}'))
+        error = self.failureResultOf(Deferred.fromCoroutine(api.hosts()), PlatformError).value
+        self.assertEqual((error.status, str(error)), (WRONG_URL, WRONG_PATH))
 
     def test_no_key(self) -> None:
         """Who asks without a key where one is needed hears how one is given; who has given one doesn't."""

@@ -159,10 +159,10 @@ class Codes(SynchronousTestCase):
         self.assertEqual(words, re.findall(r"^ *(\d+)  (.+)$", options.EXIT, re.M))
         answered = [(code, status) for code, each in told.items() for status in re.findall(r"\b[45]\d\d\b", each)]
         answers = {int(status): int(code) for code, status in answered}
-        self.assertEqual(answers, {status: code for status, code in statuses.BY_STATUS.items() if status})
+        self.assertEqual(answers, {status: code for status, code in statuses.BY_STATUS.items() if status > 0})
         for numbers in (statuses.BY_STATUS, statuses.BY_CODE):
             for number, code in numbers.items():
-                if number:
+                if number > 0:
                     self.assertIn(str(int(number)), told[str(code)], number)
 
     def test_refusals(self) -> None:
