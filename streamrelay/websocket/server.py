@@ -130,7 +130,9 @@ class LegProtocol(Protocol):
             self._refuse(Refused(400, "malformed"))
             return
         looks = request.method in ("GET", "HEAD") and request.version in ("1.0", "1.1")
-        if looks and request.target == "/health":
+        if request.version == "1.1" and "host" not in request.headers:  # RFC 9112 §3.2
+            self._refuse(Refused(400, "host"))
+        elif looks and request.target == "/health":
             self._tell_health(request)
         elif looks and not upgrade.asks_to_upgrade(request):
             status = 426 if is_leg(request.target) else 404

@@ -17,8 +17,8 @@ class WrongVersion(Refused):
 
 
 def asks_to_upgrade(request: Request) -> bool:
-    """Tell whether a GET is an opening request, by HTTP/1.1 with Upgrade; or without a Host, and refused for that."""
-    return request.version == "1.1" and ("upgrade" in request.headers or "host" not in request.headers)
+    """Tell whether a GET is an opening request, by HTTP/1.1 with Upgrade."""
+    return request.version == "1.1" and "upgrade" in request.headers
 
 
 def offered(request: Request) -> list[str]:

@@ -70,12 +70,13 @@ class Health(Case):
     """GET /health, as balancers ask it."""
 
     def test_ready(self) -> None:
-        """Whoever asks is told whether legs may come, by HTTP/1.0 too and without a Host, and nothing else."""
+        """Whoever asks is told whether legs may come, by HTTP/1.0 too without a Host, and nothing else."""
         for stopping, status, body in ((False, "200 OK", "ready\n"), (True, "503 Service Unavailable", "not ready\n")):
             self.admitter.stopping = stopping
             for line, text in (
                 ("GET /health HTTP/1.0", body),
-                ("GET /health HTTP/1.1", body),
+                ("GET /health HTTP/1.1\r\nHost: relay.example", body),
+                ("GET /health HTTP/1.1\r\nHost:", body),
                 ("HEAD /health HTTP/1.0", ""),
             ):
                 self.request()
@@ -84,6 +85,8 @@ class Health(Case):
                 self.assertIn(f"\r\nContent-Length: {len(body)}\r\n", answer)
                 self.assertEqual(answer.partition("\r\n\r\n")[2], text)
         self.assertEqual(self.admitter.inside, [])
+        self.request()
+        self.assertIn(" 400 Bad Request\r\n", self.answer(b"GET /health HTTP/1.1\r\n\r\n"))  # RFC 9112 §3.2
         for line in ("POST /health HTTP/1.1", "GET /healthy HTTP/1.1", "GET /health?x HTTP/1.1"):
             self.request()
             self.assertNotIn("ready", self.answer(f"{line}\r\n\r\n".encode()), line)

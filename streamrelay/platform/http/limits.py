@@ -22,6 +22,7 @@ from streamrelay.logs import Logger
 from streamrelay.net.deadlines import Deadlines
 from streamrelay.net.proxies import Proxies
 from streamrelay.net.waiting_lines import Waiter
+from streamrelay.platform.http.responses import send_problem
 from streamrelay.platform.http.room import Idle, Room, allowed
 from streamrelay.protocol.tls_records import HELLO
 
@@ -38,7 +39,7 @@ LEAVE_TIME: Final = 1.0
 
 
 class BoundedRequest(Request):
-    """A request whose body is no longer than `MAX_BODY`."""
+    """A request whose body is no longer than `MAX_BODY`, and which names one host."""
 
     def gotLength(self, length: int | None) -> None:
         """Answer 411 to a body without a length (it comes in chunks; no client of this API needs that), 413 to one
@@ -48,6 +49,14 @@ class BoundedRequest(Request):
             status = b"411 Length Required" if length is None else b"413 Content Too Large"
             self.channel.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
             self.channel.loseConnection()
+
+    def process(self) -> None:
+        """Answer 400 to a request without a Host, which HTTP/1.0 alone may lack, or with several (RFC 9112 §3.2)."""
+        hosts = self.requestHeaders.getRawHeaders(b"host", [])
+        if len(hosts) > 1 or (not hosts and self.clientproto == b"HTTP/1.1"):
+            send_problem(self, Refused(400, "expected one Host"))
+        else:
+            super().process()
 
 
 class BoundedChannel(HTTPChannel):

@@ -113,11 +113,13 @@ class Health(Case):
 
     def health(self, method: str = "GET", version: str = "1.1") -> tuple[bytes, bytes]:
         """The status line's end and the body of an answer."""
-        head, _, body = self.send(f"{method} /health HTTP/{version}\r\n\r\n".encode()).value().partition(b"\r\n\r\n")
+        host = "Host: a\r\n" if version == "1.1" else ""
+        asked = f"{method} /health HTTP/{version}\r\n{host}\r\n".encode()
+        head, _, body = self.send(asked).value().partition(b"\r\n\r\n")
         return head.split(b"\r\n")[0].split(b" ", 1)[1], body
 
     def test_ready(self) -> None:
-        """Whoever asks is told whether the bus is there, by HTTP/1.0 too and without a Host, and nothing else."""
+        """Whoever asks is told whether the bus is there, by HTTP/1.0 too without a Host, and nothing else."""
         for connected, status, body in (
             (True, b"200 OK", b"ready\n"),
             (False, b"503 Service Unavailable", b"not ready\n"),
@@ -128,6 +130,14 @@ class Health(Case):
                 self.assertEqual(self.health("HEAD", version), (status, b""))
         self.assertEqual(self.problem("POST", "/health", b""), (405, "method_not_allowed"))
         self.assertEqual(self.problem("GET", "/health/more"), (404, "not_found"))
+
+    def test_one_host(self) -> None:
+        """A request of HTTP/1.1 names one host, not none and not several, or is answered 400."""
+        for path in ("/health", "/v1/hosts", "/"):
+            for version, hosts in (("1.1", ""), ("1.1", "Host: a\r\nHost: b\r\n"), ("1.0", "Host: a\r\nHost: a\r\n")):
+                answer = self.send(f"GET {path} HTTP/{version}\r\n{hosts}\r\n".encode()).value()
+                self.assertIn(b" 400 Bad Request\r\n", answer)
+                self.assertIn(b'"detail":"expected one Host"', answer)
 
 
 class Streams(Case):
