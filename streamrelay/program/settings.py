@@ -8,7 +8,7 @@ import codecs
 import difflib
 import re
 import tomllib
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar, get_args, get_origin
 
@@ -101,7 +101,8 @@ def convert(kind: type[Kind], table: Mapping[str, Any], overrides: Mapping[str, 
     try:
         return msgspec.convert({**table, **overrides}, type=kind, strict=True)
     except msgspec.ValidationError as error:
-        raise ConfigError(where + _plainly(str(error), kind)) from None
+        advice = "" if path else _advice(str(error), kind)
+        raise ConfigError(where + plainly(str(error), kind.__struct_fields__) + advice) from None
 
 
 def read_toml(path: str) -> dict[str, Any]:
@@ -138,12 +139,21 @@ def unquoted(name: str, table: object, wanted: str, settings: Container[str] = (
     return ""
 
 
-def _plainly(text: str, kind: type[Struct]) -> str:
-    """msgspec's words; of an unknown setting with the ones that may be meant, or all that there are."""
+def _advice(text: str, kind: type[Struct]) -> str:
+    """Return how a setting that is missing is given, for who has given no file."""
+    missing = re.search("missing required field `([^`]+)`", text)
+    names = {setting.name: setting.option_name for setting in declared(kind) if setting.option}
+    if missing is None:
+        return ""
+    return "; give --config FILE" + (f", or --{names[missing[1]]}" if missing[1] in names else "")
+
+
+def plainly(text: str, known: Sequence[str]) -> str:
+    """Return msgspec's words; of an unknown setting with the ones that may be meant, or all that are known."""
     unknown = re.search("unknown field `([^`]+)`", text)
     if unknown is None:
         return text
-    near = difflib.get_close_matches(unknown[1], kind.__struct_fields__)
+    near = difflib.get_close_matches(unknown[1], known)
     if near:
         return f"{text}; is {' or '.join(near)} meant?"
-    return f"{text}; the settings are: {', '.join(kind.__struct_fields__)}"
+    return f"{text}; the settings are: {', '.join(known)}"

@@ -445,6 +445,12 @@ class OddFiles(SynchronousTestCase):
             path.write_text(text)
             self.assertRaises(ConfigError, Catalogue(str(path)).load)
 
+    def test_no_such_kind(self) -> None:
+        """A kind that there isn't is told with all that there are."""
+        error = self.assertRaises(ConfigError, read_targets, {"a": {"kind": "logs", "path": "/x"}}, "agent.toml")
+        kinds = "tcp, unix, log, pty, qemu, container, journal"
+        self.assertEqual(str(error), f"agent.toml: targets.'a': kind 'logs': expected one of {kinds}")
+
     def test_unquoted(self) -> None:
         """A name with a dot and without quotes is told as that, with the name; what is no such name isn't."""
         log = 'kind = "log"\npath = "/x"\n'

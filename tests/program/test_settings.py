@@ -43,11 +43,16 @@ class Files(SynchronousTestCase):
                 "`outbound_prox`; is outbound_proxy or outbound_login meant?",
             ),
             ({**PLATFORM, "max_conections": 1}, "is max_connections or max_connections_per_address meant?"),
-            ({}, "missing required field `relay`"),
+            ({}, "missing required field `relay`; give --config FILE, or --relay"),
         ):
             error = str(self.assertRaises(ConfigError, load, PlatformConfig, None, change))
             self.assertTrue(error.endswith(words), error)
             self.assertLess(len(error), 200)
+
+    def test_missing(self) -> None:
+        """Who has given a file isn't told to give one."""
+        error = str(self.assertRaises(ConfigError, self.load, "", AgentConfig))
+        self.assertEqual(error, f"{self.path}: Object missing required field `host`")
 
     def test_unknown(self) -> None:
         """An unknown setting is refused, with the file's name and the settings that there are."""

@@ -24,7 +24,7 @@ import hashlib
 import hmac
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from fnmatch import fnmatchcase
 from typing import Annotated, Final, TypeGuard
@@ -36,7 +36,7 @@ from msgspec import Meta, Struct
 from streamrelay.errors import ConfigError
 from streamrelay.files import Watched, check_folder, check_unwritable, read, read_own
 from streamrelay.logs import Logger
-from streamrelay.program.settings import parse_toml, unquoted
+from streamrelay.program.settings import parse_toml, plainly, unquoted
 from streamrelay.protocol.names import PREFIX
 
 log = Logger()
@@ -219,9 +219,26 @@ def _decode(path: str, content: bytes) -> KeyFile:
     try:
         return msgspec.convert(table, type=KeyFile, strict=True)
     except msgspec.ValidationError as error:
-        keys = table.get("keys")
-        hints = [unquoted(name, key, "hash") for name, key in keys.items()] if isinstance(keys, dict) else []
-        raise ConfigError(f"{path}: {error}{next(filter(None, hints), '')}") from None
+        for name, key in _tables(table.get("keys")):
+            _check_entry(f"{path}: keys.{name!r}", key, Holder, unquoted(name, key, "hash"))
+        for claim, values in _tables(table.get("claims")):
+            for value, granted in _tables(values):
+                _check_entry(f"{path}: claims.{claim!r}.{value!r}", granted, Granted)
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def _tables(table: object) -> Iterable[tuple[str, object]]:
+    return table.items() if isinstance(table, dict) else ()
+
+
+def _check_entry(where: str, table: object, kind: type[Struct], hint: str = "") -> None:
+    """Raise `ConfigError` if this isn't the entry of a key or of a claim's value."""
+    try:
+        msgspec.convert(table, type=kind, strict=True)
+    except msgspec.ValidationError as error:
+        known = Grant if "$.grants[" in str(error) else kind
+        text = f"{error}{hint}" if hint else plainly(str(error), known.__struct_fields__)
+        raise ConfigError(f"{where}: {text}") from None
 
 
 def hash_key(key: str) -> str:

@@ -88,6 +88,26 @@ class Ring(SynchronousTestCase):
             self.assertIsNone(self.ring.user(wrong), wrong)
         self.assertIsNone(self.ring.user(None))
 
+    def test_whose(self) -> None:
+        """A mistake in an entry is told with whose it is, and with what may be meant."""
+        add_key(self.path, "alice", [Grant("web-*", "log/*")])
+        good = self.path.read_text()
+        for find, put, words in (
+            (
+                "target =",
+                "targt =",
+                "keys.'bob': Object contains unknown field `targt` - at `$.grants[0]`; is target meant?",
+            ),
+            ("grants =", "grant =", "keys.'bob': Object contains unknown field `grant`; is grants meant?"),
+            ('"log/*"', "7", "keys.'bob': Expected `str`, got `int` - at `$.grants[0].target`"),
+        ):
+            wrong = good.replace("alice", "bob").replace(find, put)
+            self.path.write_text(good + wrong)
+            self.assertEqual(str(self.assertRaises(ConfigError, self.ring.load)), f"{self.path}: {words}")
+        self.path.write_text(good + '[claims.groups."a b"]\ngrants = [{ hots = "*" }]\n')
+        error = str(self.assertRaises(ConfigError, self.ring.load))
+        self.assertIn("claims.'groups'.'a b': Object contains unknown field `hots`", error)
+
     def test_wrong_files(self) -> None:
         """A file that is missing, broken, or has unknown keys is refused by its name."""
         good = f'hash = "{hash_key("x")}"\ngrants = []\n'
