@@ -212,10 +212,13 @@ class Outbound:
         """Return the proxy with the login that the file holds now."""
         if not self.login:
             return proxy
-        content = read_secret(self.login, "login of the proxy").decode(errors="replace")
+        try:
+            content = read_secret(self.login, "login of the proxy").decode(errors="replace")
+        except ConfigError as error:
+            raise ConfigError(f"outbound_login: {error}") from None
         user, colon, password = content.strip("\r\n").partition(":")
         if not colon or not user:
-            raise ConfigError(f"{self.login}: expected USER:PASSWORD, the login of the proxy")
+            raise ConfigError(f"outbound_login: {self.login}: expected USER:PASSWORD, the login of the proxy")
         return proxy.with_login(user, password, self.login)
 
     def endpoint(self, reactor: Any, host: str, port: int, tls: Any) -> Any:

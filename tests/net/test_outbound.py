@@ -98,7 +98,9 @@ class Chosen(SynchronousTestCase):
         for content, mode, words in (("bob", 0o600, "expected USER:PASSWORD"), ("b:c", 0o644, "chmod 600")):
             path.write_text(content)
             path.chmod(mode)
-            self.assertIn(words, str(self.assertRaises(ConfigError, Outbound.chosen, PROXY, str(path), (), {})))
+            error = str(self.assertRaises(ConfigError, Outbound.chosen, PROXY, str(path), (), {}))
+            self.assertTrue(error.startswith(f"outbound_login: {path}: "), error)
+            self.assertIn(words, error)
         path.unlink()
         self.assertEqual(Outbound.chosen("none", str(path), environment={}), DIRECT)
         self.assertIn("and no proxy", str(self.assertRaises(ConfigError, Outbound.chosen, "", str(path), (), {})))
