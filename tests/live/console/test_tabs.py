@@ -135,9 +135,11 @@ class Outcomes(ConsoleTest):
         self.assert_content()
 
     def test_try_now(self) -> None:
-        """Nobody has to wait for the next try."""
+        """Nobody has to wait for the next try; and once one tab is open again the others are tried, too."""
         chain = self.own_chain()
         page = self.signed_in()
+        self.open_target(page, "shell")
+        other = page.get_by_role("tab", name="shell")
         panel = self.open_target(page, "app")
         chain.relay.kill()
         later = re.compile(r"Next try in (9|1[0-9]) s")  # after some that failed, and longer than is waited below
@@ -147,6 +149,7 @@ class Outcomes(ConsoleTest):
         with timed() as passed:
             panel.get_by_role("button", name="Try now").click()
             self.expect(panel.locator("p.state")).to_have_text("Connected", timeout=LATER)
+            self.expect(other).to_have_attribute("data-state", "open", timeout=LATER)
         self.assertLess(passed.fair, 4)
         self.assert_content()
 
