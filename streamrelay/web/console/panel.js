@@ -1,6 +1,6 @@
 // What one tab looks like: its button in the list of tabs, and its panel with a head, a notice and the viewer's screen.
 
-import { element, icon, iconButton, sentence, setIcon, write } from './dom.js';
+import { element, icon, sentence, setIcon, write } from './dom.js';
 import { fullScreenButton } from './fullscreen.js';
 import { Meant } from './meant.js';
 import { menu } from './menu.js';
@@ -12,7 +12,7 @@ let count = 0;
 export class Panel {
   screen = element('div', { class: 'screen' }); // the viewer draws in it
 
-  #kinds; // its icons
+  #kind = icon(''); // its icon
   #stateInTab = element('span', { class: 'visually-hidden' });
   #badge = element('span', { class: 'badge', hidden: true }, icon('eye'), 'View only');
   #state = element('span', {});
@@ -31,7 +31,6 @@ export class Panel {
     const id = `tab-${++count}`;
     const name = number ? `${target} (${number})` : target;
     this.#name = `${name} on ${host}`;
-    this.#kinds = [icon(''), icon('')];
     this.#words.id = `${id}-words`;
     this.#act = element('button', {
       type: 'button',
@@ -57,7 +56,7 @@ export class Panel {
       element('span', { class: 'spinner' }),
       element('p', {}, `Opening ${this.#name} …`),
     );
-    this.element.append(this.#head(name, host, close, entries), this.#notice, wait, this.screen);
+    this.element.append(this.#head(name, host, entries), this.#notice, wait, this.screen);
   }
 
   set selected(selected) {
@@ -71,7 +70,7 @@ export class Panel {
 
   /** What is known of its target: the entry in the list of hosts, or a ticket. */
   set known(known) {
-    for (const one of this.#kinds) setIcon(one, iconOf(known ?? {}));
+    setIcon(this.#kind, iconOf(known ?? {}));
     this.#badge.hidden = !known?.view;
     this.#question = `Open ${known ? `the ${kindOf(known)} ` : ''}${this.#name}?`;
   }
@@ -136,7 +135,7 @@ export class Panel {
         'aria-selected': 'false',
         'aria-keyshortcuts': 'Delete',
       },
-      this.#kinds[0],
+      this.#kind,
       element('span', { class: 'what' }, name),
       element('span', { class: 'where' }, host),
       this.#stateInTab,
@@ -145,12 +144,11 @@ export class Panel {
     );
   }
 
-  #head(name, host, close, entries) {
+  #head(name, host, entries) {
     const more = menu('More', entries);
     return element(
       'header',
       { class: 'panel-head' },
-      this.#kinds[1],
       element('h2', {}, name, ' ', element('span', { class: 'where' }, host)),
       element('p', { class: 'state' }, this.#state),
       this.#badge,
@@ -158,7 +156,6 @@ export class Panel {
       fullScreenButton(() => this.screen.dispatchEvent(new Event('enlarged'))),
       more.button,
       more.list,
-      iconButton('close', 'Close', close),
     );
   }
 }

@@ -21,12 +21,14 @@ export class Tab {
   #told = '';
   #back; // () => void
   #waited = false; // for the next try, since it was open
+  #close;
 
   /** `number` tells it from others of the same target; `more` are entries for its menu; `close()` closes it; `back()` is told
       that it is open again, after it had to be tried more than once. */
   constructor(session, { host, target, known, number, more, close, back }) {
     this.host = host;
     this.target = target;
+    this.#close = close;
     this.#session = session;
     this.#back = back;
     this.#source = new Source(session, host, target);
@@ -178,6 +180,7 @@ export class Tab {
       null,
       { label: this.asks ? 'Open' : 'Reconnect', icon: 'again', run: () => this.reconnect() },
       ...more,
+      { label: 'Close', icon: 'close', run: this.#close },
     ];
   }
 }

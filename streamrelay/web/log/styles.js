@@ -30,6 +30,7 @@ button[aria-pressed="true"], button[aria-pressed="true"]:hover { background: var
   border-bottom: 1px solid var(--_line); }
 .bar button, .bar select { padding: 0 .45rem; }
 .group { display: flex; gap: .25rem; align-items: center; flex: 1 1 14rem; min-width: min-content; max-width: 34rem; }
+.group:last-child { flex: 2 1 20rem; }
 .group input { flex: 1; width: 4rem; min-width: 4rem; }
 .group.bad input { border-color: var(--_bad); outline-color: var(--_bad); }
 .count { color: var(--_muted); font-size: .8125rem; min-width: 4.5em; white-space: nowrap;

@@ -177,7 +177,7 @@ class Tabs(ConsoleTest):
         self.expect(page.get_by_role("tab")).to_have_count(3)
         self.expect(page.get_by_role("tab", selected=True)).to_contain_text("shell (2)")
         for _ in range(3):
-            page.get_by_role("tabpanel").get_by_role("button", name="Close", exact=True).click()
+            self.act(page, "Close")
         self.expect(page.get_by_text("Choose a target")).to_be_visible()
         until(lambda: not self.common.ask("GET", "/v1/streams").json["streams"], what="the end of all streams")
         self.assert_content()
@@ -194,7 +194,7 @@ class Tabs(ConsoleTest):
         self.expect(page.get_by_role("tab", selected=True)).to_contain_text("app")
         page.go_forward()
         self.expect(page.get_by_role("tab", selected=True)).to_contain_text("shell")
-        page.get_by_role("tabpanel").get_by_role("button", name="Close", exact=True).click()
+        self.act(page, "Close")
         self.assertEqual(page.url, f"{self.common.console}/#{HOST}/app")
         page.go_back()
         self.expect(page.get_by_role("tab")).to_have_count(1)
@@ -246,12 +246,18 @@ class Tabs(ConsoleTest):
         self.assert_content()
 
     def test_full_screen(self) -> None:
-        """A panel takes the whole screen and gives it back; meanwhile keys lead to the other tab."""
+        """A tab has one name and one cross; its panel takes the whole screen and gives it back, and says its name
+        there; meanwhile keys lead to the other tab."""
         page = self.signed_in()
         self.open_target(page, "shell")
         panel = self.open_target(page, "app")
+        named = "[...document.querySelectorAll('#work :is(.tab .what, .panel-head h2)')]"
+        named += ".filter((one) => one.offsetWidth > 1 && one.textContent.startsWith('app')).length"
+        crosses = "document.querySelectorAll('.tab:has(.cross), .panel:not([hidden]) .panel-head [aria-label=Close]')"
+        self.assertEqual(page.evaluate(f"[{named}, {crosses}.length]"), [1, 2])  # a cross for each tab, no other
         panel.get_by_role("button", name="Full screen").click()
         page.wait_for_function("document.fullscreenElement !== null")
+        self.expect(panel.get_by_role("heading")).to_be_in_viewport()
         self.assertEqual(panel.bounding_box()["height"], page.evaluate("innerHeight"))
         page.keyboard.press("Control+Alt+PageUp")
         self.expect(panel.get_by_role("heading")).to_have_text(f"shell {HOST}")
