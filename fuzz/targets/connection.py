@@ -14,9 +14,10 @@ from fuzz.targets.frames import build
 from streamrelay.datapath.heartbeat import BEAT, Heartbeat
 from streamrelay.protocol import codec
 from streamrelay.protocol.close import CloseCode, outcome
-from streamrelay.protocol.control import CONTROL_BURST, CONTROL_RATE, MAX_CONTROL, Control, decode_control
+from streamrelay.protocol.control import CONTROL_BURST, CONTROL_RATE, MAX_CONTROL, Control, decode_control, decode_ping
 from streamrelay.websocket.connection import FramedConnection
 from streamrelay.websocket.frame_writer import Masking
+from streamrelay.websocket.watched import WatchedConnection
 from tests.fakes.channels import FakeChannel
 from tests.fakes.connections import Ear
 from tests.fakes.frames import frame
@@ -32,28 +33,35 @@ SEEDS: Final = [
     b"\0\1\3\x89\x0a\x0a\x0a\x0a\x0a\x0a\x0a\x0a\x0a\x0a\x0a",
     b"\2\1\x0c\x05\x0d",
     b"\2\1\x0c\x56\x0d\x0a\x0c\x10",
+    b"\3\1\1\x0c\x05\5\x0c\x09\5\3\4hello\x07\x0a\x0b\x0a",
 ]
 WORDS: Final = [
     *(b"\x82\x80\0\0\0\0", b"\x89\x80\0\0\0\0", b"\x88\x82\0\0\0\0\x03\xe8", b"\x81\x8c\0\0\0\0", b'{"eof":true}'),
     *(b'{"met":{"mode":"raw"}}', b'{"resize":[80,24]}', b"\x88\x00", b"\x89\x00", b"\x82\x00"),
+    b'{"ping":7}',
 ]
 
-_MASKINGS: Final = (Masking.NONE, Masking.ZERO, Masking.RANDOM)
-_CONTROLS: Final = (b'{"met":{"mode":"raw"}}', b'{"resize":[80,24]}', b"{}", b'{"exit":3}', b'{"eof":1}')
+_KINDS: Final = (
+    *((FramedConnection, masking) for masking in (Masking.NONE, Masking.ZERO, Masking.RANDOM)),
+    (WatchedConnection, Masking.NONE),
+)
+_CONTROLS: Final = (b'{"met":{"mode":"raw"}}', b'{"resize":[80,24]}', b"{}", b'{"exit":3}', b'{"eof":1}', b'{"ping":7}')
 
 
 def fuzz(source: bytes) -> None:
     choices = Choices(source)
-    Play(choices.pick(_MASKINGS), choices.flag()).play(choices)
+    Play(*choices.pick(_KINDS), choices.flag()).play(choices)
 
 
 class Play:
     """One connection's life."""
 
-    def __init__(self, masking: str, control: bool) -> None:
+    def __init__(self, kind: type[FramedConnection], masking: str, control: bool) -> None:
+        self.watched = kind is WatchedConnection
+        control = control or self.watched
         self.clock, self.channel, self.ear = Clock(), FakeChannel(), Ear()
         self.heartbeat = Heartbeat(self.clock)
-        self.connection = FramedConnection(self.channel, self.clock, self.heartbeat, masking, control)
+        self.connection = kind(self.channel, self.clock, self.heartbeat, masking, control)
         self.served = masking == Masking.NONE
         self.control = control
         self.received = self.beats = 0
@@ -123,6 +131,7 @@ class Play:
         for _, message in messages:
             assert self.control and len(message) <= MAX_CONTROL
             assert not self.served or decode_control(message).met is None, "a client has met itself"
+            assert not self.watched or decode_ping(message) is None, "a ping went further than to the relay"
         left = (self.heartbeat.members, self.clock.getDelayedCalls())
         assert not any(left), f"something is left: {left}"
 
