@@ -1,4 +1,4 @@
-// The viewers: which there are, and their modules, each loaded when it is first used.
+// The viewers: which there are, and their modules, each loaded when somebody first points at a target that it shows.
 
 const VIEWERS = { log: 'log', terminal: 'terminal', vnc: 'screen', spice: 'screen', raw: 'raw' }; // by name, the icon
 const KINDS = {
@@ -34,4 +34,9 @@ export async function load(viewer) {
     if (error instanceof SyntaxError) throw error;
     throw new Error(`the page's part for this kind of target (viewers/${name}.js) can't be loaded`, { cause: error });
   }
+}
+
+/** Somebody points at a target: they may open it soon, and its viewer's files are on the way. */
+export function foresee({ viewer }) {
+  load(viewer).catch(() => {}); // it is said when it is opened
 }

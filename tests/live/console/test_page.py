@@ -226,7 +226,7 @@ class Loading(ConsoleTest):
     """What is loaded, and when."""
 
     def test_first_load(self) -> None:
-        """The page without its viewers is under 150 KB on the wire; a viewer is loaded when it is first used."""
+        """The page without its viewers is under 150 KB on the wire; a viewer is loaded when it is first pointed at."""
         page = self.page()
         self.sign_in(page)
         self.expect(self.entry(page, "app")).to_be_visible()
@@ -242,6 +242,11 @@ class Loading(ConsoleTest):
         self.assertEqual(modules, {href.removeprefix(self.common.console) for href in preloaded})  # all at once
         self.assertLess(total, 150_000, files)
         self.assertFalse([name for name in files if name.startswith(("/viewers/", "/third-party/"))])
+        self.entry(page, "app").hover()
+        page.wait_for_function(
+            "performance.getEntriesByType('resource').some(({ name }) => name.endsWith('/viewport.js'))"
+        )
+        self.expect(page.get_by_role("tab")).to_have_count(0)
         self.open_target(page, "app")
         after = [name for name, _ in json.loads(page.evaluate(script))]
         self.assertIn("/viewers/log.js", after)
