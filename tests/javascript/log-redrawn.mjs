@@ -108,6 +108,16 @@ export function redrawn_dropped() {
   assert.equal(rows(lines).filter((row) => row.startsWith('top')).length, 1);
 }
 
+/** What is drawn again and again for longer than lines are kept goes on with new rows, none of them twice. */
+export function redrawn_for_days() {
+  const lines = new Lines(2000);
+  lines.append('a\nb\n', 0);
+  for (let at = 0; at < 20_000; at += 1) lines.append(`\x1b[2A\x1b[Ka ${at}\n\x1b[Kb ${at}\n`, 0);
+  assert.deepEqual(rows(lines).slice(-2), ['a 19999', 'b 19999']);
+  assert(rows(lines).length < 10, String(rows(lines)));
+  lines.append('\x1b[9Aend\n', 0);
+}
+
 /** No text takes long, whatever it is made of. */
 export function redrawn_hostile() {
   const times = {};

@@ -244,6 +244,7 @@ export class Lines {
     if (!dropped) return;
     this.#blocks.splice(0, dropped);
     this.redrawn.drop(this.first);
+    this.#over &&= this.redrawn.awake;
   }
 
   #find(number) {

@@ -121,6 +121,10 @@ export class Redrawn {
   drop(first) {
     for (const all of [this.#kept, this.#versions, this.#unborn])
       for (const number of all.keys()) if (number < first) all.delete(number);
+    const left = this.#reach.filter((number) => number >= first);
+    this.#at = Math.max(0, this.#at - this.#reach.length + left.length);
+    this.#reach = left;
+    for (const number of this.#rows.keys()) if (number < first) this.#rows.delete(number);
   }
 
   #empty(number) {
