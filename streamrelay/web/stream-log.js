@@ -169,7 +169,7 @@ export class StreamLog extends HTMLElement {
 
   async copy() {
     try {
-      await navigator.clipboard.writeText(await new Export(this.#lines, this.#shown, this.#filter.rows).text());
+      await navigator.clipboard.writeText(await new Export(this.#lines, this.#shown, this.#filter.numbers).text());
       this.#status.tell('Copied');
     } catch {
       this.#status.tell("Copying isn't possible here");
@@ -177,7 +177,7 @@ export class StreamLog extends HTMLElement {
   }
 
   async download(name = 'log.txt') {
-    await new Export(this.#lines, this.#shown, this.#filter.rows).save(name);
+    await new Export(this.#lines, this.#shown, this.#filter.numbers).save(name);
   }
 
   // -- the stream ----------------------------------------------------------------------------------------------

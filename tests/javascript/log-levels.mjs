@@ -3,6 +3,9 @@
 import assert from 'node:assert/strict';
 
 import { LEVELS, levelOf, parts } from '../../streamrelay/web/log/levels.js';
+import { Lines } from '../../streamrelay/web/log/lines.js';
+import { Shown } from '../../streamrelay/web/log/shown.js';
+import { Sieve } from '../../streamrelay/web/log/sieve.js';
 import { Traces } from '../../streamrelay/web/log/traces.js';
 
 /** The level is found as programs write it, and not where the word means something else. */
@@ -97,6 +100,20 @@ export function traces_found() {
       assert.equal(traces.take(line.replace(/^[>!]/, '')), length, `${name}: ${line}`);
     }
   }
+}
+
+/** What is copied and saved has the lines of traces that are folded, once each. */
+export function traces_kept() {
+  const lines = new Lines();
+  lines.append(`${TRACES.java.replace(/^[>!]/gm, '')}\n`, 0);
+  const sieve = new Sieve(lines, new Shown(lines));
+  const rows = () => {
+    const all = Array.from({ length: lines.count }, (_, number) => number).filter((number) => sieve.through(number));
+    return { count: all.length, at: (row) => all[row] };
+  };
+  assert.deepEqual([rows().count, sieve.withFolded(rows())], [3, [0, 1, 2, 3, 4, 5, 6]]);
+  sieve.expression = /Exception|Z\.read/g;
+  assert.deepEqual([rows().count, sieve.withFolded(rows())], [3, [1, 2, 3, 4, 5]]);
 }
 
 /** No trace has more lines than a count has room for, and none goes on where lines are missing. */

@@ -9,13 +9,13 @@ const MOST = 64 << 20; // characters that are copied
 export class Export {
   #lines;
   #shown;
-  #rows;
+  #numbers;
 
-  /** `rows`: which lines, as a viewport knows them; `shown`: how. */
-  constructor(lines, shown, rows) {
+  /** `numbers`: which lines; `shown`: how. */
+  constructor(lines, shown, numbers) {
     this.#lines = lines;
     this.#shown = shown;
-    this.#rows = rows;
+    this.#numbers = numbers;
   }
 
   /** Let the browser save them. */
@@ -34,7 +34,7 @@ export class Export {
   }
 
   async #pieces(most) {
-    const numbers = Array.from({ length: this.#rows.count }, (_, row) => this.#rows.at(row));
+    const numbers = this.#numbers;
     const pieces = [];
     let [size, until] = [0, performance.now() + SLICE];
     for (let end = numbers.length; end > 0 && size < most; end -= PIECE) {

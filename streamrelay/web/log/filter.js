@@ -71,6 +71,11 @@ export class Filter {
     };
   }
 
+  /** Numbers of the lines that are let through, also of those that are folded. */
+  get numbers() {
+    return this.#sieve.withFolded(this.rows);
+  }
+
   /** There are more lines, or less, or some that were there have changed. */
   update() {
     if (!this.#through && this.#sieve.holds) this.#sift();

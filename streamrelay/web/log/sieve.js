@@ -52,6 +52,18 @@ export class Sieve {
     return this.#fits(number) && expression.test(this.shown.plain(number));
   }
 
+  /** Numbers of the lines in these rows, with those that are folded with them. */
+  withFolded(rows) {
+    const numbers = [];
+    for (let row = 0; row < rows.count; row += 1) {
+      const number = rows.at(row);
+      if (number <= (numbers.at(-1) ?? -1)) continue; // it was with the line before
+      const followers = this.folding ? this.#lines.followers(number) : 0;
+      for (let at = 0; at <= followers; at += 1) if (!at || this.shown.has(number + at)) numbers.push(number + at);
+    }
+    return numbers;
+  }
+
   isOpen(number) {
     return !this.folding || this.#opened.has(number);
   }
