@@ -38,7 +38,6 @@ log = Logger()
 KINDS: tuple[type[Kind], ...] = (Tcp, Unix, Log, Pty, Qemu, Container, Journal)
 """All kinds of targets. A new one takes its place here."""
 
-_KINDS: Final = {str(kind.__struct_config__.tag): kind for kind in KINDS}
 _SETTINGS: Final = frozenset(name for kind in KINDS for name in kind.__struct_fields__)
 
 NAMED: Final = 10
@@ -76,9 +75,10 @@ def read_entry(name: str, table: object) -> Entry:
     plain = PART.sub("x", name)
     if not is_target(plain):
         raise ValueError("a name is letters, digits, ._:@+- and {parts}, with / between")
-    kind = table.get("kind") if isinstance(table, dict) else None
-    if isinstance(kind, str) and kind not in _KINDS:
-        raise ValueError(f"kind {kind!r}: expected one of {', '.join(_KINDS)}")
+    named = table.get("kind") if isinstance(table, dict) else None
+    kinds = [str(kind.__struct_config__.tag) for kind in KINDS]
+    if isinstance(named, str) and named not in kinds:
+        raise ValueError(f"kind {named!r}: expected one of {', '.join(kinds)}")
     settings: Kind = msgspec.convert(table, type=reduce(or_, KINDS), strict=True)
     wanted = PART.findall(name)
     if len(set(wanted)) != len(wanted):
