@@ -160,7 +160,13 @@ class Channels(Port):
         process.wait(WAIT)
         assert process.stderr is not None
         said = process.stderr.read().decode().splitlines()
-        self.assertEqual(set(said), {"streamrelay: a stream ended: 4006 ended by an operator"})
+        words, more = (
+            "streamrelay: a stream ended: 4006 ended by an operator",
+            "local connections since this was last said",
+        )
+        self.assertEqual(said[0], words)
+        counted = [line.removeprefix(words).removeprefix(f"; {more}: ") for line in said]  # at the latest at its end
+        self.assertEqual(sum(int(count or 1) for count in counted), 3, said)
 
     def test_refused(self) -> None:
         """A target that refuses is told for that connection, which is reset; the others go on."""
