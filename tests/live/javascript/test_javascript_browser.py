@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.live.support.browser import ROOT, WEB, Pages, chromium, need_viewers, origin, site_port
+from tests.live.support.browser import ROOT, UNSEEN, WEB, Pages, chromium, need_viewers, origin, site_port
 from tests.live.support.chain import HOST, Chain, shared
 from tests.live.support.node import LOG, SHELL, JavaScript, need_node
 from tests.live.support.processes import environment
@@ -115,7 +115,7 @@ class Examples(Elsewhere):
     """docs/examples/: each does what docs/javascript.rst says."""
 
     def test_terminal(self) -> None:
-        """terminal.html shows a shell, keeps its size, and says how it ended; the page never has a key."""
+        """terminal.html shows a shell, in the background too, keeps its size, and says how it ended; it has no key."""
         viewers = need_viewers()
         site = self.site(site_port(), terminal__html=EXAMPLES / "terminal.html")
         site.files |= {"/xterm/": viewers / "xterm", "/addon-fit/": viewers / "addon-fit"}
@@ -129,6 +129,11 @@ class Examples(Elsewhere):
             until(lambda: "42" in rows.text_content(), what="the command's output")
             size = page.evaluate("document.querySelectorAll('.xterm-rows > div').length")
             until(lambda: f"{size} " in rows.text_content(), what="the terminal's size")
+            page.evaluate(UNSEEN)
+            page.keyboard.type("for n in $(seq 400); do echo line $n; sleep 0.005; done; echo over$((40+2))\n")
+            until(
+                lambda: "over42" in rows.text_content(), what="lines that come one by one on a page in the background"
+            )
             page.keyboard.type("exit 5\n")
             said = page.locator("#state")
             until(lambda: said.text_content() == "the command ended with status 5", what="the outcome")

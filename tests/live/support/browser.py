@@ -20,6 +20,12 @@ ROOT = Path(__file__).resolve().parents[3]
 WEB = ROOT / "streamrelay" / "web"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+UNSEEN = """() => {
+Object.defineProperty(document, 'hidden', { get: () => true });
+const prompt = setTimeout;
+window.setTimeout = (act, ms = 0, ...all) => prompt(act, ms < 1000 ? 1000 - (Date.now() % 1000) : ms, ...all);
+}"""
+"""A page in the background as browsers have it: timers run when a second begins. (Headless Chromium hides none.)"""
 KINDS = {".html": "text/html; charset=utf-8", ".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css"}
 
 
@@ -90,6 +96,18 @@ def chromium() -> Iterator[Any]:
         _standing.append(Standing())
     with _standing[0].used() as browser:
         yield browser
+
+
+@contextmanager
+def chromium_windows(display: dict[str, str]) -> Iterator[Any]:
+    """Lend a browser of its own, with windows on a display whose environment is given."""
+    with chromium():
+        start = _standing[0].playwright.chromium.launch
+        browser = start(executable_path=CHROMIUM, args=FLAGS, headless=False, env={**display})
+        try:
+            yield browser
+        finally:
+            browser.close()
 
 
 @atexit.register
