@@ -1,6 +1,7 @@
 // A button with a menu (ARIA's menu button): arrows, Home, End, Escape.
 
-import { element, icon, iconButton } from './dom.js';
+import { element, icon, iconButton, sentence } from './dom.js';
+import { toast } from './toast.js';
 
 /** `entries()` gives `{ label, icon, run }`, or null for a line between, each time that it opens. Button and menu. */
 export function menu(label, entries) {
@@ -27,9 +28,13 @@ function fill(button, list, entries) {
 
 function item(list, { label, icon: name, run }) {
   const sign = name ? icon(name) : element('span', { class: 'icon' });
-  const press = () => {
+  const press = async () => {
     list.hidePopover();
-    run();
+    try {
+      await run();
+    } catch (problem) {
+      toast(sentence(problem.message)); // nobody else is there to be told
+    }
   };
   return element('button', { type: 'button', role: 'menuitem', tabindex: '-1', onclick: press }, sign, label);
 }

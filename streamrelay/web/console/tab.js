@@ -2,10 +2,11 @@
 
 import { Connection } from './connection.js';
 import { copy } from './copy.js';
+import { sentence } from './dom.js';
 import { command, link } from './links.js';
 import { Panel } from './panel.js';
 import { Source } from './source.js';
-import { whisper } from './toast.js';
+import { toast, whisper } from './toast.js';
 import { load } from './viewers.js';
 
 export class Tab {
@@ -42,6 +43,7 @@ export class Tab {
     });
     this.known = known;
     this.#panel.screen.addEventListener('enlarged', () => this.focus());
+    this.#panel.screen.addEventListener('said', ({ detail }) => toast(sentence(detail)));
     this.#connection.addEventListener('change', () => this.#changed());
   }
 

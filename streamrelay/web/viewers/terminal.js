@@ -1,5 +1,6 @@
 // A terminal: xterm.js on a stream. The scrollback stays over reconnects; a target's bytes touch nothing but the terminal.
 
+import { copiedText, copyText } from './clipboard.js';
 import { allowStyleAttribute, withStyles } from './inline-style.js';
 import { keyBar } from './terminal-keys.js';
 import { Output } from './terminal-output.js';
@@ -47,8 +48,8 @@ class Terminal {
     if (!terminal) return [];
     const reader = terminal.options.screenReaderMode;
     return [
-      { label: 'Copy selection', run: () => navigator.clipboard.writeText(terminal.getSelection()) },
-      { label: 'Paste', run: async () => terminal.paste(harmless(await navigator.clipboard.readText())) },
+      { label: 'Copy selection', run: () => copyText(terminal.getSelection()) },
+      { label: 'Paste', run: async () => terminal.paste(harmless(await copiedText())) },
       { label: 'Clear scrollback', run: () => terminal.clear() },
       { label: 'Larger text', run: () => this.#zoom(2) },
       { label: 'Smaller text', run: () => this.#zoom(-2) },
@@ -141,9 +142,9 @@ class Terminal {
     });
     terminal.attachCustomKeyEventHandler((event) => {
       const [ours, key] = [event.ctrlKey && event.shiftKey && !event.altKey, event.code];
-      if (ours && key === 'KeyC' && event.type === 'keydown' && terminal.hasSelection()) {
-        event.preventDefault();
-        navigator.clipboard?.writeText(terminal.getSelection());
+      if (ours && key === 'KeyC' && event.type === 'keydown') {
+        event.preventDefault(); // a browser would open its tools, and take the focus
+        copyText(terminal.getSelection()).catch((why) => this.#say(why.message));
       }
       return !(ours && (key === 'KeyC' || key === 'KeyV')); // the browser's own paste, as text
     });
@@ -165,6 +166,11 @@ class Terminal {
 
   #fitNow() {
     if (this.#element.clientWidth && this.#element.clientHeight) this.#fit.fit(); // not while the tab is hidden
+  }
+
+  /** Let the page say something to who sits there. */
+  #say(words) {
+    this.#element.dispatchEvent(new CustomEvent('said', { detail: words }));
   }
 
   #flash() {

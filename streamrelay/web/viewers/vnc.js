@@ -1,6 +1,7 @@
 // A machine's screen by VNC: noVNC on a stream. The last picture stays while there is no stream.
 
 import { Channel } from './channel.js';
+import { copiedText, copyText } from './clipboard.js';
 import { askFor } from './form.js';
 import { failure, line, refusal, unseen } from './outcomes.js';
 import { dropPicture, keepPicture } from './picture.js';
@@ -38,7 +39,7 @@ class Vnc {
   get actions() {
     const rfb = this.#rfb;
     if (!rfb) return [];
-    const copy = { label: "Copy the machine's clipboard", run: () => navigator.clipboard.writeText(this.#copied) };
+    const copy = { label: "Copy the machine's clipboard", run: () => copyText(this.#copied) };
     const looks = this.#copied ? [copy] : [];
     if (rfb.viewOnly) return looks;
     return [
@@ -47,7 +48,7 @@ class Vnc {
       ...looks,
       {
         label: "Paste to the machine's clipboard",
-        run: async () => rfb.clipboardPasteFrom(await navigator.clipboard.readText()),
+        run: async () => rfb.clipboardPasteFrom(await copiedText()),
       },
     ];
   }

@@ -233,7 +233,7 @@ class Tabs(ConsoleTest):
         self.assert_content()
 
     def test_copy_is_not_allowed(self) -> None:
-        """Where the browser lets no page copy, the text stands selected in a field."""
+        """Where the browser lets no page copy links stand selected in a field; a terminal's menu and keys say why."""
         page = self.signed_in()
         self.open_target(page, "app")
         page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }")
@@ -243,6 +243,23 @@ class Tabs(ConsoleTest):
         )
         self.assertEqual(page.evaluate("getSelection().toString()"), f"{self.common.console}/#{HOST}/app")
         page.keyboard.press("Escape")
+        self.open_target(page, "shell")
+        said = page.locator("#said")
+        page.keyboard.press("Control+Shift+C")
+        self.expect(said).to_have_text("Nothing is selected.")
+        page.evaluate("() => { navigator.clipboard.readText = () => Promise.reject(new Error('no')); }")
+        self.act(page, "Paste")
+        self.expect(said).to_have_text("The browser did not let this page read the clipboard; paste by keys.")
+        page.evaluate("() => Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+        self.act(page, "Paste")
+        https = "The browser gives no clipboard to a page that is not served by https"
+        self.expect(said).to_have_text(f"{https}; paste by keys.")
+        page.locator(".xterm-screen").dblclick(position={"x": 10, "y": 10})
+        for way in (lambda: self.act(page, "Copy selection"), lambda: page.keyboard.press("Control+Shift+C")):
+            page.evaluate("document.querySelector('#said').textContent = ''")
+            way()
+            self.expect(said).to_have_text(f"{https}.")
+            page.locator(".xterm-screen textarea").focus()
         self.assert_content()
 
     def test_full_screen(self) -> None:
