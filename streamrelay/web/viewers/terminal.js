@@ -6,6 +6,7 @@ import { keyBar } from './terminal-keys.js';
 import { Output } from './terminal-output.js';
 import { guardPastes, harmless } from './terminal-paste.js';
 import { keepReader, wantsReader } from './terminal-reader.js';
+import { takeTextWithoutKeys } from './terminal-text.js';
 import { themeOf } from './terminal-themes.js';
 import { load, loadStyle, ownStyle } from './third-party.js';
 
@@ -126,6 +127,7 @@ class Terminal {
     this.#element.replaceChildren(frame);
     withStyles(() => terminal.open(screen));
     guardPastes(screen, terminal);
+    takeTextWithoutKeys(screen, terminal);
     terminal.onData((text) => this.#send(ENCODER.encode(keys.apply(text))));
     terminal.onBinary((text) => this.#send(Uint8Array.from(text, (letter) => letter.charCodeAt(0))));
     const observer = new ResizeObserver(() => this.#fitNow());

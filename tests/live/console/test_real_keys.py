@@ -1,0 +1,209 @@
+"""A terminal under real keys and a real mouse, in Chromium and Firefox: what the program and the page get."""
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from tests.live.console.console import ConsoleChain
+from tests.live.support.browser import chromium_windows, need_viewers
+from tests.live.support.case import LiveTest
+from tests.live.support.chain import shared
+from tests.live.support.display import display
+from tests.live.support.firefox import firefox
+from tests.live.support.waiting import until
+
+TARGETS = """\
+[targets.keys]
+kind = "pty"
+command = ["/bin/sh", "-c", "stty raw -echo; printf '\\\\033[?2004hready to select\\\\r\\\\n'; exec cat > FOLDER/keys"]
+"""
+KEYS = {
+    **{"F1": b"\x1bOP", "F3": b"\x1bOR", "F5": b"\x1b[15~", "F6": b"\x1b[17~", "F7": b"\x1b[18~", "F10": b"\x1b[21~"},
+    **{"F11": b"\x1b[23~", "F12": b"\x1b[24~", "shift+F5": b"\x1b[15;2~", "ctrl+F5": b"\x1b[15;5~"},
+    **{
+        "Tab": b"\t",
+        "shift+Tab": b"\x1b[Z",
+        "Escape": b"\x1b",
+        "ctrl+r": b"\x12",
+        "ctrl+f": b"\x06",
+        "ctrl+l": b"\x0c",
+    },
+    **{
+        "ctrl+s": b"\x13",
+        "ctrl+p": b"\x10",
+        "ctrl+d": b"\x04",
+        "ctrl+k": b"\x0b",
+        "ctrl+u": b"\x15",
+        "ctrl+g": b"\x07",
+    },
+    **{"alt+Left": b"\x1b[1;3D", "alt+d": b"\x1bd", "alt+f": b"\x1bf", "BackSpace": b"\x7f", "slash": b"/"},
+    **{"apostrophe": b"'", "A": b"A", "space": b" ", "Return": b"\r", "Prior": b"\x1b[5~"},
+}
+"""What real keys are for the program. Each of them means something to the page or the browser, too, or is a letter."""
+WITHOUT_KEYS = "text => document.execCommand('insertText', false, text)"
+PASTE = "safe\x1b[201~\necho INJECTED\x9b201~\n"
+"""What ends a bracketed paste from within, by each of two signs."""
+PASTED = "\x1b[200~safe␛[201~\recho INJECTED\ufffd201~\r\x1b[201~".encode()
+ROWS = "document.querySelector('.xterm-rows')?.textContent ?? ''"
+
+
+class KeysChain(ConsoleChain):
+    """With a program that notes what it gets, byte by byte."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, TARGETS)
+
+
+class RealKeys(LiveTest):
+    """One walk by whoever sits there, in each browser."""
+
+    def setUp(self) -> None:
+        need_viewers()
+        super().setUp()
+        self.stack = ExitStack()
+        self.addCleanup(self.stack.close)
+        self.common: Any = shared(kind=KeysChain)
+        self.display = self.stack.enter_context(display())
+        self.taken = 0
+
+    def test_chromium(self) -> None:
+        """In Chromium."""
+        browser = self.stack.enter_context(chromium_windows(self.display.environment))
+        page = browser.new_context(no_viewport=True).new_page()
+        asked: list[str] = []
+
+        def stay(dialog: Any) -> None:
+            asked.append(dialog.type)
+            dialog.dismiss()
+
+        page.on("dialog", stay)
+        page.goto(f"{self.common.console}/")
+        self.walk(page, "chromium")
+        self.display.press("ctrl+w")
+        until(lambda: page.evaluate("true") and asked, what="the question")
+        self.assertEqual(asked, ["beforeunload"])
+
+    def test_firefox(self) -> None:
+        """In Firefox."""
+        page = self.stack.enter_context(firefox(self.folder, self.display.environment))
+        page.goto(f"{self.common.console}/")
+        self.walk(page, "firefox")
+        self.display.press("ctrl+w")
+        until(lambda: page.evaluate("true") and page.asked, what="the question")
+        page.answer(False)
+        self.assertEqual(page.asked, ["beforeunload"])
+
+    def walk(self, page: Any, name: str) -> None:
+        self.view = page
+        self.sign_in()
+        self.display.focus(name)
+        self.click(".xterm-screen")
+        page.evaluate("window.here = true")
+        for support in ("off", "on"):
+            if support == "on":
+                self.act("Screen reader support on")
+            self.keys()
+            self.without_keys()
+        self.copies()
+        self.pastes()
+        self.assertTrue(page.evaluate("window.here && document.activeElement.matches('.xterm textarea')"))
+
+    # -- what is done ------------------------------------------------------------------------------------------------
+
+    def keys(self) -> None:
+        """Keys are the program's, and the page stays."""
+        for key, wanted in KEYS.items():
+            self.display.press(key)
+            self.got(wanted, key)
+
+    def without_keys(self) -> None:
+        """Text that no key brought arrives once, also after a key whose release another window has had."""
+        for text in ("😀", "dictated words ", "é"):
+            self.view.evaluate(f"({WITHOUT_KEYS})({text!r})")
+            self.got(text.encode(), text)
+        self.view.evaluate("""document.activeElement.dispatchEvent(
+            new KeyboardEvent('keydown', { key: '.', code: 'Period', keyCode: 190, metaKey: true, bubbles: true }))""")
+        self.view.evaluate(f"({WITHOUT_KEYS})('🚀')")
+        self.got("🚀".encode(), "what an emoji picker gives")
+
+    def copies(self) -> None:
+        """Ctrl-Shift-C is the page's own, and says so if nothing is selected."""
+        inner = self.view.evaluate("[innerWidth, innerHeight]")
+        self.display.press("ctrl+shift+c")
+        self.says("Nothing is selected.")
+        self.assertEqual(self.view.evaluate("[innerWidth, innerHeight, document.hasFocus()]"), [*inner, True])
+        x, y = self.place(".xterm-rows > div", 0, 0.5)
+        self.display.drag(x + 2, y, x + 45)
+        self.display.press("ctrl+shift+c", "ctrl+shift+v")
+        self.got(b"\x1b[200~ready\x1b[201~", "what was copied")
+
+    def pastes(self) -> None:
+        """A paste stays one, by keys and by the mouse's middle button, with the selection of another place."""
+        self.view.evaluate(f"""(() => {{
+            const field = document.createElement('textarea');
+            field.id = 'field';
+            field.style = 'position: fixed; inset: 0 auto auto 0; z-index: 99';
+            field.value = {PASTE!r};
+            document.body.append(field);
+        }})()""")
+        self.click("#field")
+        self.display.press("ctrl+a", "ctrl+c")
+        self.click(".xterm-screen")
+        self.display.press("ctrl+shift+v")
+        self.got(PASTED, "by keys")
+        self.click(".xterm-screen", button=2)
+        self.got(PASTED, "by the middle button")
+        self.view.evaluate("document.querySelector('#field').remove()")
+
+    # -- how ---------------------------------------------------------------------------------------------------------
+
+    def sign_in(self) -> None:
+        self.until("!document.querySelector('#signin').hidden")
+        self.view.evaluate(f"""(() => {{
+            document.querySelector('#key').value = {self.common.key!r};
+            document.querySelector('#signin-form').requestSubmit();
+        }})()""")
+        target = "[...document.querySelectorAll('#hosts .target')].find((one) => one.textContent.includes('keys'))"
+        self.until(target)
+        self.view.evaluate(f"{target}.click()")
+        self.until(f"({ROWS}).includes('ready')")
+
+    def act(self, label: str) -> None:
+        """An entry of the tab's menu."""
+        self.click("[role=tabpanel]:not([hidden]) [aria-haspopup=menu]")
+        entry = f"[...document.querySelectorAll('[role=menuitem]')].find((one) => one.textContent === {label!r})"
+        self.until(f"{entry}?.checkVisibility()")
+        self.view.evaluate(f"{entry}.click()")
+        self.click(".xterm-screen")
+
+    def got(self, wanted: bytes, what: str) -> None:
+        """Until the program has got bytes, and no others."""
+        there = self.common.folder / "keys"
+
+        def come() -> bool:
+            return len(there.read_bytes()) >= self.taken + len(wanted)
+
+        try:
+            until(come, what=what)
+        except AssertionError as late:
+            raise AssertionError(f"{what}: {there.read_bytes()[self.taken :]!r}, not {wanted!r}") from late
+        self.assertEqual(there.read_bytes()[self.taken :], wanted, what)
+        self.taken += len(wanted)
+
+    def says(self, words: str) -> None:
+        self.until(f"document.querySelector('#said').textContent === {words!r}")
+
+    def place(self, selector: str, across: float = 0.5, down: float = 0.5) -> tuple[float, float]:
+        """Where something of the page is on the screen."""
+        x, y = self.view.evaluate(f"""(() => {{
+            const {{ x, y, width, height }} = document.querySelector({selector!r}).getBoundingClientRect();
+            const [left, top] = [screenX + (outerWidth - innerWidth) / 2, screenY + outerHeight - innerHeight];
+            return [x + width * {across} + left, y + height * {down} + top];
+        }})()""")
+        return x, y
+
+    def click(self, selector: str, button: int = 1) -> None:
+        self.display.click(*self.place(selector), button=button)
+
+    def until(self, expression: str) -> Any:
+        return until(lambda: self.view.evaluate(f"Boolean({expression})"), what=expression)

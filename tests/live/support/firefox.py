@@ -1,0 +1,92 @@
+"""Debian's Firefox, told what to do by WebDriver BiDi (https://w3c.github.io/webdriver-bidi)."""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from websockets.sync.client import ClientConnection
+
+from tests.live.support.processes import need_program
+from tests.live.support.waiting import WAIT, until
+from tests.live.support.websockets import hang_up, websocket
+
+SETTINGS = {
+    "app.normandy.enabled": False,
+    "browser.aboutwelcome.enabled": False,
+    "browser.shell.checkDefaultBrowser": False,
+    "browser.startup.homepage_override.mstone": "ignore",
+    "datareporting.policy.dataSubmissionEnabled": False,
+    "extensions.update.enabled": False,
+    "network.captive-portal-service.enabled": False,
+    "network.connectivity-service.enabled": False,
+    "services.settings.server": "data:,",
+    "termsofuse.acceptedVersion": 99,
+    "toolkit.telemetry.reportingpolicy.firstRun": False,
+}
+"""So that it asks nothing of anybody when it starts."""
+
+
+class Firefox:
+    """A window with one page."""
+
+    def __init__(self, leg: ClientConnection) -> None:
+        self._leg, self._last = leg, 0
+        self.asked: list[str] = []
+        """The kinds of dialogs that the page has shown; none is answered but by `answer`."""
+        self._do("session.new", capabilities={"alwaysMatch": {"unhandledPromptBehavior": {"default": "ignore"}}})
+        self._do("session.subscribe", events=["browsingContext.userPromptOpened"])
+        self._context = self._do("browsingContext.getTree")["contexts"][0]["context"]
+
+    def goto(self, url: str) -> None:
+        self._do("browsingContext.navigate", context=self._context, url=url, wait="complete")
+
+    def evaluate(self, expression: str) -> Any:
+        """The value of an expression, or what it promises."""
+        answer = self._do(
+            "script.evaluate",
+            expression=f"Promise.resolve({expression}).then(value => JSON.stringify(value ?? null))",
+            target={"context": self._context},
+            awaitPromise=True,
+        )
+        assert answer["type"] == "success", answer
+        return json.loads(answer["result"]["value"])
+
+    def answer(self, accept: bool) -> None:
+        """To the dialog that is shown."""
+        self._do("browsingContext.handleUserPrompt", context=self._context, accept=accept)
+
+    def _do(self, method: str, **parameters: Any) -> Any:
+        self._last += 1
+        self._leg.send(json.dumps({"id": self._last, "method": method, "params": parameters}))
+        while True:
+            message = json.loads(self._leg.recv(timeout=WAIT))
+            if message.get("method") == "browsingContext.userPromptOpened":
+                self.asked.append(message["params"]["type"])
+            if message.get("id") == self._last:
+                assert message["type"] == "success", message
+                return message["result"]
+
+
+@contextmanager
+def firefox(folder: Path, environment: dict[str, str]) -> Iterator[Firefox]:
+    """A browser with a profile of its own in a folder."""
+    command = [need_program("firefox-esr"), "--no-remote", "--new-instance", "--remote-debugging-port", "0"]
+    profile, log = folder / "firefox", folder / "firefox.out"
+    profile.mkdir()
+    lines = (f'user_pref("{name}", {json.dumps(value)});\n' for name, value in SETTINGS.items())
+    (profile / "user.js").write_text("".join(lines))
+    with log.open("wb") as output:
+        running = subprocess.Popen([*command, "--profile", str(profile)], env=environment, stdout=output, stderr=output)
+    with ExitStack() as stack:
+        stack.callback(running.wait)
+        stack.callback(running.terminate)
+        until(lambda: "BiDi listening" in log.read_text() or running.poll() is not None, what="Firefox")
+        where = re.search(r"BiDi listening on (ws://\S+)", log.read_text())
+        assert where is not None, log.read_text()
+        leg = websocket(f"{where[1]}/session", None)
+        stack.callback(hang_up, leg)
+        yield Firefox(leg)
