@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 
 import { AHEAD, AHEAD_UNSEEN, Output } from '../../streamrelay/web/viewers/terminal-output.js';
 import { harmless } from '../../streamrelay/web/viewers/terminal-paste.js';
+import { countColumns } from '../../streamrelay/web/viewers/terminal-widths.js';
 
 /** An xterm.js that takes one piece in each turn, and turns only when it is told to. */
 class Slow {
@@ -104,5 +105,45 @@ export function paste_harmless({ paste }) {
     assert.equal(made === letter, !acts, code.toString(16));
     assert.equal(made.length, 1);
     assert(made === letter || made.charCodeAt(0) > 0x2000);
+  }
+}
+
+/** What bash, vim and tmux count for each text, where they agree; what is joined they have apart, and count alike. */
+export async function widths_as_programs() {
+  delete globalThis.Buffer; // the add-on takes it for that of a bundler, and reads its table in the wrong place
+  const place = '../../streamrelay/web/third-party/addon-unicode-graphemes/lib/addon-unicode-graphemes.mjs';
+  const { UnicodeGraphemesAddon } = await import(place);
+  const found = {};
+  const unicode = {
+    activeVersion: '6',
+    register: (provider) => {
+      found[provider.version] = provider;
+    },
+  };
+  countColumns({ unicode }, new UnicodeGraphemesAddon());
+  const counts = found[unicode.activeVersion];
+  const columns = (text) => {
+    let [sum, before] = [0, 0];
+    for (const letter of text) {
+      const now = counts.charProperties(letter.codePointAt(0), before);
+      sum += ((now >> 1) & 3) - (now & 1 ? (before >> 1) & 3 : 0);
+      before = now;
+    }
+    return sum;
+  };
+  const [one, two] = ['aé│…①✔☎™', '✅😀日⚡⭐❌🚀🥲🫠🫶⏩한각'];
+  for (const letter of one) assert.equal(columns(letter), 1, letter);
+  for (const letter of two) assert.equal(columns(letter), 2, letter);
+  for (const [text, wanted] of [
+    ['e\u0301', 1], // an accent of its own
+    ['\u2764\ufe0f', 1], // a sign as an emoji
+    ['1\ufe0f\u20e3', 1],
+    ['\u{1f1e9}\u{1f1ea}', 2], // a flag
+    ['|✅ ok |', 8],
+    ['|😀😀😀|', 8],
+    ['|日本語|', 8],
+    ['|🚀  go|', 8],
+  ]) {
+    assert.equal(columns(text), wanted, text);
   }
 }

@@ -30,7 +30,15 @@ Segments = tuple[bytes, ...]
 FIRST: Final = "console.html"
 """The file that ``/`` leads to."""
 THIRD_PARTY: Final = "third-party"
-VIEWERS: Final = ("novnc", "xterm", "addon-fit", "spice-html5")
+VIEWERS: Final = (
+    "novnc",
+    "xterm",
+    "addon-fit",
+    "addon-search",
+    "addon-unicode-graphemes",
+    "addon-web-links",
+    "spice-html5",
+)
 """Folders of others' code, named after their npm packages."""
 LIST: Final = "LIST.json"
 """File that lists what stands in these folders, as the build has written it."""

@@ -52,3 +52,14 @@ const LIGHT = {
 export function themeOf(background) {
   return background === 'rgb(20, 23, 26)' ? DARK : LIGHT;
 }
+
+/** The colours of what a search finds, in one of those themes. */
+export function marksOf(theme) {
+  const [match, active] = theme === DARK ? ['#5e4a00', '#8a4b08'] : ['#ffe9a8', '#ffc46b'];
+  return {
+    matchBackground: match,
+    activeMatchBackground: active,
+    matchOverviewRuler: '#c29a1f',
+    activeMatchColorOverviewRuler: '#d9641e',
+  };
+}

@@ -2,18 +2,22 @@
 
 import { copiedText, copyText } from './clipboard.js';
 import { allowStyleAttribute, withStyles } from './inline-style.js';
+import { choose, chosen, META, READER } from './terminal-choices.js';
+import { scrollByFinger } from './terminal-fingers.js';
 import { keyBar } from './terminal-keys.js';
 import { Output } from './terminal-output.js';
 import { guardPastes, harmless } from './terminal-paste.js';
-import { keepReader, wantsReader } from './terminal-reader.js';
+import { Search } from './terminal-search.js';
 import { takeTextWithoutKeys } from './terminal-text.js';
 import { themeOf } from './terminal-themes.js';
+import { countColumns } from './terminal-widths.js';
 import { load, loadStyle, ownStyle } from './third-party.js';
 
 const NAME = "the terminal's viewer (xterm.js)";
 const SCROLLBACK = 10_000; // lines
 const SIZES = [8, 32]; // of the text, in pixels
 const ENCODER = new TextEncoder();
+const ON_MAC = /^Mac/.test(navigator.platform); // as xterm.js has it
 // Keys that go to the target, and would do something to the page where xterm.js lets the browser have them, too.
 const PAGES_OWN = /^(F\d+|Tab|Escape)$/;
 
@@ -28,6 +32,7 @@ class Terminal {
   #terminal = null;
   #output = null;
   #fit = null;
+  #search = null;
   #stream = null; // the one whose bytes are shown
   #writer = null; // null while nothing may be sent
   /** @type {PromiseWithResolvers<void>} */
@@ -47,20 +52,15 @@ class Terminal {
   get actions() {
     const terminal = this.#terminal;
     if (!terminal) return [];
-    const reader = terminal.options.screenReaderMode;
     return [
       { label: 'Copy selection', run: () => copyText(terminal.getSelection()) },
       { label: 'Paste', run: async () => terminal.paste(harmless(await copiedText())) },
+      { label: 'Search', run: () => this.#search.open() },
       { label: 'Clear scrollback', run: () => terminal.clear() },
       { label: 'Larger text', run: () => this.#zoom(2) },
       { label: 'Smaller text', run: () => this.#zoom(-2) },
-      {
-        label: reader ? 'Screen reader support off' : 'Screen reader support on',
-        run: () => {
-          terminal.options.screenReaderMode = !reader;
-          keepReader(!reader);
-        },
-      },
+      this.#choice('Screen reader support', 'screenReaderMode', READER),
+      ...(ON_MAC ? [this.#choice('Option key as Meta', 'macOptionIsMeta', META)] : []),
     ];
   }
 
@@ -92,27 +92,34 @@ class Terminal {
 
   async #prepare() {
     if (this.#terminal) return;
-    const [xterm, fit] = await Promise.all([
+    const [xterm, fit, graphemes, links] = await Promise.all([
       load(NAME, 'xterm/lib/xterm.mjs'),
       load(NAME, 'addon-fit/lib/addon-fit.mjs'),
+      load(NAME, 'addon-unicode-graphemes/lib/addon-unicode-graphemes.mjs').catch(() => null), // a platform's own folder
+      load(NAME, 'addon-web-links/lib/addon-web-links.mjs').catch(() => null), // of viewers may lack it; its log says so
       loadStyle(NAME, 'xterm/css/xterm.css'), // sizes are measured when the terminal is opened
       ownStyle(),
     ]);
     if (this.#terminal || this.#undo.signal.aborted) return;
     allowStyleAttribute(HTMLSpanElement); // colours of 24 bits
     const terminal = new xterm.Terminal({
+      allowProposedApi: true, // marks of matches, columns of letters
       fontFamily: 'ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace',
       fontSize: 14,
       lineHeight: 1.1, // at 1 some sizes of DejaVu Sans Mono have no underscores; much more would cut frames apart
       linkHandler: { activate: (_event, address) => follow(address) },
+      macOptionClickForcesSelection: true, // what Shift does elsewhere while a program has the mouse
+      macOptionIsMeta: chosen(META),
       minimumContrastRatio: 4.5, // WCAG 2.2, 1.4.3
-      screenReaderMode: wantsReader(),
+      screenReaderMode: chosen(READER),
       scrollback: SCROLLBACK,
     });
     this.#terminal = terminal;
     this.#output = new Output(terminal);
     this.#fit = new fit.FitAddon();
     terminal.loadAddon(this.#fit);
+    if (graphemes) countColumns(terminal, new graphemes.UnicodeGraphemesAddon());
+    if (links) terminal.loadAddon(new links.WebLinksAddon((_event, address) => follow(address)));
     this.#place(terminal);
     this.#listen(terminal);
   }
@@ -128,6 +135,8 @@ class Terminal {
     withStyles(() => terminal.open(screen));
     guardPastes(screen, terminal);
     takeTextWithoutKeys(screen, terminal);
+    scrollByFinger(screen, terminal);
+    this.#search = new Search(frame, terminal);
     terminal.onData((text) => this.#send(ENCODER.encode(keys.apply(text))));
     terminal.onBinary((text) => this.#send(Uint8Array.from(text, (letter) => letter.charCodeAt(0))));
     const observer = new ResizeObserver(() => this.#fitNow());
@@ -143,13 +152,30 @@ class Terminal {
       if (PAGES_OWN.test(domEvent.key)) domEvent.preventDefault();
     });
     terminal.attachCustomKeyEventHandler((event) => {
-      const [ours, key] = [event.ctrlKey && event.shiftKey && !event.altKey, event.code];
-      if (ours && key === 'KeyC' && event.type === 'keydown') {
+      const ours = event.ctrlKey && event.shiftKey && !event.altKey;
+      const act = ours ? this.#shortcuts[event.code] : undefined;
+      if (act && event.type === 'keydown') {
         event.preventDefault(); // a browser would open its tools, and take the focus
-        copyText(terminal.getSelection()).catch((why) => this.#say(why.message));
+        act().catch((why) => this.#say(why.message));
       }
-      return !(ours && (key === 'KeyC' || key === 'KeyV')); // the browser's own paste, as text
+      return !(act || (ours && event.code === 'KeyV')); // the browser's own paste, as text
     });
+  }
+
+  #shortcuts = {
+    KeyC: () => copyText(this.#terminal.getSelection()),
+    KeyF: () => this.#search.open(),
+  };
+
+  /** What is on or off, in this terminal now and in all later ones. */
+  #choice(label, option, name) {
+    const { options } = this.#terminal;
+    const on = !options[option];
+    const run = () => {
+      options[option] = on;
+      choose(name, on);
+    };
+    return { label: `${label} ${on ? 'on' : 'off'}`, run };
   }
 
   /** The page's colours: those of the system, or what somebody has chosen on the page. */
@@ -234,7 +260,10 @@ class Terminal {
   }
 }
 
-/** Follow a link of the target's (OSC 8), once somebody has read where it leads: its text says what the target likes. */
+/**
+ * Follow a link of the target's (OSC 8, or an address in its text), once somebody has read where it leads: the text of
+ * the first says what the target likes.
+ */
 function follow(address) {
   const { href } = new URL(address); // http or https, as xterm.js has seen; hosts and signs as they are, none unseen
   const words = `The target's link leads to\n\n${href.slice(0, 500)}\n\nFollow it?`;

@@ -1,5 +1,6 @@
 """A terminal under real keys and a real mouse, in Chromium and Firefox: what the program and the page get."""
 
+import base64
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,25 @@ TARGETS = """\
 [targets.keys]
 kind = "pty"
 command = ["/bin/sh", "-c", "stty raw -echo; printf '\\\\033[?2004hready to select\\\\r\\\\n'; exec cat > FOLDER/keys"]
+
+[targets.drawing]
+kind = "pty"
+command = ["/bin/sh", "-c", "stty -echo; printf '\\\\033[?25l'; cat FOLDER/drawing; exec cat"]
 """
+DRAWING = """\
+________________
++------+
+|123456|
+|✅ ok |
+|😀😀😀|
+|日本語|
+|⚡⭐❌|
+|🚀  go|
+|❤️ sign|
++------+
+drawn
+"""
+"""Underscores, and a frame whose right side is straight where letters are as wide as programs count."""
 KEYS = {
     **{"F1": b"\x1bOP", "F3": b"\x1bOR", "F5": b"\x1b[15~", "F6": b"\x1b[17~", "F7": b"\x1b[18~", "F10": b"\x1b[21~"},
     **{"F11": b"\x1b[23~", "F12": b"\x1b[24~", "shift+F5": b"\x1b[15;2~", "ctrl+F5": b"\x1b[15;5~"},
@@ -44,6 +63,22 @@ WITHOUT_KEYS = "text => document.execCommand('insertText', false, text)"
 PASTE = "safe\x1b[201~\necho INJECTED\x9b201~\n"
 """What ends a bracketed paste from within, by each of two signs."""
 PASTED = "\x1b[200~safe␛[201~\recho INJECTED\ufffd201~\r\x1b[201~".encode()
+INK = """async (png) => {
+    const bytes = Uint8Array.from(atob(png), (letter) => letter.charCodeAt(0));
+    const picture = await createImageBitmap(new Blob([bytes]));
+    const context = new OffscreenCanvas(picture.width, picture.height).getContext('2d');
+    context.drawImage(picture, 0, 0);
+    return [...document.querySelectorAll('[role=tabpanel]:not([hidden]) .xterm-rows > div')].slice(0, 10).map((row) => {
+        const [x, y, width, height] = ['x', 'y', 'width', 'height'].map(
+            (name) => Math.round(row.getBoundingClientRect()[name] * devicePixelRatio));
+        const { data } = context.getImageData(x, y, width >> 1, height);
+        const green = Array.from(data.filter((_, at) => at % 4 === 1));
+        const ground = green.at(-1);
+        const inked = green.flatMap((one, at) => Math.abs(one - ground) > 50 ? [at % (width >> 1)] : []);
+        return Math.max(-1, ...inked);
+    });
+}"""
+"""In each of the rows of a terminal's left half, the last pixel that differs from the ground; -1 where none does."""
 ROWS = "document.querySelector('.xterm-rows')?.textContent ?? ''"
 
 
@@ -52,6 +87,7 @@ class KeysChain(ConsoleChain):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, TARGETS)
+        (folder / "drawing").write_text(DRAWING)
 
 
 class RealKeys(LiveTest):
@@ -78,6 +114,10 @@ class RealKeys(LiveTest):
 
         page.on("dialog", stay)
         page.goto(f"{self.common.console}/")
+        session = page.context.new_cdp_session(page)
+        sizes = {"width": 0, "height": 0, "mobile": False}
+        self.scale = lambda by: session.send("Emulation.setDeviceMetricsOverride", {**sizes, "deviceScaleFactor": by})
+        self.picture = lambda: base64.b64encode(page.screenshot()).decode()
         self.walk(page, "chromium")
         self.display.press("ctrl+w")
         until(lambda: page.evaluate("true") and asked, what="the question")
@@ -87,6 +127,7 @@ class RealKeys(LiveTest):
         """In Firefox."""
         page = self.stack.enter_context(firefox(self.folder, self.display.environment))
         page.goto(f"{self.common.console}/")
+        self.scale, self.picture = page.scale, page.picture
         self.walk(page, "firefox")
         self.display.press("ctrl+w")
         until(lambda: page.evaluate("true") and page.asked, what="the question")
@@ -106,6 +147,7 @@ class RealKeys(LiveTest):
             self.without_keys()
         self.copies()
         self.pastes()
+        self.draws()
         self.assertTrue(page.evaluate("window.here && document.activeElement.matches('.xterm textarea')"))
 
     # -- what is done ------------------------------------------------------------------------------------------------
@@ -155,6 +197,18 @@ class RealKeys(LiveTest):
         self.got(PASTED, "by the middle button")
         self.view.evaluate("document.querySelector('#field').remove()")
 
+    def draws(self) -> None:
+        """Underscores are seen, and wide letters are as wide as programs count, at each scale of the screen."""
+        self.choose("drawing")
+        self.until("document.querySelector('[role=tabpanel]:not([hidden])').textContent.includes('drawn')")
+        for scale in (1, 1.25, 2):
+            self.scale(scale)
+            self.until(f"devicePixelRatio === {scale}")
+            self.view.evaluate("new Promise((drawn) => setTimeout(() => requestAnimationFrame(drawn), 300))")
+            underscores, top, *sides, _ = self.view.evaluate(f"({INK})({self.picture()!r})")
+            self.assertGreater(underscores, top, f"underscores at {scale}")
+            self.assertLessEqual(max(sides) - min(sides), 1, f"{sides} at {scale}")
+
     # -- how ---------------------------------------------------------------------------------------------------------
 
     def sign_in(self) -> None:
@@ -163,10 +217,13 @@ class RealKeys(LiveTest):
             document.querySelector('#key').value = {self.common.key!r};
             document.querySelector('#signin-form').requestSubmit();
         }})()""")
-        target = "[...document.querySelectorAll('#hosts .target')].find((one) => one.textContent.includes('keys'))"
+        self.choose("keys")
+        self.until(f"({ROWS}).includes('ready')")
+
+    def choose(self, name: str) -> None:
+        target = f"[...document.querySelectorAll('#hosts .target')].find((one) => one.textContent.includes('{name}'))"
         self.until(target)
         self.view.evaluate(f"{target}.click()")
-        self.until(f"({ROWS}).includes('ready')")
 
     def act(self, label: str) -> None:
         """An entry of the tab's menu."""

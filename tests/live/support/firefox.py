@@ -55,6 +55,14 @@ class Firefox:
         assert answer["type"] == "success", answer
         return json.loads(answer["result"]["value"])
 
+    def scale(self, by: float) -> None:
+        """Have a pixel of the page be so many of the screen's."""
+        self._do("browsingContext.setViewport", context=self._context, devicePixelRatio=by)
+
+    def picture(self) -> str:
+        """What is seen of the page, as a PNG in base64."""
+        return str(self._do("browsingContext.captureScreenshot", context=self._context)["data"])
+
     def answer(self, accept: bool) -> None:
         """To the dialog that is shown."""
         self._do("browsingContext.handleUserPrompt", context=self._context, accept=accept)

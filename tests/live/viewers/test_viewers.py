@@ -109,14 +109,16 @@ class Terminal(TerminalTest):
             rf"printf '\033]0;owned\007\033]2;owned\007\033]52;c;b3duZWQ=\007\033]8;;{address}\007bank\033]8;;\007\n'"
         )
         self.run_line(r"printf '\033]8;;javascript:alert(1)\007script\033]8;;\007\n'")
-        self.shows("script")
+        self.run_line(r"printf 'see https://plain.example/a_b?c=d, too\n'")
+        self.shows("plain.example")
         pages = len(self.view.context.pages)
-        for text in ("script", "bank"):
+        for text in ("script", "bank", "plain.example"):
             link = self.view.locator("#tab0 .xterm-rows span", has_text=text).last
             link.hover(force=True)  # the screen lies over its rows
             self.view.wait_for_timeout(200)
             link.click(force=True)
-        self.assertEqual(len(said), 1, said)
+        self.assertEqual(len(said), 2, said)
+        self.assertIn("leads to\n\nhttps://plain.example/a_b?c=d\n", said[1])
         self.assertIn("https://xn--bcher-kva.example/%E2%80%AEgpj", said[0])
         self.assertTrue(said[0].isascii())
         self.assertEqual((self.view.title(), len(self.view.context.pages)), (title, pages))
@@ -198,7 +200,14 @@ class Terminal(TerminalTest):
         self.view = self.bare(**PHONE)
         self.show("terminal", "shell")
         self.shows("$")
-        self.run_line("cat -v")
+        self.run_line("clear; seq -f 'line-%g' 200; echo o''ver")
+        self.shows("over")
+        self.swipe(200)
+        until(lambda: "over" not in self.lines(), what="lines of before")
+        self.assertIn("line-170", self.lines())
+        self.swipe(-300)
+        self.shows("over")
+        self.run_line("clear; cat -v")
         self.view.get_by_role("button", name="Up").tap()
         self.view.get_by_role("button", name="Tab").tap()
         self.view.keyboard.press("Enter")
@@ -211,6 +220,15 @@ class Terminal(TerminalTest):
         self.assertEqual(control.get_attribute("aria-pressed"), "false")
         self.assertEqual(self.view.evaluate("document.activeElement.className"), "xterm-helper-textarea")
         self.assert_content()
+
+    def swipe(self, down: int) -> None:
+        """Move a finger on the terminal, so many pixels."""
+        session = self.view.context.new_cdp_session(self.view)
+        for at in range(11):
+            kind = "touchMove" if at else "touchStart"
+            point = {"x": 150, "y": 240 - down / 2 + at * down / 10}
+            session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [point]})
+        session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
     def test_not_installed(self) -> None:
         """Where xterm.js isn't installed the viewer says so in words."""

@@ -6,7 +6,7 @@ import shlex
 import sys
 from typing import Any
 
-from tests.live.support.browser import UNSEEN
+from tests.live.support.browser import UNSEEN, need_viewers
 from tests.live.support.case import LiveTest
 from tests.live.support.node import Scenario
 from tests.live.support.pace import Stopwatch
@@ -30,6 +30,13 @@ for n in range(lines):
 print(f"took {time.monotonic() - begun:.2f} until {time.time():.2f}.", flush=True)
 """
 """Lines at a steady rate, some at once; then how long it took, and when it was over."""
+MARKS = {
+    "dark": ("rgb(228, 231, 234)", "rgb(94, 74, 0)"),
+    "light": ("rgb(29, 33, 37)", "rgb(255, 233, 168)"),
+}
+"""The terminal's letters, and what stands behind a match."""
+MARKED = """colour => [...document.querySelectorAll('#tab0 .xterm-rows span')].some(
+    (span) => getComputedStyle(span).backgroundColor === colour)"""
 BEHIND = """() => {
     const rows = document.querySelector('#tab0 .xterm-rows');
     Object.assign(window, { took: '', behind: 0 });
@@ -53,6 +60,11 @@ class Modules(LiveTest):
         """What a target says is handed on by bytes, not by turns of a timer; what waits is bounded."""
         for name in ("output_keeps_up", "output_is_bounded", "output_unseen", "output_parsed"):
             Scenario(name, {}, "terminal.mjs").result()
+
+    def test_widths(self) -> None:
+        """A letter takes the columns that programs count for it."""
+        need_viewers()
+        Scenario("widths_as_programs", {}, "terminal.mjs").result()
 
     def test_paste(self) -> None:
         """Of a paste nothing acts but tabs and line ends."""
@@ -197,6 +209,62 @@ class Terminal(TerminalTest):
         self.run_line("printf '\\033[?1049h\\033[2;3r\\033[?6h\\033[4h\\033[31m\\033(0'; kill -9 $$")
         shown = self.shows("the command ended with status 137")
         self.assertLess(shown.index("kept"), shown.index("the command ended"), shown)
+        self.assert_content()
+
+    def test_search(self) -> None:
+        """What has been shown is searched, from the newest match on; Escape leads back into the terminal."""
+        self.begin()
+        self.run_line("clear; seq -f 'entry-%g' 300; echo o''ver")
+        self.shows("over")
+        self.view.evaluate("tabs[0].act('Search')")
+        field, count = self.view.get_by_label("Search the terminal"), self.view.locator("#tab0 .terminal-search output")
+        for scheme, (letters, mark) in MARKS.items():
+            field.fill("")
+            self.view.emulate_media(color_scheme=scheme)
+            self.expect(self.view.locator("#tab0 .xterm-rows")).to_have_css("color", letters)
+            field.fill("ENTRY-1")
+            self.expect(count).to_have_text("111 of 111")
+            for _ in range(2):
+                self.view.keyboard.press("Enter")
+            self.expect(count).to_have_text("109 of 111")
+            self.shows("entry-197")
+            self.until(MARKED, mark)
+            self.picture(self.view, f"terminal-search-{scheme}")
+        self.view.keyboard.press("Shift+Enter")
+        self.expect(count).to_have_text("110 of 111")
+        for text, wanted in (("entry-42", "1 of 1"), ("entry-x", "no match"), ("", "")):
+            field.fill(text)
+            self.expect(count).to_have_text(wanted)
+        self.view.keyboard.press("Escape")
+        self.expect(field).to_have_count(0)
+        self.run_line("echo b''ack")
+        self.shows("back")
+        self.view.keyboard.press("Control+Shift+F")
+        self.expect(field).to_be_focused()
+        self.assert_content()
+
+    def test_mac(self) -> None:
+        """On a Mac Option selects while a program has the mouse, and is Meta once that is chosen."""
+        self.view.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        self.view.evaluate("Object.defineProperty(navigator, 'platform', { get: () => 'MacIntel' })")
+        self.begin()
+        self.run_line("clear; stty -icanon -echo; printf '\\033[?1002;1006hsel''ectable\\n'; cat -v")
+        self.shows("selectable")
+        row = self.view.locator("#tab0 .xterm-rows > div", has_text="selectable").bounding_box()
+        letter = self.view.locator("#tab0 .xterm-rows span", has_text="selectable").bounding_box()["width"] / 10
+        self.view.keyboard.down("Alt")
+        self.view.mouse.move(row["x"] + 1, row["y"] + 5)
+        self.view.mouse.down()
+        self.view.mouse.move(row["x"] + 6 * letter, row["y"] + 5, steps=3)
+        self.view.mouse.up()
+        self.view.keyboard.up("Alt")
+        self.view.evaluate("tabs[0].act('Copy selection')")
+        self.assertEqual(self.view.evaluate("navigator.clipboard.readText()"), "select")
+        self.view.evaluate("tabs[0].act('Option key as Meta on')")
+        self.view.keyboard.press("Alt+d")
+        self.shows("^[d")
+        self.view.evaluate("tabs[0].act('Option key as Meta off')")
+        self.assertEqual(self.view.evaluate("localStorage.length"), 0)
         self.assert_content()
 
     def test_underscores(self) -> None:

@@ -215,6 +215,9 @@ class Listed(SynchronousTestCase):
             "novnc/core/rfb.js",
             "xterm/lib/xterm.mjs",
             "addon-fit/lib/addon-fit.mjs",
+            "addon-search/lib/addon-search.mjs",
+            "addon-unicode-graphemes/lib/addon-unicode-graphemes.mjs",
+            "addon-web-links/lib/addon-web-links.mjs",
             "spice-html5/src/main.js",
         ):
             page = served[named(f"third-party/{path}")]
@@ -230,7 +233,8 @@ class Listed(SynchronousTestCase):
         told: list[str] = []
         self.patch(module.log, "warn", lambda text, **named: told.append(text.format(**named)))
         self.assertEqual(list(pages(RELAY)), [(b"",)])
-        expected = "viewers not installed: novnc, xterm, addon-fit, spice-html5; "
+        xterm = "xterm, addon-fit, addon-search, addon-unicode-graphemes, addon-web-links"
+        expected = f"viewers not installed: novnc, {xterm}, spice-html5; "
         self.assertEqual(told, [expected + "the console can't show their targets (setting viewers)"])
 
 
