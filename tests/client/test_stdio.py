@@ -48,15 +48,24 @@ class Piped(SynchronousTestCase):
         self.screen, destination = os.pipe()
         self.reactor, self.ear = Threads(), Ear()
         self.connection = StdioConnection(self.reactor, source, destination)
-        for descriptor in (source, self.screen, destination):
-            self.addCleanup(os.close, descriptor)
         self.open = True
-        self.addCleanup(self.close_keyboard)
+        self.addCleanup(self.take_down, source, destination, set(threading.enumerate()))
 
     def close_keyboard(self) -> None:
         if self.open:
             self.open = False
             os.close(self.keyboard)
+
+    def take_down(self, source: int, destination: int, before: set[threading.Thread]) -> None:
+        """Close the ends; ours only once no writer looks at them any more, whose number would be another file's."""
+        self.close_keyboard()
+        os.close(self.screen)
+        for thread in set(threading.enumerate()) - before:
+            if "_write" in thread.name:
+                thread.join(60)
+                self.assertFalse(thread.is_alive(), thread.name)
+        os.close(source)
+        os.close(destination)
 
     def join(self) -> None:
         self.connection.join(self.ear, self.ear)

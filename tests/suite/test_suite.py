@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from configparser import ConfigParser
+from functools import partial
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -194,6 +195,7 @@ class Guarded(SynchronousTestCase):
             with subprocess.Popen(command, cwd=ROOT, env=environ, stdin=pipe, stdout=pipe) as started:
                 assert started.stdout is not None
                 child = int(started.stdout.readline())
+                wait_until(partial(has_environment, child), "it has no environment")
                 self.assertEqual(guard.bears_mark(child), ours)
             self.ends(child)
 
@@ -234,6 +236,11 @@ def wait_until(true: Callable[[], bool], else_: str) -> None:
         if time.monotonic() > end:
             raise AssertionError(else_)
         time.sleep(0.02)
+
+
+def has_environment(pid: int) -> bool:
+    """Whether a process' environment can be seen; for a moment of exec(2) it can't."""
+    return Path(f"/proc/{pid}/environ").read_bytes() != b""
 
 
 def lives(pid: int) -> bool:
