@@ -175,6 +175,7 @@ def bench() -> Iterator[Bench]:
     """A place to start programs in; at its end all of them are stopped and the files removed."""
     folder = Path(tempfile.mkdtemp(prefix="streamrelay-bench-"))
     place = Bench(folder, [])
+    os.environ["XDG_CACHE_HOME"] = str(folder / "cache")  # where the native client notes relays
     try:
         yield place
     finally:

@@ -154,7 +154,8 @@ START = Work(
     "*To an answer*: the program beside the user, from its start to the first byte of an answer through it, one "
     "connection on standard input and output (frp has no such thing: by a local port). *Ssh by it*: an ssh whose "
     "``ProxyCommand`` it is, to the first byte of a command at the target; with the CPU of ssh itself. *Of those that "
-    "stay*: all programs of a chain, until the first connection is through. The files are in the kernel's cache.",
+    "stay*: all programs of a chain, until the first connection is through. The files are in the kernel's cache; the "
+    "native client knows its relay from the start before.",
     run,
     (
         Table("wall", "Milliseconds (wall time)", 0, better="least"),

@@ -75,3 +75,10 @@ def dialler(arguments: argparse.Namespace, reactor: Any, outbound: Any) -> Any:
 
     always = arguments.mask == "always"
     return Dialler(reactor, Heartbeat(reactor), arguments.ca or None, always, arguments.insecure, outbound=outbound)
+
+
+def known_relay(arguments: argparse.Namespace) -> Any:
+    """Return the `KnownRelay` of the platform."""
+    from streamrelay.client.known_relay import NOWHERE, KnownRelay, cache_file
+
+    return KnownRelay(arguments.platform.rstrip("/"), cache_file()) if arguments.early_dial else NOWHERE

@@ -124,3 +124,10 @@ def escape_character(text: str) -> str:
             rf"{text!r}: expected one of {string.punctuation}, ^ and a letter or one of \]^_, or {NO_ESCAPE}"
         )
     return text
+
+
+def early_dial(text: str) -> bool:
+    """Return the value of ``--early-dial``: True for auto."""
+    if text not in ("auto", "none"):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected auto or none")
+    return text == "auto"

@@ -123,7 +123,9 @@ async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
     place.load()
     api = access.api(arguments, reactor)
     dialler = access.dialler(arguments, reactor, api.outbound)
-    opening = Opening(api, dialler, StreamRequest(arguments.host, arguments.target, _terms(arguments, place)))
+    known = access.known_relay(arguments)
+    request = StreamRequest(arguments.host, arguments.target, _terms(arguments, place))
+    opening = Opening(api, dialler, request, known)
     interrupted = reactor.addSystemEventTrigger("before", "shutdown", opening.give_up)
     try:
         opened, leg = await opening.done
@@ -242,11 +244,11 @@ async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
     dialler = access.dialler(arguments, reactor, api.outbound)
     waiting, unserved = WaitingRoom(reactor), Unserved(reactor, say)
     reactor.addSystemEventTrigger("before", "shutdown", unserved.stop)
-    terms, view_only = _terms(arguments), Once(VIEW_ONLY)
+    terms, view_only, known = _terms(arguments), Once(VIEW_ONLY), access.known_relay(arguments)
 
     async def ask(channels: bool, wanted: Any) -> Any:
         request = StreamRequest(arguments.host, arguments.target, terms, channels, wanted)
-        return await open_stream(api, dialler, request)
+        return await open_stream(api, dialler, request, known)
 
     streams = PortStreams(reactor, ask)
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from streamrelay.client.command_line import (
     address,
     count,
+    early_dial,
     escape_character,
     file,
     lines,
@@ -56,6 +57,14 @@ def add_connect(commands: Any) -> None:
         type=escape_character,
         default="~",
         help="in a terminal, what begins the keys to leave it, as ^] or none (default: ~)",
+    )
+    connect.add_argument(
+        "--early-dial",
+        metavar="auto|none",
+        type=early_dial,
+        default=os.environ.get("STREAMRELAY_EARLY_DIAL") or "auto",
+        help="auto: dial the relay of this platform's last stream while the platform is asked, and note it in "
+        "~/.cache/streamrelay; none: neither (default: auto, or STREAMRELAY_EARLY_DIAL)",
     )
     connect.add_argument("-v", "--verbose", action="store_true", help="say when the stream opens and ends")
     _reaching(connect)

@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import Factory
 
 from streamrelay.client.early_leg import EarlyLeg
+from streamrelay.client.known_relay import NOWHERE, KnownRelay
 from streamrelay.client.platform_api import OpenedStream, PlatformApi, StreamRequest
 from streamrelay.datapath.connection import Connection
 from streamrelay.datapath.plain import PlainConnection, PlainProtocol
@@ -99,16 +100,20 @@ class _Overhearing(Half):
         super().control(message)
 
 
-async def open_stream(api: PlatformApi, dialler: "Dialler", request: StreamRequest) -> tuple[OpenedStream, Any]:
+async def open_stream(
+    api: PlatformApi, dialler: "Dialler", request: StreamRequest, known: KnownRelay = NOWHERE
+) -> tuple[OpenedStream, Any]:
     """Open a stream, and return the platform's answer and the leg; `PlatformError` or `DialError` if there is none, and
     `Unwanted` if nobody wants it any more when its turn comes.
 
-    The relay is dialled while the agent is asked, where the platform tells the URL by then. What it refuses after that
-    is the reason, whatever became of the dial.
+    The relay is dialled while the agent is asked, where the platform tells the URL by then; the one that is `known` is
+    connected while the platform is asked. What it refuses after that is the reason, whatever became of the dial.
     """
-    early = EarlyLeg(dialler)
+    early = EarlyLeg(dialler, known)
     try:
-        opened = await api.open(request, early.told)
+        opening = Deferred.fromCoroutine(api.open(request, early.told))
+        early.begin()
+        opened = await opening
     except Exception:
         early.drop()
         raise
@@ -127,11 +132,12 @@ class Opening:
     api: PlatformApi
     dialler: "Dialler"
     request: StreamRequest
+    known: KnownRelay = NOWHERE
     done: "Deferred[tuple[OpenedStream, Any]]" = field(init=False)
     given_up: bool = False
 
     def __attrs_post_init__(self) -> None:
-        self.done = Deferred.fromCoroutine(open_stream(self.api, self.dialler, self.request))
+        self.done = Deferred.fromCoroutine(open_stream(self.api, self.dialler, self.request, self.known))
 
     def give_up(self) -> "Deferred[None]":
         """Want it no longer; return when nothing is left of it, or after `END_TIME`."""

@@ -28,6 +28,7 @@ from typing import Any, Final, Protocol
 
 from attrs import define, field
 from twisted.internet.interfaces import IPullProducer
+from twisted.internet.protocol import BaseProtocol
 from zope.interface import implementer
 
 
@@ -36,6 +37,14 @@ def no_delay(transport: Any) -> None:
     algorithm would hold the second of two small ones for 40 ms. Of unix sockets and pipes there is nothing to set."""
     if hasattr(transport, "setTcpNoDelay"):
         transport.setTcpNoDelay(True)
+
+
+def hand_over(transport: Any, protocol: BaseProtocol) -> None:
+    """Let a transport call another protocol from now on."""
+    if hasattr(transport, "wrappedProtocol"):  # TLS
+        transport.wrappedProtocol = protocol
+    else:
+        transport.protocol = protocol
 
 
 READ: Final = 192 * 1024

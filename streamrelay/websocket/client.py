@@ -19,8 +19,9 @@ from streamrelay.net.peer import address, explain
 from streamrelay.net.retry import Turns, persist, was_dropped
 from streamrelay.protocol.limits import CONNECT_TIME, MAX_HANDSHAKE
 from streamrelay.protocol.names import is_loopback
-from streamrelay.websocket.dial_errors import Dropped, closed, failure
+from streamrelay.websocket.dial_errors import DialError, Dropped, closed, failure
 from streamrelay.websocket.opening import Opening
+from streamrelay.websocket.ready import Ready, ReadyEndpoint
 
 if TYPE_CHECKING:  # what is open is loaded when something is: a command has asked its platform by then
     from streamrelay.datapath.channel import TransportChannel
@@ -159,13 +160,21 @@ class Dialler:
         """Files of the dialler that are read again when they change."""
         return [] if self._pair is None else [self._pair.files]
 
-    def dial(self, url: str, token: str = "") -> "Deferred[FramedConnection]":
+    def make_ready(self, url: str) -> Ready | None:
+        """Begin to connect the relay of a URL, for a `dial` that may come; None if there can be no relay."""
+        try:
+            factory, where = self._prepare(url)
+        except DialError:  # the dial itself will tell
+            return None
+        return Ready(factory.opening.origin, where, self.clock)
+
+    def dial(self, url: str, token: str = "", ready: Ready | None = None) -> "Deferred[FramedConnection]":
         """Open the websocket `url`, presenting a `token` that is not in it in a header; or fail with `DialError`.
 
         It has `CONNECT_TIME` for everything: until its turn comes, and as often as the relay drops it. Its token lives
-        no longer than thrice that.
+        no longer than thrice that. A connection that stands `ready` is used if it is to the same relay, else dropped.
         """
-        prepared = [self._prepare(url, token)]
+        prepared = [self._prepare(url, token, ready)]
 
         async def attempt() -> "FramedConnection":
             factory, where = prepared.pop() if prepared else self._prepare(url, token)
@@ -181,7 +190,9 @@ class Dialler:
         dial.addTimeout(CONNECT_TIME, self.clock, onTimeoutCancel=lambda value, _: value)
         return dial
 
-    def _prepare(self, url: str, token: str) -> tuple[DialFactory, IStreamClientEndpoint]:
+    def _prepare(
+        self, url: str, token: str = "", ready: Ready | None = None
+    ) -> tuple[DialFactory, IStreamClientEndpoint]:
         """Prepare one attempt, or raise `DialError` if there can be none."""
         try:
             parts = urlsplit(url)
@@ -194,9 +205,14 @@ class Dialler:
             factory = DialFactory(self, url, {"Authorization": f"Bearer {token}"} if token else {})
             port = factory.opening.port
             tls = self._tls_to(host, port) if secure else None
-            return factory, self.outbound.endpoint(self.clock, host, port, tls)
+            where: IStreamClientEndpoint = self.outbound.endpoint(self.clock, host, port, tls)
         except Exception as error:  # of many kinds, for what no relay's URL can be
             raise failure(self.who, url, str(error)) from None
+        if ready is not None and ready.origin == factory.opening.origin:
+            where = ReadyEndpoint(ready, where)
+        elif ready is not None:
+            ready.drop()
+        return factory, where
 
     def _tls_to(self, host: str, port: int) -> ClientTls:
         mine = self._pair.read() if self._pair is not None else None

@@ -51,6 +51,10 @@ class Opening:
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         return cls(parts.scheme == "wss", parts.hostname, parts.port or _PORTS[parts.scheme], path)
 
+    @property
+    def origin(self) -> tuple[bool, str, int]:
+        return self.secure, self.host, self.port
+
     def request(self, headers: Mapping[str, str]) -> bytes:
         """Return the request with these headers besides, or raise `ValueError` if HTTP can't say it."""
         host = self.host if self.host.isascii() else self.host.encode("idna").decode()

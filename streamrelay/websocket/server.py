@@ -10,7 +10,7 @@ from twisted.internet.protocol import BaseProtocol, Factory, Protocol, connectio
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from streamrelay.datapath.channel import TransportChannel, no_delay
+from streamrelay.datapath.channel import TransportChannel, hand_over, no_delay
 from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.datapath.socket_channel import SocketChannel
 from streamrelay.datapath.tls_channel import open_channel
@@ -223,14 +223,6 @@ class OpenProtocol(BaseProtocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._connection.connection_lost(explain(reason))
-
-
-def hand_over(transport: Any, protocol: OpenProtocol) -> None:
-    """Let a transport call another protocol from now on."""
-    if hasattr(transport, "wrappedProtocol"):  # TLS
-        transport.wrappedProtocol = protocol
-    else:
-        transport.protocol = protocol
 
 
 @implementer(IProtocolNegotiationFactory)

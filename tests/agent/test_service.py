@@ -24,6 +24,7 @@ from streamrelay.protocol.close import CloseCode, outcome
 from streamrelay.protocol.summons import Answer, Refusal, Summons, TargetInfo, Terms, Viewer
 from streamrelay.websocket.client import Dialler
 from streamrelay.websocket.dial_errors import DialError
+from streamrelay.websocket.ready import Ready
 from tests.documented import SPICE_LINKS, SUMMONS_MEMORY
 from tests.examples import STREAM
 from tests.fakes.bus import FakeBus
@@ -83,7 +84,7 @@ class FakeDialler(Dialler):
     dialled: list[tuple[str, str]] = field(factory=list)
     dialling: Deferred[Any] | None = None
 
-    def dial(self, url: str, token: str = "") -> Deferred[Any]:
+    def dial(self, url: str, token: str = "", ready: Ready | None = None) -> Deferred[Any]:
         self.dialled.append((url, token))
         if self.dialling is not None:
             return self.dialling

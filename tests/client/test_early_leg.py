@@ -8,12 +8,14 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from streamrelay.client.known_relay import KnownRelay
 from streamrelay.client.platform_api import PlatformApi, PlatformError, StreamRequest
 from streamrelay.client.stream import Opening
 from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.net.http_client import Fetch, Fetched, FetchError, Line
 from streamrelay.websocket.client import Dialler
 from streamrelay.websocket.dial_errors import DialError
+from streamrelay.websocket.ready import Ready
 from tests.fakes.connections import FakeConnection
 
 EARLY = b'{"stream":"s1","url":"wss://r/client/t1","expires":5}'
@@ -70,6 +72,29 @@ class LinesFetch:
 _fetch: type[Fetch] = LinesFetch
 
 
+class FakeReady(Ready):
+    """A connection that is noted to be dropped."""
+
+    def __init__(self, url: str) -> None:
+        self.url, self.dropped = url, False
+
+    def drop(self) -> None:
+        self.dropped = True
+
+
+@define(eq=False)
+class KnownBefore(KnownRelay):
+    """A relay that is known, and notes which one is kept."""
+
+    kept: list[str] = field(factory=list)
+
+    def take(self) -> str:
+        return "wss://r"
+
+    def keep(self, url: str) -> None:
+        self.kept.append(url)
+
+
 @define(eq=False)
 class DialOf(Dialler):
     """A dialler whose dials the test ends."""
@@ -77,10 +102,17 @@ class DialOf(Dialler):
     dials: dict[str, "Deferred[Any]"] = field(factory=dict)
     given_up: list[object] = field(factory=list)
     refuses: bool = False
+    ready: "FakeReady | None" = None
+    taken: list[object] = field(factory=list)
 
-    def dial(self, url: str, token: str = "") -> "Deferred[Any]":
+    def make_ready(self, url: str) -> "FakeReady":
+        self.ready = FakeReady(url)
+        return self.ready
+
+    def dial(self, url: str, token: str = "", ready: Ready | None = None) -> "Deferred[Any]":
         if self.refuses:
             raise DialError("it is not encrypted")
+        self.taken += [ready] if ready is not None else []
         self.dials[url] = Deferred(self.given_up.append)
         return self.dials[url]
 
@@ -202,3 +234,41 @@ class EarlyLegs(SynchronousTestCase):
             error = self.failureResultOf(self.opening.done, PlatformError).value
             self.assertIn("gave an answer that is no platform's", str(error))
             self.assertEqual(len(self.dialler.given_up), len(self.dialler.dials))
+
+
+class KnownRelays(EarlyLegs):
+    """The same, with a relay that is known from before; and what becomes of its connection."""
+
+    def setUp(self) -> None:
+        self.clock, self.fetch, self.known = Clock(), LinesFetch(), KnownBefore()
+        self.dialler, self.leg = DialOf(self.clock, Heartbeat(self.clock)), FakeConnection()
+        api = PlatformApi(self.clock, "https://platform.example/", "srk_x", fetch=self.fetch)
+        self.opening = Opening(api, self.dialler, StreamRequest("web-1", "log"), self.known)
+        [self.asked] = self.fetch.asked
+
+    def test_before_an_answer(self) -> None:
+        """It is connected while the platform is asked; the dial of what the platform names gets that, and is kept."""
+        ready = self.dialler.ready
+        assert ready is not None
+        self.assertEqual((ready.url, self.dialler.dials), ("wss://r", {}))
+        self.asked.tell(EARLY)
+        self.assertEqual(self.dialler.taken, [ready])
+        self.dial().callback(self.leg)
+        self.assertEqual(self.known.kept, [])
+        self.asked.end(READY)
+        self.successResultOf(self.opening.done)
+        self.assertEqual((self.known.kept, ready.dropped), (["wss://r/client/t1"], False))
+
+    def test_in_vain(self) -> None:
+        """Where the platform refuses, can't be reached, or nobody wants the stream any more, it is dropped."""
+        for how in ("refused", "broken off", "given up"):
+            self.setUp()
+            if how == "refused":
+                self.asked.end(REFUSED, 504)
+            elif how == "broken off":
+                self.asked.answer.errback(FetchError("the connection was closed"))
+            else:
+                self.opening.give_up()
+            self.failureResultOf(self.opening.done)
+            assert self.dialler.ready is not None
+            self.assertEqual((self.dialler.ready.dropped, self.known.kept), (True, []), how)

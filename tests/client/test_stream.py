@@ -20,6 +20,7 @@ from streamrelay.protocol.close import FINISHED, CloseCode, outcome
 from streamrelay.protocol.control import Control
 from streamrelay.websocket.client import Dialler
 from streamrelay.websocket.dial_errors import DialError
+from streamrelay.websocket.ready import Ready
 from tests.documented import MAX_CONTROL
 from tests.fakes.channels import FakeChannel, FakeTransport
 from tests.fakes.connections import FakeConnection
@@ -111,7 +112,7 @@ class FakeDialler(Dialler):
 
     dialling: "Deferred[Any]" = field(factory=Deferred)
 
-    def dial(self, url: str, token: str = "") -> "Deferred[Any]":
+    def dial(self, url: str, token: str = "", ready: Ready | None = None) -> "Deferred[Any]":
         return self.dialling
 
 

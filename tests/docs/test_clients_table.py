@@ -17,7 +17,7 @@ WEB = Path(main.__file__).parent / "web"
 HEAD = ("what", "API", "page", "``streamrelay``", "JavaScript", "Python")
 OF_ITS_OWN = {
     *("--help", "--platform", "--key-file", "--ca", "--mask", "--insecure", "--outbound-proxy", "--outbound-login"),
-    *("--escape", "--verbose"),
+    *("--escape", "--verbose", "--early-dial"),
 }
 """Options of the native client that are about itself, not about what it asks for."""
 PATHS = {"/v1/streams": (api.Streams, api.OneStream), "/v1/hosts": (api.Hosts,)}

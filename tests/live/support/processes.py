@@ -121,10 +121,12 @@ def rss(pid: int) -> float:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """What programs inherit: nothing of ours beside the path and the guard's mark, and no proxy."""
+    """What programs inherit: nothing of ours beside the path and the guard's mark, no proxy, and nothing that a client
+    remembers."""
     guard.watch()
     kept = {name: os.environ[name] for name in ("HOME", "LANG", "USER", "SHELL", guard.MARK) if name in os.environ}
-    return {"PATH": f"{PROGRAMS}:{os.environ.get('PATH', '/usr/bin:/bin')}", **kept, **more}
+    path = f"{PROGRAMS}:{os.environ.get('PATH', '/usr/bin:/bin')}"
+    return {"PATH": path, "STREAMRELAY_EARLY_DIAL": "none", **kept, **more}
 
 
 def run(*command: str, seconds: float = 4 * WAIT, more: dict[str, str] | None = None, **options: Any) -> Any:
