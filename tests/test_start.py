@@ -40,6 +40,7 @@ HEAVY = {
     "twisted.application": "daemons",
     "streamrelay.websocket.connection": "legs that are open",
     "streamrelay.client.stdio": "streams that are open",
+    "streamrelay.datapath.socket_channel": "the same",
     "streamrelay.relay": "another program",
     "streamrelay.agent": "another program",
     "streamrelay.platform": "another program",

@@ -14,13 +14,13 @@ from streamrelay.client.early_leg import EarlyLeg
 from streamrelay.client.known_relay import NOWHERE, KnownRelay
 from streamrelay.client.platform_api import OpenedStream, PlatformApi, StreamRequest
 from streamrelay.datapath.connection import Connection
-from streamrelay.datapath.plain import PlainConnection, PlainProtocol
 from streamrelay.datapath.splice import Half, Splice
 from streamrelay.logs import Seldom
 from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
 from streamrelay.protocol.control import Control, decode_control
 
-if TYPE_CHECKING:  # whoever has one has imported it
+if TYPE_CHECKING:  # whoever has one has imported it, and a local port does so for its first connection
+    from streamrelay.datapath.plain import PlainConnection, PlainProtocol
     from streamrelay.websocket.client import Dialler
 
 T = TypeVar("T")
@@ -160,10 +160,12 @@ class LocalPort(Factory):
     backlog: Final = 1024
     """Connections that the kernel keeps until they are accepted; of more that come at once, some wait for seconds."""
 
-    def __init__(self, clock: IReactorTime, opened: Callable[[PlainConnection], object]) -> None:
+    def __init__(self, clock: IReactorTime, opened: "Callable[[PlainConnection], object]") -> None:
         self._clock, self._opened = clock, opened
 
-    def buildProtocol(self, address: object) -> PlainProtocol:
+    def buildProtocol(self, address: object) -> "PlainProtocol":
+        from streamrelay.datapath.plain import PlainProtocol
+
         return PlainProtocol(self._clock, LOCAL_RESET, self._opened)
 
 
@@ -178,10 +180,10 @@ class WaitingRoom:
     whose descriptors are given back."""
 
     clock: IReactorTime
-    _waiting: set[PlainConnection] = field(factory=set)
+    _waiting: "set[PlainConnection]" = field(factory=set)
     _next: IDelayedCall | None = None
 
-    async def hold(self, local: PlainConnection, work: Coroutine[Any, Any, T]) -> T:
+    async def hold(self, local: "PlainConnection", work: Coroutine[Any, Any, T]) -> T:
         """Return what the work brings, for which this connection waits."""
         self._waiting.add(local)
         if self._next is None:
