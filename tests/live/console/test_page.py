@@ -243,9 +243,8 @@ class Loading(ConsoleTest):
         self.assertLess(total, 150_000, files)
         self.assertFalse([name for name in files if name.startswith(("/viewers/", "/third-party/"))])
         self.entry(page, "app").hover()
-        page.wait_for_function(
-            "performance.getEntriesByType('resource').some(({ name }) => name.endsWith('/viewport.js'))"
-        )
+        loaded = "performance.getEntriesByType('resource').some(({ name }) => name.endsWith('/viewport.js'))"
+        until(lambda: page.evaluate(loaded), what="the viewer that is pointed at")
         self.expect(page.get_by_role("tab")).to_have_count(0)
         self.open_target(page, "app")
         after = [name for name, _ in json.loads(page.evaluate(script))]
