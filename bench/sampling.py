@@ -94,7 +94,7 @@ def interleave(
                 sample = _quiet(partial(measure, subject))
             except OSError as error:
                 say(f"  {case}: {row.relay} failed: {error}")
-                plan.skipped[f"{case}: {row.relay}"] = f"a repetition of {case} with {row.relay} ({error})"
+                plan.skipped[f"{case}: {row.relay}"] = f"a repetition with {row.relay} ({case}: {error})"
                 continue
             for name, value in sample.figures.items():
                 row.figures.setdefault(name, []).append(value)

@@ -167,6 +167,10 @@ _IMPORTS = (
     "Python alone takes a twentieth of what our client takes; with Twisted and TLS (pyOpenSSL, cryptography) loaded it "
     "is four fifths. The rest is the request itself."
 )
+_TRIPS = (
+    "From nothing it is seven round trips until a byte of the target is at its client (architecture.rst), one more "
+    "where it answers, and a quarter of a second is the client's own start."
+)
 
 START = Work(
     "start",
@@ -191,7 +195,7 @@ START = Work(
     (
         Target("to an answer, near: CPU, ms", "cpu", "to an answer, near", 200.0, why=_IMPORTS),
         *(Target(f"{option}: CPU, ms", "cpu", option, 60.0) for option in ANSWERS),
-        Target("to an answer, 100 ms away: wall time, ms", "wall", "to an answer, 100 ms away", 700.0),
+        Target("to an answer, 100 ms away: wall time, ms", "wall", "to an answer, 100 ms away", 700.0, why=_TRIPS),
         Target("ssh by it, 100 ms away: wall time against chisel", "wall", "ssh by it, 100 ms away", 1.0, "chisel"),
         *(
             Target(f"of those that stay: CPU of the {name}, ms", f"{part}'s", "of those that stay", 1000.0)
