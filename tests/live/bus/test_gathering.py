@@ -20,6 +20,7 @@ from tests.live.support.ports import answers, free_port
 from tests.live.support.processes import Program
 from tests.live.support.waiting import until
 
+TRIES = 3
 MANY = 300
 ONE = codec.encode([TargetInfo("log", "log")])
 
@@ -154,11 +155,19 @@ class Gatherings(LiveTest):
 
         async def work(platform: Platform) -> None:
             hangs = await self.hosts.client.subscribe(end_subject("host-7"), cb=self.hosts.fall_silent)
-            self.assertEqual(len(await platform.hosts()), MANY)
-            self.hosts.names.remove("host-7")
-            for _ in range(3):
-                hosts = await self.asked_again(platform)
-                self.assertEqual((len(hosts), hosts.complete), (MANY - 1, False))
+            await self.hosts.client.flush()
+            told: list[bool] = []
+            for _ in range(TRIES):  # a busy machine's bus may say late who listens
+                while len(await self.asked_again(platform)) < MANY:
+                    pass
+                self.hosts.names.remove("host-7")
+                lists = [await self.asked_again(platform) for _ in range(3)]
+                self.assertEqual({len(hosts) for hosts in lists}, {MANY - 1})
+                told = [hosts.complete for hosts in lists]
+                if not any(told):
+                    break
+                self.hosts.names.append("host-7")
+            self.assertEqual(told, [False] * 3)
             await hangs.unsubscribe()
             self.age += LOOK_AGAIN
             while not (await self.asked_again(platform)).complete:

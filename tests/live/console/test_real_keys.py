@@ -176,8 +176,8 @@ class RealKeys(LiveTest):
         self.assertEqual(self.view.evaluate("[innerWidth, innerHeight, document.hasFocus()]"), [*inner, True])
         x, y = self.place(".xterm-rows > div", 0, 0.5)
         self.display.drag(x + 2, y, x + 45)
-        self.display.press("ctrl+shift+c", "ctrl+shift+v")
-        self.got(b"\x1b[200~ready\x1b[201~", "what was copied")
+        self.display.press("ctrl+shift+c")
+        until(lambda: self.pasted() == b"\x1b[200~ready\x1b[201~", what="what was copied")
 
     def pastes(self) -> None:
         """A paste stays one, by keys and by the mouse's middle button, with the selection of another place."""
@@ -246,6 +246,14 @@ class RealKeys(LiveTest):
             raise AssertionError(f"{what}: {there.read_bytes()[self.taken :]!r}, not {wanted!r}") from late
         self.assertEqual(there.read_bytes()[self.taken :], wanted, what)
         self.taken += len(wanted)
+
+    def pasted(self) -> bytes:
+        """The program gets the clipboard, which is still empty while the browser has yet to write it."""
+        there, begun = self.common.folder / "keys", self.taken
+        self.display.press("ctrl+shift+v")
+        until(lambda: there.read_bytes()[begun:].endswith(b"\x1b[201~"), what="a paste")
+        self.taken = len(there.read_bytes())
+        return bytes(there.read_bytes()[begun : self.taken])
 
     def says(self, words: str) -> None:
         self.until(f"document.querySelector('#said').textContent === {words!r}")

@@ -22,16 +22,17 @@ class Terminal(TerminalTest):
         """The host knows the size that is shown, also after it has changed, and the status of `exit 3` is told."""
         self.show("terminal", "shell")
         self.shows("$")
-        sizes = []
+        sizes: list[tuple[int, int]] = []
+        told: list[tuple[int, int]] = []
         for width, height in ((800, 480), (520, 300)):
             self.view.evaluate(
                 "([w, h]) => { const s = tab0.style; s.width = `${w}px`; s.height = `${h}px`; }", [width, height]
             )
             self.view.wait_for_timeout(600)
-            self.run_line("clear; stty size; echo over")
-            shown = self.shows("\nover")
-            rows, columns = map(int, next(line for line in shown.splitlines() if line[:1].isdigit()).split())
-            self.assertEqual(rows, self.view.locator("#tab0 .xterm-rows > div").count())
+            if sizes:
+                until(lambda: self.shown_rows() != sizes[-1][0], what="another size")
+            until(lambda: self.ask_size(told)[0] == self.shown_rows(), what="the size that is shown")
+            rows, columns = told[-1]
             self.run_line(f"clear; printf '=%.0s' $(seq {columns}); echo; echo again")
             self.assertIn(f"\n{'=' * columns}\nagain\n", "\n" + self.shows("=\nagain"))
             sizes.append((rows, columns))
@@ -42,6 +43,17 @@ class Terminal(TerminalTest):
         outcome = self.wait_state(0, "closed")["outcome"]
         self.assertEqual((outcome["exit"], outcome["words"]), (3, "the command ended with status 3"))
         self.assert_content()
+
+    def ask_size(self, told: list[tuple[int, int]]) -> tuple[int, int]:
+        """Rows and columns as the host knows them."""
+        self.run_line("clear; stty size; echo over")
+        shown = self.shows("\nover")
+        rows, columns = map(int, next(line for line in shown.splitlines() if line[:1].isdigit()).split())
+        told.append((rows, columns))
+        return rows, columns
+
+    def shown_rows(self) -> int:
+        return int(self.view.locator("#tab0 .xterm-rows > div").count())
 
     def test_colours_paste_and_bell(self) -> None:
         """Colours of 24 bits show under the policy; what is pasted arrives as it is; a bell is seen; links are text."""
