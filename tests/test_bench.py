@@ -182,7 +182,7 @@ class Skips(SynchronousTestCase):
 
         plan = Plan(Bench(folder(self), []), True, 2)
         self.assertEqual(interleave(plan, "case", [Straight()], measure), [])  # type: ignore[arg-type]
-        self.assertIn("with straight (cut)", plan.skipped["case: straight"])
+        self.assertIn("with straight (case: cut)", plan.skipped["case: straight"])
 
 
 def result(name: str, rows: list[Row], skipped: dict[str, str]) -> Result:
