@@ -62,7 +62,8 @@ export function rules() {
   return all;
 }
 
-function both(light, dark = light) {
+/** What is one colour in the light theme and perhaps another in the dark one. */
+export function both(light, dark = light) {
   return light === dark ? light : `light-dark(${light}, ${dark})`;
 }
 

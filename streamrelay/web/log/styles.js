@@ -1,9 +1,9 @@
 // How <stream-log> looks: a stylesheet made by script, as a strict policy lets no style elements and attributes pass.
 
-import { rules, THEMES } from './colors.js';
+import { both, rules, THEMES } from './colors.js';
 
 const { light, dark } = THEMES;
-const both = (at) => `light-dark(${light.colors[at]}, ${dark.colors[at]})`;
+const color = (at) => both(light.colors[at], dark.colors[at]);
 const CSS = `
 :host { display: flex; flex-direction: column; position: relative; min-height: 8rem; overflow: hidden;
   font: var(--stream-log-font, 14px/1.4 system-ui, sans-serif);
@@ -63,7 +63,7 @@ mark { color: var(--_text); background: var(--_found); border-radius: 2px; }
 .level-warn .text { color: var(--_wait); }
 .level-debug .text, .level-trace .text { color: var(--_muted); }
 .level-fatal .text { font-weight: 700; }
-.json-key { color: var(--_accent); } .json-string { color: ${both(2)}; } .json-value { color: ${both(5)}; }
+.json-key { color: var(--_accent); } .json-string { color: ${color(2)}; } .json-value { color: ${color(5)}; }
 .fold { min-height: 0; margin-left: 1ch; padding: 0 .5em; line-height: 1.3; font-size: .9em; color: var(--_muted);
   border-color: var(--_line); user-select: none; }
 .more { min-height: 0; padding: 0 .4em; line-height: 1.3; color: var(--_accent); border-color: currentColor;
@@ -92,15 +92,7 @@ dialog pre { margin: 0; padding: .75rem; max-height: 70vh; overflow: auto; white
 .front-ground { color: var(--_ground); } .back-text { background: var(--_text); }
 ${rules().join('\n')}
 .find { display: none; }
-@media (pointer: coarse) { button, input, select { min-height: 2.75rem; } .over::after { content: "\\2002\\21ba"; color: var(--_muted); }
-.level-fatal .text, .level-error .text { color: var(--_bad); }
-.level-warn .text { color: var(--_wait); }
-.level-debug .text, .level-trace .text { color: var(--_muted); }
-.level-fatal .text { font-weight: 700; }
-.json-key { color: var(--_accent); } .json-string { color: ${both(2)}; } .json-value { color: ${both(5)}; }
-.fold { min-height: 0; margin-left: 1ch; padding: 0 .5em; line-height: 1.3; font-size: .9em; color: var(--_muted);
-  border-color: var(--_line); user-select: none; }
-.more { min-height: 0; } }
+@media (pointer: coarse) { button, input, select { min-height: 2.75rem; } .more { min-height: 0; } }
 @media (max-width: 40rem) { .bar { gap: .3rem; } .find { display: block; } .bar:not(.finding) .group { display: none; } .group { flex-basis: 100%;
   max-width: none; } }
 @media (forced-colors: active) { .row.current { outline: 1px solid; }
