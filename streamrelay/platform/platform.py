@@ -289,7 +289,7 @@ class Platform:
                     found.append((host, codec.decode(answer, kind)))
             except ValueError:
                 continue
-        answered = {host for host, _ in found}
+        answered = set() if patient else {host for host, _ in found}  # older than what others have found meanwhile
         found.complete = self.silent.told(answered, map(host_of, gathered.missing)) and gathered.complete
         return found
 

@@ -58,6 +58,14 @@ class Silent(Case):
         self.assertEqual(self.looked_at, ["streamrelay.v1.host.b.end"])
         self.assertTrue(self.complete())
 
+    def test_older_answer(self) -> None:
+        """An answer to the question about namesakes, which takes seconds, may be older than what a list has found."""
+        self.assertFalse(self.complete("a", TooSlow("")))
+        self.bus.gathered, self.bus.missing = [("a", codec.encode(HostAnswer(())))], frozenset()
+        awaited(self.platform._ask_agents())
+        self.bus.gathered = []
+        self.assertFalse(self.complete())
+
     def test_harmless(self) -> None:
         """Whom it is sent to by the look has nothing to do nor to say."""
         self.complete("web-1", TooSlow(""))
