@@ -5,7 +5,6 @@ import io
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from configparser import ConfigParser
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.fakes.files import folder as temporary
 from tests.suite import guard
 from tests.suite.crew import Crew
 from tests.suite.deal import LONG, ROOT, modules
@@ -31,7 +31,7 @@ class Planted(SynchronousTestCase):
     """Modules that are written for the test, and run as any other."""
 
     def setUp(self) -> None:
-        self.folder = Path(tempfile.mkdtemp())
+        self.folder = temporary(self)
         path = os.environ.get("PYTHONPATH")
         self.patch(os, "environ", {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(self.folder), path)))})
         os.environ.pop(guard.MARK, None)
@@ -204,7 +204,7 @@ class Guarded(SynchronousTestCase):
 
     def test_run_killed(self) -> None:
         """When a whole run is killed its workers end, and what their tests have started."""
-        folder = Path(tempfile.mkdtemp())
+        folder = temporary(self)
         (folder / "planted.py").write_text(
             f"{HEAD}class A(SynchronousTestCase):\n"
             "    def test_sleeps(self):\n"
