@@ -17,8 +17,9 @@ from streamrelay.agent.namesakes import Namesakes
 from streamrelay.agent.state import take_up
 from streamrelay.agent.streams import Streams
 from streamrelay.agent.summonses import MEMORY, ClocksDiffer, Pending, Summonses
-from streamrelay.bus.connection import Bus, Message, as_deferred
+from streamrelay.bus.connection import Bus, as_deferred
 from streamrelay.bus.discovery import Discovery
+from streamrelay.bus.message import Message
 from streamrelay.logs import Logger
 from streamrelay.protocol import codec
 from streamrelay.protocol.subjects import end_subject, event_subject, open_subject

@@ -8,7 +8,7 @@ from typing import Final
 from attrs import define, field
 
 from streamrelay.bus import tls
-from streamrelay.bus.nats_client import Withheld, is_too_slow
+from streamrelay.bus.nats_client import Hangs, Withheld, is_too_slow
 from streamrelay.bus.settings import without_password
 from streamrelay.logs import Logger
 
@@ -84,7 +84,7 @@ class Complaints:
         if len(self._told) >= MOST_TOLD:
             self._told.clear()
         self._told.add((url, text))
-        if is_deafening(error) or not (is_too_slow(error) or _is_forbidden(error)):
+        if is_deafening(error) or not (isinstance(error, Hangs) or is_too_slow(error) or _is_forbidden(error)):
             self._missed.add(url)
 
     def _say(self, error: Exception, text: str, url: str) -> bool:
@@ -108,6 +108,8 @@ class Complaints:
             log.error(
                 "NATS at {url} wants a certificate of this program; check nats_certificate; trying again", url=url
             )
+        elif isinstance(error, Hangs):
+            log.warn("NATS at {url} doesn't answer any more; connecting again", url=url)
         elif isinstance(error, Withheld):
             log.error("not logging in to NATS at {url}: {error}; trying again", url=url, error=text)
         elif url in self._missed:

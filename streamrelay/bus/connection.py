@@ -6,7 +6,6 @@ Coroutines here are asyncio's; `as_deferred` brings them to Twisted.
 
 import asyncio
 import random
-import re
 import ssl
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -14,12 +13,12 @@ from typing import Any, Final, TypeVar
 
 from attrs import define, evolve, field
 from nats import errors as nats_errors
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from twisted.internet.defer import Deferred
 
 from streamrelay.bus import credentials
 from streamrelay.bus.complaints import Complaints, is_deafening, is_login_refused
+from streamrelay.bus.message import BusError, Down, Message, Nobody, TooSlow
 from streamrelay.bus.nats_client import Gathered, NatsClient, forget, gather, is_too_slow, plain_places, soon
 from streamrelay.bus.settings import ENCRYPTED, without_password
 from streamrelay.bus.tls import tls_context
@@ -35,41 +34,12 @@ ANSWER_TIME: Final = 5.0
 """Seconds that a server may take for each step of a connection."""
 PING: Final = 20
 """Seconds between two pings of the server; after two unanswered ones the connection is made anew."""
+GRACE: Final = 2.0
+"""Seconds that an answer is waited for once the connection was lost: it may be back before the host has answered."""
 REFUSED: Final = 10.0
 """Seconds until the next attempt when the bus doesn't let us hear what we must."""
 SELDOM: Final = 30.0
 """Seconds between two attempts at last, while the bus refuses our user; each wait is twice the one before."""
-_INBOX = re.compile(r"_INBOX[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_:=$-]+)+\Z")
-
-
-class BusError(Exception):
-    """Lack of an answer to a request; the text says why."""
-
-
-class Nobody(BusError):
-    """Lack of anybody who listens on the subject: the host is offline."""
-
-
-class Down(BusError):
-    """Lack of a connection to the bus, at first or while the answer was waited for."""
-
-
-class TooSlow(BusError):
-    """Lack of an answer in time."""
-
-
-@define(frozen=True)
-class Message:
-    """A message that came on a subject."""
-
-    data: bytes
-    reply: str
-    """Subject on which an answer is expected; empty if none is."""
-
-    @property
-    def wants_answer(self) -> bool:
-        """True if the reply subject is an inbox: no other is answered, as a caller may name any (protocol.rst)."""
-        return _INBOX.match(self.reply) is not None
 
 
 @define(eq=False)
@@ -100,6 +70,7 @@ class Bus:
     _closed: asyncio.Event = field(factory=asyncio.Event)  # the client of now is done for
     _known: dict[str, frozenset[str]] = field(factory=dict)  # who answered the last time, by what was asked
     _losses: int = 0  # of the connection
+    _waiting: set[asyncio.Timeout] = field(factory=set)  # for answers
     _dropped: int = 0  # messages that came faster than they were taken
     _deaf: bool = False  # that client may not hear what it must
     _refusals: int = 0  # of our user, since there was a connection
@@ -152,16 +123,25 @@ class Bus:
         task.add_done_callback(self._publishing.discard)
 
     async def request(self, subject: str, data: bytes, timeout: float) -> bytes:
-        """Return the answer to a request, or raise `Nobody`, `Down`, or after `timeout` seconds `TooSlow`."""
+        """Return the answer to a request, or raise `Nobody`, `Down`, or after `timeout` seconds `TooSlow`.
+
+        A server that hangs is `Down` within about six seconds, be `timeout` longer, and at once from then on.
+        """
         client, losses = self._standing(), self._losses
+        waiting = asyncio.timeout(timeout)
+        self._waiting.add(waiting)
         try:
-            message = await client.request(subject, data, timeout=timeout)
+            async with waiting:
+                with client.pulse.felt():
+                    message = await client.request(subject, data, timeout=timeout + 1)  # more than `waiting` has
         except nats_errors.NoRespondersError:
             raise Nobody(subject) from None
         except (TimeoutError, nats_errors.TimeoutError):
             raise (TooSlow if self._losses == losses else Down)(f"no answer within {timeout:g} s") from None
         except nats_errors.Error as error:
             raise Down(str(error)) from None
+        finally:
+            self._waiting.discard(waiting)
         return message.data
 
     async def gather(self, subject: str, data: bytes = b"", patient: bool = False) -> Gathered:
@@ -171,7 +151,8 @@ class Bus:
         """
         client, losses, dropped = self._standing(), self._losses, self._dropped
         try:
-            found = await gather(client, subject, data, self._known.get(subject, frozenset()), patient)
+            with client.pulse.felt():
+                found = await gather(client, subject, data, self._known.get(subject, frozenset()), patient)
         except nats_errors.Error as error:
             raise Down(str(error)) from None
         # nats-py connects again by itself, but answers that were sent meanwhile never come.
@@ -180,7 +161,7 @@ class Bus:
         self._known[subject] = frozenset(name for name, _ in found.answers)
         return evolve(found, complete=found.complete and self._dropped == dropped)
 
-    def _standing(self) -> Client:
+    def _standing(self) -> NatsClient:
         if self._client is None or not self._client.is_connected:
             raise Down("there is no connection to NATS")
         return self._client
@@ -216,9 +197,17 @@ class Bus:
             await client.close()
             await asyncio.sleep(REFUSED if self._deaf else 1 + random.random())
 
+    def _lose(self) -> None:
+        """Have nobody wait much longer for answers that may have been on their way."""
+        self._losses += 1
+        end = asyncio.get_running_loop().time() + GRACE
+        for waiting in self._waiting:
+            if not waiting.expired() and (waiting.when() or end) > end:
+                waiting.reschedule(end)
+
     async def _connect(self, client: NatsClient, closed: asyncio.Event) -> None:
         async def disconnected() -> None:
-            self._losses += 1
+            self._lose()
             if self._task is not None:
                 log.warn("lost the connection to NATS at {url}; live streams go on", url=client.url)
 

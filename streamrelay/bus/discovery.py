@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from attrs import define
 from msgspec import structs
 
-from streamrelay.bus.connection import Message
+from streamrelay.bus.message import Message
 from streamrelay.protocol import codec
 from streamrelay.protocol.subjects import ALL_STREAMS, ALL_TARGETS, SERVICE, streams_subject, subject_part
 from streamrelay.protocol.summons import HostAnswer, HostQuestion

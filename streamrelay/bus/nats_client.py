@@ -15,6 +15,7 @@ from nats.aio.subscription import Subscription
 from nats.protocol.parser import AWAITING_MSG_PAYLOAD, Parser
 
 from streamrelay.bus.credentials import Credentials
+from streamrelay.bus.pulse import Pulse
 from streamrelay.bus.settings import PLAIN, WEBSOCKETS, without_password
 from streamrelay.bus.transports import BusTransport
 from streamrelay.errors import ConfigError
@@ -54,9 +55,10 @@ class Endless(nats_errors.ProtocolError):
 class BoundedParser(Parser):
     """nats-py's parser, which by itself gathers as many bytes as a server announces, or sends without end of line."""
 
-    nc: Client
+    nc: "NatsClient"
 
     async def parse(self, data: bytes = b"") -> None:
+        self.nc.pulse.hear()
         await super().parse(data)
         endless = self._endless()
         if endless is not None:
@@ -71,6 +73,10 @@ class BoundedParser(Parser):
         elif len(self.buf) > MOST_LINE:
             return Endless(f"a line of over {MOST_LINE} bytes")
         return None
+
+
+class Hangs(nats_errors.StaleConnectionError):
+    """Silence of a server that was asked whether it is there."""
 
 
 class Withheld(nats_errors.Error):
@@ -94,6 +100,7 @@ class NatsClient(Client):
         super().__init__()
         self.url = ""
         """The server that is being tried, or connected, without a user or password."""
+        self.pulse = Pulse(self._send_ping, self._hangs)
         self._ps = BoundedParser(self)
         self._plain_places, self._load_credentials, self._load_tls = plain, load, tls
         self._outbound = outbound
@@ -106,6 +113,17 @@ class NatsClient(Client):
     def wait_between(self, seconds: float) -> None:
         """Let this time pass between two attempts at one server from now on."""
         self.options["reconnect_time_wait"] = seconds
+
+    async def _hangs(self) -> None:
+        if self.is_connected:
+            await self._process_op_err(Hangs())
+
+    async def _process_op_err(self, e: Exception) -> None:
+        if isinstance(e, nats_errors.StaleConnectionError) and not isinstance(e, nats_errors.UnexpectedEOF):
+            await self._error_cb(Hangs())
+            if isinstance(self._transport, BusTransport):
+                self._transport.abort()  # there is nobody with whom it could be closed in order
+        await super()._process_op_err(e)
 
     async def _connect_to_server(self, s: Srv) -> None:
         s.uri = self._as_told(s)

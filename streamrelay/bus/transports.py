@@ -110,3 +110,9 @@ class BusTransport(TcpTransport):
             raise
         assert transport is not None
         self._io_reader, self._io_writer = reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
+    def abort(self) -> None:
+        """Drop the connection at once, with whatever wasn't sent."""
+        for writer in (self._io_writer, self._bare_io_writer):
+            if writer is not None:
+                writer.transport.abort()

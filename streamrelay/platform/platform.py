@@ -10,7 +10,8 @@ from typing import Any, Final, TypeVar
 from attrs import define, field
 from msgspec import structs
 
-from streamrelay.bus.connection import Bus, Down, Nobody, TooSlow
+from streamrelay.bus.connection import Bus
+from streamrelay.bus.message import Down, Nobody, TooSlow
 from streamrelay.errors import Refused, printable
 from streamrelay.net.outbound import Outbound
 from streamrelay.platform.namesakes import Namesakes

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from attrs import define, field
 
-from streamrelay.bus.connection import BusError, Nobody
+from streamrelay.bus.message import BusError, Nobody
 
 KNOCK: Final = 2.0
 """Seconds in which the bus says that nobody listens."""

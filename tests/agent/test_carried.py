@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred
 
 from streamrelay.agent.config import AgentConfig
 from streamrelay.agent.record import GATHERED
-from streamrelay.bus.connection import Message
+from streamrelay.bus.message import Message
 from streamrelay.channels import frames
 from streamrelay.channels.frames import DATA, END, EOF, OPEN, ChannelFrameReader
 from streamrelay.errors import TargetError

@@ -16,7 +16,7 @@ from streamrelay.agent import service as module
 from streamrelay.agent.catalogue import Catalogue, Entry
 from streamrelay.agent.config import AgentConfig
 from streamrelay.agent.service import Agent
-from streamrelay.bus.connection import Message
+from streamrelay.bus.message import Message
 from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.errors import PeerError, TargetError
 from streamrelay.protocol import codec

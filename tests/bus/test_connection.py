@@ -8,8 +8,10 @@ from nats import errors as nats_errors
 from twisted.logger import formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.bus.connection import Bus, Down, Message, TooSlow
+from streamrelay.bus.connection import Bus
+from streamrelay.bus.message import Down, Message, TooSlow
 from streamrelay.bus.nats_client import NatsClient, Withheld
+from streamrelay.bus.pulse import Pulse
 from streamrelay.errors import ConfigError
 from tests.documented import BUS_REFUSED, BUS_SELDOM
 from tests.fakes.files import folder
@@ -34,6 +36,7 @@ class Silent(Standing):
 
     bus: Bus
     losses: int
+    pulse: Pulse
 
     async def request(self, subject: str, data: bytes, timeout: float) -> None:
         self.bus._losses += self.losses
@@ -88,7 +91,7 @@ class Unanswered(SynchronousTestCase):
         """Where the connection was lost meanwhile that is why, not the host that was asked."""
         for losses, why in ((0, TooSlow), (1, Down)):
             bus = Bus(("nats://127.0.0.1:1",), "test")
-            client: Any = Silent(bus, losses)
+            client: Any = Silent(bus, losses, NatsClient(frozenset(), lambda: None).pulse)
             bus._client = client
             self.assertRaises(why, awaited, bus.request("a", b"", 10.0))
 

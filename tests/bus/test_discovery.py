@@ -6,8 +6,8 @@ from typing import Any
 from nats.micro.service import ServiceInfo, ServicePing, ServiceStats
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.bus.connection import Message
 from streamrelay.bus.discovery import Discovery
+from streamrelay.bus.message import Message
 from streamrelay.protocol.subjects import ALL_STREAMS, ALL_TARGETS
 from streamrelay.protocol.summons import HOST_QUESTION, WHO_QUESTION, HostAnswer, StreamInfo, TargetInfo
 from tests.fakes.bus import FakeBus

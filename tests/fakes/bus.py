@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 from attrs import define, field
 
-from streamrelay.bus.connection import Bus, Down, Message
+from streamrelay.bus.connection import Bus
+from streamrelay.bus.message import Down, Message
 from streamrelay.bus.nats_client import Gathered
 
 

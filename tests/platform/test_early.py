@@ -1,6 +1,6 @@
 """platform.py: what is told of a stream while its agent is asked."""
 
-from streamrelay.bus.connection import Down, Nobody
+from streamrelay.bus.message import Down, Nobody
 from streamrelay.platform import Early, Platform
 from streamrelay.protocol import codec
 from streamrelay.protocol.summons import Answer, Summons, Terms

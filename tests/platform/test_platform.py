@@ -7,7 +7,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.agent.summonses import Summonses
-from streamrelay.bus.connection import Down, Nobody, TooSlow
+from streamrelay.bus.message import Down, Nobody, TooSlow
 from streamrelay.errors import Refused
 from streamrelay.platform import Opened, Platform
 from streamrelay.protocol import codec

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from streamrelay.agent.summonses import Summonses
-from streamrelay.bus.connection import Nobody, TooSlow
+from streamrelay.bus.message import Nobody, TooSlow
 from streamrelay.platform.silent_hosts import LOOK_AGAIN
 from streamrelay.protocol import codec
 from streamrelay.protocol.summons import Agents, HostAnswer
