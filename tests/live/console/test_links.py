@@ -8,6 +8,8 @@ from tests.live.support.chain import HOST
 from tests.live.support.waiting import until
 
 FOREIGN = "http://elsewhere.example/"
+ELSEWHERE = "<link rel=icon href=data:,><title>elsewhere</title>"
+"""That page; a browser would look for its icon where nobody is."""
 DEPLOY = """
 [targets.deploy]
 kind = "pty"
@@ -56,9 +58,7 @@ class LinkTest(ConsoleTest):
     def led(self, page: Any, target: str) -> Any:
         """Have a page of another site lead a tab to a target; its panel."""
         address = f"{self.common.console}/#{HOST}/{target}"
-        page.route(
-            f"{FOREIGN}**", lambda route: route.fulfill(content_type="text/html", body="<title>elsewhere</title>")
-        )
+        page.route(f"{FOREIGN}**", lambda route: route.fulfill(content_type="text/html", body=ELSEWHERE))
         page.goto(FOREIGN)
         with page.expect_response("**/v1/hosts"):
             page.evaluate("(address) => { location.href = address; }", address)

@@ -155,12 +155,12 @@ class Backpressure(JavaScript):
     def test_holds(self) -> None:
         """A reader that is somewhat slower than its agent holds it in time, at most four times a second."""
         url, agent = self.agent()
-        size = 40 * MIB
+        size = 80 * MIB
         scenario = self.scenario("steady", url=url, size=size)
         agent.recv(WAIT)
         times: list[float] = []
-        held, sent, over = False, 0, time.monotonic() + 40
-        piece = bytes(65536)
+        held, sent, over = False, 0, time.monotonic() + WAIT
+        piece = bytes(MIB // 2)  # so many that a busy machine sends faster, too, than is read
         while sent < size:
             self.assertLess(time.monotonic(), over)
             try:
