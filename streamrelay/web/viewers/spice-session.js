@@ -7,6 +7,7 @@ import { outcome } from '../streamrelay.js';
 import { failure, line, refusal, unseen } from './outcomes.js';
 import { released } from './scancodes.js';
 import { SpiceScreen } from './spice-screen.js';
+import { withSockets } from './spice-socket.js';
 
 const TICKET = 128; // bytes
 const TLS = 5; // SPICE_LINK_ERR_NEED_SECURED
@@ -79,9 +80,10 @@ export class SpiceSession {
   // -- channels ------------------------------------------------------------------------------------------------
 
   #begin(uri, password) {
-    const main = this.#open(uri, password);
+    const { SpiceMainConn } = this.#library.main;
+    const about = { uri, password, screen_id: this.#screen.id, onagent: () => this.#screen.tellSize() };
+    const main = withSockets(() => new SpiceMainConn(about));
     this.#main = main;
-    if (!main) return;
     this.#add(main);
     for (const name of ['inputs', 'cursor', 'display']) {
       let current;
@@ -93,27 +95,17 @@ export class SpiceSession {
         },
       });
     }
+    const { process_channel_message: process } = main;
+    main.process_channel_message = (message) => withSockets(() => process.call(main, message)); // it opens the others
     after(main, () => {
       for (const other of [...main.ports, ...(main.extra_channels ?? [])]) if (other) this.#add(other);
     });
   }
 
-  #open(uri, password) {
-    const { SpiceMainConn } = this.#library.main;
-    try {
-      return new SpiceMainConn({ uri, password, screen_id: this.#screen.id, onagent: () => this.#screen.tellSize() });
-    } catch {
-      // its message has the URL
-      this.#screen.remove();
-      this.#settle(refusal('this page may open no websocket to the relay'));
-      return null;
-    }
-  }
-
   #add(channel) {
     if (this.#channels.has(channel)) return;
     this.#channels.add(channel);
-    channel.ws.addEventListener('close', ({ code, reason }) => this.#end(outcome(code, reason)));
+    channel.ws.addEventListener('close', ({ outcome: ended }) => this.#end(ended));
     channel.onerror = (error) => this.#failed(channel, error);
     const { send_ticket: send } = channel;
     channel.send_ticket = (ticket) => send.call(channel, aligned(ticket));

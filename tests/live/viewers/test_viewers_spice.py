@@ -4,8 +4,11 @@ import socket
 import struct
 from collections.abc import Callable
 
+from tests.live.support.fake_spice import FakeSpice
 from tests.live.support.machine import Machine
+from tests.live.support.pace import timed
 from tests.live.support.ports import free_port
+from tests.live.support.pump import Pump
 from tests.live.support.sockets import reset
 from tests.live.support.waiting import until
 from tests.live.viewers.screens import ENDS, ScreenTest, echoes
@@ -20,6 +23,12 @@ class Spice(ScreenTest):
         """A machine with SPICE on a port, and its target."""
         port = port or free_port()
         return self.machine(name, f"addr=127.0.0.1,port={port},{more}", options=options), f"spice/{port}"
+
+    def fake(self) -> FakeSpice:
+        """A server without a machine."""
+        server = FakeSpice()
+        self.addCleanup(server.close)
+        return server
 
     def test_screen_and_keys(self) -> None:
         """The machine's screen is there pixel by pixel, and so is what is typed; of two machines at once, too."""
@@ -139,6 +148,37 @@ class Spice(ScreenTest):
         self.type("hello")
         echoes(machine, "\nhello")
         self.assertEqual(self.view.locator("#tab0 canvas").count(), 1)
+        self.assert_content()
+
+    def test_dead_link(self) -> None:
+        """A proxy stops to forward, and nobody closes anything: by SPICE, by VNC and raw it is said soon after the network
+        has come back, or the page is seen again; then they go on."""
+        pump = Pump(self.common.relay_port)
+        self.addCleanup(pump.close)
+        self.view = self.bare(bypass_csp=True)  # the proxy is none of the platform's relays
+        self.view.evaluate("port => { window.through = port; }", pump.port)
+        listener, server, port = self.listen(), self.fake(), free_port()
+        machine = self.machine("one", vnc=f"127.0.0.1:{port - 5900}")
+        for viewer, target in (("spice", server.target), ("vnc", f"vnc/{port}"), ("raw", listener.target)):
+            self.show(viewer, target)
+        for news in ("dispatchEvent(new Event('online'))", "document.dispatchEvent(new Event('visibilitychange'))"):
+            listener.accept().sendall(news.encode())
+            self.until("([news]) => document.querySelector('#tab2 .raw-output').textContent.endsWith(news)", [news])
+            self.same(machine, 1)
+            pump.stop()
+            with timed() as passed:
+                self.view.evaluate(news)
+                for number in range(3):
+                    outcome = self.wait_state(number, "closed")["outcome"]
+                    self.assertEqual((outcome["code"], outcome["transient"]), (1006, True))
+                    self.assertEqual(outcome["reason"], "the relay does not answer")
+            print(f"figure: dead links of three screens were said {passed():.1f} s after the news")
+            pump.go_on()
+            for number in range(3):
+                self.again(number)
+        self.view.evaluate("tabs[0].viewer.focus()")
+        self.view.keyboard.press("a")
+        until(lambda: self.view.evaluate("true") and server.keys[-2:] == [0x1E, 0x9E], what="a key")
         self.assert_content()
 
     def test_password(self) -> None:

@@ -46,9 +46,14 @@ parts = { number = "[0-9]+" }
 STYLE = """:root { color-scheme: light dark } :root[data-theme="light"] { color-scheme: light }
 body { margin: 0 } .panel { position: relative; width: 800px; max-width: 100vw; height: 480px }"""
 SCRIPT = """
-import { ask, open } from '/streamrelay.js';
+import { ask, connect, open } from '/streamrelay.js';
 document.body.replaceChildren();
 window.tabs = [];
+// A ticket, by the port of a proxy if there is one.
+const via = async (wanted) => {
+  const ticket = await ask(wanted);
+  return window.through ? { ...ticket, url: ticket.url.replace(/:[0-9]+/, `:${window.through}`) } : ticket;
+};
 // A tab as the console has it: a panel, a viewer in it, and the state.
 window.show = async (name, host, target, view = false) => {
   const panel = document.createElement('div');
@@ -56,13 +61,15 @@ window.show = async (name, host, target, view = false) => {
   panel.id = `tab${tabs.length}`;
   document.body.append(panel);
   const { create } = await import(`/viewers/${name}.js`);
-  const tab = { state: 'new', outcome: null, error: null };
+  const tab = { state: 'new', outcome: null, error: null, said: [] };
   tabs.push(tab);
   tab.viewer = create(panel, {
     host, target, view,
-    open: (options) => open({ host, target, ...options }),
-    ask: (options) => ask({ host, target, ...options }),
+    open: (options) => window.through ? via({ host, target, ...options }).then((ticket) => connect(ticket.url, { ticket }))
+      : open({ host, target, ...options }),
+    ask: (options) => via({ host, target, ...options }),
   });
+  panel.addEventListener('said', ({ detail }) => tab.said.push(detail));
   tab.connect = async () => {
     Object.assign(tab, { state: 'connecting', outcome: null, error: null });
     try {
