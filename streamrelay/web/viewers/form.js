@@ -5,7 +5,7 @@
  *
  * @param {HTMLElement} element - the viewer's
  * @param {string} words - what is asked, shown as text
- * @param {{name: string, label: string, type?: string, value?: string}[]} fields
+ * @param {{name: string, label: string, type?: string, value?: string}[]} fields - of type "lines": several, sent by Ctrl-Enter
  * @param {{signal: AbortSignal, action?: string}} more - a signal that takes the form away; the button's label
  */
 export function askFor(element, words, fields, { signal, action = 'Send' }) {
@@ -35,6 +35,7 @@ export function askFor(element, words, fields, { signal, action = 'Send' }) {
     form.addEventListener('keydown', (event) => {
       event.stopPropagation(); // a key for the form is none for the viewer
       if (event.key === 'Escape') cancelled();
+      if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) form.requestSubmit();
     });
     cancel.addEventListener('click', cancelled);
     if (signal.aborted) {
@@ -43,14 +44,16 @@ export function askFor(element, words, fields, { signal, action = 'Send' }) {
     }
     signal.addEventListener('abort', cancelled);
     element.append(form);
-    /** @type {HTMLElement} */ (form.querySelector('input, button')).focus();
+    /** @type {HTMLElement} */ (form.querySelector('input, textarea, button')).focus();
   });
 }
 
 function entry({ name, label, type = 'text', value = '' }) {
   const around = document.createElement('label');
-  const input = document.createElement('input');
-  Object.assign(input, { name, type, value, autocomplete: 'off', spellcheck: false, autocapitalize: 'off' });
+  const input = type === 'lines' ? document.createElement('textarea') : document.createElement('input');
+  if (input instanceof HTMLTextAreaElement) input.rows = 4;
+  else input.type = type;
+  Object.assign(input, { name, value, autocomplete: 'off', spellcheck: false, autocapitalize: 'off' });
   around.append(label, ' ', input);
   return around;
 }

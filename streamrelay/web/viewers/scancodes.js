@@ -22,7 +22,9 @@ const PLACES = [
 /** @type {[number, string, string][]} */
 const ROWS = [
   [0x02, '1234567890-=', '!@#$%^&*()_+'],
+  [0x0f, '\t', ''],
   [0x10, 'qwertyuiop[]', 'QWERTYUIOP{}'],
+  [0x1c, '\n', ''],
   [0x1e, "asdfghjkl;'`", 'ASDFGHJKL:"~'],
   [0x2b, '\\zxcvbnm,./', '|ZXCVBNM<>?'],
   [0x39, ' ', ''],

@@ -2,6 +2,7 @@
 // focus. Several share a page: their surfaces are found by their session and not by an id, no key or pointer reaches more
 // than the one that has the focus, and none takes the focus by itself.
 
+import { whenLeft } from './leaving.js';
 import { dropPicture, keepPicture } from './picture.js';
 import { Keys } from './spice-keys.js';
 
@@ -19,6 +20,7 @@ export class SpiceScreen {
   #before = null; // what had the focus when ours was wanted, and there was no canvas yet
   #observer = new ResizeObserver(() => this.#fit());
   #resizing = 0;
+  #over = new AbortController();
 
   /**
    * @param {HTMLElement} frame - where the screen goes
@@ -36,6 +38,7 @@ export class SpiceScreen {
     this.#element.id = `spice-screen-${++count}`;
     this.#element.className = 'spice-screen';
     frame.append(this.#element);
+    whenLeft(this.#element, () => this.#keys.release(), this.#over.signal);
   }
 
   get id() {
@@ -71,6 +74,7 @@ export class SpiceScreen {
 
   /** The session ends: nothing more is told, and what was seen last stays as a picture. */
   keep() {
+    this.#over.abort();
     this.#observer.disconnect();
     clearTimeout(this.#resizing);
     keepPicture(this.#frame, this.#canvas());
@@ -110,7 +114,6 @@ export class SpiceScreen {
     });
     canvas.addEventListener('blur', () => {
       this.#focused = !canvas.isConnected;
-      this.#keys.release();
     });
     if (this.#focused || this.#before === document.activeElement) canvas.focus({ preventScroll: true });
     this.#before = null;

@@ -4,13 +4,16 @@
 // whatever ends one channel of a session ends them all, with that websocket's close code.
 
 import { outcome } from '../streamrelay.js';
+import { MOST } from './machine-clipboard.js';
 import { failure, line, refusal, unseen } from './outcomes.js';
-import { released } from './scancodes.js';
+import { released, scancodeAt } from './scancodes.js';
+import { SpiceAgent } from './spice-agent.js';
 import { SpiceScreen } from './spice-screen.js';
 import { withSockets } from './spice-socket.js';
 
 const TICKET = 128; // bytes
 const TLS = 5; // SPICE_LINK_ERR_NEED_SECURED
+const UNSENT = 2048; // pieces for the machine's agent, 2 KiB each, over which it is answered no more until it has taken some
 
 export class SpiceSession {
   connected; // rejects with an error that has an outcome
@@ -19,7 +22,17 @@ export class SpiceSession {
   /** Whether the server refused the password. */
   denied = false;
 
+  /** What a clipboard needs of it (machine-clipboard.js). */
+  machine = {
+    give: (text) => this.#agent.give(text),
+    share: (on) => {
+      this.#agent.shares = on;
+    },
+    press: ({ code }, more) => this.press(...[...more, code].map(scancodeAt)),
+  };
+
   #library;
+  #agent;
   #screen;
   #main;
   #channels = new Set();
@@ -30,10 +43,17 @@ export class SpiceSession {
    * @param library - spice-html5's modules by name
    * @param {HTMLElement} frame - where the screen goes
    * @param {string} url - good for as many websockets as there are channels
+   * @param {import('./machine-clipboard.js').MachineClipboard} clipboard - told what the machine copies
    * @param {AbortSignal} signal - ends it
    */
-  constructor(library, frame, url, password, signal) {
+  constructor(library, frame, url, password, clipboard, signal) {
     this.#library = library;
+    this.#agent = new SpiceAgent(MOST, {
+      send: (kind, content) => this.#sendAgent(kind, content),
+      came: (text) => clipboard.came(text),
+      missed: (words) => clipboard.missed(words),
+    });
+    this.#agent.shares = clipboard.shared;
     this.closed = new Promise((settle) => {
       this.#settle = settle;
     });
@@ -97,8 +117,35 @@ export class SpiceSession {
     }
     const { process_channel_message: process } = main;
     main.process_channel_message = (message) => withSockets(() => process.call(main, message)); // it opens the others
+    this.#attachAgent(main);
     after(main, () => {
       for (const other of [...main.ports, ...(main.extra_channels ?? [])]) if (other) this.#add(other);
+    });
+  }
+
+  /** What the machine's agent says comes to ours alone: spice-html5 takes each piece for a message. */
+  #attachAgent(main) {
+    const { Constants } = this.#library.enums;
+    const { connect_agent: connected, process_channel_message: process } = main;
+    main.connect_agent = () => {
+      this.#agent.connected = true;
+      connected.call(main);
+    };
+    main.announce_agent_capabilities = (asks) => this.#agent.announce(asks);
+    main.process_channel_message = (message) => {
+      if (message.type === Constants.SPICE_MSG_MAIN_AGENT_DISCONNECTED) this.#agent.connected = false;
+      if (message.type !== Constants.SPICE_MSG_MAIN_AGENT_DATA) return process.call(main, message);
+      if (message.data) this.#agent.receive(message.data);
+      return true;
+    };
+  }
+
+  #sendAgent(kind, content) {
+    const main = this.#main;
+    if (main.state !== 'ready' || main.agent_msg_queue.length > UNSENT) return;
+    main.send_agent_message(kind, {
+      buffer_size: () => content.length,
+      to_buffer: (whole, at) => new Uint8Array(whole, at).set(content),
     });
   }
 

@@ -2,6 +2,7 @@
 
 import { askFor } from './form.js';
 import { allowStyleAttribute } from './inline-style.js';
+import { MachineClipboard } from './machine-clipboard.js';
 import { failure, refusal } from './outcomes.js';
 import { ALT, CONTROL, DELETE, SHIFT, scancode } from './scancodes.js';
 import { SpiceSession } from './spice-session.js';
@@ -22,11 +23,13 @@ class Spice {
   #frame = document.createElement('div');
   #session = null; // while it is connected
   #password = ''; // what the server last took
+  #clipboard;
   #undo = new AbortController();
 
   constructor(element, source) {
     this.#element = element;
     this.#source = source;
+    this.#clipboard = new MachineClipboard(element, source, this.#undo.signal);
     this.#frame.className = 'spice-frame';
     element.append(this.#frame);
   }
@@ -37,6 +40,7 @@ class Spice {
     return [
       { label: 'Ctrl-Alt-Del', run: () => session.press(CONTROL, ALT, DELETE) },
       { label: 'Type text …', run: () => this.#typeText(session) },
+      ...this.#clipboard.actions,
     ];
   }
 
@@ -45,7 +49,7 @@ class Spice {
     let password = this.#password;
     for (;;) {
       const ticket = await this.#source.ask({ view: this.#source.view });
-      const session = new SpiceSession(library, this.#frame, ticket.url, password, this.#undo.signal);
+      const session = new SpiceSession(library, this.#frame, ticket.url, password, this.#clipboard, this.#undo.signal);
       try {
         await session.connected;
       } catch (error) {
@@ -55,8 +59,9 @@ class Spice {
       }
       this.#password = password;
       this.#session = session;
+      this.#clipboard.machine = session.machine;
       session.closed.then(() => {
-        if (this.#session === session) this.#session = null;
+        if (this.#session === session) this.#session = this.#clipboard.machine = null;
       });
       return { closed: session.closed, close: () => session.close() };
     }
@@ -91,14 +96,11 @@ class Spice {
   }
 
   async #typeText(session) {
-    await typeText(
-      this.#element,
-      this.#undo.signal,
-      (letter) => scancode(letter) > 0,
-      (letter, shift) => {
-        session.press(...(shift ? [SHIFT] : []), scancode(letter));
-      },
-    );
+    await typeText(this.#element, this.#undo.signal, {
+      can: (letter) => scancode(letter) > 0,
+      lives: () => this.#session === session,
+      press: (letter, shift) => session.press(...(shift ? [SHIFT] : []), scancode(letter)),
+    });
     session.focus();
   }
 }

@@ -1,4 +1,4 @@
-// What somebody has chosen for all terminals in this browser; all of it is off until then.
+// What somebody has chosen in this browser, for all terminals or for one machine; all of it is off until then.
 
 /** Terminals tell screen readers their rows. */
 export const READER = 'terminal-screen-reader';

@@ -3,32 +3,61 @@
 import { askFor } from './form.js';
 
 const EVERY = 20; // milliseconds for a key; a machine's keyboard holds few that it hasn't taken
+const MOST = 10_000; // characters, which take over three minutes
 const SHIFTED = /[A-Z~!@#$%^&*()_+{}|:"<>?]/; // on a keyboard of the US
 
 /**
- * Ask for a text, then press its keys; if there are letters without a key, say so first, and ask again.
+ * Ask for a text, then press its keys, Enter for each line's end. Where there are letters without a key, say so first, and
+ * ask again. Rejects with words if the machine goes meanwhile.
  *
  * @param {HTMLElement} element - the viewer's
  * @param {AbortSignal} signal - ends it
- * @param {(letter: string) => boolean} can - whether there is a key for a letter
- * @param {(letter: string, shift: boolean) => void} press - press and release one key
+ * @param {{ can: (letter: string) => boolean, doubts?: (letter: string) => boolean, lives: () => boolean,
+ *   press: (letter: string, shift: boolean) => void }} machine - whether there is a key for a letter, or perhaps none;
+ *   whether it is connected; press and release one key
  */
-export async function typeText(element, signal, can, press) {
-  for (const letter of await askText(element, signal, can)) {
+export async function typeText(element, signal, { can, doubts = () => false, lives, press }) {
+  const letters = [...(await askText(element, signal, can, doubts))];
+  for (const [typed, letter] of letters.entries()) {
     if (signal.aborted) return;
+    if (!lives()) throw new Error(`the stream has ended; ${typed} of ${letters.length} characters were typed`);
     press(letter, SHIFTED.test(letter));
     await new Promise((resolve) => setTimeout(resolve, EVERY));
   }
 }
 
-async function askText(element, signal, can) {
-  let words = 'Text to be typed, as by a keyboard';
-  let value = '';
+async function askText(element, signal, can, doubts) {
+  let words = "Text to be typed, as by a keyboard; each line's end is Enter";
+  let [value, warned] = ['', ''];
   for (;;) {
-    const fields = [{ name: 'text', label: 'Text', value }];
-    value = (await askFor(element, words, fields, { signal, action: 'Type' }))?.text ?? '';
-    const missing = [...new Set(value)].filter((letter) => !can(letter));
-    if (!missing.length) return value;
-    words = `Nothing was typed, as a keyboard of the US has no ${missing.join(' ')}`;
+    const fields = [{ name: 'text', label: 'Text', type: 'lines', value }];
+    const answer = await askFor(element, words, fields, { signal, action: 'Type' });
+    value = (answer?.text ?? '').replace(/\r\n?/g, '\n');
+    const problem = refused(value, can);
+    const doubtful = [...new Set(value)].filter(doubts);
+    if (!problem && (!doubtful.length || value === warned)) return value;
+    words =
+      problem || `Nothing was typed yet, as the machine may drop ${named(doubtful)}. Type once more to send it all`;
+    warned = problem ? '' : value;
   }
+}
+
+/** Why nothing of a text is typed; "" if it can be. */
+export function refused(text, can) {
+  const missing = [...new Set(text)].filter((letter) => !can(letter));
+  if (missing.length) return `Nothing was typed, as a keyboard of the US has no ${named(missing)}`;
+  const { length } = [...text];
+  return length > MOST
+    ? `Nothing was typed, as it is too long: ${length} characters, and at most ${MOST} are typed`
+    : '';
+}
+
+/** Letters as they are read, the first ones; what can't be seen by its number. */
+function named(letters) {
+  const shown = letters.slice(0, 20).map((letter) => (/[\p{C}\p{Z}\p{M}]/u.test(letter) ? number(letter) : letter));
+  return shown.join(' ') + (letters.length > 20 ? ' …' : '');
+}
+
+function number(letter) {
+  return `U+${letter.codePointAt(0).toString(16).toUpperCase().padStart(4, '0')}`;
 }

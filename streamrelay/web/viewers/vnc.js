@@ -1,14 +1,18 @@
 // A machine's screen by VNC: noVNC on a stream. The last picture stays while there is no stream.
 
 import { Channel } from './channel.js';
-import { copiedText, copyText } from './clipboard.js';
 import { askFor } from './form.js';
+import { whenLeft } from './leaving.js';
+import { MachineClipboard } from './machine-clipboard.js';
 import { failure, line, refusal, unseen } from './outcomes.js';
 import { dropPicture, keepPicture } from './picture.js';
+import { scancode } from './scancodes.js';
 import { load, ownStyle } from './third-party.js';
 import { typeText } from './typing.js';
 
 const NAME = 'the VNC viewer (noVNC)';
+const KEYSYMS = { ControlLeft: 0xffe3, ShiftLeft: 0xffe1, MetaLeft: 0xffeb, Insert: 0xff63 };
+const LINES = new Map(Object.entries({ '\n': 0xff0d, '\t': 0xff09 }));
 const FIELDS = {
   username: { name: 'username', label: 'User' },
   password: { name: 'password', label: 'Password', type: 'password' },
@@ -26,30 +30,27 @@ class Vnc {
   #screen = document.createElement('div');
   #rfb = null; // while it is connected
   #keysyms = null;
-  #copied = ''; // what was last copied on the machine
+  #clipboard;
   #undo = new AbortController();
 
   constructor(element, source) {
     this.#element = element;
     this.#source = source;
+    this.#clipboard = new MachineClipboard(element, source, this.#undo.signal);
     this.#screen.className = 'vnc-screen';
     element.append(this.#screen);
+    // noVNC does so when the window is left alone.
+    whenLeft(this.#screen, () => this.#rfb?._keyboard._allKeysUp(), this.#undo.signal);
   }
 
   get actions() {
     const rfb = this.#rfb;
     if (!rfb) return [];
-    const copy = { label: "Copy the machine's clipboard", run: () => copyText(this.#copied) };
-    const looks = this.#copied ? [copy] : [];
-    if (rfb.viewOnly) return looks;
+    if (rfb.viewOnly) return [];
     return [
       { label: 'Ctrl-Alt-Del', run: () => rfb.sendCtrlAltDel() },
       { label: 'Type text …', run: () => this.#typeText(rfb) },
-      ...looks,
-      {
-        label: "Paste to the machine's clipboard",
-        run: async () => rfb.clipboardPasteFrom(await copiedText()),
-      },
+      ...this.#clipboard.actions,
     ];
   }
 
@@ -66,14 +67,13 @@ class Vnc {
     if (this.#undo.signal.aborted) stream.close();
     const session = new Session(RFB, stream, this.#screen, this.#source.view || Boolean(stream.ticket?.view));
     this.#undo.signal.addEventListener('abort', () => session.close());
-    session.rfb.addEventListener('clipboard', ({ detail }) => {
-      this.#copied = detail.text;
-    });
+    session.rfb.addEventListener('clipboard', ({ detail }) => this.#clipboard.came(detail.text));
     session.closed.then(() => {
-      if (this.#rfb === session.rfb) this.#rfb = null;
+      if (this.#rfb === session.rfb) this.#rfb = this.#clipboard.machine = null;
     });
     await session.connected;
     this.#rfb = session.rfb;
+    this.#clipboard.machine = this.#rfb.viewOnly ? null : machineOf(this.#rfb, this.#keysyms);
     return { closed: session.closed, close: () => session.close() };
   }
 
@@ -87,18 +87,40 @@ class Vnc {
   }
 
   async #typeText(rfb) {
-    await typeText(
-      this.#element,
-      this.#undo.signal,
-      () => true,
-      (letter, shift) => {
-        if (shift) rfb.sendKey(0xffe1, 'ShiftLeft', true);
-        rfb.sendKey(this.#keysyms.lookup(letter.codePointAt(0)), null);
-        if (shift) rfb.sendKey(0xffe1, 'ShiftLeft', false);
+    await typeText(this.#element, this.#undo.signal, {
+      can: (letter) => LINES.has(letter) || !/\p{C}/u.test(letter),
+      // It makes a key of a letter by a keyboard of its own, whose letters it doesn't tell, and drops all others.
+      doubts: (letter) => rfb._qemuExtKeyEventSupported && !scancode(letter),
+      lives: () => this.#rfb === rfb,
+      press: (letter, shift) => {
+        if (shift) rfb.sendKey(KEYSYMS.ShiftLeft, 'ShiftLeft', true);
+        rfb.sendKey(LINES.get(letter) ?? this.#keysyms.lookup(letter.codePointAt(0)), null);
+        if (shift) rfb.sendKey(KEYSYMS.ShiftLeft, 'ShiftLeft', false);
       },
-    );
+    });
     rfb.focus();
   }
+}
+
+/** What a clipboard needs of noVNC (machine-clipboard.js). What has an underline isn't in its docs/API.md. */
+function machineOf(rfb, keysyms) {
+  return {
+    give(text) {
+      const unicode = rfb._clipboardServerCapabilitiesFormats?.[1]; // text of the extended clipboard
+      const strange = unicode ? [] : [...new Set(text)].filter((letter) => letter.codePointAt(0) > 0xff);
+      if (strange.length)
+        throw new Error(`nothing was pasted, as the VNC server takes no ${strange.slice(0, 10).join(' ')}`);
+      rfb.clipboardPasteFrom(text);
+    },
+    share(on) {
+      if (!on) rfb._clipboardText = null; // the server would still get it
+    },
+    press({ key, code }, more) {
+      for (const place of more) rfb.sendKey(KEYSYMS[place], place, true);
+      rfb.sendKey(KEYSYMS[code] ?? keysyms.lookup(key.codePointAt(0)), code);
+      for (const place of more) rfb.sendKey(KEYSYMS[place], place, false);
+    },
+  };
 }
 
 /** One stream's: from the handshake to the outcome. */

@@ -36,8 +36,13 @@ class FakeSpice:
         """What the client has said to the guest's agent: kinds, and what stands in them."""
         self.keys: list[int] = []
         """Scan codes, in order."""
-        self._key = generate_private_key(65537, 1024).public_key().public_bytes(  # no secret is told here
-            Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+        self.pongs = 0
+        self._key = (
+            generate_private_key(65537, 1024)
+            .public_key()
+            .public_bytes(  # no secret is told here
+                Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+            )
         )
         self._main: socket.socket | None = None
         self._rest = b""
@@ -57,6 +62,11 @@ class FakeSpice:
         assert self._main is not None
         for at in range(0, len(whole), CHUNK):
             _send(self._main, 109, whole[at : at + CHUNK])
+
+    def ping(self) -> None:
+        """Ask for an answer, which comes after all that was said before: one more of `pongs`."""
+        assert self._main is not None
+        _send(self._main, 4, bytes(12))
 
     def said(self, kind: int) -> list[bytes]:
         """What the client has said of a kind."""
@@ -98,6 +108,8 @@ class FakeSpice:
             self.keys.append(struct.unpack("<I", content)[0])
         elif channel == MAIN and kind == 104:  # it asks what there is
             _send(connection, 104, struct.pack("<I4B", 2, DISPLAY, 0, INPUTS, 0))
+        elif channel == MAIN and kind == 3:
+            self.pongs += 1
         elif channel == MAIN and kind == 107:
             self._hear(content)
             _send(connection, 110, struct.pack("<I", 1))  # it may say as much again

@@ -55,16 +55,16 @@ class Spice(ScreenTest):
         self.same(machine)
         self.view.evaluate("void tabs[0].act('Type text …')")
         self.view.get_by_label("Text", exact=True).fill("Hello: 'World' {_}?")
-        self.view.keyboard.press("Enter")
+        self.view.keyboard.press("Control+Enter")
         echoes(machine, "\nHello: 'World' {_}?")
         self.view.evaluate("void tabs[0].act('Type text …')")
         text = self.view.get_by_label("Text", exact=True)
         text.fill("Grüße")
-        self.view.keyboard.press("Enter")
+        self.view.keyboard.press("Control+Enter")
         self.view.get_by_text("Nothing was typed, as a keyboard of the US has no ü ß").wait_for()
         self.assertEqual(text.input_value(), "Grüße")
         text.fill("")
-        self.view.keyboard.press("Enter")
+        self.view.keyboard.press("Control+Enter")
         self.until("() => document.activeElement.matches('#tab0 canvas')", what="the focus")
         self.view.keyboard.type("!")
         echoes(machine, "?1")
@@ -151,8 +151,8 @@ class Spice(ScreenTest):
         self.assert_content()
 
     def test_dead_link(self) -> None:
-        """A proxy stops to forward, and nobody closes anything: by SPICE, by VNC and raw it is said soon after the network
-        has come back, or the page is seen again; then they go on."""
+        """A proxy stops to forward, and nobody closes anything: by SPICE, by VNC and raw it is said soon after the
+        network has come back, or the page is seen again; then they go on."""
         pump = Pump(self.common.relay_port)
         self.addCleanup(pump.close)
         self.view = self.bare(bypass_csp=True)  # the proxy is none of the platform's relays

@@ -40,7 +40,7 @@ class Vnc(ScreenTest):
         self.same(machine)
         self.view.evaluate("void tabs[0].act('Type text …')")
         self.view.get_by_label("Text", exact=True).fill("Hello: 'World' {_}?")
-        self.view.keyboard.press("Enter")
+        self.view.keyboard.press("Control+Enter")
         echoes(machine, "\nHello: 'World' {_}?")
         self.until("() => document.activeElement.matches('#tab0 canvas')", what="the focus")
         self.type("!")

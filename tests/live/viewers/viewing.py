@@ -65,8 +65,11 @@ window.show = async (name, host, target, view = false) => {
   tabs.push(tab);
   tab.viewer = create(panel, {
     host, target, view,
-    open: (options) => window.through ? via({ host, target, ...options }).then((ticket) => connect(ticket.url, { ticket }))
-      : open({ host, target, ...options }),
+    open: async (options) => {
+      if (!window.through) return open({ host, target, ...options });
+      const ticket = await via({ host, target, ...options });
+      return connect(ticket.url, { ticket });
+    },
     ask: (options) => via({ host, target, ...options }),
   });
   panel.addEventListener('said', ({ detail }) => tab.said.push(detail));

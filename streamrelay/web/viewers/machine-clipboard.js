@@ -1,0 +1,180 @@
+// The clipboard of who sits here, and a machine's. Nothing crosses unless that was switched on for this machine, and then
+// the machine gets what is pasted at its screen, nothing else; what it copies is taken at its screen alone, and said.
+
+import { copiedText, copyText } from './clipboard.js';
+import { choose, chosen } from './terminal-choices.js';
+
+export const MOST = 1 << 20; // bytes of a text, either way
+const PACE = 1000; // ms between two texts that are taken; of those between only the last one is
+const SETTLED = 100; // ms in which the machine has learned of a text, before it is told to paste it
+const MODIFIERS = { ctrlKey: 'ControlLeft', shiftKey: 'ShiftLeft', metaKey: 'MetaLeft' };
+const SHARED =
+  'what is copied in the machine replaces your clipboard while its screen has the focus, and it gets what you paste there';
+
+export class MachineClipboard {
+  /**
+   * While it is connected.
+   * @type {{ give: (text: string) => void, share: (on: boolean) => void,
+   *   press: (event: KeyboardEvent, more: string[]) => void } | null}
+   */
+  machine = null;
+
+  #element;
+  #name;
+  #text = ''; // what was last copied in the machine
+  #pace = 0;
+  #waits = false; // to be taken
+  #key = null; // a key that pastes, until its text has come
+  #held = {}; // modifiers, as the last event has them
+
+  /** @param {HTMLElement} element - the viewer's, with the screen in it, and nothing else that could have the focus but forms */
+  constructor(element, { host, target }, signal) {
+    this.#element = element;
+    this.#name = `clipboard:${host}/${target}`; // of this machine alone: others are not to be trusted with it
+    const listen = (kind, act) => element.addEventListener(kind, act, { capture: true, signal });
+    listen('keydown', (event) => this.#pressed(event));
+    listen('keyup', (event) => this.#released(event));
+    listen('paste', (event) => this.#pasted(event));
+    listen('focusout', () => {
+      this.#held = {};
+    });
+    signal.addEventListener('abort', () => clearTimeout(this.#pace));
+  }
+
+  get shared() {
+    return chosen(this.#name);
+  }
+
+  get actions() {
+    const { shared } = this;
+    return [
+      ...(shared && this.#text ? [{ label: "Copy the machine's clipboard", run: () => copyText(this.#text) }] : []),
+      ...(shared ? [{ label: "Paste to the machine's clipboard", run: () => this.#paste() }] : []),
+      { label: `Shared clipboard ${shared ? 'off' : 'on'}`, run: () => this.#share(!shared) },
+    ];
+  }
+
+  /** The machine has copied a text. */
+  came(text) {
+    if (!this.shared || !text) return;
+    const much = tooMuch(text);
+    if (much) {
+      this.missed(`what the machine has copied is too much: ${much}`);
+      return;
+    }
+    this.#text = text;
+    if (this.#pace) this.#waits = true;
+    else void this.#take();
+  }
+
+  /** The machine has copied something that isn't taken, for a reason in words. */
+  missed(words) {
+    if (this.#hasFocus) this.#say(words);
+  }
+
+  /** Let the page say something to who sits there. */
+  #say(words) {
+    this.#element.dispatchEvent(new CustomEvent('said', { detail: words }));
+  }
+
+  get #hasFocus() {
+    return document.hasFocus() && this.#element.contains(document.activeElement);
+  }
+
+  #share(on) {
+    choose(this.#name, on);
+    if (on && !this.shared) throw new Error('the browser keeps no choices for this page, so it stays off');
+    this.machine?.share(on);
+    this.#text = '';
+    this.#say(on ? SHARED : 'the clipboard is shared no more');
+  }
+
+  /** What the machine has copied becomes this browser's, if its screen is where somebody sits. */
+  async #take() {
+    this.#waits = false;
+    this.#pace = setTimeout(() => {
+      this.#pace = 0;
+      if (this.#waits && this.shared) void this.#take();
+    }, PACE);
+    if (!this.#hasFocus) return;
+    const text = this.#text;
+    try {
+      await copyText(text);
+      this.#say(`copied from the machine: ${count(text)}`);
+    } catch ({ message }) {
+      this.#say(`the machine has copied ${count(text)}, but ${message}; the menu copies it`);
+    }
+  }
+
+  async #paste() {
+    const text = await copiedText();
+    this.#give(text);
+    this.#say(`the machine's clipboard has ${count(text)} of yours`);
+  }
+
+  #give(text) {
+    if (!text) throw new Error('the clipboard has no text');
+    const much = tooMuch(text);
+    if (much) throw new Error(`nothing was pasted, as it is too much: ${much}`);
+    if (!this.machine) throw new Error('nothing was pasted, as the machine is not connected');
+    this.machine.give(text);
+  }
+
+  // -- keys that paste: the browser gives the text with them, and asks nobody ---------------------------------------
+
+  #pressed(event) {
+    this.#held = event;
+    if (!pastes(event) || !this.machine || !this.shared || !(event.target instanceof HTMLCanvasElement)) return;
+    event.stopPropagation(); // it comes to the machine once the text has
+    if (event.repeat) event.preventDefault();
+    else this.#key = event;
+  }
+
+  #released(event) {
+    this.#held = event;
+    if (this.#key?.code !== event.code) return;
+    this.#press(this.#key); // the browser has let it go by without a text
+    this.#key = null;
+  }
+
+  async #pasted(event) {
+    if (!this.#key) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const key = this.#key;
+    this.#key = null;
+    try {
+      this.#give(event.clipboardData?.getData('text/plain') ?? '');
+    } catch ({ message }) {
+      this.#say(message);
+      return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, SETTLED));
+    this.#press(key);
+  }
+
+  /** Let the machine have a key, with the modifiers that it had and that may be released by now. */
+  #press(key) {
+    const gone = Object.keys(MODIFIERS).filter((flag) => key[flag] && !this.#held[flag]);
+    this.machine?.press(
+      key,
+      gone.map((flag) => MODIFIERS[flag]),
+    );
+  }
+}
+
+function pastes({ key, code, ctrlKey, metaKey, altKey, shiftKey }) {
+  if (altKey) return false;
+  return ((ctrlKey || metaKey) && (key === 'v' || key === 'V')) || (shiftKey && !ctrlKey && code === 'Insert');
+}
+
+/** How much a text is, if that is more than crosses. */
+function tooMuch(text) {
+  const size = text.length > MOST ? text.length : new TextEncoder().encode(text).length;
+  return size > MOST ? `${size} bytes or more, and at most ${MOST} are taken` : '';
+}
+
+function count(text) {
+  const { length } = [...text];
+  return length === 1 ? 'a character' : `${length} characters`;
+}
