@@ -6,6 +6,7 @@ import { ownStyle } from './third-party.js';
 
 const SHOWN = 65_536; // bytes that are on the page; a multiple of 16
 const KEPT = 64 << 20; // bytes that can be saved, the last ones
+const MOST = 1 << 20; // bytes that may wait to be sent
 const DRAW_EVERY = 200; // milliseconds
 const ENCODER = new TextEncoder();
 
@@ -22,13 +23,14 @@ class Raw {
   #mode = 'text';
   #drawing = 0;
   #writer = null;
+  #unsent = 0; // bytes
   #stream = null;
 
   constructor(element, source) {
     this.#element = element;
     this.#source = source;
     this.#parts = build(element);
-    const { output, modes, form } = this.#parts;
+    const { output, modes, form, input, how } = this.#parts;
     modes.addEventListener('change', ({ target }) => {
       this.#mode = target.value;
       output.classList.toggle('hex', this.#mode === 'hex');
@@ -37,6 +39,22 @@ class Raw {
     form.addEventListener('submit', (event) => {
       event.preventDefault();
       this.#submit();
+    });
+    how.addEventListener('change', () => {
+      input.placeholder = HINTS[how.value];
+    });
+    input.addEventListener('keydown', (event) => {
+      if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+      event.preventDefault();
+      form.requestSubmit();
+    });
+    input.addEventListener('paste', (event) => {
+      const { length } = event.clipboardData?.getData('text/plain') ?? '';
+      if (length <= MOST) return;
+      event.preventDefault(); // a page stands still over a field of that size
+      this.#say(
+        `nothing was pasted, as it is too much: ${length} characters, and at most ${MOST} bytes are sent at once`,
+      );
     });
   }
 
@@ -53,13 +71,16 @@ class Raw {
     const view = this.#source.view || Boolean(stream.ticket?.view);
     this.#stream = stream;
     this.#writer = view ? null : stream.writable.getWriter();
-    this.#parts.form.hidden = view;
+    this.#parts.form.hidden = this.#parts.empty.lastElementChild.hidden = view;
+    this.#say('');
+    this.#draw();
     return { closed: this.#show(stream).then(() => stream.closed), close: () => stream.close() };
   }
 
   focus() {
-    const { input, output, form } = this.#parts;
-    (form.hidden ? output : input).focus();
+    const { empty, input, output, form } = this.#parts;
+    const looks = output.hidden ? empty : output;
+    (form.hidden ? looks : input).focus();
   }
 
   destroy() {
@@ -96,8 +117,14 @@ class Raw {
     const { came } = this.#bytes;
     const start = Math.max(0, Math.ceil((came - SHOWN) / 16) * 16);
     const bytes = this.#bytes.last(came - start);
-    output.textContent = this.#mode === 'hex' ? hexRows(bytes, start) : plain(bytes);
-    count.textContent = start ? `${came} bytes; the last ${bytes.length} are shown` : `${came} bytes`;
+    const text = this.#mode === 'hex' ? hexRows(bytes, start) : plain(bytes);
+    output.textContent = text;
+    const what = [came === 1 ? '1 byte' : `${came} bytes`];
+    if (start) what.push(`the last ${bytes.length} are shown`);
+    if (this.#mode !== 'hex' && text.includes('\ufffd')) what.push('not all of it is text: hex shows each byte');
+    count.textContent = what.join('; ');
+    output.hidden = !came;
+    this.#parts.empty.hidden = came > 0;
     if (follows) output.scrollTop = output.scrollHeight;
   }
 
@@ -117,19 +144,51 @@ class Raw {
   // -- what is sent --------------------------------------------------------------------------------------------
 
   #submit() {
-    const { input, how, said } = this.#parts;
-    const bytes = how.value === 'hex' ? parseHex(input.value) : ENCODER.encode(input.value + LINE_ENDS[how.value]);
-    if (!bytes) said.textContent = 'hex digits are expected, two for each byte';
-    else if (!this.#writer) said.textContent = 'not connected';
+    const { input, how } = this.#parts;
+    const bytes = bytesOf(input.value, how.value);
+    if (!bytes) this.#say('hex digits are expected, two for each byte');
+    else if (!this.#writer) this.#say('not connected');
+    else if (bytes.length > MOST) this.#say(`too much: ${bytes.length} bytes, and at most ${MOST} are sent at once`);
+    else if (this.#unsent + bytes.length > MOST) this.#say('the target has not taken what was sent before');
     else {
-      said.textContent = '';
+      this.#say('');
       input.value = '';
-      this.#writer.write(bytes).catch(() => {}); // of a stream that broke its outcome tells
+      this.#send(bytes);
     }
+  }
+
+  #send(bytes) {
+    this.#unsent += bytes.length;
+    const taken = () => {
+      this.#unsent -= bytes.length;
+    };
+    this.#writer.write(bytes).then(taken, taken); // of a stream that broke its outcome tells
+  }
+
+  #say(words) {
+    this.#parts.said.textContent = words;
   }
 }
 
+/** What is sent of what was entered; null if it is no hex. */
+export function bytesOf(text, how) {
+  if (how === 'hex') return parseHex(text);
+  const end = LINE_ENDS[how];
+  return ENCODER.encode(end ? text.replace(/\r?\n/g, end) + end : text);
+}
+
 const LINE_ENDS = { lf: '\n', crlf: '\r\n', none: '' };
+const HINTS = {
+  lf: 'A line to send; Shift-Enter begins another one',
+  crlf: 'A line to send; Shift-Enter begins another one',
+  none: 'Text to send, with no more than is in it',
+  hex: 'Bytes to send, such as 48 65 6c 6c 6f 0a',
+};
+const EMPTY = [
+  'Nothing has come yet.',
+  'This is the connection itself, for what has no viewer of its own: whatever the target sends is shown here, as text or in hex.',
+  'What you send below goes as it is. Some targets wait to be asked first, as those of HTTP.',
+];
 const MODES = { text: 'Text', hex: 'Hex' };
 const WAYS = { lf: 'line (LF)', crlf: 'line (CR LF)', none: 'text as it is', hex: 'bytes in hex' };
 
@@ -143,9 +202,11 @@ function build(element) {
   const modes = make('select', {}, ...choices(MODES));
   modes.setAttribute('aria-label', 'Show as');
   const count = make('span', { className: 'raw-count' });
-  const output = make('pre', { className: 'raw-output', tabIndex: 0 });
+  const output = make('pre', { className: 'raw-output', tabIndex: 0, hidden: true });
   output.setAttribute('aria-label', 'What the target says');
-  const input = make('input', { autocomplete: 'off', spellcheck: false, autocapitalize: 'off' });
+  const empty = make('div', { className: 'raw-empty', tabIndex: 0 }, ...EMPTY.map((words) => make('p', {}, words)));
+  const hints = { placeholder: HINTS.lf, rows: 2 };
+  const input = make('textarea', { autocomplete: 'off', spellcheck: false, autocapitalize: 'off', ...hints });
   input.setAttribute('aria-label', 'What to send');
   const how = make('select', {}, ...choices(WAYS));
   how.setAttribute('aria-label', 'Send as');
@@ -153,8 +214,8 @@ function build(element) {
   said.setAttribute('role', 'status');
   const form = make('form', { className: 'raw-send', hidden: true }, input, how, make('button', {}, 'Send'), said);
   const bar = make('div', { className: 'raw-bar' }, modes, count);
-  element.append(make('div', { className: 'raw-frame' }, bar, output, form));
-  return { modes, count, output, form, input, how, said };
+  element.append(make('div', { className: 'raw-frame' }, bar, empty, output, form));
+  return { modes, count, empty, output, form, input, how, said };
 }
 
 function choices(words) {

@@ -270,6 +270,7 @@ class Raw(ViewerTest):
         target.sendall(said[-9:])  # in the midst of a letter
         self.shows("end")
         self.assertEqual(self.output(), HOSTILE + "␀␇␛[31m\ufffd\n€\tend\n")
+        self.view.get_by_text(f"{len(said)} bytes; not all of it is text: hex shows each byte").wait_for()
         self.assertEqual(self.view.locator("#tab0 .raw-output *").count(), 0)
         self.view.get_by_label("Show as").select_option("hex")
         rows = self.output().splitlines()
@@ -279,15 +280,16 @@ class Raw(ViewerTest):
         self.assert_content()
 
     def test_send(self) -> None:
-        """Lines, text and hex bytes are sent as they were entered; what is no hex is told, and not sent."""
+        """Lines, text and hex bytes are sent as they were entered; no hex and too much are told, and not sent."""
         listener = self.listen()
         self.show("raw", listener.target)
         target = listener.accept()
+        self.view.get_by_text("This is the connection itself, for what has no viewer of its own").wait_for()
         field, how = self.view.get_by_label("What to send"), self.view.get_by_label("Send as")
         for way, entered, sent in (
             ("lf", "héllo", "héllo\n".encode()),
-            ("crlf", "GET / HTTP/1.0", b"GET / HTTP/1.0\r\n"),
-            ("none", "<b>", b"<b>"),
+            ("crlf", "GET / HTTP/1.0\nHost: a", b"GET / HTTP/1.0\r\nHost: a\r\n"),
+            ("none", "<b>\n</b>", b"<b>\n</b>"),
             ("hex", "00 ff:0x1B,0a", b"\x00\xff\x1b\n"),
         ):
             how.select_option(way)
@@ -299,6 +301,13 @@ class Raw(ViewerTest):
             field.press("Enter")
             self.assertIn("hex digits are expected", self.view.text_content("#tab0 .raw-said"))
             self.assertEqual(field.input_value(), wrong)
+        how.select_option("none")
+        self.assertEqual(field.get_attribute("placeholder"), "Text to send, with no more than is in it")
+        field.evaluate(PASTE, "x" * (MIB + 1))
+        self.assertIn("nothing was pasted, as it is too much: 1048577", self.view.text_content("#tab0 .raw-said"))
+        field.fill("é" * (MIB // 2) + "x")
+        field.press("Enter")
+        self.assertIn("too much: 1048577 bytes, and at most 1048576", self.view.text_content("#tab0 .raw-said"))
         how.select_option("lf")
         field.fill("end")
         field.press("Enter")
@@ -336,4 +345,9 @@ class Raw(ViewerTest):
         self.assert_content()
 
 
+PASTE = """(field, text) => {
+    const clipboardData = new DataTransfer();
+    clipboardData.setData('text/plain', text);
+    field.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true }));
+}"""
 HOSTILE = "<script>document.title=1</script><img src=x onerror=alert(1)>&lt;b&gt;"
