@@ -11,6 +11,7 @@
 
 import { Announcer } from './log/announcer.js';
 import { Bar } from './log/bar.js';
+import { copied } from './log/clipboard.js';
 import { button, element, scroller, Whole } from './log/controls.js';
 import { Export } from './log/export.js';
 import { Feed } from './log/feed.js';
@@ -168,12 +169,8 @@ export class StreamLog extends HTMLElement {
   }
 
   async copy() {
-    try {
-      await navigator.clipboard.writeText(await new Export(this.#lines, this.#shown, this.#filter.numbers).text());
-      this.#status.tell('Copied');
-    } catch {
-      this.#status.tell("Copying isn't possible here");
-    }
+    const text = await new Export(this.#lines, this.#shown, this.#filter.numbers).text();
+    this.#status.tell(text ? await copied(text) : 'There are no lines to copy');
   }
 
   async download(name = 'log.txt') {

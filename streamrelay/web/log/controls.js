@@ -1,5 +1,7 @@
 // The controls of <stream-log>: what can be pressed and typed, and what is said of it. They know nothing of lines.
 
+import { copied } from './clipboard.js';
+
 /** An element with attributes, properties (functions, and what isn't text) and children. */
 export function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
@@ -121,15 +123,18 @@ export class Field {
 /** A line in full, in a window of its own. */
 export class Whole {
   #text = element('pre', { tabindex: '0' });
+  #said = element('span', { class: 'spring', role: 'status' });
   #dialog;
 
   constructor() {
     const close = button('Close', 'Close', () => this.#dialog.close());
-    const copied = button('Copy', 'Copy the line', () => navigator.clipboard.writeText(this.#text.textContent));
+    const copy = button('Copy', 'Copy the line', async () => {
+      this.#said.textContent = await copied(this.#text.textContent);
+    });
     this.#dialog = element(
       'dialog',
       { 'aria-label': 'The whole line' },
-      element('header', {}, copied, element('span', { class: 'spring' }), close),
+      element('header', {}, copy, this.#said, close),
       this.#text,
     );
     this.element = this.#dialog;
@@ -137,6 +142,7 @@ export class Whole {
 
   show(text) {
     this.#text.textContent = text;
+    this.#said.textContent = '';
     this.#dialog.showModal();
   }
 }

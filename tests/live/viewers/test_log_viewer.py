@@ -366,9 +366,30 @@ class Text(LogViewerTest):
         self.assertEqual(self.view.evaluate("navigator.clipboard.readText()"), "two\nthree\n")
         self.press("Clear")
         self.assertEqual(self.view.evaluate("log.count"), 0)
+        self.press("Copy")
+        self.until("() => part('.words').textContent === 'There are no lines to copy'")
         self.view.evaluate("log.filter('')")
         self.append("four\n")
         self.assertEqual(self.shows("four"), ["four"])
+        self.assert_content()
+
+
+    def test_copy_is_not_allowed(self) -> None:
+        """Where the browser refuses the clipboard, or gives none, both buttons that copy say so in words."""
+        self.begin_alone(f"{'x' * 3000}\n")
+        self.shows("x")
+        refused = "The browser did not let this page copy"
+        absent = "The browser gives no clipboard to a page that is not served by https"
+        refuse = "navigator.clipboard.writeText = () => Promise.reject(new Error('no'))"
+        remove = "Object.defineProperty(navigator, 'clipboard', { value: undefined })"
+        for without, words in ((refuse, refused), (remove, absent)):
+            self.view.evaluate(f"() => {{ {without}; }}")
+            self.press("Copy")
+            self.until("(words) => part('.words').textContent === words", words)
+            self.view.locator("stream-log .more").click()
+            self.view.get_by_role("dialog").get_by_role("button", name="Copy").click()
+            self.until("(words) => part('dialog [role=status]').textContent === words", words)
+            self.press("Close")
         self.assert_content()
 
 
