@@ -4,8 +4,8 @@
  *     <script type="module" src="https://platform.example/stream-log.js"></script>
  *     <stream-log src="wss://…"></stream-log>
  *
- * `src` is a ticket's URL, good once. Or give it a stream of streamrelay.js: `element.follow(await open({ … }))`.
- * Every line is text, whatever it holds.
+ * `src` is a ticket's URL, good once; or give it a stream: `element.follow(await open({ … }))`. Several logs in one:
+ * `element.source('web-1').follow(…)`. Every line is text, whatever it holds.
  * @module
  */
 
@@ -14,36 +14,48 @@ import { Bar } from './log/bar.js';
 import { copied } from './log/clipboard.js';
 import { button, element, scroller, Whole } from './log/controls.js';
 import { Export } from './log/export.js';
-import { Feed } from './log/feed.js';
 import { Filter } from './log/filter.js';
 import { meaning } from './log/keys.js';
 import { Lines } from './log/lines.js';
 import { Rows } from './log/rows.js';
 import { Selection } from './log/selection.js';
 import { Shown } from './log/shown.js';
+import { Sources } from './log/sources.js';
 import { Status } from './log/status.js';
 import { styles } from './log/styles.js';
 import { Viewport } from './log/viewport.js';
-import { connect } from './streamrelay.js';
 
 const LINES = 1_000_000; // kept, unless `max-lines` says otherwise
 
 export class StreamLog extends HTMLElement {
-  static observedAttributes = ['src', 'max-lines', 'wrap', 'times'];
+  static observedAttributes = ['src', 'sources', 'max-lines', 'wrap', 'times'];
 
   #lines = new Lines(LINES);
   #shown = new Shown(this.#lines);
-  #feed = new Feed(this.#lines, () => this.#changed());
   #filter = new Filter(this.#lines, this.#shown, {
-    changed: () => this.#sifted(),
+    changed: () => {
+      this.#viewport.source = this.#filter.rows;
+    },
     more: () => this.#viewport.update(),
     step: (direction) => this.#step(direction),
   });
   #viewport;
   #selection;
-  #stream = null;
-  #opening = null; // an AbortController
-  #status = new Status(this.#lines, { following: () => this.following, toNewest: () => this.#toNewest() });
+  #status = new Status(this.#lines, {
+    following: () => this.following,
+    toNewest: () => {
+      this.focus();
+      this.following = true;
+    },
+    shown: () => this.#sources.update(),
+  });
+  #sources = new Sources(this.#lines, {
+    changed: () => this.#changed(),
+    named: (width) => this.#named(width),
+    only: (words) => this.#status.tell(words),
+    ended: (detail) => this.dispatchEvent(new CustomEvent('ended', { detail })),
+    hide: (source, hidden) => this.#filter.hide(source, hidden),
+  });
   #announcer = new Announcer(this.#lines, this.#shown, () => this.following && this.matches(':focus-within'));
   #part = {}; // elements that change
 
@@ -66,7 +78,8 @@ export class StreamLog extends HTMLElement {
   connectedCallback() {
     if (!this.hasAttribute('role')) this.setAttribute('role', 'region');
     if (!this.hasAttribute('aria-label')) this.setAttribute('aria-label', 'Log');
-    void this.#openSource();
+    if (this.hasAttribute('src')) void this.source('').open(this.getAttribute('src'));
+    this.#openSources();
     this.#selection.start();
     this.#status.show();
     if (this.autofocus && document.activeElement === document.body) this.focus(); // browsers would take a button
@@ -74,14 +87,13 @@ export class StreamLog extends HTMLElement {
 
   disconnectedCallback() {
     this.#selection.stop();
-    this.#opening?.abort();
-    if (this.#opening) this.#stream?.close(); // the stream of `src` is ours
-    this.#opening = null;
+    this.#sources.leave(); // streams of URLs are ours
   }
 
   attributeChangedCallback(name, before, value) {
     if (before === value) return;
-    if (name === 'src' && this.isConnected) void this.#openSource();
+    if (name === 'src' && this.isConnected) void this.source('').open(value);
+    if (name === 'sources' && this.isConnected) this.#openSources();
     if (name === 'max-lines') {
       this.#lines.most = Math.max(1, Math.min(Number(value) || LINES, 10_000_000));
       this.#changed();
@@ -92,22 +104,28 @@ export class StreamLog extends HTMLElement {
 
   // -- for the page --------------------------------------------------------------------------------------------
 
-  /**
-   * Show a stream of streamrelay.js. It may come after one that has ended: what is shown stays, and if it was opened by
-   * `place` it goes on at the very byte. Gives its outcome once all of it has been taken.
-   */
-  async follow(stream) {
-    if (this.#stream && this.#stream !== stream) this.#stream.close();
-    this.#stream = stream;
-    this.#status.tell('');
-    await this.#feed.read(stream);
-    stream.close(); // if only the other end had finished
-    const outcome = await stream.closed;
-    if (this.#stream !== stream) return outcome;
-    this.#stream = null;
-    this.#status.tell(`Ended: ${outcome.words}`);
-    this.dispatchEvent(new CustomEvent('ended', { detail: outcome }));
-    return outcome;
+  /** Show a stream of streamrelay.js, behind the one before. Gives its outcome once all of it has been taken. */
+  follow(stream) {
+    return this.source('').follow(stream);
+  }
+
+  /** One of several sources, made when first asked for: `follow`, `place` and `close` as here, `name`, `tell(words)`. */
+  source(name) {
+    return this.#sources.get(name);
+  }
+
+  /** Leave a source for good. Its lines stay. */
+  leave(name) {
+    this.#sources.remove(name);
+  }
+
+  /** `[{ name, src }, …]`: sources, each with a ticket's URL, good once; also as an attribute, in JSON. */
+  get sources() {
+    return JSON.parse(this.getAttribute('sources') ?? '[]');
+  }
+
+  set sources(sources) {
+    this.setAttribute('sources', JSON.stringify(sources));
   }
 
   /** The focus to the lines, where the keys are that scroll and search. */
@@ -115,14 +133,14 @@ export class StreamLog extends HTMLElement {
     this.#part.scroller.focus(options);
   }
 
-  /** Leave the stream. */
+  /** Leave all streams. */
   close() {
-    this.#stream?.close();
+    for (const source of this.#sources.all) source.close();
   }
 
   /** `{ place, after }` for `open`, to go on where this log stands; null if it can't. */
   get place() {
-    return this.#feed.place;
+    return this.source('').place;
   }
 
   /** Whether the newest line is kept in sight. */
@@ -140,7 +158,7 @@ export class StreamLog extends HTMLElement {
     return this.#lines.count;
   }
 
-  /** Forget all lines; the stream goes on. */
+  /** Forget all lines; the streams go on. */
   clear() {
     this.#lines.clear();
     this.#status.pause();
@@ -148,9 +166,9 @@ export class StreamLog extends HTMLElement {
     this.#viewport.toEnd();
   }
 
-  /** Forget all lines, and where the log stands: the next stream begins anew. */
+  /** Forget all lines, and where the log stands: the next streams begin anew. */
   forget() {
-    this.#feed.forget();
+    for (const source of this.#sources.all) source.forget();
     this.clear();
   }
 
@@ -169,28 +187,28 @@ export class StreamLog extends HTMLElement {
   }
 
   async copy() {
-    const text = await new Export(this.#lines, this.#shown, this.#filter.numbers).text();
+    const text = await this.#export().text();
     this.#status.tell(text ? await copied(text) : 'There are no lines to copy');
   }
 
   async download(name = 'log.txt') {
-    await new Export(this.#lines, this.#shown, this.#filter.numbers).save(name);
+    await this.#export().save(name);
   }
 
   // -- the stream ----------------------------------------------------------------------------------------------
 
-  async #openSource() {
-    this.#opening?.abort();
-    const url = this.getAttribute('src');
-    if (!url) return;
-    const mine = new AbortController();
-    this.#opening = mine;
-    this.#status.tell('Connecting …');
+  #openSources() {
     try {
-      await this.follow(await connect(url, { signal: mine.signal }));
-    } catch (error) {
-      if (!mine.signal.aborted) this.#status.tell(`Ended: ${error.message}`);
+      this.#sources.open(this.sources);
+    } catch {
+      this.#status.tell('“sources” is not a list of names and URLs');
     }
+  }
+
+  /** Names are others than before; the longest has so many letters. */
+  #named(width) {
+    this.#part.scroller.style.setProperty('--_names', `${width}ch`);
+    this.#viewport.refresh();
   }
 
   #changed() {
@@ -208,10 +226,6 @@ export class StreamLog extends HTMLElement {
     this.#announcer.line(this.#filter.current);
   }
 
-  #sifted() {
-    this.#viewport.source = this.#filter.rows;
-  }
-
   #followChanged() {
     this.#part.bar.follow.set(this.following);
     if (!this.following) this.#status.pause();
@@ -223,7 +237,9 @@ export class StreamLog extends HTMLElement {
   #build(root) {
     const part = this.#part;
     part.bar = new Bar(this.#filter, {
-      follow: (on) => this.#followPressed(on),
+      follow: (on) => {
+        if (on !== this.following) this.following = on;
+      },
       times: (on) => this.#timesPressed(on),
       wrap: (on) => this.#viewport.wrapped(on),
       raw: (on) => this.#filter.raw(on),
@@ -234,6 +250,7 @@ export class StreamLog extends HTMLElement {
     part.scroller.addEventListener('click', ({ target }) => this.#clicked(target));
     root.append(
       part.bar.element,
+      this.#sources.element,
       element('div', { class: 'frame' }, part.scroller, this.#status.newest),
       this.#status.bar(
         button('Copy', 'Copy the lines that are kept', () => this.copy()),
@@ -245,26 +262,19 @@ export class StreamLog extends HTMLElement {
     );
   }
 
+  #export() {
+    return new Export(this.#lines, this.#shown, this.#filter.numbers);
+  }
+
   /** The fields, where they can be seen. */
   #find() {
     this.#part.bar.find.set(true);
     return this.#filter;
   }
 
-  #followPressed(on) {
-    if (on === this.following) return;
-    if (on) this.#viewport.toEnd();
-    else this.#viewport.pause();
-  }
-
   #timesPressed(on) {
     this.#part.scroller.classList.toggle('times', on);
     this.#viewport.refresh();
-  }
-
-  #toNewest() {
-    this.#part.scroller.focus();
-    this.#viewport.toEnd();
   }
 
   #clicked(target) {

@@ -103,6 +103,52 @@ export interface Control {
   [key: string]: unknown;
 }
 
+/** One of several logs in a `<stream-log>` (docs/javascript.rst). */
+export interface LogSource {
+  /** By which its lines are called. */
+  name: string;
+  /** How it stands; empty while lines may come. */
+  readonly words: string;
+  /** Lines of it that are kept, and those that were dropped as the log has too many. */
+  readonly count: number;
+  readonly dropped: number;
+  /** For `open`, to go on where it stands. */
+  readonly place: { place: string; after: number } | null;
+  /** Show a stream, behind those before; gives its outcome once all of it has been taken. */
+  follow(stream: Stream): Promise<Outcome>;
+  /** Say how it stands. */
+  tell(words: string): void;
+  close(): void;
+}
+
+/** What stream-log.js defines as `<stream-log>`, of what concerns streams. */
+export interface StreamLogElement extends HTMLElement {
+  /** Several logs in one, each by a ticket's URL. */
+  sources: { name: string; src: string }[];
+  /** One of several, made when it is first asked for. */
+  source(name: string): LogSource;
+  /** Leave one for good; its lines stay. */
+  leave(name: string): void;
+  readonly place: { place: string; after: number } | null;
+  readonly count: number;
+  following: boolean;
+  follow(stream: Stream): Promise<Outcome>;
+  close(): void;
+  clear(): void;
+  forget(): void;
+  search(text: string): void;
+  filter(text: string): void;
+  level(name: '' | 'debug' | 'info' | 'warn' | 'error'): void;
+  copy(): Promise<void>;
+  download(name?: string): Promise<void>;
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    'stream-log': StreamLogElement;
+  }
+}
+
 export function outcome(code: number, reason?: string, exit?: number): Outcome;
 
 /** Ask for a stream without opening it; rejects with `Refused`, or the signal's reason. */

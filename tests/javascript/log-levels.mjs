@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 
 import { LEVELS, levelOf, parts } from '../../streamrelay/web/log/levels.js';
-import { Lines } from '../../streamrelay/web/log/lines.js';
 import { Shown } from '../../streamrelay/web/log/shown.js';
 import { Sieve } from '../../streamrelay/web/log/sieve.js';
 import { Traces } from '../../streamrelay/web/log/traces.js';
+import { OneLog } from './one-log.mjs';
 
 /** The level is found as programs write it, and not where the word means something else. */
 export function levels_found() {
@@ -104,7 +104,7 @@ export function traces_found() {
 
 /** What is copied and saved has the lines of traces that are folded, once each. */
 export function traces_kept() {
-  const lines = new Lines();
+  const lines = new OneLog();
   lines.append(`${TRACES.java.replace(/^[>!]/gm, '')}\n`, 0);
   const sieve = new Sieve(lines, new Shown(lines));
   const rows = () => {

@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 
 import { LOST, RESUMED, TEXT } from '../../streamrelay/web/log/kinds.js';
-import { Lines } from '../../streamrelay/web/log/lines.js';
 import { Matches, pattern } from '../../streamrelay/web/log/matches.js';
 import { Shown } from '../../streamrelay/web/log/shown.js';
 import { Sieve } from '../../streamrelay/web/log/sieve.js';
+import { OneLog } from './one-log.mjs';
 
 const rows = (lines, shown = new Shown(lines)) =>
   Array.from({ length: lines.count }, (_, at) => lines.first + at)
@@ -16,7 +16,7 @@ const rows = (lines, shown = new Shown(lines)) =>
 /** The rows of a text, whatever pieces it comes in. */
 function ends(text, wanted) {
   for (const size of [1, 2, 3, 7, 100, text.length]) {
-    const lines = new Lines();
+    const lines = new OneLog();
     for (let at = 0; at < text.length; at += size) lines.append(text.slice(at, at + size), 0);
     assert.deepEqual(rows(lines), wanted, `in pieces of ${size}`);
     assert.equal(rows(lines, Object.assign(new Shown(lines), { raw: true })).length, lines.count);
@@ -49,19 +49,19 @@ export function redrawn_again() {
 
 /** A progress bar of megabytes stays one row; a long line that nothing writes over goes on in the next one. */
 export function redrawn_long() {
-  const lines = new Lines();
+  const lines = new OneLog();
   for (let at = 0; at < 20_000; at += 1) lines.append(`\rDownloading ${String(at).padStart(30)}`, 0);
   lines.append('\ndone\n', 0);
   assert.deepEqual(rows(lines), [`Downloading ${'19999'.padStart(30)}`, 'done']);
   assert(lines.count > 10);
-  const endless = new Lines();
+  const endless = new OneLog();
   endless.append(`${'z'.repeat(100_000)}\n`, 0);
   assert.equal(rows(endless).length, 2);
 }
 
 /** Words of ours between don't move what is written over; where lines are missing nothing goes up beyond. */
 export function redrawn_marks() {
-  const lines = new Lines();
+  const lines = new OneLog();
   lines.append('one\ntwo\n\x1b[1Atw', 0);
   lines.mark(RESUMED, 'again', 0, false);
   lines.append('in\n\x1b[2AONE\n', 0);
@@ -77,7 +77,7 @@ export function redrawn_marks() {
 
 /** What was found stands for what is there now. */
 export function redrawn_found() {
-  const lines = new Lines();
+  const lines = new OneLog();
   const shown = new Shown(lines);
   const [sieve, searched] = [new Sieve(lines, shown), pattern({ text: 'wait' })];
   const matches = new Matches(
@@ -86,7 +86,7 @@ export function redrawn_found() {
     () => {},
   );
   const update = () => {
-    matches.back(lines.redrawn.takeTouched());
+    matches.back(lines.takeTouched());
     matches.update();
     return Array.from({ length: matches.count }, (_, at) => matches.at(at));
   };
@@ -100,7 +100,7 @@ export function redrawn_found() {
 
 /** Old rows go with the oldest lines, and moves up end at those that are there. */
 export function redrawn_dropped() {
-  const lines = new Lines(2000);
+  const lines = new OneLog(2000);
   for (let at = 0; at < 20_000; at += 1) lines.append(`line ${at}\n${at % 5 ? '' : '\x1b[1AL\n'}`, 0);
   assert.equal(rows(lines).at(-1), 'line 19999');
   assert.equal(rows(lines).at(-5), 'Line 19995');
@@ -110,7 +110,7 @@ export function redrawn_dropped() {
 
 /** What is drawn again and again for longer than lines are kept goes on with new rows, none of them twice. */
 export function redrawn_for_days() {
-  const lines = new Lines(2000);
+  const lines = new OneLog(2000);
   lines.append('a\nb\n', 0);
   for (let at = 0; at < 20_000; at += 1) lines.append(`\x1b[2A\x1b[Ka ${at}\n\x1b[Kb ${at}\n`, 0);
   assert.deepEqual(rows(lines).slice(-2), ['a 19999', 'b 19999']);
@@ -131,7 +131,7 @@ export function redrawn_hostile() {
     '\x1b[A\x1b',
     'x\x1b[A\r',
   ]) {
-    const lines = new Lines();
+    const lines = new OneLog();
     for (let at = 0; at < 300; at += 1) lines.append(`${'y'.repeat(300)}\n`, 0);
     const began = performance.now();
     const all = bit.repeat(131_072 / bit.length);

@@ -5,10 +5,10 @@ import assert from 'node:assert/strict';
 import { plain } from '../../streamrelay/web/log/ansi.js';
 import { Feed } from '../../streamrelay/web/log/feed.js';
 import { LOST, RESUMED, SKIPPED, TEXT } from '../../streamrelay/web/log/kinds.js';
-import { Lines } from '../../streamrelay/web/log/lines.js';
 import { Matches, pattern } from '../../streamrelay/web/log/matches.js';
 import { Shown } from '../../streamrelay/web/log/shown.js';
 import { Sieve } from '../../streamrelay/web/log/sieve.js';
+import { OneLog } from './one-log.mjs';
 
 const all = (lines) => Array.from({ length: lines.count }, (_, at) => lines.text(lines.first + at));
 const random = (seed) => () => {
@@ -22,7 +22,7 @@ export function lines_cut() {
   for (let round = 0; round < 300; round += 1) {
     const wanted = Array.from({ length: Math.floor(next() * 40) }, () => 'x'.repeat(Math.floor(next() * 20)));
     const text = wanted.join('\n');
-    const lines = new Lines();
+    const lines = new OneLog();
     for (let at = 0; at < text.length; ) {
       const size = 1 + Math.floor(next() * 30);
       lines.append(text.slice(at, at + size), at);
@@ -36,14 +36,14 @@ export function lines_cut() {
 
 /** The oldest go, in blocks, and the others keep their numbers; no more than was said stay, but for one block. */
 export function lines_dropped() {
-  const lines = new Lines(10_000);
+  const lines = new OneLog(10_000);
   for (let number = 0; number < 100_000; number += 1) lines.append(`line ${number}\n`, number);
   assert(lines.count >= 10_000 && lines.count < 10_000 + 1024, String(lines.count));
   for (let number = lines.first; number < lines.end; number += 1) {
     assert.equal(lines.text(number), `line ${number}`);
     assert.equal(lines.time(number), number);
   }
-  const long = new Lines(1e6, 1 << 20);
+  const long = new OneLog(1e6, 1 << 20);
   for (let number = 0; number < 5000; number += 1) long.append(`${'y'.repeat(1000)}\n`, 0);
   assert(long.count < 1024 * 3, String(long.count));
   assert.equal(long.end, 5000);
@@ -55,11 +55,11 @@ export function lines_dropped() {
 
 /** CRLF is an end of line; a line that never ends goes on in further ones, and none of it is missing. */
 export function lines_odd() {
-  const lines = new Lines();
+  const lines = new OneLog();
   lines.append('one\r\ntwo\r', 0);
   lines.append('\nthree', 0);
   assert.deepEqual(all(lines), ['one', 'two', 'three']);
-  const endless = new Lines();
+  const endless = new OneLog();
   for (let at = 0; at < 100; at += 1) endless.append('z'.repeat(3000), 0);
   endless.append('end\n', 0);
   assert.equal(all(endless).join(''), `${'z'.repeat(300_000)}end`);
@@ -68,7 +68,7 @@ export function lines_odd() {
 
 /** Words of ours stand where they belong: before a line without its end, or behind it. */
 export function lines_marks() {
-  const lines = new Lines();
+  const lines = new OneLog();
   lines.append('one\ntw', 0);
   lines.mark(RESUMED, 'again', 1, false);
   lines.append('o\nthr', 2);
@@ -85,7 +85,7 @@ export function lines_marks() {
 export function lines_memory() {
   globalThis.gc?.();
   const before = process.memoryUsage().heapUsed + process.memoryUsage().external;
-  const lines = new Lines();
+  const lines = new OneLog();
   const chunk = `${'m'.repeat(99)}\n`.repeat(640);
   for (let number = 0; number < 1_000_000; number += 640) lines.append(chunk, number);
   globalThis.gc?.();
@@ -103,7 +103,7 @@ const settled = async (matches) => {
 
 /** Matches are those that a plain search finds, also of lines that come later, and none that was dropped. */
 export async function matches_exact() {
-  const lines = new Lines(5000);
+  const lines = new OneLog(5000);
   const next = random(3);
   const found = pattern({ text: 'B.b', expression: true });
   const sieve = sieved(lines, { expression: pattern({ text: 'no' }), inverse: true });
@@ -138,7 +138,7 @@ const sieved = (lines, settings) => Object.assign(new Sieve(lines, new Shown(lin
 
 /** Which of these lines are found, and whether a word of ours behind them is. */
 function found(texts, searched, filter) {
-  const lines = new Lines();
+  const lines = new OneLog();
   for (const text of texts) lines.append(`${text}\n`, 0);
   lines.mark(LOST, 'a', 0, true);
   const sieve = sieved(lines, filter);
@@ -165,7 +165,7 @@ export function matches_patterns() {
 
 /** A million lines are searched in slices: how long all of it took, and how long nothing else had its turn at most. */
 export async function matches_million() {
-  const lines = new Lines();
+  const lines = new OneLog();
   const text = Array.from({ length: 1000 }, (_, at) => `${at} GET /some/path 200 in ${at} ms ${'-'.repeat(60)}\n`).join(
     '',
   );
@@ -192,8 +192,8 @@ export async function matches_million() {
 
 /** Streams in a row: one that goes on at its place is one text with the first, also within a character. */
 export async function feed_places() {
-  const lines = new Lines();
-  const feed = new Feed(lines, () => {});
+  const lines = new OneLog();
+  const feed = new Feed(lines.own, () => {});
   const light = new TextEncoder().encode('💡 one\ntwo');
   const stream = (items) => ({
     place: { place: 'p', after: 3 },
@@ -215,8 +215,8 @@ export async function feed_places() {
 
 /** What the agent says of a log stands between the lines as one line of text, and cuts no line or character in two. */
 export async function feed_notes() {
-  const lines = new Lines();
-  const feed = new Feed(lines, () => {});
+  const lines = new OneLog();
+  const feed = new Feed(lines.own, () => {});
   const light = new TextEncoder().encode('💡 one\n');
   const items = new ReadableStream({
     start(sink) {
@@ -234,8 +234,8 @@ export async function feed_notes() {
 
 /** UTF-16 is decoded where the agent tells it, and UTF-8 again behind it, also by a stream that goes on. */
 export async function feed_encodings() {
-  const lines = new Lines();
-  const feed = new Feed(lines, () => {});
+  const lines = new OneLog();
+  const feed = new Feed(lines.own, () => {});
   const wide = utf16('\uFEFFGrün \u{1F4A1}\nnext\n');
   const stream = (given) => ({
     place: null,
@@ -259,8 +259,8 @@ function utf16(text) {
 
 /** On a page in the background, whose timers come once a second or a minute, a log waits for none of them. */
 export async function feed_unseen() {
-  const lines = new Lines();
-  const feed = new Feed(lines, () => {});
+  const lines = new OneLog();
+  const feed = new Feed(lines.own, () => {});
   const { setTimeout: prompt } = globalThis;
   Object.assign(globalThis, { document: { hidden: true }, setTimeout: () => {} });
   const began = performance.now();

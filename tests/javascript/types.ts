@@ -4,6 +4,7 @@ import {
   ask,
   type Control,
   connect,
+  type LogSource,
   type Outcome,
   open,
   outcome,
@@ -56,6 +57,13 @@ const status: number | undefined = outcome(1000, '', 3).exit;
 const where = stream.place;
 if (where) await open({ host: 'web-1', target: 'log', ...where });
 
+const log = document.createElement('stream-log');
+const source: LogSource = log.source('web-1');
+log.sources = [{ name: 'web-1', src: ticket.url }];
+const left: Outcome = await source.follow(stream);
+source.tell(`${left.words} ${source.count + source.dropped}`);
+log.level('warn');
+
 try {
   await open({ host: 'web-1', target: 'log' });
 } catch (error) {
@@ -71,6 +79,8 @@ await writer.write(3);
 new (stream.constructor as typeof Stream)();
 // @ts-expect-error: only read
 stream.place = null;
+// @ts-expect-error: a source has a name and a URL
+log.sources = ['web-1'];
 // @ts-expect-error: no such thing
 stream.url;
 

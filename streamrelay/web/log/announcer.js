@@ -44,6 +44,7 @@ export class Announcer {
   }
 
   #text(number) {
-    return this.#shown.plain(number).slice(0, 300);
+    const { name } = this.#lines.of(number);
+    return `${name && `${name}: `}${this.#shown.plain(number).slice(0, 300)}`;
   }
 }

@@ -29,6 +29,15 @@ export const GROUNDS = [
   ...['#5b6472', '#d9443b', '#2f9e57', '#b98a1c', '#5c83ee', '#b45cc5', '#2b98a5', '#ffffff'],
 ];
 
+/** In which the names of a log's sources stand, by theme; each can be read on the ground, and where the pointer is. */
+export const SOURCES = {
+  light: ['#2450c4', '#17702f', '#8a2a9b', '#7a5200', '#0b6a75', '#a3245c', '#5b3cc4', '#44546a'],
+  dark: ['#8caeff', '#4ac77e', '#e29af0', '#e5b454', '#5ed0dd', '#ff9dc0', '#b7a4ff', '#b4c0d0'],
+};
+
+/** The class of a source's name, by its place. */
+export const sourceClass = (place) => `source-${place % SOURCES.light.length}`;
+
 /** From 1 to 21, as WCAG has it. */
 export function contrast(one, other) {
   const [low, high] = [luminance(one), luminance(other)].sort((a, b) => a - b);
@@ -50,6 +59,7 @@ export function rules() {
   const { light, dark } = THEMES;
   const all = [];
   const rule = (selector, property, ...values) => all.push(`${selector} { ${property}: ${both(...values)}; }`);
+  for (const [at, color] of SOURCES.light.entries()) rule(`.source-${at}`, 'color', color, SOURCES.dark[at]);
   for (const [at, ground] of GROUNDS.entries()) {
     rule(`.front-${at}`, 'color', light.colors[at], dark.colors[at]);
     rule(`.front-${at}.back-text`, 'color', readable(ground, light.text), readable(ground, dark.text));

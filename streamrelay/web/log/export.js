@@ -58,6 +58,7 @@ export class Export {
     const lines = this.#lines;
     if (number < lines.first || number >= lines.end) return '';
     const text = this.#shown.plain(number);
-    return lines.kind(number) === TEXT ? `${text}\n` : `--- ${text} ---\n`;
+    const { name } = lines.of(number);
+    return `${name && `${name}: `}${lines.kind(number) === TEXT ? text : `--- ${text} ---`}\n`;
   }
 }

@@ -60,14 +60,14 @@ export class Filter {
   get rows() {
     const through = this.#through;
     if (!through) return this.#all;
-    const lines = this.#lines;
-    const rest = () => (lines.end > lines.whole && through.fits(lines.whole) ? 1 : 0);
+    const { whole } = this.#lines;
+    const rests = () => this.#rests(through);
     return {
       get count() {
-        return through.count + rest();
+        return through.count + rests().length;
       },
-      at: (row) => (row < through.count ? through.at(row) : lines.whole),
-      rank: (number) => through.rank(number),
+      at: (row) => (row < through.count ? through.at(row) : (rests()[row - through.count] ?? whole)),
+      rank: (number) => through.rank(number) + rests().filter((each) => each < number).length,
     };
   }
 
@@ -79,7 +79,7 @@ export class Filter {
   /** There are more lines, or less, or some that were there have changed. */
   update() {
     if (!this.#through && this.#sieve.holds) this.#sift();
-    const touched = this.#lines.redrawn.takeTouched();
+    const touched = this.#lines.takeTouched();
     this.#through?.back(touched);
     this.#found?.back(touched);
     this.#through?.update();
@@ -121,6 +121,13 @@ export class Filter {
     this.renew();
   }
 
+  /** Show nothing of a source, or show it again. */
+  hide(source, hidden) {
+    if (hidden) this.#sieve.hidden.add(source);
+    else this.#sieve.hidden.delete(source);
+    this.renew();
+  }
+
   fold(folding) {
     this.#sieve.folding = folding;
     this.renew();
@@ -134,8 +141,14 @@ export class Filter {
   /** Unfold the trace behind a line, or fold it. */
   toggle(number) {
     this.#sieve.toggle(number);
-    this.#through?.again(number, number + this.#lines.followers(number) + 1);
+    this.#through?.again(number, (this.#lines.followers(number).at(-1) ?? number) + 1);
     this.#more();
+  }
+
+  /** Lines without their end that are let through. */
+  #rests(through) {
+    const { whole, end } = this.#lines;
+    return Array.from({ length: end - whole }, (_, at) => whole + at).filter((number) => through.fits(number));
   }
 
   #sift() {

@@ -1,37 +1,28 @@
 // The lines of a log, up to a million of them in little memory: blocks of text with an index, the oldest dropped.
 
-import { DRAWS, penAfter, plain } from './ansi.js';
-import { TEXT } from './kinds.js';
-import { Levels } from './levels.js';
-import { Redrawn } from './redrawn.js';
-import { Traces } from './traces.js';
+import { REACH, TEXT } from './kinds.js';
+import { Writer } from './writer.js';
 
 const BLOCK = 1024; // lines; a block is dropped as a whole
-const LONGEST = 65_536; // characters of a line; what is longer goes on in the next one
+const MOST_WRITERS = 256; // whose places fit into a byte
 const OVER = 1; // flag of a line that was written into the row of another one
 
 /**
- * Lines have numbers that stay, from `first` up to but not including `end`. The last one may be without its end yet:
- * then `whole`, behind the last finished one, is one less than `end`.
+ * Lines of one or more sources, in the order in which they came. They have numbers that stay, from `first` up to but not
+ * including `whole`. Behind them, up to `end`, stands of each source the line that is without its end yet; these change
+ * their numbers as other lines come.
  */
 export class Lines {
   #most;
   #mostCharacters;
   #blocks = []; // as `newBlock` has them, with `text` and `starts` in place of `texts`
   #open = newBlock();
-  #rest = ''; // of a line without its end
-  #restTime = 0;
-  #pen = 0; // with which that line begins
-  #over = false; // it goes into the row of another one
-  #overs = false; // one ever did
-  #traces = new Traces();
-  #levels = new Levels();
-  #head = 0; // the last line that belongs to no other
+  #rests = []; // writers that have a line without its end, in the order in which these began
   #characters = 0; // in #blocks
   first = 0;
   whole = 0;
-  /** Rows that lines have written over. */
-  redrawn = new Redrawn(this);
+  /** The sources, by their places. */
+  writers = [];
 
   /** At most so many lines are kept, and so many characters. */
   constructor(most = 1_000_000, mostCharacters = 1 << 28) {
@@ -39,17 +30,30 @@ export class Lines {
     this.#mostCharacters = mostCharacters;
   }
 
+  /** A further source. */
+  writer() {
+    if (this.writers.length === MOST_WRITERS) throw new RangeError(`a log has at most ${MOST_WRITERS} sources`);
+    const made = new Writer(this, this.writers.length);
+    this.writers.push(made);
+    return made;
+  }
+
   get end() {
-    return this.whole + (this.#rest ? 1 : 0);
+    return this.whole + this.#rests.length;
   }
 
   get count() {
     return this.end - this.first;
   }
 
+  /** How many were dropped, as there were too many. */
+  get dropped() {
+    return this.writers.reduce((sum, { dropped }) => sum + dropped, 0);
+  }
+
   set most(most) {
     this.#most = most;
-    this.#drop();
+    this.drop();
   }
 
   get most() {
@@ -58,60 +62,26 @@ export class Lines {
 
   /** Whether lines were ever written into the rows of others. */
   get overs() {
-    return this.#overs || this.#over || this.redrawn.awake;
+    return this.writers.some(({ overs, over, redrawn }) => overs || over || redrawn.awake);
   }
 
   /** Whether there were lines that belong to those before them. */
-  traces = false;
-
-  /** Text of the log, cut anywhere; `time` in milliseconds. */
-  append(text, time) {
-    let begin = 0;
-    for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', begin)) {
-      this.#finish(text.slice(begin, at), time);
-      begin = at + 1;
-    }
-    if (begin < text.length) {
-      if (!this.#rest) this.#restTime = time;
-      this.redrawn.more(this.#rest, text.slice(begin));
-      this.#rest += text.slice(begin);
-      while (this.#rest.length > LONGEST) this.#cut(this.#restTime);
-    }
-    this.#drop();
-  }
-
-  /** A word of ours, before a line that is without its end, or after that line if it `ends` it. */
-  mark(kind, text, time, ends) {
-    if (ends) this.#break();
-    else this.redrawn.renumber(this.whole, this.whole + 1);
-    this.#push(text, time, kind);
-    this.#drop();
-  }
-
-  /** Take a line without an end for whole. */
-  finish() {
-    if (!this.#rest) return;
-    const rest = this.#rest;
-    this.#rest = '';
-    this.#push(rest, this.#restTime, TEXT);
+  get traces() {
+    return this.writers.some(({ traces }) => traces);
   }
 
   clear() {
-    this.redrawn = new Redrawn(this);
-    this.#over = this.#overs = this.traces = false;
-    this.#pen = 0;
-    this.#traces.break();
-    this.#levels.break();
     this.#blocks = [];
     this.#open = newBlock();
-    this.#rest = '';
+    this.#rests = [];
     this.#characters = 0;
     const next = Math.ceil(this.whole / BLOCK) * BLOCK;
     this.first = this.whole = next;
+    for (const writer of this.writers) writer.clear();
   }
 
   text(number) {
-    if (number === this.whole) return this.#rest;
+    if (number >= this.whole) return this.#rest(number)?.rest ?? '';
     const [block, at] = this.#find(number);
     if (block === this.#open) return block.texts[at];
     return block.text.slice(block.starts[at], block.starts[at + 1]);
@@ -119,108 +89,114 @@ export class Lines {
 
   /** When it came, in milliseconds. */
   time(number) {
-    if (number === this.whole) return this.#restTime;
-    const [block, at] = this.#find(number);
-    return block.times[at];
+    return this.#of(number, 'times', (writer) => writer.since);
   }
 
   kind(number) {
-    if (number === this.whole) return TEXT;
-    const [block, at] = this.#find(number);
-    return block.kinds[at];
+    return this.#of(number, 'kinds', () => TEXT);
+  }
+
+  /** The place of its source. */
+  source(number) {
+    return this.#of(number, 'sources', (writer) => writer.source);
+  }
+
+  /** Its source itself. */
+  of(number) {
+    return this.writers[this.source(number)];
   }
 
   /** The number of the pen with which it begins. */
   pen(number) {
-    if (number === this.whole) return this.#pen;
-    const [block, at] = this.#find(number);
-    return block.pens[at];
+    return this.#of(number, 'pens', (writer) => writer.pen);
   }
 
   /** Whether it has no row, as it was written into that of a line before. */
   over(number) {
-    if (number === this.whole) return this.#over;
-    const [block, at] = this.#find(number);
-    return (block.flags[at] & OVER) !== 0;
+    return (this.#of(number, 'flags', (writer) => (writer.over ? OVER : 0)) & OVER) !== 0;
   }
 
-  /** Its level, as a number. */
+  /** Its level, as a number; not known before it ends. */
   level(number) {
-    const [block, at] = this.#find(number);
-    return number < this.whole ? block.levels[at] : 0; // not known before it ends
+    return this.#of(number, 'levels', () => 0);
   }
 
   /** How far behind the line it stands to which it belongs, as those of a stack trace do; 0 for one that stands alone. */
   behind(number) {
-    const [block, at] = this.#find(number);
-    return number < this.whole ? block.behind[at] : 0;
+    return this.#of(number, 'behind', () => 0);
   }
 
-  /** How many numbers behind a line belong to it. */
+  /** The numbers of those that belong to a line. */
   followers(number) {
-    let count = 0;
-    for (let at = 1; number + at < this.whole; at += 1) {
-      if (this.behind(number + at) === at) count = at;
-      else if (this.kind(number + at) === TEXT) break;
+    const found = [];
+    const source = this.source(number);
+    for (let at = number + 1; at < this.whole && at <= number + REACH; at += 1) {
+      if (this.source(at) !== source) continue;
+      if (this.behind(at) === at - number) found.push(at);
+      else if (this.kind(at) === TEXT) break;
     }
-    return count;
+    return found;
   }
 
-  #finish(text, time) {
-    const since = this.#rest ? this.#restTime : time;
-    this.redrawn.more(this.#rest, text);
-    this.#rest += text;
-    if (this.#rest.charCodeAt(this.#rest.length - 1) === 13) this.#rest = this.#rest.slice(0, -1);
-    while (this.#rest.length > LONGEST) this.#cut(since);
-    this.#push(this.#rest, since, TEXT);
-    this.#rest = '';
-    this.#over = this.redrawn.end();
+  /** The lowest one that was written over since the last call. */
+  takeTouched() {
+    return Math.min(...this.writers.map(({ redrawn }) => redrawn.takeTouched()));
   }
 
-  /** What is too long goes on in the next line; if it is written over, that is still the same row. */
-  #cut(since) {
-    const piece = this.#rest.slice(0, LONGEST);
-    if (!this.redrawn.awake && DRAWS.test(piece)) this.redrawn.wake(this.#rest);
-    this.#push(piece, since, TEXT);
-    this.#over = this.redrawn.awake;
-    this.#rest = this.#rest.slice(LONGEST);
+  // -- for the sources -----------------------------------------------------------------------------------------
+
+  /** One has a line without its end. */
+  begin(writer) {
+    if (!this.#rests.includes(writer)) this.#rests.push(writer);
   }
 
-  /** What follows has nothing to do with what was there: colours and moves end. */
-  #break() {
-    this.finish();
-    this.redrawn.leave();
-    this.#over = false;
-    this.#pen = 0;
-    this.#traces.break();
-    this.#levels.break();
+  /** The number of one's line without an end, or of the next one. */
+  next(writer) {
+    return this.whole + Math.max(0, this.#rests.indexOf(writer));
   }
 
-  #push(text, time, kind) {
+  /** One line more. Text is one's line without its end, which has come to that. */
+  push(writer, { text, time, kind, pen = 0, over = false, behind = 0, level = 0 }) {
+    this.#renumber(kind === TEXT ? this.#rests.indexOf(writer) : -1);
     const block = this.#open;
-    if (kind === TEXT) this.#note(text);
-    block.times[block.texts.length] = time;
-    block.kinds[block.texts.length] = kind;
+    const at = block.texts.length;
+    block.times[at] = time;
+    block.kinds[at] = kind;
+    block.sources[at] = writer.source;
+    block.pens[at] = pen;
+    block.flags[at] = over ? OVER : 0;
+    block.behind[at] = behind;
+    block.levels[at] = level;
     block.texts.push(text);
     block.size += text.length;
+    writer.count += 1;
     this.whole += 1;
     if (block.texts.length === BLOCK) this.#seal();
   }
 
-  /** What is known of a line beside its text. */
-  #note(text) {
-    const block = this.#open;
-    const at = block.texts.length;
-    block.pens[at] = this.#pen;
-    block.flags[at] = this.#over ? OVER : 0;
-    this.#overs ||= this.#over;
-    this.#pen = penAfter(text, this.#pen);
-    const seen = plain(text);
-    const behind = this.#traces.take(seen) ? this.whole - this.#head : 0;
-    if (behind) this.traces = true;
-    else this.#head = this.whole;
-    block.behind[at] = behind;
-    block.levels[at] = this.#levels.take(seen, behind > 0);
+  /** The oldest go if there are too many. */
+  drop() {
+    let dropped = 0;
+    while (this.#blocks.length > dropped) {
+      if (this.count - BLOCK < this.#most && this.#characters <= this.#mostCharacters) break;
+      const { size, sources } = this.#blocks[dropped];
+      this.#characters -= size;
+      for (const source of sources) this.writers[source].lose();
+      this.first += BLOCK;
+      dropped += 1;
+    }
+    if (!dropped) return;
+    this.#blocks.splice(0, dropped);
+    for (const writer of this.writers) writer.drop(this.first);
+  }
+
+  /** A line comes between the whole ones and those without an end, of which it may be one: the one at `ends`. */
+  #renumber(ends) {
+    for (const [at, { redrawn }] of this.#rests.entries()) {
+      if (at === ends) redrawn.renumber(this.whole + at, this.whole);
+      else if (ends < 0 || at < ends) redrawn.renumber(this.whole + at, this.whole + at + 1);
+    }
+    if (ends >= 0) this.#rests.splice(ends, 1);
   }
 
   /** One text in place of a thousand: each would cost as much again. */
@@ -233,18 +209,15 @@ export class Lines {
     this.#open = newBlock();
   }
 
-  #drop() {
-    let dropped = 0;
-    while (this.#blocks.length > dropped) {
-      if (this.count - BLOCK < this.#most && this.#characters <= this.#mostCharacters) break;
-      this.#characters -= this.#blocks[dropped].size;
-      this.first += BLOCK;
-      dropped += 1;
-    }
-    if (!dropped) return;
-    this.#blocks.splice(0, dropped);
-    this.redrawn.drop(this.first);
-    this.#over &&= this.redrawn.awake;
+  #rest(number) {
+    return this.#rests[number - this.whole];
+  }
+
+  /** What is known of a line: by the index, or of its writer while it is without its end. */
+  #of(number, what, unfinished) {
+    if (number >= this.whole) return unfinished(this.#rest(number) ?? this.writers[0]);
+    const [block, at] = this.#find(number);
+    return block[what][at];
   }
 
   #find(number) {
@@ -258,6 +231,7 @@ function newBlock() {
     texts: [],
     times: new Float64Array(BLOCK),
     kinds: new Uint8Array(BLOCK),
+    sources: new Uint8Array(BLOCK),
     pens: new Uint16Array(BLOCK),
     flags: new Uint8Array(BLOCK),
     levels: new Uint8Array(BLOCK),

@@ -1,11 +1,11 @@
 // Rows over which later lines have written by moving the cursor up, as `docker pull` does: how they look by now.
 //
 // A row has the number of the line with which it began. A line that began in a row that was there is "over": it is none
-// of its own. Nothing is done here until something moves up.
+// of its own. Nothing is done here until something moves up. Rows of other sources between are none of it.
 
 import { pieces, write } from './ansi.js';
 import { Row } from './drawn.js';
-import { NOTE, RESUMED, TEXT } from './kinds.js';
+import { NOTE, REACH, RESUMED, TEXT } from './kinds.js';
 import { Pen } from './pen.js';
 
 const MOST = 200; // rows that can be reached: no terminal is as high
@@ -18,11 +18,13 @@ const UNFINISHED =
 
 export class Redrawn {
   #lines;
+  #writer;
   #kept = new Map(); // by number: pieces
   #versions = new Map(); // by number: how often it was written to
   #rows = new Map(); // by number: those that may still change
   #reach = []; // numbers of the rows from the highest that was reached to the newest; none while nothing moves up
   #at = 0; // the row of these where the cursor is
+  #top = -1; // the highest one, if there is none above it
   #pen = new Pen();
   #held = ''; // of an escape that has yet to end
   #touched = Infinity;
@@ -32,8 +34,9 @@ export class Redrawn {
     control: (numbers, final) => this.#control(numbers, final),
   };
 
-  constructor(lines) {
+  constructor(lines, writer) {
     this.#lines = lines;
+    this.#writer = writer;
   }
 
   /** Whether something has moved up, or is watched for another reason, and no line has ended below since. */
@@ -71,11 +74,11 @@ export class Redrawn {
 
   /** Watch what becomes of the newest line and those above; `text` is all of it so far. */
   wake(text) {
-    const { whole } = this.#lines;
-    this.#reach = [whole];
+    const newest = this.#lines.next(this.#writer);
+    this.#reach = [newest];
     this.#at = 0;
-    this.#pen = new Pen(this.#lines.pen(whole));
-    this.#rows.set(whole, new Row());
+    this.#pen = new Pen(this.#writer.pen);
+    this.#rows.set(newest, new Row());
     this.#take(text);
   }
 
@@ -110,8 +113,9 @@ export class Redrawn {
 
   /** The newest line gets another number. */
   renumber(from, to) {
-    const place = this.#reach.indexOf(from);
+    const place = from === to ? -1 : this.#reach.indexOf(from);
     if (place < 0) return;
+    if (this.#top === from) this.#top = to;
     this.#reach[place] = to;
     if (this.#rows.has(from)) this.#rows.set(to, this.#rows.get(from));
     this.#rows.delete(from);
@@ -177,6 +181,7 @@ export class Redrawn {
     const wanted = Math.min(this.#at + Math.max(rows, -MOST), this.#reach.length - 1);
     for (let missing = -wanted; missing > 0; missing -= 1) {
       const above = this.#above(this.#reach[0]);
+      if (above === null) this.#top = this.#reach[0];
       if (above === null || this.#reach.length >= MOST) break;
       this.#reach.unshift(above);
       this.#at += 1;
@@ -188,7 +193,9 @@ export class Redrawn {
   /** Null where there is none, or where lines are missing. */
   #above(below) {
     const lines = this.#lines;
-    for (let number = below - 1; number >= lines.first; number -= 1) {
+    if (below === this.#top) return null; // it was looked for in vain
+    for (let number = below - 1; number >= Math.max(lines.first, below - REACH); number -= 1) {
+      if (lines.source(number) !== this.#writer.source) continue;
       const kind = lines.kind(number);
       if (kind === TEXT && !lines.over(number)) return number;
       if (![TEXT, NOTE, RESUMED].includes(kind)) break;

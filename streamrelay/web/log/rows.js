@@ -1,7 +1,7 @@
 // A line as an element: text nodes in spans, whatever the line holds.
 
 import { text as textOf } from './ansi.js';
-import { GROUNDS, readable } from './colors.js';
+import { GROUNDS, readable, sourceClass } from './colors.js';
 import { several } from './controls.js';
 import { LOST, NOTE, RESUMED, SKIPPED, TEXT } from './kinds.js';
 import { LEVELS, parts } from './levels.js';
@@ -36,15 +36,15 @@ export class Rows {
     const text = create('span', 'text');
     if (kind === TEXT) this.#fill(text, this.#shown.pieces(number));
     else text.textContent = lines.text(number);
-    row.append(create('span', 'time', clock(lines.time(number))), text);
-    const followers = lines.followers(number);
+    row.append(create('span', 'time', clock(lines.time(number))), ...named(lines.of(number)), text);
+    const followers = lines.followers(number).length;
     if (followers) text.append(this.#fold(number, followers));
     return row;
   }
 
   /** Differs once the row would be made other than it was. */
   stamp(number) {
-    const followers = this.#lines.followers(number);
+    const followers = this.#lines.followers(number).length;
     return `${this.#shown.stamp(number)} ${followers}${followers ? this.#filter.isOpen(number) : ''}`;
   }
 
@@ -87,6 +87,14 @@ export class Rows {
 }
 
 const level = (number) => (number ? ` level-${LEVELS[number]}` : '');
+
+/** Which source it came from, where there are several. */
+function named({ name, source }) {
+  if (!name) return [];
+  const made = create('span', `source ${sourceClass(source)}`, name);
+  made.title = name;
+  return [made];
+}
 
 /** A line of JSON with its parts apart; any other one as it is. */
 function inParts(line) {

@@ -17,7 +17,7 @@ export class Shown {
   /** Whether it has a row: it is text of the log that didn't go into the row of another line, or a word of ours. */
   has(number) {
     const lines = this.#lines;
-    return this.raw || !(lines.over(number) || lines.redrawn.hides(number));
+    return this.raw || !(lines.over(number) || lines.of(number).redrawn.hides(number));
   }
 
   /** In pieces `{ text, style }`. */
@@ -26,7 +26,7 @@ export class Shown {
     const line = lines.text(number);
     if (lines.kind(number) !== TEXT) return [{ text: line, style: null }];
     if (this.raw) return [{ text: seen(line), style: null }];
-    return lines.redrawn.pieces(number) ?? pieces(line, lines.pen(number));
+    return lines.of(number).redrawn.pieces(number) ?? pieces(line, lines.pen(number));
   }
 
   /** Without colours. */
@@ -35,13 +35,14 @@ export class Shown {
     const line = lines.text(number);
     if (lines.kind(number) !== TEXT) return line;
     if (this.raw) return seen(line);
-    const redrawn = lines.redrawn.pieces(number);
+    const redrawn = lines.of(number).redrawn.pieces(number);
     return redrawn ? text(redrawn) : plain(line);
   }
 
   /** Differs once it looks other than before: one without its end may grow, and one may be written over. */
   stamp(number) {
     const lines = this.#lines;
-    return `${lines.redrawn.version(number)}${number < lines.whole ? '' : ` ${lines.text(number)}`}`;
+    const { redrawn, source } = lines.of(number);
+    return `${redrawn.version(number)}${number < lines.whole ? '' : ` ${source} ${lines.text(number)}`}`;
   }
 }

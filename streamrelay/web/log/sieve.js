@@ -8,6 +8,8 @@ export class Sieve {
   inverse = false;
   /** The lowest level that is shown; 0 for all lines. */
   level = 0;
+  /** Places of sources of which nothing is shown. */
+  hidden = new Set();
   /** Whether stack traces are folded with their line. */
   folding = true;
 
@@ -22,7 +24,7 @@ export class Sieve {
 
   /** Whether nobody asked for less than all. */
   get idle() {
-    return !this.expression && !this.level;
+    return !this.expression && !this.level && !this.hidden.size;
   }
 
   /** Whether there may be lines that it holds back. */
@@ -33,7 +35,7 @@ export class Sieve {
   /** Whether a line has a row that can be seen. */
   through(number) {
     const lines = this.#lines;
-    if (!this.shown.has(number)) return false;
+    if (!this.#has(number)) return false;
     if (lines.kind(number) !== TEXT) return true; // our own words stay where they are
     if (lines.level(number) < this.level) return false;
     const distance = this.folding ? lines.behind(number) : 0;
@@ -47,21 +49,25 @@ export class Sieve {
   /** Whether a search for this expression finds it, though its trace may be folded. */
   finds(number, expression) {
     const lines = this.#lines;
-    if (!this.shown.has(number) || lines.kind(number) !== TEXT || lines.level(number) < this.level) return false;
+    if (!this.#has(number) || lines.kind(number) !== TEXT || lines.level(number) < this.level) return false;
     expression.lastIndex = 0;
     return this.#fits(number) && expression.test(this.shown.plain(number));
   }
 
-  /** Numbers of the lines in these rows, with those that are folded with them. */
+  /** Numbers of the lines in these rows, with those that are folded with them, in their order. */
   withFolded(rows) {
     const numbers = [];
+    let folded = []; // that come behind further rows
+    const folding = this.folding && this.#lines.traces;
     for (let row = 0; row < rows.count; row += 1) {
       const number = rows.at(row);
-      if (number <= (numbers.at(-1) ?? -1)) continue; // it was with the line before
-      const followers = this.folding ? this.#lines.followers(number) : 0;
-      for (let at = 0; at <= followers; at += 1) if (!at || this.shown.has(number + at)) numbers.push(number + at);
+      while (folded[0] < number) numbers.push(folded.shift());
+      if (folded[0] === number) folded.shift();
+      numbers.push(number);
+      const followers = folding ? this.#lines.followers(number).filter((each) => this.shown.has(each)) : [];
+      if (followers.length) folded = [...folded, ...followers].sort((one, other) => one - other);
     }
-    return numbers;
+    return numbers.concat(folded);
   }
 
   isOpen(number) {
@@ -71,6 +77,10 @@ export class Sieve {
   /** Unfold the trace of a line, or fold it. */
   toggle(number) {
     if (!this.#opened.delete(number)) this.#opened.add(number);
+  }
+
+  #has(number) {
+    return this.shown.has(number) && !this.hidden.has(this.#lines.source(number));
   }
 
   #fits(number) {

@@ -11,12 +11,15 @@ export class Status {
 
   #lines;
   #following; // () => whether the newest line is kept in sight
+  #shown; // () => void
   #told = ''; // of the stream
   #pausedAt = 0; // the number of lines when following stopped
   #timer = 0;
 
-  constructor(lines, { following, toNewest }) {
+  /** `shown()` is told each time that it says of the lines what is so by then. */
+  constructor(lines, { following, toNewest, shown }) {
     this.#lines = lines;
+    this.#shown = shown;
     this.#following = following;
     this.newest = element('button', { class: 'newest', type: 'button', hidden: true, onclick: toNewest });
   }
@@ -48,10 +51,11 @@ export class Status {
     const lines = this.#lines;
     const following = this.#following();
     this.words.textContent = this.#told || (following ? '' : 'Paused');
-    const dropped = lines.first ? `, the oldest ${lines.first.toLocaleString('en')} dropped` : '';
+    const dropped = lines.dropped ? `, the oldest ${lines.dropped.toLocaleString('en')} dropped` : '';
     this.kept.textContent = `${several(lines.count, 'line')}${dropped}`;
     const fresh = lines.end - this.#pausedAt;
     this.newest.hidden = following;
+    this.#shown();
     this.newest.textContent = fresh > 0 ? `↓ ${several(fresh, 'new line')}` : '↓ Newest';
   }
 }

@@ -33,6 +33,15 @@ button[aria-pressed="true"], button[aria-pressed="true"]:hover { background: var
 .group:last-child { flex: 2 1 20rem; }
 .group input { flex: 1; width: 4rem; min-width: 4rem; }
 .group.bad input { border-color: var(--_bad); outline-color: var(--_bad); }
+.sources { display: flex; gap: .25rem .75rem; align-items: center; padding: .25rem .4rem; overflow: auto hidden;
+  border-bottom: 1px solid var(--_line); font-size: .8125rem; }
+.one { flex: none; display: flex; gap: .4rem; align-items: center; }
+.sources button, .sources button[aria-pressed="true"], .sources button[aria-pressed="true"]:hover { min-height: 1.6rem;
+  padding: 0 .5rem; border-color: var(--_edge); background: transparent; font-weight: 600; }
+.sources button:hover, .sources button[aria-pressed="true"]:hover { background: var(--_hover); }
+.sources button[aria-pressed="false"] span { color: var(--_muted); text-decoration: line-through; }
+.told { max-width: 24rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; color: var(--_wait); }
+.told:empty { display: none; }
 .count { color: var(--_muted); font-size: .8125rem; min-width: 4.5em; white-space: nowrap;
   font-variant-numeric: tabular-nums; }
 .spring { flex: 1; }
@@ -49,6 +58,8 @@ button[aria-pressed="true"], button[aria-pressed="true"]:hover { background: var
 .text { flex: 1; min-height: 1.55em; unicode-bidi: isolate; }
 .time { display: none; color: var(--_muted); padding-right: 1ch; user-select: none; }
 .times .time { display: inline; }
+.source { flex: none; width: var(--_names); max-width: 24ch; margin-right: 1ch; overflow: hidden; text-overflow: ellipsis;
+  user-select: none; }
 .wrap .spacer, .wrap .list { width: auto; }
 .wrap .row { height: auto; white-space: pre-wrap; overflow-wrap: anywhere; }
 .wrap .text { min-width: 0; }
@@ -94,7 +105,7 @@ ${rules().join('\n')}
 .find { display: none; }
 @media (pointer: coarse) { button, input, select { min-height: 2.75rem; } .more { min-height: 0; } }
 @media (max-width: 40rem) { .bar { gap: .3rem; } .find { display: block; } .bar:not(.finding) .group { display: none; } .group { flex-basis: 100%;
-  max-width: none; } }
+  max-width: none; } .source { max-width: 9ch; } .told { max-width: 40vw; } }
 @media (forced-colors: active) { .row.current { outline: 1px solid; }
   button[aria-pressed="true"], button[aria-pressed="true"]:hover { outline: 2px solid Highlight; } }
 `;

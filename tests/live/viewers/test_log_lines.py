@@ -1,6 +1,8 @@
 """What `<stream-log>` makes of lines beyond their text, on a page: what was written over, what is selected, levels."""
 
-from tests.live.console.console import PHONE
+from twisted.trial.unittest import SkipTest
+
+from tests.live.console.console import AXE, PHONE
 from tests.live.support.waiting import until
 from tests.live.viewers.test_log_viewer import LogViewerTest
 
@@ -139,6 +141,126 @@ class Levels(LogViewerTest):
         self.press("Fold")
         self.until("() => rows().length === 10", what="all lines")
         self.assert_content()
+
+
+SEVERAL = """window.sinks = {};
+window.from = (name) => {
+  const items = new ReadableStream({ start(sink) { sinks[name] = sink; } });
+  let end;
+  const closed = new Promise((settle) => { end = settle; });
+  const stream = { items, place: null, closed, close() {} };
+  sinks[name].end = (words) => { end({ code: 4005, words, clean: false }); sinks[name].close(); };
+  log.source(name).follow(stream);
+};
+window.say = (name, text) => sinks[name].enqueue(new TextEncoder().encode(text));
+null;"""
+
+
+class Several(LogViewerTest):
+    """Logs of several hosts in one view."""
+
+    def begin_several(self, **page: object) -> None:
+        self.view = self.bare(**page)
+        self.begin_alone()
+        self.view.evaluate(SEVERAL)
+        self.view.evaluate("document.querySelector('.panel').style.width = '100%'")
+        for name in ("web-1", "web-2", "db-primary"):
+            self.view.evaluate("(name) => from(name)", name)
+
+    def say(self, name: str, text: str) -> None:
+        self.view.evaluate("([name, text]) => say(name, text)", [name, text])
+
+    def sources(self) -> list[str]:
+        """The sources of the rows in sight."""
+        return list(self.view.locator("stream-log .row .source").all_text_contents())
+
+    def test_one_view(self) -> None:
+        """Lines stand as they came, each with its source; colours are each source's own; all is searched and copied."""
+        self.begin_several(viewport={"width": 900, "height": 500})
+        self.say("web-1", "\x1b[31mred\n")
+        self.say("web-2", "plain\n10%")
+        self.say("web-1", "still red\x1b[m\n")
+        self.say("web-2", "\r100%\n")
+        self.say("db-primary", "ERROR: one\n    at a.b(c.js:1)\n")
+        rows = ["red", "plain", "still red", "100%", "ERROR: one▸ 1 line"]
+        self.assertEqual(self.shows("ERROR"), rows)
+        self.assertEqual(self.sources(), ["web-1", "web-2", "web-1", "web-2", "db-primary"])
+        styled = "[...part('.list').querySelectorAll('.front-1')].map((each) => each.textContent)"
+        self.assertEqual(self.view.evaluate(styled), ["red", "still red"])
+        self.view.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        self.press("Copy")
+        self.until("() => part('.words').textContent === 'Copied'")
+        copied = "web-1: red\nweb-2: plain\nweb-1: still red\nweb-2: 100%\n"
+        traced = "db-primary: ERROR: one\ndb-primary:     at a.b(c.js:1)\n"
+        self.assertEqual(self.view.evaluate("navigator.clipboard.readText()"), copied + traced)
+        self.view.evaluate("log.filter('e')")
+        self.until("() => rows().length === 3", what="the filter over all")
+        self.view.evaluate("log.filter('')")
+        chip = self.view.get_by_role("group", name="Sources").get_by_role("button", name="web-1")
+        chip.press("Space")
+        self.until("() => rows().length === 3", what="the lines without those of web-1")
+        self.assertNotIn("web-1", self.sources())
+        chip.press("Space")
+        self.until("() => rows().length === 5", what="all lines")
+        self.assert_content()
+
+    def test_ends(self) -> None:
+        """Of each source is told how it stands: its end in a line of its own and in the bar, and what of it was
+        dropped; the others go on."""
+        self.begin_several(viewport={"width": 900, "height": 500})
+        self.view.evaluate("log.setAttribute('max-lines', 2000)")
+        self.view.evaluate("log.addEventListener('ended', ({ detail }) => { window.ended = detail; })")
+        self.say("web-2", "quiet\n")
+        self.shows("quiet")
+        self.view.evaluate("sinks['web-2'].end('lost the connection to the other side')")
+        words = "Ended: lost the connection to the other side"
+        self.assertEqual(self.shows("lost the connection"), ["quiet", words])
+        self.assertEqual(self.sources(), ["web-2", "web-2"])
+        self.assertEqual(self.view.evaluate("ended.source"), "web-2")
+        one = "(n) => part(`.one:nth-child(${n})`).textContent"
+        self.assertEqual(self.view.evaluate(one, 2), f"web-2{words}")
+        self.assertEqual(self.view.evaluate(one, 1), "web-1")
+        for number in range(3):
+            self.say("web-1", f"burst {number}\n" * 1500)
+        self.shows("burst 2")
+        self.until("() => part('.one:nth-child(2)').textContent.endsWith('all of its 2 lines dropped')")
+        self.until("() => /the oldest .* lines dropped/.test(part('.one:nth-child(1)').textContent)")
+        self.view.evaluate("sinks['web-1'].enqueue({ place: 'x', lost: true })")
+        self.shows("Lines may be missing here")
+        self.assertEqual(self.sources()[-1], "web-1")
+        self.view.evaluate("log.leave('web-2')")
+        self.assertEqual(self.view.locator("stream-log .one").count(), 2)
+        self.assert_content()
+
+    def test_urls(self) -> None:
+        """Sources can be given as a list of names and URLs, and one that fails is told by its name."""
+        self.begin_alone()
+        self.view.evaluate("log.sources = [{ name: 'a', src: 'ws://127.0.0.1:1/a' }, { name: 'b', src: 'ftp://b' }]")
+        self.until("() => /can't be reached/.test(part('.one:nth-child(1)').textContent)", what="the end of a")
+        self.until("() => /no websocket/.test(part('.one:nth-child(2)').textContent)", what="the end of b")
+        self.view.evaluate("log.sources = [{ name: 'b', src: 'ftp://b' }]")
+        self.until("() => part('.sources').textContent.startsWith('b')", what="a is left")
+        self.view.evaluate("log.setAttribute('sources', 'x')")
+        self.until("() => part('.words').textContent.includes('not a list')")
+
+    def test_everybody(self) -> None:
+        """axe-core finds nothing, in light and dark; on a phone the names take a part of the row."""
+        if not AXE.exists():
+            raise SkipTest("needs axe-core: npm ci --prefix tests")
+        self.begin_several(**PHONE)
+        for name in ("web-1", "web-2", "db-primary") * 5:
+            self.say(name, "2026-03-02T09:00:00Z \x1b[32mINFO\x1b[m GET /api/orders 200 in 12 ms\n")
+        self.view.evaluate("sinks['web-2'].end('lost the connection to the other side')")
+        self.shows("lost the connection")
+        self.assertLessEqual(self.view.evaluate("document.documentElement.scrollWidth"), 390)
+        self.assertLess(self.view.evaluate("part('.source').getBoundingClientRect().width"), 390 / 4)
+        self.view.evaluate(AXE.read_text())
+        for scheme in ("light", "dark"):
+            self.view.evaluate("(scheme) => { document.documentElement.style.colorScheme = scheme; }", scheme)
+            run = "axe.run('stream-log', { resultTypes: ['violations'] }).then(({ violations }) => violations)"
+            found = [f"{one['id']}: {node['html'][:200]}" for one in self.view.evaluate(run) for node in one["nodes"]]
+            self.assertEqual(found, [], scheme)
+            self.picture(self.view, f"log-several-phone-{scheme}")
 
 
 class Phone(LogViewerTest):

@@ -373,7 +373,6 @@ class Text(LogViewerTest):
         self.assertEqual(self.shows("four"), ["four"])
         self.assert_content()
 
-
     def test_copy_is_not_allowed(self) -> None:
         """Where the browser refuses the clipboard, or gives none, both buttons that copy say so in words."""
         self.begin_alone(f"{'x' * 3000}\n")
