@@ -227,7 +227,11 @@ class ContainerLog:
 
     async def _check_end(self) -> None:
         """Check, as the container has ended, if all has come; if not, give the rest, or, if what came isn't what is
-        there, say so and give what follows the good position once more."""
+        there, say so and give what follows the good position once more.
+
+        Podman may have been silent for a while amid its dropping, too, and the good position not be in the log at all:
+        then what follows that from which the log was followed is given.
+        """
         known = Known(self._since, self._reached)
         query = {"since": self._good.since}
         there = await read_log(self.api, self.container, query, self._good, whole=True, known=known)
@@ -235,7 +239,7 @@ class ContainerLog:
             await self._next_run()
             return
         lost = not (there.found and there.agrees)
-        position = self._good if lost else self._reached
+        position = self._reached if not lost else self._good if there.found else self.position
         answer = await self.api.log(self.container.id, {**QUERY, "since": position.since})
         self.position, self._track, self._found, self._following = position, Track(), False, False
         if lost and self._log is not None:

@@ -289,6 +289,26 @@ class Logs(LogCase):
         self.assertFalse(any(control.lost for control in self.controls()))
         self.assertEqual(self.ear.codes, [1000])
 
+    def test_podman_drops_before_a_pause(self) -> None:
+        """Where podman dropped lines, then was silent, and gave more, what came last before the silence is no place in
+        its log: all that came since the log was followed comes once more."""
+        _, more = self.follow(podman=True)
+        more.more(line(2, "two") + line(3, "four") + line(3, "six"))
+        self.reactor.advance(1)
+        more.more(line(3, "eight"))
+        more.more(b"")
+        check = self.asked(follow=None, tail=None, since="1795576322.000000001")
+        there = b"".join(line(3, text) for text in ("three", "four", "five", "six", "seven", "eight"))
+        check.more(there)
+        check.more(b"")
+        self.reactor.advance(0)
+        rest = self.asked(follow=None, tail=None, since="1795576321.000000001")
+        rest.more(line(2, "two") + there)
+        rest.more(b"")
+        self.removed()
+        self.assertEqual(self.ear.data, b"one\ntwo\nfour\nsix\neight\nthree\nfour\nfive\nsix\nseven\neight\n")
+        self.assertEqual([control.lost for control in self.controls() if control.lost], [True])
+
     def test_podman_removed(self) -> None:
         """One that is removed while it runs ends in order, also where it can't be looked any more if all has come."""
         _, more = self.follow(podman=True)
