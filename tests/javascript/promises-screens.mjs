@@ -146,6 +146,7 @@ export function clipboard_of_a_machine_that_lies_costs_little() {
 
 export function clipboard_that_nobody_takes_is_said() {
   const { agent } = machine({ can: 0 });
+  assert.deepEqual([agent.takes, machine().agent.takes], [false, true]);
   assert.throws(() => agent.give('text'), /takes no clipboard/);
   agent.connected = false;
   assert.throws(() => agent.give('text'), /no SPICE agent runs in the machine/);

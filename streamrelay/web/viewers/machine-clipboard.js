@@ -14,7 +14,7 @@ const SHARED =
 export class MachineClipboard {
   /**
    * While it is connected.
-   * @type {{ give: (text: string) => void, share: (on: boolean) => void,
+   * @type {{ takes: () => boolean, give: (text: string) => void, share: (on: boolean) => void,
    *   press: (event: KeyboardEvent, more: string[]) => void } | null}
    */
   machine = null;
@@ -34,10 +34,12 @@ export class MachineClipboard {
     const listen = (kind, act) => element.addEventListener(kind, act, { capture: true, signal });
     listen('keydown', (event) => this.#pressed(event));
     listen('keyup', (event) => this.#released(event));
-    listen('paste', (event) => this.#pasted(event));
     listen('focusout', () => {
       this.#held = {};
+      this.#key = null; // what is pasted elsewhere stays there
     });
+    // Firefox pastes where something was last selected, wherever the focus is.
+    document.addEventListener('paste', (event) => this.#pasted(event), { capture: true, signal });
     signal.addEventListener('abort', () => clearTimeout(this.#pace));
   }
 
@@ -124,7 +126,8 @@ export class MachineClipboard {
 
   #pressed(event) {
     this.#held = event;
-    if (!pastes(event) || !this.machine || !this.shared || !(event.target instanceof HTMLCanvasElement)) return;
+    if (!pastes(event) || !(event.target instanceof HTMLCanvasElement)) return;
+    if (!this.shared || !this.machine?.takes()) return;
     event.stopPropagation(); // it comes to the machine once the text has
     if (event.repeat) event.preventDefault();
     else this.#key = event;
@@ -143,13 +146,14 @@ export class MachineClipboard {
     event.stopPropagation();
     const key = this.#key;
     this.#key = null;
+    const text = event.clipboardData?.getData('text/plain') ?? '';
     try {
-      this.#give(event.clipboardData?.getData('text/plain') ?? '');
+      if (text) this.#give(text);
     } catch ({ message }) {
       this.#say(message);
       return;
     }
-    await new Promise((resolve) => setTimeout(resolve, SETTLED));
+    if (text) await new Promise((resolve) => setTimeout(resolve, SETTLED));
     this.#press(key);
   }
 

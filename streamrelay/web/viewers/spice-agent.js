@@ -55,6 +55,11 @@ export class SpiceAgent {
     this.#offer = null;
   }
 
+  /** Whether the machine has an agent that takes texts. */
+  get takes() {
+    return this.#connected && (this.#can & BY_DEMAND) !== 0;
+  }
+
   /** Tell what we can, and ask the same if that is wanted. */
   announce(asks) {
     this.#send(CAPABILITIES, numbers(asks ? 1 : 0, OURS | (this.#shares ? BY_DEMAND : 0)));
@@ -63,7 +68,7 @@ export class SpiceAgent {
   /** Let the machine ask for a text; throws words if it can't. */
   give(text) {
     if (!this.#connected) throw new Error('no SPICE agent runs in the machine; "Type text" types it');
-    if (!(this.#can & BY_DEMAND)) throw new Error("the machine's SPICE agent takes no clipboard");
+    if (!this.takes) throw new Error("the machine's SPICE agent takes no clipboard");
     this.#asked = false;
     this.#offer = new TextEncoder().encode(text.replace(/\r?\n/g, this.#can & CRLF ? '\r\n' : '\n'));
     this.#send(GRAB, numbers(TEXT));

@@ -24,6 +24,7 @@ export class SpiceSession {
 
   /** What a clipboard needs of it (machine-clipboard.js). */
   machine = {
+    takes: () => this.#agent.takes,
     give: (text) => this.#agent.give(text),
     share: (on) => {
       this.#agent.shares = on;

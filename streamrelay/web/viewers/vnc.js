@@ -105,6 +105,7 @@ class Vnc {
 /** What a clipboard needs of noVNC (machine-clipboard.js). What has an underline isn't in its docs/API.md. */
 function machineOf(rfb, keysyms) {
   return {
+    takes: () => true, // as far as it says
     give(text) {
       const unicode = rfb._clipboardServerCapabilitiesFormats?.[1]; // text of the extended clipboard
       const strange = unicode ? [] : [...new Set(text)].filter((letter) => letter.codePointAt(0) > 0xff);

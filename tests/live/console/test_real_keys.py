@@ -10,6 +10,8 @@ from tests.live.support.browser import chromium_windows, need_viewers
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import shared
 from tests.live.support.display import display
+from tests.live.support.fake_spice import CLIPBOARD, GRAB, REQUEST, FakeSpice
+from tests.live.support.fake_vnc import FakeVnc
 from tests.live.support.firefox import firefox
 from tests.live.support.waiting import until
 
@@ -21,6 +23,16 @@ command = ["/bin/sh", "-c", "stty raw -echo; printf '\\\\033[?2004hready to sele
 [targets.drawing]
 kind = "pty"
 command = ["/bin/sh", "-c", "stty -echo; printf '\\\\033[?25l'; cat FOLDER/drawing; exec cat"]
+
+[targets.desk-spice]
+kind = "tcp"
+address = "127.0.0.1:SPICE"
+speaks = "spice"
+
+[targets.desk-vnc]
+kind = "tcp"
+address = "127.0.0.1:VNC"
+speaks = "vnc"
 """
 DRAWING = """\
 ________________
@@ -79,6 +91,9 @@ INK = """async (png) => {
     });
 }"""
 """In each of the rows of a terminal's left half, the last pixel that differs from the ground; -1 where none does."""
+CANVAS = "[role=tabpanel]:not([hidden]) canvas"
+TEXT = "grüße\n日本"
+"""Of a clipboard that is shared with machines."""
 ROWS = "document.querySelector('.xterm-rows')?.textContent ?? ''"
 
 
@@ -86,8 +101,15 @@ class KeysChain(ConsoleChain):
     """With a program that notes what it gets, byte by byte."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder, TARGETS)
+        self.spice, self.vnc = FakeSpice(), FakeVnc()
+        ports = (server.target.rpartition("/")[2] for server in (self.spice, self.vnc))
+        super().__init__(folder, TARGETS.replace("SPICE", next(ports)).replace("VNC", next(ports)))
         (folder / "drawing").write_text(DRAWING)
+
+    def stop(self) -> None:
+        super().stop()
+        self.spice.close()
+        self.vnc.close()
 
 
 class RealKeys(LiveTest):
@@ -147,6 +169,7 @@ class RealKeys(LiveTest):
             self.without_keys()
         self.copies()
         self.pastes()
+        self.shares()
         self.draws()
         self.assertTrue(page.evaluate("window.here && document.activeElement.matches('.xterm textarea')"))
 
@@ -181,14 +204,7 @@ class RealKeys(LiveTest):
 
     def pastes(self) -> None:
         """A paste stays one, by keys and by the mouse's middle button, with the selection of another place."""
-        self.view.evaluate(f"""(() => {{
-            const field = document.createElement('textarea');
-            field.id = 'field';
-            field.style = 'position: fixed; inset: 0 auto auto 0; z-index: 99';
-            field.value = {PASTE!r};
-            document.body.append(field);
-        }})()""")
-        self.click("#field")
+        self.field(PASTE)
         self.display.press("ctrl+a", "ctrl+c")
         self.click(".xterm-screen")
         self.display.press("ctrl+shift+v")
@@ -209,6 +225,38 @@ class RealKeys(LiveTest):
             self.assertGreater(underscores, top, f"underscores at {scale}")
             self.assertLessEqual(max(sides) - min(sides), 1, f"{sides} at {scale}")
 
+    def shares(self) -> None:
+        """A machine whose clipboard is shared gets a text with the key that pastes it, and what it copies is here."""
+        spice, vnc = self.common.spice, self.common.vnc
+        for name in ("desk-spice", "desk-vnc"):
+            self.choose(name)
+            self.until("document.querySelector('[role=tabpanel]:not([hidden])').dataset.state === 'open'")
+            self.until(f"document.querySelector({CANVAS!r})?.width")
+            self.act("Shared clipboard on", CANVAS)
+            self.field(TEXT)
+            self.display.press("ctrl+a", "ctrl+c")
+            self.click(CANVAS)
+            self.display.press("ctrl+v")
+            if name == "desk-spice":
+                until(lambda: spice.said(GRAB), what="the offer")
+                spice.say(REQUEST, b"\1\0\0\0")
+                until(lambda: spice.said(CLIPBOARD) == [b"\1\0\0\0" + TEXT.encode()], what="the text")
+                until(lambda: 0xAF in spice.keys, what="V")
+                spice.say(GRAB, b"\1\0\0\0")
+                until(lambda: spice.said(REQUEST), what="the question")
+                spice.say(CLIPBOARD, b"\1\0\0\0" + f"{TEXT} of {name}".encode())
+            else:
+                until(lambda: vnc.pasted == [TEXT], what="the text")
+                until(lambda: (0, 0x76) in vnc.keys, what="V")
+                vnc.copies(f"{TEXT} of {name}")
+            self.says(f"Copied from the machine: {len(TEXT) + 4 + len(name)} characters.")
+            self.field("")
+            self.display.press("ctrl+v")
+            self.until(f"document.querySelector('#field').value === {TEXT + ' of ' + name!r}")
+            self.view.evaluate("document.querySelector('#field').remove()")
+            for noted in (spice.heard, spice.keys, vnc.pasted, vnc.keys):
+                noted.clear()
+
     # -- how ---------------------------------------------------------------------------------------------------------
 
     def sign_in(self) -> None:
@@ -225,13 +273,25 @@ class RealKeys(LiveTest):
         self.until(target)
         self.view.evaluate(f"{target}.click()")
 
-    def act(self, label: str) -> None:
-        """An entry of the tab's menu."""
+    def field(self, text: str) -> None:
+        """A field of the page's own, with a text in it, which takes keys."""
+        self.view.evaluate(f"""(() => {{
+            const field = document.querySelector('#field') ?? document.createElement('textarea');
+            field.id = 'field';
+            field.style = 'position: fixed; inset: 0 auto auto 0; z-index: 99';
+            field.value = {text!r};
+            document.body.append(field);
+        }})()""")
+        self.click("#field")
+
+    def act(self, label: str, then: str = ".xterm-screen") -> None:
+        """An entry of the tab's menu, then back to what takes keys."""
         self.click("[role=tabpanel]:not([hidden]) [aria-haspopup=menu]")
-        entry = f"[...document.querySelectorAll('[role=menuitem]')].find((one) => one.textContent === {label!r})"
-        self.until(f"{entry}?.checkVisibility()")
+        found = f"(one) => one.textContent === {label!r} && one.checkVisibility()"  # menus of other tabs have it, too
+        entry = f"[...document.querySelectorAll('[role=menuitem]')].find({found})"
+        self.until(entry)
         self.view.evaluate(f"{entry}.click()")
-        self.click(".xterm-screen")
+        self.click(then)
 
     def got(self, wanted: bytes, what: str) -> None:
         """Until the program has got bytes, and no others."""

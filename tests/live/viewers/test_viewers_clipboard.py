@@ -126,7 +126,7 @@ class Screens(ViewerTest):
         self.assert_content()
 
     def test_keys_paste(self) -> None:
-        """Ctrl-V at a machine's screen brings the text first, then the key; where there is none, only the key."""
+        """Ctrl-V at a machine's screen brings the text first, then the key; where there is no text, only the key."""
         self.show_both()
         for number in (0, 1):
             self.choose(ON, number)
@@ -136,6 +136,10 @@ class Screens(ViewerTest):
             self.gets(TEXT, number)
         self.until_there(lambda: self.spice.keys[-4:] == [0x1D, 0x2F, 0xAF, 0x9D], what="its keys")
         self.until_there(lambda: self.vnc.keys[-4:] == PASTES, what="its keys")
+        self.write("")
+        del self.vnc.keys[:]
+        self.view.keyboard.press("Control+v")
+        self.until_there(lambda: self.vnc.keys == PASTES, "the key alone")
         self.write("x" * (1 << 20) + "é")
         self.view.keyboard.press("Control+v")
         self.said("nothing was pasted, as it is too much: 1048577 bytes", 1)
