@@ -1,10 +1,10 @@
 // The console page: who is signed in, which hosts are up, and the tabs in which their targets are open. The address
-// names the target that is shown (``#host/target``); nothing else is kept of what somebody does here.
+// names the target that is shown (``#host/target``), or the logs; nothing else is kept of what somebody does here.
 
 import { $ } from './console/dom.js';
 import { Drawer } from './console/drawer.js';
 import { Hosts } from './console/hosts.js';
-import { fragment, parse } from './console/links.js';
+import { named as namedBy } from './console/links.js';
 import { Session } from './console/session.js';
 import { listenForKeys } from './console/shortcuts.js';
 import { Sidebar, tellTrouble } from './console/sidebar.js';
@@ -19,8 +19,9 @@ const tabs = new Tabs(session, hosts);
 const drawer = new Drawer();
 const sidebar = new Sidebar(hosts, choose, (host, target) => {
   const { selected } = tabs;
-  if (selected?.host === host && selected.target === target) return 'selected';
-  return tabs.find(host, target) ? 'open' : '';
+  const has = (tab) => tab.all.some((one) => one.host === host && one.target === target);
+  if (selected && has(selected)) return 'selected';
+  return tabs.some(has) ? 'open' : '';
 });
 
 function choose(host, target) {
@@ -30,20 +31,20 @@ function choose(host, target) {
 
 /** Show what the address names, whoever wrote it; the overview if it names nothing. */
 function follow() {
-  const named = parse(location.hash);
-  const there = named && tabs.find(named.host, named.target);
+  const named = namedBy(location.hash);
+  const there = named && tabs.find(...named);
   if (!named || there) tabs.select(there);
-  else if (session.signedIn) tabs.show(named.host, named.target);
+  else if (session.signedIn) tabs.show(named);
   if (!named && location.hash.length > 1 && session.signedIn) toast('This link names no target.');
 }
 
 /** The address follows what is shown. One whose tab is gone isn't gone back to. */
 function writeAddress() {
   const { selected } = tabs;
-  const wanted = selected ? fragment(selected.host, selected.target) : '';
-  if (wanted === location.hash || (!selected && parse(location.hash) === null)) return;
-  const named = parse(location.hash);
-  const gone = named && !tabs.find(named.host, named.target);
+  const wanted = selected?.address ?? '';
+  const named = namedBy(location.hash);
+  if (wanted === location.hash || (!selected && named === null)) return;
+  const gone = named && !tabs.find(...named);
   const where = wanted || location.pathname;
   if (gone) history.replaceState(null, '', where);
   else history.pushState(null, '', where);

@@ -3,7 +3,9 @@
 import assert from 'node:assert/strict';
 
 import { Connection } from '../../streamrelay/web/console/connection.js';
+import { Connections } from '../../streamrelay/web/console/connections.js';
 import { Hosts } from '../../streamrelay/web/console/hosts.js';
+import { address, named } from '../../streamrelay/web/console/links.js';
 import { isLog } from '../../streamrelay/web/console/viewers.js';
 
 const changed = (source) => new Promise((awake) => source.addEventListener('change', awake, { once: true }));
@@ -72,4 +74,58 @@ export function hosts_names_of_logs() {
   assert.equal(log('other', 'app'), false);
   assert.equal(hosts.find('h', 'any/1'), undefined); // a log or a terminal
   assert.equal(hosts.find('h', 'many/1/2')?.kind, 'log');
+}
+
+/** The connections of a tab of several logs are told as one: what isn't open by its name, and that alone is opened anew. */
+export async function connections_several() {
+  const [one, other] = [{ host: 'web-1' }, { host: 'web-2' }];
+  const began = [];
+  const told = [];
+  const all = new Connections((of, { state }) => told.push(`${of.host} ${state}`));
+  all.add(one, 'app on web-1', () => {
+    began.push('one');
+    return Promise.resolve({ closed: new Promise(() => {}), close: () => {} });
+  });
+  all.add(other, 'app on web-2', () => {
+    began.push('other');
+    const refused = { code: 'host_offline', transient: true, retryAfter: 1000 };
+    return Promise.reject(Object.assign(new Error('host web-2 is offline'), refused));
+  });
+  assert.deepEqual([all.state, all.live], ['idle', false]);
+  all.start();
+  while (all.state !== 'waiting') await changed(all);
+  assert.deepEqual(
+    [all.words, all.tone, all.label],
+    ['app on web-2: host web-2 is offline', 'bad', '1 of 2 connected'],
+  );
+  assert.deepEqual([all.live, all.seconds > 999], [true, true]);
+  all.start();
+  all.hurry((of) => of.host === 'web-1');
+  assert.deepEqual(began, ['one', 'other', 'other']);
+  while (all.state !== 'waiting') await changed(all);
+  all.hurry((_of, error) => error?.code === 'host_offline');
+  while (all.state !== 'waiting') await changed(all);
+  assert.deepEqual(began, ['one', 'other', 'other', 'other']);
+  all.remove(other);
+  assert.deepEqual([all.state, all.words, all.label], ['open', '', '']);
+  assert.equal(told.at(-1), 'web-2 over');
+  all.restart();
+  assert.deepEqual(began, ['one', 'other', 'other', 'other', 'one']);
+  all.stop();
+}
+
+/** The address of a tab leads back to all of its logs, each once; one that names too many, or no target, to none. */
+export function links_several() {
+  const all = [
+    { host: 'web-1', target: 'log/a@b:1+2' },
+    { host: 'web.2', target: 'log' },
+  ];
+  assert.equal(address(all), '#web-1/log/a@b:1+2,web.2/log');
+  assert.deepEqual(named(address(all)), all);
+  assert.deepEqual(named(`${address(all)},web.2/log`), all);
+  assert.deepEqual(named('#web-1/log'), [{ host: 'web-1', target: 'log' }]);
+  const many = Array.from({ length: 33 }, (_, at) => ({ host: `web-${at}`, target: 'log' }));
+  assert.equal(named(address(many.slice(1))).length, 32);
+  for (const none of ['', '#', '#web-1', '#web-1/log,', '#web-1/log,,web-2/log', '#,', address(many)])
+    assert.equal(named(none), null, none);
 }

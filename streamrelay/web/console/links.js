@@ -9,6 +9,23 @@ export function fragment(host, target) {
   return `#${encode(host)}/${encode(target)}`;
 }
 
+const MOST = 32; // logs that a link may name
+
+/** The same of what one tab has, which is several logs perhaps: ``#host/target,host/target``. No name has a comma. */
+export function address(all) {
+  return `#${all.map(({ host, target }) => fragment(host, target).slice(1)).join(',')}`;
+}
+
+/** What such an address names, each once; null if it is none. */
+export function named(text) {
+  const parts = text
+    .replace(/^#/, '')
+    .split(',')
+    .slice(0, MOST + 1);
+  const all = [...new Set(parts)].map(parse);
+  return all.length <= MOST && all.every(Boolean) ? all : null;
+}
+
 const HOST = /^(?=.{1,253}$)[\w-]{1,64}(?:\.[\w-]{1,64})*$/;
 const TARGET = /^[\w.:@+-]+(?:\/[\w.:@+-]+)*$/;
 
@@ -23,8 +40,8 @@ export function parse(text) {
   }
 }
 
-export function link(host, target) {
-  return base() + fragment(host, target);
+export function link(all) {
+  return base() + address(all);
 }
 
 /** A line for a POSIX shell. */

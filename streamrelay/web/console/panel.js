@@ -11,6 +11,7 @@ let count = 0;
 
 export class Panel {
   screen = element('div', { class: 'screen' }); // the viewer draws in it
+  name = '';
 
   #kind = icon(''); // its icon
   #stateInTab = element('span', { class: 'visually-hidden' });
@@ -21,16 +22,16 @@ export class Panel {
   #sign = icon('warning');
   #act;
   #meant;
-  #name;
+  #names = [element('span', { class: 'what' }), element('span', { class: 'where' })]; // in its tab
+  #title = [element('span', {}), element('span', { class: 'where' })]; // in its head
+  #opens = element('p', {});
   #question;
   #notice;
   #tick = 0;
 
-  /** `act` is what the notice's button does, `close` closes the tab, `entries()` are the menu's. */
-  constructor({ host, target, number, act, close, entries }) {
+  /** `all` are hosts and targets; `act` is what the notice's button does, `close` closes the tab, `entries()` are the menu's. */
+  constructor({ all, number, act, close, entries }) {
     const id = `tab-${++count}`;
-    const name = number ? `${target} (${number})` : target;
-    this.#name = `${name} on ${host}`;
     this.#words.id = `${id}-words`;
     this.#act = element('button', {
       type: 'button',
@@ -41,7 +42,7 @@ export class Panel {
     });
     this.#meant = new Meant(this.#act);
     this.#notice = element('div', { class: 'notice', hidden: true }, this.#sign, this.#words, this.#why, this.#act);
-    this.button = this.#tab(id, name, host, close);
+    this.button = this.#tab(id, close);
     this.element = element('section', {
       id: `${id}-panel`,
       class: 'panel',
@@ -50,13 +51,14 @@ export class Panel {
       tabindex: '-1',
       hidden: true,
     });
-    const wait = element(
-      'div',
-      { class: 'wait' },
-      element('span', { class: 'spinner' }),
-      element('p', {}, `Opening ${this.#name} …`),
-    );
-    this.element.append(this.#head(name, host, entries), this.#notice, wait, this.screen);
+    const wait = element('div', { class: 'wait' }, element('span', { class: 'spinner' }), this.#opens);
+    this.element.append(this.#head(entries), this.#notice, wait, this.screen);
+    this.#entitle(all, number);
+  }
+
+  /** What it shows by now. */
+  set all(all) {
+    this.#entitle(all);
   }
 
   set selected(selected) {
@@ -72,7 +74,7 @@ export class Panel {
   set known(known) {
     setIcon(this.#kind, iconOf(known ?? {}));
     this.#badge.hidden = !known?.view;
-    this.#question = `Open ${known ? `the ${kindOf(known)} ` : ''}${this.#name}?`;
+    this.#question = `Open ${known?.kind ? `the ${kindOf(known)} ` : ''}${this.name}?`;
   }
 
   /** Whether the focus is in the panel, or nowhere. */
@@ -88,10 +90,10 @@ export class Panel {
 
   /** How its connection stands. */
   show(connection) {
-    const { state, words, tone } = connection;
+    const { state, words, tone, label } = connection;
     for (const { dataset } of [this.element, this.button]) Object.assign(dataset, { state, tone });
-    write(this.#state, STATES[state]);
-    write(this.#stateInTab, `, ${STATES[state].toLowerCase()}`);
+    write(this.#state, label || STATES[state]);
+    write(this.#stateInTab, `, ${(label || STATES[state]).toLowerCase()}`);
     const asks = state === 'idle';
     this.#notice.hidden = !(words || asks) || state === 'open';
     this.#why.hidden = !asks;
@@ -116,7 +118,18 @@ export class Panel {
     write(this.#words, state === 'idle' ? this.#question : words && sentence(words) + next);
   }
 
-  #tab(id, name, host, close) {
+  /** Its name: that of its target and its host, or how many logs of which hosts. */
+  #entitle(all, number = 0) {
+    const [target, host] = ['target', 'host'].map((key) => [...new Set(all.map((one) => one[key]))]);
+    const what = target.length === 1 ? target[0] : `${all.length} logs`;
+    const texts = [number ? `${what} (${number})` : what, host.join(', ')];
+    for (const parts of [this.#names, this.#title]) for (const at of [0, 1]) write(parts[at], texts[at]);
+    this.name = texts.join(' on ');
+    this.button.title = this.name;
+    write(this.#opens, `Opening ${this.name} …`);
+  }
+
+  #tab(id, close) {
     const cross = element('span', { class: 'cross', 'aria-hidden': 'true', title: 'Close' }, icon('close'));
     cross.addEventListener('click', (event) => {
       event.stopPropagation();
@@ -130,26 +143,24 @@ export class Panel {
         type: 'button',
         role: 'tab',
         tabindex: '-1',
-        title: `${name} on ${host}`,
         'aria-controls': `${id}-panel`,
         'aria-selected': 'false',
         'aria-keyshortcuts': 'Delete',
       },
       this.#kind,
-      element('span', { class: 'what' }, name),
-      element('span', { class: 'where' }, host),
+      ...this.#names,
       this.#stateInTab,
       element('span', { class: 'dot' }),
       cross,
     );
   }
 
-  #head(name, host, entries) {
+  #head(entries) {
     const more = menu('More', entries);
     return element(
       'header',
       { class: 'panel-head' },
-      element('h2', {}, name, ' ', element('span', { class: 'where' }, host)),
+      element('h2', {}, this.#title[0], ' ', this.#title[1]),
       element('p', { class: 'state' }, this.#state),
       this.#badge,
       element('span', { class: 'spring' }),

@@ -1,9 +1,9 @@
-// One tab: a target's console, its connection, and what can be done with it.
+// One tab: a target's console, or several logs in one, with their connections, and what can be done with it.
 
-import { Connection } from './connection.js';
+import { Connections } from './connections.js';
 import { copy } from './copy.js';
 import { sentence } from './dom.js';
-import { command, link } from './links.js';
+import { address, command, link } from './links.js';
 import { Panel } from './panel.js';
 import { Source } from './source.js';
 import { toast, whisper } from './toast.js';
@@ -14,41 +14,49 @@ export class Tab {
 
   #session;
   #known;
-  #source;
+  #sources = []; // of its target, and of further logs
   #viewer = null;
   #panel;
-  #connection = new Connection(() => this.#open());
+  #connection = new Connections((source, connection) => this.#tell(source, connection));
   #wantsFocus = true; // the viewer is to have it once it is connected
   #told = '';
   #back; // () => void
   #waited = false; // for the next try, since it was open
   #close;
+  #pick;
+  #unfit;
+  #shows; // () => void
 
-  /** `number` tells it from others of the same target; `more` are entries for its menu; `close()` closes it; `back()` is told
-      that it is open again, after it had to be tried more than once. */
-  constructor(session, { host, target, known, number, more, close, back }) {
-    this.host = host;
-    this.target = target;
+  /** `all` are its target, or several logs; `number` tells it from others of the same target; `more` are entries for its
+      menu; `close()` closes it; `pick()` lets somebody choose further logs for it, `unfit(one)` is whether a target can't be
+      one of several; `changed()` is told that it shows other logs, `back()` that it is open again, after it had to be tried
+      more than once. */
+  constructor(session, { all, known, number, more, close, pick, unfit, changed, back }) {
+    this.#shows = changed;
     this.#close = close;
+    this.#unfit = unfit;
+    this.#pick = pick;
     this.#session = session;
     this.#back = back;
-    this.#source = new Source(session, host, target);
-    this.#panel = new Panel({
-      host,
-      target,
-      number,
-      close,
-      act: () => this.reconnect(),
-      entries: () => this.#entries(more),
-    });
+    for (const one of all) this.#add(one);
+    this.#panel = new Panel({ all, number, close, act: () => this.reconnect(), entries: () => this.#entries(more) });
     this.known = known;
     this.#panel.screen.addEventListener('enlarged', () => this.focus());
     this.#panel.screen.addEventListener('said', ({ detail }) => toast(sentence(detail)));
     this.#connection.addEventListener('change', () => this.#changed());
   }
 
+  /** What it shows: hosts and targets. */
+  get all() {
+    return this.#sources;
+  }
+
+  get address() {
+    return address(this.#sources);
+  }
+
   get name() {
-    return `${this.target} on ${this.host}`;
+    return this.#panel.name;
   }
 
   /** The target's entry in the list of hosts, if there is one. */
@@ -87,43 +95,68 @@ export class Tab {
     return Boolean(this.#viewer?.living);
   }
 
-  /** Whether nothing but its host's agent is missed. */
-  get waitsForHost() {
-    return this.#connection.error?.code === 'host_offline';
-  }
-
   /** Into the viewer, or to where somebody reads why there is nothing to see. */
   focus() {
-    this.#wantsFocus = this.#connection.state !== 'open';
+    this.#wantsFocus = !this.#connection.live;
     if (this.#wantsFocus) this.#panel.focus();
     else this.#viewer.focus();
   }
 
   /** Open it anew, or try now if that is to come anyway. */
-  reconnect() {
+  reconnect({ anew = false } = {}) {
     if (this.#panel.mayTakeFocus) this.panel.focus(); // the button that was pressed goes
     this.#wantsFocus = true;
-    this.#connection.start();
+    if (anew) this.#connection.restart();
+    else this.#connection.start();
   }
 
-  /** Try now if it waits for the next try. */
-  hurry() {
-    this.#connection.hurry();
+  /** Try now what waits for its next try, if that is wanted: `which(its host, why it wasn't opened)`. */
+  hurry(which = (_host, _error) => true) {
+    this.#connection.hurry(({ host }, error) => which(host, error));
+  }
+
+  /** Show one more log among what it shows. */
+  join(one) {
+    const source = this.#add(one);
+    this.#viewer.join(source);
+    this.#connection.begin(source);
+    this.#panel.all = this.all;
+    this.#shows();
   }
 
   destroy() {
     this.#panel.selected = false; // nothing more is told of it
     this.#connection.stop();
-    this.#source.leave();
+    for (const source of this.#sources) source.leave();
     this.#viewer?.destroy();
     this.#panel.remove();
   }
 
-  async #open() {
+  #add({ host, target }) {
+    const source = new Source(this.#session, host, target);
+    this.#sources.push(source);
+    this.#connection.add(source, `log ${target} on ${host}`, () => this.#open(source));
+    return source;
+  }
+
+  /** Show no more of a log that was joined. */
+  #leave(source) {
+    this.#sources.splice(this.#sources.indexOf(source), 1);
+    source.leave();
+    this.#connection.remove(source);
+    this.#viewer.leave(source);
+    this.#panel.all = this.all;
+    this.#shows();
+  }
+
+  async #open(source) {
     this.signInNeeded = false;
     try {
-      if (!this.#viewer) await this.#prepare();
-      return await this.#viewer.connect();
+      const several = this.#sources.length > 1;
+      if (several && this.#unfit(source)) throw new Error('this target is not a log'); // and isn't started
+      if (!this.#viewer && several) await this.#prepareLogs();
+      else if (!this.#viewer) await this.#prepare(source);
+      return await this.#viewer.connect(source);
     } catch (error) {
       this.signInNeeded = error.status === 401;
       if (this.signInNeeded) this.#session.over('Your session is over. Sign in to go on; what is open stays open.');
@@ -132,16 +165,32 @@ export class Tab {
   }
 
   /** The first ticket says which viewer; the one that is likely is loaded, and its stream opened, meanwhile. */
-  async #prepare() {
+  async #prepare(source) {
     if (this.#known) load(this.#known.viewer).catch(() => {}); // it is said below
-    const ticket = await this.#source.first(this.#known?.viewer);
+    const ticket = await source.first(this.#known?.viewer);
     const module = await load(ticket.viewer).catch((error) => {
-      this.#source.leave(); // nobody would read it
+      source.leave(); // nobody would read it
       throw error;
     });
     this.#panel.known = ticket;
-    this.#viewer = module.create(this.#panel.screen, this.#source);
+    this.#viewer = module.create(this.#panel.screen, source);
     this.panel.classList.add('shown');
+  }
+
+  /** Of several logs each may come first, and any not at all. */
+  async #prepareLogs() {
+    const module = await load('log');
+    if (this.#viewer) return;
+    const [first, ...others] = this.#sources;
+    this.#viewer = module.create(this.#panel.screen, first);
+    for (const other of others) this.#viewer.join(other);
+    this.panel.classList.add('shown');
+  }
+
+  /** How one of several logs stands is told with its lines. */
+  #tell(source, { state, words }) {
+    const said = { open: '', opening: words || 'Opening …' }[state] ?? words;
+    this.#viewer?.tell?.(source, said && said[0].toUpperCase() + said.slice(1));
   }
 
   /** Screen readers are told changes, not seconds; the focus goes into the viewer if it is still here. */
@@ -153,7 +202,7 @@ export class Tab {
     this.#told = state;
     if (state === 'open') whisper(`Connected to ${this.name}.`);
     else if (this.isDown) whisper(`${this.name}: ${words}.`);
-    if (state === 'open' && this.#wantsFocus && this.#panel.mayTakeFocus) this.focus();
+    if (this.#connection.live && this.#wantsFocus && this.#panel.mayTakeFocus) this.focus();
   }
 
   #tellBack(state) {
@@ -167,21 +216,36 @@ export class Tab {
   #anew(action) {
     const run = () => {
       action.run();
-      this.reconnect();
+      this.reconnect({ anew: true });
     };
     return { ...action, run };
   }
 
   #entries(more) {
-    const { host, target } = this;
+    const [{ host, target }, ...others] = this.all;
     return [
+      ...(this.#viewer?.join ? [{ label: 'Add another log …', icon: 'plus', run: this.#pick }] : []),
+      ...others.map((one) => ({
+        label: `Remove ${one.target} on ${one.host}`,
+        icon: 'close',
+        run: () => this.#leave(one),
+      })),
+      null,
       ...(this.#viewer?.actions ?? []).map((action) => (action?.anew ? this.#anew(action) : action)),
       null,
-      { label: 'Copy link', icon: 'link', run: () => copy(link(host, target), 'The link is copied.') },
-      { label: 'Copy command', icon: 'terminal', run: () => copy(command(host, target), 'The command is copied.') },
+      { label: 'Copy link', icon: 'link', run: () => copy(link(this.all), 'The link is copied.') },
+      ...(others.length
+        ? []
+        : [
+            {
+              label: 'Copy command',
+              icon: 'terminal',
+              run: () => copy(command(host, target), 'The command is copied.'),
+            },
+          ]),
       null,
       { label: this.asks ? 'Open' : 'Reconnect', icon: 'again', run: () => this.reconnect() },
-      ...more,
+      ...(others.length ? [] : more),
       { label: 'Close', icon: 'close', run: this.#close },
     ];
   }

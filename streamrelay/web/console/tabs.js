@@ -1,6 +1,7 @@
 // The tabs: which are open, which is selected (ARIA's tabs; they are selected as the focus moves).
 
 import { $ } from './dom.js';
+import { address } from './links.js';
 import { Tab } from './tab.js';
 import { whisper } from './toast.js';
 import { isLog } from './viewers.js';
@@ -28,7 +29,7 @@ export class Tabs extends EventTarget {
       if (event.detail) tab.focus(); // by a pointer; Enter has an arrow down for this, see #key
     });
     hosts.addEventListener('change', () => this.#hostsChanged());
-    hosts.addEventListener('back', ({ detail }) => this.hurry((tab) => detail.includes(tab.host)));
+    hosts.addEventListener('back', ({ detail }) => this.hurry((host) => detail.includes(host)));
     addEventListener('online', () => this.hurry());
     document.addEventListener('visibilitychange', () => {
       if (!document.hidden) this.hurry();
@@ -44,22 +45,28 @@ export class Tabs extends EventTarget {
     return this.#all.some((tab) => tab.living);
   }
 
-  find(host, target) {
-    return this.#all.find((tab) => tab.host === host && tab.target === target);
+  /** The tab of a target, or of several logs. */
+  find(...all) {
+    return this.#all.find((tab) => tab.address === address(all));
+  }
+
+  /** Whether one of them is so. */
+  some(which) {
+    return this.#all.some(which);
   }
 
   /** Open a target that somebody here has chosen: in its tab, or in a new one. */
   open(host, target, { another = false } = {}) {
-    const there = this.find(host, target);
-    const tab = (!another && there) || this.#add(host, target);
+    const there = this.find({ host, target });
+    const tab = (!another && there) || this.#add([{ host, target }]);
     this.select(tab);
     if (tab.isDown) tab.reconnect();
     tab.focus();
   }
 
-  /** A tab of what nobody here has chosen, as a link named it. It asks first, but for a log. */
-  show(host, target) {
-    const tab = this.#add(host, target);
+  /** A tab of what nobody here has chosen, as a link named it. It asks first, but for logs. */
+  show(all) {
+    const tab = this.#add(all);
     this.select(tab);
     this.#tell(tab);
     tab.focus();
@@ -103,14 +110,20 @@ export class Tabs extends EventTarget {
     this.selected.focus();
   }
 
-  #add(host, target) {
-    const same = this.#all.filter((tab) => tab.host === host && tab.target === target).length;
+  #add(all) {
+    const same = this.#all.filter((tab) => tab.address === address(all)).length;
+    const [{ host, target }] = all;
     const tab = new Tab(this.#session, {
-      host,
-      target,
+      all,
       number: same && same + 1,
-      known: this.#hosts.find(host, target),
+      known: this.#known(all),
       close: () => this.close(tab),
+      pick: () => this.#pick(tab),
+      unfit: (one) => {
+        const known = this.#hosts.find(one.host, one.target);
+        return known && !isLog(known);
+      },
+      changed: () => this.#changed(),
       back: () => this.#back(),
       more: [{ label: 'Open another', icon: 'plus', run: () => this.open(host, target, { another: true }) }],
     });
@@ -158,8 +171,8 @@ export class Tabs extends EventTarget {
   }
 
   /** Try those now that wait for their next try. */
-  hurry(which = (_tab) => true) {
-    for (const tab of this.#all) if (which(tab)) tab.hurry();
+  hurry(which) {
+    for (const tab of this.#all) tab.hurry(which);
   }
 
   /** One tab's relay is back, or its platform: that may be so for the others, too. */
@@ -170,18 +183,30 @@ export class Tabs extends EventTarget {
 
   /** A host that is up needn't be waited for. */
   #hostsChanged() {
-    for (const tab of this.#all) {
-      if (tab.waitsForHost && this.#hosts.isUp(tab.host)) tab.hurry();
-      this.#tell(tab);
-    }
+    this.hurry((host, error) => error?.code === 'host_offline' && this.#hosts.isUp(host));
+    for (const tab of this.#all) this.#tell(tab);
+  }
+
+  /** What is known of a target, by the list; of several, if they are logs, as nothing else can be shown together. */
+  #known(all) {
+    const known = all.map(({ host, target }) => this.#hosts.find(host, target));
+    if (all.length === 1) return known[0];
+    return known.every((one) => one && isLog(one)) ? { viewer: 'log' } : undefined;
+  }
+
+  /** Let somebody choose further logs for a tab. */
+  async #pick(tab) {
+    const { pickLogs } = await import('./pick.js');
+    for (const one of await pickLogs(this.#hosts.list ?? [], tab.all)) tab.join(one);
+    tab.focus();
   }
 
   /** What the list has of a tab that asks; one of a log needn't. */
   #tell(tab) {
     if (!tab.asks) return;
-    const known = this.#hosts.find(tab.host, tab.target);
+    const known = this.#known(tab.all);
     tab.known = known;
-    if (known && isLog(known)) tab.reconnect();
+    if (known && (tab.all.length > 1 || isLog(known))) tab.reconnect();
   }
 
   #signedIn(another) {

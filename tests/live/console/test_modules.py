@@ -18,3 +18,8 @@ class Modules(LiveTest):
     def test_logs(self) -> None:
         """Only what can be no other kind of target by the list of hosts is taken for a log."""
         Scenario("hosts_names_of_logs", {}, "console.mjs").result()
+
+    def test_several(self) -> None:
+        """Several logs of a tab have an address, and are told as one: which isn't connected, and why."""
+        Scenario("connections_several", {}, "console.mjs").result()
+        Scenario("links_several", {}, "console.mjs").result()
