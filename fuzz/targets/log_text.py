@@ -1,14 +1,14 @@
-"""A log's bytes on the user's terminal: colours pass and end with their line, nothing else that a terminal obeys.
+"""A log's bytes on the user's terminal: colours pass and end with the log, nothing else that a terminal obeys.
 
-It is the same however the bytes are cut, and no more than an escape that may still end is held.
+Rows end alike however the bytes are cut, and no more than an escape that may still end is held.
 """
 
 import re
 from typing import Final
 
 from fuzz.choices import Choices
+from streamrelay.client.log_text import AGAIN, LogText
 from streamrelay.client.log_text import LONGEST as MOST
-from streamrelay.client.log_text import RESET, LogText
 
 LONGEST: Final = 400
 """Bytes of an input: an escape that is longer than may be held is text where it was cut."""
@@ -21,9 +21,26 @@ SEEDS: Final = [
     b"\0\0\x1bP$q\x1b\\\x1b]8;;http://x/\x1b\\text\x1b]8;;\x1b\\\x1b(0\x1bc",
     b"\0\0\xff\xfe\xc3\x1b[?1049h\x1b[>4;2m\x1b[1 m",
     b"\0\0a\rb\b\x7f\x1b\n\x1b[\n\x1b]0;x\n",
+    b"\1\0\3 10%\r\x1b[31m 55%\x1b[2D\x1b[K\x1b[1P\x1b[3@\x1b[5G!\n\r\xe6\xbc\xa2\b\b.\t",
 ]
 WORDS: Final = [
-    *(b"\x1b[", b"\x1b]", b"\x1bP", b"\x1b\\", b"\x1b", b"\x07", b"\r\n", b"\n", b"\r", b"m", b"0m", b";8", b":", b"?"),
+    *(
+        b"\x1b[",
+        b"\x1b]",
+        b"\x1bP",
+        b"\x1b\\",
+        b"\x1b",
+        b"\x07",
+        b"\r\n",
+        b"\n",
+        b"\r",
+        b"\b",
+        b"m",
+        b"0m",
+        b";8",
+        b":",
+        b"?",
+    ),
     *(mark.encode() for mark in "\x9b\x9c\x9d\u202e\u2028\ufeff"),
     *(b"38;5;8", b"48:2::1:2:8", b"38;2;1;2;8", b"\xff", b"\xe2\x80", b"08"),
 ]
@@ -35,25 +52,28 @@ def fuzz(source: bytes) -> None:
     choices = Choices(source)
     cuts = Choices(choices.take(1 + 2 * choices.number(4)))
     data = choices.rest()
-    shown = _shown([data])
-    assert _shown(cuts.pieces(data)) == shown, "it matters how the bytes were cut"
-    text = shown.decode("utf-8")
-    for line in text.split("\n"):
-        line = line.removesuffix("\r")
-        colours = list(_COLOUR.finditer(line))
-        assert not colours or line.endswith(RESET), f"a colour goes on after its line: {line!r}"
-        for colour in colours:
-            assert not _conceals(colour[1]), f"concealed: {line!r}"
-        plain = _COLOUR.sub("", line).replace("\t", "")
+    given = _given([data])
+    shown = _ended(given)
+    assert _ended(_given(cuts.pieces(data))) == shown, "it matters how the bytes were cut"
+    colours = [colour[1] for colour in _COLOUR.finditer(given)]
+    assert not colours or not colours[-1].strip("0"), f"a colour goes on after its log: {shown!r}"
+    for line in shown.split("\n"):
+        assert not any(_conceals(colour[1]) for colour in _COLOUR.finditer(line)), f"concealed: {line!r}"
+        plain = _COLOUR.sub("", line.removesuffix("\r")).replace("\t", "")
         assert not any(_acts(mark) for mark in plain), f"it acts on a terminal: {line!r}"
 
 
-def _shown(pieces: list[bytes]) -> bytes:
+def _given(pieces: list[bytes]) -> str:
     text, shown = LogText(), b""
     for piece in pieces:
         shown += text.take(piece)
         assert len(text._rest) <= MOST, "too much is held"
-    return shown + text.end()
+    return (shown + text.end()).decode("utf-8")
+
+
+def _ended(given: str) -> str:
+    """The lines as they stand there in the end."""
+    return "\n".join(line.rpartition(AGAIN)[2] for line in given.split("\n"))
 
 
 def _conceals(numbers: str) -> bool:

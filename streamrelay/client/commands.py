@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any, Final
 
 from streamrelay.client import access
@@ -163,12 +164,19 @@ def _standard(arguments: argparse.Namespace, reactor: Any, opened: Any, place: A
     local = StdioConnection(reactor)
     shown = os.isatty(local.destination)
     if opened.viewer == "log":
-        local.text, local.place = LogText() if shown else None, place
+        local.text, local.place = LogText(columns=partial(_columns, local.destination)) if shown else None, place
         reactor.addSystemEventTrigger("after", "shutdown", place.finish, arguments.verbose)
     elif shown:
         local.screen = Screen(local.destination)
         reactor.addSystemEventTrigger("after", "shutdown", local.screen.leave)
     return local
+
+
+def _columns(terminal: int) -> int:
+    try:
+        return os.get_terminal_size(terminal).columns or 80
+    except OSError:  # it has gone, which is told where it is written to
+        return 80
 
 
 def _tell_opened(arguments: argparse.Namespace, opened: Any) -> None:

@@ -105,8 +105,13 @@ class StdioConnection:
         self._show(joined if self.text is None else self.text.take(joined), size)
 
     def send_control(self, message: bytes) -> None:
-        """Take note of a log's places, and of its encoding if it is shown; there is nobody to take other messages."""
-        if (self.text is None and self.place is None) or not (control := decode_control(message)).place:
+        """Take note of a log's places, and of its encoding and gaps if it is shown; nobody takes other messages."""
+        if self.text is None and self.place is None:
+            return
+        control = decode_control(message)
+        if self.text is not None and (control.lost or control.skipped):
+            self._show(self.text.reset(), 0)
+        if not control.place:
             return
         if self.text is not None:
             self.text.switch(control.encoding)

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 
-import { plain } from '../../streamrelay/web/log/ansi.js';
+import { pieces, plain } from '../../streamrelay/web/log/ansi.js';
 
 /** No character that can't be seen hides in a line: not in a word, not as a whole sentence of tags. */
 export function unseen_shown() {
@@ -34,4 +34,9 @@ export function unseen_all() {
     if (plain(text) !== text) found.push(code);
   }
   return found;
+}
+
+/** How lines look, for a comparison with the native client; with its sign where something was written over. */
+export function drawn_all(lines) {
+  return (lines ?? []).map((line) => plain(line) + (pieces(line).over ? ' \u21ba' : ''));
 }

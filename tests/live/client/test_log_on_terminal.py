@@ -13,7 +13,8 @@ from tests.live.support.waiting import WAIT
 LOG = (
     '[targets.log]\nkind = "log"\npath = "FOLDER/some.log"\n[targets.later]\nkind = "log"\npath = "FOLDER/later.log"\n'
 )
-HOSTILE = b"\x1b[31mred\x1b]52;c;ZWNobyBoaQ==\x07\x1b]0;root@safe\x07\x1b[1A\x1b[2K\x1b[6n end\n"
+HOSTILE = b"\x1b[31mred\x1b]52;c;ZWNobyBoaQ==\x07\x1b]0;root@safe\x07\x1b[1A\x1b[H\x1b[6n end\n"
+BAR = b"still\x1b[m\n 10%\r 55%\r100%\n\x1b[7mlast\n"
 
 
 class Escapes(Command):
@@ -25,16 +26,21 @@ class Escapes(Command):
 
     def write(self) -> None:
         with open(Path(self.common.folder) / "some.log", "wb") as log:
-            log.write(HOSTILE)
+            log.write(HOSTILE + BAR)
 
     def test_terminal(self) -> None:
-        """A terminal gets the colours and the text, but no clipboard, title, cursor move or question."""
+        """A terminal gets the colours, over lines, and the text, but no clipboard, title, cursor move or question; a
+        progress bar as it ended; and its colours back when somebody leaves."""
         self.write()
         master, slave = os.openpty()
         self.addCleanup(os.close, master)
         self.addCleanup(os.close, slave)
-        self.start(HOST, "log", stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
-        Screen(master).expect(b"\x1b[31mred end\x1b[m\r\n")
+        process = self.start(HOST, "log", stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
+        screen = Screen(master)
+        screen.expect(b"\x1b[31mred end\r\nstill\x1b[m\r\n")
+        screen.expect("\r\x1b[m\x1b[K100% \u21ba\r\n\x1b[7mlast\r\n".encode())
+        process.send_signal(signal.SIGINT)
+        screen.expect(b"\x1b[m")
 
     def test_pipe(self) -> None:
         """A pipe gets every byte as it is."""
