@@ -44,7 +44,7 @@ class Pinned(SynchronousTestCase):
                     found += 1
                     self.assertIn("--require-hashes --no-deps -r ", before)
                     self.assertIn(before.split()[-1], FILES)
-        self.assertEqual(found, 3)
+        self.assertEqual(found, 4)
 
     def test_told(self) -> None:
         """The README names NATS' own packages first, and has it by its hash."""
