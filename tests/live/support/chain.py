@@ -101,7 +101,7 @@ class Chain:
         self.wait()
 
     def add(self, name: str, *command: str) -> Program:
-        program = Program(name, command, self.folder)
+        program = Program(name, command, self.folder, forked=command[: len(twistd())] == twistd())
         self.programs.append(program)
         return program
 

@@ -7,10 +7,11 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from twisted.trial.unittest import SkipTest
 
+from tests.live.support.forked import Forked, can_fork, start
 from tests.live.support.secrets import SUITE
 from tests.live.support.waiting import WAIT, until
 from tests.suite import guard
@@ -39,26 +40,36 @@ class Program:
     """One process, its output in a file."""
 
     def __init__(
-        self, name: str, command: tuple[str, ...], folder: Path, environment: dict[str, str] | None = None
+        self,
+        name: str,
+        command: tuple[str, ...],
+        folder: Path,
+        environment: dict[str, str] | None = None,
+        forked: bool = False,
     ) -> None:
         self.name, self.command = name, command
-        self.folder, self.environment = folder, environment
+        self.folder, self.environment, self.forked = folder, environment, forked
         self.path = folder / f"{name}.out"
+        self.process: subprocess.Popen[bytes] | Forked
         self.start()
 
     def start(self) -> None:
         SUITE.command("\0".join(self.command).encode())
         SUITE.watch_processes()
         with self.path.open("ab") as output:
-            self.process = subprocess.Popen(
-                self.command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                cwd=self.folder,
-                env=environment(**self.environment or {}),
-                start_new_session=True,
-            )
+            is_forked = self.forked and can_fork()
+            self.process = start(self.command, self.folder, output) if is_forked else self._run(output)
+
+    def _run(self, output: BinaryIO) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            self.command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=self.folder,
+            env=environment(**self.environment or {}),
+            start_new_session=True,
+        )
 
     @property
     def pid(self) -> int:

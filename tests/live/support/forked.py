@@ -1,0 +1,183 @@
+"""Programs that are forked from a process which has loaded them: to load one takes half a second of CPU.
+
+Run as a program it is that process, one for each worker. What it forks goes on as a new twistd does: with its own
+arguments, session, folder, output and limits, and the harness' environment. It is for chains, of which a run starts
+hundreds; what `LiveTest.program` starts, and what a test looks at the start of, is started anew.
+"""
+
+import gc
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import weakref
+from functools import cache
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from attrs import define, field
+
+MOST = 1 << 17
+"""Bytes of an order: a command line, no more."""
+
+
+@define(eq=False)
+class Forked:
+    """A program that was forked, with what `Popen` has and the harness uses."""
+
+    args: tuple[str, ...]
+    pid: int
+    returncode: int | None = None
+    _end: int = field(init=False)
+    _lock: threading.Lock = field(factory=threading.Lock)
+
+    def __attrs_post_init__(self) -> None:
+        self._end = os.pidfd_open(self.pid)  # its number can't be another's before it is reaped
+        weakref.finalize(self, os.close, self._end)
+
+    def poll(self) -> int | None:
+        return self._ended(0.0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        status = self._ended(timeout)
+        if status is None:
+            raise subprocess.TimeoutExpired(self.args, timeout or 0.0)
+        return status
+
+    def _ended(self, timeout: float | None) -> int | None:
+        if self.returncode is None and select.select([self._end], [], [], timeout)[0]:
+            with self._lock:
+                if self.returncode is None:
+                    self.returncode = os.waitstatus_to_exitcode(loaded().ask({"reap": self.pid}))
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            signal.pidfd_send_signal(self._end, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+@define(eq=False)
+class Loaded:
+    """The process that has loaded the programs, seen from outside."""
+
+    _channel: socket.socket
+    _lock: threading.Lock = field(factory=threading.Lock)
+
+    def ask(self, order: dict[str, Any], *descriptors: int) -> int:
+        with self._lock:
+            socket.send_fds(self._channel, [json.dumps(order).encode()], descriptors)
+            return int(self._channel.recv(100))
+
+
+def spaces() -> tuple[str, ...]:
+    """The namespaces that this thread is in."""
+    return tuple(os.readlink(f"/proc/thread-self/ns/{name}") for name in ("net", "mnt"))
+
+
+HERE = spaces()
+
+
+def can_fork() -> bool:
+    """Whether this process is where the loaded one is: a test may have gone to namespaces of its own."""
+    return spaces() == HERE
+
+
+@cache
+def loaded() -> Loaded:
+    """This worker's one, which ends with the worker."""
+    from tests.live.support.processes import environment
+
+    ours, others = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with others:
+        subprocess.Popen(
+            (sys.executable, "-P", __file__, str(others.fileno())),
+            stdin=subprocess.DEVNULL,
+            pass_fds=(others.fileno(),),
+            env=environment(),
+            start_new_session=True,
+        )
+    return Loaded(ours)
+
+
+def start(command: tuple[str, ...], folder: Path, output: BinaryIO) -> Forked:
+    """Start what a command of `twistd` starts."""
+    from tests.live.support.processes import environment
+
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    order = {"arguments": command[1:], "folder": str(folder), "limits": limits, "environment": environment()}
+    return Forked(command, loaded().ask(order, output.fileno()))
+
+
+# -- the process itself --------------------------------------------------------------------------------------
+
+
+def load() -> None:
+    """Load all that the three programs need."""
+    import twisted.scripts.twistd  # noqa: F401
+    from twisted.application.service import IServiceMaker
+    from twisted.plugin import getPlugins
+
+    import streamrelay.agent.tap
+    import streamrelay.platform.tap
+    import streamrelay.relay.tap  # noqa: F401
+
+    list(getPlugins(IServiceMaker))
+    assert "twisted.internet.reactor" not in sys.modules, "each program makes its own"
+
+
+def serve(channel: socket.socket) -> dict[str, Any]:
+    """Fork for each order; it returns in a process that is to become a program, and nowhere else."""
+    while True:
+        data, descriptors, *_ = socket.recv_fds(channel, MOST, 1)
+        if not data:  # whoever gave orders has ended
+            os._exit(0)
+        order: dict[str, Any] = json.loads(data)
+        if "reap" in order:
+            channel.send(b"%d" % os.waitpid(order["reap"], 0)[1])
+            continue
+        pid = os.fork()
+        if pid == 0:
+            channel.close()
+            become(order, descriptors[0])
+            return order
+        os.close(descriptors[0])
+        channel.send(b"%d" % pid)
+
+
+def become(order: dict[str, Any], output: int) -> None:
+    """Be as a process that was started anew."""
+    os.setsid()
+    os.chdir(order["folder"])
+    for number in (1, 2):
+        os.dup2(output, number)
+    os.close(output)
+    resource.setrlimit(resource.RLIMIT_NOFILE, order["limits"])
+    os.environ.clear()
+    os.environ.update(order["environment"])
+    sys.argv = order["arguments"]
+
+
+def main(descriptor: int) -> None:
+    load()
+    gc.collect()
+    gc.freeze()
+    serve(socket.socket(fileno=descriptor))
+    gc.unfreeze()
+    from twisted.scripts.twistd import run
+
+    run()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

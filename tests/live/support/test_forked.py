@@ -1,0 +1,69 @@
+"""Tests of the harness' programs: one that is forked is as one that is started anew."""
+
+import contextlib
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from tests.live.support.case import LiveTest
+from tests.live.support.ports import answers, free_port
+from tests.live.support.processes import Program, twistd
+from tests.live.support.waiting import until
+
+
+def seen(program: Program) -> dict[str, Any]:
+    """What the system says of a process, but for numbers that differ from run to run."""
+    place = Path(f"/proc/{program.pid}")
+    status = dict(line.split(":", 1) for line in (place / "status").read_text().splitlines())
+    return {
+        "session": os.getsid(program.pid) == os.getpgid(program.pid) == program.pid,
+        "folder": os.readlink(place / "cwd") == str(program.folder),
+        "program": os.readlink(place / "exe"),
+        "descriptors": [name.replace(str(program.folder), "") for name in program.descriptors()],
+        "environment": sorted((place / "environ").read_bytes().split(b"\0")),
+        "limits": (place / "limits").read_text(),
+        "spaces": [os.readlink(path) for path in sorted((place / "ns").iterdir())],
+        "status": {name: status[name] for name in ("Uid", "Groups", "Threads", "SigBlk", "SigIgn", "SigCgt", "CapEff")},
+    }
+
+
+class Alike(LiveTest):
+    """The same program, started both ways."""
+
+    maxDiff = None
+
+    def start(self, forked: bool, *arguments: str) -> Program:
+        folder = self.folder / str(forked)
+        folder.mkdir(exist_ok=True)
+        program = Program("relay", (*twistd(), "streamrelay", *arguments), folder, forked=forked)
+        self.addCleanup(program.stop)
+        return program
+
+    def test_runs(self) -> None:
+        """Its process can't be told from the other's, nor what it logs, nor how it ends."""
+        both = []
+        for forked in (False, True):
+            port = free_port()
+            both.append(self.start(forked, "--tokens=opaque", f"--listen=tcp:{port}:interface=127.0.0.1"))
+            until(lambda port=port: answers(port), what="the relay")
+        with contextlib.suppress(AssertionError):  # they may not have let go of who asked
+            until(lambda: seen(both[0]) == seen(both[1]))
+        self.assertEqual(seen(both[1]), seen(both[0]))
+        for program in both:
+            program.process.terminate()
+        self.assertEqual(both[1].process.wait(60), both[0].process.wait(60))
+        self.assertFalse(both[1].alive)
+        logs = [re.sub(r"(?m)^\S+ |\d{4,}", "", program.log) for program in both]
+        self.assertEqual(logs[1], logs[0])
+        self.assertIn("Server Shut Down", logs[1])
+
+    def test_fails(self) -> None:
+        """What is wrong with its options is said by the same words and status; a killed one is known as such."""
+        wrong = [self.start(forked, "--nothing") for forked in (False, True)]
+        statuses = [program.process.wait(60) for program in wrong]
+        self.assertEqual((statuses[1], wrong[1].log), (statuses[0], wrong[0].log))
+        self.assertNotEqual(statuses[1], 0)
+        killed = self.start(True, "--tokens=opaque", f"--listen=tcp:{free_port()}:interface=127.0.0.1")
+        killed.kill()
+        self.assertEqual((killed.process.poll(), killed.alive), (-9, False))
