@@ -22,6 +22,7 @@ WORKERS = min(6, len(os.sched_getaffinity(0)) + 4)
 def options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.suite", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="without the live tests")
+    parser.add_argument("--again", action="store_true", help="without those whose outcome no other Python changes")
     parser.add_argument("--strict", action="store_true", help="fail for skips that tests/suite/skips.toml doesn't name")
     parser.add_argument("--workers", type=int, default=WORKERS, help=f"processes at a time; here {WORKERS}")
     parser.add_argument("--coverage", action="store_true", help="measure it, for `coverage combine`")
@@ -46,7 +47,7 @@ def main(arguments: list[str]) -> int:
     seen.mkdir(mode=0o700)
     os.environ["STREAMRELAY_SEEN"] = str(seen)
     guard.mark_run()
-    names = chosen.names or modules(chosen.quick)
+    names = chosen.names or modules(chosen.quick, chosen.again)
     last = [] if chosen.names or chosen.quick else [LAST]
     report = Report(len(names) + len(last), chosen.folder / "trial.log", Skips.read() if chosen.strict else None)
     command = ("-m", *(("coverage", "run", "--parallel-mode", "-m") if chosen.coverage else ()))

@@ -9,11 +9,17 @@ LAST = "tests.live.nothing_leaked"
 LONG = ("tests.live.streams.test_leaks", "tests.live.streams.test_vanished", "tests.live.agent.test_hostile_relay")
 """They wait for minutes, and are small: left to the end they would run alone."""
 
+ONCE = ("tests.web.", "tests.test_layers", "tests.test_prose")
+"""They run Node or read text: their outcome is the same on each Python with the same packages."""
 
-def modules(quick: bool) -> list[str]:
-    """Return all test modules: the live ones first, and of these the long and big ones: so workers end together."""
+
+def modules(quick: bool, again: bool = False) -> list[str]:
+    """Return all test modules: the live ones first, and of these the long and big ones: so workers end together.
+
+    Where they run `again`, on another Python, those are left out that need no second run.
+    """
     paths = [path for path in (ROOT / "tests").rglob("test_*.py") if "node_modules" not in path.parts]
-    chosen = [path for path in paths if not (quick and is_live(path))]
+    chosen = [path for path in paths if not (quick and is_live(path)) and not (again and name(path).startswith(ONCE))]
     return [name(path) for path in sorted(chosen, key=order)]
 
 

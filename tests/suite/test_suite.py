@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.fakes.files import folder as temporary
 from tests.suite import guard
 from tests.suite.crew import Crew
-from tests.suite.deal import LONG, ROOT, modules
+from tests.suite.deal import LONG, ONCE, ROOT, modules
 from tests.suite.report import Outcome, Report
 from tests.suite.skips import Allowed, Skips
 
@@ -142,6 +142,13 @@ class Planted(SynchronousTestCase):
         self.assertTrue(all(name.startswith("tests.live.") for name in every[: len(every) - len(quick)]))
         self.assertIn("tests.suite.test_suite", quick)
         self.assertFalse(any(name.startswith("tests.live.") for name in quick))
+
+    def test_again(self) -> None:
+        """On a further Python all are dealt but those that are named, each of which is there."""
+        left_out = set(modules(True)) - set(modules(True, again=True))
+        for prefix in ONCE:
+            self.assertTrue(any(module.startswith(prefix) for module in left_out), prefix)
+        self.assertTrue(all(module.startswith(ONCE) for module in left_out), left_out)
 
 
 class Coverage(SynchronousTestCase):
