@@ -19,6 +19,7 @@ from streamrelay.net.failed_handshakes import FailedHandshakes
 from streamrelay.net.proxies import BehindProxies, Proxies
 from streamrelay.net.tls import TlsFactory
 from streamrelay.program.reactor import adopt_loop
+from streamrelay.program.readiness import Readiness
 from streamrelay.program.start import Start
 
 LOOK: Final = 2.0
@@ -38,6 +39,7 @@ class Looped(MultiService):
 
     def __init__(self, reactor: Any, options: usage.Options | None = None) -> None:
         super().__init__()
+        self.readiness = Readiness()
         self._reactor = reactor
         self._start = Start((options and options.parent) or {})
         self._watched: list[Refreshed] = []
@@ -67,6 +69,7 @@ class Looped(MultiService):
         self._looks.start(LOOK, now=False)
         gc.freeze()  # what was loaded stays: it needn't be looked at again at every collection
         self._start.succeed()
+        self.readiness.ready()
 
     def _heed_once(self) -> None:
         """Let the first signal that ends us count, and no other: the reactor can't be stopped twice."""
