@@ -141,7 +141,7 @@ class House(SynchronousTestCase):
         self.assertEqual(self.users_of("autobahn"), set())
         self.assertEqual(self.users_of("_nvx_xormasker"), {"websocket.frames"})
         transports = {"bus.transports", "bus.websocket_transport"}
-        self.assertEqual(self.users_of("nats"), {"bus.connection", "bus.nats_client"} | transports)
+        self.assertEqual(self.users_of("nats"), {"bus.connection", "bus.nats_client", "bus.subscriptions"} | transports)
         self.assertEqual(self.users_of("nkeys"), {"bus.credentials"})
         self.assertEqual(
             self.users_of("asyncio"),
@@ -162,7 +162,8 @@ class House(SynchronousTestCase):
         self.assertEqual(self.users_of("twisted.internet.reactor"), taps | {"client.commands"})
 
     def test_no_clocks_below(self) -> None:
-        """Only who signs, or asks for the date of what is signed, knows the wall clock; below, a clock is given."""
+        """Only who signs, asks for the date of what is signed, or tells people a time of day, knows the wall clock; below,
+        a clock is given."""
         self.assertEqual(
             self.users_of("time"),
             {
@@ -171,6 +172,7 @@ class House(SynchronousTestCase):
                 "demo.__main__",
                 "platform.platform",
                 "program.reactor",
+                "program.stopping",
                 "protocol.clocks",
                 "protocol.tokens",
                 "relay.service",

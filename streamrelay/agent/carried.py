@@ -204,6 +204,12 @@ class Carried:
     def _closed(self) -> None:
         self.open -= 1
 
+    def take_no_more(self) -> None:
+        """Open no new channel; the stream ends with its last one."""
+        if self._until is not None and self._until.active():
+            self._until.cancel()
+            self._take_no_more()
+
     def _take_no_more(self) -> None:
         self._until = None
         self._forgotten()

@@ -8,6 +8,7 @@ from streamrelay.bus.settings import check_bus
 from streamrelay.net.outbound import check_outbound
 from streamrelay.program.settings import Option
 from streamrelay.program.shared_settings import (
+    Drain,
     NatsCertificate,
     NatsCreds,
     NatsHandshakeFirst,
@@ -50,6 +51,7 @@ class AgentConfig(Limits, frozen=True, forbid_unknown_fields=True):
     mask: Annotated[Literal["auto", "always"], Option("auto (frames over TLS need no random mask) or always")] = "auto"
     patience: Annotated[float, Meta(gt=0, le=3600)] = 60.0
     """Seconds that a leg waits at the relay for its client."""
+    drain: Drain = 60.0
     max_streams: Annotated[int, Meta(ge=1)] = 1000
     """Streams at once, over which a summons is refused as busy."""
     max_streams_per_user: Annotated[int, Meta(ge=1)] = 500

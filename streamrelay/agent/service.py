@@ -21,9 +21,10 @@ from streamrelay.bus.connection import Bus, as_deferred
 from streamrelay.bus.discovery import Discovery
 from streamrelay.bus.message import Message
 from streamrelay.logs import Logger
+from streamrelay.program.readiness import Readiness
 from streamrelay.protocol import codec
 from streamrelay.protocol.subjects import end_subject, event_subject, open_subject
-from streamrelay.protocol.summons import Agents, Answer, End, Refusal, Summons
+from streamrelay.protocol.summons import Agents, Answer, End, HostAnswer, Refusal, Summons
 from streamrelay.protocol.tokens import Verifier
 
 log = Logger()
@@ -37,11 +38,13 @@ class Agent(Service):
     catalogue: Catalogue
     reactor: Any
     now: Callable[[], float] = time.time
+    readiness: Readiness = field(factory=Readiness)
     bus: Bus = field(init=False)
     summonses: Summonses[Message] = field(init=False)
     streams: Streams = field(init=False)
     memory: Memory = field(init=False)
     namesakes: Namesakes = field(init=False)
+    kind: str = "streams"
 
     def __attrs_post_init__(self) -> None:
         config = self.config
@@ -59,17 +62,19 @@ class Agent(Service):
             certificate=config.nats_certificate,
             handshake_first=config.nats_handshake_first,
             outbound=self.streams.dialler.outbound,
-            up=self._up,
+            up=self._connected,
+            lost=self._lost,
         )
         self.bus.listen(open_subject(config.host), self._summoned)
         self.bus.listen(end_subject(config.host), self._told_to_end)
         started = datetime.fromtimestamp(self.now(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         self.namesakes = Namesakes(self.reactor, config.host, started, self._read_agents)
-        told = (self.catalogue.listed, self.streams.infos, lambda: self.namesakes.own)
+        told = (self._listed, self.streams.infos, lambda: self.namesakes.own)
         Discovery(self.bus, config.host, __version__, started, *told).listen()
 
     def startService(self) -> None:
         super().startService()
+        self._lost()
         self.namesakes.start()
         log.info(
             "streamrelay {version}: agent of {host}, {count} targets, {mode} summonses",
@@ -83,6 +88,17 @@ class Agent(Service):
         self.memory = take_up(self.config.state, self.config.host, self.reactor, self.now)
         # Not before the loop runs: a task made earlier never runs in a daemon on Python 3.12 (hazard of fork).
         self.reactor.callLater(0, self.bus.start)
+
+    @property
+    def still_running(self) -> int:
+        """Number of streams that live, or wait for their clients."""
+        return len(self.streams.summoned_streams)
+
+    def drain(self) -> "Deferred[None]":
+        """Hear no summons any more, but for those on their way, which are refused; streams run on."""
+        self.namesakes.stop()
+        self.bus.ignore(open_subject(self.config.host))
+        return self.streams.goodbye.begin()
 
     async def _stop(self) -> None:
         # In this order: the streams' "ended" come before "down", and the bus closes once both are out.
@@ -98,8 +114,20 @@ class Agent(Service):
 
     # -- discovery and events --------------------------------------------------------------------------------
 
+    def _connected(self) -> None:
+        self.readiness.ready()
+        self._up()
+
+    def _lost(self) -> None:
+        self.readiness.wait("no connection to NATS")
+
+    def _listed(self) -> HostAnswer:
+        """Return the targets as discovery tells of them: an agent that stops has none, so nobody is shown any."""
+        return HostAnswer(()) if self.streams.goodbye.begun else self.catalogue.listed()
+
     def _up(self) -> None:
-        self._publish("up", self.catalogue.listed())
+        if not self.streams.goodbye.begun:
+            self._publish("up", self.catalogue.listed())
 
     def _publish(self, kind: str, event: object) -> None:
         self.bus.publish(event_subject(self.config.host, kind), codec.encode(event))

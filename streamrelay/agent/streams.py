@@ -5,11 +5,11 @@ from typing import Any, Final
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
-from twisted.internet.task import deferLater
 
 from streamrelay.agent.carried import carry, most_channels
 from streamrelay.agent.catalogue import Catalogue
 from streamrelay.agent.config import AgentConfig
+from streamrelay.agent.goodbye import SHUTTING_DOWN, Goodbye
 from streamrelay.agent.opening import Dialling, open_both, withdraw
 from streamrelay.agent.record import Record
 from streamrelay.agent.stream_quota import StreamQuota
@@ -32,9 +32,6 @@ from streamrelay.websocket.connection import FramedConnection
 from streamrelay.websocket.dial_errors import DialError, failure
 
 log = Logger()
-
-GOODBYE: Final = 2.0
-"""Seconds that streams get at a stop to end in order."""
 
 _CLOSES: Final = {
     Refusal.TARGET_REFUSED: CloseCode.TARGET_REFUSED,
@@ -60,11 +57,12 @@ class Streams:
     heartbeat: Heartbeat = field(init=False)
     quota: StreamQuota = field(init=False)
     record: Record = field(init=False)
-    _stopping: bool = False
+    goodbye: Goodbye = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         config = self.config
         self.heartbeat = Heartbeat(self.reactor)
+        self.goodbye = Goodbye(self.reactor, self.summoned_streams)
         self.quota = StreamQuota(config, self.reactor, self.summoned_streams)
         self.record = Record(lambda kind, event: self.publish(kind, event), self.reactor)
         always = config.mask == "always"
@@ -104,21 +102,12 @@ class Streams:
         return bool(named)
 
     async def stop(self) -> None:
-        """End all streams, in order if they take no longer than `GOODBYE`."""
-        self._stopping = True  # first, so that no stream begins which nobody would end
-        for summoned in tuple(self.summoned_streams):
-            summoned.end(outcome(CloseCode.LEG_LOST, "the agent is shutting down"))
-        end = self.reactor.seconds() + GOODBYE
-        while self.summoned_streams and self.reactor.seconds() < end:
-            await deferLater(self.reactor, 0.05)
-        for summoned in tuple(self.summoned_streams):
-            summoned.abort()
+        """End all streams, and say what wasn't said yet."""
+        await self.goodbye.end()
         self.record.flush()
         self.quota.stop()
 
     async def _begin(self, summons: Summons, nobody_asks: bool) -> Answer:
-        if self._stopping:
-            return Answer(refused=Refusal.BUSY, reason="the agent is shutting down")
         if not self._may_dial(summons.relay):
             return Answer(
                 refused=Refusal.DIAL_FAILED,
@@ -132,12 +121,15 @@ class Streams:
 
     def admit(self, summons: Summons, over: Callable[[], None] = lambda: None) -> SummonedStream:
         """Let one more stream in, or raise `TargetError`; `over` is called when nothing of it is left."""
+        if self.goodbye.begun:
+            raise TargetError(Refusal.BUSY, SHUTTING_DOWN)
         if full := self.quota.refuse(summons):
             raise TargetError(Refusal.BUSY, full)
 
         def done(summoned: SummonedStream) -> None:
             self.summoned_streams.discard(summoned)
             over()
+            self.goodbye.look()
 
         bounds = Bounds(strictest(summons, self.config), self.reactor, self.heartbeat)
         summoned = SummonedStream(summons, self.reactor, bounds, done)

@@ -35,6 +35,9 @@ class Carrying(Protocol):
     def end(self, why: Outcome) -> None:
         """End all channels, and the leg."""
 
+    def take_no_more(self) -> None:
+        """Open no new channel; the stream ends with its last one."""
+
     def abort(self) -> None:
         """Cut the leg."""
 

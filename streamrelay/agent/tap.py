@@ -37,7 +37,8 @@ def makeService(options: Options) -> MultiService:
         catalogue.settings_read = options.started(config, "targets").compare
         catalogue.files.apart = in_thread(clock)
         Launching(catalogue, config.max_streams, clock).setServiceParent(service)
-        agent = Agent(config, catalogue, clock)
+        agent = Agent(config, catalogue, clock, readiness=service.readiness)
         agent.setServiceParent(service)
+        service.drain(agent, config.drain)
         service.watch(catalogue.files, agent.bus.files, *agent.streams.dialler.files)
     return service

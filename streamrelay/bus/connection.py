@@ -1,4 +1,4 @@
-"""The bus: NATS, by nats-py on asyncio. Only this file and `nats_client` know nats-py.
+"""The bus: NATS, by nats-py on asyncio. Only this file, `nats_client` and `subscriptions` know nats-py.
 
 Core NATS and nothing durable: what is published while the bus is down is dropped, as a late summons is useless.
 Coroutines here are asyncio's; `as_deferred` brings them to Twisted.
@@ -13,7 +13,6 @@ from typing import Any, Final, TypeVar
 
 from attrs import define, evolve, field
 from nats import errors as nats_errors
-from nats.aio.msg import Msg
 from twisted.internet.defer import Deferred
 
 from streamrelay.bus import credentials
@@ -21,6 +20,7 @@ from streamrelay.bus.complaints import Complaints, is_deafening, is_login_refuse
 from streamrelay.bus.message import BusError, Down, Message, Nobody, TooSlow
 from streamrelay.bus.nats_client import Gathered, NatsClient, forget, gather, is_too_slow, plain_places, soon
 from streamrelay.bus.settings import ENCRYPTED, without_password
+from streamrelay.bus.subscriptions import Subscriptions
 from streamrelay.bus.tls import tls_context
 from streamrelay.files import Watched
 from streamrelay.logs import Logger
@@ -62,7 +62,9 @@ class Bus:
     """Prefix of the subjects on which answers to our requests come; empty if we never ask."""
     up: Callable[[], None] = lambda: None
     """Called whenever there is a connection, be it the first or another one."""
-    _listeners: list[tuple[str, Callable[[Message], None]]] = field(factory=list)
+    lost: Callable[[], None] = lambda: None
+    """Called whenever a connection is lost."""
+    _subscriptions: Subscriptions = field(factory=Subscriptions)
     _client: NatsClient | None = None
     _trying: NatsClient | None = None  # the client of now, be there a connection or not
     _task: "asyncio.Task[None] | None" = None
@@ -97,7 +99,11 @@ class Bus:
 
     def listen(self, subject: str, receive: Callable[[Message], None]) -> None:
         """Subscribe, now and after every reconnect; to be called before `start`."""
-        self._listeners.append((subject, receive))
+        self._subscriptions.add(subject, receive)
+
+    def ignore(self, subject: str) -> None:
+        """Listen to a subject no more, once what is on its way has been received."""
+        self._begin(self._subscriptions.drop(subject))
 
     def start(self) -> None:
         """Connect in the background; to be called inside the running loop."""
@@ -118,7 +124,10 @@ class Bus:
 
     def publish(self, subject: str, data: bytes) -> None:
         """Publish now or never: without a connection the message is dropped."""
-        task = asyncio.get_running_loop().create_task(self._publish(subject, data))
+        self._begin(self._publish(subject, data))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._publishing.add(task)
         task.add_done_callback(self._publishing.discard)
 
@@ -210,6 +219,7 @@ class Bus:
             self._lose()
             if self._task is not None:
                 log.warn("lost the connection to NATS at {url}; live streams go on", url=client.url)
+                self.lost()
 
         async def reconnected() -> None:
             self._stands()
@@ -234,8 +244,7 @@ class Bus:
             tls_handshake_first=self.handshake_first,
             inbox_prefix=self.inbox or "_INBOX",
         )
-        for subject, receive in self._listeners:
-            await client.subscribe(subject, cb=_callback(receive))
+        await self._subscriptions.take_up(client)
         if self.inbox:  # so that it is known now, not at the first request, whether we may hear answers
             await forget(await client.subscribe(client.new_inbox()))
         # Twice, as nats-py's PING overtakes what it still holds back: the answer to the second one comes behind the
@@ -269,16 +278,6 @@ class Bus:
     def _where(self) -> str:
         """Return the URL of the server that is tried or connected; of all of them before that."""
         return (self._trying and self._trying.url) or " ".join(map(without_password, self.urls))
-
-
-def _callback(receive: Callable[[Message], None]) -> Callable[[Msg], Coroutine[Any, Any, None]]:
-    async def callback(message: Msg) -> None:
-        try:
-            receive(Message(message.data, message.reply))
-        except Exception:
-            log.failure("an error while a message on {subject} was read", subject=message.subject)
-
-    return callback
 
 
 def as_deferred(work: Coroutine[Any, Any, T]) -> "Deferred[T]":

@@ -103,6 +103,17 @@ class Splice:
                 half.source.close(self.outcome)
             half.drained()
 
+    def wind_up(self, outcome: Outcome) -> None:
+        """End the far connection in order, and the near one once it has got all that the far one had sent until then.
+
+        The answer to our close comes behind that. Whatever the near one sends meanwhile is lost.
+        """
+        if self.outcome is None:
+            self.outcome = outcome
+            self.far.close(outcome)
+            if self.inward.holding:  # to close has resumed it, for the answer
+                self.far.pause()
+
     def abort(self) -> None:
         self.near.abort()
         self.far.abort()

@@ -136,10 +136,11 @@ def run(arguments: argparse.Namespace, stack: ExitStack) -> None:
         "streamrelay",
         f"--listen=tcp:{relay_port}:interface=127.0.0.1",
         f"--platform-key={folder}/platform.pub",
+        "--drain=0",
         f"--origin={console}",
         f"--origin=http://localhost:{arguments.port}",
     )
-    children.twistd("streamagent", f"--config={folder}/agent.toml")
+    children.twistd("streamagent", f"--config={folder}/agent.toml", "--drain=0")
     children.twistd(
         "streamplatform",
         f"--listen=tcp:{arguments.port}:interface=127.0.0.1",

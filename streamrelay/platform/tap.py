@@ -1,6 +1,6 @@
 """``twistd -n streamplatform``"""
 
-from typing import Any
+from typing import Any, Final
 
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred
@@ -20,9 +20,11 @@ from streamrelay.platform.auth.webhook import Asking
 from streamrelay.platform.config import PlatformConfig
 from streamrelay.platform.http.api import site
 from streamrelay.platform.http.authenticate import Authenticator
+from streamrelay.platform.http.limits import BoundedSite
 from streamrelay.platform.http.room import Room
 from streamrelay.platform.platform import Platform
 from streamrelay.program.options import ConfigOptions, one_line
+from streamrelay.program.readiness import Readiness
 from streamrelay.program.service import Looped, Ports
 
 log = Logger()
@@ -36,11 +38,19 @@ class Options(ConfigOptions):
     longdesc = "Authorises streams, mints tokens and summons agents: an HTTP API and a console page."
 
 
+FINISH: Final = 12.0
+"""Seconds for which requests under way go on at a stop: an answer takes 10.5 s at most."""
+
+
 class PlatformService(Service):
     """Starts and stops a platform with the reactor."""
 
-    def __init__(self, platform: Platform, reactor: Any) -> None:
-        self._platform, self._reactor = platform, reactor
+    def __init__(self, platform: Platform, reactor: Any, readiness: Readiness) -> None:
+        self._platform, self._reactor, self._readiness = platform, reactor, readiness
+        platform.bus.up, platform.bus.lost = readiness.ready, self._lost
+
+    def _lost(self) -> None:
+        self._readiness.wait("no connection to NATS")
 
     def privilegedStartService(self) -> None:
         """Say what starts here before the ports say anything."""
@@ -50,11 +60,31 @@ class PlatformService(Service):
 
     def startService(self) -> None:
         super().startService()
+        self._lost()
         self._reactor.callLater(0, self._platform.start)
 
     def stopService(self) -> "Deferred[None]":
         super().stopService()
         return as_deferred(self._platform.stop())
+
+
+class Requests:
+    """The work of a platform, as its stop sees it."""
+
+    kind = "requests"
+
+    def __init__(self, ports: Ports, site: BoundedSite) -> None:
+        self._ports, self._site = ports, site
+
+    @property
+    def still_running(self) -> int:
+        """Number of connections with a request under way."""
+        return len(self._site.goodbye.here)
+
+    def drain(self) -> "Deferred[None]":
+        """Accept no connection any more, and answer what is under way."""
+        self._ports.stop_listening()
+        return self._site.goodbye.begin()
 
 
 def make_gate(config: PlatformConfig, reactor: Any, outbound: Outbound = DIRECT) -> Authenticator:
@@ -106,12 +136,14 @@ def makeService(options: Options) -> MultiService:
             limits=config,
             early=config.early,
         )
-        PlatformService(platform, clock).setServiceParent(service)
+        PlatformService(platform, clock, service.readiness).setServiceParent(service)
         most, handshakes = config.max_connections, config.max_handshakes
         room = Room(most, config.max_connections_per_address, handshakes, config.max_handshakes_per_address)
         authenticator = make_gate(config, clock, outbound)
-        ports = Ports(config, site(platform, authenticator, clock, config.viewers, room), clock)
+        served = site(platform, authenticator, clock, config.viewers, room, service.readiness)
+        ports = Ports(config, served, clock)
         ports.setServiceParent(service)
+        service.drain(Requests(ports, served), FINISH)
         started = options.started(config)
         started.load()
         service.watch(*ports.files, authenticator.ring.files, platform.bus.files, started.files)

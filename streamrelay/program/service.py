@@ -7,20 +7,24 @@ from typing import Any, Final, Protocol
 
 from twisted.application import strports
 from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.task import LoopingCall
 from twisted.python import usage
 
 from streamrelay.errors import ConfigError
 from streamrelay.files import Watched
-from streamrelay.logs import steadily
+from streamrelay.logs import Logger, steadily
 from streamrelay.net.certificates import ServerTls
 from streamrelay.net.failed_handshakes import FailedHandshakes
 from streamrelay.net.proxies import BehindProxies, Proxies
 from streamrelay.net.tls import TlsFactory
 from streamrelay.program.reactor import adopt_loop
-from streamrelay.program.readiness import Readiness
+from streamrelay.program.readiness import STARTING, Readiness
 from streamrelay.program.start import Start
+from streamrelay.program.stopping import Stopping, Work
+
+log = Logger()
 
 LOOK: Final = 2.0
 """Seconds between two looks at files that may change."""
@@ -40,6 +44,7 @@ class Looped(MultiService):
     def __init__(self, reactor: Any, options: usage.Options | None = None) -> None:
         super().__init__()
         self.readiness = Readiness()
+        self.stopping = Stopping(reactor, self.readiness)
         self._reactor = reactor
         self._start = Start((options and options.parent) or {})
         self._watched: list[Refreshed] = []
@@ -49,6 +54,10 @@ class Looped(MultiService):
     def watch(self, *files: Refreshed) -> None:
         """Look at these files every `LOOK` seconds from the start on, and read all of them at SIGHUP."""
         self._watched += files
+
+    def drain(self, work: Work, seconds: float) -> None:
+        """Let this work go on for so long when the program is told to stop."""
+        self.stopping.work, self.stopping.seconds = work, seconds
 
     def privilegedStartService(self) -> None:
         self._start.begin()
@@ -61,7 +70,7 @@ class Looped(MultiService):
         adopt_loop(self._reactor)
         # It would kill a program that others tell to reload by it.
         signal.signal(signal.SIGHUP, lambda number, frame: self._reactor.callFromThread(self.reload))
-        self._reactor.callWhenRunning(self._heed_once)
+        self._reactor.callWhenRunning(self.stopping.install)
         try:
             super().startService()
         except ConfigError as error:
@@ -69,26 +78,17 @@ class Looped(MultiService):
         self._looks.start(LOOK, now=False)
         gc.freeze()  # what was loaded stays: it needn't be looked at again at every collection
         self._start.succeed()
-        self.readiness.ready()
-
-    def _heed_once(self) -> None:
-        """Let the first signal that ends us count, and no other: the reactor can't be stopped twice."""
-        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-
-        def heed(number: int, frame: Any) -> None:
-            for ignored in before:
-                signal.signal(ignored, lambda *_: None)
-            first = before[signal.Signals(number)]
-            if callable(first):
-                first(number, frame)
-
-        for number in before:
-            signal.signal(number, heed)
+        if self.readiness.reason == STARTING:  # else some service waits for something
+            self.readiness.ready()
 
     def stopService(self) -> Any:
         if self._looks.running:
             self._looks.stop()
-        return super().stopService()
+        stopped: Deferred[None] = Deferred()
+        for done in (maybeDeferred(super().stopService), self.stopping.hurried):
+            done.addErrback(lambda failure: log.failure("an error while the program stopped", failure))
+            done.addCallback(lambda _: None if stopped.called else stopped.callback(None))
+        return stopped
 
     def reload(self) -> None:
         """Read all files again, as SIGHUP asks for."""
@@ -141,6 +141,11 @@ class Ports(MultiService):
     def startService(self) -> None:
         super().startService()
         self._days.start(DAY)
+
+    def stop_listening(self) -> None:
+        """Accept no connection any more; those that there are go on."""
+        for port in tuple(self):
+            port.disownServiceParent()
 
     def stopService(self) -> Any:
         if self._days.running:

@@ -2,6 +2,8 @@
 
 from typing import Annotated
 
+from msgspec import Meta
+
 from streamrelay.program.settings import Option
 
 NatsUrls = Annotated[
@@ -26,6 +28,10 @@ NoProxy = Annotated[
     tuple[str, ...], Option("What is reached without that proxy: a name, an address or a network such as 10.0.0.0/8")
 ]
 """Empty: what NO_PROXY names in the environment."""
+
+Drain = Annotated[
+    float, Meta(ge=0, le=86400), Option("Seconds for which streams run on when the program is told to stop")
+]
 
 Certificates = Annotated[
     tuple[str, ...],

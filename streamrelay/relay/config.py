@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from streamrelay.net.proxies import Proxies
 from streamrelay.program.settings import Option
-from streamrelay.program.shared_settings import Certificates, ProxyNetworks, ProxyProtocol
+from streamrelay.program.shared_settings import Certificates, Drain, ProxyNetworks, ProxyProtocol
 from streamrelay.program.validation import check_listening, check_origin
 from streamrelay.protocol.fields import Host
 from streamrelay.protocol.limits import Limits
@@ -49,6 +49,7 @@ class RelayConfig(Limits, frozen=True, forbid_unknown_fields=True):
     """Legs at once of one address (of IPv6, a /64) that wait for the other one, over which new ones are answered 503.
     With opaque tokens only, which anybody can make up; proxies are exempt."""
     insecure: Annotated[bool, Option("Allow ports without TLS beyond this machine")] = False
+    drain: Drain = 60.0
 
     def __post_init__(self) -> None:
         check_listening(self.listen, self.certificates, self.insecure)

@@ -1,7 +1,7 @@
 """The life of one websocket at the relay: greeting, waiting, spliced, closed.
 
     greeting --open--> waiting --pair--> spliced --connection_lost--> closed
-                          |--time_out, end--> closing --connection_lost--> closed
+                          |--time_out, end, wind_up--> closing --connection_lost--> closed
 
 While it waits a leg isn't read: its bytes, and its end, stay in the kernel. Bytes never pass through this machine.
 """
@@ -32,6 +32,9 @@ class Leg(Protocol):
 
     def end(self, why: Outcome) -> None:
         """End this leg, and its stream, in order."""
+
+    def wind_up(self, why: Outcome) -> None:
+        """End this leg, and its stream once the client has got what its agent had sent."""
 
     def connection_lost(self) -> None:
         """Take note that the connection is gone."""
@@ -102,6 +105,7 @@ closed = builder.state("closed")
 greeting.upon(Leg.pair).loop().returns(None)
 greeting.upon(Leg.time_out).loop().returns(None)
 greeting.upon(Leg.end).loop().returns(None)
+greeting.upon(Leg.wind_up).loop().returns(None)
 waiting.upon(Leg.open).loop().returns(None)
 spliced.upon(Leg.open).loop().returns(None)
 spliced.upon(Leg.pair).loop().returns(None)
@@ -110,10 +114,12 @@ closing.upon(Leg.open).loop().returns(None)
 closing.upon(Leg.pair).loop().returns(None)
 closing.upon(Leg.time_out).loop().returns(None)
 closing.upon(Leg.end).loop().returns(None)
+closing.upon(Leg.wind_up).loop().returns(None)
 closed.upon(Leg.open).loop().returns(None)
 closed.upon(Leg.pair).loop().returns(None)
 closed.upon(Leg.time_out).loop().returns(None)
 closed.upon(Leg.end).loop().returns(None)
+closed.upon(Leg.wind_up).loop().returns(None)
 closed.upon(Leg.connection_lost).loop().returns(None)
 
 greeting.upon(Leg.open).to(waiting).returns(None)
@@ -135,6 +141,7 @@ def timed_out(leg: Leg, core: LegCore, state: Waiting) -> None:
     state.end(outcome(CloseCode.NOBODY_CAME))
 
 
+@waiting.upon(Leg.wind_up).to(closing)
 @waiting.upon(Leg.end).to(closing)
 def ended(leg: Leg, core: LegCore, state: Waiting, why: Outcome) -> None:
     core.withdraw()
@@ -150,6 +157,11 @@ def lost_in_waiting(leg: Leg, core: LegCore, state: Waiting) -> None:
 @spliced.upon(Leg.end).loop()
 def ended_in_splice(leg: Leg, core: LegCore, splice: Splice, why: Outcome) -> None:
     splice.end(why)
+
+
+@spliced.upon(Leg.wind_up).loop()
+def wound_up(leg: Leg, core: LegCore, splice: Splice, why: Outcome) -> None:
+    splice.wind_up(why)
 
 
 @spliced.upon(Leg.connection_lost).to(closed)

@@ -87,4 +87,8 @@ class Rendezvous(Generic[Leg]):
     @property
     def waiting(self) -> int:
         """Number of legs that wait."""
-        return sum(len(legs) for meeting in self.meetings.values() for legs in meeting.waiting.values())
+        return len(self.lone_legs())
+
+    def lone_legs(self) -> list[Leg]:
+        """Return all legs that wait."""
+        return [leg for meeting in self.meetings.values() for legs in meeting.waiting.values() for leg in legs]

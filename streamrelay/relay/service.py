@@ -23,6 +23,7 @@ from streamrelay.protocol.limits import CLOCK_SKEW, strictest
 from streamrelay.protocol.names import is_opaque
 from streamrelay.protocol.tokens import LegClaims, TokenError, Verifier, fingerprint
 from streamrelay.relay.config import RelayConfig
+from streamrelay.relay.goodbye import Goodbye
 from streamrelay.relay.handshakes import Handshakes
 from streamrelay.relay.leg import Leg, LegCore, make_leg
 from streamrelay.relay.rendezvous import Rendezvous
@@ -36,8 +37,6 @@ OPAQUE_MEMORY = 60.0
 """Seconds that an opaque token, which has no expiry of its own, stays used up after its last leg came."""
 AGENT_PATIENCE = 30.0
 """Seconds that an agent's leg waits when a client's waits none."""
-GOODBYE = 3.0
-"""Seconds that legs get at a stop to take their close."""
 
 
 @define(eq=False)
@@ -96,16 +95,17 @@ class Relay(Service):
     room: WaitingRoom = field(init=False)
     _crowded: Seldom = field(init=False)
     proxies: Proxies = field(init=False)
-    stopping: bool = False
+    goodbye: Goodbye = field(init=False)
     bounds: dict[str, Bounds] = field(factory=dict)
     """Limits of the streams of several links, as long as the rendezvous knows them: what one link has used up, all
     have."""
     _sweep: LoopingCall = field(init=False)
-    _empty: "Deferred[None] | None" = None
+    kind: str = "streams"
 
     def __attrs_post_init__(self) -> None:
         config = self.config
         self.proxies = Proxies.named(config.proxies, config.proxy_protocol)
+        self.goodbye = Goodbye(self.clock, self.legs, lambda: self.streams)
         self.handshakes = Handshakes(config, self.clock, self.proxies, lambda: len(self.legs))
         most = config.max_waiting_per_address
         self._crowded = turned_away(self.clock, f"max_waiting_per_address = {most}")
@@ -127,20 +127,26 @@ class Relay(Service):
             origins=", ".join(self.config.origin) or "none (no web page may connect)",
         )
 
+    @property
+    def still_running(self) -> int:
+        """Number of splices that live."""
+        return self.streams
+
+    @property
+    def stopping(self) -> bool:
+        """True once no leg is let in any more, while streams may still run."""
+        return self.goodbye.begun
+
+    def drain(self) -> "Deferred[None]":
+        """Let no leg in any more, and tell those that wait for another; streams run on."""
+        return self.goodbye.begin(self.rendezvous.lone_legs())
+
     def stopService(self) -> "Deferred[None]":
-        """Tell every leg that the relay is shutting down, and give it a moment to hear it."""
-        self.stopping = True
+        """Tell every leg that the relay is shutting down, clients behind what their agents had sent."""
         self._sweep.stop()
         self.handshakes.stop()
         self._crowded.stop()
-        for admitted in tuple(self.legs):
-            admitted.leg.end(outcome(CloseCode.GOING_AWAY))
-        done: Deferred[None] = Deferred()
-        if self.legs:
-            self._empty = done
-            done.addTimeout(GOODBYE, self.clock, onTimeoutCancel=lambda value, _: None)
-        else:
-            done.callback(None)
+        done = self.goodbye.end()
         return maybeDeferred(super().stopService).addCallback(lambda _: done)
 
     def _forget(self) -> None:
@@ -156,8 +162,7 @@ class Relay(Service):
     # -- Admitter ------------------------------------------------------------------------------------------------
 
     def handshake_began(self, handshake: Handshake) -> bool:
-        if self.stopping:
-            raise Refused(503, "shutting down")
+        # While we stop, too: an answer that goes out before the request is read may be lost in a reset.
         return self.handshakes.begin(handshake)
 
     def handshake_ended(self, handshake: Handshake, late: bool = False) -> None:
@@ -169,6 +174,8 @@ class Relay(Service):
     def admit(self, request: LegRequest) -> AdmittedLeg:
         mark = fingerprint(request.token)
         try:
+            if self.stopping:
+                raise Refused(503, "shutting down")
             if request.origin is not None and request.origin not in self.config.origin:
                 raise Refused(403, "origin", detail=f"its origin {request.origin[:100]!r} is not allowed")
             claims, name = self._claims(request, mark)
@@ -248,6 +255,7 @@ class Relay(Service):
             )
             client.leg.connection_lost()
             agent.leg.connection_lost()
+            self.goodbye.look()
 
         splice = self._bounds(client, agent).splice(client.connection, agent.connection, ended)
         self.streams += 1
@@ -270,13 +278,11 @@ class Relay(Service):
         return self.bounds.setdefault(client.claims.stream, bounds)
 
     def gone(self, admitted: AdmittedLeg) -> None:
-        """Forget a leg that holds nothing any more; at a stop the last one ends the waiting."""
+        """Forget a leg that holds nothing any more."""
         self.rendezvous.leave(admitted.claims.stream)
         self.room.leave(admitted)
         self.legs.discard(admitted)
-        if self._empty is not None and not self.legs:
-            done, self._empty = self._empty, None
-            done.callback(None)
+        self.goodbye.look()
 
 
 def check_certificate(host: str, names: tuple[str, ...] | None) -> None:

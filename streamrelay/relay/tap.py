@@ -31,6 +31,7 @@ def makeService(options: Options) -> MultiService:
         config = options.config(RelayConfig)
         relay = Relay(config, clock)
         relay.setServiceParent(service)
+        service.drain(relay, config.drain)
         factory = LegFactory(clock, relay, Heartbeat(clock))
         ports = Ports(config, factory, clock, config.agent_ca)
         ports.setServiceParent(service)

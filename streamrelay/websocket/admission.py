@@ -50,8 +50,9 @@ class Admission(Protocol):
 class Admitter(Protocol):
     """A judge of opening requests."""
 
-    stopping: bool
-    """True once no leg is let in any more."""
+    @property
+    def stopping(self) -> bool:
+        """True once no leg is let in any more."""
 
     def admit(self, request: LegRequest) -> Admission:
         """Let a leg in, or raise `Refused` with the status of the answer (protocol.rst, "Refused before 101")."""

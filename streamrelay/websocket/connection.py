@@ -10,6 +10,7 @@ what happens              OPEN                        CLOSING: our close    ENDE
 send, send_control        a frame goes out            dropped               dropped              dropped
 close, leave              close goes out → CLOSING    --                    --                   --
 pause                     it isn't read               --, as the peer's answer is awaited        --
+                                                      (as OPEN if we go away)
 join                      it is read                  it is read            it is read           over, gone
 bytes, control, eof       told                        told                  dropped              --
 ping                      pong                        --                    --                   --
@@ -84,6 +85,7 @@ class FramedConnection:
     _phase: int = OPEN
     _eof: bool = False  # the peer said so
     _held: bool = False  # the peer has no room, as it said
+    _winds_up: bool = False  # we go away, so all that the peer had sent still counts
     _pong: bytes | None = None  # the answer to the last ping, while others are unsent
 
     def __attrs_post_init__(self) -> None:
@@ -133,7 +135,7 @@ class FramedConnection:
             self.close(FINISHED)
 
     def pause(self) -> None:
-        if self._phase == OPEN:
+        if self._phase == OPEN or (self._phase == CLOSING and self._winds_up):
             self._liveness.paused = True
             self.channel.pause()
 
@@ -145,6 +147,7 @@ class FramedConnection:
         if self._liveness.stuck and not outcome.orderly:
             self.channel.abort()  # nobody would read why
         else:
+            self._winds_up = outcome.code == CloseCode.GOING_AWAY
             self._close(outcome, CLOSE_TIME + self._liveness.slack())
 
     def leave(self, outcome: Outcome) -> None:

@@ -568,6 +568,46 @@ class Streams(Case):
         [info] = self.agent.streams.infos()
         self.assertEqual((info.stream, info.user, info.seconds, info.up), (STREAM, "alice", 5, 3))
 
+    def test_drain(self) -> None:
+        """An agent that drains hears no summons, refuses those on their way, isn't shown any more, and lets streams run
+        on; once the last one has ended it is through."""
+        self.summon()
+        leg, target = self.meet()
+        drained = self.agent.drain()
+        self.assertEqual(self.bus.ignored, ["streamrelay.v1.host.web-1.open"])
+        self.summon("on-its-way")
+        self.assertEqual(self.answers()[-1], Answer(refused=Refusal.BUSY, reason="the agent is shutting down"))
+        self.assertEqual(self.agent._listed().targets, ())
+        leg.receive(b"still runs")
+        self.assertEqual((bytes(target.sent), self.agent.still_running), (b"still runs", 1))
+        self.assertNoResult(drained)
+        leg.lose()
+        target.lose()
+        self.successResultOf(drained)
+        self.assertEqual((self.agent.still_running, self.events("up")), (0, []))
+
+    def test_drain_of_opening(self) -> None:
+        """A summons that is under way when the agent begins to drain is answered as ever, and its client may come."""
+        self.dialler.dialling = Deferred()
+        self.summon()
+        drained = self.agent.drain()
+        dialled = FakeConnection()
+        self.dialler.legs.append(dialled)
+        self.dialler.dialling.callback(dialled)
+        self.assertEqual(self.answers(), [Answer(ready=True, kind="log", viewer="log")])
+        leg, target = self.meet()
+        leg.receive(b"here")
+        self.assertEqual(bytes(target.sent), b"here")
+        self.assertNoResult(drained)
+
+    def test_readiness(self) -> None:
+        """An agent is ready while it has its bus."""
+        readiness, told = self.agent.readiness, []
+        readiness.watchers.append(lambda: told.append(readiness.reason))
+        for news in (self.agent._lost, self.agent._connected, self.agent._lost):
+            news()
+        self.assertEqual(told, ["no connection to NATS", "", "no connection to NATS"])
+
     def test_stop_of_waiting(self) -> None:
         """A stop ends what waits for its client, too, and opens nothing more."""
         self.summon()

@@ -64,7 +64,7 @@ OPERATIONS = {
     "SUMMONSES_KEPT": "It has room for 8192",
     "IN_ONE_DIRECTION": "256 KiB in each process",
     "STREAMS_KNOWN": "streams known to a relay at once 100000",
-    "RELAY_GOODBYE": "every leg is closed with 1001 and gets 3 s to take it",
+    "RELAY_GOODBYE": "every leg is closed with 1001 and gets 5 s to take it",
     "SPICE_LINKS": "(SPICE has up to 16,",
     "KILL_AFTER": "and SIGKILL 3 s later;",
     "PTY_SILENCE": "is read until there is nothing for 0.5 s",

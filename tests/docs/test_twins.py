@@ -12,14 +12,15 @@ import msgspec.structs
 from attrs import NOTHING, fields
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.agent import catalogue, streams, summonses
+from streamrelay.agent import catalogue, summonses
+from streamrelay.agent import goodbye as agent_goodbye
 from streamrelay.agent.targets.container import api, hijack
 from streamrelay.bus import nats_client
 from streamrelay.client import options, platform_api, statuses
 from streamrelay.datapath.channel import READ
 from streamrelay.datapath.connection import HIGH
 from streamrelay.net import http_client, lookups, retry
-from streamrelay.platform import Opened, Platform
+from streamrelay.platform import Opened, Platform, tap
 from streamrelay.platform import platform as platform_module
 from streamrelay.platform.auth import jwks, sessions, throttle, webhook
 from streamrelay.platform.http import assets, limits, responses
@@ -28,7 +29,7 @@ from streamrelay.protocol.close import EXPLAIN
 from streamrelay.protocol.control import CONTROL_BURST, CONTROL_RATE, MAX_CONTROL
 from streamrelay.protocol.limits import CONNECT_TIME, HANDSHAKE_TIME, MAX_HANDSHAKE, MOST_TARGETS, SUMMONS_LIFE
 from streamrelay.protocol.summons import VIEWERS, HostInfo, Refusal, StreamInfo, Summons
-from streamrelay.relay import service
+from streamrelay.relay import goodbye as relay_goodbye
 from streamrelay.relay.config import RelayConfig
 from streamrelay.relay.rendezvous import Rendezvous
 
@@ -208,9 +209,11 @@ class Operations(SynchronousTestCase):
 
     def test_signals(self) -> None:
         """How long a stop takes is what relay and agent take."""
-        text = section("operations.rst", "Signals")
-        self.assertIn(f"gets {service.GOODBYE:g} s to take it", text)
-        self.assertIn(f"{streams.GOODBYE:g} s later what is left is cut", text)
+        text = " ".join(section("operations.rst", "Stopping and restarting").split())
+        taking = relay_goodbye.WIND_UP + relay_goodbye.GOODBYE
+        self.assertIn(f"every leg is closed with 1001 and gets {taking:g} s to take it", text)
+        self.assertIn(f"{agent_goodbye.GOODBYE:g} s later what is left is cut", text)
+        self.assertIn(f"requests under way get {tap.FINISH:g} s", text)
 
 
 class Protocol(SynchronousTestCase):

@@ -20,6 +20,8 @@ class FakeBus(Bus):
     """What the next requests bring: bytes, or an exception."""
     asked: list[tuple[str, bytes]] = field(factory=list)
     published: list[tuple[str, bytes]] = field(factory=list)
+    ignored: list[str] = field(factory=list)
+    """Subjects that are listened to no more."""
     gathered: list[tuple[str, bytes]] = field(factory=list)
     further: list[tuple[str, bytes]] = field(factory=list)
     """Answers beside those which were gathered, for who is patient."""
@@ -50,6 +52,9 @@ class FakeBus(Bus):
 
     def listen(self, subject: str, receive: Callable[[Message], None]) -> None:
         self.listeners[subject] = receive
+
+    def ignore(self, subject: str) -> None:
+        self.ignored.append(subject)
 
     async def gather(self, subject: str, data: bytes = b"", patient: bool = False) -> Gathered:
         self.asked.append((subject, data))

@@ -24,7 +24,7 @@ class Declared(SynchronousTestCase):
     def test_names(self) -> None:
         """The states and inputs are those of the drawn machine."""
         self.assertEqual(self.states, {"greeting", "waiting", "spliced", "closing", "closed"})
-        self.assertEqual(self.inputs, {"open", "pair", "time_out", "end", "connection_lost"})
+        self.assertEqual(self.inputs, {"open", "pair", "time_out", "end", "wind_up", "connection_lost"})
 
     def test_closed_is_the_end(self) -> None:
         """From every state a loss leads to closed, and nothing leads out of it."""

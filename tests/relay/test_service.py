@@ -9,12 +9,14 @@ from msgspec import structs
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from streamrelay.datapath.connection import HIGH
 from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.errors import Refused
 from streamrelay.protocol import tokens
 from streamrelay.protocol.close import CloseCode
 from streamrelay.protocol.tokens import Signer
 from streamrelay.relay.config import RelayConfig
+from streamrelay.relay.goodbye import WIND_UP
 from streamrelay.relay.rendezvous import Rendezvous
 from streamrelay.relay.service import Relay
 from streamrelay.websocket.admission import LegRequest
@@ -54,6 +56,9 @@ class Leg:
 
     def send(self, data: bytes) -> None:
         self.channel.receive(frame(2, data, KEY))
+
+    def close(self, code: int) -> None:
+        self.channel.receive(frame(8, code.to_bytes(2, "big"), KEY))
 
     def lose(self) -> None:
         self.connection.connection_lost("")
@@ -477,12 +482,69 @@ class Stopping(Case):
         client, agent = self.leg("client"), self.leg("agent")
         agent.frames()
         stopped = self.relay.stopService()
-        self.assertEqual([leg.close_codes() for leg in (waiting, client, agent)], [[1001]] * 3)
-        self.assertEqual(self.assertRaises(Refused, self.relay.handshake_began, FakeHandshake()).status, 503)
+        self.assertEqual([leg.close_codes() for leg in (waiting, client, agent)], [[1001], [], [1001]])
+        agent.close(1001)
+        self.assertEqual(client.close_codes(), [1001])
+        self.assertEqual(self.status("client", "n" * 22), 503)
         self.assertNoResult(stopped)
         for leg in (waiting, client, agent):
             leg.lose()
         self.successResultOf(stopped)
+
+    def test_in_flight(self) -> None:
+        """All that an agent has sent before it has heard of the stop comes to its client, and then 1001."""
+        client, agent = self.leg("client"), self.leg("agent")
+        self.relay.stopService()
+        for _ in range(3):
+            agent.send(b"x" * 49_000)
+        agent.close(1001)
+        frames = client.frames()
+        self.assertEqual(sum(len(payload) for opcode, payload in frames if opcode == 2), 147_000)
+        self.assertEqual(frames[-1][:1], (8,))
+
+    def test_in_flight_slowly(self) -> None:
+        """A client that takes nothing holds its agent up while the relay stops, too: what waits stays bounded."""
+        client, agent = self.leg("client"), self.leg("agent")
+        client.channel.full = True
+        self.relay.stopService()
+        agent.send(b"x" * (HIGH + 1))
+        self.assertTrue(agent.channel.paused)
+        client.channel.drain()
+        self.assertFalse(agent.channel.paused)
+
+    def test_no_answer(self) -> None:
+        """A client whose agent doesn't answer is told all the same, in time to hear it."""
+        client, _ = self.leg("client"), self.leg("agent")
+        self.relay.stopService()
+        self.clock.advance(WIND_UP)
+        self.assertEqual(client.close_codes(), [1001])
+
+    def test_drain(self) -> None:
+        """A relay that drains lets nobody in, tells legs that wait, and is through when the last stream has ended."""
+        waiting = self.leg("client", "w" * 22)
+        admitted = self.relay.admit(LegRequest("client", "o" * 22, None, "x:1"))
+        client, agent = self.leg("client"), self.leg("agent")
+        drained = self.relay.drain()
+        self.assertEqual([leg.close_codes() for leg in (waiting, client, agent)], [[1001], [], []])
+        self.assertTrue(self.relay.handshake_began(FakeHandshake()))  # to be answered once it is read
+        self.assertEqual(self.status("client", "n" * 22), 503)
+        channel = FakeChannel()
+        admitted.opened(FramedConnection(channel, self.clock, Heartbeat(self.clock), Masking.NONE, True))
+        self.assertIn((1001).to_bytes(2, "big"), bytes(channel.sent))
+        client.send(b"still runs")
+        self.assertIn((2, b"still runs"), agent.frames())
+        self.assertEqual(self.relay.still_running, 1)
+        self.assertNoResult(drained)
+        agent.close(1000)
+        client.lose()
+        agent.lose()
+        self.successResultOf(drained)
+        self.assertEqual(self.relay.still_running, 0)
+
+    def test_nothing_to_drain(self) -> None:
+        """A relay without streams is through at once."""
+        self.leg("client")
+        self.successResultOf(self.relay.drain())
 
     def test_waiting_alone(self) -> None:
         """The stop is over as soon as the last leg is gone, also when none was spliced."""
@@ -492,7 +554,7 @@ class Stopping(Case):
         self.successResultOf(stopped)
 
     def test_not_for_ever(self) -> None:
-        """Legs that don't answer are waited for three seconds."""
+        """Legs that don't answer are waited for five seconds."""
         self.leg("client")
         stopped = self.relay.stopService()
         self.clock.advance(RELAY_GOODBYE)

@@ -23,6 +23,7 @@ from streamrelay.platform.http.limits import BoundedSite
 from streamrelay.platform.http.responses import send_early, send_problem, takes_lines
 from streamrelay.platform.http.room import Room
 from streamrelay.platform.platform import Platform
+from streamrelay.program.readiness import Readiness
 from streamrelay.protocol.control import Place
 from streamrelay.protocol.limits import Bytes, Lines
 from streamrelay.protocol.summons import LOOKED_AT, Terms
@@ -186,9 +187,13 @@ class Session(ApiResource):
 class Root(Resource):
     """The root of all paths: those of the API, and the files of the pages."""
 
+    readiness: Readiness
+    """Readiness of the program; the platform itself has none, as it is a library's."""
+
     def __init__(self, platform: Platform, authenticator: Authenticator, viewers: str = "") -> None:
         super().__init__()
         self.platform, self.authenticator = platform, authenticator
+        self.readiness = Readiness()
         self.pages = pages(platform.relay, viewers)
 
     def getChild(self, path: bytes, request: Request) -> Resource:
@@ -205,7 +210,7 @@ class Root(Resource):
             case [b"v1", b"session"]:
                 child = Session(self.platform, self.authenticator)
             case [b"health"]:
-                child = Health(self.platform)
+                child = Health(self.platform, self.readiness)
             case _:
                 child = Missing()
         request.postpath = []
@@ -223,7 +228,14 @@ class Missing(Resource):
 
 
 def site(
-    platform: Platform, authenticator: Authenticator, clock: IReactorTime, viewers: str = "", room: Room | None = None
+    platform: Platform,
+    authenticator: Authenticator,
+    clock: IReactorTime,
+    viewers: str = "",
+    room: Room | None = None,
+    readiness: Readiness | None = None,
 ) -> BoundedSite:
     """Return the factory to listen with; `viewers` as `pages` takes it."""
-    return BoundedSite(Root(platform, authenticator, viewers), clock, authenticator.proxies, room)
+    root = Root(platform, authenticator, viewers)
+    root.readiness = readiness or root.readiness
+    return BoundedSite(root, clock, authenticator.proxies, room)

@@ -7,20 +7,21 @@ from streamrelay.errors import Refused
 from streamrelay.platform.http.origin import SAFE
 from streamrelay.platform.http.responses import send_health, send_problem
 from streamrelay.platform.platform import Platform
+from streamrelay.program.readiness import Readiness
 
 
 class Health(Resource):
-    """The path ``/health``: tells whoever asks if the platform has its bus, and no more."""
+    """The path ``/health``: tells whoever asks if the platform takes requests and has its bus, and no more."""
 
     isLeaf = True
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: Platform, readiness: Readiness) -> None:
         super().__init__()
-        self.platform = platform
+        self.platform, self.readiness = platform, readiness
 
     def render(self, request: Request) -> int:
         if request.method not in SAFE:
             send_problem(request, Refused(405, "this path does not take this method"))
         else:
-            send_health(request, self.platform.bus.connected)
+            send_health(request, self.platform.bus.connected and not self.readiness.draining)
         return NOT_DONE_YET

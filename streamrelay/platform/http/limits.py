@@ -6,7 +6,6 @@ user at that address from then on, so that no crowd of strangers behind the same
 Whoever doesn't take an answer gets no other one, and is dropped in the end: answers that wait are memory.
 """
 
-import resource
 from typing import Any, Final
 
 from twisted.internet.interfaces import IReactorTime
@@ -18,15 +17,13 @@ from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
 from streamrelay.errors import Refused
-from streamrelay.logs import Logger
 from streamrelay.net.deadlines import Deadlines
 from streamrelay.net.proxies import Proxies
 from streamrelay.net.waiting_lines import Waiter
+from streamrelay.platform.http.goodbye import Goodbye
 from streamrelay.platform.http.responses import send_problem
-from streamrelay.platform.http.room import Idle, Room, allowed
+from streamrelay.platform.http.room import Idle, Room
 from streamrelay.protocol.tls_records import HELLO
-
-log = Logger()
 
 MAX_BODY: Final = 16384
 """Bytes of a request's body. Twisted bounds its head: 16 KiB, 500 headers."""
@@ -78,6 +75,7 @@ class BoundedChannel(HTTPChannel):
     def connectionMade(self) -> None:
         super().connectionMade()
         assert self.transport is not None
+        self.factory.goodbye.came(self)
         self.bucket = self.factory.proxies.bucket(getattr(self.transport.getPeer(), "host", None))
         self._begin()
 
@@ -136,6 +134,12 @@ class BoundedChannel(HTTPChannel):
         transport.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
         transport.loseConnection()
 
+    def checkPersistence(self, request: HttpRequest, version: bytes) -> bool:
+        if self.factory.goodbye.begun:
+            request.responseHeaders.setRawHeaders(b"connection", [b"close"])
+            return False
+        return bool(super().checkPersistence(request, version))
+
     def requestDone(self, request: HttpRequest) -> None:
         super().requestDone(request)
         self._look()
@@ -186,10 +190,17 @@ class BoundedChannel(HTTPChannel):
         self.factory.idle.discard(self)
         self.factory.leaving.end(self)
         self.factory.connections.end(self, late)
+        self.factory.goodbye.left(self)
 
     def _take_off(self) -> None:
         self._full = False
         self.factory.untaken.end(self)
+
+    def wind_up(self) -> None:
+        if self._heard:
+            self._look()
+        else:
+            self.drop()
 
     def give_way(self) -> None:
         """Close the connection, which is idle, for another one of its address."""
@@ -224,24 +235,11 @@ class BoundedSite(Site):
         self.leaving: Deadlines[BoundedChannel] = Deadlines(clock, LEAVE_TIME, BoundedChannel.drop)
         self.connections, self.handshakes = self.room.connections(clock), self.room.handshakes(clock)
         self.idle: Idle[BoundedChannel] = Idle()
+        self.goodbye = Goodbye()
 
     def startFactory(self) -> None:
         super().startFactory()
-        most, most_from_one = self.room.max_connections, self.room.max_connections_per_address
-        log.info(
-            "up to {most} connections at once (max_connections), "
-            "{from_one} from one address (max_connections_per_address)",
-            most=most,
-            from_one=most_from_one,
-        )
-        if most > allowed():
-            log.warn(
-                "max_connections = {most} needs more descriptors than there are: RLIMIT_NOFILE is {descriptors}, "
-                "enough for {allowed} connections",
-                most=most,
-                descriptors=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
-                allowed=allowed(),
-            )
+        self.room.announce()
 
     def stopFactory(self) -> None:
         """Log which connections were turned away since the last lines about that."""
@@ -275,7 +273,7 @@ class BoundedSite(Site):
 
     def rest(self, channel: BoundedChannel) -> None:
         """Take note that a connection is idle; it gives way at once if another one of its address waits."""
-        if self.connections.has_line(channel.bucket):
+        if self.goodbye.begun or self.connections.has_line(channel.bucket):
             channel.give_way()
         else:
             self.idle.add(channel)

@@ -6,8 +6,11 @@ from typing import Final, Generic, Protocol, TypeVar
 from attrs import define, field
 from twisted.internet.interfaces import IReactorTime
 
+from streamrelay.logs import Logger
 from streamrelay.net.quotas import ConnectionQuota
 from streamrelay.net.waiting_lines import WaitingLines
+
+log = Logger()
 
 RESERVE: Final = 128
 """Descriptors that connections leave for the bus, for files, for questions to others, and for those just dropped."""
@@ -43,6 +46,24 @@ class Room:
     def handshakes(self, clock: IReactorTime) -> WaitingLines:
         """Return the lines of requests that aren't whole."""
         return self._lines(clock, "max_handshakes")
+
+    def announce(self) -> None:
+        """Log how much room there is, and whether there are descriptors for so much."""
+        most, most_from_one = self.max_connections, self.max_connections_per_address
+        log.info(
+            "up to {most} connections at once (max_connections), "
+            "{from_one} from one address (max_connections_per_address)",
+            most=most,
+            from_one=most_from_one,
+        )
+        if most > allowed():
+            log.warn(
+                "max_connections = {most} needs more descriptors than there are: RLIMIT_NOFILE is {descriptors}, "
+                "enough for {allowed} connections",
+                most=most,
+                descriptors=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+                allowed=allowed(),
+            )
 
     def _lines(self, clock: IReactorTime, setting: str) -> WaitingLines:
         quota = ConnectionQuota(getattr(self, setting), getattr(self, f"{setting}_per_address"))

@@ -80,10 +80,11 @@ class Chain:
     def write_agent(self, targets: str) -> None:
         trust = f'ca = "{self.ca}"\n' if self.ca else ""
         own = f'tokens = "{self.tokens}"\nrelays = ["{self.relay_url}"]\n' if self.tokens == "opaque" else ""
+        drain = "" if "drain" in self.agent_settings else "drain = 0\n"  # so that a test ends with its streams
         new = self.folder / "agent.toml.new"
         new.write_text(
             f'host = "{HOST}"\nnats = ["{self.nats_url}"]\nplatform_key = ["{self.folder}/platform.pub"]\n'
-            f"{self.state}{trust}{own}{self.agent_settings}\n"
+            f"{self.state}{trust}{own}{drain}{self.agent_settings}\n"
             '[targets."port/{number}"]\nkind = "tcp"\naddress = "127.0.0.1:{number}"\n'
             'parts = { number = "[0-9]{1,5}" }\n\n'
             '[targets."port6/{number}"]\nkind = "tcp"\naddress = "[::1]:{number}"\n'
@@ -118,7 +119,8 @@ class Chain:
         plain = () if self.tls or self.address == "127.0.0.1" else ("--insecure",)
         tokens = ("--tokens=opaque",) if self.tokens == "opaque" else (f"--platform-key={self.folder}/platform.pub",)
         listen = f"--listen={'tls' if self.tls else 'tcp'}:{where}"
-        return (listen, *shown, *plain, *tokens, *self.relay_options)
+        drain = () if any(option.startswith("--drain") for option in self.relay_options) else ("--drain=0",)
+        return (listen, *shown, *plain, *tokens, *drain, *self.relay_options)
 
     def start_agent(self) -> Program:
         self.agent = self.add(

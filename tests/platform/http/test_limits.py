@@ -91,6 +91,39 @@ class Mistaken(Case):
         self.assertFalse(transport.disconnecting)
 
 
+class Goodbyes(Case):
+    """A platform that stops."""
+
+    def test_stop(self) -> None:
+        """At a stop silent and idle connections are closed, and a request that is under way is answered as the last
+        one."""
+        silent, idle = self.come(), self.come()
+        idle.receive(WHOLE)
+        idle.take()
+        self.site.resource = later = Later()
+        kept, coming = self.come(), self.come()
+        kept.receive(WHOLE)
+        coming.receive(WHOLE[:5])
+        over = self.site.goodbye.begin()
+        self.assertTrue(silent.aborted and idle.disconnecting)
+        self.assertFalse(kept.aborted or kept.disconnecting or coming.aborted or coming.disconnecting)
+        coming.receive(WHOLE[5:])
+        self.assertNoResult(over)
+        later.answer_all()
+        self.assertIn(b"hello", kept.take())
+        answer = coming.take()
+        self.assertIn(b"hello", answer)
+        self.assertIn(b"connection: close", answer.lower())
+        self.assertTrue(kept.disconnecting and coming.disconnecting)
+        for transport in (silent, idle, kept, coming):
+            self.lose(transport)
+        self.successResultOf(over)
+
+    def test_nobody(self) -> None:
+        """Without connections the stop is over at once."""
+        self.successResultOf(self.site.goodbye.begin())
+
+
 class Times(Case):
     """How long a request may take."""
 

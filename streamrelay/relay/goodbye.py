@@ -1,0 +1,70 @@
+"""The stop of a relay's legs: none is let in any more, streams run on, then all are told, clients last."""
+
+from collections.abc import Callable, Collection
+from typing import Final, Protocol
+
+from attrs import define
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from streamrelay.protocol.close import CloseCode, outcome
+from streamrelay.relay.leg import Leg
+
+WIND_UP: Final = 3.0
+"""Seconds in which what agents had sent may go out to their clients."""
+GOODBYE: Final = 2.0
+"""Seconds behind these that legs get to take their close."""
+
+
+class Told(Protocol):
+    """An admitted leg."""
+
+    @property
+    def leg(self) -> Leg: ...
+
+
+@define(eq=False)
+class Goodbye:
+    """The end of all legs, which says nothing before its `begin`, or `end`."""
+
+    clock: IReactorTime
+    legs: Collection[Told]
+    """Legs that were admitted and are not gone."""
+    streams: Callable[[], int]
+    """Returns the number of splices that live."""
+    begun: bool = False
+    """True once no leg is let in any more, while streams may still run."""
+    _drained: "Deferred[None] | None" = None  # no stream runs
+    _empty: "Deferred[None] | None" = None  # no leg is left
+
+    def begin(self, lone: Collection[Told]) -> "Deferred[None]":
+        """Let no leg in any more, and tell those that wait for another; the answer comes once no stream runs."""
+        self.begun, self._drained = True, Deferred()
+        for admitted in lone:
+            admitted.leg.end(outcome(CloseCode.GOING_AWAY))
+        self.look()
+        return self._drained
+
+    def look(self) -> None:
+        """Take note that a stream may have been the last one, or a leg."""
+        if self._drained is not None and not self._drained.called and not self.streams():
+            self._drained.callback(None)
+        if self._empty is not None and not self._empty.called and not self.legs:
+            self._empty.callback(None)
+
+    def end(self) -> "Deferred[None]":
+        """Tell every leg, clients behind what their agents had sent; the answer comes once all have heard it, or have
+        had their time."""
+        self.begun, self._empty = True, Deferred()
+        for admitted in tuple(self.legs):
+            admitted.leg.wind_up(outcome(CloseCode.GOING_AWAY))
+        hurry = self.clock.callLater(WIND_UP, self._hurry)
+        self._empty.addTimeout(WIND_UP + GOODBYE, self.clock, onTimeoutCancel=lambda value, _: None)
+        self._empty.addCallback(lambda _: hurry.cancel() if hurry.active() else None)
+        self.look()
+        return self._empty
+
+    def _hurry(self) -> None:
+        """Tell clients whose agents haven't answered, for instance as their targets take nothing."""
+        for admitted in tuple(self.legs):
+            admitted.leg.end(outcome(CloseCode.GOING_AWAY))

@@ -1,0 +1,120 @@
+"""The stop of the programs by signals: what runs goes on, what is in flight comes, and the status is 0."""
+
+import signal
+import threading
+from typing import Any
+
+from websockets.sync.client import ClientConnection
+
+from tests.live.support.case import LiveTest
+from tests.live.support.chain import HOST
+from tests.live.support.http import ask
+from tests.live.support.processes import Program
+from tests.live.support.sockets import MIB, seeded
+from tests.live.support.waiting import WAIT, Work, until
+from tests.live.support.websockets import read_exactly
+
+SHELL = '[targets.shell]\nkind = "pty"\ncommand = ["/bin/cat"]\n'
+
+
+class StoppingTest(LiveTest):
+    """Programs that are told to stop."""
+
+    def status(self, program: Program) -> int:
+        until(lambda: not program.alive, what=f"the end of {program.name}")
+        self.assertNotIn("Traceback", program.log)
+        return int(program.process.returncode)
+
+    def test_all(self) -> None:
+        """One after the other agent, relay and platform drain: a stream that runs goes on through each, nothing new is
+        taken on, in words; each ends as soon as nothing runs, with status 0."""
+        chain = self.chain(relay=("--drain=600",), agent="drain = 600\n", targets=SHELL)
+        leg = self.websocket(self.open(chain, "shell"))
+        lone = self.websocket(chain.pair()[0])
+        chain.agent.process.send_signal(signal.SIGTERM)
+        chain.agent.wait_for("SIGTERM: stopping; nothing new is taken on, 1 streams still running")
+        refused = until(
+            lambda: (
+                (answer := chain.ask("POST", "/v1/streams", {"host": HOST, "target": "shell"})).json["code"]
+                == "host_offline"
+                and answer
+            ),
+            what="the end of its subscription",
+        )
+        self.assertEqual(refused.status, 503)
+        until(lambda: not chain.hosts(), what="a list without the host")
+        chain.relay.process.send_signal(signal.SIGTERM)
+        chain.relay.wait_for("SIGTERM: stopping; nothing new is taken on, 1 streams still running")
+        self.assert_closed(lone, 1001)
+        health = ask(chain.relay_port, "GET", "/health")
+        self.assertEqual((health.status, health.text), (503, "not ready\n"))
+        self.assertEqual(self.refused(chain.pair()[0]), 503)
+        chain.platform.process.send_signal(signal.SIGTERM)
+        self.assertEqual(self.status(chain.platform), 0)
+        done = Work(read_exactly, leg, 5)
+        leg.send(b"again")
+        self.assertEqual(done.result(), b"again")
+        leg.close()
+        self.assertEqual([self.status(chain.agent), self.status(chain.relay)], [0, 0])
+        for program in (chain.agent, chain.relay):
+            self.assertIn("stopping: nothing runs any more", program.log)
+
+    def test_second(self) -> None:
+        """A second signal ends what drains at once, with status 0 and without a traceback."""
+        chain = self.chain(relay=("--drain=600",), agent="drain = 600\n", targets=SHELL)
+        self.websocket(self.open(chain, "shell"))
+        for url in chain.pair():
+            self.websocket(url)
+        for program in (chain.agent, chain.relay):
+            program.process.send_signal(signal.SIGTERM)
+            program.wait_for(" 1 streams still running, until ")
+            program.process.send_signal(signal.SIGTERM)
+            self.assertEqual(self.status(program), 0)
+            self.assertIn("SIGTERM again: ending now; 1 streams are cut", program.log)
+
+    def test_in_flight(self) -> None:
+        """What was sent before the end comes whole: a client of a relay that stops without a drain gets each byte that
+        its target's end has given, in order, up to the end, and then 1001."""
+        chain = self.chain()
+        leg, target = self.stream(chain)
+        data = seeded(64 * MIB)
+        sent = Counted(target, data)
+        got = Work(read_all, leg)
+        until(lambda: sent.count > 8 * MIB, what="the flow")
+        chain.relay.process.send_signal(signal.SIGTERM)
+        received, code = got.result()
+        self.assertEqual(code, 1001)
+        self.assertEqual(received, data[: len(received)])
+        self.assertEqual(self.status(chain.relay), 0)
+        chain.agent.wait_for(" ended: ")
+        down = int(chain.agent.log.rpartition(" bytes up, ")[2].split()[0])
+        print(f"figure: {down - len(received)} bytes of {down} that the agent had sent were lost")
+        self.assertEqual(down - len(received), 0)
+
+
+def read_all(leg: ClientConnection) -> tuple[bytes, int]:
+    """Whatever comes until the leg is closed, and the close code."""
+    parts: list[bytes] = []
+    try:
+        while True:
+            message = leg.recv(WAIT)
+            parts += [message] if isinstance(message, bytes) else []
+    except Exception:
+        return b"".join(parts), leg.close_code or 0
+
+
+class Counted(threading.Thread):
+    """A sending to a target's connection, which counts what the kernel has taken."""
+
+    def __init__(self, target: Any, data: bytes) -> None:
+        super().__init__(daemon=True)
+        self.target, self.data, self.count = target, data, 0
+        self.start()
+
+    def run(self) -> None:
+        try:
+            for start in range(0, len(self.data), 65536):
+                self.target.sendall(self.data[start : start + 65536])
+                self.count = start
+        except OSError:
+            pass

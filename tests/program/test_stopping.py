@@ -1,0 +1,111 @@
+"""stopping.py: what each signal does to a program, without processes."""
+
+import signal
+from typing import Any
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ReactorNotRunning
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from streamrelay.program.readiness import Readiness
+from streamrelay.program.stopping import Stopping
+from tests.fakes.logs import Heard
+
+
+class Stopped(Clock):
+    """A clock that can be stopped as a reactor can, once."""
+
+    stops = 0
+    _exitSignal: int | None = None
+
+    def stop(self) -> None:
+        if self.stops:
+            raise ReactorNotRunning
+        self.stops += 1
+
+    def callFromThread(self, work: Any, *arguments: Any) -> None:
+        work(*arguments)
+
+
+@define(eq=False)
+class Streams:
+    """Work that ends when the test says so."""
+
+    still_running: int = 2
+    kind: str = "streams"
+    drained: "Deferred[None] | None" = None
+
+    def drain(self) -> "Deferred[None]":
+        self.drained = Deferred()
+        if not self.still_running:
+            self.drained.callback(None)
+        return self.drained
+
+
+@define(eq=False)
+class Started:
+    reactor: Stopped = field(factory=Stopped)
+    readiness: Readiness = field(factory=Readiness)
+    work: Streams = field(factory=Streams)
+    seconds: float = 60.0
+    stopping: Stopping = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.readiness.ready()
+        self.stopping = Stopping(self.reactor, self.readiness, self.work, self.seconds)
+
+
+class StoppingTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.heard = Heard(self)
+
+    def test_drains(self) -> None:
+        """At the first signal the program isn't ready at once, and goes on until its drain time is over."""
+        started = Started()
+        started.stopping.hear(signal.SIGTERM)
+        self.assertEqual((started.readiness.is_ready, started.readiness.draining), (False, True))
+        self.assertIn("2 streams still running, until ", started.readiness.reason)
+        self.assertIn("SIGTERM: stopping; nothing new is taken on, 2 streams still running, until ", self.heard.text)
+        started.reactor.advance(59.9)
+        self.assertEqual(started.reactor.stops, 0)
+        started.reactor.advance(0.1)
+        self.assertEqual(started.reactor.stops, 1)
+        self.assertIn("the time to drain is over; 2 streams are ended", self.heard.text)
+
+    def test_ends_early(self) -> None:
+        """It ends as soon as nothing runs any more, and leaves no timer."""
+        started = Started()
+        started.stopping.hear(signal.SIGTERM)
+        assert started.work.drained is not None
+        started.work.drained.callback(None)
+        self.assertEqual((started.reactor.stops, started.reactor.getDelayedCalls()), (1, []))
+        self.assertIn("nothing runs any more", self.heard.text)
+
+    def test_at_once(self) -> None:
+        """Nothing is waited for if nothing runs, if there is no time to drain, and if there is no work at all."""
+        for started in (Started(work=Streams(0)), Started(seconds=0.0)):
+            started.stopping.hear(signal.SIGTERM)
+            self.assertEqual((started.reactor.stops, started.readiness.draining), (1, True))
+        started = Started()
+        started.stopping.work = None
+        started.stopping.hear(signal.SIGTERM)
+        self.assertEqual(started.reactor.stops, 1)
+
+    def test_second(self) -> None:
+        """The second signal ends what drains at once, and gives its end no time; more of them raise nothing."""
+        started = Started()
+        for _ in range(3):
+            started.stopping.hear(signal.SIGTERM)
+        self.assertEqual((started.reactor.stops, started.reactor.getDelayedCalls()), (1, []))
+        self.successResultOf(started.stopping.hurried)
+        self.assertIn("SIGTERM again: ending now; 2 streams are cut", self.heard.text)
+
+    def test_status(self) -> None:
+        """SIGTERM ends with status 0, whatever comes behind it; SIGINT is what the shell is to see."""
+        for first, status in ((signal.SIGTERM, None), (signal.SIGINT, signal.SIGINT)):
+            started = Started()
+            started.stopping.hear(first)
+            started.stopping.hear(signal.SIGTERM)
+            self.assertEqual(started.reactor._exitSignal, status)
