@@ -162,8 +162,8 @@ class House(SynchronousTestCase):
         self.assertEqual(self.users_of("twisted.internet.reactor"), taps | {"client.commands"})
 
     def test_no_clocks_below(self) -> None:
-        """Only who signs, asks for the date of what is signed, or tells people a time of day, knows the wall clock; below,
-        a clock is given."""
+        """Only who signs, asks for the date of what is signed, or tells people a time, knows the wall clock; below, a
+        clock is given."""
         self.assertEqual(
             self.users_of("time"),
             {

@@ -10,6 +10,7 @@ from twisted.python import usage
 from streamrelay.errors import ConfigError
 from streamrelay.files import Owners
 from streamrelay.logs import Logger
+from streamrelay.program.log_file import make_log
 from streamrelay.program.pidfile import clear_stale
 from streamrelay.program.reach import warn_of_reach
 from streamrelay.program.reactor import install_reactor
@@ -52,6 +53,7 @@ class ConfigOptions(usage.Options):
             with one_line():
                 clear_stale(self.parent["pidfile"] or "")
             warn_of_reach(self.parent["uid"], self.parent["gid"])
+            make_log(self.parent)
 
     def add(self, setting: Setting, text: str) -> None:
         """Take one option's value."""

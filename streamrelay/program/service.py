@@ -1,6 +1,7 @@
 """The services of one program: its loop, its ports and their certificates."""
 
 import gc
+import os
 import re
 import signal
 from typing import Any, Final, Protocol
@@ -19,6 +20,8 @@ from streamrelay.net.certificates import ServerTls
 from streamrelay.net.failed_handshakes import FailedHandshakes
 from streamrelay.net.proxies import BehindProxies, Proxies
 from streamrelay.net.tls import TlsFactory
+from streamrelay.program import early_signals
+from streamrelay.program.notify import Notifier
 from streamrelay.program.reactor import adopt_loop
 from streamrelay.program.readiness import STARTING, Readiness
 from streamrelay.program.start import Start
@@ -46,6 +49,8 @@ class Looped(MultiService):
         self.readiness = Readiness()
         self.stopping = Stopping(reactor, self.readiness)
         self._reactor = reactor
+        self._notifier = Notifier(reactor, self.readiness, lambda: self.stopping.seconds)
+        self._notifier.take(os.environ)
         self._start = Start((options and options.parent) or {})
         self._watched: list[Refreshed] = []
         self._looks = LoopingCall(steadily(self._look))
@@ -70,6 +75,7 @@ class Looped(MultiService):
         adopt_loop(self._reactor)
         # It would kill a program that others tell to reload by it.
         signal.signal(signal.SIGHUP, lambda number, frame: self._reactor.callFromThread(self.reload))
+        early_signals.release(self._reactor)
         self._reactor.callWhenRunning(self.stopping.install)
         try:
             super().startService()
@@ -80,6 +86,7 @@ class Looped(MultiService):
         self._start.succeed()
         if self.readiness.reason == STARTING:  # else some service waits for something
             self.readiness.ready()
+        self._notifier.start()
 
     def stopService(self) -> Any:
         if self._looks.running:
@@ -92,6 +99,9 @@ class Looped(MultiService):
 
     def reload(self) -> None:
         """Read all files again, as SIGHUP asks for."""
+        self._notifier.reload(self._read_all)
+
+    def _read_all(self) -> None:
         for files in self._watched:
             files.refresh(force=True)
 

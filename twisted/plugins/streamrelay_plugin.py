@@ -1,6 +1,21 @@
 """The three programs, for twistd to find."""
 
-from twisted.application.service import ServiceMaker
+from typing import Any
+
+from twisted.application import service
+
+from streamrelay.program import early_signals
+
+
+class ServiceMaker(service.ServiceMaker):
+    """A program of ours, which may be signalled from the moment on that it is chosen."""
+
+    @property
+    def options(self) -> Any:
+        """The class of its options; to import it takes most of a start."""
+        early_signals.hold()
+        return super().options
+
 
 relay = ServiceMaker(
     "streamrelay relay",

@@ -78,6 +78,8 @@ class DaemonTest(LiveTest):
         self.addCleanup(chain.stop)
         chain.start()
         self.assertEqual(len(chain.pids()), 3)
+        for log in chain.folder.glob("*.log"):
+            self.assertEqual(log.stat().st_mode & 0o027, 0, log)
         self.assertEqual({os.getsid(pid) for pid in chain.pids()} & {os.getsid(0)}, set())
         leg, target = self.stream(chain)
         data = seeded(4 * MIB)

@@ -1,7 +1,9 @@
 """The stop of the programs by signals: what runs goes on, what is in flight comes, and the status is 0."""
 
 import signal
+import socket
 import threading
+from pathlib import Path
 from typing import Any
 
 from websockets.sync.client import ClientConnection
@@ -9,7 +11,8 @@ from websockets.sync.client import ClientConnection
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST
 from tests.live.support.http import ask
-from tests.live.support.processes import Program
+from tests.live.support.ports import free_port
+from tests.live.support.processes import Program, twistd
 from tests.live.support.sockets import MIB, seeded
 from tests.live.support.waiting import WAIT, Work, until
 from tests.live.support.websockets import read_exactly
@@ -90,6 +93,76 @@ class StoppingTest(LiveTest):
         down = int(chain.agent.log.rpartition(" bytes up, ")[2].split()[0])
         print(f"figure: {down - len(received)} bytes of {down} that the agent had sent were lost")
         self.assertEqual(down - len(received), 0)
+
+
+class StartedBySystemd(LiveTest):
+    """Programs as systemd starts, looks at, reloads and stops them."""
+
+    def test_told(self) -> None:
+        """A relay tells by an abstract socket that it is ready, that its loop runs, that it reloads and that it stops;
+        what it starts inherits nothing of that."""
+        name = f"@streamrelay-test-{free_port()}"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as wire:
+            wire.bind(f"\0{name[1:]}")
+            wire.settimeout(WAIT)
+            more = {"NOTIFY_SOCKET": name, "WATCHDOG_USEC": "300000"}
+            relay = self.twistd(
+                "streamrelay", "--tokens=opaque", "--listen=tcp:0:interface=127.0.0.1", environment=more
+            )
+
+            def hear(words: str) -> None:
+                while words not in wire.recv(4096).decode():
+                    pass
+
+            hear("READY=1\nSTATUS=ready")
+            for _ in range(3):
+                hear("WATCHDOG=1")
+            relay.process.send_signal(signal.SIGHUP)
+            for words in ("RELOADING=1\nMONOTONIC_USEC=", "READY=1\nSTATUS=ready"):
+                hear(words)
+            relay.process.send_signal(signal.SIGTERM)
+            for words in ("STOPPING=1\nEXTEND_TIMEOUT_USEC=75000000", "STATUS=stopping"):
+                hear(words)
+        until(lambda: not relay.alive, what="the end of the relay")
+        self.assertEqual(relay.process.returncode, 0, relay.log)
+
+    def test_signals_at_the_start(self) -> None:
+        """SIGHUP and SIGUSR1 kill no program that starts, nor one that runs, with a log that is a file or not."""
+        for number, log in enumerate(((), ("--logfile=relay.log",))):
+            relay = self.program(
+                f"relay-{number}",
+                *twistd(),
+                *log,
+                "streamrelay",
+                "--tokens=opaque",
+                "--listen=tcp:0:interface=127.0.0.1",
+            )
+            path = self.folder / "relay.log"
+
+            def said(relay: Program = relay, path: Path = path) -> str:
+                return relay.log + (path.read_text() if path.exists() else "")
+
+            until(lambda relay=relay: held(relay.pid, signal.SIGHUP), what="the program's own code")
+            for signalled in (signal.SIGHUP, signal.SIGUSR1):
+                relay.process.send_signal(signalled)
+            until(lambda said=said: "opaque tokens, patience" in said(), what="the start")
+            for signalled in (signal.SIGHUP, signal.SIGUSR1):
+                relay.process.send_signal(signalled)
+            if log:
+                until(lambda: len(list(self.folder.glob("relay.log*"))) > 1, what="a new log")
+                self.assertEqual({each.stat().st_mode & 0o777 for each in self.folder.glob("relay.log*")}, {0o640})
+            else:
+                relay.wait_for("SIGUSR1: no new log is begun")
+            relay.process.send_signal(signal.SIGTERM)
+            until(lambda relay=relay: not relay.alive, what="the end of the relay")
+            self.assertEqual(relay.process.returncode, 0, said())
+
+
+def held(pid: int, number: int) -> bool:
+    """Whether a process holds a signal back."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    mask = next(line.split()[1] for line in status.splitlines() if line.startswith("SigBlk:"))
+    return bool(int(mask, 16) >> (number - 1) & 1)
 
 
 def read_all(leg: ClientConnection) -> tuple[bytes, int]:
