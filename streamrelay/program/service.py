@@ -7,6 +7,7 @@ import signal
 from typing import Any, Final, Protocol
 
 from twisted.application import strports
+from twisted.application.internet import StreamServerEndpointService
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import CannotListenError
@@ -21,6 +22,7 @@ from streamrelay.net.failed_handshakes import FailedHandshakes
 from streamrelay.net.proxies import BehindProxies, Proxies
 from streamrelay.net.tls import TlsFactory
 from streamrelay.program import early_signals
+from streamrelay.program.activation import is_passed, listening
 from streamrelay.program.notify import Notifier
 from streamrelay.program.reactor import adopt_loop
 from streamrelay.program.readiness import STARTING, Readiness
@@ -121,6 +123,8 @@ class PortSettings(Protocol):
     def proxies(self) -> tuple[str, ...]: ...
     @property
     def proxy_protocol(self) -> bool: ...
+    @property
+    def insecure(self) -> bool: ...
 
 
 class Ports(MultiService):
@@ -131,6 +135,7 @@ class Ports(MultiService):
         self.tls = ServerTls(settings.certificates, client_ca)
         self.files: list[Watched] = []
         """Files of the ports that are read again when they change."""
+        self._passed: list[StreamServerEndpointService] = []
         self._failed = FailedHandshakes(clock)
         self._days = LoopingCall(steadily(self.tls.warn))
         self._days.clock = clock
@@ -144,13 +149,29 @@ class Ports(MultiService):
             inner = TlsFactory(self.tls, False, factory, clock, self._failed.count) if kind == "tls" else factory
             outer = BehindProxies(inner, proxies, clock) if proxies.speak_first else inner
             try:
-                strports.service(_spelt_out(kind, where), outer).setServiceParent(self)
+                if is_passed(endpoint):
+                    self._passed.append(listening(clock, endpoint, outer, settings.insecure))
+                    self._passed[-1].setServiceParent(self)
+                else:
+                    strports.service(_spelt_out(kind, where), outer).setServiceParent(self)
+            except ConfigError:
+                raise
             except Exception as error:
                 raise ConfigError(f"--listen {endpoint}: {error}") from None
 
     def startService(self) -> None:
         super().startService()
         self._days.start(DAY)
+
+    def follow(self, readiness: Readiness) -> None:
+        """Once the program drains, let what comes by sockets of systemd's wait there, for the one that is started next;
+        other ports go on, so that who comes is told."""
+
+        def look() -> None:
+            while readiness.draining and self._passed:
+                self._passed.pop().disownServiceParent()
+
+        readiness.watchers.append(look)
 
     def stop_listening(self) -> None:
         """Accept no connection any more; those that there are go on."""

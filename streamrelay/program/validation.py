@@ -7,9 +7,12 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
+from streamrelay.program.activation import check_passed, is_passed
 from streamrelay.protocol.names import is_loopback
 
 _LISTENING: Final = re.compile(r"(?P<kind>tls|tcp|tcp6|unix):(?P<first>(?:[^:\\]|\\.)+)(?::(?:[^:\\]|\\.)+)*\Z")
+
+_EXPECTED: Final = "tls:PORT, tcp:PORT:interface=ADDRESS, unix:PATH or systemd:NAME"
 
 LONGEST_SOCKET: Final = 107
 """Bytes of a unix socket's path, as many as Linux takes (unix(7): 108 with the zero at the end)."""
@@ -27,11 +30,16 @@ def check_listening(listen: tuple[str, ...], certificates: tuple[str, ...], inse
     if not listen:
         raise ValueError("nothing to listen on; give --listen, for example tls:8443")
     for endpoint in listen:
+        if is_passed(endpoint):
+            check_passed(endpoint)
+            _check_certificates(endpoint, certificates)
+            continue
         match = _LISTENING.match(endpoint)
         if match is None:
-            raise ValueError(f"listen {endpoint!r}: expected tls:PORT, tcp:PORT:interface=ADDRESS or unix:PATH")
-        if match["kind"] == "tls" and not certificates:
-            raise ValueError(f"listen {endpoint!r}: TLS needs a certificate; give --certificate CERTIFICATE,KEY")
+            raise ValueError(
+                f"listen {endpoint!r}: expected tls:PORT, tcp:PORT:interface=ADDRESS, unix:PATH or systemd:NAME"
+            )
+        _check_certificates(endpoint, certificates)
         if match["kind"] == "unix":
             path = re.sub(r"\\(.)", r"\1", match["first"]).removeprefix("address=")
             check_socket(f"listen 'unix:{path[:20]}…'", path)
@@ -42,6 +50,11 @@ def check_listening(listen: tuple[str, ...], certificates: tuple[str, ...], inse
                 f"listen {endpoint!r}: other machines would reach it without TLS; use tls:, add "
                 ":interface=127.0.0.1 behind a proxy that does TLS, or say --insecure"
             )
+
+
+def _check_certificates(endpoint: str, certificates: tuple[str, ...]) -> None:
+    if endpoint.startswith("tls:") and not certificates:
+        raise ValueError(f"listen {endpoint!r}: TLS needs a certificate; give --certificate CERTIFICATE,KEY")
 
 
 def check_origin(origin: str) -> None:

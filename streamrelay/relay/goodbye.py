@@ -30,15 +30,15 @@ class Goodbye:
     clock: IReactorTime
     legs: Collection[Told]
     """Legs that were admitted and are not gone."""
-    streams: Callable[[], int]
-    """Returns the number of splices that live."""
+    busy: Callable[[], bool]
+    """Tells whether a splice lives, or a handshake is under way: who has come is answered."""
     begun: bool = False
     """True once no leg is let in any more, while streams may still run."""
-    _drained: "Deferred[None] | None" = None  # no stream runs
+    _drained: "Deferred[None] | None" = None  # nothing is busy
     _empty: "Deferred[None] | None" = None  # no leg is left
 
     def begin(self, lone: Collection[Told]) -> "Deferred[None]":
-        """Let no leg in any more, and tell those that wait for another; the answer comes once no stream runs."""
+        """Let no leg in any more, and tell those that wait for another; the answer comes once all is quiet."""
         self.begun, self._drained = True, Deferred()
         for admitted in lone:
             admitted.leg.end(outcome(CloseCode.GOING_AWAY))
@@ -46,8 +46,8 @@ class Goodbye:
         return self._drained
 
     def look(self) -> None:
-        """Take note that a stream may have been the last one, or a leg."""
-        if self._drained is not None and not self._drained.called and not self.streams():
+        """Take note that a stream or a handshake may have been the last one, or a leg."""
+        if self._drained is not None and not self._drained.called and not self.busy():
             self._drained.callback(None)
         if self._empty is not None and not self._empty.called and not self.legs:
             self._empty.callback(None)

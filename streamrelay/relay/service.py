@@ -105,7 +105,7 @@ class Relay(Service):
     def __attrs_post_init__(self) -> None:
         config = self.config
         self.proxies = Proxies.named(config.proxies, config.proxy_protocol)
-        self.goodbye = Goodbye(self.clock, self.legs, lambda: self.streams)
+        self.goodbye = Goodbye(self.clock, self.legs, lambda: bool(self.streams or self.handshakes.count))
         self.handshakes = Handshakes(config, self.clock, self.proxies, lambda: len(self.legs))
         most = config.max_waiting_per_address
         self._crowded = turned_away(self.clock, f"max_waiting_per_address = {most}")
@@ -167,6 +167,7 @@ class Relay(Service):
 
     def handshake_ended(self, handshake: Handshake, late: bool = False) -> None:
         self.handshakes.end(handshake, late)
+        self.goodbye.look()
 
     def client(self, address: str | None, forwarded: str | None) -> str | None:
         return self.proxies.client(address, forwarded)

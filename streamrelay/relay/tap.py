@@ -35,6 +35,7 @@ def makeService(options: Options) -> MultiService:
         factory = LegFactory(clock, relay, Heartbeat(clock))
         ports = Ports(config, factory, clock, config.agent_ca)
         ports.setServiceParent(service)
+        ports.follow(service.readiness)
         started = options.started(config)
         started.load()
         service.watch(*ports.files, started.files)

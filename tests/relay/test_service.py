@@ -526,7 +526,9 @@ class Stopping(Case):
         client, agent = self.leg("client"), self.leg("agent")
         drained = self.relay.drain()
         self.assertEqual([leg.close_codes() for leg in (waiting, client, agent)], [[1001], [], []])
-        self.assertTrue(self.relay.handshake_began(FakeHandshake()))  # to be answered once it is read
+        handshake = FakeHandshake()
+        self.assertTrue(self.relay.handshake_began(handshake))  # to be answered once it is read
+        self.relay.handshake_ended(handshake)
         self.assertEqual(self.status("client", "n" * 22), 503)
         channel = FakeChannel()
         admitted.opened(FramedConnection(channel, self.clock, Heartbeat(self.clock), Masking.NONE, True))
@@ -545,6 +547,15 @@ class Stopping(Case):
         """A relay without streams is through at once."""
         self.leg("client")
         self.successResultOf(self.relay.drain())
+
+    def test_under_way(self) -> None:
+        """A relay that drains waits for handshakes that are under way, as who has come is to be answered."""
+        handshake = FakeHandshake()
+        self.relay.handshake_began(handshake)
+        drained = self.relay.drain()
+        self.assertNoResult(drained)
+        self.relay.handshake_ended(handshake)
+        self.successResultOf(drained)
 
     def test_waiting_alone(self) -> None:
         """The stop is over as soon as the last leg is gone, also when none was spliced."""

@@ -137,10 +137,9 @@ class StartedBySystemd(LiveTest):
                 "--tokens=opaque",
                 "--listen=tcp:0:interface=127.0.0.1",
             )
-            path = self.folder / "relay.log"
 
-            def said(relay: Program = relay, path: Path = path) -> str:
-                return relay.log + (path.read_text() if path.exists() else "")
+            def said(relay: Program = relay) -> str:
+                return relay.log + "".join(path.read_text() for path in self.folder.glob("relay.log*"))
 
             until(lambda relay=relay: held(relay.pid, signal.SIGHUP), what="the program's own code")
             for signalled in (signal.SIGHUP, signal.SIGUSR1):
