@@ -1,6 +1,6 @@
 """The settings of ``twistd streamagent``."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta
 
@@ -8,6 +8,7 @@ from streamrelay.bus.settings import check_bus
 from streamrelay.net.outbound import check_outbound
 from streamrelay.program.settings import Option
 from streamrelay.program.shared_settings import (
+    Debug,
     Drain,
     NatsCertificate,
     NatsCreds,
@@ -21,6 +22,12 @@ from streamrelay.program.shared_settings import (
 from streamrelay.program.validation import check_relay
 from streamrelay.protocol.limits import Limits
 from streamrelay.protocol.names import HOST_WORDS, is_host
+
+LIVE: Final = (
+    *("platform_key", "relays", "patience", "drain", "max_streams", "max_streams_per_user"),
+    *("idle", "lifetime", "quota"),
+)
+"""Settings that count as soon as the file is read again, for summonses that come from then on."""
 
 
 class AgentConfig(Limits, frozen=True, forbid_unknown_fields=True):
@@ -62,6 +69,7 @@ class AgentConfig(Limits, frozen=True, forbid_unknown_fields=True):
     targets: dict[str, Any] = {}
     """The targets by name; `streamrelay.agent.catalogue` reads them."""
     drop_in: Annotated[str, Option("A directory whose *.toml files hold more targets")] = ""
+    debug: Debug = False
 
     def __post_init__(self) -> None:
         if not is_host(self.host):

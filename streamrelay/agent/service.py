@@ -21,6 +21,7 @@ from streamrelay.bus.connection import Bus, as_deferred
 from streamrelay.bus.discovery import Discovery
 from streamrelay.bus.message import Message
 from streamrelay.logs import Logger
+from streamrelay.program.platform_keys import PlatformKeys
 from streamrelay.program.readiness import Readiness
 from streamrelay.protocol import codec
 from streamrelay.protocol.subjects import end_subject, event_subject, open_subject
@@ -44,15 +45,16 @@ class Agent(Service):
     streams: Streams = field(init=False)
     memory: Memory = field(init=False)
     namesakes: Namesakes = field(init=False)
+    keys: PlatformKeys = field(init=False)
     kind: str = "streams"
 
     def __attrs_post_init__(self) -> None:
         config = self.config
         self.catalogue.changed = self._up
         self.streams = Streams(config, self.catalogue, self.reactor, self._publish)
-        signed = config.tokens == "signed"
-        verifier = Verifier.load(list(config.platform_key), config.host) if signed else None
-        self.summonses, self.memory = Summonses(verifier, self.now), NothingKept(self.reactor, self.now)
+        self.summonses, self.memory = Summonses(None, self.now), NothingKept(self.reactor, self.now)
+        paths = config.platform_key if config.tokens == "signed" else ()
+        self.keys = PlatformKeys(paths, config.host, self._use)
         self.bus = Bus(
             config.nats,
             f"streamagent {config.host}",
@@ -71,6 +73,15 @@ class Agent(Service):
         self.namesakes = Namesakes(self.reactor, config.host, started, self._read_agents)
         told = (self._listed, self.streams.infos, lambda: self.namesakes.own)
         Discovery(self.bus, config.host, __version__, started, *told).listen()
+
+    def _use(self, verifier: Verifier) -> None:
+        self.summonses.verifier = verifier
+
+    def take(self, config: AgentConfig) -> None:
+        """Let other settings count from now on, those of `LIVE`; or raise `ConfigError`, and nothing has changed."""
+        self.keys.take(config.platform_key)
+        self.config = self.streams.config = config
+        self.streams.quota.take(config)
 
     def startService(self) -> None:
         super().startService()

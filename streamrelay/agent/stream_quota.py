@@ -26,10 +26,13 @@ class StreamQuota:
     _by_target: Seldom = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        each = f"max_streams_per_user = {self.config.max_streams_per_user}"
         self._full = Seldom(self.clock, self._say_full)
-        self._by_user = Seldom(self.clock, partial(_say, each))
+        self._by_user = Seldom(self.clock, self._say_by_user)
         self._by_target = Seldom(self.clock, partial(_say, "a target's own max_streams"))
+
+    def take(self, config: AgentConfig) -> None:
+        """Let other limits count from now on; what is over them already goes on."""
+        self.config = config
 
     def refuse(self, summons: Summons) -> str:
         """Say why one more stream is refused that isn't in the set; empty if it may come in."""
@@ -56,6 +59,9 @@ class StreamQuota:
 
     def _of(self, user: str = "") -> int:
         return sum(1 for each in self.streams if each.counts and user in ("", each.summons.user))
+
+    def _say_by_user(self, counts: Counter[str]) -> None:
+        _say(f"max_streams_per_user = {self.config.max_streams_per_user}", counts)
 
     def _say_full(self, counts: Counter[str]) -> None:
         log.warn(

@@ -7,7 +7,7 @@ from typing import Any
 from twisted.application.service import MultiService
 
 from streamrelay.agent.catalogue import Catalogue
-from streamrelay.agent.config import AgentConfig
+from streamrelay.agent.config import LIVE, AgentConfig
 from streamrelay.agent.launcher.service import Launching
 from streamrelay.agent.service import Agent
 from streamrelay.agent.target_files import in_thread
@@ -34,11 +34,16 @@ def makeService(options: Options) -> MultiService:
         config = options.config(AgentConfig)
         catalogue = Catalogue(options["config"] or "", config.drop_in, may_change_users=os.geteuid() == 0)
         catalogue.load()
-        catalogue.settings_read = options.started(config, "targets").compare
         catalogue.files.apart = in_thread(clock)
         Launching(catalogue, config.max_streams, clock).setServiceParent(service)
         agent = Agent(config, catalogue, clock, readiness=service.readiness)
         agent.setServiceParent(service)
         service.drain(agent, config.drain)
-        service.watch(catalogue.files, agent.bus.files, *agent.streams.dialler.files)
+
+        def take(now: AgentConfig) -> None:
+            agent.take(now)
+            service.drain(agent, now.drain)
+
+        catalogue.settings_read = options.started(config, "targets", live=LIVE, take=take).compare
+        service.watch(catalogue.files, agent.keys.files, agent.bus.files, *agent.streams.dialler.files)
     return service

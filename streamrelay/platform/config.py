@@ -1,6 +1,6 @@
 """The settings of ``twistd streamplatform``."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
 from msgspec import Meta
@@ -14,6 +14,7 @@ from streamrelay.platform.auth.webhook import AskConfig
 from streamrelay.program.settings import Option
 from streamrelay.program.shared_settings import (
     Certificates,
+    Debug,
     NatsCertificate,
     NatsCreds,
     NatsHandshakeFirst,
@@ -29,6 +30,9 @@ from streamrelay.program.validation import check_http, check_listening, check_or
 from streamrelay.protocol.fields import Host
 from streamrelay.protocol.limits import Bytes, Limits, Seconds
 from streamrelay.protocol.names import is_loopback
+
+LIVE: Final = ("origin", "early", "idle", "lifetime", "quota")
+"""Settings that count as soon as the file is read again, for requests that come from then on."""
 
 
 class PlatformConfig(Limits, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -60,6 +64,7 @@ class PlatformConfig(Limits, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     idle: Annotated[Seconds, Option("Seconds without a byte after which a stream ends; 0: never")] = 0
     lifetime: Annotated[Seconds, Option("Seconds that a stream may live; 0: for ever")] = 0
     quota: Annotated[Bytes, Option("Bytes that a stream may carry, both ways together; 0: any number")] = 0
+    debug: Debug = False
     insecure: Annotated[bool, Option("Allow ws://, http:// and nats:// without TLS beyond this machine")] = False
     oidc: OidcConfig | None = None
     """An issuer whose JWTs are accepted."""

@@ -17,7 +17,7 @@ from streamrelay.platform.auth.oidc import Issuer, OidcConfig
 from streamrelay.platform.auth.sessions import Sessions
 from streamrelay.platform.auth.throttle import Throttle
 from streamrelay.platform.auth.webhook import Asking
-from streamrelay.platform.config import PlatformConfig
+from streamrelay.platform.config import LIVE, PlatformConfig
 from streamrelay.platform.http.api import site
 from streamrelay.platform.http.authenticate import Authenticator
 from streamrelay.platform.http.limits import BoundedSite
@@ -144,7 +144,11 @@ def makeService(options: Options) -> MultiService:
         ports = Ports(config, served, clock)
         ports.setServiceParent(service)
         service.drain(Requests(ports, served), FINISH)
-        started = options.started(config)
+
+        def take(now: PlatformConfig) -> None:
+            platform.limits, platform.early, authenticator.origins = now, now.early, now.origin
+
+        started = options.started(config, live=LIVE, take=take)
         started.load()
         service.watch(*ports.files, authenticator.ring.files, platform.bus.files, started.files)
         if authenticator.issuer is not None and isinstance(authenticator.issuer.keys, FileKeys):

@@ -1,6 +1,6 @@
 """Options of the three programs: they lie over a TOML file, and their class installs the reactor."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar, TypeVar
 
@@ -32,7 +32,6 @@ class ConfigOptions(usage.Options):
     """True if uvloop may be used; not where processes are spawned, as it loses their ends."""
     file: ClassVar[str] = "A TOML file of settings."
     """The help of ``--config``."""
-    optFlags: ClassVar[list[list[str | None]]] = [["debug", None, "Log more."]]
     optParameters: ClassVar[list[list[str | None]]] = []
 
     def __init_subclass__(cls, **more: Any) -> None:
@@ -67,18 +66,31 @@ class ConfigOptions(usage.Options):
 
     def overrides(self) -> dict[str, Any]:
         """Return the settings that the command line gives."""
-        Logger.debugging = bool(self["debug"])
         Owners.becoming = self.parent["uid"] if self.parent else None
         numbers = {setting.name: setting for setting in declared(self.settings) if setting.is_number}
         return {name: _number(numbers[name], text) if name in numbers else text for name, text in self.given.items()}
 
     def config(self, kind: type[Kind]) -> Kind:
         """The settings, or `ConfigError`."""
-        return load(kind, self["config"], self.overrides())
+        settings = load(kind, self["config"], self.overrides())
+        _heed_debug(settings)
+        return settings
 
-    def started(self, settings: Struct, *followed: str) -> StartedSettings:
-        """The settings as they were read, to be compared with the file; of those `followed` others see to changes."""
-        return StartedSettings(settings, self["config"] or "", self.overrides(), followed)
+    def started(
+        self, settings: Kind, *followed: str, live: Iterable[str] = (), take: Callable[[Kind], None] = lambda now: None
+    ) -> StartedSettings:
+        """The settings as they were read, to be compared with the file; of those `followed` others see to changes, and
+        the `live` ones, which `take` is called with, count at once."""
+
+        def take_all(now: Kind) -> None:
+            take(now)
+            _heed_debug(now)
+
+        return StartedSettings(settings, self["config"] or "", self.overrides(), followed, (*live, "debug"), take_all)
+
+
+def _heed_debug(settings: Struct) -> None:
+    Logger.debugging = bool(getattr(settings, "debug", False))
 
 
 def _option(setting: Setting) -> Callable[..., None]:

@@ -33,6 +33,8 @@ Drain = Annotated[
     float, Meta(ge=0, le=86400), Option("Seconds for which streams run on when the program is told to stop")
 ]
 
+Debug = Annotated[bool, Option("Log more")]
+
 Certificates = Annotated[
     tuple[str, ...],
     Option("A certificate for tls: ports, as CERTIFICATE,KEY (PEM files; one file may hold both)", "certificate"),

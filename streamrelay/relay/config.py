@@ -1,15 +1,18 @@
 """The settings of ``twistd streamrelay``."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
 from streamrelay.net.proxies import Proxies
 from streamrelay.program.settings import Option
-from streamrelay.program.shared_settings import Certificates, Drain, ProxyNetworks, ProxyProtocol
+from streamrelay.program.shared_settings import Certificates, Debug, Drain, ProxyNetworks, ProxyProtocol
 from streamrelay.program.validation import check_listening, check_origin
 from streamrelay.protocol.fields import Host
 from streamrelay.protocol.limits import Limits
+
+LIVE: Final = ("platform_key", "origin", "patience", "drain", "idle", "lifetime", "quota")
+"""Settings that count as soon as the file is read again, for legs that come from then on."""
 
 
 class RelayConfig(Limits, frozen=True, forbid_unknown_fields=True):
@@ -50,6 +53,7 @@ class RelayConfig(Limits, frozen=True, forbid_unknown_fields=True):
     With opaque tokens only, which anybody can make up; proxies are exempt."""
     insecure: Annotated[bool, Option("Allow ports without TLS beyond this machine")] = False
     drain: Drain = 60.0
+    debug: Debug = False
 
     def __post_init__(self) -> None:
         check_listening(self.listen, self.certificates, self.insecure)

@@ -16,12 +16,14 @@ from streamrelay.errors import Refused
 from streamrelay.logs import Logger, Seldom, steadily
 from streamrelay.net.proxies import Proxies
 from streamrelay.net.quotas import turned_away
+from streamrelay.program.platform_keys import PlatformKeys
 from streamrelay.protocol import codec, tokens
 from streamrelay.protocol.close import CloseCode, outcome
 from streamrelay.protocol.control import Control, Met
 from streamrelay.protocol.limits import CLOCK_SKEW, strictest
 from streamrelay.protocol.names import is_opaque
 from streamrelay.protocol.tokens import LegClaims, TokenError, Verifier, fingerprint
+from streamrelay.relay.agent_certificate import check_certificate
 from streamrelay.relay.config import RelayConfig
 from streamrelay.relay.goodbye import Goodbye
 from streamrelay.relay.handshakes import Handshakes
@@ -93,6 +95,7 @@ class Relay(Service):
     """Number of splices that live."""
     handshakes: Handshakes = field(init=False)
     room: WaitingRoom = field(init=False)
+    keys: PlatformKeys = field(init=False)
     _crowded: Seldom = field(init=False)
     proxies: Proxies = field(init=False)
     goodbye: Goodbye = field(init=False)
@@ -110,10 +113,18 @@ class Relay(Service):
         most = config.max_waiting_per_address
         self._crowded = turned_away(self.clock, f"max_waiting_per_address = {most}")
         self.room = WaitingRoom(most, self._crowded)
-        if self.config.tokens == "signed":
-            self.verifier = Verifier.load(list(self.config.platform_key), self.config.id)
+        paths = config.platform_key if config.tokens == "signed" else ()
+        self.keys = PlatformKeys(paths, config.id, self._use)
         self._sweep = LoopingCall(steadily(self._forget))
         self._sweep.clock = self.clock
+
+    def _use(self, verifier: Verifier) -> None:
+        self.verifier = verifier
+
+    def take(self, config: RelayConfig) -> None:
+        """Let other settings count from now on, those of `LIVE`; or raise `ConfigError`, and nothing has changed."""
+        self.keys.take(config.platform_key)
+        self.config = config
 
     def startService(self) -> None:
         super().startService()
@@ -284,14 +295,6 @@ class Relay(Service):
         self.room.leave(admitted)
         self.legs.discard(admitted)
         self.goodbye.look()
-
-
-def check_certificate(host: str, names: tuple[str, ...] | None) -> None:
-    """Raise `Refused` unless an agent has shown a certificate, and in the name of its token's host if that has one."""
-    if names is None:
-        raise Refused(403, "certificate", detail="it has shown no certificate")
-    if host and host.lower() not in names:
-        raise Refused(403, "certificate", detail=f"its certificate is for {', '.join(names)[:200]}, not for {host}")
 
 
 _admitter: type[Admitter] = Relay

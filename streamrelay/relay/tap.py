@@ -7,7 +7,7 @@ from twisted.application.service import MultiService
 from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.program.options import ConfigOptions, one_line
 from streamrelay.program.service import Looped, Ports
-from streamrelay.relay.config import RelayConfig
+from streamrelay.relay.config import LIVE, RelayConfig
 from streamrelay.relay.service import Relay
 from streamrelay.websocket.server import LegFactory
 
@@ -36,7 +36,12 @@ def makeService(options: Options) -> MultiService:
         ports = Ports(config, factory, clock, config.agent_ca)
         ports.setServiceParent(service)
         ports.follow(service.readiness)
-        started = options.started(config)
+
+        def take(now: RelayConfig) -> None:
+            relay.take(now)
+            service.drain(relay, now.drain)
+
+        started = options.started(config, live=LIVE, take=take)
         started.load()
-        service.watch(*ports.files, started.files)
+        service.watch(*ports.files, relay.keys.files, started.files)
     return service

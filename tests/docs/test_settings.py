@@ -11,14 +11,17 @@ from attrs import define, field
 from msgspec import NODEFAULT, Struct
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
+from streamrelay.agent import config as agent
 from streamrelay.agent.catalogue import KINDS
 from streamrelay.agent.config import AgentConfig
 from streamrelay.errors import ConfigError
+from streamrelay.platform import config as platform
 from streamrelay.platform.auth.oidc import OidcConfig
 from streamrelay.platform.auth.sessions import SessionsConfig
 from streamrelay.platform.auth.webhook import AskConfig
 from streamrelay.platform.config import PlatformConfig
 from streamrelay.program.settings import Setting, declared, load
+from streamrelay.relay import config as relay
 from streamrelay.relay.config import RelayConfig
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -168,7 +171,7 @@ class Manual(SynchronousTestCase):
             lists = [f"--{setting.option_name}" for setting in options if setting.is_list]
             others = [f"--{setting.option_name}" for setting in options if not setting.is_list]
             self.assertEqual(sorted(re.findall(r"--[a-z-]+", repeatable)), sorted(lists))
-            self.assertEqual(sorted(re.findall(r"--[a-z-]+", rest)), sorted([*others, "--debug"]))
+            self.assertEqual(sorted(re.findall(r"--[a-z-]+", rest)), sorted(others))
 
     def test_file_only(self) -> None:
         """A setting that is no option is said to be the file's alone, and one with another name says that name."""
@@ -224,3 +227,16 @@ class Samples(SynchronousTestCase):
             for commented in (False, True):
                 compared += self.check(self.read(f"{title.lower()}.toml", commented), kind, commented)
         self.assertGreaterEqual(compared, 3)
+
+
+class Live(SynchronousTestCase):
+    """operations.rst, "Reading again": the settings that count at once."""
+
+    def test_same(self) -> None:
+        """The table is what the programs do."""
+        text = (ROOT / "docs" / "operations.rst").read_text()
+        table = text.partition("program  settings that count when the file is read again\n")[2].split("\n\n")[0]
+        rows = re.findall(r"^(relay|agent|platform) ((?:.|\n )*)", table, re.MULTILINE)
+        found = {program: re.findall(r"``(\w+)``", names) for program, names in rows}
+        kept = {"relay": relay.LIVE, "agent": agent.LIVE, "platform": platform.LIVE}
+        self.assertEqual(found, {program: [*names, "debug"] for program, names in kept.items()})

@@ -84,7 +84,9 @@ class Lines(Case):
             proxies=("10.0.0.0/8",),
             proxy_protocol=True,
             insecure=True,
+            debug=True,
         )
+        self.addCleanup(setattr, Logger, "debugging", False)
         self.assertEqual(parsed.config(RelayConfig), expected)
         self.assertTrue(Logger.debugging)
 
