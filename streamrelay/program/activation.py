@@ -32,18 +32,23 @@ def listening(reactor: Any, endpoint: str, factory: Any, insecure: bool) -> Stre
     """Return the service that listens on a socket that was passed, or raise `ConfigError`."""
     descriptor = _find(reactor, endpoint)
     with socket.socket(fileno=os.dup(descriptor)) as passed:
-        family, where = passed.family, passed.getsockname()
-        listens = passed.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
-    if not listens:
-        raise ConfigError(f"listen {endpoint}: the socket doesn't listen; it needs ListenStream=, without Accept=")
-    if family != socket.AF_UNIX and endpoint.startswith("systemd:") and not (is_loopback(where[0]) or insecure):
-        raise ConfigError(
-            f"listen {endpoint}: other machines would reach {where[0]} without TLS; use tls:{endpoint}, have systemd "
-            "listen on 127.0.0.1 behind a proxy that does TLS, or say --insecure"
-        )
-    service = StreamServerEndpointService(AdoptedStreamServerEndpoint(reactor, descriptor, family), factory)
+        check_reach(endpoint, passed, insecure)
+        adopted = AdoptedStreamServerEndpoint(reactor, descriptor, passed.family)
+    service = StreamServerEndpointService(adopted, factory)
     service._raiseSynchronously = True  # as strports does: a start that fails is told
     return service
+
+
+def check_reach(endpoint: str, passed: socket.socket, insecure: bool) -> None:
+    """Raise `ConfigError` if a socket that was passed doesn't listen, or other machines would reach it without TLS."""
+    if not passed.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        raise ConfigError(f"listen {endpoint}: the socket doesn't listen; it needs ListenStream=, without Accept=")
+    is_plain = endpoint.startswith("systemd:") and passed.family != socket.AF_UNIX
+    if is_plain and not insecure and not is_loopback(passed.getsockname()[0]):
+        raise ConfigError(
+            f"listen {endpoint}: other machines would reach {passed.getsockname()[0]} without TLS; use tls:{endpoint}, "
+            "have systemd listen on 127.0.0.1 behind a proxy that does TLS, or say --insecure"
+        )
 
 
 def _find(reactor: Any, endpoint: str) -> int:

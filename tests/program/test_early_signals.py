@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -23,7 +24,7 @@ class EarlySignals(SynchronousTestCase):
         self.addCleanup(signal.pthread_sigmask, signal.SIG_UNBLOCK, early_signals.HELD)
         early_signals.hold()
         for number in early_signals.HELD:
-            os.kill(os.getpid(), number)
+            signal.pthread_kill(threading.get_ident(), number)  # trial's other threads hold nothing back
         hung_up: list[int] = []
         signal.signal(signal.SIGHUP, lambda number, frame: hung_up.append(number))
         early_signals.release(reactor)
