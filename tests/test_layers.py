@@ -148,6 +148,7 @@ class House(SynchronousTestCase):
             {
                 "bus.connection",
                 "bus.nats_client",
+                "bus.pulse",
                 "bus.transports",
                 "bus.websocket_transport",
                 "datapath.socket_channel",
