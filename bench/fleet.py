@@ -70,6 +70,7 @@ class Fleet:
         self._nats = self._start_nats()
         self._relay = self._twistd(
             "streamrelay",
+            "--drain=0",
             *self._listen(self.relay_port),
             f"--platform-key={folder}/platform.pub",
             f"--origin={self.url}",
@@ -78,7 +79,7 @@ class Fleet:
         ca = f'ca = "{self.certificate.certificate}"\n' if tls else ""
         nats = self._bus(reach(self._nats_port))
         (folder / "agent.toml").write_text(_AGENT.format(host=HOST, nats=nats, folder=folder, ca=ca, port=target_port))
-        self._agent = self._twistd("streamagent", f"--config={folder}/agent.toml")
+        self._agent = self._twistd("streamagent", f"--config={folder}/agent.toml", "--drain=0")
         self._platform = self._start_platform(reach(self.relay_port))
         self._platform.wait_until_listening(self.platform_port)
         self._user_url = self.url.replace(str(self.platform_port), str(reach(self.platform_port)))

@@ -27,7 +27,7 @@ class Streamrelay(WebsocketRelay):
     def command(self, certificate: Certificate) -> list[str]:
         twistd = str(Path(sys.executable).with_name("twistd"))
         return [
-            *(sys.executable, twistd, "-n", "--pidfile=", "streamrelay", *self.tokens()),
+            *(sys.executable, twistd, "-n", "--pidfile=", "streamrelay", "--drain=0", *self.tokens()),
             *(f"--listen=tcp:{self.port}:interface=127.0.0.1", f"--listen=tls:{self.tls_port}:interface=127.0.0.1"),
             f"--certificate={certificate.certificate},{certificate.key}",
         ]
