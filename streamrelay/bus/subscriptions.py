@@ -38,7 +38,7 @@ class Subscriptions:
         try:
             if held is not None:
                 await held.drain()
-        except nats_errors.Error as error:
+        except (TimeoutError, OSError, nats_errors.Error) as error:  # there is no connection, for instance
             log.debug("no subscription to {subject} is left to end: {error}", subject=subject, error=error)
 
 
