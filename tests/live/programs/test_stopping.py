@@ -23,10 +23,10 @@ SHELL = '[targets.shell]\nkind = "pty"\ncommand = ["/bin/cat"]\n'
 class StoppingTest(LiveTest):
     """Programs that are told to stop."""
 
-    def status(self, program: Program) -> int:
+    def status(self, program: Program) -> int | None:
         until(lambda: not program.alive, what=f"the end of {program.name}")
         self.assertNotIn("Traceback", program.log)
-        return int(program.process.returncode)
+        return program.process.returncode
 
     def test_all(self) -> None:
         """One after the other agent, relay and platform drain: a stream that runs goes on through each, nothing new is
