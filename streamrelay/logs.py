@@ -62,11 +62,14 @@ class Seldom:
     clock: IReactorTime
     say: Callable[[Counter[str]], None]
     each: float = EACH
+    total: int = 0
+    """Number of all that was counted since the start."""
     _unsaid: Counter[str] = field(factory=Counter)
     _timer: IDelayedCall | None = None  # while a minute lasts
 
     def count(self, whom: str = "") -> None:
         """Count one more; of very many whom there are, some are counted together as others."""
+        self.total += 1
         known = whom in self._unsaid or len(self._unsaid) < MOST_COUNTED
         self._unsaid[whom if known else "others"] += 1
         if self._timer is None:

@@ -59,15 +59,28 @@ DAEMONS = {
             "aiohttp",
             "twisted.web",
             "h11",
+            "prometheus_client",
             "streamrelay.agent",
             "streamrelay.platform",
         ),
     ),
     "agent": (
         560,
-        ("autobahn", "txaio", "jwt", "twisted.web", "hyperlink", "streamrelay.relay", "streamrelay.platform"),
+        (
+            "autobahn",
+            "txaio",
+            "jwt",
+            "twisted.web",
+            "hyperlink",
+            "prometheus_client",
+            "streamrelay.relay",
+            "streamrelay.platform",
+        ),
     ),
-    "platform": (510, ("autobahn", "txaio", "twisted.web.client", "streamrelay.relay", "streamrelay.agent")),
+    "platform": (
+        510,
+        ("autobahn", "txaio", "twisted.web.client", "prometheus_client", "streamrelay.relay", "streamrelay.agent"),
+    ),
 }
 """How much each daemon may load to be made, and what not."""
 """Modules besides Python's own."""

@@ -8,6 +8,8 @@ from streamrelay.bus.settings import check_bus
 from streamrelay.net.outbound import check_outbound
 from streamrelay.program.settings import Option
 from streamrelay.program.shared_settings import (
+    AdminExposed,
+    AdminListener,
     Debug,
     Drain,
     NatsCertificate,
@@ -19,7 +21,7 @@ from streamrelay.program.shared_settings import (
     OutboundLogin,
     OutboundUrl,
 )
-from streamrelay.program.validation import check_relay
+from streamrelay.program.validation import check_admin, check_relay
 from streamrelay.protocol.limits import Limits
 from streamrelay.protocol.names import HOST_WORDS, is_host
 
@@ -70,8 +72,11 @@ class AgentConfig(Limits, frozen=True, forbid_unknown_fields=True):
     """The targets by name; `streamrelay.agent.catalogue` reads them."""
     drop_in: Annotated[str, Option("A directory whose *.toml files hold more targets")] = ""
     debug: Debug = False
+    admin: AdminListener = ""
+    admin_exposed: AdminExposed = False
 
     def __post_init__(self) -> None:
+        check_admin(self.admin, self.admin_exposed)
         if not is_host(self.host):
             raise ValueError(f"host {self.host!r}: expected {HOST_WORDS}")
         if self.tokens == "signed" and not self.platform_key:

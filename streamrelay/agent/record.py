@@ -6,9 +6,11 @@ from typing import Final
 from attrs import define, field
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from streamrelay.agent.waiting_leg import NotMet
 from streamrelay.datapath.splice import Splice
+from streamrelay.datapath.tally import Tally
 from streamrelay.logs import Logger
-from streamrelay.protocol.close import FINISHED
+from streamrelay.protocol.close import FINISHED, outcome_word
 from streamrelay.protocol.control import Met
 from streamrelay.protocol.names import is_channel
 from streamrelay.protocol.summons import Ended, Summons
@@ -26,6 +28,7 @@ class Record:
 
     publish: Callable[[str, object], None]
     clock: IReactorTime
+    tally: Tally = field(factory=Tally)
     _gathered: list[tuple[str, object]] = field(factory=list)
     _timer: IDelayedCall | None = None
 
@@ -46,7 +49,14 @@ class Record:
         if self._timer is None:
             self._timer = self.clock.callLater(GATHERED, self.flush)
 
-    def opened(self, summons: Summons, met: Met) -> None:
+    def not_met(self, summons: Summons, why: NotMet, counts: bool) -> None:
+        """Tell of a leg whose client didn't come; it `counts` as the stream's end unless another leg was met."""
+        log.info("stream {name}: the client did not come: {why}", name=summons.stream, why=why)
+        if counts:
+            self.tally.ended[outcome_word(why.outcome.code)] += 1
+
+    def opened(self, summons: Summons, met: Met, splice: Splice) -> None:
+        self.tally.begin(splice)
         log.info(
             "stream {name} to {target} opened for {user} from {client} ({mode}{only})",
             only=", view-only" if summons.view else "",
@@ -60,6 +70,7 @@ class Record:
         self._tell(summons.stream, "opened", event)
 
     def ended(self, summons: Summons, splice: Splice, seconds: float) -> None:
+        self.tally.end(splice)
         how, up, down = splice.outcome or FINISHED, splice.outward.count, splice.inward.count
         log.info(
             "stream {name} to {target} ended: {how} after {seconds:.1f} s, {up} bytes up, {down} down",

@@ -1,6 +1,7 @@
 """The agent, which hears summonses, connects targets, dials relays, and splices. It only ever dials out."""
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +22,7 @@ from streamrelay.bus.connection import Bus, as_deferred
 from streamrelay.bus.discovery import Discovery
 from streamrelay.bus.message import Message
 from streamrelay.logs import Logger
+from streamrelay.program.histogram import Histogram
 from streamrelay.program.platform_keys import PlatformKeys
 from streamrelay.program.readiness import Readiness
 from streamrelay.protocol import codec
@@ -47,6 +49,10 @@ class Agent(Service):
     namesakes: Namesakes = field(init=False)
     keys: PlatformKeys = field(init=False)
     kind: str = "streams"
+    answers: Counter[str] = field(factory=Counter)
+    """Summonses by the word of their answer: ready, or one of `Refusal`."""
+    opening: Histogram = field(factory=Histogram)
+    """Seconds from a summons to the answer that its stream is ready."""
 
     def __attrs_post_init__(self) -> None:
         config = self.config
@@ -150,6 +156,7 @@ class Agent(Service):
             summons = self.summonses.read(message.data, "summons", Summons)
         except ValueError as error:
             log.warn("refused a summons: {error}", error=error)
+            self.answers[Refusal.BAD_SUMMONS] += 1
             self._reply([message], self._invalid(error, "summons"))
             return
         # A copy of a summons opens nothing: whoever sent it gets the first one's answer, now or once it is there.
@@ -164,11 +171,14 @@ class Agent(Service):
         )
 
     async def _answer(self, summons: Summons, pending: Pending[Message]) -> None:
-        answer = self.memory.refusal(summons)
+        began, answer = self.reactor.seconds(), self.memory.refusal(summons)
         if answer is None:
             answer = await self.streams.open(summons, not pending.waiting[0].wants_answer)
         else:
             log.warn("refused a summons: {error}", error=answer.reason)
+        self.answers[answer.refused or "ready"] += 1
+        if answer.ready:
+            self.opening.observe(self.reactor.seconds() - began)
         pending.answer = answer
         self._reply(pending.waiting, answer)
         pending.waiting = []

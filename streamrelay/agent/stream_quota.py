@@ -21,14 +21,14 @@ class StreamQuota:
     config: AgentConfig
     clock: IReactorTime
     streams: set[SummonedStream]
-    _full: Seldom = field(init=False)
-    _by_user: Seldom = field(init=False)
-    _by_target: Seldom = field(init=False)
+    full: Seldom = field(init=False)
+    by_user: Seldom = field(init=False)
+    by_target: Seldom = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._full = Seldom(self.clock, self._say_full)
-        self._by_user = Seldom(self.clock, self._say_by_user)
-        self._by_target = Seldom(self.clock, partial(_say, "a target's own max_streams"))
+        self.full = Seldom(self.clock, self._say_full)
+        self.by_user = Seldom(self.clock, self._say_by_user)
+        self.by_target = Seldom(self.clock, partial(_say, "a target's own max_streams"))
 
     def take(self, config: AgentConfig) -> None:
         """Let other limits count from now on; what is over them already goes on."""
@@ -36,11 +36,11 @@ class StreamQuota:
 
     def refuse(self, summons: Summons) -> str:
         """Say why one more stream is refused that isn't in the set; empty if it may come in."""
-        if self._of() >= self.config.max_streams:
-            self._full.count()
+        if self.count >= self.config.max_streams:
+            self.full.count()
             return "too many streams on this host (max_streams)"
         if summons.user and self._of(user=summons.user) >= self.config.max_streams_per_user:
-            self._by_user.count(summons.user)
+            self.by_user.count(summons.user)
             return "too many streams of this user on this host (max_streams_per_user)"
         return ""
 
@@ -49,13 +49,18 @@ class StreamQuota:
         of_target = (each for each in self.streams if each.summons.target == target and each.carrying is None)
         if not most or sum(1 for _ in of_target) <= most:
             return ""
-        self._by_target.count(target)
+        self.by_target.count(target)
         return "too many streams to this target (its max_streams)"
 
     def stop(self) -> None:
         """Say what wasn't said yet."""
-        for teller in (self._full, self._by_user, self._by_target):
+        for teller in (self.full, self.by_user, self.by_target):
             teller.stop()
+
+    @property
+    def count(self) -> int:
+        """Number of streams that count."""
+        return self._of()
 
     def _of(self, user: str = "") -> int:
         return sum(1 for each in self.streams if each.counts and user in ("", each.summons.user))
@@ -67,7 +72,7 @@ class StreamQuota:
         log.warn(
             "max_streams = {most} allows no more streams; refused as busy since the last such line: {count}; "
             "open now, or waiting for their clients: {here}",
-            here=self._of(),
+            here=self.count,
             most=self.config.max_streams,
             count=counts.total(),
         )

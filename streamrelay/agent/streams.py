@@ -232,7 +232,7 @@ class Streams:
         try:
             met = await self._meet(summoned, waiting_leg)
         except NotMet as not_met:
-            log.info("stream {name}: the client did not come: {why}", name=summoned.summons.stream, why=not_met)
+            self.record.not_met(summoned.summons, not_met, not summoned.met)
             if connection is not None:
                 await let_go(connection)
             await waiting_leg.left
@@ -277,7 +277,7 @@ class Streams:
         summoned.came()
         splice = summoned.bounds.splice(leg, connection, over.callback)
         summoned.splices.add(splice)
-        self.record.opened(summoned.summons, met)
+        self.record.opened(summoned.summons, met, splice)
         # In this order: what the waiting leg kept goes through the splice's half, which must be joined before. Bytes
         # that are read anew come in a later turn of the reactor, so they overtake nothing.
         splice.start()

@@ -9,8 +9,10 @@ from twisted.application.service import MultiService
 from streamrelay.agent.catalogue import Catalogue
 from streamrelay.agent.config import LIVE, AgentConfig
 from streamrelay.agent.launcher.service import Launching
+from streamrelay.agent.metrics import AgentMetrics
 from streamrelay.agent.service import Agent
 from streamrelay.agent.target_files import in_thread
+from streamrelay.program.admin import Told, add_admin, no_bus
 from streamrelay.program.options import ConfigOptions, one_line
 from streamrelay.program.service import Looped
 
@@ -46,4 +48,6 @@ def makeService(options: Options) -> MultiService:
 
         catalogue.settings_read = options.started(config, "targets", live=LIVE, take=take).compare
         service.watch(catalogue.files, agent.keys.files, agent.bus.files, *agent.streams.dialler.files)
+        told = Told("agent", service.readiness, AgentMetrics(agent).families, lambda: no_bus(agent.bus.connected))
+        add_admin(service, config, told, clock)
     return service

@@ -24,7 +24,7 @@ from streamrelay.bus.subscriptions import Subscriptions
 from streamrelay.bus.tls import tls_context
 from streamrelay.files import Watched
 from streamrelay.logs import Logger
-from streamrelay.net.certificates import split_pair
+from streamrelay.net.certificates import expiry_of, split_pair
 from streamrelay.net.outbound import DIRECT, Outbound
 
 log = Logger()
@@ -71,13 +71,14 @@ class Bus:
     _publishing: "set[asyncio.Task[None]]" = field(factory=set)
     _closed: asyncio.Event = field(factory=asyncio.Event)  # the client of now is done for
     _known: dict[str, frozenset[str]] = field(factory=dict)  # who answered the last time, by what was asked
-    _losses: int = 0  # of the connection
+    losses: int = 0  # of the connection
     _waiting: set[asyncio.Timeout] = field(factory=set)  # for answers
     _dropped: int = 0  # messages that came faster than they were taken
     _deaf: bool = False  # that client may not hear what it must
     _refusals: int = 0  # of our user, since there was a connection
     _complaints: Complaints = field(init=False)
     files: Watched = field(init=False)
+    expiry: float = 0.0  # of the certificate that is shown, since the epoch; 0: there is none
     _tls: ssl.SSLContext | None = None
 
     def __attrs_post_init__(self) -> None:
@@ -91,7 +92,7 @@ class Bus:
 
     def _read(self) -> None:
         if self.ca or self.certificate or self.handshake_first or any(url.startswith(ENCRYPTED) for url in self.urls):
-            self._tls = tls_context(self.ca, self.certificate)
+            self._tls, self.expiry = tls_context(self.ca, self.certificate), expiry_of(self.certificate)
 
     @property
     def connected(self) -> bool:
@@ -136,7 +137,7 @@ class Bus:
 
         A server that hangs is `Down` within about six seconds, be `timeout` longer, and at once from then on.
         """
-        client, losses = self._standing(), self._losses
+        client, losses = self._standing(), self.losses
         waiting = asyncio.timeout(timeout)
         self._waiting.add(waiting)
         try:
@@ -146,7 +147,7 @@ class Bus:
         except nats_errors.NoRespondersError:
             raise Nobody(subject) from None
         except (TimeoutError, nats_errors.TimeoutError):
-            raise (TooSlow if self._losses == losses else Down)(f"no answer within {timeout:g} s") from None
+            raise (TooSlow if self.losses == losses else Down)(f"no answer within {timeout:g} s") from None
         except nats_errors.Error as error:
             raise Down(str(error)) from None
         finally:
@@ -158,14 +159,14 @@ class Bus:
 
         If `patient`, also the further answers of those who give more than one; that takes three seconds.
         """
-        client, losses, dropped = self._standing(), self._losses, self._dropped
+        client, losses, dropped = self._standing(), self.losses, self._dropped
         try:
             with client.pulse.felt():
                 found = await gather(client, subject, data, self._known.get(subject, frozenset()), patient)
         except nats_errors.Error as error:
             raise Down(str(error)) from None
         # nats-py connects again by itself, but answers that were sent meanwhile never come.
-        if self._losses != losses:
+        if self.losses != losses:
             raise Down("the connection to NATS was lost before all hosts had answered")
         self._known[subject] = frozenset(name for name, _ in found.answers)
         return evolve(found, complete=found.complete and self._dropped == dropped)
@@ -208,7 +209,7 @@ class Bus:
 
     def _lose(self) -> None:
         """Have nobody wait much longer for answers that may have been on their way."""
-        self._losses += 1
+        self.losses += 1
         end = asyncio.get_running_loop().time() + GRACE
         for waiting in self._waiting:
             if not waiting.expired() and (waiting.when() or end) > end:

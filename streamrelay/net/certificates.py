@@ -19,7 +19,7 @@ from streamrelay.errors import ConfigError
 from streamrelay.files import Watched, read
 from streamrelay.logs import Logger
 from streamrelay.net.certificate_faults import decoded, fault
-from streamrelay.net.pairs import Pair, read_pair
+from streamrelay.net.pairs import Pair, expiry, read_pair
 from streamrelay.protocol.tls_records import words
 
 log = Logger()
@@ -36,6 +36,12 @@ def split_pair(text: str) -> tuple[str, str]:
     """Split a pair into its two files."""
     certificate, _, key = text.partition(",")
     return certificate.strip(), key.strip() or certificate.strip()
+
+
+def expiry_of(pair: str) -> float:
+    """Return when a pair's first certificate expires, in seconds since the epoch; 0 if there is no pair."""
+    certificate = split_pair(pair)[0]
+    return expiry(x509.load_pem_x509_certificates(read(certificate))) if certificate else 0.0
 
 
 def names_of(certificate: x509.Certificate) -> tuple[str, ...]:
@@ -119,6 +125,11 @@ class ServerTls:
         for one in self._shown:
             one.pair.warn()
 
+    @property
+    def expiry(self) -> float:
+        """Seconds since the epoch when the first of the certificates expires; 0 if there is none."""
+        return min((one.pair.expiry for one in self._shown), default=0.0)
+
     def serverConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:
         """Make a connection's TLS for Twisted (IOpenSSLServerConnectionCreator), by the files read last."""
         return SSL.Connection(self._shown[0].context, None)
@@ -184,6 +195,8 @@ class ClientPair:
 
     pair: str
     files: Watched = field(init=False)
+    expiry: float = 0.0
+    """Seconds since the epoch when the first of its certificates expires."""
     _certificate: Any = None
 
     def __attrs_post_init__(self) -> None:
@@ -204,6 +217,7 @@ class ClientPair:
             self._certificate = PrivateCertificate.loadPEM(pair.secret + b"\n" + pair.pem)
         except Exception:  # of many kinds
             raise ConfigError(f"{self.pair}: not a certificate and its key") from None
+        self.expiry = pair.expiry
         pair.warn()
 
 

@@ -1,6 +1,7 @@
 """A certificate and its private key as their files hold them: what is wrong with them, in words."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +30,11 @@ class Pair:
     pem: bytes
     secret: bytes
 
+    @property
+    def expiry(self) -> float:
+        """Seconds since the epoch when the first of the certificates expires."""
+        return expiry(self.chain)
+
     def warn(self) -> None:
         """Say of each certificate that has expired, or soon will, or isn't valid yet, that it is so."""
         for certificate in self.chain:
@@ -36,6 +42,11 @@ class Pair:
                 log.warn(
                     "the certificate of {name} in {path} {when}", name=label(certificate), path=self.path, when=when
                 )
+
+
+def expiry(chain: Sequence[x509.Certificate]) -> float:
+    """Return when the first of some certificates expires, in seconds since the epoch."""
+    return min(certificate.not_valid_after_utc.timestamp() for certificate in chain)
 
 
 def read_pair(certificate: str, key: str) -> Pair:

@@ -13,6 +13,8 @@ from streamrelay.platform.auth.sessions import SessionsConfig
 from streamrelay.platform.auth.webhook import AskConfig
 from streamrelay.program.settings import Option
 from streamrelay.program.shared_settings import (
+    AdminExposed,
+    AdminListener,
     Certificates,
     Debug,
     NatsCertificate,
@@ -26,7 +28,7 @@ from streamrelay.program.shared_settings import (
     ProxyNetworks,
     ProxyProtocol,
 )
-from streamrelay.program.validation import check_http, check_listening, check_origin, check_relay
+from streamrelay.program.validation import check_admin, check_http, check_listening, check_origin, check_relay
 from streamrelay.protocol.fields import Host
 from streamrelay.protocol.limits import Bytes, Limits, Seconds
 from streamrelay.protocol.names import is_loopback
@@ -85,8 +87,11 @@ class PlatformConfig(Limits, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     max_handshakes_per_address: Annotated[int, Meta(ge=1)] = 100
     """Connections at once from one address whose request isn't whole, over which new ones are dropped; proxies are
     exempt."""
+    admin: AdminListener = ""
+    admin_exposed: AdminExposed = False
 
     def __post_init__(self) -> None:
+        check_admin(self.admin, self.admin_exposed)
         for origin in self.origin:
             check_origin(origin)
         check_listening(self.listen, self.certificates, self.insecure)

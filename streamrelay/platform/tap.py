@@ -22,7 +22,10 @@ from streamrelay.platform.http.api import site
 from streamrelay.platform.http.authenticate import Authenticator
 from streamrelay.platform.http.limits import BoundedSite
 from streamrelay.platform.http.room import Room
+from streamrelay.platform.http.tally import AnswerTally
+from streamrelay.platform.metrics import PlatformMetrics
 from streamrelay.platform.platform import Platform
+from streamrelay.program.admin import Told, add_admin, no_bus
 from streamrelay.program.options import ConfigOptions, one_line
 from streamrelay.program.readiness import Readiness
 from streamrelay.program.service import Looped, Ports
@@ -140,10 +143,14 @@ def makeService(options: Options) -> MultiService:
         most, handshakes = config.max_connections, config.max_handshakes
         room = Room(most, config.max_connections_per_address, handshakes, config.max_handshakes_per_address)
         authenticator = make_gate(config, clock, outbound)
-        served = site(platform, authenticator, clock, config.viewers, room, service.readiness)
+        tally = AnswerTally(platform.clock)
+        served = site(platform, authenticator, clock, config.viewers, room, service.readiness, tally)
         ports = Ports(config, served, clock)
         ports.setServiceParent(service)
         service.drain(Requests(ports, served), FINISH)
+        metrics = PlatformMetrics(platform, served, tally, authenticator.sessions, ports.tls)
+        told = Told("platform", service.readiness, metrics.families, lambda: no_bus(platform.bus.connected))
+        add_admin(service, config, told, clock)
 
         def take(now: PlatformConfig) -> None:
             platform.limits, platform.early, authenticator.origins = now, now.early, now.origin

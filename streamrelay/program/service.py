@@ -153,7 +153,7 @@ class Ports(MultiService):
                     self._passed.append(listening(clock, endpoint, outer, settings.insecure))
                     self._passed[-1].setServiceParent(self)
                 else:
-                    strports.service(_spelt_out(kind, where), outer).setServiceParent(self)
+                    strports.service(spelt_out(kind, where), outer).setServiceParent(self)
             except ConfigError:
                 raise
             except Exception as error:
@@ -185,7 +185,7 @@ class Ports(MultiService):
         return super().stopService()
 
 
-def _spelt_out(kind: str, where: str) -> str:
+def spelt_out(kind: str, where: str) -> str:
     """Return an endpoint as Twisted knows it, whose unix sockets are open to everybody, whatever the umask, unless a
     mode is told."""
     if kind == "unix" and not re.search(r"(?<!\\):mode=", where):

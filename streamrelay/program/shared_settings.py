@@ -46,3 +46,9 @@ ProxyNetworks = Annotated[
 ]
 ProxyProtocol = Annotated[bool, Option("The proxies begin each connection with a PROXY header, version 2")]
 """Without it X-Forwarded-For is read."""
+
+AdminListener = Annotated[
+    str, Option("Where health and metrics are told, for example unix:/run/streamrelay/admin.sock; none: nowhere")
+]
+"""Plain; of this machine alone, unless it is exposed."""
+AdminExposed = Annotated[bool, Option("Let other machines reach the admin listener")]

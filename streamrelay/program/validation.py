@@ -40,12 +40,8 @@ def check_listening(listen: tuple[str, ...], certificates: tuple[str, ...], inse
                 f"listen {endpoint!r}: expected tls:PORT, tcp:PORT:interface=ADDRESS, unix:PATH or systemd:NAME"
             )
         _check_certificates(endpoint, certificates)
-        if match["kind"] == "unix":
-            path = re.sub(r"\\(.)", r"\1", match["first"]).removeprefix("address=")
-            check_socket(f"listen 'unix:{path[:20]}…'", path)
-        interfaces = re.findall(r":interface=((?:[^:\\]|\\.)+)", endpoint)
-        host = interfaces[-1].replace("\\", "") if interfaces else ""
-        if match["kind"] in ("tcp", "tcp6") and not is_loopback(host) and not insecure:
+        _check_path("listen", match)
+        if _is_exposed(endpoint) and not insecure:
             raise ValueError(
                 f"listen {endpoint!r}: other machines would reach it without TLS; use tls:, add "
                 ":interface=127.0.0.1 behind a proxy that does TLS, or say --insecure"
@@ -55,6 +51,33 @@ def check_listening(listen: tuple[str, ...], certificates: tuple[str, ...], inse
 def _check_certificates(endpoint: str, certificates: tuple[str, ...]) -> None:
     if endpoint.startswith("tls:") and not certificates:
         raise ValueError(f"listen {endpoint!r}: TLS needs a certificate; give --certificate CERTIFICATE,KEY")
+
+
+def check_admin(endpoint: str, exposed: bool) -> None:
+    """Raise `ValueError` if an admin listener can't be there (empty: there is none), or others reach it unasked."""
+    match = _LISTENING.match(endpoint)
+    if endpoint and (match is None or match["kind"] == "tls"):
+        raise ValueError(f"admin {endpoint!r}: expected unix:PATH or tcp:PORT:interface=127.0.0.1")
+    if match is not None:
+        _check_path("admin", match)
+    if _is_exposed(endpoint) and not exposed:
+        raise ValueError(
+            f"admin {endpoint!r}: other machines would reach it; add :interface=127.0.0.1, use unix:PATH, or say "
+            "--admin-exposed"
+        )
+
+
+def _check_path(what: str, match: "re.Match[str]") -> None:
+    if match["kind"] == "unix":
+        path = re.sub(r"\\(.)", r"\1", match["first"]).removeprefix("address=")
+        check_socket(f"{what} 'unix:{path[:20]}…'", path)
+
+
+def _is_exposed(endpoint: str) -> bool:
+    """Tell whether other machines reach a plain port."""
+    interfaces = re.findall(r":interface=((?:[^:\\]|\\.)+)", endpoint)
+    host = interfaces[-1].replace("\\", "") if interfaces else ""
+    return endpoint.startswith(("tcp:", "tcp6:")) and not is_loopback(host)
 
 
 def check_origin(origin: str) -> None:

@@ -49,6 +49,15 @@ EXPLAIN: Final = {
 }
 
 
+OUTCOMES: Final = (*(code.name.lower() for code in CloseCode), "other")
+"""Words by which outcomes are counted."""
+
+
+def outcome_word(code: int) -> str:
+    """Return the word of a close code; a code of somebody's own is among the others."""
+    return CloseCode(code).name.lower() if code in CloseCode._value2member_map_ else "other"
+
+
 class Outcome(NamedTuple):
     """The end of a connection or a stream: a close code and one line that says why."""
 

@@ -22,6 +22,8 @@ class Refusal:
     NO_SUCH_STREAM: Final = "no_such_stream"
 
 
+REFUSALS: Final = tuple(value for name, value in vars(Refusal).items() if name.isupper())
+"""All of these codes."""
 VIEWERS: Final = ("raw", "terminal", "log", "vnc", "spice")
 """Viewers by which a page shows targets; "raw" is any bytes."""
 Viewer = Literal["raw", "terminal", "log", "vnc", "spice"]

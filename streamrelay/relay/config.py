@@ -6,8 +6,16 @@ from msgspec import Meta
 
 from streamrelay.net.proxies import Proxies
 from streamrelay.program.settings import Option
-from streamrelay.program.shared_settings import Certificates, Debug, Drain, ProxyNetworks, ProxyProtocol
-from streamrelay.program.validation import check_listening, check_origin
+from streamrelay.program.shared_settings import (
+    AdminExposed,
+    AdminListener,
+    Certificates,
+    Debug,
+    Drain,
+    ProxyNetworks,
+    ProxyProtocol,
+)
+from streamrelay.program.validation import check_admin, check_listening, check_origin
 from streamrelay.protocol.fields import Host
 from streamrelay.protocol.limits import Limits
 
@@ -54,8 +62,11 @@ class RelayConfig(Limits, frozen=True, forbid_unknown_fields=True):
     insecure: Annotated[bool, Option("Allow ports without TLS beyond this machine")] = False
     drain: Drain = 60.0
     debug: Debug = False
+    admin: AdminListener = ""
+    admin_exposed: AdminExposed = False
 
     def __post_init__(self) -> None:
+        check_admin(self.admin, self.admin_exposed)
         check_listening(self.listen, self.certificates, self.insecure)
         Proxies.named(self.proxies, self.proxy_protocol)
         if self.agent_ca and not self.certificates:

@@ -23,12 +23,12 @@ class Handshakes:
     proxies: Proxies
     legs: Callable[[], int]
     lines: WaitingLines = field(init=False)
-    _full: Seldom = field(init=False)
+    full: Seldom = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         most, most_from_one = self.config.max_handshakes, self.config.max_handshakes_per_address
         self.lines = WaitingLines(self.clock, "max_handshakes", ConnectionQuota(most, most_from_one), most)
-        self._full = turned_away(self.clock, f"max_connections = {self.config.max_connections}")
+        self.full = turned_away(self.clock, f"max_connections = {self.config.max_connections}")
 
     def begin(self, handshake: Handshake) -> bool:
         """Count a handshake in and return True, or put it in its address' line and return False; or raise `Refused`.
@@ -38,7 +38,7 @@ class Handshakes:
         bucket = self.proxies.bucket(handshake.address)
         begun = self.lines.begin(handshake, bucket)
         if begun and self.legs() + self.lines.count > self.config.max_connections:
-            self._full.count(bucket)
+            self.full.count(bucket)
             raise Refused(503, "full")
         return begun
 
@@ -54,4 +54,4 @@ class Handshakes:
     def stop(self) -> None:
         """Say what wasn't said yet of those that waited or were turned away."""
         self.lines.stop()
-        self._full.stop()
+        self.full.stop()

@@ -38,6 +38,8 @@ class Rendezvous(Generic[Leg]):
 
     most: int = 100_000
     meetings: dict[str, Meeting[Leg]] = field(factory=dict)
+    waiting_by_role: dict[str, int] = field(factory=lambda: {"client": 0, "agent": 0})
+    """Number of legs that wait."""
 
     def admit(self, stream: str, role: str, links: int, until: float) -> None:
         """Count a leg in before its 101, or raise `Refused` 401 if its token is used up, 503 if all is full."""
@@ -64,8 +66,10 @@ class Rendezvous(Generic[Leg]):
         """Return the leg that has waited longest for one of this role; if none waits, let this one wait: None."""
         waiting = self.meetings[stream].waiting
         if waiting[OTHER[role]]:
+            self.waiting_by_role[OTHER[role]] -= 1
             return waiting[OTHER[role]].popleft()
         waiting[role].append(leg)
+        self.waiting_by_role[role] += 1
         return None
 
     def withdraw(self, stream: str, role: str, leg: Leg) -> None:
@@ -73,6 +77,7 @@ class Rendezvous(Generic[Leg]):
         waiting = self.meetings[stream].waiting[role]
         if leg in waiting:
             waiting.remove(leg)
+            self.waiting_by_role[role] -= 1
 
     def leave(self, stream: str) -> None:
         """Count an admitted leg out, as it is gone, whether it was paired or not, opened or not."""
@@ -86,8 +91,8 @@ class Rendezvous(Generic[Leg]):
 
     @property
     def waiting(self) -> int:
-        """Number of legs that wait."""
-        return len(self.lone_legs())
+        """Number of legs that wait, of both roles."""
+        return sum(self.waiting_by_role.values())
 
     def lone_legs(self) -> list[Leg]:
         """Return all legs that wait."""

@@ -17,26 +17,25 @@ from streamrelay.logs import Logger, Seldom, steadily
 from streamrelay.net.proxies import Proxies
 from streamrelay.net.quotas import turned_away
 from streamrelay.program.platform_keys import PlatformKeys
-from streamrelay.protocol import codec, tokens
+from streamrelay.protocol import codec
 from streamrelay.protocol.close import CloseCode, outcome
 from streamrelay.protocol.control import Control, Met
 from streamrelay.protocol.limits import CLOCK_SKEW, strictest
-from streamrelay.protocol.names import is_opaque
-from streamrelay.protocol.tokens import LegClaims, TokenError, Verifier, fingerprint
+from streamrelay.protocol.tokens import LegClaims, Verifier, fingerprint
 from streamrelay.relay.agent_certificate import check_certificate
+from streamrelay.relay.claims import claims_of
 from streamrelay.relay.config import RelayConfig
 from streamrelay.relay.goodbye import Goodbye
 from streamrelay.relay.handshakes import Handshakes
 from streamrelay.relay.leg import Leg, LegCore, make_leg
 from streamrelay.relay.rendezvous import Rendezvous
+from streamrelay.relay.tally import RelayTally
 from streamrelay.relay.waiting_room import Crowded, WaitingRoom
 from streamrelay.websocket.admission import Admission, Admitter, Handshake, LegRequest
 from streamrelay.websocket.connection import FramedConnection
 
 log = Logger()
 
-OPAQUE_MEMORY = 60.0
-"""Seconds that an opaque token, which has no expiry of its own, stays used up after its last leg came."""
 AGENT_PATIENCE = 30.0
 """Seconds that an agent's leg waits when a client's waits none."""
 
@@ -52,13 +51,15 @@ class AdmittedLeg:
     peer: str
     leg: Leg = field(init=False)
     connection: FramedConnection = field(init=False)
+    since: float = 0.0
+    """Seconds of the relay's clock when the leg opened."""
 
     def __attrs_post_init__(self) -> None:
         core = LegCore(self.relay.clock, self.relay.patience(self.claims.role), self._withdraw, self._gone)
         self.leg = make_leg(core)
 
     def opened(self, connection: FramedConnection) -> None:
-        self.connection = connection
+        self.connection, self.since = connection, self.relay.clock.seconds()
         self.leg.open(connection)
         self.relay.leg_opened(self)
 
@@ -71,6 +72,7 @@ class AdmittedLeg:
             log.info("stream {name}: the {role} {peer} was still waiting when the relay stopped", **about)
         else:
             log.info("stream {name}: the {role} {peer} timed out waiting for the other side", **about)
+            self.relay.tally.unmet[self.claims.role] += 1
         self.relay.rendezvous.withdraw(self.claims.stream, self.claims.role, self)
 
     def _gone(self) -> None:
@@ -91,12 +93,11 @@ class Relay(Service):
     rendezvous: Rendezvous[AdmittedLeg] = field(factory=Rendezvous)
     legs: set[AdmittedLeg] = field(factory=set)
     """Legs that were admitted and are not gone."""
-    streams: int = 0
-    """Number of splices that live."""
+    tally: RelayTally = field(factory=RelayTally)
     handshakes: Handshakes = field(init=False)
     room: WaitingRoom = field(init=False)
     keys: PlatformKeys = field(init=False)
-    _crowded: Seldom = field(init=False)
+    crowded: Seldom = field(init=False)
     proxies: Proxies = field(init=False)
     goodbye: Goodbye = field(init=False)
     bounds: dict[str, Bounds] = field(factory=dict)
@@ -111,8 +112,8 @@ class Relay(Service):
         self.goodbye = Goodbye(self.clock, self.legs, lambda: bool(self.streams or self.handshakes.count))
         self.handshakes = Handshakes(config, self.clock, self.proxies, lambda: len(self.legs))
         most = config.max_waiting_per_address
-        self._crowded = turned_away(self.clock, f"max_waiting_per_address = {most}")
-        self.room = WaitingRoom(most, self._crowded)
+        self.crowded = turned_away(self.clock, f"max_waiting_per_address = {most}")
+        self.room = WaitingRoom(most, self.crowded)
         paths = config.platform_key if config.tokens == "signed" else ()
         self.keys = PlatformKeys(paths, config.id, self._use)
         self._sweep = LoopingCall(steadily(self._forget))
@@ -156,7 +157,7 @@ class Relay(Service):
         """Tell every leg that the relay is shutting down, clients behind what their agents had sent."""
         self._sweep.stop()
         self.handshakes.stop()
-        self._crowded.stop()
+        self.crowded.stop()
         done = self.goodbye.end()
         return maybeDeferred(super().stopService).addCallback(lambda _: done)
 
@@ -164,6 +165,11 @@ class Relay(Service):
         self.rendezvous.forget(self.now())
         for stream in [stream for stream in self.bounds if stream not in self.rendezvous.meetings]:
             del self.bounds[stream]
+
+    @property
+    def streams(self) -> int:
+        """Number of splices that live."""
+        return len(self.tally.live)
 
     def patience(self, role: str) -> float:
         if self.config.patience == 0 and role == "agent":
@@ -190,7 +196,7 @@ class Relay(Service):
                 raise Refused(503, "shutting down")
             if request.origin is not None and request.origin not in self.config.origin:
                 raise Refused(403, "origin", detail=f"its origin {request.origin[:100]!r} is not allowed")
-            claims, name = self._claims(request, mark)
+            claims, name = claims_of(request, mark, self.verifier, self.now())
             if self.config.agent_ca and claims.role == "agent":
                 check_certificate(claims.host, request.certificate)
             bucket = self._room_for(claims, request.address)
@@ -211,23 +217,6 @@ class Relay(Service):
         self.room.enter(admitted, bucket)
         self.legs.add(admitted)
         return admitted
-
-    def _claims(self, request: LegRequest, mark: str) -> tuple[LegClaims, str]:
-        """Return what the token says, and the stream's name in logs: an opaque token shows as its fingerprint.
-
-        `Refused` 401 whatever is wrong with it; only our own log says what.
-        """
-        assert request.role in ("client", "agent")
-        role: tokens.Role = "client" if request.role == "client" else "agent"
-        if self.verifier is None:
-            if not is_opaque(request.token):
-                raise Refused(401, "token", detail="not 22 to 256 of A-Za-z0-9_-")
-            return LegClaims(request.token, role, self.now() + OPAQUE_MEMORY, "opaque-token"), mark
-        try:
-            claims = self.verifier.leg(request.token, role)
-        except TokenError as error:
-            raise Refused(401, "token", detail=str(error)) from None
-        return claims, claims.sub
 
     def _room_for(self, claims: LegClaims, address: str | None) -> str:
         """Return the bucket under which a leg waits (empty if it needn't, or a platform has sent it) or raise."""
@@ -252,7 +241,7 @@ class Relay(Service):
         mode = "v1" if client.connection.control else "raw"
 
         def ended(splice: Splice) -> None:
-            self.streams -= 1
+            self.tally.end(splice)
             log.info(
                 "stream {name} of client {client} ({mode}) and agent {agent} ended: {outcome} after {seconds:.1f} s, "
                 "{up} bytes up, {down} down",
@@ -270,7 +259,8 @@ class Relay(Service):
             self.goodbye.look()
 
         splice = self._bounds(client, agent).splice(client.connection, agent.connection, ended)
-        self.streams += 1
+        self.tally.begin(splice)
+        self.tally.pairing.observe(began - min(client.since, agent.since))
         log.debug("stream {name} opened", name=client.name)
         # Both legs know their splice before it starts, as it may end at once; and "met" goes out before any byte of the
         # client, as the agent takes bytes before it for a protocol error.

@@ -5,9 +5,11 @@ from typing import Any
 from twisted.application.service import MultiService
 
 from streamrelay.datapath.heartbeat import Heartbeat
+from streamrelay.program.admin import Told, add_admin
 from streamrelay.program.options import ConfigOptions, one_line
 from streamrelay.program.service import Looped, Ports
 from streamrelay.relay.config import LIVE, RelayConfig
+from streamrelay.relay.metrics import RelayMetrics
 from streamrelay.relay.service import Relay
 from streamrelay.websocket.server import LegFactory
 
@@ -36,6 +38,8 @@ def makeService(options: Options) -> MultiService:
         ports = Ports(config, factory, clock, config.agent_ca)
         ports.setServiceParent(service)
         ports.follow(service.readiness)
+        metrics = RelayMetrics(relay, factory, ports.tls)
+        add_admin(service, config, Told("relay", service.readiness, metrics.families), clock)
 
         def take(now: RelayConfig) -> None:
             relay.take(now)

@@ -160,6 +160,11 @@ class Dialler:
         """Files of the dialler that are read again when they change."""
         return [] if self._pair is None else [self._pair.files]
 
+    @property
+    def expiry(self) -> float:
+        """Seconds since the epoch when the first of the certificates that are shown expires; 0 if none is."""
+        return 0.0 if self._pair is None else self._pair.expiry
+
     def make_ready(self, url: str) -> Ready | None:
         """Begin to connect the relay of a URL, for a `dial` that may come; None if there can be no relay."""
         try:

@@ -3,6 +3,7 @@
 Once it is done a `FramedConnection` takes over the transport.
 """
 
+from collections import Counter
 from typing import Any, Final
 
 from twisted.internet.interfaces import IProtocolNegotiationFactory, IReactorTime
@@ -26,6 +27,7 @@ from streamrelay.websocket import request_grammar, upgrade
 from streamrelay.websocket.admission import Admission, Admitter, choose_subprotocol, is_leg, read_request
 from streamrelay.websocket.connection import FramedConnection
 from streamrelay.websocket.frame_writer import Masking
+from streamrelay.websocket.refusal_words import LATE, word
 from streamrelay.websocket.request_grammar import Request
 from streamrelay.websocket.watched import WatchedConnection
 
@@ -98,6 +100,7 @@ class LegProtocol(Protocol):
                 self.transport.pauseProducing()  # before TLS, too
         except Refused as refusal:
             if refusal.status == 429:  # before TLS, whose handshake would cost us more than them
+                self.factory.refused[word(refusal)] += 1
                 self._answered = True
                 self.transport.abortConnection()
             else:
@@ -136,6 +139,7 @@ class LegProtocol(Protocol):
             self._tell_health(request)
         elif looks and not upgrade.asks_to_upgrade(request):
             status = 426 if is_leg(request.target) else 404
+            self.factory.refused[word(Refused(status, ""))] += 1
             self._answer(status, REFUSALS[status], _MORE.get(status, ""), request.method == "HEAD")
         else:
             try:
@@ -188,6 +192,7 @@ class LegProtocol(Protocol):
     def _refuse(self, refusal: Refused) -> None:
         """Answer a request with a refusal, and close. Its reason may hold parts of the request, so it isn't told."""
         status = refusal.status
+        self.factory.refused[word(refusal)] += 1
         words = _REASONS.get(status, "Refused")
         log.debug("refused {peer}: {code} {words}", peer=self.peer, code=status, words=words)
         more = upgrade.VERSION if isinstance(refusal, upgrade.WrongVersion) else _MORE.get(status, "")
@@ -233,6 +238,8 @@ class LegFactory(Factory):
 
     def __init__(self, clock: IReactorTime, admitter: Admitter, heartbeat: Heartbeat) -> None:
         self.clock, self.admitter, self.heartbeat = clock, admitter, heartbeat
+        self.refused: Counter[str] = Counter()
+        """Requests and connections that were refused before 101, by word."""
         self.deadlines: Deadlines[LegProtocol] = Deadlines(clock, HANDSHAKE_TIME, self._too_late)
 
     def buildProtocol(self, addr: object) -> Any:
@@ -249,6 +256,7 @@ class LegFactory(Factory):
             self.admitter.handshake_ended(leg)
 
     def _too_late(self, leg: LegProtocol) -> None:
+        self.refused[LATE] += not leg._answered
         self.deadlines.end(leg)
         self.admitter.handshake_ended(leg, late=True)
         leg.drop()

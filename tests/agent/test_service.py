@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamrelay.agent import service as module
 from streamrelay.agent.catalogue import Catalogue, Entry
 from streamrelay.agent.config import AgentConfig
+from streamrelay.agent.metrics import AgentMetrics
 from streamrelay.agent.service import Agent
 from streamrelay.bus.message import Message
 from streamrelay.datapath.heartbeat import Heartbeat
@@ -145,6 +146,20 @@ class Summoned(Case):
         self.summon()
         self.assertEqual(self.answers(), [Answer(ready=True, kind="log", viewer="log")])
         self.assertEqual(self.dialler.dialled, [(RELAY + "/agent", "t")])
+
+    def test_counted(self) -> None:
+        """Summonses are counted by their answer, and those that are ready by how long they took; a client who doesn't
+        come is the end of a stream."""
+        self.summon()
+        self.summon(jti="k" * 22, relay="wss://elsewhere.example")
+        self.agent._summoned(Message(b"nonsense", "_INBOX.a"))
+        self.assertEqual(dict(self.agent.answers), {"ready": 1, "dial_failed": 1, "bad_summons": 1})
+        self.assertEqual(self.agent.opening.buckets[-1], ("+Inf", 1.0))
+        told = {family.name: family.values for family in AgentMetrics(self.agent).families()}
+        self.assertEqual(told["streamrelay_agent_streams"], {("live",): 0, ("waiting",): 1})
+        self.reactor.advance(self.agent.config.patience)
+        self.dialler.legs[-1].feed.over(outcome(CloseCode.NOBODY_CAME))
+        self.assertEqual(dict(self.agent.streams.record.tally.ended), {"nobody_came": 1})
 
     def test_copies(self) -> None:
         """Copies of a summons dial once and get the same answer, until it is forgotten after all could be valid."""

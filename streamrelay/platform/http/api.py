@@ -22,6 +22,7 @@ from streamrelay.platform.http.health import Health
 from streamrelay.platform.http.limits import BoundedSite
 from streamrelay.platform.http.responses import send_early, send_problem, takes_lines
 from streamrelay.platform.http.room import Room
+from streamrelay.platform.http.tally import OPENING, AnswerTally
 from streamrelay.platform.platform import Platform
 from streamrelay.program.readiness import Readiness
 from streamrelay.protocol.control import Place
@@ -53,6 +54,8 @@ class SignInRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 class Streams(ApiResource):
     """The path ``/v1/streams``: opens a stream (POST), lists those that live (GET)."""
+
+    path = OPENING
 
     async def answer_post(self, request: Request, caller: Caller) -> Result:
         wanted = read_body(request, OpenRequest)
@@ -103,8 +106,10 @@ class Streams(ApiResource):
 class OneStream(ApiResource):
     """The path ``/v1/streams/<id>``: ends a stream (DELETE)."""
 
-    def __init__(self, platform: Platform, authenticator: Authenticator, stream: str) -> None:
-        super().__init__(platform, authenticator)
+    path = "/v1/streams/ID"
+
+    def __init__(self, platform: Platform, authenticator: Authenticator, tally: AnswerTally, stream: str) -> None:
+        super().__init__(platform, authenticator, tally)
         self.stream = stream
 
     async def answer_delete(self, request: Request, caller: Caller) -> Result:
@@ -140,6 +145,8 @@ class OneStream(ApiResource):
 class Hosts(ApiResource):
     """The path ``/v1/hosts``: lists the hosts that are up, with the targets that the caller may see (GET)."""
 
+    path = "/v1/hosts"
+
     async def answer_get(self, request: Request, caller: Caller) -> Result:
         user = await self.authenticator.listing(caller)
         if not user.grants:
@@ -161,6 +168,8 @@ class Hosts(ApiResource):
 
 class Session(ApiResource):
     """The path ``/v1/session``: signs in at the console (POST), tells who is signed in (GET), signs out (DELETE)."""
+
+    path = "/v1/session"
 
     async def _answer(self, request: Request, credentials: Credentials) -> Result:
         if request.method == b"POST":  # by somebody who isn't known yet
@@ -190,25 +199,29 @@ class Root(Resource):
     readiness: Readiness
     """Readiness of the program; the platform itself has none, as it is a library's."""
 
-    def __init__(self, platform: Platform, authenticator: Authenticator, viewers: str = "") -> None:
+    def __init__(
+        self, platform: Platform, authenticator: Authenticator, viewers: str = "", tally: AnswerTally | None = None
+    ) -> None:
         super().__init__()
         self.platform, self.authenticator = platform, authenticator
         self.readiness = Readiness()
+        self.tally = tally or AnswerTally(platform.clock)
         self.pages = pages(platform.relay, viewers)
 
     def getChild(self, path: bytes, request: Request) -> Resource:
         segments = (path, *(request.postpath or ()))
         if segments in self.pages:
             return self.pages[segments]
+        parts = self.platform, self.authenticator, self.tally
         match segments:
             case [b"v1", b"streams"]:
-                child: Resource = Streams(self.platform, self.authenticator)
+                child: Resource = Streams(*parts)
             case [b"v1", b"streams", stream]:
-                child = OneStream(self.platform, self.authenticator, stream.decode("utf-8", "replace"))
+                child = OneStream(*parts, stream.decode("utf-8", "replace"))
             case [b"v1", b"hosts"]:
-                child = Hosts(self.platform, self.authenticator)
+                child = Hosts(*parts)
             case [b"v1", b"session"]:
-                child = Session(self.platform, self.authenticator)
+                child = Session(*parts)
             case [b"health"]:
                 child = Health(self.platform, self.readiness)
             case _:
@@ -234,8 +247,9 @@ def site(
     viewers: str = "",
     room: Room | None = None,
     readiness: Readiness | None = None,
+    tally: AnswerTally | None = None,
 ) -> BoundedSite:
     """Return the factory to listen with; `viewers` as `pages` takes it."""
-    root = Root(platform, authenticator, viewers)
+    root = Root(platform, authenticator, viewers, tally)
     root.readiness = readiness or root.readiness
     return BoundedSite(root, clock, authenticator.proxies, room)

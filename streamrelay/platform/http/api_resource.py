@@ -1,7 +1,7 @@
 """One path of the platform's API: who asks, what is asked in a body, and how a result or a refusal is answered."""
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from msgspec import Struct
 from twisted.internet.defer import Deferred
@@ -19,6 +19,7 @@ from streamrelay.platform.http.credentials import read_credentials
 from streamrelay.platform.http.limits import MAX_BODY, remember
 from streamrelay.platform.http.origin import header, share
 from streamrelay.platform.http.responses import send_json, send_problem
+from streamrelay.platform.http.tally import AnswerTally
 from streamrelay.platform.platform import Platform
 from streamrelay.protocol import codec
 
@@ -33,10 +34,12 @@ class ApiResource(Resource):
     """One path of the API: a coroutine for each method returns a status and a body, or raises `Refused`."""
 
     isLeaf = True
+    path: ClassVar[str]
+    """Path as it is counted: of one stream's, none tells which."""
 
-    def __init__(self, platform: Platform, authenticator: Authenticator) -> None:
+    def __init__(self, platform: Platform, authenticator: Authenticator, tally: AnswerTally) -> None:
         super().__init__()
-        self.platform, self.authenticator = platform, authenticator
+        self.platform, self.authenticator, self.tally = platform, authenticator, tally
 
     def render(self, request: Request) -> int:
         Deferred.fromCoroutine(self._render(request)).addErrback(
@@ -50,6 +53,7 @@ class ApiResource(Resource):
         gone.addErrback(lost.append)
         refusal = None
         status, body = 500, None
+        began = self.tally.clock()
         try:
             credentials = read_credentials(request, self.authenticator.proxies)
             status, body = await self._answer(request, credentials)
@@ -58,6 +62,7 @@ class ApiResource(Resource):
         except Exception:
             log.failure("an error while {method} {path} was answered", method=request.method, path=request.path)
             refusal = Refused(500, "an error in the platform; see its log")
+        self.tally.answered(request, self.path, refusal, self.tally.clock() - began)
         if lost:
             if not lost[0].check(ConnectionDone):
                 log.debug("a client closed the connection before its answer: {why}", why=lost[0].value)

@@ -25,15 +25,19 @@ _TITLES: Final = {
 }
 
 
+def code_of(refusal: Refused) -> str:
+    """Return the word of a problem for programs."""
+    return refusal.code or _TITLES.get(refusal.status, "Error").lower().replace(" ", "_")
+
+
 def send_problem(request: Request, refusal: Refused) -> None:
     """Answer a request with a problem in JSON (RFC 9457); `code` is the word of it for programs."""
-    title = _TITLES.get(refusal.status, "Error")
     problem: dict[str, Any] = {
         "type": "about:blank",
-        "title": title,
+        "title": _TITLES.get(refusal.status, "Error"),
         "status": refusal.status,
         "detail": refusal.reason,
-        "code": refusal.code or title.lower().replace(" ", "_"),
+        "code": code_of(refusal),
     }
     if refusal.retry_after:
         request.setHeader("Retry-After", str(refusal.retry_after))

@@ -55,6 +55,8 @@ class Chain:
         self.relay_url = f"{'wss' if tls else 'ws'}://{name}:{self.relay_port}"
         self.relay_options, self.targets, self.agent_settings = relay, targets, agent
         self.platform_settings = platform
+        self.admin = tls
+        """Whether the programs have admin listeners: unix sockets, PROGRAM-admin.sock."""
         self.state = f'state = "{folder}/state"\n'
         """The agent's setting; empty: it keeps nothing over a restart."""
         self.platform_options = platform_options
@@ -81,10 +83,11 @@ class Chain:
         trust = f'ca = "{self.ca}"\n' if self.ca else ""
         own = f'tokens = "{self.tokens}"\nrelays = ["{self.relay_url}"]\n' if self.tokens == "opaque" else ""
         drain = "" if "drain" in self.agent_settings else "drain = 0\n"  # so that a test ends with its streams
+        admin = f'admin = "unix:{self.folder}/agent-admin.sock"\n' if self.admin else ""
         new = self.folder / "agent.toml.new"
         new.write_text(
             f'host = "{HOST}"\nnats = ["{self.nats_url}"]\nplatform_key = ["{self.folder}/platform.pub"]\n'
-            f"{self.state}{trust}{own}{drain}{self.agent_settings}\n"
+            f"{self.state}{trust}{own}{drain}{admin}{self.agent_settings}\n"
             '[targets."port/{number}"]\nkind = "tcp"\naddress = "127.0.0.1:{number}"\n'
             'parts = { number = "[0-9]{1,5}" }\n\n'
             '[targets."port6/{number}"]\nkind = "tcp"\naddress = "[::1]:{number}"\n'
@@ -120,7 +123,10 @@ class Chain:
         tokens = ("--tokens=opaque",) if self.tokens == "opaque" else (f"--platform-key={self.folder}/platform.pub",)
         listen = f"--listen={'tls' if self.tls else 'tcp'}:{where}"
         drain = () if any(option.startswith("--drain") for option in self.relay_options) else ("--drain=0",)
-        return (listen, *shown, *plain, *tokens, *drain, *self.relay_options)
+        return (listen, *shown, *plain, *tokens, *drain, *self.admin_option("relay"), *self.relay_options)
+
+    def admin_option(self, program: str) -> tuple[str, ...]:
+        return (f"--admin=unix:{self.folder}/{program}-admin.sock",) if self.admin else ()
 
     def start_agent(self) -> Program:
         self.agent = self.add(
@@ -142,6 +148,7 @@ class Chain:
             f"--nats={self.nats_url}",
             *(() if self.address == "127.0.0.1" else ("--insecure",)),
             *tokens,
+            *self.admin_option("platform"),
             *self.platform_options,
         )
 

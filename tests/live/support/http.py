@@ -2,6 +2,8 @@
 
 import http.client
 import json
+import socket
+from pathlib import Path
 from typing import Any
 
 from tests.live.support.secrets import SUITE
@@ -20,6 +22,28 @@ class Answer:
     @property
     def json(self) -> Any:
         return json.loads(self.text)
+
+
+class UnixConnection(http.client.HTTPConnection):
+    """A connection to a program's unix socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=WAIT)
+        self.path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(WAIT)
+        self.sock.connect(str(self.path))
+
+
+def ask_socket(path: Path, asked: str) -> Answer:
+    connection = UnixConnection(path)
+    try:
+        connection.request("GET", asked)
+        return Answer(connection.getresponse())
+    finally:
+        connection.close()
 
 
 def ask(port: int, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
