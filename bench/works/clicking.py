@@ -55,7 +55,7 @@ class _Clicking:
             self._page.context.close()
             self._page = self._new_page()
         took = float(self._page.evaluate(CLICK, LINE))
-        self._page.locator('[role="tabpanel"]:visible').get_by_role("button", name="Close", exact=True).click()
+        self._page.locator('[role="tab"] .cross').first.click()
         self._page.locator('[role="tab"]').first.wait_for(state="detached")
         return took
 

@@ -103,11 +103,16 @@ export class Tab {
   }
 
   /** Open it anew, or try now if that is to come anyway. */
-  reconnect({ anew = false } = {}) {
-    if (this.#panel.mayTakeFocus) this.panel.focus(); // the button that was pressed goes
+  connect({ anew = false } = {}) {
     this.#wantsFocus = true;
     if (anew) this.#connection.restart();
     else this.#connection.start();
+  }
+
+  /** The same where a button may have been pressed, which goes with that. */
+  reconnect({ anew = false } = {}) {
+    if (this.#panel.mayTakeFocus) this.panel.focus();
+    this.connect({ anew });
   }
 
   /** Try now what waits for its next try, if that is wanted: `which(its host, why it wasn't opened)`. */
@@ -166,8 +171,9 @@ export class Tab {
 
   /** The first ticket says which viewer; the one that is likely is loaded, and its stream opened, meanwhile. */
   async #prepare(source) {
+    const asked = source.first(this.#known?.viewer);
     if (this.#known) load(this.#known.viewer).catch(() => {}); // it is said below
-    const ticket = await source.first(this.#known?.viewer);
+    const ticket = await asked;
     const module = await load(ticket.viewer).catch((error) => {
       source.leave(); // nobody would read it
       throw error;

@@ -59,8 +59,8 @@ export class Tabs extends EventTarget {
   open(host, target, { another = false } = {}) {
     const there = this.find({ host, target });
     const tab = (!another && there) || this.#add([{ host, target }]);
+    if (tab.isDown) tab.connect(); // first: the platform can be asked while the page is drawn
     this.select(tab);
-    if (tab.isDown) tab.reconnect();
     tab.focus();
   }
 

@@ -1,5 +1,7 @@
 // The viewers: which there are, and their modules, each loaded when somebody first points at a target that it shows.
 
+import { element } from './dom.js';
+
 const VIEWERS = { log: 'log', terminal: 'terminal', vnc: 'screen', spice: 'screen', raw: 'raw' }; // by name, the icon
 const KINDS = {
   log: 'log',
@@ -9,6 +11,16 @@ const KINDS = {
   qemu: 'machine',
   tcp: 'port',
   unix: 'socket',
+};
+/** What a viewer imports, and its imports do in turn, where that goes deep. Each is asked for once. */
+export const PARTS = {
+  log: [
+    ...['viewers/log', 'stream-log', 'log/announcer', 'log/ansi', 'log/bar', 'log/clipboard', 'log/colors'],
+    ...['log/controls', 'log/drawn', 'log/elements', 'log/export', 'log/feed', 'log/filter', 'log/keys', 'log/kinds'],
+    ...['log/levels', 'log/lines', 'log/matches', 'log/pen', 'log/redrawn', 'log/rows', 'log/selection', 'log/shown'],
+    ...['log/sieve', 'log/source', 'log/sources', 'log/status', 'log/styles', 'log/traces', 'log/unseen'],
+    ...['log/viewport', 'log/writer'],
+  ],
 };
 
 export function iconOf({ viewer }) {
@@ -28,11 +40,20 @@ export function isLog({ kind, viewer }) {
 /** The module of a viewer. One that this page doesn't know is shown raw. */
 export async function load(viewer) {
   const name = Object.hasOwn(VIEWERS, viewer) ? viewer : 'raw';
+  fetchParts(name);
   try {
     return await import(`../viewers/${name}.js`);
   } catch (error) {
     if (error instanceof SyntaxError) throw error;
     throw new Error(`the page's part for this kind of target (viewers/${name}.js) can't be loaded`, { cause: error });
+  }
+}
+
+/** All parts at once: a browser finds them one import after the other, and each of those is a way to the platform. */
+function fetchParts(name) {
+  for (const path of PARTS[name]?.splice(0) ?? []) {
+    const href = new URL(`../${path}.js`, import.meta.url).href;
+    document.head.append(element('link', { rel: 'modulepreload', fetchpriority: 'low', href }));
   }
 }
 

@@ -252,6 +252,21 @@ class Loading(ConsoleTest):
         self.assertFalse([name for name in after if "third-party" in name])
         self.assert_content()
 
+    def test_chosen(self) -> None:
+        """What is chosen without being pointed at is asked for first, and its viewer's files then, all at once."""
+        page = self.signed_in()
+        self.expect(self.entry(page, "app")).to_be_visible()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url.removeprefix(self.common.console)))
+        self.entry(page, "app").dispatch_event("click")
+        self.expect(page.get_by_role("tabpanel").locator("p.state")).to_have_text("Connected")
+        self.assertLess(asked.index("/v1/streams"), asked.index("/viewers/log.js"))
+        begun, answered = page.evaluate(STARTS)
+        files = {name: at for name, at in begun.items() if name.startswith(("/viewers/", "/log/", "/stream-log"))}
+        self.assertGreater(len(files), 20)
+        self.assertEqual({name for name, at in files.items() if at > answered["/viewers/log.js"]}, set())
+        self.assert_content()
+
     def test_click_to_line(self) -> None:
         """From the click to a log's first line it takes under 150 ms at the median, once its viewer is loaded."""
         page = self.signed_in()
@@ -267,6 +282,9 @@ class Loading(ConsoleTest):
         self.assert_content()
 
 
+STARTS = """() => ['startTime', 'responseEnd'].map((when) => Object.fromEntries(
+  performance.getEntriesByType('resource').map((one) => [new URL(one.name).pathname, one[when]])))"""
+"""When each file was asked for, and when it was there."""
 CLICK = """() => new Promise((done) => {
   const button = [...document.querySelectorAll('#hosts .target')].find((one) => one.textContent.startsWith('app'));
   const began = performance.now();
