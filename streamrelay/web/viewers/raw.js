@@ -203,6 +203,7 @@ function build(element) {
   modes.setAttribute('aria-label', 'Show as');
   const count = make('span', { className: 'raw-count' });
   const output = make('pre', { className: 'raw-output', tabIndex: 0, hidden: true });
+  output.setAttribute('role', 'region'); // one without a role may have no name
   output.setAttribute('aria-label', 'What the target says');
   const empty = make('div', { className: 'raw-empty', tabIndex: 0 }, ...EMPTY.map((words) => make('p', {}, words)));
   const hints = { placeholder: HINTS.lf, rows: 2 };

@@ -173,7 +173,7 @@ class ConsoleTest(LiveTest):
 
     def act(self, page: Any, label: str) -> None:
         """An entry of the menu of the tab that is shown."""
-        page.get_by_role("tabpanel").get_by_role("button", name="More").click()
+        page.get_by_role("tabpanel").get_by_role("button", name="More", exact=True).click()
         page.get_by_role("menuitem", name=label).click()
 
     def picture(self, page: Any, name: str) -> None:

@@ -147,6 +147,56 @@ class Everybody(ConsoleTest):
             self.assert_accessible(page, f"{scheme}, keys")
         self.assert_content()
 
+    def test_axe_in_use(self) -> None:
+        """So it is of what is seen in the course of work: fields, dialogs, words, a stream that is opened again."""
+        (self.common.folder / "wide.log").write_text("short\n" + "wide " * 1000 + "\n")
+        page = self.page(reduced_motion="reduce")
+        page.get_by_label("Key", exact=True).fill("srk_wrong")
+        page.get_by_role("button", name="Sign in").click()
+        self.expect(page.get_by_role("alert")).to_have_text("This key is not known here.")
+        self.assert_accessible(page, "a key that is not known")
+        self.sign_in(page)
+        panel = self.open_target(page, "shell")
+        self.assert_accessible(page, "a terminal")
+        self.act(page, "Search")
+        page.get_by_label("Search the terminal").fill("none")
+        self.assert_accessible(page, "the terminal's search")
+        panel.get_by_role("button", name="More").click()
+        self.assert_accessible(page, "the terminal's menu")
+        page.keyboard.press("Escape")
+        self.act(page, "Screen reader support on")
+        self.assert_accessible(page, "a terminal for screen readers")
+        self.act(page, "Screen reader support off")
+        page.evaluate("location.hash = '#host-1/logs/wide'")
+        page.keyboard.press("/")
+        panel.get_by_role("searchbox", name="Search").fill("short")
+        self.assert_accessible(page, "a log's search")
+        panel.locator("stream-log .more").click()
+        self.assert_accessible(page, "a whole line")
+        page.keyboard.press("Escape")
+        page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }")
+        self.act(page, "Copy link")
+        self.assert_accessible(page, "a link to copy")
+        page.keyboard.press("Escape")
+        _, target = self.opened_at(page, self.listen())
+        self.assert_accessible(page, "raw bytes that have yet to come")
+        target.sendall(b"here\n")
+        self.expect(panel.locator(".raw-output")).to_have_text("here\n")
+        self.assert_accessible(page, "raw bytes")
+        self.opens_again(page, panel)
+        self.assert_content()
+
+    def opens_again(self, page: Any, panel: Any) -> None:
+        page.route("**/v1/streams", lambda route: route.abort())
+        self.act(page, "Reconnect")
+        self.expect(panel.locator("p.words")).to_contain_text("Next try in")
+        page.unroute("**/v1/streams")
+        page.route("**/v1/streams", lambda route: None)  # no answer
+        panel.get_by_role("button", name="Try now").click()
+        self.expect(panel.locator("p.words")).to_contain_text("Trying again")
+        self.assert_accessible(page, "opening again")
+        self.complaints = [text for text in self.complaints if "net::ERR_FAILED" not in text]
+
     def test_axe_on_a_phone(self) -> None:
         """So it is on a phone: the list, a tab, and the drawer above it."""
         page = self.signed_in(**PHONE, reduced_motion="reduce")
