@@ -1,18 +1,18 @@
 """A terminal under real keys and a real mouse, in Chromium and Firefox: what the program and the page get."""
 
-import base64
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from tests.live.console import real_logs, unseen
 from tests.live.console.console import ConsoleChain
-from tests.live.support.browser import chromium_windows, need_viewers
-from tests.live.support.case import LiveTest
+from tests.live.console.real_logs import RealLogs
+from tests.live.console.unseen import Unseen
 from tests.live.support.chain import shared
-from tests.live.support.display import display
+from tests.live.support.chromium_window import chromium_window
 from tests.live.support.fake_spice import CLIPBOARD, GRAB, REQUEST, FakeSpice
 from tests.live.support.fake_vnc import FakeVnc
 from tests.live.support.firefox import firefox
+from tests.live.support.pump import Pump
 from tests.live.support.waiting import until
 
 TARGETS = """\
@@ -78,7 +78,8 @@ PASTED = "\x1b[200~safe␛[201~\recho INJECTED\ufffd201~\r\x1b[201~".encode()
 INK = """async (png) => {
     const bytes = Uint8Array.from(atob(png), (letter) => letter.charCodeAt(0));
     const picture = await createImageBitmap(new Blob([bytes]));
-    const context = new OffscreenCanvas(picture.width, picture.height).getContext('2d');
+    const canvas = new OffscreenCanvas(picture.width, picture.height);
+    const context = canvas.getContext('2d', { willReadFrequently: true });
     context.drawImage(picture, 0, 0);
     return [...document.querySelectorAll('[role=tabpanel]:not([hidden]) .xterm-rows > div')].slice(0, 10).map((row) => {
         const [x, y, width, height] = ['x', 'y', 'width', 'height'].map(
@@ -103,62 +104,45 @@ class KeysChain(ConsoleChain):
     def __init__(self, folder: Path) -> None:
         self.spice, self.vnc = FakeSpice(), FakeVnc()
         ports = (server.target.rpartition("/")[2] for server in (self.spice, self.vnc))
-        super().__init__(folder, TARGETS.replace("SPICE", next(ports)).replace("VNC", next(ports)))
+        targets = TARGETS.replace("SPICE", next(ports)).replace("VNC", next(ports))
+        super().__init__(folder, targets + real_logs.TARGET + unseen.TARGET)
         (folder / "drawing").write_text(DRAWING)
+        (folder / "paced.py").write_text(unseen.PACED)
+        (folder / "long.log").touch()
+        self.pump = Pump(self.relay_port)
+        self.relay_url = f"ws://127.0.0.1:{self.pump.port}"
 
     def stop(self) -> None:
         super().stop()
         self.spice.close()
         self.vnc.close()
+        self.pump.close()
 
 
-class RealKeys(LiveTest):
+class RealKeys(RealLogs, Unseen):
     """One walk by whoever sits there, in each browser."""
 
     def setUp(self) -> None:
-        need_viewers()
         super().setUp()
-        self.stack = ExitStack()
-        self.addCleanup(self.stack.close)
         self.common: Any = shared(kind=KeysChain)
-        self.display = self.stack.enter_context(display())
         self.taken = 0
 
     def test_chromium(self) -> None:
         """In Chromium."""
-        browser = self.stack.enter_context(chromium_windows(self.display.environment))
-        page = browser.new_context(no_viewport=True).new_page()
-        asked: list[str] = []
-
-        def stay(dialog: Any) -> None:
-            asked.append(dialog.type)
-            dialog.dismiss()
-
-        page.on("dialog", stay)
-        page.goto(f"{self.common.console}/")
-        session = page.context.new_cdp_session(page)
-        sizes = {"width": 0, "height": 0, "mobile": False}
-        self.scale = lambda by: session.send("Emulation.setDeviceMetricsOverride", {**sizes, "deviceScaleFactor": by})
-        self.picture = lambda: base64.b64encode(page.screenshot()).decode()
-        self.walk(page, "chromium")
-        self.display.press("ctrl+w")
-        until(lambda: page.evaluate("true") and asked, what="the question")
-        self.assertEqual(asked, ["beforeunload"])
+        with chromium_window(self.folder, self.display.environment) as page:
+            self.walk(page, "chromium")
 
     def test_firefox(self) -> None:
         """In Firefox."""
-        page = self.stack.enter_context(firefox(self.folder, self.display.environment))
-        page.goto(f"{self.common.console}/")
-        self.scale, self.picture = page.scale, page.picture
-        self.walk(page, "firefox")
-        self.display.press("ctrl+w")
-        until(lambda: page.evaluate("true") and page.asked, what="the question")
-        page.answer(False)
-        self.assertEqual(page.asked, ["beforeunload"])
+        with firefox(self.folder, self.display.environment) as page:
+            self.walk(page, "firefox")
 
     def walk(self, page: Any, name: str) -> None:
         self.view = page
+        page.goto(f"{self.common.console}/")
         self.sign_in()
+        self.choose("keys")
+        self.until(f"({ROWS}).includes('ready')")
         self.display.focus(name)
         self.click(".xterm-screen")
         page.evaluate("window.here = true")
@@ -172,6 +156,14 @@ class RealKeys(LiveTest):
         self.shares()
         self.draws()
         self.assertTrue(page.evaluate("window.here && document.activeElement.matches('.xterm textarea')"))
+        page.scale(1)
+        self.until("devicePixelRatio === 1")
+        self.log_keys()
+        self.copied_from_log()
+        self.comes_and_goes()
+        self.assertEqual(page.complaints, [])
+        self.link_dies()
+        self.leaves()
 
     # -- what is done ------------------------------------------------------------------------------------------------
 
@@ -218,10 +210,10 @@ class RealKeys(LiveTest):
         self.choose("drawing")
         self.until("document.querySelector('[role=tabpanel]:not([hidden])').textContent.includes('drawn')")
         for scale in (1, 1.25, 2):
-            self.scale(scale)
+            self.view.scale(scale)
             self.until(f"devicePixelRatio === {scale}")
             self.view.evaluate("new Promise((drawn) => setTimeout(() => requestAnimationFrame(drawn), 300))")
-            underscores, top, *sides, _ = self.view.evaluate(f"({INK})({self.picture()!r})")
+            underscores, top, *sides, _ = self.view.evaluate(f"({INK})({self.view.picture()!r})")
             self.assertGreater(underscores, top, f"underscores at {scale}")
             self.assertLessEqual(max(sides) - min(sides), 1, f"{sides} at {scale}")
 
@@ -257,21 +249,19 @@ class RealKeys(LiveTest):
             for noted in (spice.heard, spice.keys, vnc.pasted, vnc.keys):
                 noted.clear()
 
-    # -- how ---------------------------------------------------------------------------------------------------------
-
-    def sign_in(self) -> None:
-        self.until("!document.querySelector('#signin').hidden")
-        self.view.evaluate(f"""(() => {{
-            document.querySelector('#key').value = {self.common.key!r};
-            document.querySelector('#signin-form').requestSubmit();
-        }})()""")
+    def copied_from_log(self) -> None:
+        """What was selected in the log is what is pasted into the terminal."""
         self.choose("keys")
-        self.until(f"({ROWS}).includes('ready')")
+        until(lambda: self.pasted() == b"\x1b[200~line 495 of it\x1b[201~", what="what was copied")
 
-    def choose(self, name: str) -> None:
-        target = f"[...document.querySelectorAll('#hosts .target')].find((one) => one.textContent.includes('{name}'))"
-        self.until(target)
-        self.view.evaluate(f"{target}.click()")
+    def leaves(self) -> None:
+        """The page asks before it is left."""
+        self.display.press("ctrl+w")
+        until(self.view.asked, what="the question")
+        self.view.answer(False)
+        self.assertEqual(self.view.asked(), ["beforeunload"])
+
+    # -- how ---------------------------------------------------------------------------------------------------------
 
     def field(self, text: str) -> None:
         """A field of the page's own, with a text in it, which takes keys."""
@@ -283,15 +273,6 @@ class RealKeys(LiveTest):
             document.body.append(field);
         }})()""")
         self.click("#field")
-
-    def act(self, label: str, then: str = ".xterm-screen") -> None:
-        """An entry of the tab's menu, then back to what takes keys."""
-        self.click("[role=tabpanel]:not([hidden]) [aria-haspopup=menu]")
-        found = f"(one) => one.textContent === {label!r} && one.checkVisibility()"  # menus of other tabs have it, too
-        entry = f"[...document.querySelectorAll('[role=menuitem]')].find({found})"
-        self.until(entry)
-        self.view.evaluate(f"{entry}.click()")
-        self.click(then)
 
     def got(self, wanted: bytes, what: str) -> None:
         """Until the program has got bytes, and no others."""
@@ -314,21 +295,3 @@ class RealKeys(LiveTest):
         until(lambda: there.read_bytes()[begun:].endswith(b"\x1b[201~"), what="a paste")
         self.taken = len(there.read_bytes())
         return bytes(there.read_bytes()[begun : self.taken])
-
-    def says(self, words: str) -> None:
-        self.until(f"document.querySelector('#said').textContent === {words!r}")
-
-    def place(self, selector: str, across: float = 0.5, down: float = 0.5) -> tuple[float, float]:
-        """Where something of the page is on the screen."""
-        x, y = self.view.evaluate(f"""(() => {{
-            const {{ x, y, width, height }} = document.querySelector({selector!r}).getBoundingClientRect();
-            const [left, top] = [screenX + (outerWidth - innerWidth) / 2, screenY + outerHeight - innerHeight];
-            return [x + width * {across} + left, y + height * {down} + top];
-        }})()""")
-        return x, y
-
-    def click(self, selector: str, button: int = 1) -> None:
-        self.display.click(*self.place(selector), button=button)
-
-    def until(self, expression: str) -> Any:
-        return until(lambda: self.view.evaluate(f"Boolean({expression})"), what=expression)

@@ -112,13 +112,12 @@ class Outcomes(ConsoleTest):
     def test_dead_link(self) -> None:
         """A proxy stops to forward, and nobody closes anything: every tab says so soon after the network has come back,
         or the page is seen again, and goes on once the proxy does. What isn't connected isn't said to be."""
-        chain = ConsoleChain(self.folder)
+        chain = self.common = ConsoleChain(self.folder)
         pump = Pump(chain.relay_port)
         self.addCleanup(pump.close)
         self.addCleanup(chain.stop)
         chain.relay_url = f"ws://127.0.0.1:{pump.port}"
         chain.start()
-        self.common = chain
         page = self.signed_in()
         self.open_target(page, "shell")
         panel = self.open_target(page, "app")
@@ -131,6 +130,7 @@ class Outcomes(ConsoleTest):
                 page.evaluate(news)
                 self.expect(panel.locator("p.words")).to_contain_text("The relay does not answer", ignore_case=True)
             print(f"figure: a dead link was said {passed():.1f} s after the news")
+            self.expect(panel.locator("stream-log .words")).to_have_text("Ended: the connection to the relay broke")
             self.expect(page.get_by_role("tab", name="shell")).not_to_have_attribute("data-state", "open")
             pump.go_on()
             self.expect(panel.locator("p.state")).to_have_text("Connected", timeout=LATER)

@@ -98,18 +98,6 @@ def chromium() -> Iterator[Any]:
         yield browser
 
 
-@contextmanager
-def chromium_windows(display: dict[str, str]) -> Iterator[Any]:
-    """Lend a browser of its own, with windows on a display whose environment is given."""
-    with chromium():
-        start = _standing[0].playwright.chromium.launch
-        browser = start(executable_path=CHROMIUM, args=FLAGS, headless=False, env={**display})
-        try:
-            yield browser
-        finally:
-            browser.close()
-
-
 @atexit.register
 def stop_chromium() -> None:
     while _standing:

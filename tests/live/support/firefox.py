@@ -34,11 +34,12 @@ class Firefox:
     """A window with one page."""
 
     def __init__(self, leg: ClientConnection) -> None:
-        self._leg, self._last = leg, 0
-        self.asked: list[str] = []
-        """The kinds of dialogs that the page has shown; none is answered but by `answer`."""
+        self._leg, self._last, self._cover = leg, 0, ""
+        self._asked: list[str] = []
         self._do("session.new", capabilities={"alwaysMatch": {"unhandledPromptBehavior": {"default": "ignore"}}})
-        self._do("session.subscribe", events=["browsingContext.userPromptOpened"])
+        self.complaints: list[str] = []
+        """Errors and warnings of the page's scripts."""
+        self._do("session.subscribe", events=["browsingContext.userPromptOpened", "log.entryAdded"])
         self._context = self._do("browsingContext.getTree")["contexts"][0]["context"]
 
     def goto(self, url: str) -> None:
@@ -63,6 +64,23 @@ class Firefox:
         """What is seen of the page, as a PNG in base64."""
         return str(self._do("browsingContext.captureScreenshot", context=self._context)["data"])
 
+    def cover(self) -> None:
+        """Bring another tab of the window to the front."""
+        self._cover = self._do("browsingContext.create", type="tab")["context"]
+        self._do("browsingContext.activate", context=self._cover)
+
+    def uncover(self) -> None:
+        self._do("browsingContext.close", context=self._cover)
+        self._do("browsingContext.activate", context=self._context)
+
+    def freeze(self, still: bool) -> None:
+        """Do nothing: this browser stops no page that it hides."""
+
+    def asked(self) -> list[str]:
+        """The kinds of dialogs that the page has shown until now; none is answered but by `answer`."""
+        self.evaluate("true")
+        return self._asked
+
     def answer(self, accept: bool) -> None:
         """To the dialog that is shown."""
         self._do("browsingContext.handleUserPrompt", context=self._context, accept=accept)
@@ -72,11 +90,16 @@ class Firefox:
         self._leg.send(json.dumps({"id": self._last, "method": method, "params": parameters}))
         while True:
             message = json.loads(self._leg.recv(timeout=WAIT))
-            if message.get("method") == "browsingContext.userPromptOpened":
-                self.asked.append(message["params"]["type"])
+            self._hear(message.get("method"), message.get("params"))
             if message.get("id") == self._last:
                 assert message["type"] == "success", message
                 return message["result"]
+
+    def _hear(self, event: str | None, told: Any) -> None:
+        if event == "browsingContext.userPromptOpened":
+            self._asked.append(told["type"])
+        if event == "log.entryAdded" and told["level"] in ("error", "warn"):
+            self.complaints.append(told["text"])
 
 
 @contextmanager

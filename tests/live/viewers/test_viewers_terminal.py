@@ -1,4 +1,4 @@
-"""The viewer of terminals in daily use: keys, pastes, floods of pieces, background pages, and what a dead one left."""
+"""The viewer of terminals in daily use: keys, pastes, floods of pieces, and what a dead one left."""
 
 import base64
 import re
@@ -6,7 +6,7 @@ import shlex
 import sys
 from typing import Any
 
-from tests.live.support.browser import UNSEEN, need_viewers
+from tests.live.support.browser import need_viewers
 from tests.live.support.case import LiveTest
 from tests.live.support.node import Scenario
 from tests.live.support.pace import Stopwatch
@@ -101,17 +101,6 @@ class Terminal(TerminalTest):
         took, late = self.paced(lines=4000, rate=400)
         self.assertLess(watch.fairly(late), 0.5, "s")
         self.assertLess(watch.fairly(took), 13, "s")
-        self.assertNotIn('{"hold":true}', said)
-        self.assert_content()
-
-    def test_unseen(self) -> None:
-        """On a page in the background a program that writes 1,000 lines a second goes on, and all of it is shown."""
-        said = self.begin()
-        self.view.evaluate(UNSEEN)
-        watch = Stopwatch()
-        took, late = self.paced(lines=10_000, rate=1000, burst=20, width=80)
-        self.assertLess(watch.fairly(took), 13, "s")
-        self.assertLess(watch.fairly(late), 4, "s")
         self.assertNotIn('{"hold":true}', said)
         self.assert_content()
 

@@ -1,0 +1,69 @@
+"""The console in a browser's window, under real keys and a real mouse: what its tests share."""
+
+from contextlib import ExitStack
+from typing import Any
+
+from tests.live.support.browser import need_viewers
+from tests.live.support.case import LiveTest
+from tests.live.support.display import display
+from tests.live.support.waiting import until
+
+SHOWN = "[role=tabpanel]:not([hidden])"
+"""The panel that is shown."""
+
+
+class WindowTest(LiveTest):
+    """A screen, and somebody before it. `view` is the page."""
+
+    common: Any
+    view: Any
+
+    def setUp(self) -> None:
+        need_viewers()
+        super().setUp()
+        self.stack = ExitStack()
+        self.addCleanup(self.stack.close)
+        self.display = self.stack.enter_context(display())
+
+    def sign_in(self) -> None:
+        self.until("!document.querySelector('#signin').hidden")
+        self.view.evaluate(f"""(() => {{
+            document.querySelector('#key').value = {self.common.key!r};
+            document.querySelector('#signin-form').requestSubmit();
+        }})()""")
+
+    def choose(self, name: str) -> None:
+        target = f"[...document.querySelectorAll('#hosts .target')].find((one) => one.textContent.includes('{name}'))"
+        self.until(target)
+        self.view.evaluate(f"{target}.click()")
+
+    def act(self, label: str, then: str = ".xterm-screen") -> None:
+        """An entry of the tab's menu, then back to what takes keys."""
+        self.click("[role=tabpanel]:not([hidden]) [aria-haspopup=menu]")
+        found = f"(one) => one.textContent === {label!r} && one.checkVisibility()"  # menus of other tabs have it, too
+        entry = f"[...document.querySelectorAll('[role=menuitem]')].find({found})"
+        self.until(entry)
+        self.view.evaluate(f"{entry}.click()")
+        self.click(then)
+
+    def says(self, words: str) -> None:
+        self.until(f"document.querySelector('#said').textContent === {words!r}")
+
+    def place(self, selector: str, across: float = 0.5, down: float = 0.5) -> tuple[float, float]:
+        """Where something of the page is on the screen."""
+        x, y = self.view.evaluate(f"""(() => {{
+            const {{ x, y, width, height }} = document.querySelector({selector!r}).getBoundingClientRect();
+            const [left, top] = [screenX + (outerWidth - innerWidth) / 2, screenY + outerHeight - innerHeight];
+            return [x + width * {across} + left, y + height * {down} + top];
+        }})()""")
+        return x, y
+
+    def click(self, selector: str, button: int = 1) -> None:
+        self.display.click(*self.place(selector), button=button)
+
+    def until(self, expression: str) -> Any:
+        return until(lambda: self.view.evaluate(f"Boolean({expression})"), what=expression)
+
+    def connected(self) -> None:
+        """Until the tab that is shown is connected."""
+        self.until(f"document.querySelector('{SHOWN}')?.dataset.state === 'open'")
