@@ -25,6 +25,8 @@ OWN = "Failed to load resource: the server responded with a status of "
 """How the browser itself notes an answer that is no success. The page shows those in words."""
 UNOPENED = "WebSocket connection to "
 """The same for a websocket that can't be opened."""
+DRAWN = "() => new Promise((drawn) => setTimeout(() => requestAnimationFrame(drawn), 300))"
+"""A page that was made another size has been drawn; a terminal waits for the size to stay."""
 LATER = 60_000
 """Milliseconds for what takes a few rounds of the page's own clocks."""
 TARGETS = """\
@@ -180,6 +182,20 @@ class ConsoleTest(LiveTest):
         """Into trial's directory, for eyes; and where the pictures of the documents go, if that is asked for."""
         for folder in filter(None, ("screenshots", os.environ.get("STREAMRELAY_PICTURES"))):
             page.screenshot(path=Path(folder) / f"{name}.png")
+
+    def pictures(self, page: Any, name: str) -> None:
+        """The same page light, dark, and as wide as a phone."""
+        before = page.viewport_size
+        for look, scheme, size in (
+            ("light", "light", before),
+            ("dark", "dark", before),
+            ("phone", "light", PHONE["viewport"]),
+        ):
+            page.emulate_media(color_scheme=scheme)
+            page.set_viewport_size(size)
+            page.evaluate(DRAWN)
+            self.picture(page, f"{name}-{look}")
+        page.set_viewport_size(before)
 
     def assert_accessible(self, page: Any, state: str) -> None:
         """axe-core finds nothing, by any of its rules."""

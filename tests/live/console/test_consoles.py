@@ -86,7 +86,7 @@ class Machines(ConsoleTest):
         before = self.same(panel, machine)
         machine.take(page.keyboard, "typed here")
         self.assertGreater(self.same(panel, machine), before)
-        self.picture(page, f"console-{console}")
+        self.pictures(page, f"console-{console}")
         self.assert_content()
 
     def test_spice(self) -> None:

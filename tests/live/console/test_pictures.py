@@ -3,6 +3,7 @@
 The pictures go where STREAMRELAY_PICTURES says, as PNGs under 150 KB, and into trial's directory in any case.
 """
 
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,10 @@ directory = "FOLDER/srv"
 [targets.postgres]
 kind = "tcp"
 address = "127.0.0.1:5432"
+
+[targets.smtp]
+kind = "tcp"
+address = "127.0.0.1:PORT"
 
 [targets."vm/{name}/screen"]
 kind = "qemu"
@@ -56,7 +61,9 @@ class Pictures(ConsoleTest):
         ]
         (served / "shop.log").write_text("".join(lines))
         (served / "mail.log").write_text("queue is empty\n")
-        self.own_chain(targets=TARGETS)
+        self.mail = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(self.mail.close)
+        self.own_chain(targets=TARGETS.replace("PORT", str(self.mail.getsockname()[1])))
 
     def assert_small(self, name: str) -> None:
         self.assertLess((Path("screenshots") / f"{name}.png").stat().st_size, 150_000)
@@ -92,4 +99,20 @@ class Pictures(ConsoleTest):
         self.expect(panel.get_by_text("100 lines").first).to_be_visible()
         self.picture(page, "console-phone")
         self.assert_small("console-phone")
+        self.assert_content()
+
+    def test_bytes(self) -> None:
+        """A service whose bytes are shown as they are."""
+        page = self.signed_in(viewport={"width": 1120, "height": 580})
+        panel = self.open_target(page, "smtp")
+        service, _ = self.mail.accept()
+        self.addCleanup(service.close)
+        service.sendall(b"220 mail.example.com ESMTP\r\n")
+        self.expect(panel.get_by_text("ESMTP")).to_be_visible()
+        panel.get_by_role("textbox").fill("EHLO web.example.com")
+        page.keyboard.press("Enter")
+        service.recv(100)
+        service.sendall(b"250-mail.example.com\r\n250-SIZE 52428800\r\n250 8BITMIME\r\n")
+        self.expect(panel.get_by_text("8BITMIME")).to_be_visible()
+        self.pictures(page, "console-raw")
         self.assert_content()

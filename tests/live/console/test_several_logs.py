@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from tests.live.console.console import PHONE, ConsoleChain, ConsoleTest
+from tests.live.console.console import ConsoleChain, ConsoleTest
 from tests.live.support.chain import HOST
 from tests.live.support.processes import Program, twistd
 from tests.live.support.waiting import until
@@ -154,22 +154,13 @@ class Several(ConsoleTest):
     def test_pictures(self) -> None:
         """Light, dark, and on a phone."""
         lines = [f"2026-03-02T09:{n // 60:02}:{n % 60:02}Z {WORDS[n % 7 == 5]}\n" for n in range(40)]
-        looks: list[tuple[str, dict[str, Any]]] = [
-            ("light", {"color_scheme": "light", "viewport": {"width": 1120, "height": 580}}),
-            ("dark", {"color_scheme": "dark", "viewport": {"width": 1120, "height": 580}}),
-            ("phone", {**PHONE, "device_scale_factor": 1}),
-        ]
-        for look, settings in looks:
-            page = self.signed_in(f"#{HOST}/app,{OTHER}/logs/slow", **settings)
-            self.shows(page, HOST, "app begins")
-            self.shows(page, OTHER, "slow begins")
-            for at in range(0, len(lines), 5):
-                self.write("app", "".join(lines[at : at + 4]))
-                self.write("slow", lines[at + 4])
-                self.shows(page, HOST, PLAIN.sub("", lines[at + 3]).rstrip("\n"))
-                self.shows(page, OTHER, PLAIN.sub("", lines[at + 4]).rstrip("\n"))
-            self.picture(page, f"console-several-{look}")
-            page.context.close()
-            self.opened.remove(page)
-            self.renew()
+        page = self.signed_in(f"#{HOST}/app,{OTHER}/logs/slow", viewport={"width": 1120, "height": 580})
+        self.shows(page, HOST, "app begins")
+        self.shows(page, OTHER, "slow begins")
+        for at in range(0, len(lines), 5):
+            self.write("app", "".join(lines[at : at + 4]))
+            self.write("slow", lines[at + 4])
+            self.shows(page, HOST, PLAIN.sub("", lines[at + 3]).rstrip("\n"))
+            self.shows(page, OTHER, PLAIN.sub("", lines[at + 4]).rstrip("\n"))
+        self.pictures(page, "console-several")
         self.assert_content()
