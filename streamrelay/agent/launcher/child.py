@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Final, NoReturn
 
 from streamrelay.agent.targets.terminal.pty import Pty
-from streamrelay.agent.targets.terminal.surroundings import VARIABLES, prepare
+from streamrelay.agent.targets.terminal.surroundings import VARIABLES
 
 SOFT: Final = {resource.RLIMIT_NOFILE: 1024, resource.RLIMIT_CORE: 0}
 """Descriptors and bytes of a core dump; the hard limits stay."""
@@ -37,7 +37,7 @@ prctl: Final = _libc.prctl
 def run(settings: Pty, terminal: int, complaints: int) -> NoReturn:
     """Become the target's user in a new session on this terminal, and the command; what fails is told by a pipe."""
     try:
-        _take(terminal, settings.size)
+        _take(terminal)
         close_all(3, complaints)
         account = _account(settings.user)
         os.fchown(0, account.pw_uid, -1)
@@ -73,11 +73,10 @@ def shell_status(waited: int) -> int:
     return code if code >= 0 else 128 - code
 
 
-def _take(terminal: int, size: tuple[int, int]) -> None:
-    """Make the terminal the one of a new session, and set it up."""
+def _take(terminal: int) -> None:
+    """Make the terminal the one of a new session."""
     os.setsid()
     fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
-    prepare(terminal, size)
     for descriptor in range(3):
         os.dup2(terminal, descriptor)
 

@@ -19,6 +19,7 @@ from streamrelay.agent.launcher import child, keeper
 from streamrelay.agent.launcher.messages import Order, Report
 from streamrelay.agent.targets.terminal.process import KILL_AFTER
 from streamrelay.agent.targets.terminal.pty import Pty
+from streamrelay.agent.targets.terminal.surroundings import prepare
 from streamrelay.errors import TargetError
 from streamrelay.logs import Logger
 from streamrelay.protocol import codec
@@ -200,6 +201,7 @@ def _fork(number: int, settings: Pty) -> Command:
         terminal, inner = os.openpty()
         ours.callback(os.close, terminal)
         theirs.callback(os.close, inner)
+        prepare(inner, settings.size)  # here, so that it can't overtake a size that is told once the command runs
         hear, say = os.pipe()
         ours.callback(os.close, hear)
         theirs.callback(os.close, say)

@@ -33,10 +33,14 @@ class Spawned(PTYProcess):
         self._size, self._mask = size, mask
         super().__init__(reactor, program, list(command), environment, directory, protocol, usePTY=True)
 
+    def _fork(self, *arguments: Any, **descriptors: int) -> None:
+        """Begin the command, on a terminal that is ready: whoever tells a size from now on is not overtaken by ours."""
+        prepare(descriptors["slavefd"], self._size)
+        super()._fork(*arguments, **descriptors)
+
     def _execChild(self, path: Any, uid: Any, gid: Any, executable: str, args: list[str], environment: Any) -> None:
         """Be the command, in the process that was forked for it."""
         try:
-            prepare(0, self._size)
             os.umask(self._mask)
             super()._execChild(path, uid, gid, executable, args, environment)
         except Exception as error:

@@ -1,13 +1,18 @@
 """spawned.py: commands that the agent's own user runs, with real processes in real terminals."""
 
 import os
+import time
 from pathlib import Path
+from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
 from streamrelay.agent.targets.terminal.pty import Pty
+from streamrelay.agent.targets.terminal.spawned import Spawned
+from streamrelay.protocol import codec
+from streamrelay.protocol.control import Control
 from streamrelay.protocol.summons import Terms
 from tests.fakes.connections import Ear
 from tests.fakes.files import folder
@@ -41,6 +46,22 @@ class Commands(TestCase):
         await ear.end
         [exit_status] = [told[1] for told in ear.said if told[0] == "control"]
         return ear.data.decode(), exit_status
+
+    async def test_size_is_told_early(self) -> None:
+        """A size that is told at once holds, also where the new process comes to run only after that."""
+        execute = Spawned._execChild
+
+        def late(*arguments: Any) -> None:
+            time.sleep(0.5)
+            execute(*arguments)
+
+        self.patch(Spawned, "_execChild", late)
+        ear = Gone()
+        connection = await Pty(("/bin/sh", "-c", "stty size"), size=(80, 24)).connect(reactor, Terms())
+        connection.join(ear, ear)
+        connection.send_control(codec.encode(Control(resize=(101, 33))))
+        await ear.end
+        self.assertEqual(ear.data, b"33 101\r\n")
 
     async def test_surroundings(self) -> None:
         """It begins in its directory, in a terminal of its size that knows UTF-8, with its umask and variables; the
