@@ -28,7 +28,10 @@ class WrongSettings(SettingsTest):
                 ((f"--platform-key={other}",), "not a public key in PEM form"),
                 ((f"--platform-key={self.folder}",), "can't be read: Is a directory"),
                 ((public, f"--listen=tcp:{port}:interface=127.0.0.1"), "in use"),
-                ((public, "--listen=nonsense:1"), "expected tls:PORT, tcp:PORT:interface=ADDRESS or unix:PATH"),
+                (
+                    (public, "--listen=nonsense:1"),
+                    "expected tls:PORT, tcp:PORT:interface=ADDRESS, unix:PATH or systemd:NAME",
+                ),
                 ((public, "--listen=tcp:99999:interface=127.0.0.1"), "port must be"),
                 ((public, "--listen=tcp:0"), "other machines would reach it without TLS"),
                 ((public, "--listen=tcp:0:interface=0.0.0.0"), "other machines would reach it without TLS"),
