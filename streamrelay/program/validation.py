@@ -36,9 +36,7 @@ def check_listening(listen: tuple[str, ...], certificates: tuple[str, ...], inse
             continue
         match = _LISTENING.match(endpoint)
         if match is None:
-            raise ValueError(
-                f"listen {endpoint!r}: expected tls:PORT, tcp:PORT:interface=ADDRESS, unix:PATH or systemd:NAME"
-            )
+            raise ValueError(f"listen {endpoint!r}: expected {_EXPECTED}")
         _check_certificates(endpoint, certificates)
         _check_path("listen", match)
         if _is_exposed(endpoint) and not insecure:
