@@ -6,9 +6,12 @@ const EVERY = 20; // milliseconds for a key; a machine's keyboard holds few that
 const MOST = 10_000; // characters, which take over three minutes
 const SHIFTED = /[A-Z~!@#$%^&*()_+{}|:"<>?]/; // on a keyboard of the US
 
+const typing = new WeakSet(); // elements of viewers at whose machine a text is being typed
+
 /**
  * Ask for a text, then press its keys, Enter for each line's end. Where there are letters without a key, say so first, and
- * ask again. Rejects with words if the machine goes meanwhile.
+ * ask again. Rejects with words if another text is still being typed, as their letters would mix, or if the machine goes
+ * meanwhile.
  *
  * @param {HTMLElement} element - the viewer's
  * @param {AbortSignal} signal - ends it
@@ -17,7 +20,22 @@ const SHIFTED = /[A-Z~!@#$%^&*()_+{}|:"<>?]/; // on a keyboard of the US
  *   whether it is connected; press and release one key
  */
 export async function typeText(element, signal, { can, doubts = () => false, lives, press }) {
+  needIdle(element);
   const letters = [...(await askText(element, signal, can, doubts))];
+  needIdle(element);
+  typing.add(element);
+  try {
+    await pressAll(letters, signal, lives, press);
+  } finally {
+    typing.delete(element);
+  }
+}
+
+function needIdle(element) {
+  if (typing.has(element)) throw new Error('nothing was typed, as another text is still being typed');
+}
+
+async function pressAll(letters, signal, lives, press) {
   for (const [typed, letter] of letters.entries()) {
     if (signal.aborted) return;
     if (!lives()) throw new Error(`the stream has ended; ${typed} of ${letters.length} characters were typed`);

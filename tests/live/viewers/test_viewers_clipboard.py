@@ -11,6 +11,8 @@ TEXT = "grüße\n日本 😀"
 PASTES = [(1, 0xFFE3), (1, 0x76), (0, 0x76), (0, 0xFFE3)]
 """Ctrl-V by VNC, as the machine gets it; with Ctrl anew, as that was released before the text had come."""
 ON = "Shared clipboard on"
+OPENS = "n => { tabs[n].act('Type text …').catch(() => {}); return !!document.querySelector(`#tab${n} textarea`); }"
+"""Whether a text is asked for."""
 ACT = "async ([n, label]) => { try { await tabs[n].act(label); return ''; } catch ({ message }) { return message; } }"
 
 
@@ -229,4 +231,21 @@ class Screens(ViewerTest):
                 self.view.keyboard.up("Control")
                 for button in self.view.get_by_role("button", name="Cancel").all():
                     button.click()
+        self.assert_content()
+
+    def test_typed_alone(self) -> None:
+        """No text is typed into another: while one is being typed the next is refused, and taken afterwards."""
+        self.show_both()
+        text = self.view.get_by_label("Text", exact=True)
+        keys = (self.spice.keys, self.vnc.keys)
+        for number in (0, 1):
+            self.view.evaluate("n => void tabs[n].act('Type text …')", number)
+            text.fill("x" * 100)
+            text.press("Control+Enter")
+            self.until_there(lambda number=number: len(keys[number]) > 2, what="the first keys")
+            refused = "nothing was typed, as another text is still being typed"
+            self.assertEqual(self.choose("Type text …", number), refused)
+            self.until_there(lambda number=number: len(keys[number]) == 200, what="all keys")
+            self.until_there(lambda number=number: self.view.evaluate(OPENS, number), what="the next one's form")
+            text.press("Escape")
         self.assert_content()
