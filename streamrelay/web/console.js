@@ -4,7 +4,7 @@
 import { $ } from './console/dom.js';
 import { Drawer } from './console/drawer.js';
 import { Hosts } from './console/hosts.js';
-import { named as namedBy } from './console/links.js';
+import { named as namedBy, unnamed } from './console/links.js';
 import { Session } from './console/session.js';
 import { listenForKeys } from './console/shortcuts.js';
 import { Sidebar, tellTrouble } from './console/sidebar.js';
@@ -35,7 +35,7 @@ function follow() {
   const there = named && tabs.find(...named);
   if (!named || there) tabs.select(there);
   else if (session.signedIn) tabs.show(named);
-  if (!named && location.hash.length > 1 && session.signedIn) toast('This link names no target.');
+  if (!named && location.hash.length > 1 && session.signedIn) toast(unnamed(location.hash));
 }
 
 /** The address follows what is shown. One whose tab is gone isn't gone back to. */

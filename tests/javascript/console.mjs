@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { Connection } from '../../streamrelay/web/console/connection.js';
 import { Connections } from '../../streamrelay/web/console/connections.js';
 import { Hosts } from '../../streamrelay/web/console/hosts.js';
-import { address, named } from '../../streamrelay/web/console/links.js';
+import { address, named, unnamed } from '../../streamrelay/web/console/links.js';
 import { isLog } from '../../streamrelay/web/console/viewers.js';
 
 const changed = (source) => new Promise((awake) => source.addEventListener('change', awake, { once: true }));
@@ -128,4 +128,6 @@ export function links_several() {
   assert.equal(named(address(many.slice(1))).length, 32);
   for (const none of ['', '#', '#web-1', '#web-1/log,', '#web-1/log,,web-2/log', '#,', address(many)])
     assert.equal(named(none), null, none);
+  assert.equal(unnamed(address(many)), 'This link names more than 32 logs.');
+  assert.equal(unnamed('#web-1'), 'This link names no target.');
 }

@@ -9,7 +9,8 @@ export function fragment(host, target) {
   return `#${encode(host)}/${encode(target)}`;
 }
 
-const MOST = 32; // logs that a link may name
+/** So many logs may a link name, and a tab have, as its address is one. */
+export const MOST = 32;
 
 /** The same of what one tab has, which is several logs perhaps: ``#host/target,host/target``. No name has a comma. */
 export function address(all) {
@@ -25,6 +26,10 @@ export function named(text) {
   const all = [...new Set(parts)].map(parse);
   return all.length <= MOST && all.every(Boolean) ? all : null;
 }
+
+/** Why an address names nothing that can be shown. */
+export const unnamed = (text) =>
+  text.split(',').length > MOST ? `This link names more than ${MOST} logs.` : 'This link names no target.';
 
 const HOST = /^(?=.{1,253}$)[\w-]{1,64}(?:\.[\w-]{1,64})*$/;
 const TARGET = /^[\w.:@+-]+(?:\/[\w.:@+-]+)*$/;

@@ -1,7 +1,7 @@
 // A window in which somebody chooses further logs for a tab, of all hosts that are up.
 
 import { $, element } from './dom.js';
-import { fragment, parse } from './links.js';
+import { fragment, MOST, parse } from './links.js';
 import { fill, parts } from './patterns.js';
 import { isLog } from './viewers.js';
 
@@ -13,22 +13,30 @@ export function pickLogs(hosts, taken) {
     .flatMap(({ host, targets }) => targets.filter((target) => isLog(target)).map(({ name }) => row(host, name)))
     .filter(({ host, name }) => !is(host, name));
   const fault = element('p', { class: 'error', role: 'alert' });
-  const chosen = () => rows.flatMap(({ host, value }) => (value() ? [{ host, target: value() }] : []));
+  const chosen = () =>
+    rows
+      .flatMap(({ host, value }) => (value() ? [{ host, target: value() }] : []))
+      .filter(({ host, target }) => !is(host, target));
   const dialog = build(rows, fault);
-  const bad = () => chosen().find(({ host, target }) => !parse(fragment(host, target)));
   dialog.querySelector('form').addEventListener('submit', (event) => {
-    const wrong = bad();
-    fault.textContent = wrong ? `“${wrong.target}” is not a valid target name` : '';
-    if (wrong) event.preventDefault();
+    fault.textContent = refused(chosen(), taken);
+    if (fault.textContent) event.preventDefault();
   });
   $('work').append(dialog);
   dialog.showModal();
   return new Promise((settle) => {
     dialog.addEventListener('close', () => {
       dialog.remove();
-      settle(dialog.returnValue === 'add' ? chosen().filter(({ host, target }) => !is(host, target)) : []);
+      settle(dialog.returnValue === 'add' ? chosen() : []);
     });
   });
+}
+
+/** Why none of what is chosen is added; "" if it can be. */
+function refused(chosen, taken) {
+  const wrong = chosen.find(({ host, target }) => !parse(fragment(host, target)));
+  if (wrong) return `“${wrong.target}” is not a valid target name`;
+  return chosen.length + taken.length > MOST ? `A tab has at most ${MOST} logs, and this one ${taken.length}` : '';
 }
 
 /** What can be chosen: `value()` is the target's name, or "". A pattern asks for its parts. */

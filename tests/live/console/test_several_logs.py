@@ -151,6 +151,25 @@ class Several(ConsoleTest):
         self.assertEqual([each["target"] for each in self.streams()], ["app"])
         self.assert_content()
 
+    def test_too_many(self) -> None:
+        """A tab takes no more logs than its own link may name, and a link that names more is told as that."""
+        most = [f"{HOST}/logs/x{chr(97 + n)}" for n in range(26)] + [f"{HOST}/logs/y{chr(97 + n)}" for n in range(6)]
+        page = self.signed_in(f"#{','.join(most)}")
+        self.expect(page.get_by_role("tab")).to_contain_text("32 logs")
+        self.act(page, "Add another log")
+        dialog = page.get_by_role("dialog", name="Add logs to this view")
+        field = dialog.get_by_label(f"name of logs/{{name}} on {HOST}")
+        field.fill("slow")
+        field.press("Enter")
+        self.expect(dialog.get_by_role("alert")).to_have_text("A tab has at most 32 logs, and this one 32")
+        field.fill("xa")  # which it has
+        field.press("Enter")
+        self.expect(dialog).to_have_count(0)
+        self.expect(page.get_by_role("tab")).to_contain_text("32 logs")
+        page.goto(f"{self.common.console}/#{','.join(most)},{HOST}/logs/slow")
+        self.expect(page.get_by_text("This link names more than 32 logs.").first).to_be_visible()
+        self.assert_content()
+
     def test_pictures(self) -> None:
         """Light, dark, and on a phone."""
         lines = [f"2026-03-02T09:{n // 60:02}:{n % 60:02}Z {WORDS[n % 7 == 5]}\n" for n in range(40)]
