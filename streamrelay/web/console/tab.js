@@ -207,7 +207,7 @@ export class Tab {
     if (state === this.#told || !this.#panel.selected) return;
     this.#told = state;
     if (state === 'open') whisper(`Connected to ${this.name}.`);
-    else if (this.isDown) whisper(`${this.name}: ${words}.`);
+    else if (this.isDown && words) whisper(`${this.name}: ${words}.`);
     if (this.#connection.live && this.#wantsFocus && this.#panel.mayTakeFocus) this.focus();
   }
 

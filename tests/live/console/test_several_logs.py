@@ -13,6 +13,12 @@ OTHER = "db-1"
 WORDS = ("\x1b[32mINFO\x1b[0m  GET /api/orders 200 in 12 ms", "\x1b[31mERROR\x1b[0m no answer of orders")
 
 PLAIN = re.compile("\x1b\\[[0-9]*m")
+TOLD = """() => {
+  window.told = [];
+  const place = document.querySelector('#said');
+  new MutationObserver(() => told.push(place.textContent)).observe(place, { childList: true });
+}"""
+"""Note what screen readers are told."""
 ROWS = """(all) => all.map((one) =>
   [one.querySelector('.source')?.textContent ?? '', one.querySelector('.text').textContent])"""
 
@@ -149,6 +155,15 @@ class Several(ConsoleTest):
         self.expect(panel.locator("p.words")).to_have_text(f"Log shell on {HOST}: this target is not a log.")
         self.shows(page, "app", "app begins")
         self.assertEqual([each["target"] for each in self.streams()], ["app"])
+        self.assert_content()
+
+    def test_told(self) -> None:
+        """Screen readers are told that several logs are connected, and no empty words before that."""
+        page = self.signed_in()
+        page.evaluate(TOLD)
+        page.evaluate("address => { location.hash = address; }", f"#{HOST}/app,{OTHER}/app")
+        until(lambda: f"Connected to app on {HOST}, {OTHER}." in page.evaluate("told"), what="that both are connected")
+        self.assertEqual([words for words in page.evaluate("told") if words.endswith(": .")], [])
         self.assert_content()
 
     def test_too_many(self) -> None:
