@@ -166,6 +166,7 @@ class SocketChannel:
             sent = 0
         except OSError as error:
             self._phase = DEAD
+            self.pause()  # the kernel tells an error once: what is read after it would look like an end in order
             self.loop.call_soon(self._lose, error)
             return
         if sent < sum(map(len, buffers)):
