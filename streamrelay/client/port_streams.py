@@ -56,6 +56,9 @@ class CarryingStream:
     def __attrs_post_init__(self) -> None:
         self.carrier.on_over, self.carrier.on_forgotten = self._over, self._forgotten
         self._timers.append(self.clock.callLater(max(0.0, self.asked + USED - self.clock.seconds()), self._forgotten))
+
+    def start(self) -> None:
+        """Join the leg. One that was lost meanwhile says so at once, so it must be known by then who is left."""
         self.carrier.join()
 
     @property
@@ -80,7 +83,8 @@ class CarryingStream:
             self.carrier.first.close(outcome(CloseCode.LEG_LOST, "nobody came to use it"))
 
     def drop_first_later(self) -> None:
-        self._timers.append(self.clock.callLater(UNUSED, self.drop_first))
+        if self.carrier.outcome is None:
+            self._timers.append(self.clock.callLater(UNUSED, self.drop_first))
 
     def _forgotten(self) -> None:
         """End the stream if it has no channels and gets none any more."""
@@ -147,6 +151,7 @@ class PortStreams:
         carrier = Carrier(leg, self.clock, told.channels)
         stream = CarryingStream(told, carrier, asked, self.clock, self.carrying.remove)
         self.carrying.append(stream)
+        stream.start()
         self._wake()
         if ahead:
             stream.drop_first_later()

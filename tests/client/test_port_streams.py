@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamrelay.channels import frames
 from streamrelay.client.platform_api import OpenedStream, PlatformError, Unwanted
 from streamrelay.client.port_streams import RENEWED, UNABLE, UNUSED, USED, Got, PortStreams
+from streamrelay.datapath.connection import Drain, Feed
 from streamrelay.protocol.close import FINISHED, CloseCode, outcome
 from tests.documented import CHANNELS_TAKEN
 from tests.fakes.connections import Ear, FakeConnection
@@ -40,6 +41,15 @@ class Asked:
             self.answer.callback((OpenedStream("s" * 22, "wss://x", channels=channels), self.leg))
         else:
             self.answer.errback(Unwanted())
+
+
+@define(eq=False)
+class LostBefore(FakeConnection):
+    """A leg that was lost before anybody joined it, as a `FramedConnection` says it."""
+
+    def join(self, feed: Feed, drain: Drain) -> None:
+        feed.over(outcome(CloseCode.LEG_LOST))
+        feed.gone()
 
 
 class Case(SynchronousTestCase):
@@ -160,6 +170,16 @@ class Carried(Case):
         self.connect()
         self.assertEqual((len(self.asked), self.streams.carrying), (2, []))
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_lost_before(self) -> None:
+        """A leg that was lost before the stream's answer came carries nobody: those who wait get another stream."""
+        connecting = [self.connect() for _ in range(2)]
+        self.asked[0].leg = LostBefore()
+        self.asked[0].open()
+        self.assertEqual((len(self.asked), self.streams.carrying), (2, []))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.asked[1].open()
+        self.assertEqual([self.number(each) for each in connecting], [1, 2])
 
 
 class Ages(Case):
