@@ -36,7 +36,7 @@ class SilentHosts:
         self.hosts |= new
         if self.hosts and self.clock() - self._looked >= LOOK_AGAIN:
             self._looked, new = self.clock(), set(self.hosts)
-        for host in new:
+        for host in sorted(new):
             task = asyncio.get_running_loop().create_task(self._look(host))
             self._looking.add(task)
             task.add_done_callback(self._looking.discard)
