@@ -1,0 +1,145 @@
+"""What must hold in the simulated world: after each step, once all is over, and once all is stopped."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from attrs import define, field
+from twisted.internet.task import LoopingCall
+from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent
+from zope.interface import implementer
+
+from streamrelay.channels.window import MOST as WINDOW
+from streamrelay.datapath.channel import DEAD, READ
+from streamrelay.datapath.connection import HIGH
+from tests.simulation.sockets import Socket
+from tests.simulation.wiretap import Wrong
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+BOUND: Final = HIGH + READ + 4096
+"""Unsent bytes of one direction at most: with what one read brings, and some frames' headers."""
+REMEMBERED: Final = {"Summonses.forget", "Deadlines._ring", "Seldom._minute_ended", "WaitingRoom._look"}
+"""Delayed calls that may outlive what they were made for: they forget, or tell, for many at once."""
+
+
+@implementer(ILogObserver)
+@define(eq=False)
+class Invariants:
+    """The rules, for one world."""
+
+    world: "World"
+    problems: list[str] = field(factory=list)
+    """What was found where nobody could be told of it by an exception."""
+
+    def after_step(self) -> None:
+        """Look at what this step has touched; raise `Wrong` if it broke a rule."""
+        active = self.world.kernel.active
+        if active:
+            for sock in active:
+                self._look(sock)
+            active.clear()
+        if self.problems:
+            raise Wrong(self.problems[0])
+
+    def _look(self, sock: Socket) -> None:
+        channel = sock.channel
+        if channel is None or sock.closed:
+            return
+        bound = BOUND + WINDOW if sock.tap is None and self.world.plan.shares else BOUND
+        if channel.unsent > bound:
+            raise Wrong(f"{channel.unsent} bytes are unsent at {sock.name}, over {bound}")
+        if channel.unsent and sock.writer is None and channel._phase != DEAD:
+            raise Wrong(f"{channel.unsent} bytes are unsent at {sock.name}, and nobody waits for room there")
+
+    def __call__(self, event: LogEvent) -> None:
+        """Look at a log line (ILogObserver): it is no error of ours, and holds no token."""
+        text = formatEvent(event)
+        if text.startswith("Unhandled error in Deferred"):
+            return  # of whatever schedule: the collector may come at any time, and campaign.py looks for them
+        running = self.world.kernel.running
+        self.world.say(running.name if running is not None else "world", f"log: {text}")
+        if event.get("log_level") in (LogLevel.critical, LogLevel.error):
+            failure = event.get("log_failure")
+            trace = f"\n{failure.getTraceback()}" if failure is not None else ""
+            self.problems.append(f"an error is logged: {text}{trace}")
+        if any(token in text for token in self.world.tokens):
+            self.problems.append(f"a token is logged: {text}")
+
+    # -- once all is over ------------------------------------------------------------------------------------
+
+    def living(self) -> Iterator[str]:
+        """Tell what still lives of the streams."""
+        for state in self.world.streams.values():
+            if state.user is None and not state.unheard:
+                yield f"user {state.plan.number} isn't connected"
+            if state.twin_comes:
+                yield f"the twin of {state.plan.number} isn't there"
+        for end in self.world.ends:
+            if not end.over and not end.is_torn:
+                yield end.progress
+
+    def held(self) -> Iterator[str]:
+        """Tell what programs hold of streams that are over."""
+        world = self.world
+        for process in world.processes:
+            if process.alive and process.sockets:
+                yield f"{process.name}: open sockets: {list(process.sockets.values())}"
+        for relay in world.relays.values():
+            table = relay.relay
+            yield from _filled(relay.name, legs=table.legs, streams=table.streams, handshakes=table.handshakes.count)
+            yield from _filled(relay.name, waiting=table.rendezvous.waiting, members=relay.heartbeat.members)
+        for agent in world.agents.values():
+            streams = agent.agent.streams
+            yield from _filled(agent.name, streams=streams.summoned_streams, members=streams.heartbeat.members)
+            yield from _filled(agent.name, turns=streams.dialler._turns._queues)
+        for client in world.clients.values():
+            yield from _filled(client.name, waiting=client.waiting._waiting, members=client.heartbeat.members)
+            yield from _filled(client.name, turns=client.dialler._turns._queues)
+            for ports in client.ports.values():
+                yield from _filled(client.name, carrying=ports.carrying, waiting=ports._waiting)
+
+    def timers(self, allowed: set[str]) -> Iterator[str]:
+        """Tell which delayed calls are left, but for those that may be, and a relay's sweep."""
+        for process in self.world.processes:
+            if not process.alive:
+                continue
+            for call in process.timers:
+                name = _name(call.func)
+                if name not in allowed:
+                    left = call.getTime() - self.world.scheduler.now
+                    yield f"{process.name}: a delayed call is left: {name} in {left:.3f} s"
+
+    def remembered(self) -> Iterator[str]:
+        """Tell what programs remember once they should have forgotten it."""
+        for relay in self.world.relays.values():
+            yield from _filled(relay.name, meetings=relay.relay.rendezvous.meetings, bounds=relay.relay.bounds)
+            yield from _filled(relay.name, buckets=relay.relay.room._buckets)
+        for agent in self.world.agents.values():
+            yield from _filled(agent.name, summonses=agent.agent.summonses.heard)
+
+    def delivered(self) -> Iterator[str]:
+        """Tell what wasn't delivered although nothing was broken."""
+        ended = [state.port for state in self.world.streams.values() if state.plan.ended is not None]
+        for state in self.world.streams.values():
+            plan, user, target = state.plan, state.user, state.target
+            if state.port in ended or plan.twin is not None or plan.target_is != "there" or plan.leaves is not None:
+                continue
+            if not (plan.user.is_patient and plan.target.is_patient):
+                continue
+            if user is None or target is None:
+                yield f"stream {plan.number} was never connected"
+            elif user.over != "in order" or target.over != "in order":
+                yield f"stream {plan.number} ended otherwise than in order: {user.over}, {target.over}"
+
+
+def _filled(who: str, **tables: Any) -> Iterator[str]:
+    for name, table in tables.items():
+        if table:
+            yield f"{who}: {name} is {table if isinstance(table, int) else len(table)}, not 0"
+
+
+def _name(work: Any) -> str:
+    if isinstance(work, LoopingCall):
+        return "LoopingCall"
+    return str(getattr(work, "__qualname__", None) or getattr(getattr(work, "func", None), "__qualname__", work))

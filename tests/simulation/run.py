@@ -1,0 +1,97 @@
+"""One schedule from its plan to its verdict."""
+
+import traceback
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from attrs import define
+from twisted.logger import globalLogPublisher
+
+from streamrelay.protocol.limits import CHANNELS_TAKEN
+from tests.simulation.invariants import REMEMBERED, Invariants
+from tests.simulation.plan import Plan
+from tests.simulation.scheduler import Endless
+from tests.simulation.surroundings import surrounded
+from tests.simulation.wiretap import Wrong
+from tests.simulation.world import World
+
+LIVENESS: Final = 300.0
+"""Seconds after the last fault in which all that waits must end or go on."""
+HELD: Final = 130.0
+"""Seconds after the last end in which programs must have let go of what they held for it: a leg may wait for a minute,
+and a close take another one."""
+MEMORY: Final = 80.0
+"""Seconds after which nothing of it must be remembered: an agent's memory of summonses is the longest one."""
+STOPPING: Final = 30.0
+
+
+@define(frozen=True)
+class Verdict:
+    """What became of a schedule."""
+
+    problem: str
+    """What is wrong; empty if nothing is."""
+    history: str
+    steps: int
+    seconds: float
+    """Simulated ones."""
+    pairs: int
+
+    @property
+    def kind(self) -> str:
+        """The problem without its numbers, so that two of them can be compared."""
+        first = self.problem.splitlines()[0] if self.problem else ""
+        return "".join(mark for mark in first if not mark.isdigit())
+
+
+def run(plan: Plan, kept: bool = False) -> Verdict:
+    """Let a schedule happen; `kept`: with its history."""
+    world = World(plan, kept)
+    problem = ""
+    globalLogPublisher.addObserver(world.rules)
+    try:
+        with surrounded(world):
+            _judge(world, world.rules)
+    except (Wrong, Endless) as wrong:
+        problem = str(wrong)
+    except Exception as error:
+        problem = f"{type(error).__name__}: {error}\n{traceback.format_exc()}"
+    finally:
+        globalLogPublisher.removeObserver(world.rules)
+    world.say("verdict", problem or "all is well")
+    steps, seconds = world.scheduler.steps, world.scheduler.now
+    return Verdict(problem, world.history.text, steps, seconds, sum(world.pairs.values()) // 2)
+
+
+def _judge(world: World, rules: Invariants) -> None:
+    """Do all that a schedule has, and hold each of its stages to its rules."""
+    scheduler = world.scheduler
+    scheduler.after_step = rules.after_step
+    world.begin()
+    scheduler.run(world.plan.faults_end)
+    _until(world, scheduler.now + LIVENESS, rules.living)
+    if world.plan.is_calm:
+        _require(rules.delivered())
+    _until(world, scheduler.now + (HELD if not world.plan.shares else HELD + CHANNELS_TAKEN), rules.held)
+    scheduler.run(scheduler.now + 0.1)
+    _require(rules.timers(REMEMBERED | {"LoopingCall"}))
+    scheduler.run(scheduler.now + MEMORY)
+    _require(rules.held())
+    _require(rules.remembered())
+    _require(rules.timers({"LoopingCall"}))
+    world.stop()
+    scheduler.run(scheduler.now + STOPPING)
+    _require(rules.timers(set()))
+
+
+def _until(world: World, end: float, wanted: Callable[[], Iterable[str]]) -> None:
+    """Go on until nothing is wanted any more; `Wrong` if that takes too long."""
+    while next(iter(wanted()), None) is not None and world.scheduler.now < end:
+        world.scheduler.run(min(end, world.scheduler.now + 0.5))
+    _require(wanted())
+
+
+def _require(problems: Iterable[str]) -> None:
+    found = next(iter(problems), None)
+    if found is not None:
+        raise Wrong(found)

@@ -1,0 +1,76 @@
+"""Virtual time, and what is to happen in it: one queue for all processes, the network, the bus and the plan."""
+
+from collections.abc import Callable
+from heapq import heappop, heappush
+from typing import Any, Final, Protocol
+
+from attrs import define, field
+
+MOST_STEPS: Final = 400_000
+"""Steps of one schedule at most; whoever needs more turns in a circle."""
+
+
+class Endless(Exception):
+    """A schedule that has come to no end."""
+
+
+class Doer(Protocol):
+    """A process, as much of it as the scheduler needs."""
+
+    alive: bool
+
+    def enter(self) -> None:
+        """Let what follows be done by this process."""
+
+
+@define(eq=False)
+class Event:
+    """Something that will happen, unless it is cancelled."""
+
+    process: Doer | None
+    """Process that does it, and that must be alive for it; None: the world."""
+    work: Callable[..., Any]
+    args: tuple[Any, ...]
+    cancelled: bool = False
+
+
+@define(eq=False)
+class Scheduler:
+    """What will happen, in the order of its time; what has the same time, in the order in which it was asked for."""
+
+    now: float = 0.0
+    steps: int = 0
+    after_step: Callable[[], None] = lambda: None
+    """Called after each step; raises what is wrong."""
+    _queue: list[tuple[float, int, Event]] = field(factory=list)
+    _count: int = 0
+
+    def at(self, when: float, process: Doer | None, work: Callable[..., Any], *args: Any) -> Event:
+        """Let something happen at a time; at once, but after what is under way, if that is past."""
+        event = Event(process, work, args)
+        self._count += 1
+        heappush(self._queue, (max(when, self.now), self._count, event))
+        return event
+
+    def run(self, until: float, done: Callable[[], bool] = lambda: False) -> bool:
+        """Do all that happens until a time, or until it is done; return whether it is."""
+        queue = self._queue
+        while queue and queue[0][0] <= until:
+            when, _, event = heappop(queue)
+            if event.cancelled or (event.process is not None and not event.process.alive):
+                continue
+            self.now = when
+            self._step(event)
+            if done():
+                return True
+        self.now = max(self.now, until)
+        return done()
+
+    def _step(self, event: Event) -> None:
+        self.steps += 1
+        if self.steps > MOST_STEPS:
+            raise Endless(f"no end after {MOST_STEPS} steps; the last one was {event.work!r}")
+        if event.process is not None:
+            event.process.enter()
+        event.work(*event.args)
+        self.after_step()

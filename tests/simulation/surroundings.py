@@ -1,0 +1,78 @@
+"""What programs take from their surroundings (time, randomness, the system's calls), taken from a simulated world."""
+
+import asyncio
+import os
+import random
+import secrets
+import select
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from random import Random
+from typing import Any, Final, Protocol
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from streamrelay.agent import namesakes
+from streamrelay.bus import connection
+from streamrelay.protocol import tokens
+from tests.simulation.sockets import Socket
+
+KEY: Final = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+"""The platform's key; signatures by it are the same each time."""
+KEY_FILE: Final = "platform.pem"
+"""What stands in settings as the path of its public half."""
+
+
+class Surroundings(Protocol):
+    """A world, as much of it as programs see without asking."""
+
+    entropy: Random
+    """What programs get for random."""
+
+    def wall(self) -> float:
+        """Return the time of day, by the clock of the machine on which the running process is."""
+
+    def nats_client(self, *arguments: Any) -> Any:
+        """Make the running process' client of NATS."""
+
+
+class Poll:
+    """select.poll, of one simulated socket."""
+
+    def register(self, sock: Socket, events: int) -> None:
+        self._socket = sock
+
+    def poll(self, timeout: float) -> list[tuple[int, int]]:
+        sock = self._socket
+        if sock.broken or (sock.got_end and sock.sent_end):
+            return [(sock.number, select.POLLHUP)]
+        return []
+
+
+@contextmanager
+def surrounded(world: Surroundings) -> Iterator[None]:
+    """Let the programs' surroundings be a world's."""
+    public = KEY.public_key()
+    changes: list[tuple[Any, str, Any]] = [
+        (time, "time", world.wall),
+        (os, "urandom", world.entropy.randbytes),
+        (os, "getpid", lambda: 1),
+        (secrets, "token_bytes", world.entropy.randbytes),
+        (random, "random", world.entropy.random),
+        (random, "uniform", world.entropy.uniform),
+        (select, "poll", Poll),
+        (namesakes, "gethostname", lambda: "host"),
+        (connection, "NatsClient", world.nats_client),
+        (tokens, "_public", lambda path: public),  # of KEY_FILE
+    ]
+    before = [(thing, name, getattr(thing, name)) for thing, name, _ in changes]
+    loop = asyncio._get_running_loop()
+    for thing, name, value in changes:
+        setattr(thing, name, value)
+    try:
+        yield
+    finally:
+        asyncio._set_running_loop(loop)
+        for thing, name, value in before:
+            setattr(thing, name, value)

@@ -1,0 +1,66 @@
+"""Connections of the simulated network: when what is sent on them arrives."""
+
+from collections.abc import Callable
+from random import Random
+from typing import TYPE_CHECKING, Any, Final
+
+from attrs import define
+
+from tests.simulation.sockets import Address, Socket
+
+if TYPE_CHECKING:
+    from tests.simulation.kernel import Kernel
+
+FOR_EVER: Final = float("inf")
+
+
+@define(eq=False)
+class Wire:
+    """One TCP connection: when what is sent on it arrives."""
+
+    name: str
+    kernel: "Kernel"
+    random: Random
+    dialled: Socket
+    accepted: Socket
+    address: Address
+    """Address that was dialled."""
+    silent_until: float = 0.0
+    """Nothing arrives before that."""
+    is_local: bool = False
+    """True within one machine, which nothing from outside can cut off."""
+    forgotten_by: str = ""
+    """Machine that knows nothing of it, as it has lost its power."""
+
+    def forget(self, host: str) -> None:
+        """Let a machine that has lost its power know nothing of it any more."""
+        self.silent_until, self.forgotten_by = FOR_EVER, host
+
+    @property
+    def is_silent(self) -> bool:
+        return self.silent_until > self.kernel.scheduler.now
+
+    def chance(self, of: float) -> bool:
+        return self.random.random() < of
+
+    def delay(self) -> float:
+        return self.kernel.weather.latency * (0.5 + self.random.expovariate(2.0))
+
+    def send(self, sender: Socket, work: Callable[..., Any], *args: Any, first: bool = False) -> None:
+        """Let something arrive behind all that this socket has sent before; `first`: before what it sent since."""
+        when = self.kernel.scheduler.now + self.delay()
+        if not first:
+            sender.arrives = when = max(when, sender.arrives)
+        self.kernel.scheduler.at(when, None, self._deliver, sender, work, args)
+
+    def _deliver(self, sender: Socket, work: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        if self.silent_until == FOR_EVER:
+            if self.forgotten_by in self.kernel.up:
+                sender.reset()
+            return
+        if self.is_silent:
+            self.kernel.scheduler.at(self.silent_until, None, self._deliver, sender, work, args)
+            return
+        if sender.peer is not None:
+            sender.peer.heard = sender.heard = self.kernel.scheduler.now
+        work(*args)
