@@ -42,6 +42,8 @@ class Terminal(abstract.FileDescriptor):
         return fdesc.writeToFD(self._descriptor, data)
 
     def connectionLost(self, reason: Failure) -> None:
+        if self.disconnected:  # a reactor that stops tells all of us, and the line has told us before
+            return
         super().connectionLost(reason)
         os.close(self._descriptor)
         self._descriptor = -1

@@ -170,6 +170,14 @@ class Lines(SynchronousTestCase):
         self.line.finish()
         self.assertEqual(self.lost(), [])
 
+    def test_stopped_reactor(self) -> None:
+        """A reactor that stops tells the line and its terminals, each by itself, and none closes twice."""
+        os.close(self.begin())
+        self.line.finish()
+        self.assertEqual(self.lost(), [])
+        self.connection.process.connectionLost(LOST)
+        self.assertEqual(self.ear.said.count(("gone",)), 1)
+
     def test_kill_after_the_end(self) -> None:
         """A kill that comes too late is no order to a launcher that is gone."""
         os.close(self.begin())
