@@ -13,6 +13,7 @@ from twisted.web.server import Request, Site
 
 from streamrelay.net.deadlines import Deadlines
 from streamrelay.program.exposition import CONTENT_TYPE, Exposition
+from streamrelay.protocol.names import is_loopback
 
 MOST: Final = 16
 """Connections at once; one more ends the oldest, so that nobody who opens many keeps the next question out."""
@@ -111,10 +112,21 @@ class Page(Resource):
             return NOTHING
         if request.method not in (b"GET", b"HEAD"):
             return 405, TEXT, b"only GET and HEAD\n"
-        # A name that leads to this machine makes our port a page's own site (DNS rebinding): a browser says so.
         if request.getHeader("sec-fetch-site") not in (None, "none"):
             return 403, TEXT, b"not for a page\n"
+        if not _is_ours(request):
+            return 403, TEXT, b"this machine alone, as localhost or by its address\n"
         return self.answer()
+
+
+def _is_ours(request: Request) -> bool:
+    """Tell whether a loopback port is asked for by a name of loopback.
+
+    Another name that leads here makes our port a page's own site (DNS rebinding), and browsers don't say of each
+    request that a page makes it.
+    """
+    where = getattr(request.getHost(), "host", "")
+    return not is_loopback(where) or is_loopback(request.getRequestHostname().decode("ascii", "replace"))
 
 
 class Pages(Resource):

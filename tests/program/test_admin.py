@@ -62,16 +62,17 @@ class Asked(Case):
 
     def connect(self) -> FakeTransport:
         transport = FakeTransport()
+        transport.hostAddr = IPv4Address("TCP", "127.0.0.1", 9464)
         channel: Any = self.site.buildProtocol(IPv4Address("TCP", "127.0.0.1", 50000))
         transport.protocol = channel
         channel.makeConnection(transport)
         return transport
 
-    def ask(self, path: str, method: str = "GET", *more: str) -> tuple[int, str, str]:
+    def ask(self, path: str, method: str = "GET", *more: str, name: str = "localhost") -> tuple[int, str, str]:
         """Status, head and body of an answer."""
         transport = self.connect()
         lines = "".join(f"{line}\r\n" for line in more)
-        transport.protocol.dataReceived(f"{method} {path} HTTP/1.1\r\nHost: x\r\n{lines}\r\n".encode())
+        transport.protocol.dataReceived(f"{method} {path} HTTP/1.1\r\nHost: {name}\r\n{lines}\r\n".encode())
         head, _, body = transport.take().decode().partition("\r\n\r\n")
         return int(head.split()[1]), head, body
 
@@ -122,6 +123,18 @@ class Pages(Asked):
         for site in ("cross-site", "same-site", "same-origin"):
             self.assertEqual(self.ask("/metrics", "GET", f"Sec-Fetch-Site: {site}")[0], 403)
         self.assertEqual(self.ask("/metrics", "GET", "Sec-Fetch-Site: none")[0], 200)
+
+    def test_names(self) -> None:
+        """A loopback port is asked for by a name of loopback: another one that leads to it makes it a page's own site."""
+        for name, status in (
+            ("localhost:9464", 200),
+            ("127.0.0.1:9464", 200),
+            ("[::1]:9464", 200),
+            ("evil.example:9464", 403),
+            ("127.0.0.1.evil.example", 403),
+            ("", 403),
+        ):
+            self.assertEqual(self.ask("/metrics", name=name)[0], status, name)
 
     def test_bodies(self) -> None:
         """A request with a body is refused before any of it is read, with a length or in chunks."""
