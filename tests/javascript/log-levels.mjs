@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 
-import { LEVELS, levelOf, parts } from '../../streamrelay/web/log/levels.js';
+import { LEVELS, Levels, levelOf, parts } from '../../streamrelay/web/log/levels.js';
 import { Shown } from '../../streamrelay/web/log/shown.js';
 import { Sieve } from '../../streamrelay/web/log/sieve.js';
 import { Traces } from '../../streamrelay/web/log/traces.js';
@@ -156,4 +156,21 @@ export function levels_hostile() {
   const took = performance.now() - began;
   assert(took < 10_000, String(took));
   return took;
+}
+
+/** A stack trace that nobody caught is an error, whatever was said before it; one that was logged is as grave as its line. */
+export function traces_uncaught() {
+  const levels = (text) => {
+    const each = new Levels();
+    const traces = new Traces();
+    return text.split('\n').map((line) => LEVELS[each.take(line, traces.take(line) > 0)]);
+  };
+  const python = 'Traceback (most recent call last):\n  File "a.py", line 1, in <module>\nZeroDivisionError: x';
+  assert.deepEqual(levels(`INFO begin\n${python}`), ['info', 'error', 'error', 'error']);
+  assert.deepEqual(levels(`WARN odd\n${python}`), ['warn', 'warn', 'warn', 'warn']);
+  assert.deepEqual(levels('INFO begin\npanic: x\n\ngoroutine 1 [running]:\nmain.run(0x1)\n\t/app/main.go:7').slice(3), [
+    'error',
+    'error',
+    'error',
+  ]);
 }

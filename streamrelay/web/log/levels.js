@@ -48,7 +48,8 @@ function named(word) {
   return BY_WORD.get(word.toLowerCase()) ?? 0;
 }
 
-const EXCEPTION = /^(?:[\w.$]*(?:Exception|Error|Throwable)\b|Traceback |panic: )/; // begins what a stack trace follows
+const EXCEPTION = /^(?:[\w.$]*(?:Exception|Error|Throwable)\b|Traceback |panic: |goroutine \d+ \[)/; // begins a stack trace
+const GRAVE = LEVELS.indexOf('warn'); // as grave as a line is of which a stack trace may be a part
 const INDENTED = /^\s/;
 
 /** Looks at lines in their order; those that go on with the one before have its level. */
@@ -60,7 +61,8 @@ export class Levels {
     const before = this.#last;
     this.#last = behind ? before : levelOf(text);
     if (!this.#last && INDENTED.test(text)) this.#last = before;
-    if (!this.#last && EXCEPTION.test(text)) this.#last = before || LEVELS.indexOf('error');
+    if ((behind || !this.#last) && this.#last < GRAVE && EXCEPTION.test(text))
+      this.#last = before >= GRAVE ? before : LEVELS.indexOf('error'); // nobody caught it, whatever was said before
     return this.#last;
   }
 
