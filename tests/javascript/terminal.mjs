@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 
+import { ADDRESS } from '../../streamrelay/web/viewers/terminal-links.js';
 import { AHEAD, AHEAD_UNSEEN, Output } from '../../streamrelay/web/viewers/terminal-output.js';
 import { harmless } from '../../streamrelay/web/viewers/terminal-paste.js';
 import { countColumns } from '../../streamrelay/web/viewers/terminal-widths.js';
@@ -146,4 +147,22 @@ export async function widths_as_programs() {
   ]) {
     assert.equal(columns(text), wanted, text);
   }
+}
+
+/** Addresses are found as they stand in sentences, with brackets that belong to them and without those that don't. */
+export function addresses_found() {
+  for (const [text, address] of [
+    ['see https://example.org/a_(b)?x=1, or', 'https://example.org/a_(b)?x=1'],
+    ['https://example.org/a_(b).', 'https://example.org/a_(b)'],
+    ['(https://example.org/a)', 'https://example.org/a'],
+    ['(see https://example.org/a_(b))', 'https://example.org/a_(b)'],
+    ['"http://[::1]:8080/x"', 'http://[::1]:8080/x'],
+    ['https://example.org/a(b', 'https://example.org/a'],
+    ['HTTPS://EXAMPLE.ORG/!', 'HTTPS://EXAMPLE.ORG/'],
+  ])
+    assert.equal(ADDRESS.exec(text)?.[0], address);
+  const began = process.cpuUsage().user;
+  ADDRESS.exec(`https://${'('.repeat(50_000)}`);
+  ADDRESS.exec(`https://${'(a)'.repeat(20_000)}(`);
+  assert.ok(process.cpuUsage().user - began < 2_000_000, 'its time is no more than in proportion');
 }

@@ -5,6 +5,7 @@ import { allowStyleAttribute, withStyles } from './inline-style.js';
 import { choose, chosen, META, READER } from './terminal-choices.js';
 import { scrollByFinger } from './terminal-fingers.js';
 import { keyBar } from './terminal-keys.js';
+import { ADDRESS } from './terminal-links.js';
 import { Output } from './terminal-output.js';
 import { guardPastes, harmless } from './terminal-paste.js';
 import { Search } from './terminal-search.js';
@@ -119,7 +120,7 @@ class Terminal {
     this.#fit = new fit.FitAddon();
     terminal.loadAddon(this.#fit);
     if (graphemes) countColumns(terminal, new graphemes.UnicodeGraphemesAddon());
-    if (links) terminal.loadAddon(new links.WebLinksAddon((_event, address) => follow(address)));
+    if (links) terminal.loadAddon(new links.WebLinksAddon((_event, address) => follow(address), { urlRegex: ADDRESS }));
     this.#place(terminal);
     this.#listen(terminal);
   }
