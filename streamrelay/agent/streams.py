@@ -1,12 +1,12 @@
 """The streams of a host: their targets are connected, their legs sent to the relay, met, spliced, and ended."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
 
-from streamrelay.agent.carried import carry, most_channels
+from streamrelay.agent.carried import CLOSES, carry, most_channels
 from streamrelay.agent.catalogue import Catalogue
 from streamrelay.agent.config import AgentConfig
 from streamrelay.agent.goodbye import SHUTTING_DOWN, Goodbye
@@ -29,18 +29,20 @@ from streamrelay.protocol.limits import strictest
 from streamrelay.protocol.summons import SPICE_LINKS, Answer, Refusal, StreamInfo, Summons
 from streamrelay.websocket.client import Dialler
 from streamrelay.websocket.connection import FramedConnection
-from streamrelay.websocket.dial_errors import DialError, failure
+from streamrelay.websocket.dial_errors import DialError, OutOfDescriptors, RelayBusy, failure
 
 log = Logger()
 
-_CLOSES: Final = {
-    Refusal.TARGET_REFUSED: CloseCode.TARGET_REFUSED,
-    Refusal.TARGET_UNREACHABLE: CloseCode.TARGET_UNREACHABLE,
-}
-
 
 def _why(summoned: SummonedStream, error: TargetError) -> Outcome:
-    return summoned.outcome or outcome(_CLOSES.get(error.code, CloseCode.TARGET_REFUSED), error.reason)
+    return summoned.outcome or outcome(CLOSES.get(error.code, CloseCode.TARGET_REFUSED), error.reason)
+
+
+def _undialled(error: DialError) -> str:
+    """Return the code of a dial's failure: a relay that takes no more isn't one that can't be reached."""
+    if isinstance(error, OutOfDescriptors):
+        return Refusal.BUSY
+    return Refusal.RELAY_BUSY if isinstance(error, RelayBusy) else Refusal.DIAL_FAILED
 
 
 @define(eq=False)
@@ -163,7 +165,7 @@ class Streams:
                 summoned.begin(withdraw(summoned, dials[0], _why(summoned, error)))
             return Answer(refused=error.code, reason=error.reason)
         except DialError as error:
-            return Answer(refused=Refusal.DIAL_FAILED, reason=str(error))
+            return Answer(refused=_undialled(error), reason=str(error))
         channels = summoned.channels = most_channels(summoned.summons, target)
         several = SPICE_LINKS if target.viewer == "spice" and not channels else 1
         links = summoned.summons.links or several

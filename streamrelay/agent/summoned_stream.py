@@ -15,6 +15,7 @@ from streamrelay.datapath.limits import Bounds
 from streamrelay.datapath.splice import Splice
 from streamrelay.errors import TargetError, first_line
 from streamrelay.logs import Logger
+from streamrelay.net.peer import stems_from_full
 from streamrelay.protocol.close import CloseCode, Outcome
 from streamrelay.protocol.summons import Refusal, StreamInfo, Summons
 
@@ -110,12 +111,20 @@ class SummonedStream:
                 check_view(target.viewer)
             connection = await self._connect(target)
         except (OSError, ValueError, OverflowError) as error:  # of a name, a path, an argument of the target
-            raise TargetError(Refusal.TARGET_REFUSED, f"{self.summons.target}: {first_line(error)}") from None
+            raise self._own_lack(error) or TargetError(
+                Refusal.TARGET_REFUSED, f"{self.summons.target}: {first_line(error)}"
+            ) from None
         except TargetError as error:
             if error.detail:
                 log.warn("stream {name}: {detail}", name=self.summons.stream, detail=error.detail)
-            raise
+            raise self._own_lack(error) or error from None
         return view_only(connection, target.viewer, self.reactor) if self.summons.view else connection
+
+    def _own_lack(self, error: Exception) -> TargetError | None:
+        """Return the error of an agent without descriptors, if that is what a target's error stems from."""
+        if not stems_from_full(error):
+            return None
+        return TargetError(Refusal.BUSY, f"{self.summons.target}: the agent has no file descriptor left")
 
     async def _connect(self, target: Target) -> Connection:
         self._connecting = Deferred.fromCoroutine(target.connect(self.reactor, self.summons.terms))

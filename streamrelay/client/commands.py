@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from streamrelay.client import access
 from streamrelay.client.output import Once, OutputError, say, untold
-from streamrelay.client.statuses import BROKE, BY_CODE, BY_STATUS, INTERRUPTED, SIGNALLED, UNREACHED, USAGE
+from streamrelay.client.statuses import BROKE, BY_CODE, BY_STATUS, INTERRUPTED, OFFLINE, SIGNALLED, UNREACHED, USAGE
 from streamrelay.errors import ConfigError
 from streamrelay.protocol.close import EXPLAIN, CloseCode
 from streamrelay.protocol.names import HOST_WORDS, is_host, is_loopback
@@ -81,7 +81,7 @@ def _run(arguments: argparse.Namespace, command: Any) -> int:
 async def _told(work: Coroutine[Any, Any, int]) -> int:
     """Await a command and return its status; what went wrong is told in one line."""
     from streamrelay.client.platform_api import PlatformError
-    from streamrelay.websocket.dial_errors import DialError
+    from streamrelay.websocket.dial_errors import DialError, RelayBusy
 
     try:
         return await work
@@ -90,7 +90,7 @@ async def _told(work: Coroutine[Any, Any, int]) -> int:
         return BY_STATUS.get(error.status, UNREACHED)
     except DialError as error:
         say(str(error))
-        return UNREACHED
+        return OFFLINE if isinstance(error, RelayBusy) else UNREACHED
     except ConfigError as error:
         say(str(error))
         return USAGE

@@ -24,7 +24,7 @@ EXIT: Final = """exit status:
    0  the stream ended in order, and standard output took every byte (or, with a pty, the command's own status)
    1  the stream broke off, standard output couldn't take all of it, or a list isn't whole
    2  the command line or a file is wrong
-   3  the host is offline or busy, or the platform has no connection to NATS
+   3  the host is offline, it or the relay is busy, or the platform has no connection to NATS
    4  not allowed, no such target, or too many bad keys
    5  the target refused or can't be reached, or the host didn't answer in time
    6  the platform or the relay can't be reached

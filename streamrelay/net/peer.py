@@ -22,9 +22,19 @@ def address(transport: Any) -> str:
     return join_address(host, peer.port)
 
 
-def is_full(error: Exception) -> bool:
+def is_full(error: BaseException | None) -> bool:
     """Tell whether it isn't the peer that is the matter, but that this process, or machine, has no descriptor left."""
     return {getattr(error, "osError", None), getattr(error, "errno", None)} & {errno.EMFILE, errno.ENFILE} != set()
+
+
+def stems_from_full(error: BaseException) -> bool:
+    """Tell whether an error, or one that it was raised for, is that no descriptor is left."""
+    earlier: BaseException | None = error
+    while earlier is not None:
+        if is_full(earlier):
+            return True
+        earlier = earlier.__cause__ or earlier.__context__
+    return False
 
 
 def explain(reason: Failure) -> str:

@@ -60,6 +60,9 @@ hosts work for it every moment."""
 TERMS: Final = Terms()
 """Terms of a stream for which nothing else is said: the whole of its target, and of a log the last lines."""
 
+AGAIN: Final = 2
+"""Seconds after which it is worth asking again where a host or a relay takes no more streams now."""
+
 _STATUS: Final = {
     Refusal.NO_SUCH_TARGET: 404,
     Refusal.TARGET_REFUSED: 502,
@@ -68,6 +71,7 @@ _STATUS: Final = {
     Refusal.NOT_ALLOWED: 403,
     Refusal.BAD_SUMMONS: 502,
     Refusal.BUSY: 503,
+    Refusal.RELAY_BUSY: 503,
     Refusal.NO_SUCH_STREAM: 404,
 }
 
@@ -271,7 +275,9 @@ class Platform:
         except ValueError:
             raise Refused(502, f"host {host} gave an invalid answer", code="bad_answer") from None
         if not answer.ready:
-            raise Refused(_STATUS.get(answer.refused, 502), printable(answer.reason), code=answer.refused)
+            status = _STATUS.get(answer.refused, 502)
+            again = AGAIN if status == 503 else 0
+            raise Refused(status, printable(answer.reason), code=answer.refused, retry_after=again)
         return answer
 
     async def _gather(

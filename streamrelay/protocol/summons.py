@@ -19,6 +19,7 @@ class Refusal:
     NOT_ALLOWED: Final = "not_allowed"
     BAD_SUMMONS: Final = "bad_summons"
     BUSY: Final = "busy"
+    RELAY_BUSY: Final = "relay_busy"
     NO_SUCH_STREAM: Final = "no_such_stream"
 
 

@@ -15,11 +15,11 @@ from streamrelay.files import Watched
 from streamrelay.net.certificates import ClientPair
 from streamrelay.net.client_tls import ClientContext, ClientTls, trusting
 from streamrelay.net.outbound import DIRECT, Outbound
-from streamrelay.net.peer import address, explain
+from streamrelay.net.peer import address, explain, is_full
 from streamrelay.net.retry import Turns, persist, was_dropped
 from streamrelay.protocol.limits import CONNECT_TIME, MAX_HANDSHAKE
 from streamrelay.protocol.names import is_loopback
-from streamrelay.websocket.dial_errors import DialError, Dropped, closed, failure
+from streamrelay.websocket.dial_errors import DialError, Dropped, OutOfDescriptors, closed, failure
 from streamrelay.websocket.opening import Opening
 from streamrelay.websocket.ready import Ready, ReadyEndpoint
 
@@ -58,7 +58,7 @@ class DialProtocol(Protocol):
             elif len(answer) >= MAX_HANDSHAKE:
                 raise ValueError(f"an answer of over {MAX_HANDSHAKE} bytes")
         except ValueError as error:
-            self.factory.failed(str(error), self.data[9:12] in (b"429", b"503"), self.data)
+            self.factory.failed(str(error), answer=self.data)
             self.transport.abortConnection()
 
     def _open(self, agreed: bool, early: bytes) -> None:
@@ -81,7 +81,13 @@ class DialProtocol(Protocol):
         if self._connection is not None:
             self._connection.connection_lost(explain(reason))
         words = explain(reason) or closed(self.data, self.factory.url)
-        self.factory.failed(words, was_dropped(reason) and not self.data)
+        self.factory.failed(words, DialError if self.data else _kind(reason))
+
+
+def _kind(reason: Failure) -> type[DialError]:
+    if is_full(reason.value):
+        return OutOfDescriptors
+    return Dropped if was_dropped(reason) else DialError
 
 
 class DialFactory(Factory):
@@ -102,7 +108,7 @@ class DialFactory(Factory):
         assert self._result is not None
         result = self._result
         self._attempt: Deferred[Any] = endpoint.connect(self)
-        self._attempt.addCallbacks(self._connected, lambda failure: self.failed(explain(failure), was_dropped(failure)))
+        self._attempt.addCallbacks(self._connected, lambda failure: self.failed(explain(failure), _kind(failure)))
         return result
 
     def _connected(self, protocol: DialProtocol) -> None:
@@ -118,10 +124,10 @@ class DialFactory(Factory):
         if result is not None:
             result.callback(connection)
 
-    def failed(self, reason: str, dropped: bool = False, answer: bytes = b"") -> None:
+    def failed(self, reason: str, kind: type[DialError] = DialError, answer: bytes = b"") -> None:
         result, self._result = self._result, None
         if result is not None:
-            result.errback(failure(self.dialler.who, self.url, reason, answer, dropped))
+            result.errback(failure(self.dialler.who, self.url, reason, answer, kind))
 
     def _cancel(self, result: "Deferred[FramedConnection]") -> None:
         self.failed(f"no answer within {CONNECT_TIME:.0f} s")

@@ -6,7 +6,7 @@ from typing import Final
 from streamrelay.errors import PeerError, printable
 from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
 
-_PASSED: Final = frozenset(code for code in CloseCode if code >= 4000)
+_PASSED: Final = frozenset(code for code in CloseCode if code >= 4000 or code == CloseCode.OVERLOADED)
 """Close codes that mean to the other leg what they mean to this one."""
 
 _U16 = struct.Struct("!H")

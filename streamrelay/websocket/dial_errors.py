@@ -14,6 +14,14 @@ class Dropped(DialError):
     """Failure of a dial that the relay took for one too many, as it seems: it may be open to the next."""
 
 
+class RelayBusy(Dropped):
+    """Refusal of a dial by a relay that says itself that it takes no more now (429, 503)."""
+
+
+class OutOfDescriptors(DialError):
+    """Lack of a descriptor for a dial: neither the relay nor the way to it is the matter."""
+
+
 _STATUS: Final = re.compile(rb"HTTP/\d\.\d (\d{3})\b")
 _ALERT: Final = b"\x15\x03"
 """What TLS' alerts begin with."""
@@ -38,15 +46,14 @@ def place(url: str) -> str:
     return printable(re.sub(r"/(?:client/[^/]*|agent)\Z", "", url))
 
 
-def failure(who: str, url: str, reason: str, answer: bytes = b"", dropped: bool = False) -> DialError:
+def failure(who: str, url: str, reason: str, answer: bytes = b"", kind: type[DialError] = DialError) -> DialError:
     """Make the error of a dial of `url` by `who`. A status in the `answer` says more than the `reason`, which may hold
     words of a stranger."""
     status = _STATUS.match(answer)
     if status is None or status[1] == b"101":
-        text = f"{who} can't reach {place(url)}: {printable(reason)}"
-    else:
-        text = f"{who} was refused by {place(url)}: {_cause(int(status[1]), url) or printable(reason)}"
-    return (Dropped if dropped else DialError)(text)
+        return kind(f"{who} can't reach {place(url)}: {printable(reason)}")
+    text = f"{who} was refused by {place(url)}: {_cause(int(status[1]), url) or printable(reason)}"
+    return (RelayBusy if status[1] in (b"429", b"503") else kind)(text)
 
 
 def _cause(status: int, url: str) -> str:

@@ -224,8 +224,9 @@ class Summoned(Case):
         """Whatever the system, or a library, refuses about a target is told in its words: no error of ours, and no
         traceback."""
         heard = Heard(self)
+        named = set(errno.errorcode) - {errno.EMFILE, errno.ENFILE}  # those are the agent's own matter
         for error, words in (
-            *((OSError(number, os.strerror(number), "/x"), os.strerror(number)) for number in errno.errorcode),
+            *((OSError(number, os.strerror(number), "/x"), os.strerror(number)) for number in named),
             (OSError("out of pty devices"), "out of pty devices"),
             (TimeoutError(), "TimeoutError"),
             (ValueError("embedded null byte"), "embedded null byte"),

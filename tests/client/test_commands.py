@@ -9,7 +9,7 @@ from streamrelay.client import access, commands, statuses
 from streamrelay.client.outbound_options import choose_outbound
 from streamrelay.client.platform_api import PlatformError
 from streamrelay.errors import ConfigError
-from streamrelay.websocket.dial_errors import DialError
+from streamrelay.websocket.dial_errors import DialError, RelayBusy
 from tests.fakes.commands import CommandCase
 
 
@@ -175,6 +175,7 @@ class Statuses(CommandCase):
             (PlatformError(500, "why"), statuses.UNREACHED),
             (PlatformError(statuses.WRONG_URL, "why"), statuses.USAGE),
             (DialError("why"), statuses.UNREACHED),
+            (RelayBusy("why"), statuses.OFFLINE),
             (ConfigError("why"), statuses.USAGE),
         ):
             self.err.truncate(0)

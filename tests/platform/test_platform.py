@@ -10,6 +10,7 @@ from streamrelay.agent.summonses import Summonses
 from streamrelay.bus.message import Down, Nobody, TooSlow
 from streamrelay.errors import Refused
 from streamrelay.platform import Opened, Platform
+from streamrelay.platform.platform import AGAIN
 from streamrelay.protocol import codec
 from streamrelay.protocol.limits import Limits, strictest
 from streamrelay.protocol.names import is_opaque
@@ -117,6 +118,17 @@ class Opening(Case):
         summons = codec.convert(claims, Summons)
         self.assertEqual((summons.view, summons.place, summons.after, opened.view), (True, "a-place", 5, True))
         self.assertEqual(summons.terms, Terms(True, "a-place", 5, "alice", 7))
+
+    def test_refusals(self) -> None:
+        """Each word of an agent has a status of its class; only where it is worth asking again it is said when."""
+        for code, status in (
+            *((Refusal.TARGET_REFUSED, 502), (Refusal.TARGET_UNREACHABLE, 504), (Refusal.DIAL_FAILED, 502)),
+            *((Refusal.BUSY, 503), (Refusal.RELAY_BUSY, 503), ("of_a_newer_agent", 502)),
+        ):
+            self.bus.answers.append(codec.encode(Answer(refused=code, reason="why")))
+            refused = self.refused(self.platform.open("u", "h", "t"))
+            again = AGAIN if status == 503 else 0
+            self.assertEqual((refused.status, refused.code, refused.retry_after), (status, code, again))
 
     def test_looks_not_kept(self) -> None:
         """An agent that doesn't say what can be looked at only may not know of it, so its stream isn't given out."""

@@ -1,5 +1,6 @@
 """client.py: dialling a relay."""
 
+import errno
 import random
 import socket
 from typing import Any
@@ -19,7 +20,7 @@ from streamrelay.net.outbound import Outbound
 from streamrelay.protocol.close import FINISHED
 from streamrelay.websocket.client import DialFactory, Dialler
 from streamrelay.websocket.connection import FramedConnection
-from streamrelay.websocket.dial_errors import DialError
+from streamrelay.websocket.dial_errors import DialError, OutOfDescriptors, RelayBusy
 from streamrelay.websocket.server import LegFactory
 from tests.authority import Authority
 from tests.documented import CONNECT_TIME, MAX_HANDSHAKE
@@ -148,7 +149,9 @@ class Dialled(SynchronousTestCase):
             for path in (f"/x/client/{STREAM}", "/x/agent"):
                 result = self.dial(f"{scheme}://127.0.0.1:7{path}")
                 self.transport.receive(f"HTTP/1.1 {status} Whatever\r\n\r\n".encode())
-                said = str(self.failureResultOf(result, DialError).value)
+                error = self.failureResultOf(result, DialError).value
+                said, is_busy = str(error), isinstance(error, RelayBusy)
+                self.assertEqual((status, is_busy), (status, status == 503))
                 self.assertEqual(said, f"agent web-1 was refused by {scheme}://127.0.0.1:7/x: {words}")
 
     def test_says_what_failed(self) -> None:
@@ -158,6 +161,9 @@ class Dialled(SynchronousTestCase):
         said = str(self.failureResultOf(result, DialError).value)
         self.assertTrue(said.startswith("this client can't reach wss://relay.example: "), said)
         self.assertTrue(said.endswith(": nobody there"), said)
+        result = self.dial(f"wss://relay.example/client/{STREAM}", later=True)
+        self.endpoint.attempt.errback(ConnectError(errno.EMFILE))
+        self.assertIn("no file descriptor left", str(self.failureResultOf(result, OutOfDescriptors).value))
         error = self.assertRaises(DialError, self.dialler.dial, f"ws://relay.example/client/{STREAM}")
         self.assertIn("can't reach ws://relay.example: ", str(error))
         self.assertNotIn(STREAM, str(error))

@@ -18,7 +18,7 @@ from streamrelay.agent.catalogue import Catalogue
 from streamrelay.agent.launcher import child, keeper
 from streamrelay.agent.launcher.messages import Order, Report
 from streamrelay.agent.targets.terminal.process import KILL_AFTER
-from streamrelay.agent.targets.terminal.pty import Pty
+from streamrelay.agent.targets.terminal.pty import NONE_LEFT, Pty
 from streamrelay.agent.targets.terminal.surroundings import prepare
 from streamrelay.errors import TargetError
 from streamrelay.logs import Logger
@@ -141,16 +141,16 @@ class Launcher:
         try:
             self.begin(order.id, self._settings(order.target))
         except TargetError as error:
-            self.report(Report(order.id, refused=error.reason))
+            self.report(Report(order.id, refused=error.reason, busy=error.code == Refusal.BUSY))
         except OSError as error:
-            self.report(Report(order.id, refused=f"can't start: {error.strerror}"))
+            self.report(Report(order.id, refused=f"can't start: {error.strerror}", busy=error.errno in NONE_LEFT))
         except Exception as error:  # of ours: one command must not end those of all others
             self.report(Report(order.id, refused=f"the launcher failed: {type(error).__name__}: {error}"))
 
     def _settings(self, target: str) -> Pty:
         """Return what stands in root's files now under this name, or raise `TargetError`."""
         if len(self._commands) >= self.most:
-            raise TargetError(Refusal.TARGET_REFUSED, f"the launcher runs {self.most} commands already")
+            raise TargetError(Refusal.BUSY, f"the launcher runs {self.most} commands already")
         self.catalogue.files.glance()
         settings = self.catalogue.settings(target)
         if not isinstance(settings, Pty) or not settings.user:

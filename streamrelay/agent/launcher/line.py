@@ -167,7 +167,8 @@ class Line(abstract.FileDescriptor):
             if not report.refused:
                 self._order(Order(report.id, signal="kill"))
             why = report.refused or "its terminal didn't come: too many open files?"
-            launched.begun.errback(TargetError(Refusal.TARGET_REFUSED, why))
+            full = report.busy or not report.refused
+            launched.begun.errback(TargetError(Refusal.BUSY if full else Refusal.TARGET_REFUSED, why))
 
     def connectionLost(self, reason: Failure) -> None:
         super().connectionLost(reason)

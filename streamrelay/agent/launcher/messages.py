@@ -22,5 +22,7 @@ class Report(Struct, forbid_unknown_fields=True, omit_defaults=True):
     """The order's; 0: the launcher itself ends."""
     refused: str = ""
     """The reason why nothing was started, or goes on."""
+    busy: bool = False
+    """True if it would be, were there fewer of them: nothing is wrong with the target."""
     status: int | None = None
     """The command's status, as a shell tells it."""

@@ -19,10 +19,26 @@ _TITLES: Final = {
     415: "Unsupported media type",
     429: "Too many requests",
     500: "Internal error",
-    502: "The target refused",
+    502: "Bad gateway",
     503: "Unavailable",
     504: "Unreachable",
 }
+_TITLES_BY_CODE: Final = {
+    "target_refused": "The target refused",
+    "dial_failed": "The host can't reach the relay",
+    "bad_summons": "The host takes the platform's request for invalid",
+    "bad_answer": "The host's answer is invalid",
+    "host_offline": "The host is offline",
+    "busy": "The host takes no more streams now",
+    "relay_busy": "The relay takes no more streams now",
+    "bus_down": "The platform has no connection to NATS",
+    "incomplete": "Not all hosts answered",
+    "issuer_down": "The issuer's keys aren't known",
+    "ask_failed": "No decision about access",
+    "target_unreachable": "The target can't be reached",
+    "host_slow": "The host did not answer in time",
+}
+"""Titles of what one status has several of: who it is that can do something about it."""
 
 
 def code_of(refusal: Refused) -> str:
@@ -34,7 +50,7 @@ def send_problem(request: Request, refusal: Refused) -> None:
     """Answer a request with a problem in JSON (RFC 9457); `code` is the word of it for programs."""
     problem: dict[str, Any] = {
         "type": "about:blank",
-        "title": _TITLES.get(refusal.status, "Error"),
+        "title": _TITLES_BY_CODE.get(refusal.code) or _TITLES.get(refusal.status, "Error"),
         "status": refusal.status,
         "detail": refusal.reason,
         "code": code_of(refusal),

@@ -18,7 +18,7 @@ CODES: Final = frozenset(
         *("bad_request", "no_key", "not_granted", "not_allowed", "csrf", "no_such_target", "no_such_stream"),
         *("no_such_session", "not_found", "method_not_allowed", "unsupported_media_type", "too_many"),
         *("internal_error", "target_refused", "dial_failed", "bad_summons", "bad_answer", "host_offline", "busy"),
-        *("bus_down", "incomplete", "issuer_down", "ask_failed", "target_unreachable", "host_slow"),
+        *("relay_busy", "bus_down", "incomplete", "issuer_down", "ask_failed", "target_unreachable", "host_slow"),
     )
 )
 """Codes of problems (protocol.rst, "The platform's API"). A host may answer a word of its own, which isn't counted as

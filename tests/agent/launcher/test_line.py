@@ -17,6 +17,7 @@ from streamrelay.agent.launcher.messages import Order, Report
 from streamrelay.agent.targets.terminal.process import PtyConnection
 from streamrelay.errors import TargetError
 from streamrelay.protocol import codec
+from streamrelay.protocol.summons import Refusal
 from tests.fakes.connections import Ear
 
 
@@ -130,15 +131,20 @@ class Lines(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """What the launcher refuses is refused with its words."""
-        begun = self.launch()
-        self.report(Report(1, refused="x: no such user on this host"))
-        self.assertIn("no such user", self.failureResultOf(begun, TargetError).value.reason)
+        for number, (busy, code) in enumerate(((False, Refusal.TARGET_REFUSED), (True, Refusal.BUSY)), 1):
+            begun = self.launch()
+            self.report(Report(number, refused="x: no such user on this host", busy=busy))
+            error = self.failureResultOf(begun, TargetError).value
+            self.assertIn("no such user", error.reason)
+            self.assertEqual(error.code, code)
 
     def test_no_terminal(self) -> None:
         """A command whose terminal doesn't come, as there is no room for it, is killed."""
         begun = self.launch()
         self.report(Report(1))
-        self.assertIn("its terminal didn't come", self.failureResultOf(begun, TargetError).value.reason)
+        error = self.failureResultOf(begun, TargetError).value
+        self.assertIn("its terminal didn't come", error.reason)
+        self.assertEqual(error.code, Refusal.BUSY)
         self.assertEqual(self.orders(), [Order(1, "shell"), Order(1, signal="kill")])
 
     def test_given_up(self) -> None:

@@ -22,6 +22,7 @@ from streamrelay.platform.auth.throttle import Throttle
 from streamrelay.platform.http import api
 from streamrelay.platform.http.authenticate import Authenticator
 from streamrelay.protocol.summons import HostInfo, StreamInfo, TargetInfo, Terms
+from tests.docs.test_twins import errors
 from tests.documented import REQUEST_BODY
 from tests.fakes.channels import FakeTransport
 from tests.fakes.files import folder
@@ -272,6 +273,20 @@ class Streams(Case):
             told = json.loads(answer[2])
             self.assertEqual((told["detail"], told["code"], told["type"]), ("why", "word", "about:blank"))
             self.assertNotIn("secret", answer[2])
+
+    def test_titles(self) -> None:
+        """Whatever isn't the target's matter isn't told as such, and where a host or the relay is busy the answer says
+        when to ask again."""
+        titles = {}
+        for status, code in sorted(errors()):
+            self.platform.result = Refused(status, "why", code=code, retry_after=7 * (status == 503))
+            answer = self.ask("POST", "/v1/streams", self.wanted)
+            titles[code] = json.loads(answer[2])["title"]
+            self.assertEqual(answer[1].get("retry-after"), "7" if status == 503 else None)
+            self.assertEqual("target" in titles[code], code.startswith("target_"), titles[code])
+            if status >= 502:
+                self.assertEqual(list(titles.values()).count(titles[code]), 1, titles)
+        self.assertEqual(titles["relay_busy"], "The relay takes no more streams now")
 
     def test_our_fault(self) -> None:
         """An error of ours is answered 500 without its words, and logged once."""

@@ -1,9 +1,10 @@
 """pty: a command in a pseudo-terminal, killed with its process group when the stream ends."""
 
+import errno
 import os
 import pwd
 import shutil
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from attrs import define
 from msgspec import Meta
@@ -15,6 +16,9 @@ from streamrelay.agent.targets.terminal.surroundings import VARIABLES
 from streamrelay.datapath.connection import Connection
 from streamrelay.errors import TargetError, first_line
 from streamrelay.protocol.summons import Refusal, Terms, Viewer
+
+NONE_LEFT: Final = (None, errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+"""Errors of a machine that has no terminal (Python gives that no number), process, memory or descriptor left."""
 
 
 class Pty(Kind, frozen=True, tag="pty"):
@@ -85,7 +89,8 @@ class Pty(Kind, frozen=True, tag="pty"):
         try:
             Spawned(reactor, protocol, program, self.command, environment, self.directory, self.size, self.mask)
         except OSError as error:
-            raise TargetError(Refusal.TARGET_REFUSED, f"{program}: {first_line(error)}") from None
+            code = Refusal.BUSY if error.errno in NONE_LEFT else Refusal.TARGET_REFUSED
+            raise TargetError(code, f"{program}: {first_line(error)}") from None
         return connection
 
     def _environment(self) -> dict[str, str]:
