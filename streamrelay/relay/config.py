@@ -50,7 +50,7 @@ class RelayConfig(Limits, frozen=True, forbid_unknown_fields=True):
     proxies: ProxyNetworks = ()
     proxy_protocol: ProxyProtocol = False
     max_connections: Annotated[int, Meta(ge=2)] = 50_000
-    """Connections at once, over which new ones are answered 503."""
+    """Connections at once, over which new ones are answered 503; held to what descriptors there are for."""
     max_handshakes: Annotated[int, Meta(ge=1)] = 500
     """Connections at once whose handshake isn't done, over which new ones are answered 503."""
     max_handshakes_per_address: Annotated[int, Meta(ge=1)] = 20

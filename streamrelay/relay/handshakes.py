@@ -1,17 +1,23 @@
 """Handshakes at the relay: how many may be undone at once, and how many connections there may be."""
 
 from collections.abc import Callable
+from typing import Final
 
 from attrs import define, field
 from twisted.internet.interfaces import IReactorTime
 
 from streamrelay.errors import Refused
 from streamrelay.logs import Seldom
+from streamrelay.net.descriptors import allowed
 from streamrelay.net.proxies import Proxies
 from streamrelay.net.quotas import ConnectionQuota, turned_away
 from streamrelay.net.waiting_lines import WaitingLines
 from streamrelay.relay.config import RelayConfig
+from streamrelay.relay.waiting_room import Crowded
 from streamrelay.websocket.admission import Handshake
+
+SPARE: Final = 64
+"""Connections beyond the most that may stay until they are answered; there are descriptors left for twice as many."""
 
 
 @define(eq=False)
@@ -28,19 +34,37 @@ class Handshakes:
     def __attrs_post_init__(self) -> None:
         most, most_from_one = self.config.max_handshakes, self.config.max_handshakes_per_address
         self.lines = WaitingLines(self.clock, "max_handshakes", ConnectionQuota(most, most_from_one), most)
-        self.full = turned_away(self.clock, f"max_connections = {self.config.max_connections}")
+        own, most = self.config.max_connections, self.most
+        held = f", of which the descriptors (LimitNOFILE) allow {most}" if most < own else ""
+        self.full = turned_away(self.clock, f"max_connections = {own}{held}")
+
+    @property
+    def most(self) -> int:
+        """Most connections at once, so many as there are descriptors for: over that nobody could be answered."""
+        return min(self.config.max_connections, allowed())
 
     def begin(self, handshake: Handshake) -> bool:
         """Count a handshake in and return True, or put it in its address' line and return False; or raise `Refused`.
 
-        429 if the line is full (then it is counted nowhere); 503 if there are too many in all.
+        429 if the line is full (then it is counted nowhere); 503 if there are too many in all. Some over the most
+        connections may begin, to be told so by `check_room`: an answer before the request is read is lost in a reset.
         """
         bucket = self.proxies.bucket(handshake.address)
         begun = self.lines.begin(handshake, bucket)
-        if begun and self.legs() + self.lines.count > self.config.max_connections:
+        if begun and self._over > min(SPARE, self.most // 4):
             self.full.count(bucket)
             raise Refused(503, "full")
         return begun
+
+    def check_room(self, address: str | None) -> None:
+        """Raise `Crowded` if a handshake that is done makes one connection too many."""
+        if self._over > 0:
+            self.full.count(self.proxies.bucket(address))
+            raise Crowded(503, "full")
+
+    @property
+    def _over(self) -> int:
+        return self.legs() + self.lines.count - self.most
 
     @property
     def count(self) -> int:

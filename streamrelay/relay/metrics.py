@@ -44,7 +44,7 @@ class RelayMetrics:
         connections = len(relay.legs) + lines.count
         from_one, waiting = config.max_handshakes_per_address, config.max_waiting_per_address
         return [
-            Limit("max_connections", config.max_connections, connections, relay.handshakes.full.total),
+            Limit("max_connections", relay.handshakes.most, connections, relay.handshakes.full.total),
             Limit("max_handshakes", config.max_handshakes, lines.quota.count, lines.in_all.total),
             Limit("max_handshakes_per_address", from_one, refused=lines.from_one.total),
             Limit("max_waiting_per_address", waiting, refused=relay.crowded.total),

@@ -194,6 +194,7 @@ class Relay(Service):
         try:
             if self.stopping:
                 raise Refused(503, "shutting down")
+            self.handshakes.check_room(request.address)
             if request.origin is not None and request.origin not in self.config.origin:
                 raise Refused(403, "origin", detail=f"its origin {request.origin[:100]!r} is not allowed")
             claims, name = claims_of(request, mark, self.verifier, self.now())

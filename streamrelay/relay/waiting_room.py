@@ -9,7 +9,7 @@ from streamrelay.logs import Seldom
 
 
 class Crowded(Refused):
-    """Refusal of a leg whose address has too many already; it is counted, and said in one line for all of a minute."""
+    """Refusal of a leg for which there is no room; it is counted, and said in one line for all of a minute."""
 
 
 @define(eq=False)

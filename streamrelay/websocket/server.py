@@ -214,7 +214,7 @@ class LegProtocol(Protocol):
             self._admission.left()
 
 
-_MORE: Final = {426: f"Upgrade: websocket\r\n{upgrade.VERSION}"}
+_MORE: Final = {426: f"Upgrade: websocket\r\n{upgrade.VERSION}", 503: "Retry-After: 2\r\n"}
 
 
 class OpenProtocol(BaseProtocol):

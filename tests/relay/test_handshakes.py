@@ -1,5 +1,6 @@
 """handshakes.py: how many handshakes may be undone at once, and who waits for a turn."""
 
+import resource
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -8,7 +9,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamrelay.errors import Refused
 from streamrelay.net.proxies import Proxies
 from streamrelay.relay.config import RelayConfig
-from streamrelay.relay.handshakes import Handshakes
+from streamrelay.relay.handshakes import SPARE, Handshakes
+from streamrelay.relay.waiting_room import Crowded
+from tests.documented import DESCRIPTORS_LEFT
 from tests.fakes.admission import FakeHandshake
 from tests.fakes.logs import Heard
 
@@ -44,6 +47,14 @@ class HandshakesTest(SynchronousTestCase):
         refusal: Refused = self.assertRaises(Refused, self.turn, address)
         return refusal.status
 
+    def has_room(self) -> bool:
+        try:
+            self.handshakes.check_room("192.0.2.9")
+        except Crowded as refusal:
+            self.assertEqual(refusal.status, 503)
+            return False
+        return True
+
     def test_most(self) -> None:
         """Over the most handshakes, and over the most connections, new ones are refused with 503."""
         self.start(max_handshakes=2, max_connections=3)
@@ -55,6 +66,34 @@ class HandshakesTest(SynchronousTestCase):
         self.assertEqual(self.handshakes.count, 0)
         self.legs = 3
         self.assertEqual(self.refused("192.0.2.1"), 503)
+
+    def test_descriptors(self) -> None:
+        """Before the descriptors are used up new ones are refused with 503, however many the setting allows: without a
+        descriptor nobody could be answered."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        self.start(max_handshakes=200)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS_LEFT + 900, hard))
+        self.legs = 899
+        self.turn("192.0.2.1")
+        self.assertTrue(self.has_room())
+        self.turn("192.0.2.2")
+        self.assertFalse(self.has_room())
+        resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS_LEFT + 901, hard))
+        self.assertTrue(self.has_room())
+
+    def test_answered(self) -> None:
+        """Some over the most connections begin all the same, as only who was read can be answered; far fewer than there
+        are descriptors left, beyond which nobody is heard."""
+        heard = Heard(self)
+        self.start(max_handshakes=200, max_connections=400)
+        self.legs = 400
+        for number in range(SPARE):
+            self.turn(f"192.0.2.{number}")
+            self.assertFalse(self.has_room())
+        self.assertLess(SPARE, DESCRIPTORS_LEFT)
+        self.assertEqual(self.refused("192.0.2.1"), 503)
+        self.assertIn("max_connections = 400, since the last such line 1:", heard.text)
 
     def test_line(self) -> None:
         """Over the most of one address they wait, and begin in their order as those before them end; others begin."""

@@ -301,6 +301,7 @@ class Turned(Case):
                 self.assertTrue(answer.endswith("\r\n\r\n" + REFUSALS[status] + "\n"))
                 self.assertNotIn("secret", answer)
                 self.assertNotIn(detail, answer)
+                self.assertEqual("\r\nRetry-After: 2\r\n" in answer, status == 503)
 
     def test_by_a_broken_door(self) -> None:
         """An error in the admitter is answered 500, logged once, and only this connection ends."""

@@ -1,29 +1,17 @@
 """Room for connections: how many there may be, and those that give way when it is short."""
 
 import resource
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from attrs import define, field
 from twisted.internet.interfaces import IReactorTime
 
 from streamrelay.logs import Logger
+from streamrelay.net.descriptors import allowed
 from streamrelay.net.quotas import ConnectionQuota
 from streamrelay.net.waiting_lines import WaitingLines
 
 log = Logger()
-
-RESERVE: Final = 128
-"""Descriptors that connections leave for the bus, for files, for questions to others, and for those just dropped."""
-MOST: Final = 50_000
-"""Connections at once that are allowed, however many descriptors there may be."""
-
-
-def allowed() -> int:
-    """Return how many connections this process' descriptors (RLIMIT_NOFILE) allow."""
-    descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    if descriptors == resource.RLIM_INFINITY:
-        return MOST
-    return min(MOST, max(descriptors - RESERVE, descriptors // 2))
 
 
 def _or_allowed(given: int) -> int:

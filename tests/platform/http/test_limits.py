@@ -11,10 +11,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
+from streamrelay.net.descriptors import allowed
 from streamrelay.net.proxies import Proxies
 from streamrelay.platform.http.assets import Page
 from streamrelay.platform.http.limits import BoundedSite
-from streamrelay.platform.http.room import Room, allowed
+from streamrelay.platform.http.room import Room
 from tests.documented import DESCRIPTORS_LEFT, IDLE_TIME, LEAVE_TIME, MOST_CONNECTIONS, PIECE, REQUEST_TIME
 from tests.examples import there
 from tests.fakes.channels import FakeTransport
