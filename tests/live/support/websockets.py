@@ -187,9 +187,12 @@ class PlainLeg:
         )
         head = b""
         while b"\r\n\r\n" not in head:
-            head += self.socket.recv(1)
+            head += self.socket.recv(1) or self._closed()
         if b" 101 " not in head.split(b"\r\n")[0]:
             raise AssertionError(head.decode())
+
+    def _closed(self) -> bytes:
+        raise ConnectionResetError("closed before the answer to its handshake")
 
     def send(self, data: bytes) -> None:
         """One binary frame, masked with a key of zeros."""
