@@ -125,7 +125,7 @@ class Pages(Asked):
         self.assertEqual(self.ask("/metrics", "GET", "Sec-Fetch-Site: none")[0], 200)
 
     def test_names(self) -> None:
-        """A loopback port is asked for by a name of loopback: another one that leads to it makes it a page's own site."""
+        """A loopback port is asked for by a name of loopback: another one that leads to it is a page's own site."""
         for name, status in (
             ("localhost:9464", 200),
             ("127.0.0.1:9464", 200),
