@@ -10,6 +10,7 @@ from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST, Chain, shared
 from tests.live.support.nats import NatsClient
 from tests.live.support.pace import timed
+from tests.live.support.promise import in_time, kept, promised
 from tests.live.support.sockets import MIB, seeded
 from tests.live.support.waiting import Work, until
 from tests.live.support.websockets import read_exactly
@@ -32,10 +33,9 @@ class Restarts(LiveTest):
         own.platform.wait_for("can't connect to NATS")
         answer = own.ask("POST", "/v1/streams", {"host": HOST, "target": "port/1"})
         self.assertEqual((answer.status, answer.json["code"]), (503, "bus_down"))
-        with timed() as passed:
+        with promised("bus down at start"):
             own.start_nats()
             until(own.hosts, what="the host")
-        print(f"figure: bus started {passed():.1f} s before the host is seen")
         _, target = self.stream(own)
         self.assertTrue(target)
         for program in (own.agent, own.platform):
@@ -51,20 +51,16 @@ class Restarts(LiveTest):
         for path, body in (("/v1/streams", {"host": HOST, "target": "port/1"}), ("/v1/hosts", None)):
             with timed() as passed:
                 answer = own.ask("POST" if body else "GET", path, body)
-            times.append(passed.fair)
+            times.append((passed(), passed.fair))
             self.assertEqual((answer.status, answer.json["code"]), (503, "bus_down"))
-        self.assertLess(max(times), 0.2)
+        in_time("bus down", *map(max, zip(*times, strict=True)))
         data = seeded(4 * MIB)
         sending = Work(target.sendall, data)
         self.assertEqual(read_exactly(leg, len(data)), data)
         sending.result()
-        own.nats.start()
-        with timed() as passed:
+        with promised("bus back"):
+            own.nats.start()
             until(own.hosts, what="the host")
-        print(
-            f"figure: bus restarted, host seen again after {passed():.1f} s; "
-            f"without it the API answers in {max(times) * 1000:.0f} ms"
-        )
         leg.send(b"untouched")
         self.assertEqual(target.recv(20), b"untouched")
         (stream,) = own.ask("GET", "/v1/streams").json["streams"]
@@ -78,25 +74,17 @@ class Restarts(LiveTest):
         leg, target = self.stream(own)
         own.nats.process.send_signal(19)
         self.addCleanup(own.nats.process.send_signal, 18)
-        waited = []
-        for _ in range(2):
-            with timed() as passed:
+        # 0.5 s of doubt, 3 s of silence, 2 s in which it might be back; the second request finds that known.
+        for promise in (promised("bus frozen"), promised("bus known frozen")):
+            with promise:
                 answer = own.ask("POST", "/v1/streams", {"host": HOST, "target": "port/1"})
-            waited.append((passed(), passed.fair))
             self.assertEqual((answer.status, answer.json["code"]), (503, "bus_down"))
-        (long, fair), (_, at_once) = waited
-        self.assertLess(fair, 8)  # 0.5 s of doubt, 3 s of silence, 2 s in which it might be back
-        self.assertLess(at_once, 0.2)
         own.platform.wait_for("doesn't answer any more; connecting again")
         target.sendall(b"on and on")
         self.assertEqual(read_exactly(leg, 9), b"on and on")
-        own.nats.process.send_signal(18)
-        with timed() as passed:
+        with promised("bus moves again"):
+            own.nats.process.send_signal(18)
             until(own.hosts, what="the host")
-        print(
-            f"figure: bus frozen, the API says so after {long:.1f} s, and then in {at_once * 1000:.0f} ms; "
-            f"seen again after {passed():.1f} s"
-        )
         self.stream(own)
 
 
@@ -175,6 +163,7 @@ class Strangers(LiveTest):
             self.assertEqual(self.bus.ask(OPEN, data)["refused"], "bad_summons", what)
         self.assertEqual(self.dials(), 0)
         self.common.agent.wait_for("refused a summons", 2, refused + len(wrong))
+        kept("summons late", f"{len(wrong)} of {len(wrong)} kinds refused")
 
     def test_replayed(self) -> None:
         """The same summons again, at once and later: one dial, and the same answer."""
@@ -189,6 +178,7 @@ class Strangers(LiveTest):
         self.assertEqual(self.dials(), 1)
         self.assertEqual(self.bus.ask(OPEN, data), {"ready": True, "kind": "tcp"})
         self.assertEqual(self.dials(), 0)
+        kept("summons again", "4 summonses, 1 dial, 4 answers")
 
     def test_replayed_refusal(self) -> None:
         """A summons that was refused is answered the same when it comes again."""

@@ -13,6 +13,7 @@ from tests.live.support.chain import HOST
 from tests.live.support.http import ask
 from tests.live.support.ports import free_port
 from tests.live.support.processes import Program, twistd
+from tests.live.support.promise import kept, promised
 from tests.live.support.sockets import MIB, seeded
 from tests.live.support.waiting import WAIT, Work, until
 from tests.live.support.websockets import read_exactly
@@ -61,6 +62,7 @@ class StoppingTest(LiveTest):
         self.assertEqual([self.status(chain.agent), self.status(chain.relay)], [0, 0])
         for program in (chain.agent, chain.relay):
             self.assertIn("stopping: nothing runs any more", program.log)
+        kept("drained", "agent, relay, platform: status 0")
 
     def test_second(self) -> None:
         """A second signal ends what drains at once, with status 0 and without a traceback."""
@@ -71,8 +73,9 @@ class StoppingTest(LiveTest):
         for program in (chain.agent, chain.relay):
             program.process.send_signal(signal.SIGTERM)
             program.wait_for(" 1 streams still running, until ")
-            program.process.send_signal(signal.SIGTERM)
-            self.assertEqual(self.status(program), 0)
+            with promised("stopped again"):
+                program.process.send_signal(signal.SIGTERM)
+                self.assertEqual(self.status(program), 0)
             self.assertIn("SIGTERM again: ending now; 1 streams are cut", program.log)
 
     def test_in_flight(self) -> None:
@@ -91,8 +94,8 @@ class StoppingTest(LiveTest):
         self.assertEqual(self.status(chain.relay), 0)
         chain.agent.wait_for(" ended: ")
         down = int(chain.agent.log.rpartition(" bytes up, ")[2].split()[0])
-        print(f"figure: {down - len(received)} bytes of {down} that the agent had sent were lost")
         self.assertEqual(down - len(received), 0)
+        kept("stopped in flight", f"{len(received):,} bytes of {down:,}")
 
 
 class StartedBySystemd(LiveTest):

@@ -15,6 +15,7 @@ from tests.live.support.chain import HOST, RelayAlone
 from tests.live.support.http import Answer
 from tests.live.support.ports import free_port
 from tests.live.support.processes import run, twistd
+from tests.live.support.promise import promised
 from tests.live.support.sockets import take
 from tests.live.support.waiting import WAIT, Work, until
 from tests.live.support.websockets import websocket
@@ -74,8 +75,9 @@ class Rotation(LiveTest):
         self.authority.issue(self.folder / "b.pem", "*.b.example", "new.b.example")
         self.relay.wait_for("certificates read again: localhost, *.b.example, new.b.example")
         self.authority.issue(self.folder / "a.pem", "new.example")
-        self.relay.process.send_signal(signal.SIGHUP)
-        until(lambda: self.names() == ("new.example", "*.b.example"), what="the new certificate")
+        with promised("certificate rotated"):
+            self.relay.process.send_signal(signal.SIGHUP)
+            until(lambda: self.names() == ("new.example", "*.b.example"), what="the new certificate")
         self.echo(legs, b"still here")
         self.assertTrue(self.relay.alive)
 
@@ -83,8 +85,9 @@ class Rotation(LiveTest):
         """A broken file changes nothing but the log, by SIGHUP and by itself; once it is mended it is taken."""
         legs = self.pair()
         (self.folder / "a.pem").write_text("-----BEGIN CERTIFICATE-----\nbroken\n")
-        self.relay.process.send_signal(signal.SIGHUP)
-        self.relay.wait_for("can't read the certificates again")
+        with promised("certificate broken"):
+            self.relay.process.send_signal(signal.SIGHUP)
+            self.relay.wait_for("can't read the certificates again")
         self.assertIn("a.pem", self.relay.log)
         self.assertNotIn("Traceback", self.relay.log)
         self.assertEqual(self.names(), ("localhost", "*.b.example"))
@@ -137,7 +140,8 @@ class AgentCertificates(LiveTest):
     def test_none(self) -> None:
         """An agent without one is refused at once, and the API says that it can't reach the relay."""
         self.begin(())
-        self.dial_fails("it has shown no certificate")
+        with promised("dial failed"):
+            self.dial_fails("it has shown no certificate")
 
     def test_of_another(self) -> None:
         """A certificate in another host's name doesn't serve, though its CA is the right one."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST, Chain, shared
 from tests.live.support.pace import timed
+from tests.live.support.promise import promised
 from tests.live.support.sockets import MIB, seeded, take
 from tests.live.support.waiting import WAIT, Work, until
 from tests.live.support.websockets import RAW, V1, hang_up, read_all, read_exactly, send_all
@@ -66,12 +67,15 @@ class ArrivalTests(Mixin):
         client_url, agent_url = chain.pair()
         if agent_first:
             agent = self.websocket(agent_url, V1, ca=chain.ca)
-            client = self.websocket(client_url, subprotocol, ca=chain.ca)
+            with promised("agent first"):
+                client = self.websocket(client_url, subprotocol, ca=chain.ca)
+                met = agent.recv(WAIT)
         else:
             client = self.websocket(client_url, subprotocol, ca=chain.ca)
             client.send(b"early ")
-            agent = self.websocket(agent_url, V1, ca=chain.ca)
-        met = agent.recv(WAIT)
+            with promised("client first"):
+                agent = self.websocket(agent_url, V1, ca=chain.ca)
+                met = agent.recv(WAIT)
         self.assertIn('"mode":"v1"' if subprotocol == V1 else '"mode":"raw"', met)
         client.send(b"up")
         self.assertEqual(read_exactly(agent, 2 if agent_first else 8), b"up" if agent_first else b"early up")
@@ -176,11 +180,10 @@ class Refusals(LiveTest):
         """A target that refuses is answered 502 with the reason."""
         with socket.socket() as taken:  # bound, and not listening
             taken.bind(("127.0.0.1", 0))
-            with timed() as passed:
+            with promised("target refuses"):
                 problem = self.refusal(502, f"port/{taken.getsockname()[1]}")
         self.assertEqual(problem["code"], "target_refused")
         self.assertIn("refused the connection", problem["detail"])
-        self.assertLess(passed.fair, 1)
 
     def test_target_unreachable(self) -> None:
         """A target that answers nothing is answered 504 at 10 s."""
@@ -194,10 +197,10 @@ class Refusals(LiveTest):
                 probe.setblocking(False)
                 probe.connect_ex(hole.getsockname())
                 waiting.append(probe)
-            with timed() as passed:
+            with promised("target silent") as passed:
                 problem = self.refusal(504, f"port/{hole.getsockname()[1]}")
         self.assertEqual(problem["code"], "target_unreachable")
-        self.assertTrue(passed() > 9.5 and passed.fair < 11.5, passed())
+        self.assertGreater(passed(), 9.5)
 
     def test_not_granted(self) -> None:
         """A host or target without a grant is answered 403, whether it exists or not."""

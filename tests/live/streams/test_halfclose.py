@@ -1,6 +1,7 @@
 """Ends of streams: half-closes, closes with bytes in flight, resets, and programs that die."""
 
 import json
+import os
 import signal
 import socket
 import struct
@@ -10,7 +11,7 @@ from websockets.sync.client import ClientConnection
 
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import Chain, shared
-from tests.live.support.pace import timed
+from tests.live.support.promise import kept, promised
 from tests.live.support.sockets import MIB, reset, seeded, take, take_all
 from tests.live.support.waiting import WAIT, Work, until
 from tests.live.support.websockets import RAW, V1, close_code, hang_up, read_all, read_exactly, send_all
@@ -18,6 +19,8 @@ from tests.live.support.websockets import RAW, V1, close_code, hang_up, read_all
 EOF = '{"eof":true}'
 STOPPED = (0, -signal.SIGTERM)
 """How twistd ends after SIGTERM: in order, and by the same signal for its parent to see."""
+CLOSES = int(os.environ.get("STREAMRELAY_CLOSES", "100"))
+"""How often a target closes with bytes in flight; `python -m tests.reliability` has more."""
 UP, DOWN = seeded(10 * MIB, 3), seeded(10 * MIB, 4)
 
 
@@ -42,10 +45,12 @@ class HalfClose(LiveTest):
         self.assertEqual(data, DOWN)
         self.assertEqual(controls, [{"eof": True}])
         self.assertEqual(code, 1000)
+        kept("client half-closes", "10 MiB after it, whole")
 
     def test_target_first(self) -> None:
         """The target half-closes after 10 MiB; what the client sends after that arrives whole, then 1000."""
         self.target_first(shared())
+        kept("target half-closes", "10 MiB after it, whole")
 
     def test_over_tls(self) -> None:
         """Half-closes pass TLS, too."""
@@ -70,6 +75,7 @@ class HalfClose(LiveTest):
             target.sendall(DOWN)
             target.shutdown(socket.SHUT_WR)
             self.assertEqual(read_all(leg), (DOWN, [], 1000))
+        kept("raw half-close", "10 MiB, then 1000")
 
     def test_command(self) -> None:
         """`printf … | streamrelay connect` gets the answer that comes after its end of file."""
@@ -93,13 +99,13 @@ class InFlight(LiveTest):
     """Bytes that are on their way when somebody closes."""
 
     def test_target_closes(self) -> None:
-        """A target that closes with bytes in flight: the client gets all of them, 100 times of 100."""
+        """A target that closes with bytes in flight: the client gets all of them, each time."""
         listener = self.listen()
         data = seeded(1 * MIB, 5)
-        for attempt in range(100):
+        for attempt in range(CLOSES):
             leg = self.websocket(self.open(shared(), listener.target), RAW if attempt % 2 else V1)
             target = listener.accept()
-            sent = data[: 1 + attempt * 10_007]
+            sent = data[: 1 + attempt * 10_007 % MIB]
             target.sendall(sent)
             target.close()
             if not attempt % 2:
@@ -108,6 +114,7 @@ class InFlight(LiveTest):
             self.assertEqual((len(got), code), (len(sent), 1000), f"attempt {attempt}")
             self.assertEqual(got, sent)
             hang_up(leg)
+        kept("target closes", f"{CLOSES:,} times of {CLOSES:,}")
 
     def test_client_closes(self) -> None:
         """A client that closes after sending: the target gets every byte, then an end of file."""
@@ -118,6 +125,7 @@ class InFlight(LiveTest):
                 send_all(leg, UP[: (attempt + 1) * MIB])
                 leg.close()
                 self.assertEqual(got.result(), UP[: (attempt + 1) * MIB])
+        kept("client closes", "1 to 5 MiB whole, 10 times of 10")
 
     def test_slow_target(self) -> None:
         """A client closes while its target is not reading yet: the target gets every byte all the same."""
@@ -135,20 +143,18 @@ class InFlight(LiveTest):
         leg, target = self.stream(shared())
         leg.send(b"hello")
         self.assertEqual(target.recv(10), b"hello")
-        with timed() as passed:
+        with promised("client resets"):
             reset_leg(leg)
             gone(target)
-        self.assertLess(passed.fair, 0.5)
 
     def test_target_resets(self) -> None:
         """A target that resets its connection: the client is closed with 4003 at once."""
         leg, target = self.stream(shared())
         leg.send(b"hello")
         self.assertEqual(target.recv(10), b"hello")
-        with timed() as passed:
+        with promised("target resets"):
             reset(target)
             self.assert_closed(leg, 4003)
-        self.assertLess(passed.fair, 0.5)
 
 
 class Deaths(LiveTest):
@@ -165,23 +171,19 @@ class Deaths(LiveTest):
     def test_relay_killed(self) -> None:
         """The relay is killed: the client and the target know within 1 s, and the agent keeps no stream."""
         self.start_flood()
-        with timed() as passed:
+        with promised("relay killed"):
             self.own.relay.process.send_signal(signal.SIGKILL)
             self.assertEqual(close_code(self.leg), 1006)
             gone(self.target)
-        print(f"figure: relay killed, both ends know after {passed() * 1000:.0f} ms")
-        self.assertLess(passed.fair, 1)
         until(lambda: self.own.ask("GET", "/v1/streams").json["streams"] == [], what="the agent's end of the stream")
 
     def test_agent_killed(self) -> None:
         """The agent is killed: the client is closed with 4005 within 1 s, and the target knows."""
         self.start_flood()
-        with timed() as passed:
+        with promised("agent killed"):
             self.own.agent.process.send_signal(signal.SIGKILL)
             self.assert_closed(self.leg, 4005)
             gone(self.target)
-        print(f"figure: agent killed, the client has its 4005 after {passed() * 1000:.0f} ms")
-        self.assertLess(passed.fair, 1)
 
     def test_agent_stopped(self) -> None:
         """The agent is stopped: the client is closed with 4005, and the agent ends in order."""

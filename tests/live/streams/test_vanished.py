@@ -1,5 +1,6 @@
 """Ends that vanish without a word while the other end of their stream takes nothing: all is given back in time."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from twisted.trial.unittest import SkipTest
 from tests.live.support.case import LiveTest
 from tests.live.support.network import own_network
 from tests.live.support.processes import Program, run
+from tests.live.support.promise import in_time
 from tests.live.support.waiting import until
 from tests.live.support.websockets import PlainLeg
 
@@ -46,6 +48,14 @@ leg = PlainLeg(open(sys.argv[1]).read())
 print("open", flush=True)
 for _ in range(4096):
     leg.send(bytes(65536))
+"""
+
+WATCH = """
+import sys
+from tests.live.support.websockets import websocket
+leg = websocket(open(sys.argv[1]).read())
+print("open", flush=True)
+leg.recv()
 """
 
 
@@ -117,38 +127,54 @@ class Vanished(LiveTest):
     def chain_to(self, **more: Any) -> Any:
         return self.chain(address=self.outside, agent="insecure = true\n", **more)
 
-    def flood(self, chain: Any, target: str, *space: str) -> None:
-        """A client that sends without end."""
-        url = self.open(chain, target)
+    def client(self, does: str, chain: Any, target: str, *space: str) -> None:
+        """A client as a process: it sends without end, or waits for what comes."""
+        name = f"client-of-{target.replace('/', '-')}"
         root = str(Path(__file__).resolve().parents[3])
-        secret = self.folder / "flood.url"  # a command line is for everybody to see
-        secret.write_text(url)
+        secret = self.folder / f"{name}.url"  # a command line is for everybody to see
+        secret.write_text(self.open(chain, target))
         more = {"PYTHONPATH": root}
-        flood = self.program("flood", *space, sys.executable, "-c", FLOOD, str(secret), environment=more)
-        flood.wait_for("open")
+        client = self.program(name, *space, sys.executable, "-c", does, str(secret), environment=more)
+        client.wait_for("open")
+
+    def since_cut(self) -> tuple[float, float]:
+        """The wall's seconds, also where others are asked for: what takes them is a timer, not this machine."""
+        took = time.monotonic() - self.began
+        return took, took
 
     def test_client(self) -> None:
-        """A client that vanishes while its target reads nothing: relay and agent let it go in time."""
+        """A client that vanishes, also while its target reads nothing: relay and agent let it go in time."""
         own = self.chain_to()
         self.target(7101, "reads nothing")
         before = {one: one.descriptors() for one in (own.relay, own.agent)}
-        self.flood(own, "port/7101", *self.space)
+        self.client(FLOOD, own, "port/7101", *self.space)
+        listener = self.listen()
+        self.client(WATCH, own, listener.target, *self.space)
+        quiet = listener.accept()
         self.still(own.relay, own.agent)
         self.cut()
-        self.ended(own.relay, own.agent)
+        quiet.settimeout(GONE + STUCK)
+        with contextlib.suppress(ConnectionResetError):
+            self.assertEqual(quiet.recv(1), b"")
+        in_time("client vanishes", *self.since_cut())
+        self.ended(own.relay, own.agent, count=2)
         self.given_back(before)
 
     def test_host(self) -> None:
-        """A host that vanishes, one of its clients not reading, one of its targets neither: relay and agent let
-        both streams go in time."""
+        """A host that vanishes, one of its clients not reading, one of its targets neither, one stream quiet: relay
+        and agent let all of them go in time."""
         own = self.chain_to(space=self.space)
         self.target(7102, "reads nothing", *self.space)
         self.target(7103, "floods", *self.space)
+        self.target(7104, "reads nothing", *self.space)
         before = {one: one.descriptors() for one in (own.relay, own.agent)}
-        self.flood(own, "port/7102")
+        self.client(FLOOD, own, "port/7102")
+        quiet = self.websocket(self.open(own, "port/7104"))
         deaf = PlainLeg(self.open(own, "port/7103"))
         self.addCleanup(deaf.socket.close)
         self.still(own.relay, own.agent)
         self.cut()
-        self.ended(own.relay, own.agent, count=2)
+        self.assert_closed(quiet, 4005, GONE + STUCK)
+        in_time("host vanishes", *self.since_cut())
+        self.ended(own.relay, own.agent, count=3)
         self.given_back({own.relay: before[own.relay]})

@@ -1,0 +1,52 @@
+"""A network that carries nothing to the bus and back, while every connection stays open."""
+
+from typing import Any
+
+from tests.live.support.case import LiveTest
+from tests.live.support.chain import HOST, Chain
+from tests.live.support.promise import promised
+from tests.live.support.pump import Pump
+from tests.live.support.waiting import until
+from tests.live.support.websockets import read_exactly
+
+
+class PartedChain(Chain):
+    """A chain whose agent and platform reach the bus by a pump, which may stop."""
+
+    def start(self) -> None:
+        self.pump = Pump(self.nats_port)
+        self.nats_url = f"nats://127.0.0.1:{self.pump.port}"
+        self.write_agent(self.targets)
+        super().start()
+
+    def stop(self) -> None:
+        super().stop()
+        self.pump.close()
+
+
+class Partition(LiveTest):
+    """Agent and platform are parted from the bus."""
+
+    def test_both(self) -> None:
+        """The API answers 503, at once when it knows; a live stream goes on; all is back soon after the network is."""
+        own = PartedChain(self.folder)
+        self.addCleanup(own.stop)
+        own.start()
+        leg, target = self.stream(own)
+
+        def ask() -> Any:
+            return own.ask("POST", "/v1/streams", {"host": HOST, "target": "port/1"})
+
+        own.pump.stop()
+        for promise in (promised("bus parted"), promised("bus known parted")):
+            with promise:
+                answer = ask()
+            self.assertEqual((answer.status, answer.json["code"]), (503, "bus_down"))
+        target.sendall(b"on and on")
+        self.assertEqual(read_exactly(leg, 9), b"on and on")
+        with promised("bus joined"):
+            own.pump.go_on()
+            until(own.hosts, what="the host")
+        self.stream(own)
+        leg.send(b"untouched")
+        self.assertEqual(target.recv(20), b"untouched")

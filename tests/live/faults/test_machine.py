@@ -1,0 +1,184 @@
+"""Faults of the machine that the programs run on: its clock is set, its descriptors or its disk are used up."""
+
+import contextlib
+import os
+import resource
+import time
+from datetime import datetime
+from glob import glob
+from pathlib import Path
+from typing import Any
+
+from twisted.trial.unittest import SkipTest
+
+from tests.live.support.case import LiveTest
+from tests.live.support.chain import HOST, Chain
+from tests.live.support.processes import Program, need_root, run, twistd
+from tests.live.support.promise import kept, promised
+from tests.live.support.waiting import until
+from tests.live.support.websockets import read_exactly
+
+PATIENCE = 3.0
+HOUR = 3600
+STREAMS = 30
+"""Enough for the log to fill what is left of a page."""
+
+
+class SteppedChain(Chain):
+    """A chain whose programs have one clock, which the test sets; the monotonic one is the kernel's."""
+
+    def add(self, name: str, *command: str) -> Program:
+        if command[: len(twistd())] != twistd():
+            return super().add(name, *command)
+        (library,) = glob("/usr/lib/*/faketime/libfaketimeMT.so.1") or [""]
+        if not library:
+            raise SkipTest("needs libfaketime")
+        faked = (
+            *("env", f"LD_PRELOAD={library}", f"FAKETIME_TIMESTAMP_FILE={self.folder}/clock"),
+            *("FAKETIME_NO_CACHE=1", "DONT_FAKE_MONOTONIC=1"),
+        )
+        return super().add(name, *faked, *command)
+
+    def step(self, seconds: int) -> None:
+        """Set the clock, so many seconds ahead of the true one."""
+        new = self.folder / "clock.new"
+        new.write_text(f"{seconds:+d}\n")
+        new.replace(self.folder / "clock")
+        self.signer.now = lambda: time.time() + seconds
+
+
+class Clocks(LiveTest):
+    """The clock is set while everything runs."""
+
+    def test_steps(self) -> None:
+        """An hour ahead, and an hour back: a live stream goes on, a wait ends when it would have, new streams open."""
+        own = SteppedChain(self.folder, relay=(f"--patience={PATIENCE:g}",))
+        self.addCleanup(own.stop)
+        own.step(0)
+        own.start()
+        leg, target = self.stream(own)
+        for seconds, promise in ((HOUR, promised("clock ahead")), (0, promised("clock back"))):
+            waiting = self.websocket(own.pair()[0])
+            with promise as passed:
+                own.step(seconds)
+                self.assert_closed(waiting, 4004)
+            self.assertGreater(passed(), PATIENCE - 1)
+            leg.send(b"lives")
+            self.assertEqual(target.recv(10), b"lives")
+            target.sendall(b"as before")
+            self.assertEqual(read_exactly(leg, 9), b"as before")
+            self.stream(own)
+            ahead = said(own.relay.log) - time.time()
+            self.assertLess(abs(ahead - seconds), 10 * 60, "the relay has another clock than it was given")
+
+
+def said(log: str) -> float:
+    """When the last line was written, by the program's clock."""
+    return datetime.fromisoformat(log.splitlines()[-1].split()[0]).timestamp()
+
+
+class Descriptors(LiveTest):
+    """No descriptor is left to a program."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.own = self.chain()
+        self.leg, self.target = self.stream(self.own)
+
+    def limit(self, program: Program, most: int) -> int:
+        """Set a program's soft limit, and give back what it was."""
+        soft, hard = resource.prlimit(program.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(program.pid, resource.RLIMIT_NOFILE, (most, hard))
+        return soft
+
+    def starve(self, program: Program) -> None:
+        """Leave no descriptor to it until the test is over."""
+        before = self.limit(program, len(os.listdir(f"/proc/{program.pid}/fd")))
+        self.starved, self.before = program, before
+
+    def live(self) -> None:
+        self.leg.send(b"lives")
+        self.assertEqual(self.target.recv(10), b"lives")
+
+    def ask(self) -> Any:
+        return self.own.ask("POST", "/v1/streams", {"host": HOST, "target": self.listen().target})
+
+    def back(self) -> None:
+        """The program lives, and with descriptors new streams open."""
+        self.limit(self.starved, self.before)
+        until(lambda: self.ask().status == 201, what="a new stream")
+        self.stream(self.own)
+        self.live()
+
+    def test_agent(self) -> None:
+        """Of the agent: a request is answered 503 with the reason, what lives goes on, and all is well after."""
+        self.starve(self.own.agent)
+        with promised("agent out of descriptors"):
+            answer = self.ask()
+        self.assertEqual(answer.status, 503, answer.text)
+        self.assertIn("no file descriptor left", answer.json["detail"])
+        self.live()
+        with promised("agent has descriptors"):
+            self.back()
+
+    def test_relay(self) -> None:
+        """Of the relay: what lives goes on, it takes nothing new, and all is well after."""
+        self.starve(self.own.relay)
+        with promised("relay out of descriptors"):
+            answer = self.ask()
+        self.assertIn(answer.status, (502, 503), answer.text)
+        self.live()
+        with promised("relay has descriptors"):
+            self.back()
+
+
+class Disks(LiveTest):
+    """The disk is full on which a program has its log."""
+
+    def test_full(self) -> None:
+        """Streams go on and new ones open; with room the log goes on as well."""
+        need_root("a small file system")
+        where = self.folder / "small"
+        where.mkdir()
+        run("mount", "-t", "tmpfs", "-o", "size=64k,mode=0755", "tmpfs", str(where), check=True)
+        self.addCleanup(run, "umount", "-l", str(where))
+        own = LoggingChain(self.folder)
+        self.addCleanup(own.stop)
+        own.start()
+        leg, target = self.stream(own)
+        filler, log = where / "filler", where / "relay.log"
+        fill(filler)
+        for _ in range(STREAMS):
+            self.end_one(own)
+        self.assertNotEqual(log.stat().st_size // 4096, 0)
+        self.assertEqual(log.stat().st_size % 4096, 0, "the log didn't meet the end of the disk")
+        leg.send(b"lives")
+        self.assertEqual(target.recv(10), b"lives")
+        filler.unlink()
+        size = log.stat().st_size
+        self.end_one(own)
+        until(lambda: " ended: " in log.read_bytes()[size:].decode(), what="the line of a stream in the log")
+        kept("disk full", f"{STREAMS} of {STREAMS} streams")
+
+    def end_one(self, chain: Chain) -> None:
+        """A stream that works, and ends."""
+        leg, target = self.stream(chain)
+        leg.send(b"new")
+        self.assertEqual(target.recv(10), b"new")
+        leg.close()
+        self.assertEqual(target.recv(10), b"")
+
+
+class LoggingChain(Chain):
+    """A chain whose relay has its log on the small file system."""
+
+    def start_relay(self) -> None:
+        log = f"--logfile={self.folder}/small/relay.log"
+        self.relay = self.add("streamrelay", *twistd(), log, "streamrelay", *self.relay_arguments())
+
+
+def fill(path: Path) -> None:
+    """Write until there is no room."""
+    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(512))
