@@ -1,0 +1,81 @@
+"""Memory, descriptors and event-loop lag of each program over time."""
+
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+from attrs import define, field
+
+from tests.live.support.processes import rss
+from tests.soak.chain import SoakChain
+
+BUCKET = re.compile(r'^streamrelay_event_loop_lag_seconds_bucket\{le="([^"]+)"\} (\S+)$', re.MULTILINE)
+
+
+class Sample(msgspec.Struct):
+    """One program at one time."""
+
+    at: float
+    """Seconds of the run."""
+    program: str
+    pid: int
+    rss: float
+    """MiB."""
+    descriptors: int
+    lag: float | None = None
+    """Milliseconds under which 99 of 100 timers since the sample before were late; None where it isn't told."""
+
+
+@define(eq=False)
+class Watch:
+    """A thread that looks at all programs every few seconds, and appends to a file."""
+
+    chain: SoakChain
+    path: Path
+    now: Callable[[], float]
+    every: float = 2.0
+    samples: list[Sample] = field(factory=list)
+    _buckets: dict[int, dict[float, float]] = field(factory=dict)
+    _stopped: threading.Event = field(factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        if self._thread:
+            self._thread.join()
+
+    def _run(self) -> None:
+        with self.path.open("wb") as file:
+            while not self._stopped.wait(self.every):
+                for name, program in self.chain.by_name.items():
+                    try:
+                        sample = self._look(name, program.pid)
+                    except (OSError, AssertionError):  # it is being restarted
+                        continue
+                    self.samples.append(sample)
+                    file.write(msgspec.json.encode(sample) + b"\n")
+                file.flush()
+
+    def _look(self, name: str, pid: int) -> Sample:
+        lag = None if name == "nats" else self._lag(name, pid)
+        descriptors = len(list(Path(f"/proc/{pid}/fd").iterdir()))
+        return Sample(round(self.now(), 2), name, pid, rss(pid), descriptors, lag)
+
+    def _lag(self, name: str, pid: int) -> float | None:
+        found = {float(bound): float(count) for bound, count in BUCKET.findall(self.chain.metrics(name))}
+        before = self._buckets.get(pid, {})
+        self._buckets[pid] = found
+        return percentile({bound: count - before.get(bound, 0.0) for bound, count in found.items()}, 0.99)
+
+
+def percentile(buckets: Mapping[float, float], share: float) -> float | None:
+    """Return the least bound, in milliseconds, with that share of a cumulative histogram under it; None if empty."""
+    total = max(buckets.values(), default=0.0)
+    bounds: Sequence[float] = sorted(buckets)
+    return next((1000 * bound for bound in bounds if total and buckets[bound] >= share * total), None)
