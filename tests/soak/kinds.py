@@ -80,8 +80,10 @@ def _echo(load: Load, leg: ClientConnection, random: Random, rounds: int, most: 
     place = 0
     for _ in range(rounds):
         size = random.randrange(1, most)
+        asked = load.now()
         send(leg, load.pattern.piece(place, size))
         place = load.pattern.check(place, read(leg, size))
+        load.tally.echoed(load.now() - asked)
         load.tally.moved(2 * size)
         if load.stopped.wait(0.01):
             return

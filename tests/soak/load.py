@@ -137,7 +137,11 @@ class Load:
         ] == [] and "\nstreamrelay_relay_streams 0.0\n" in self.chain.metrics("relay")
 
     def settle(self) -> None:
-        until(self.settled, what="the end of all streams")
+        """Until no stream is left; a fault if one is."""
+        try:
+            until(self.settled, what="the end of all streams")
+        except AssertionError as error:
+            self.tally.fault(str(error))
 
 
 def dial(url: str, subprotocol: str) -> ClientConnection:
@@ -157,7 +161,7 @@ def dial(url: str, subprotocol: str) -> ClientConnection:
         raise Failed(f"relay: {refusal.response.status_code}") from None
     except TimeoutError:
         raise AssertionError(f"no answer of the relay within {WAIT:g} s") from None
-    except (OSError, EOFError, InvalidHandshake) as error:
+    except (OSError, EOFError, InvalidHandshake, ConnectionClosed) as error:
         raise Failed(f"relay: {type(error).__name__}") from None
 
 

@@ -12,7 +12,7 @@ from tests.live.support.waiting import WAIT, until
 from tests.soak import kinds
 from tests.soak.breaks import Breaks
 from tests.soak.chain import HOSTS, GrowingLog, SoakChain
-from tests.soak.load import Load
+from tests.soak.load import MIB, Load
 from tests.soak.pattern import Pattern
 from tests.soak.summary import Summary, summary
 from tests.soak.tally import Tally
@@ -31,6 +31,8 @@ class Options:
     within: float = 2.0
     """Seconds from a program's return in which new streams must succeed."""
     drain: int = 3
+    size: int = 16 * MIB
+    """Most bytes of one bulk stream."""
 
 
 @define(eq=False)
@@ -41,6 +43,8 @@ class Run:
     folder: Path
     tally: Tally = field(init=False)
     chain: SoakChain = field(init=False)
+    pattern: Pattern = field(init=False)
+    target: Target = field(init=False)
     load: Load = field(init=False)
     watch: Watch = field(init=False)
     log: GrowingLog = field(init=False)
@@ -49,18 +53,22 @@ class Run:
     def __attrs_post_init__(self) -> None:
         self.tally = Tally(self.options.within)
         self.chain = SoakChain(self.folder, self.options.drain)
-        pattern = Pattern(self.options.seed)
-        target = Target(pattern, self.tally.bytes_wrong)
-        self.load = Load(self.chain, self.tally, pattern, target, self.now, self.options.seed)
+        self.pattern = Pattern(self.options.seed)
+        self.target = Target(self.pattern, self.tally.bytes_wrong)
+        self.load = self._load()
         self.watch = Watch(self.chain, self.folder / "samples.jsonl", self.now)
         self.log = GrowingLog(self.folder / "soak.log")
+
+    def _load(self) -> Load:
+        return Load(self.chain, self.tally, self.pattern, self.target, self.now, self.options.seed, self.options.size)
 
     def now(self) -> float:
         return time.monotonic() - self._begun
 
     def run(self, say: Callable[[str], None]) -> Summary:
+        self.tally.say = say
         self.log.start()
-        self.load.target.start()
+        self.target.start()
         try:
             self.chain.start()
             self._warm_up()
@@ -73,16 +81,19 @@ class Run:
         finally:
             self.log.stop()
             self.chain.stop()
-            self.load.target.close()
-        self.tally.moved(self.load.target.taken)
+            self.target.close()
+        self.tally.moved(self.target.taken)
         descriptors = {name: (before[name], after[name]) for name in before}
         return summary(self.options.seed, self.now(), self.tally, self.watch.samples, descriptors)
 
     def _warm_up(self) -> None:
         """Have a stream of each kind once, so that what is loaded at the first is no leak later."""
+        short = self._load()
+        short.size = MIB
+        short.stopped.set()  # so that each says its first word and leaves
         for host in HOSTS:
             for name in kinds.KINDS:
-                kinds.once(self.load, name, host, Random(0))
+                kinds.once(short, name, host, Random(0))
         self.load.settle()
 
     def _under_load(self, say: Callable[[str], None]) -> None:
@@ -93,7 +104,7 @@ class Run:
         end = time.monotonic() + self.options.seconds
         while (rest := end - time.monotonic()) > 0:
             time.sleep(min(rest, 10.0))
-            came = self.tally.bytes + self.load.target.taken
+            came = self.tally.bytes + self.target.taken
             say(
                 f"{self.now():.0f} s: {came / 2**30:.2f} GiB, {len(self.tally.breaks)} restarts, "
                 f"{len(self.tally.faults)} faults"

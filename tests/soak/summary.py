@@ -43,6 +43,8 @@ class Summary(Struct):
     """That came and were compared."""
     lines: int
     """Of followed logs."""
+    longest_echo: float
+    """Seconds."""
     wrong: int
     """Streams with bytes lost, doubled or changed."""
     streams: dict[str, dict[str, int]]
@@ -70,6 +72,7 @@ def summary(
         seconds=round(seconds, 1),
         bytes=tally.bytes,
         lines=tally.lines,
+        longest_echo=round(tally.longest_echo, 3),
         wrong=tally.wrong,
         streams={kind: dict(counts.most_common()) for kind, counts in sorted(tally.counts.items())},
         recoveries=recoveries(tally.breaks),
@@ -123,7 +126,8 @@ def words(told: Summary) -> str:
     """Return the summary as people read it."""
     lines = [
         f"{told.seconds:.0f} s, seed {told.seed}: {told.bytes / 2**30:.2f} GiB and {told.lines} log lines compared; "
-        f"lost, doubled or changed in {told.wrong} streams"
+        f"lost, doubled or changed in {told.wrong} streams; "
+        f"longest echo {told.longest_echo:g} s"
     ]
     for kind, counts in told.streams.items():
         lines.append(f"  {kind}: " + ", ".join(f"{count} {outcome}" for outcome, count in counts.items()))

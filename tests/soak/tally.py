@@ -2,9 +2,13 @@
 
 import threading
 from collections import Counter, defaultdict
+from collections.abc import Callable
 
 from attrs import define, field
 from msgspec import Struct
+
+STALLED = 15.0
+"""Seconds in which an echo must come, however busy the machine is: under those between two pings."""
 
 
 class Stream(Struct):
@@ -51,12 +55,16 @@ class Tally:
 
     within: float = 2.0
     """Seconds from a program's return in which new streams must succeed again."""
+    say: Callable[[str], None] = lambda words: None
+    """Where a fault is told at once."""
     faults: list[str] = field(factory=list)
     breaks: list[Break] = field(factory=list)
     counts: dict[str, Counter[str]] = field(factory=lambda: defaultdict(Counter))
     """Outcomes by kind."""
     bytes: int = 0
     lines: int = 0
+    longest_echo: float = 0.0
+    """Seconds."""
     wrong: int = 0
     """Streams with bytes lost, doubled or changed."""
     _unwell: list[Stream] = field(factory=list)
@@ -72,9 +80,16 @@ class Tally:
         with self._lock:
             self.bytes += count
 
+    def echoed(self, seconds: float) -> None:
+        with self._lock:
+            self.longest_echo = max(self.longest_echo, seconds)
+        if seconds > STALLED:
+            self.fault(f"an echo took {seconds:.1f} s")
+
     def fault(self, words: str) -> None:
         with self._lock:
             self.faults.append(words)
+        self.say(f"FAULT: {words}")
 
     def bytes_wrong(self, words: str) -> None:
         self.fault(words)

@@ -1,6 +1,7 @@
 """A soak of seconds: all kinds of streams while one program after the other is killed or stopped."""
 
 from tests.live.support.case import LiveTest
+from tests.live.support.sockets import MIB
 from tests.live.support.waiting import WAIT
 from tests.soak.run import Options, Run
 
@@ -11,7 +12,7 @@ class Soak(LiveTest):
     def test_restarts(self) -> None:
         """Under load with restarts nothing is lost or doubled, streams of other programs go on, all recovers, and no
         descriptor is left."""
-        options = Options(seconds=5.0, seed=1, kill_every=1.0, stop_every=2.5, drain=1, within=WAIT)
+        options = Options(seconds=5.0, seed=1, kill_every=1.0, stop_every=2.5, drain=1, within=WAIT, size=MIB)
         run = Run(options, self.folder)
         told = run.run(lambda text: None)
         self.assertEqual(told.faults, [])
