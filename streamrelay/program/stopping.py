@@ -37,7 +37,7 @@ class Work(Protocol):
         """Take on nothing new from now on; the answer comes once nothing runs any more."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)  # Python shows a signal's action whenever `getsignal` is asked, as in each fork
 class Stopping:
     """One program's stop. `hurried` is called back when the services get no more time to stop in."""
 

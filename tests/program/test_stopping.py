@@ -109,3 +109,19 @@ class StoppingTests(SynchronousTestCase):
             started.stopping.hear(first)
             started.stopping.hear(signal.SIGTERM)
             self.assertEqual(started.reactor._exitSignal, status)
+
+    def test_short_repr(self) -> None:
+        """A signal's action is shown without the program's work: `signal.getsignal` shows it, in each process that is
+        forked for a command, which would take longer the more streams there are."""
+        shown: list[str] = []
+
+        class Shown(Streams):
+            def __repr__(self) -> str:
+                shown.append("work")
+                return "work"
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self.addCleanup(signal.signal, number, signal.getsignal(number))
+        Stopping(Stopped(), Readiness(), Shown()).install()
+        signal.getsignal(signal.SIGTERM)
+        self.assertEqual(shown, [])
