@@ -1,6 +1,6 @@
 """An agent that has run out of something says so: that is neither the target's fault nor the relay's."""
 
-import os
+import gc
 import resource
 import socket
 from collections.abc import Iterator
@@ -16,11 +16,13 @@ from streamrelay.protocol.close import CloseCode, Outcome
 from streamrelay.protocol.summons import Refusal
 from streamrelay.websocket.dial_errors import DialError, OutOfDescriptors, RelayBusy
 from tests.agent.test_service import MET, Case
+from tests.fakes.files import folder
 
 
 @contextmanager
 def no_descriptor_left() -> Iterator[None]:
     """Let this process have no descriptor more than it has."""
+    gc.collect()  # or what others have left would give its descriptors back meanwhile
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with socket.socket() as next_one:
         most = next_one.fileno()
@@ -36,13 +38,13 @@ class Exhaustion(Case):
 
     def test_targets(self) -> None:
         """Without a descriptor left no target is connected, whatever its kind: that is busy, in words of the agent."""
-        path = self.mktemp()
+        path = str(folder(self) / "there")
         with open(path, "w", encoding="utf-8"):
             pass
         targets: tuple[Any, ...] = (
-            Log(path=os.path.abspath(path)),
-            Unix(path=os.path.abspath(path)),
-            Qemu(qmp=os.path.abspath(path), console="vnc"),
+            Log(path=path),
+            Unix(path=path),
+            Qemu(qmp=path, console="vnc"),
             Pty(command=("/bin/sh",)),
         )
         for number, target in enumerate(targets):

@@ -216,10 +216,10 @@ class Processes(Case):
 class Settings(SynchronousTestCase):
     """Settings, and what they can't start."""
 
-    def refused(self, settings: Pty) -> str:
+    def refused(self, settings: Pty, code: str = Refusal.TARGET_REFUSED) -> str:
         work = Deferred.fromCoroutine(settings.connect(MemoryReactorClock(), Terms()))
         error: TargetError = self.failureResultOf(work, TargetError).value
-        self.assertEqual(error.code, Refusal.TARGET_REFUSED)
+        self.assertEqual(error.code, code)
         return error.reason
 
     def test_refused(self) -> None:
@@ -258,7 +258,7 @@ class Settings(SynchronousTestCase):
             raise OSError("out of pty devices")
 
         self.patch(pty, "openpty", fail)
-        self.assertEqual(self.refused(Pty(("/bin/sh",))), "/bin/sh: out of pty devices")
+        self.assertEqual(self.refused(Pty(("/bin/sh",)), Refusal.BUSY), "/bin/sh: out of pty devices")
 
     def test_check(self) -> None:
         """A command has at least a program."""
