@@ -2,7 +2,7 @@
 
 import { $, element, icon, keepInStep, sentence, write } from './dom.js';
 import { fill, parts } from './patterns.js';
-import { foresee, iconOf, kindOf } from './viewers.js';
+import { foresee, iconOf, kindOf, listed } from './viewers.js';
 
 const FEW = 8; // targets that need no filter
 const MANY = 12; // hosts that are shown closed at first
@@ -112,6 +112,7 @@ export class Sidebar {
       only,
       element('span', { class: 'kind' }, kindOf(target)),
     );
+    listed(target);
     for (const sign of ['pointerenter', 'focus']) button.addEventListener(sign, () => foresee(target), { once: true });
     const item = element('li', {}, button);
     if (parts(name).length) askParts(item, button, name, (filled) => this.#choose(host, filled, target));

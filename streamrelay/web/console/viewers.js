@@ -1,4 +1,5 @@
-// The viewers: which there are, and their modules, each loaded when somebody first points at a target that it shows.
+// The viewers: which there are, and their modules, each loaded when somebody first points at a target that it shows, and that
+// of logs before.
 
 import { element } from './dom.js';
 
@@ -60,4 +61,15 @@ function fetchParts(name) {
 /** Somebody points at a target: they may open it soon, and its viewer's files are on the way. */
 export function foresee({ viewer }) {
   load(viewer).catch(() => {}); // it is said when it is opened
+}
+
+const PATIENCE = 200; // milliseconds until a browser that doesn't say when it has nothing to do is taken to have none
+let ahead = navigator.connection?.saveData ?? false; // that viewer is on its way, or isn't wanted
+
+/** A target is in the list. The viewer of logs is small, and nobody else's: it comes once the page has nothing to do. */
+export function listed({ viewer }) {
+  if (viewer !== 'log' || ahead) return;
+  ahead = true;
+  const whenIdle = globalThis.requestIdleCallback ?? ((begin) => setTimeout(begin, PATIENCE));
+  whenIdle(() => foresee({ viewer }));
 }
