@@ -245,7 +245,7 @@ class Loading(ConsoleTest):
         until(lambda: "/viewers/terminal.js" in self.files(page), what="the viewer that is pointed at")
         self.expect(page.get_by_role("tab")).to_have_count(0)
         self.open_target(page, "app")
-        self.assertFalse([name for name in self.files(page) if "third-party" in name])
+        self.assertFalse([name for name in self.files(page) if name.startswith("/third-party/")])
         self.assert_content()
 
     def files(self, page: Any) -> dict[str, int]:

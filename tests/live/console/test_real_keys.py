@@ -165,8 +165,6 @@ class RealKeys(RealLogs, Unseen):
         self.link_dies()
         self.leaves()
 
-    # -- what is done ------------------------------------------------------------------------------------------------
-
     def keys(self) -> None:
         """Keys are the program's, and the page stays."""
         for key, wanted in KEYS.items():
@@ -225,8 +223,7 @@ class RealKeys(RealLogs, Unseen):
             self.until("document.querySelector('[role=tabpanel]:not([hidden])').dataset.state === 'open'")
             self.until(f"document.querySelector({CANVAS!r})?.width")
             self.act("Shared clipboard on", CANVAS)
-            self.field(TEXT)
-            self.display.press("ctrl+a", "ctrl+c")
+            self.clipboard_has(TEXT)
             self.click(CANVAS)
             self.display.press("ctrl+v")
             if name == "desk-spice":
@@ -261,8 +258,6 @@ class RealKeys(RealLogs, Unseen):
         self.view.answer(False)
         self.assertEqual(self.view.asked(), ["beforeunload"])
 
-    # -- how ---------------------------------------------------------------------------------------------------------
-
     def field(self, text: str) -> None:
         """A field of the page's own, with a text in it, which takes keys."""
         self.view.evaluate(f"""(() => {{
@@ -273,6 +268,13 @@ class RealKeys(RealLogs, Unseen):
             document.body.append(field);
         }})()""")
         self.click("#field")
+
+    def clipboard_has(self, text: str) -> None:
+        self.field(text)
+        self.display.press("ctrl+a", "ctrl+c")
+        self.field("")
+        while not self.view.evaluate(f"document.querySelector('#field').value === {text!r}"):
+            self.display.press("ctrl+a", "ctrl+v")  # the browser has yet to write it
 
     def got(self, wanted: bytes, what: str) -> None:
         """Until the program has got bytes, and no others."""

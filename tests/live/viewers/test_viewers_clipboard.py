@@ -192,6 +192,8 @@ class Screens(ViewerTest):
         symbols = [0x61, 0xFF0D, 0xFF09, 0xFFE1, 0x42]
         self.until_there(lambda: len(self.vnc.keys) == 10, what="the keys")
         self.assertEqual([keysym for down, keysym in self.vnc.keys if down], symbols)
+        self.until_there(lambda: self.view.evaluate(OPENS, 1), what="the next one's form")  # the text has been typed
+        text.press("Escape")
         self.view.evaluate("void tabs[1].act('Type text …').catch(({ message }) => tabs[1].said.push(message))")
         text.fill("x" * 5000)
         text.press("Control+Enter")
