@@ -297,8 +297,9 @@ class Tabs(ConsoleTest):
         self.opened_at(page, listener)
         self.assertIn("raw.js", loaded)
         page.unroute("**/v1/streams")
-        page.route("**/viewers/log.js", lambda route: route.fulfill(status=404, content_type="text/plain", body="no"))
-        self.entry(page, "app").click()
+        missing = {"status": 404, "content_type": "text/plain", "body": "no"}
+        page.route("**/viewers/terminal.js", lambda route: route.fulfill(**missing))
+        self.entry(page, "shell").click()
         panel = page.get_by_role("tabpanel")
-        self.expect(panel.locator("p.words")).to_contain_text("(viewers/log.js) can't be loaded")
+        self.expect(panel.locator("p.words")).to_contain_text("(viewers/terminal.js) can't be loaded")
         self.assert_content()
