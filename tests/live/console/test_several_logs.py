@@ -171,6 +171,7 @@ class Several(ConsoleTest):
         most = [f"{HOST}/logs/x{chr(97 + n)}" for n in range(26)] + [f"{HOST}/logs/y{chr(97 + n)}" for n in range(6)]
         page = self.signed_in(f"#{','.join(most)}")
         self.expect(page.get_by_role("tab")).to_contain_text("32 logs")
+        self.expect(page.get_by_role("tabpanel").locator("stream-log")).to_be_attached()  # whose menu it is
         self.act(page, "Add another log")
         dialog = page.get_by_role("dialog", name="Add logs to this view")
         field = dialog.get_by_label(f"name of logs/{{name}} on {HOST}")

@@ -297,8 +297,7 @@ class Tabs(ConsoleTest):
         self.opened_at(page, listener)
         self.assertIn("raw.js", loaded)
         page.unroute("**/v1/streams")
-        missing = {"status": 404, "content_type": "text/plain", "body": "no"}
-        page.route("**/viewers/terminal.js", lambda route: route.fulfill(**missing))
+        page.route("**/viewers/terminal.js", lambda route: route.fulfill(status=404, body="no"))
         self.entry(page, "shell").click()
         panel = page.get_by_role("tabpanel")
         self.expect(panel.locator("p.words")).to_contain_text("(viewers/terminal.js) can't be loaded")
