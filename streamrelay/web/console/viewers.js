@@ -64,7 +64,8 @@ export function foresee({ viewer }) {
 }
 
 const PATIENCE = 200; // milliseconds until a browser that doesn't say when it has nothing to do is taken to have none
-let ahead = navigator.connection?.saveData ?? false; // that viewer is on its way, or isn't wanted
+const { connection } = /** @type {any} */ (navigator); // not every browser tells, or types it
+let ahead = connection?.saveData ?? false; // that viewer is on its way, or isn't wanted
 
 /** A target is in the list. The viewer of logs is small, and nobody else's: it comes once the page has nothing to do. */
 export function listed({ viewer }) {
