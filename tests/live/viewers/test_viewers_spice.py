@@ -57,7 +57,8 @@ class Spice(ScreenTest):
         self.view.get_by_label("Text", exact=True).fill("Hello: 'World' {_}?")
         self.view.keyboard.press("Control+Enter")
         echoes(machine, "\nHello: 'World' {_}?")
-        self.view.evaluate("void tabs[0].act('Type text …')")
+        opens = "tabs[0].act('Type text …').catch(() => {}); return !!document.querySelector('#tab0 textarea');"
+        self.until(f"() => {{ {opens} }}", what="the next one's form")  # the first text has been typed
         text = self.view.get_by_label("Text", exact=True)
         text.fill("Grüße")
         self.view.keyboard.press("Control+Enter")
