@@ -6,12 +6,12 @@ Of the SPICE protocol (spice-protocol, protocol.h, messages and vd_agent.h), so 
 import contextlib
 import socket
 import struct
-import threading
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from tests.live.support.fake_server import FakeServer
 from tests.live.support.sockets import take
 
 MAIN, DISPLAY, INPUTS = 1, 2, 3
@@ -27,8 +27,10 @@ BY_DEMAND, CRLF = 1 << 5, 1 << 9
 TOKENS: Final = 10
 
 
-class FakeSpice:
+class FakeSpice(FakeServer):
     """A server on a port of its own, for one client after the other."""
+
+    kind = "spice"
 
     def __init__(self, can: int = BY_DEMAND) -> None:
         self.can = can
@@ -46,15 +48,7 @@ class FakeSpice:
         )
         self._main: socket.socket | None = None
         self._rest = b""
-        self._sockets = [socket.create_server(("127.0.0.1", 0))]
-        self.target = f"spice/{self._sockets[0].getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def close(self) -> None:
-        for one in self._sockets:
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
+        super().__init__()
 
     def say(self, kind: int, content: bytes, size: int | None = None) -> None:
         """What the guest's agent says, in pieces; `size` is the one that it claims."""
@@ -71,13 +65,6 @@ class FakeSpice:
     def said(self, kind: int) -> list[bytes]:
         """What the client has said of a kind."""
         return [content for heard, content in self.heard if heard == kind]
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = self._sockets[0].accept()
-                self._sockets.append(connection)
-                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError, AssertionError):

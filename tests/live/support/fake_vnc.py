@@ -6,10 +6,10 @@ Of RFC 6143 and the community's RFB protocol (rfbproto.rst), so much as our view
 import contextlib
 import socket
 import struct
-import threading
 import zlib
 from typing import Final
 
+from tests.live.support.fake_server import FakeServer
 from tests.live.support.sockets import take
 
 TEXT: Final = 1
@@ -20,8 +20,10 @@ SIZES: Final = {0: 19, 3: 9, 4: 7, 5: 5}
 """Messages of one size, by their kind: bytes after the first."""
 
 
-class FakeVnc:
+class FakeVnc(FakeServer):
     """A server on a port of its own, for one client after the other; an `extended` clipboard takes UTF-8."""
+
+    kind = "vnc"
 
     def __init__(self, extended: bool = True) -> None:
         self.extended = extended
@@ -34,15 +36,7 @@ class FakeVnc:
         self.pongs = 0
         self._copied = ""
         self._client: socket.socket | None = None
-        self._sockets = [socket.create_server(("127.0.0.1", 0))]
-        self.target = f"vnc/{self._sockets[0].getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def close(self) -> None:
-        for one in self._sockets:
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
+        super().__init__()
 
     def copies(self, text: str) -> None:
         """Somebody copies a text on the machine."""
@@ -55,13 +49,6 @@ class FakeVnc:
     def ping(self) -> None:
         """Ask for an answer, which comes after all that was said before: one more of `pongs`."""
         self._cut(-4, struct.pack(">I", PEEK))
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = self._sockets[0].accept()
-                self._sockets.append(connection)
-                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError, AssertionError):
