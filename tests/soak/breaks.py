@@ -1,14 +1,14 @@
 """Restarts of everything in turn, and how long each takes until new streams succeed."""
 
 import signal
-import threading
 import time
 from collections.abc import Iterator
 from itertools import cycle
 
-from attrs import define, field
+from attrs import define
 
 from tests.live.support.waiting import WAIT, until
+from tests.soak.background import Background
 from tests.soak.chain import HOSTS, SoakChain
 from tests.soak.load import Failed, Load
 from tests.soak.tally import Break
@@ -17,32 +17,20 @@ ORDER = ("platform", "relay", "agent-1", "nats", "agent-2")
 
 
 @define(eq=False)
-class Breaks:
+class Breaks(Background):
     """A thread that kills a program every so many seconds, and stops one by SIGTERM every so many; 0: never."""
 
     load: Load
     kill_every: float
     stop_every: float
-    _stopped: threading.Event = field(factory=threading.Event)
-    _thread: threading.Thread | None = None
 
-    def start(self) -> None:
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Once the restart that is under way is done."""
-        self._stopped.set()
-        if self._thread:
-            self._thread.join()
-
-    def _run(self) -> None:
+    def run(self) -> None:
         begun = time.monotonic()
         due = {way: begun + every for way, every in self._every() if every}
         order: dict[str, Iterator[str]] = {way: cycle(ORDER) for way in due}
         while due:
             way = min(due, key=lambda each: due[each])
-            if self._stopped.wait(max(0.0, due[way] - time.monotonic())):
+            if self.stopped.wait(max(0.0, due[way] - time.monotonic())):
                 return
             due[way] = max(time.monotonic(), due[way] + dict(self._every())[way])
             try:

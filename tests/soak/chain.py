@@ -1,16 +1,16 @@
 """A chain with two agents, each a host, and admin listeners; and the log that both of them follow."""
 
 import re
-import threading
 from pathlib import Path
 
-from attrs import define, field
+from attrs import define
 
 from tests.live.support.chain import HOST, Chain
 from tests.live.support.http import ask_socket
 from tests.live.support.ports import answers
 from tests.live.support.processes import Program, twistd
 from tests.live.support.waiting import until
+from tests.soak.background import Background
 from tests.soak.pattern import numbered
 
 HOSTS = (HOST, "host-2")
@@ -81,29 +81,21 @@ class SoakChain(Chain):
 
 
 @define(eq=False)
-class GrowingLog:
+class GrowingLog(Background):
     """A log that gets numbered lines, and is rotated by rename."""
 
     path: Path
     period: float = 30.0
     """Seconds from one rotation to the next."""
     next: int = 0
-    _stopped: threading.Event = field(factory=threading.Event)
-    _thread: threading.Thread | None = None
 
     def start(self) -> None:
         self.path.touch()
-        self._thread = threading.Thread(target=self._write, daemon=True)
-        self._thread.start()
+        super().start()
 
-    def stop(self) -> None:
-        self._stopped.set()
-        if self._thread:
-            self._thread.join()
-
-    def _write(self) -> None:
+    def run(self) -> None:
         ticks = 0
-        while not self._stopped.wait(0.02):
+        while not self.stopped.wait(0.02):
             with self.path.open("ab") as file:
                 for number in range(self.next, self.next + 4):
                     file.write(numbered(number) + b"\n")

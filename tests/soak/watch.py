@@ -1,7 +1,6 @@
 """Memory, descriptors and event-loop lag of each program over time."""
 
 import re
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import msgspec
 from attrs import define, field
 
 from tests.live.support.processes import rss
+from tests.soak.background import Background
 from tests.soak.chain import SoakChain
 
 BUCKET = re.compile(r'^streamrelay_event_loop_lag_seconds_bucket\{le="([^"]+)"\} (\S+)$', re.MULTILINE)
@@ -29,7 +29,7 @@ class Sample(msgspec.Struct):
 
 
 @define(eq=False)
-class Watch:
+class Watch(Background):
     """A thread that looks at all programs every few seconds, and appends to a file."""
 
     chain: SoakChain
@@ -38,21 +38,10 @@ class Watch:
     every: float = 2.0
     samples: list[Sample] = field(factory=list)
     _buckets: dict[int, dict[float, float]] = field(factory=dict)
-    _stopped: threading.Event = field(factory=threading.Event)
-    _thread: threading.Thread | None = None
 
-    def start(self) -> None:
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopped.set()
-        if self._thread:
-            self._thread.join()
-
-    def _run(self) -> None:
+    def run(self) -> None:
         with self.path.open("wb") as file:
-            while not self._stopped.wait(self.every):
+            while not self.stopped.wait(self.every):
                 for name, program in self.chain.by_name.items():
                     try:
                         sample = self._look(name, program.pid)
