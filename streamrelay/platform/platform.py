@@ -12,11 +12,12 @@ from msgspec import structs
 
 from streamrelay.bus.connection import Bus
 from streamrelay.bus.message import Down, Nobody, TooSlow
-from streamrelay.errors import Refused, printable
+from streamrelay.errors import Refused
 from streamrelay.net.outbound import Outbound
 from streamrelay.platform.namesakes import Namesakes
 from streamrelay.platform.new_stream import Early, NewStream
 from streamrelay.platform.new_stream import Opened as Opened
+from streamrelay.platform.refusals import refused
 from streamrelay.platform.shared_answer import Shared
 from streamrelay.platform.silent_hosts import SilentHosts
 from streamrelay.protocol import codec, tokens
@@ -38,7 +39,6 @@ from streamrelay.protocol.summons import (
     Answer,
     HostAnswer,
     HostInfo,
-    Refusal,
     StreamInfo,
     TargetInfo,
     Terms,
@@ -59,21 +59,6 @@ hosts work for it every moment."""
 
 TERMS: Final = Terms()
 """Terms of a stream for which nothing else is said: the whole of its target, and of a log the last lines."""
-
-AGAIN: Final = 2
-"""Seconds after which it is worth asking again where a host or a relay takes no more streams now."""
-
-_STATUS: Final = {
-    Refusal.NO_SUCH_TARGET: 404,
-    Refusal.TARGET_REFUSED: 502,
-    Refusal.TARGET_UNREACHABLE: 504,
-    Refusal.DIAL_FAILED: 502,
-    Refusal.NOT_ALLOWED: 403,
-    Refusal.BAD_SUMMONS: 502,
-    Refusal.BUSY: 503,
-    Refusal.RELAY_BUSY: 503,
-    Refusal.NO_SUCH_STREAM: 404,
-}
 
 
 class Listing(list[T]):
@@ -275,9 +260,7 @@ class Platform:
         except ValueError:
             raise Refused(502, f"host {host} gave an invalid answer", code="bad_answer") from None
         if not answer.ready:
-            status = _STATUS.get(answer.refused, 502)
-            again = AGAIN if status == 503 else 0
-            raise Refused(status, printable(answer.reason), code=answer.refused, retry_after=again)
+            raise refused(answer)
         return answer
 
     async def _gather(

@@ -20,8 +20,7 @@ from streamrelay.client import options, platform_api, statuses
 from streamrelay.datapath.channel import READ
 from streamrelay.datapath.connection import HIGH
 from streamrelay.net import http_client, lookups, retry
-from streamrelay.platform import Opened, Platform, tap
-from streamrelay.platform import platform as platform_module
+from streamrelay.platform import Opened, Platform, refusals, tap
 from streamrelay.platform.auth import jwks, sessions, throttle, webhook
 from streamrelay.platform.http import assets, limits, responses
 from streamrelay.platform.http.room import Room
@@ -183,7 +182,7 @@ class Codes(SynchronousTestCase):
 
 def errors() -> Iterator[tuple[int, str]]:
     """Status and code of each `Refused` in the platform's source, and of what agents say."""
-    for code, status in platform_module._STATUS.items():
+    for code, status in refusals.STATUS.items():
         yield status, code
     for path in (DOCS.parent / "streamrelay" / "platform").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):

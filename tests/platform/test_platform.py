@@ -10,7 +10,7 @@ from streamrelay.agent.summonses import Summonses
 from streamrelay.bus.message import Down, Nobody, TooSlow
 from streamrelay.errors import Refused
 from streamrelay.platform import Opened, Platform
-from streamrelay.platform.platform import AGAIN
+from streamrelay.platform.refusals import AGAIN
 from streamrelay.protocol import codec
 from streamrelay.protocol.limits import Limits, strictest
 from streamrelay.protocol.names import is_opaque

@@ -1,0 +1,28 @@
+"""An agent's refusal in HTTP's terms."""
+
+from typing import Final
+
+from streamrelay.errors import Refused, printable
+from streamrelay.protocol.summons import Answer, Refusal
+
+AGAIN: Final = 2
+"""Seconds after which it is worth asking again where a host or a relay takes no more streams now."""
+
+STATUS: Final = {
+    Refusal.NO_SUCH_TARGET: 404,
+    Refusal.TARGET_REFUSED: 502,
+    Refusal.TARGET_UNREACHABLE: 504,
+    Refusal.DIAL_FAILED: 502,
+    Refusal.NOT_ALLOWED: 403,
+    Refusal.BAD_SUMMONS: 502,
+    Refusal.BUSY: 503,
+    Refusal.RELAY_BUSY: 503,
+    Refusal.NO_SUCH_STREAM: 404,
+}
+
+
+def refused(answer: Answer) -> Refused:
+    """Return what the one who has asked for a stream is told of an agent's answer that isn't ready."""
+    status = STATUS.get(answer.refused, 502)
+    again = AGAIN if status == 503 else 0
+    return Refused(status, printable(answer.reason), code=answer.refused, retry_after=again)
