@@ -115,6 +115,23 @@ def _public_keys(oidc: OidcConfig, reactor: Any, outbound: Outbound) -> PublicKe
     return keys
 
 
+def _platform(config: PlatformConfig, outbound: Outbound) -> Platform:
+    return Platform(
+        config.relay,
+        config.nats,
+        config.key if config.tokens == "signed" else "",
+        config.relay_id,
+        nats_creds=config.nats_creds,
+        ca=config.ca,
+        nats_nkey=config.nats_nkey,
+        nats_certificate=config.nats_certificate,
+        nats_handshake_first=config.nats_handshake_first,
+        outbound=outbound,
+        limits=config,
+        early=config.early,
+    )
+
+
 def makeService(options: Options) -> MultiService:
     """The platform and its listening ports."""
     from twisted.internet import reactor
@@ -124,21 +141,7 @@ def makeService(options: Options) -> MultiService:
     with one_line():
         config = options.config(PlatformConfig)
         outbound = Outbound.of(config)
-        key = config.key if config.tokens == "signed" else ""
-        platform = Platform(
-            config.relay,
-            config.nats,
-            key,
-            config.relay_id,
-            nats_creds=config.nats_creds,
-            ca=config.ca,
-            nats_nkey=config.nats_nkey,
-            nats_certificate=config.nats_certificate,
-            nats_handshake_first=config.nats_handshake_first,
-            outbound=outbound,
-            limits=config,
-            early=config.early,
-        )
+        platform = _platform(config, outbound)
         PlatformService(platform, clock, service.readiness).setServiceParent(service)
         most, handshakes = config.max_connections, config.max_handshakes
         room = Room(most, config.max_connections_per_address, handshakes, config.max_handshakes_per_address)
