@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.live.console import real_logs, unseen
-from tests.live.console.console import ConsoleChain
+from tests.live.console.console import DRAWN, ConsoleChain
 from tests.live.console.real_logs import RealLogs
 from tests.live.console.unseen import Unseen
 from tests.live.support.chain import shared
@@ -210,7 +210,7 @@ class RealKeys(RealLogs, Unseen):
         for scale in (1, 1.25, 2):
             self.view.scale(scale)
             self.until(f"devicePixelRatio === {scale}")
-            self.view.evaluate("new Promise((drawn) => setTimeout(() => requestAnimationFrame(drawn), 300))")
+            self.view.evaluate(f"({DRAWN})()")
             underscores, top, *sides, _ = self.view.evaluate(f"({INK})({self.view.picture()!r})")
             self.assertGreater(underscores, top, f"underscores at {scale}")
             self.assertLessEqual(max(sides) - min(sides), 1, f"{sides} at {scale}")

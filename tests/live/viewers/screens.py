@@ -9,6 +9,8 @@ from tests.live.viewers.viewing import ViewerTest
 
 ENDS = ("the target reset the connection", "the machine closed the stream before it showed anything")
 """What is told of a target that was reset, or ended, before it showed anything."""
+OPENS = "n => { tabs[n].act('Type text …').catch(() => {}); return !!document.querySelector(`#tab${n} textarea`); }"
+"""Whether a text is asked for."""
 
 
 class ScreenTest(ViewerTest):

@@ -5,14 +5,13 @@ from collections.abc import Callable
 from tests.live.support.fake_spice import BY_DEMAND, CAPABILITIES, CLIPBOARD, GRAB, REQUEST, FakeSpice
 from tests.live.support.fake_vnc import FakeVnc
 from tests.live.support.waiting import until
+from tests.live.viewers.screens import OPENS
 from tests.live.viewers.viewing import ViewerTest
 
 TEXT = "grüße\n日本 😀"
 PASTES = [(1, 0xFFE3), (1, 0x76), (0, 0x76), (0, 0xFFE3)]
 """Ctrl-V by VNC, as the machine gets it; with Ctrl anew, as that was released before the text had come."""
 ON = "Shared clipboard on"
-OPENS = "n => { tabs[n].act('Type text …').catch(() => {}); return !!document.querySelector(`#tab${n} textarea`); }"
-"""Whether a text is asked for."""
 ACT = "async ([n, label]) => { try { await tabs[n].act(label); return ''; } catch ({ message }) { return message; } }"
 
 

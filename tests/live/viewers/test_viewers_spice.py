@@ -11,7 +11,7 @@ from tests.live.support.ports import free_port
 from tests.live.support.pump import Pump
 from tests.live.support.sockets import reset
 from tests.live.support.waiting import until
-from tests.live.viewers.screens import ENDS, ScreenTest, echoes
+from tests.live.viewers.screens import ENDS, OPENS, ScreenTest, echoes
 
 
 class Spice(ScreenTest):
@@ -57,8 +57,7 @@ class Spice(ScreenTest):
         self.view.get_by_label("Text", exact=True).fill("Hello: 'World' {_}?")
         self.view.keyboard.press("Control+Enter")
         echoes(machine, "\nHello: 'World' {_}?")
-        opens = "tabs[0].act('Type text …').catch(() => {}); return !!document.querySelector('#tab0 textarea');"
-        self.until(f"() => {{ {opens} }}", what="the next one's form")  # the first text has been typed
+        until(lambda: self.view.evaluate(OPENS, 0), what="the next one's form")  # the first text has been typed
         text = self.view.get_by_label("Text", exact=True)
         text.fill("Grüße")
         self.view.keyboard.press("Control+Enter")
