@@ -136,6 +136,7 @@ class Terminal(TerminalTest):
                 self.view.keyboard.press(key)
                 self.shows(shown)
             self.view.keyboard.press("Control+c")
+            self.shows("$")  # what is typed before cat is gone is read by cat
             self.run_line("stty sane; clear; echo ov''er")
             self.shows("over")
             self.assertTrue(self.view.locator("#tab0 textarea").evaluate("area => area === document.activeElement"))
