@@ -82,10 +82,14 @@ class SoakChain(Chain):
 
 @define(eq=False)
 class GrowingLog(Background):
-    """A log that gets numbered lines, and is rotated by rename."""
+    """A log that gets numbered lines, and is rotated by rename.
+
+    Two old files are kept: an agent reads one on for a minute, and if it is gone when a follower comes back with a place
+    in it, nobody can know whether lines are missing.
+    """
 
     path: Path
-    period: float = 30.0
+    period: float = 45.0
     """Seconds from one rotation to the next."""
     next: int = 0
 
@@ -102,6 +106,12 @@ class GrowingLog(Background):
             self.next += 4
             ticks += 1
             if ticks * 0.02 >= self.period:
-                self.path.rename(self.path.with_suffix(".log.1"))
-                self.path.touch()
+                self._rotate()
                 ticks = 0
+
+    def _rotate(self) -> None:
+        newer, older = self.path.with_suffix(".log.1"), self.path.with_suffix(".log.2")
+        if newer.exists():
+            newer.rename(older)
+        self.path.rename(newer)
+        self.path.touch()

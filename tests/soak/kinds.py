@@ -155,10 +155,10 @@ class Place:
     def told(self, message: str) -> None:
         """Take a control message; raises `Wrong` if it says that lines are missing."""
         said = json.loads(message)
-        if said.get("lost") or said.get("skipped"):
-            raise Wrong(f"the agent says: {message}")
         if "place" in said:
             self.place, self.after = said["place"], 0
+        if said.get("lost") or said.get("skipped"):
+            raise Wrong(f"the agent says: {message}")
 
 
 def _followed(load: Load, stream: Stream, lines: Lines, at: Place) -> str:
