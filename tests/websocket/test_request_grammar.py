@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.websocket.request_grammar import Request, read
+from tests.examples import examples
 
 LINES = b"Host: relay.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
 
@@ -67,6 +68,7 @@ class Strict(SynchronousTestCase):
             with self.assertRaises(ValueError, msg=data):
                 read(data)
 
+    @examples(100)
     @given(st.binary(max_size=60))
     @example(b"X: \x1cUpgrade: y")
     @example(b"X: a\x0bb")
