@@ -39,6 +39,29 @@ class Beats(SynchronousTestCase):
         self.clock.pump([0.1, BEAT, BEAT])
         self.assertEqual([member.beats for member in members], [3, 3, 3])
 
+    def test_turns(self) -> None:
+        """Of members that came one after the other few have their beat in the same turn of the reactor."""
+        members = [Member(self.heartbeat) for _ in range(50)]
+        for member in members:
+            self.heartbeat.add(member)
+            self.clock.advance(BEAT / 50)
+        beats = sum(member.beats for member in members)
+        for _ in range(100):
+            self.clock.advance(BEAT / 50)
+            now = sum(member.beats for member in members)
+            self.assertLessEqual(now - beats, 3)
+            beats = now
+        self.assertEqual({member.beats for member in members[1:]}, {2})
+
+    def test_after_a_pause(self) -> None:
+        """A process that was stopped for a minute beats once then, as its peers' signs wait to be read."""
+        member = Member(self.heartbeat)
+        self.heartbeat.add(member)
+        self.clock.advance(60)
+        self.assertEqual(member.beats, 1)
+        self.clock.advance(BEAT)
+        self.assertEqual(member.beats, 2)
+
     def test_rests(self) -> None:
         """A heartbeat without members leaves no timer behind, and beats again for the next one."""
         member = Member(self.heartbeat)

@@ -155,7 +155,7 @@ class Ends(Case):
         splice.near.lose()
         splice.far.lose()
         self.assertEqual(self.ends, [splice])
-        self.assertEqual((self.clock.getDelayedCalls(), self.heartbeat.members), ([], set()))
+        self.assertEqual((self.clock.getDelayedCalls(), self.heartbeat.members), ([], {}))
 
     def test_no_limits(self) -> None:
         """A stream without limits is left as it is."""
