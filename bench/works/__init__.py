@@ -6,12 +6,13 @@ from bench.works.daily import DAILY
 from bench.works.interactive import ECHO
 from bench.works.local import CROWD, LOCAL
 from bench.works.pairs import ARRIVALS, IDLE
+from bench.works.resting import RESTING
 from bench.works.start import START
 from bench.works.trips import ANSWERS, TRIPS
 from bench.works.whole import CHAIN, OPENING
 from bench.works.work import Work
 
 WORKS: tuple[Work, ...] = (
-    *(BULK, ACTIVE, TLS, ECHO, ARRIVALS, IDLE),
+    *(BULK, ACTIVE, TLS, ECHO, ARRIVALS, IDLE, RESTING),
     *(CHAIN, TRIPS, ANSWERS, OPENING, LOCAL, CROWD, START, DAILY, CLICKING),
 )

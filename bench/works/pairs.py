@@ -23,7 +23,7 @@ _ARRIVALS = (
 )
 
 
-def _come_and_go(relay: Relay, tls: bool) -> None:
+def come_and_go(relay: Relay, tls: bool) -> None:
     pair = relay.pair(tls, tls)
     with suppress(ConnectionError):
         if pair.client.framed:
@@ -36,10 +36,10 @@ def _come_and_go(relay: Relay, tls: bool) -> None:
 
 def _arrivals(relay: Relay, count: int, tls: bool) -> Sample:
     for _ in range(10):
-        _come_and_go(relay, tls)
+        come_and_go(relay, tls)
     before, busy, began, mine = relay.cpu(), machine_busy(), time.monotonic(), time.process_time()
     for _ in range(count):
-        _come_and_go(relay, tls)
+        come_and_go(relay, tls)
     load, wall = time.process_time() - mine, time.monotonic() - began
     time.sleep(0.1)  # for what a relay does once a pair is gone
     cpu, all_wall = relay.cpu() - before, time.monotonic() - began
@@ -81,7 +81,7 @@ def _idle(plan: Plan, kind: type[Relay], count: int, tls: bool) -> Sample:
     opened = []
     try:
         for _ in range(50):  # what it loads with its first pairs is not a pair's
-            _come_and_go(relay, tls)
+            come_and_go(relay, tls)
         time.sleep(0.5)
         before = relay.resident()
         for number in range(count):
