@@ -84,8 +84,8 @@ class SoakChain(Chain):
 class GrowingLog(Background):
     """A log that gets numbered lines, and is rotated by rename.
 
-    Two old files are kept: an agent reads one on for a minute, and if it is gone when a follower comes back with a place
-    in it, nobody can know whether lines are missing.
+    Two old files are kept: an agent reads one on for a minute, and where it is gone when a follower comes back with a
+    place in it, nobody can know whether lines are missing.
     """
 
     path: Path
