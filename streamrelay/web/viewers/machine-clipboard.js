@@ -7,6 +7,7 @@ import { choose, chosen } from './terminal-choices.js';
 export const MOST = 1 << 20; // bytes of a text, either way
 const PACE = 1000; // ms between two texts that are taken; of those between only the last one is
 const SETTLED = 100; // ms in which the machine has learned of a text, before it is told to paste it
+const LATE = 500; // ms after which the text of a key that is up again will not come: browsers say nothing where there is none
 const MODIFIERS = { ctrlKey: 'ControlLeft', shiftKey: 'ShiftLeft', metaKey: 'MetaLeft' };
 const SHARED =
   'what is copied in the machine replaces your clipboard while its screen has the focus, and it gets what you paste there';
@@ -25,6 +26,7 @@ export class MachineClipboard {
   #pace = 0;
   #waits = false; // to be taken
   #key = null; // a key that pastes, until its text has come
+  #late = 0;
   #held = {}; // modifiers, as the last event has them
 
   /** @param {HTMLElement} element - the viewer's, with the screen in it, and nothing else that could have the focus but forms */
@@ -36,11 +38,14 @@ export class MachineClipboard {
     listen('keyup', (event) => this.#released(event));
     listen('focusout', () => {
       this.#held = {};
-      this.#key = null; // what is pasted elsewhere stays there
+      this.#taken(); // what is pasted elsewhere stays there
     });
     // Firefox pastes where something was last selected, wherever the focus is.
     document.addEventListener('paste', (event) => this.#pasted(event), { capture: true, signal });
-    signal.addEventListener('abort', () => clearTimeout(this.#pace));
+    signal.addEventListener('abort', () => {
+      clearTimeout(this.#pace);
+      clearTimeout(this.#late);
+    });
   }
 
   get shared() {
@@ -129,23 +134,34 @@ export class MachineClipboard {
     if (!pastes(event) || !(event.target instanceof HTMLCanvasElement)) return;
     if (!this.shared || !this.machine?.takes()) return;
     event.stopPropagation(); // it comes to the machine once the text has
-    if (event.repeat) event.preventDefault();
-    else this.#key = event;
+    if (event.repeat) {
+      event.preventDefault();
+      return;
+    }
+    this.#press(this.#taken());
+    this.#key = event;
   }
 
   #released(event) {
     this.#held = event;
     if (this.#key?.code !== event.code) return;
-    this.#press(this.#key); // the browser has let it go by without a text
+    clearTimeout(this.#late);
+    this.#late = setTimeout(() => this.#press(this.#taken()), LATE);
+  }
+
+  /** The key that waits for its text, which waits no more. */
+  #taken() {
+    const key = this.#key;
     this.#key = null;
+    clearTimeout(this.#late);
+    return key;
   }
 
   async #pasted(event) {
     if (!this.#key) return;
     event.preventDefault();
     event.stopPropagation();
-    const key = this.#key;
-    this.#key = null;
+    const key = this.#taken();
     const text = event.clipboardData?.getData('text/plain') ?? '';
     try {
       if (text) this.#give(text);
@@ -159,6 +175,7 @@ export class MachineClipboard {
 
   /** Let the machine have a key, with the modifiers that it had and that may be released by now. */
   #press(key) {
+    if (!key) return;
     const gone = Object.keys(MODIFIERS).filter((flag) => key[flag] && !this.#held[flag]);
     this.machine?.press(
       key,

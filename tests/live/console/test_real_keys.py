@@ -235,8 +235,7 @@ class RealKeys(RealLogs, Unseen):
                 until(lambda: spice.said(REQUEST), what="the question")
                 spice.say(CLIPBOARD, b"\1\0\0\0" + f"{TEXT} of {name}".encode())
             else:
-                while vnc.pasted[-1:] != [TEXT]:  # shared only once the server has told what it can
-                    self.display.press("ctrl+v")
+                until(lambda: vnc.pasted[-1:] == [TEXT], what="the text")
                 until(lambda: (0, 0x76) in vnc.keys, what="V")
                 vnc.copies(f"{TEXT} of {name}")
             self.says(f"Copied from the machine: {len(TEXT) + 4 + len(name)} characters.")

@@ -12,6 +12,16 @@ TEXT = "grüße\n日本 😀"
 PASTES = [(1, 0xFFE3), (1, 0x76), (0, 0x76), (0, 0xFFE3)]
 """Ctrl-V by VNC, as the machine gets it; with Ctrl anew, as that was released before the text had come."""
 ON = "Shared clipboard on"
+LATE = """async (text) => {
+    const key = { key: 'v', code: 'KeyV', ctrlKey: true, bubbles: true, cancelable: true };
+    for (const kind of ['keydown', 'keyup']) document.activeElement.dispatchEvent(new KeyboardEvent(kind, key));
+    if (text === null) return;
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    const clipboardData = new DataTransfer();
+    clipboardData.setData('text/plain', text);
+    document.activeElement.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true }));
+}"""
+"""A key that pastes goes down and up, and then its text comes, or none."""
 ACT = "async ([n, label]) => { try { await tabs[n].act(label); return ''; } catch ({ message }) { return message; } }"
 
 
@@ -124,6 +134,19 @@ class Screens(ViewerTest):
         self.until_there(lambda: self.spice.keys[-1:] == [0x9E], what="a key")
         self.assertEqual((self.labels()[2:], len(self.pasted())), ([ON], 1))
         self.assertEqual(self.read(), "ü1 日")
+        self.assert_content()
+
+    def test_key_before_its_text(self) -> None:
+        """A text that comes once its key is up, as on a busy machine, is pasted; a key without one is a key."""
+        self.show("vnc", self.vnc.target)
+        self.choose(ON)
+        self.focus()
+        self.view.evaluate(LATE, TEXT)
+        self.until_there(lambda: self.vnc.keys == [(1, 0x76), (0, 0x76)], what="the key")
+        self.assertEqual(self.pasted(1), [TEXT])
+        self.view.evaluate(LATE, None)
+        self.until_there(lambda: self.vnc.keys == [(1, 0x76), (0, 0x76)] * 2, what="the key alone")
+        self.assertEqual(self.pasted(1), [TEXT])
         self.assert_content()
 
     def test_keys_paste(self) -> None:
