@@ -30,6 +30,8 @@ class Options:
     stop_every: float = 0.0
     within: float = 2.0
     """Seconds from a program's return in which new streams must succeed."""
+    restarts: int = 0
+    """Restarts that there must be, however long they take."""
     drain: int = 3
     size: int = 16 * MIB
     """Most bytes of one bulk stream."""
@@ -102,8 +104,8 @@ class Run:
         kinds.start(self.load)
         breaks.start()
         end = time.monotonic() + self.options.seconds
-        while (rest := end - time.monotonic()) > 0:
-            time.sleep(min(rest, 10.0))
+        while (rest := end - time.monotonic()) > 0 or len(self.tally.breaks) < self.options.restarts:
+            time.sleep(min(max(rest, 0.1), 10.0))
             came = self.tally.bytes + self.target.taken
             say(
                 f"{self.now():.0f} s: {came / 2**30:.2f} GiB, {len(self.tally.breaks)} restarts, "

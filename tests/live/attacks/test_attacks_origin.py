@@ -99,16 +99,19 @@ class Browser(AttackTest):
             self.try_pages(browser, foreign)
 
     def try_pages(self, browser: Any, foreign: str) -> None:
-        decoy = self.decoy()
-        url = self.common.relay_url + self.opened(decoy)
+        def opened() -> str:
+            return self.common.relay_url + self.opened(self.decoy())
+
         page = browser.new_page()
         page.goto(foreign)
-        self.unnoticed(lambda: self.assertEqual(page.evaluate(TRY, url), "closed 1006"))
+        self.unnoticed(lambda: self.assertEqual(page.evaluate(TRY, opened()), "closed 1006"))
         sandboxed = "url => { const f = document.createElement('iframe'); f.sandbox = 'allow-scripts';"
         sandboxed += " f.srcdoc = `<script>const s = new WebSocket('${url}'); s.onopen = () => s.send('null');"
         sandboxed += " s.onclose = e => parent.postMessage('closed ' + e.code, '*')</script>`;"
         sandboxed += " return new Promise(done => { onmessage = e => done(e.data); document.body.append(f); }); }"
         page.goto(page_origin())
+        decoy = self.decoy()
+        url = self.common.relay_url + self.opened(decoy)
         self.assertEqual(page.evaluate(sandboxed, url), "closed 1006", "an origin of null")
         self.assert_reached(decoy, 1)
         self.assertEqual(page.evaluate(TRY, url), "open")

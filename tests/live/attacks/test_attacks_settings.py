@@ -103,7 +103,9 @@ class ReadAgain(AttackTest):
         """With a broken list of targets the agent keeps those that it had, and takes on none of the new ones."""
         decoy, other = self.decoy(), self.decoy()
         before = self.common.agent.log.count("can't read the targets again")
-        self.common.write_agent(f'[targets.new]\nkind = "tcp"\naddress = "127.0.0.1:{other.port}"\n[targets.bad]\n')
+        self.common.write_agent(
+            f'[targets.new]\nkind = "tcp"\naddress = "127.0.0.1:{other.port}"\n[targets.bad-{before}]\n'
+        )
         self.addCleanup(self.common.write_agent, "")
         self.common.agent.wait_for("can't read the targets again", count=before + 1)
         self.assertEqual(self.refusal(decoy, self.common.key), 201)

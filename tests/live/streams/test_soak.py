@@ -12,7 +12,9 @@ class Soak(LiveTest):
     def test_restarts(self) -> None:
         """Under load with restarts nothing is lost or doubled, streams of other programs go on, all recovers, and no
         descriptor is left."""
-        options = Options(seconds=5.0, seed=1, kill_every=1.0, stop_every=2.5, drain=1, within=WAIT, size=MIB)
+        options = Options(
+            seconds=5.0, seed=1, kill_every=1.0, stop_every=2.5, restarts=3, drain=1, within=WAIT, size=MIB
+        )
         run = Run(options, self.folder)
         told = run.run(lambda text: None)
         self.assertEqual(told.faults, [])
