@@ -89,7 +89,7 @@ class GrowingLog(Background):
     """
 
     path: Path
-    period: float = 45.0
+    period: float = 75.0
     """Seconds from one rotation to the next."""
     next: int = 0
 

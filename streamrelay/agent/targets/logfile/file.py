@@ -57,6 +57,10 @@ class LogFile:
     def size(self) -> int:
         return os.fstat(self.descriptor).st_size
 
+    def quiet(self, newer: "LogFile") -> float:
+        """Return the seconds in which another file was written to since this one was, or was renamed."""
+        return max(0.0, os.fstat(newer.descriptor).st_mtime - os.fstat(self.descriptor).st_ctime)
+
     @property
     def encoding(self) -> str:
         return encoding_of(self.descriptor)

@@ -62,7 +62,7 @@ class Log(LogKind, frozen=True, tag="log"):
             raise TargetError(Refusal.TARGET_REFUSED, f"{self.path}: {error.strerror}") from None
         old = OldFiles(self.linger)
         for file in reversed(begin.old):
-            old.add(file, reactor.seconds())
+            old.add(file, reactor.seconds(), 0.0 if begin.file is None else file.quiet(begin.file))
         return LogConnection(reactor, self, begin.file, begin.lost, old)
 
     def _open(self, terms: Terms) -> Steps[Reopened]:

@@ -29,13 +29,17 @@ class OldFiles:
     _until: dict[int, float] = field(factory=dict)  # by descriptor: when nobody is thought to write to it any more
     _next: float = 0.0  # when they are looked at again
 
-    def add(self, file: LogFile, now: float) -> None:
-        """Take a file that was read to its end, unless nobody writes to it: a copy, or a file without a name."""
+    def add(self, file: LogFile, now: float, quiet: float = 0.0) -> None:
+        """Take a file that was read to its end, unless nobody writes to it: a copy, or a file without a name.
+
+        `quiet`: seconds of `linger` that were over when a client came back: otherwise an old file would be named in
+        places until it is deleted, and then nobody could know whether lines are missing.
+        """
         if file.copied or file.nameless():
             file.close()
             return
         self.files.insert(0, file)
-        self._until[file.descriptor] = now + self.linger
+        self._until[file.descriptor] = now + self.linger - quiet
 
     def due(self, now: float) -> bool:
         return bool(self.files) and (self.grown is not None or now >= self._next)

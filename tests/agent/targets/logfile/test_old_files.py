@@ -119,6 +119,36 @@ class Late(LogTest):
         self.see()
         self.assertEqual(self.reader.events, [b"1\n2\nlate\n3\n"])
 
+    def test_let_go_by_who_comes_back(self) -> None:
+        """Who comes again and again lets it go as soon, and is told of nothing lost when it is deleted later."""
+        self.begin()
+        self.reader.connection.abort()
+        later = self.old.stat().st_ctime + LOG_LINGER + 1
+        os.utime(self.path, (later, later))
+        self.reader.connect(self.reader.terms)
+        self.see()
+        self.assertEqual(self.held(), 0)
+        self.reader.connection.abort()
+        self.old.unlink()
+        self.append(b"3\n")
+        self.reader.connect(self.reader.terms)
+        self.see()
+        self.assertEqual((self.reader.data, "lost" in self.reader.events), (b"1\n2\n3\n", False))
+
+    def test_late_while_away(self) -> None:
+        """What was written to it comes, however long ago that was; then it is looked at for `linger` seconds more."""
+        self.begin()
+        self.reader.connection.abort()
+        self.append(b"late\n", self.old)
+        later = self.old.stat().st_ctime + LOG_LINGER + 1
+        os.utime(self.path, (later, later))
+        self.reader.connect(self.reader.terms)
+        self.see()
+        self.assertEqual((self.held(), self.reader.data), (1, b"1\n2\nlate\n"))
+        self.clock.advance(LOG_LINGER)
+        self.see()
+        self.assertEqual(self.held(), 0)
+
     def test_deleted(self) -> None:
         """One that was deleted is let go as soon as it is read to its end."""
         self.begin()
