@@ -3,11 +3,11 @@
 from typing import Any
 
 from attrs import define
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from streamrelay.protocol import tokens
 from streamrelay.protocol.limits import carrying
-from streamrelay.protocol.summons import SPICE_LINKS
+from streamrelay.protocol.summons import SPICE_LINKS, Terms
 from streamrelay.protocol.tokens import Signer
 
 
@@ -68,6 +68,15 @@ class NewStream:
         claims = carrying(about) if channels else about
         token = signer.mint(relay_id, role="agent", sub=stream, links=links or SPICE_LINKS, **claims)
         return cls(signer, relay, relay_id, about, links, stream, token)
+
+    def summons(self, terms: Terms, channels: bool = False) -> dict[str, Any]:
+        """Return what the host's agent is asked for (protocol.rst, "Summons")."""
+        return {
+            **structs.asdict(terms),
+            **{claim: value for claim, value in self.about.items() if claim != "host"},
+            **{"stream": self.stream, "relay": self.relay, "token": self.agent_token, "links": self.links},
+            **({"channels": True} if channels else {}),
+        }
 
     def fit(self, answered: int) -> int:
         """Return how many legs there will be, by the agent's answer."""

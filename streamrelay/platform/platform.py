@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from attrs import define, field
-from msgspec import structs
 
 from streamrelay.bus.connection import Bus
 from streamrelay.bus.message import Down, Nobody, TooSlow
@@ -154,24 +153,13 @@ class Platform:
         channels = channels and not terms.view
         links = 1 if early or channels else links
         new = NewStream.mint(self._signer, self.relay, self.relay_id, about, links, channels)
-        summons = {
-            "stream": new.stream,
-            "target": target,
-            "relay": self.relay,
-            "token": new.agent_token,
-            "links": new.links,
-            **bounds,
-            **structs.asdict(terms),
-            "user": user,
-            **({"channels": True} if channels else {}),
-        }
         told = None
         # Which claims the client's token has depends on the agent, where there are limits which channels have each.
         settled = not channels or carrying(bounds) == bounds
         if early is not None and self.early and not terms.view and settled and self.bus.connected:
             told = Early(new.stream, new.url(1), self.now() + SUMMONS_LIFE)
             early(told)
-        answer = await self._ask(open_subject(host), host, "summons", summons)
+        answer = await self._ask(open_subject(host), host, "summons", new.summons(terms, channels))
         self._streams.forget()
         if terms.view and answer.viewer not in LOOKED_AT:  # an agent that knows no terms opens it for more
             raise Refused(502, f"host {host} did not confirm that it is opened view-only", code="bad_answer")
