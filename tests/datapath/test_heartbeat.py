@@ -49,7 +49,7 @@ class Beats(SynchronousTestCase):
         for _ in range(100):
             self.clock.advance(BEAT / 50)
             now = sum(member.beats for member in members)
-            self.assertLessEqual(now - beats, 3)
+            self.assertLessEqual(now - beats, 6)
             beats = now
         self.assertEqual({member.beats for member in members[1:]}, {2})
 

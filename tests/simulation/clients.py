@@ -137,7 +137,7 @@ class ClientProgram:
     def start(self) -> None:
         self.ports = {}
         self.running = process = self.begin(self.name, f"10.0.4.{self.number + 1}")
-        self.heartbeat = Heartbeat(process.reactor, OrderedSet())
+        self.heartbeat = Heartbeat(process.reactor)
         self.dialler = Dialler(process.reactor, self.heartbeat, insecure=True)
         self.waiting = WaitingRoom(process.reactor, OrderedSet())
 

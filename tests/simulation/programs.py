@@ -114,7 +114,7 @@ class RelayProgram:
         )
         legs: OrderedSet[AdmittedLeg] = OrderedSet()
         self.relay = WatchedRelay(config, process.reactor, self.world.wall, legs=legs, tell=self.world.paired)
-        self.heartbeat = Heartbeat(process.reactor, OrderedSet())
+        self.heartbeat = Heartbeat(process.reactor)
         process.reactor.listenTCP(PORT, LegFactory(process.reactor, self.relay, self.heartbeat), interface=process.host)
         self.relay.startService()
 
@@ -150,7 +150,6 @@ class AgentProgram:
         )
         self.agent = agent = Agent(config, Catalogue(entries=TARGETS), process.reactor, self.world.wall)
         streams = agent.streams
-        streams.heartbeat.members = OrderedSet()
         streams.summoned_streams = streams.quota.streams = OrderedSet()
         agent.startService()
 
