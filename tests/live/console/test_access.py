@@ -192,7 +192,8 @@ class Everybody(ConsoleTest):
         self.expect(panel.locator("p.words")).to_contain_text("Next try in")
         page.unroute("**/v1/streams")
         page.route("**/v1/streams", lambda route: None)  # no answer
-        panel.get_by_role("button", name="Try now").click()
+        now = panel.get_by_role("button", name="Try now")  # gone if a slow machine's time for the next try came first
+        now.evaluate_all("(buttons) => buttons.forEach((button) => button.click())")
         self.expect(panel.locator("p.words")).to_contain_text("Trying again")
         self.assert_accessible(page, "opening again")
         self.complaints = [text for text in self.complaints if "net::ERR_FAILED" not in text]
