@@ -8,10 +8,17 @@ import re
 from typing import Any, Final
 
 from twisted.internet.abstract import isIPAddress
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint
-from twisted.internet.interfaces import IHostnameResolver, IOpenSSLClientConnectionCreator, IStreamClientEndpoint
+from twisted.internet.interfaces import (
+    IHostnameResolver,
+    IOpenSSLClientConnectionCreator,
+    IProtocolFactory,
+    IStreamClientEndpoint,
+)
+from twisted.python.failure import Failure
 
-from streamrelay.net.lookups import Literals
+from streamrelay.net.lookups import Literals, of_others
 from streamrelay.net.tls import TlsEndpoint
 from streamrelay.protocol.limits import CONNECT_TIME
 
@@ -25,8 +32,20 @@ class NamedEndpoint(HostnameEndpoint):
     """An endpoint by a machine's name and port; the name is resolved when it is connected."""
 
     def __init__(self, reactor: Any, host: str, port: int, names: IHostnameResolver | None = None) -> None:
-        self._names = names or Literals(reactor.nameResolver)
+        self._error: Exception | None = None
+        self._names = names or Literals(of_others(reactor, self._not_looked_up))
         super().__init__(reactor, host, port, timeout=CONNECT_TIME)
+
+    def connect(self, protocolFactory: IProtocolFactory) -> "Deferred[Any]":
+        """Connect; what has kept the name from being looked up is the error, not that it has no address."""
+        return super().connect(protocolFactory).addErrback(self._why)
+
+    def _not_looked_up(self, error: Exception) -> None:
+        self._error = error
+
+    def _why(self, failed: Failure) -> Failure:
+        error, self._error = self._error, None
+        return failed if error is None else Failure(error)
 
     def _getNameResolverAndMaybeWarn(self, reactor: Any) -> IHostnameResolver:
         """Look up names as we were told, or as Twisted does, but an address without a thread."""

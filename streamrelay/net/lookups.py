@@ -179,3 +179,23 @@ def of_targets(reactor: Any, user: str, failed: Failed) -> IHostnameResolver:
     """
     resolver: IHostnameResolver = reactor.nameResolver
     return _lookups(reactor).resolver(user, failed) if IReactorThreads.providedBy(reactor) else resolver
+
+
+def of_others(reactor: Any, failed: Callable[[Exception], None]) -> IHostnameResolver:
+    """Return the resolver of all other names, in the reactor's threads. `failed` is called, in a thread, with an error
+    of which nobody would hear, as Twisted doesn't take it for no address: where no descriptor is left, for one."""
+    resolver: IHostnameResolver = reactor.nameResolver
+    if not IReactorThreads.providedBy(reactor):
+        return resolver
+
+    def look_up(*what: Any) -> Any:
+        try:
+            return socket.getaddrinfo(*what)
+        except socket.gaierror:
+            raise
+        except Exception as error:
+            failed(error)
+            return []
+
+    any_kind: Any = look_up  # as Twisted types it by all of its arguments
+    return GAIResolver(reactor, reactor.getThreadPool, any_kind)

@@ -1,5 +1,7 @@
 """lookups.py, hostnames.py: names that hang keep up nobody else's, and addresses need no lookup."""
 
+import _socket
+import errno
 from threading import Event
 from typing import Any
 
@@ -9,11 +11,13 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IHostResolution, IResolutionReceiver
 from twisted.internet.protocol import Factory
 from twisted.internet.testing import MemoryReactorClock
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
 from streamrelay.net.hostnames import NamedEndpoint
 from streamrelay.net.lookups import Full, Lookups
+from streamrelay.net.peer import explain
 from tests.documented import LOOKUPS, LOOKUPS_EACH
 from tests.fakes.logs import Heard
 from tests.fakes.reactors import FakeNames
@@ -106,3 +110,17 @@ class Addresses(SynchronousTestCase):
             clock.advance(0)
             self.assertEqual([client[0] for client in clock.tcpClients], [host])
             self.assertEqual(clock.nameResolver.asked, [])
+
+
+class Starved(TestCase):
+    """No descriptor is left for a lookup."""
+
+    async def test_said(self) -> None:
+        """A relay's name that can't even be looked up ends the connection at once, with that reason."""
+        self.patch(_socket, "getaddrinfo", self.getaddrinfo)  # Twisted keeps the one above it
+        connecting = NamedEndpoint(reactor, "relay.example", 443).connect(Factory())
+        error = await self.assertFailure(connecting.addTimeout(5, reactor), OSError)
+        self.assertEqual(explain(Failure(error)), "this program has no file descriptor left (see ulimit -n)")
+
+    def getaddrinfo(self, *what: Any) -> Any:
+        raise OSError(errno.EMFILE, "Too many open files")
