@@ -3,9 +3,7 @@
 import signal
 from typing import Any, Final
 
-from streamrelay.logs import Logger
-
-log = Logger()
+from streamrelay.program.log_file import begin_anew
 
 HELD: Final = (signal.SIGHUP, signal.SIGUSR1)
 
@@ -16,11 +14,6 @@ def hold() -> None:
 
 
 def release(reactor: Any) -> None:
-    """Have what was held back, and what comes, heeded; twistd itself heeds SIGUSR1 if its log is a file."""
-    if signal.getsignal(signal.SIGUSR1) in (signal.SIG_DFL, None):
-        signal.signal(signal.SIGUSR1, lambda number, frame: reactor.callFromThread(_say_no_file))
+    """Have what was held back, and what comes, heeded."""
+    signal.signal(signal.SIGUSR1, lambda number, frame: reactor.callFromThread(begin_anew))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
-
-
-def _say_no_file() -> None:
-    log.info("SIGUSR1: no new log is begun, as this one isn't a file (twistd --logfile)")
