@@ -19,7 +19,15 @@ from streamrelay.net.peer import address, explain, is_full
 from streamrelay.net.retry import Turns, persist, was_dropped
 from streamrelay.protocol.limits import CONNECT_TIME, MAX_HANDSHAKE
 from streamrelay.protocol.names import is_loopback
-from streamrelay.websocket.dial_errors import DialError, Dropped, OutOfDescriptors, closed, failure
+from streamrelay.websocket.dial_errors import (
+    DialError,
+    Dropped,
+    OutOfDescriptors,
+    RelayBusy,
+    Unanswered,
+    closed,
+    failure,
+)
 from streamrelay.websocket.opening import Opening
 from streamrelay.websocket.ready import Ready, ReadyEndpoint
 
@@ -130,7 +138,7 @@ class DialFactory(Factory):
             result.errback(failure(self.dialler.who, self.url, reason, answer, kind))
 
     def _cancel(self, result: "Deferred[FramedConnection]") -> None:
-        self.failed(f"no answer within {CONNECT_TIME:.0f} s")
+        self.failed(f"no answer within {CONNECT_TIME:.0f} s", Unanswered)
         self._attempt.cancel()
         if self._protocol is not None:  # connected, and not answered: a relay could hold the descriptor for ever
             self._protocol.transport.abortConnection()
@@ -186,10 +194,17 @@ class Dialler:
         no longer than thrice that. A connection that stands `ready` is used if it is to the same relay, else dropped.
         """
         prepared = [self._prepare(url, token, ready)]
+        said: list[DialError] = []
 
         async def attempt() -> "FramedConnection":
             factory, where = prepared.pop() if prepared else self._prepare(url, token)
-            return await factory.connect(where)
+            try:
+                return await factory.connect(where)
+            except RelayBusy as busy:
+                said[:] = [busy]
+                raise
+            except Unanswered as late:
+                raise (said or [late])[0] from None  # what the relay has said itself tells more
 
         until = self.clock.seconds() + CONNECT_TIME
         dial = self._turns.run(

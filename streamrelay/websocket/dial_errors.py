@@ -18,6 +18,10 @@ class RelayBusy(Dropped):
     """Refusal of a dial by a relay that says itself that it takes no more now (429, 503)."""
 
 
+class Unanswered(DialError):
+    """Lack of an answer within a dial's time."""
+
+
 class OutOfDescriptors(DialError):
     """Lack of a descriptor for a dial: neither the relay nor the way to it is the matter."""
 

@@ -396,6 +396,15 @@ class Bursts(SynchronousTestCase):
         self.assertGreater(dropped, 5)
         self.assertLess(dropped, 20)
 
+    def test_busy_to_the_end(self) -> None:
+        """A relay that has said that it takes no more is told as busy, also if the last try has had no answer."""
+        dial = self.dial()
+        self.lose(0, None, b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
+        self.reactor.advance(0.2)
+        self.assertEqual(len(self.tried), 2)
+        self.reactor.advance(CONNECT_TIME)
+        self.assertIn("503: it is full or stops", str(self.failureResultOf(dial, RelayBusy).value))
+
     def test_once(self) -> None:
         """What will not change is not tried again: a token that isn't good, half an answer, a port where nobody
         listens, a certificate for others."""
