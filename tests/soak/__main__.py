@@ -18,7 +18,9 @@ def options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, required=True, help="how long the load runs")
     parser.add_argument("--seed", type=int, default=1, help="of sizes, places and bytes; here 1")
-    parser.add_argument("--out", type=Path, help="a new folder for the summary, the plot, samples and logs")
+    parser.add_argument(
+        "--out", type=Path, help="a new folder for the summary, the plot, samples and logs; else soak-DATE-TIME"
+    )
     parser.add_argument("--docs", action="store_true", help="write docs/soak.rst, too")
     parser.add_argument("--kill-every", type=float, default=0.0, metavar="SECONDS", help="kill -9 one program in turn")
     parser.add_argument("--stop-every", type=float, default=0.0, metavar="SECONDS", help="SIGTERM to one in turn")
@@ -46,6 +48,7 @@ def main(arguments: list[str]) -> int:
     if chosen.docs:
         page.write(told, shlex.join(("python", "-m", "tests.soak", *arguments)), picture)
     print(words(told), end="")
+    print(f"samples, plot and logs: {folder}", file=sys.stderr)
     return 1 if told.faults else 0
 
 

@@ -100,14 +100,18 @@ class GrowingLog(Background):
     def run(self) -> None:
         ticks = 0
         while not self.stopped.wait(0.02):
-            with self.path.open("ab") as file:
-                for number in range(self.next, self.next + 4):
-                    file.write(numbered(number) + b"\n")
-            self.next += 4
+            self.grow()
             ticks += 1
             if ticks * 0.02 >= self.period:
                 self._rotate()
                 ticks = 0
+
+    def grow(self) -> None:
+        """Write the next few lines."""
+        with self.path.open("ab") as file:
+            for number in range(self.next, self.next + 4):
+                file.write(numbered(number) + b"\n")
+        self.next += 4
 
     def _rotate(self) -> None:
         newer, older = self.path.with_suffix(".log.1"), self.path.with_suffix(".log.2")

@@ -114,6 +114,8 @@ class Run:
         breaks.stop()
         self.log.stop()
         self._until_followed()
+        self.load.stopped.set()
+        self.log.grow()  # followers look whether they are to leave when something comes
         self.load.stop()
         self.watch.stop()
 
