@@ -50,6 +50,8 @@ class Watched:
 
     def refresh(self, force: bool = False) -> None:
         """Read what has changed or has failed before; `force`: in any case. To be called every few seconds."""
+        if force:
+            self._told = ""  # who asks for it waits to hear how it went
         self._refresh(None if force else self._seen)
 
     def glance(self) -> None:

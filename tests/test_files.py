@@ -189,13 +189,15 @@ class Watching(SynchronousTestCase):
                 self.files.refresh()
             self.assertEqual((self.told()[-1], self.held), (text, "old"))
         self.assertEqual((len(self.told()), self.tries), (3, 10))
+        self.files.refresh(force=True)
+        self.assertEqual(len(self.told()), 4, "who asks for it waits to hear how it went")
         self.error = None
         self.files.refresh()
         self.assertEqual((self.held, self.news), ("newer", ["newer"]))
         self.path.write_text("newest")
         self.error = error
         self.files.refresh()
-        self.assertEqual(len(self.told()), 4)
+        self.assertEqual(len(self.told()), 5)
 
     def test_glance(self) -> None:
         """Who asks often doesn't try again what has failed: a change is tried, and the next look."""

@@ -141,6 +141,8 @@ class TargetFiles(Generic[Entry]):
         if self._looking:
             self._forced |= force
             return
+        if force:
+            self._told = {}  # who asks for it waits to hear how it went
         self._looking = True
         self.apart(partial(self._look, lambda file: force or bool(file.error)), self._looked)
 

@@ -122,6 +122,8 @@ class Changed(Case):
             self.files.refresh()
         self.assertEqual(len(heard.lines), TOLD + 1)
         self.assertIn(f"the targets of {MANY - TOLD} more files", heard.lines[-1])
+        self.files.refresh(force=True)
+        self.assertEqual(heard.lines[TOLD + 1 :], heard.lines[: TOLD + 1], "who asks for it waits to hear how it went")
 
     def test_one_at_a_time(self) -> None:
         """While files are looked at nobody looks a second time; who has asked for all of them meanwhile gets them."""
