@@ -27,6 +27,7 @@ from attrs import define, field, frozen
 
 from streamrelay.protocol.tokens import Signer
 from tests.live.support.collection import Collection, of_this_run, replay
+from tests.live.support.command_lines import CommandLines
 from tests.suite import guard
 
 MOST: Final = 256 << 20
@@ -85,6 +86,7 @@ class Search:
     _pieces: dict[bytes, str] = field(factory=dict)
     _runs: dict[bytes, str | None] = field(factory=dict)  # what was found in each run of characters
     _commands: set[bytes] = field(factory=set)
+    _processes: CommandLines = field(factory=CommandLines)
     _starts: list[int] = field(factory=list)
     _names: list[str] = field(factory=list)
     _lock: Any = field(factory=threading.Lock)
@@ -198,13 +200,9 @@ class Search:
                 self.sample()
 
     def sample(self) -> None:
-        for process in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                command = Path(f"/proc/{process}/cmdline").read_bytes()
-                if command not in self._commands:
-                    self.command(command, "command line" if guard.bears_mark(int(process)) else STRANGER)
-            except OSError:
-                continue
+        for process, command in self._processes.look():
+            if command not in self._commands:
+                self.command(command, "command line" if guard.bears_mark(process) else STRANGER)
 
     # -- the search ------------------------------------------------------------------------------------------
 
