@@ -5,15 +5,12 @@ import os
 import resource
 import time
 from datetime import datetime
-from glob import glob
 from pathlib import Path
 from typing import Any
 
-from twisted.trial.unittest import SkipTest
-
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST, Chain
-from tests.live.support.processes import Program, need_root, run, twistd
+from tests.live.support.processes import Program, faked, need_root, run, twistd
 from tests.live.support.promise import kept, promised
 from tests.live.support.waiting import until
 from tests.live.support.websockets import read_exactly
@@ -30,14 +27,8 @@ class SteppedChain(Chain):
     def add(self, name: str, *command: str) -> Program:
         if command[: len(twistd())] != twistd():
             return super().add(name, *command)
-        (library,) = glob("/usr/lib/*/faketime/libfaketimeMT.so.1") or [""]
-        if not library:
-            raise SkipTest("needs libfaketime")
-        faked = (
-            *("env", f"LD_PRELOAD={library}", f"FAKETIME_TIMESTAMP_FILE={self.folder}/clock"),
-            *("FAKETIME_NO_CACHE=1", "DONT_FAKE_MONOTONIC=1"),
-        )
-        return super().add(name, *faked, *command)
+        clock = faked(f"FAKETIME_TIMESTAMP_FILE={self.folder}/clock", "FAKETIME_NO_CACHE=1")
+        return super().add(name, *clock, *command)
 
     def step(self, seconds: int) -> None:
         """Set the clock, so many seconds ahead of the true one."""

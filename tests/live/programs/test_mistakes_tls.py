@@ -21,7 +21,7 @@ from tests.examples import STREAM
 from tests.fakes.files import key_pair
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST
-from tests.live.support.processes import need_program
+from tests.live.support.processes import faked
 from tests.live.support.promise import promised
 from tests.program.test_options import Case
 
@@ -171,9 +171,7 @@ class Clocks(LiveTest):
     def test_host(self) -> None:
         """A minute and a second ahead: the host's log, the API and the native client say whose clock it is, and by how
         much."""
-        faketime = need_program("faketime")
-        ahead = ("env", "DONT_FAKE_MONOTONIC=1", faketime, "-f", "+61s")
-        started = self.chain(space=ahead)
+        started = self.chain(space=faked("FAKETIME=+61s"))
         target = self.listen().target
         began = time.monotonic()
         answer = started.ask("POST", "/v1/streams", {"host": HOST, "target": target})

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from glob import glob
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -30,6 +31,17 @@ def need_program(name: str) -> str:
     if found is None:
         raise SkipTest(f"needs the program {name}")
     return found
+
+
+def faked(*settings: str) -> tuple[str, ...]:
+    """What is put before a command so that libfaketime sets its clock, but for the monotonic one.
+
+    The program faketime would run it as a child of its own, which a signal to faketime does not end.
+    """
+    (library,) = glob("/usr/lib/*/faketime/libfaketimeMT.so.1") or [""]
+    if not library:
+        raise SkipTest("needs libfaketime")
+    return ("env", f"LD_PRELOAD={library}", "DONT_FAKE_MONOTONIC=1", *settings)
 
 
 def twistd() -> tuple[str, ...]:
