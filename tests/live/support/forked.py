@@ -38,7 +38,7 @@ class Forked:
 
     def __attrs_post_init__(self) -> None:
         self._end = os.pidfd_open(self.pid)  # its number can't be another's before it is reaped
-        weakref.finalize(self, os.close, self._end)
+        weakref.finalize(self, os.close, self._end).atexit = False  # what ends the program then needs it
 
     def poll(self) -> int | None:
         return self._ended(0.0)

@@ -3,6 +3,8 @@
 import contextlib
 import os
 import re
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,8 @@ from tests.live.support.case import LiveTest
 from tests.live.support.ports import answers, free_port
 from tests.live.support.processes import Program, twistd
 from tests.live.support.waiting import until
+
+TREE = Path(__file__).resolve().parents[3]
 
 
 def seen(program: Program) -> dict[str, Any]:
@@ -74,3 +78,10 @@ class Alike(LiveTest):
         killed = self.start(True, "--tokens=opaque", f"--listen=tcp:{free_port()}:interface=127.0.0.1")
         killed.kill()
         self.assertEqual((killed.process.poll(), killed.alive), (-9, False))
+
+    def test_shared(self) -> None:
+        """A chain that tests share is stopped, and its folder removed, when the process of tests ends."""
+        script = "from tests.live.support.chain import shared; print(shared(alone=True).folder)"
+        done = subprocess.run((sys.executable, "-c", script), cwd=TREE, capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertFalse(Path(done.stdout.strip()).exists())
