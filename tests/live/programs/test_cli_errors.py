@@ -149,18 +149,17 @@ class WrongSettings(SettingsTest):
     def test_other_reactor(self) -> None:
         """A reactor that isn't asyncio's is refused."""
         status, log, text = self.end(("--reactor=poll", "-n", "--pidfile=", "streamrelay", "--tokens=opaque"))
-        self.assertNotEqual(status, 0)
+        self.assertNotIn(status, (0, None))
         self.assertIn("streamrelay needs Twisted's asyncio reactor, and PollReactor is installed already", log + text)
         self.assertNotIn("Traceback", log + text)
 
     def test_unknown_option(self) -> None:
         """An option that doesn't exist is named."""
         for program in ("streamrelay", "streamagent", "streamplatform"):
-            done = run(str(PROGRAMS / "twistd"), "-n", "--pidfile=", program, "--no-such", cwd=self.folder)
-            self.assertNotEqual(done.returncode, 0)
-            last = (done.stdout + done.stderr).splitlines()[-1]
-            self.assertIn(b"no-such", last, "the usage hides it")
-            self.assertNotIn(b"Traceback", done.stdout + done.stderr)
+            status, log, text = self.end(("-n", "--pidfile=", program, "--no-such"))
+            self.assertNotIn(status, (0, None))
+            self.assertIn("no-such", (log + text).splitlines()[-1], "the usage hides it")
+            self.assertNotIn("Traceback", log + text)
 
     def test_help(self) -> None:
         """`--help` of each program names every option, and `twistd --help` every program."""
@@ -171,7 +170,7 @@ class WrongSettings(SettingsTest):
             ("streamplatform", "--keys"),
         ):
             self.assertIn(program, listed)
-            self.assertIn(option, run(str(PROGRAMS / "twistd"), program, "--help").stdout.decode())
+            self.assertIn(option, self.end((program, "--help"))[1])
 
     def test_keygen(self) -> None:
         """keygen and key add keep what exists, and say so in one line."""

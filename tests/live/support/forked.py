@@ -2,7 +2,8 @@
 
 Run as a program it is that process, one for each worker. What it forks goes on as a new twistd does: with its own
 arguments, session, folder, output and limits, and the harness' environment. It is for chains, of which a run starts
-hundreds; what `LiveTest.program` starts, and what a test looks at the start of, is started anew.
+hundreds, and for settings that are refused; what `LiveTest.program` starts, and what a test looks at the start of, is
+started anew.
 """
 
 import gc
@@ -110,13 +111,13 @@ def loaded() -> Loaded:
     return Loaded(ours)
 
 
-def start(command: tuple[str, ...], folder: Path, output: BinaryIO) -> Forked:
-    """Start what a command of `twistd` starts."""
+def start(command: tuple[str, ...], folder: Path, output: BinaryIO, errors: BinaryIO | None = None) -> Forked:
+    """Start what a command of `twistd` starts; errors go to the same file if no other one is given."""
     from tests.live.support.processes import environment
 
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     order = {"arguments": command[1:], "folder": str(folder), "limits": limits, "environment": environment()}
-    return Forked(command, loaded().ask(order, output.fileno()))
+    return Forked(command, loaded().ask(order, output.fileno(), (errors or output).fileno()))
 
 
 # -- the process itself --------------------------------------------------------------------------------------
@@ -139,7 +140,7 @@ def load() -> None:
 def serve(channel: socket.socket) -> dict[str, Any]:
     """Fork for each order; it returns in a process that is to become a program, and nowhere else."""
     while True:
-        data, descriptors, *_ = socket.recv_fds(channel, MOST, 1)
+        data, descriptors, *_ = socket.recv_fds(channel, MOST, 2)
         if not data:  # whoever gave orders has ended
             os._exit(0)
         order: dict[str, Any] = json.loads(data)
@@ -149,19 +150,20 @@ def serve(channel: socket.socket) -> dict[str, Any]:
         pid = os.fork()
         if pid == 0:
             channel.close()
-            become(order, descriptors[0])
+            become(order, descriptors)
             return order
-        os.close(descriptors[0])
+        for descriptor in descriptors:
+            os.close(descriptor)
         channel.send(b"%d" % pid)
 
 
-def become(order: dict[str, Any], output: int) -> None:
+def become(order: dict[str, Any], outputs: list[int]) -> None:
     """Be as a process that was started anew."""
     os.setsid()
     os.chdir(order["folder"])
-    for number in (1, 2):
+    for number, output in enumerate(outputs, 1):
         os.dup2(output, number)
-    os.close(output)
+        os.close(output)
     resource.setrlimit(resource.RLIMIT_NOFILE, order["limits"])
     os.environ.clear()
     os.environ.update(order["environment"])
