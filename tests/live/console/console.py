@@ -72,12 +72,14 @@ class ConsoleTest(LiveTest):
 
     kind: type[ConsoleChain] = ConsoleChain
     """The chain that these tests share."""
+    whole = False
+    """Whether they need the whole browser, with its windows."""
 
     def setUp(self) -> None:
         super().setUp()
         stack = ExitStack()
         self.addCleanup(stack.close)
-        self.browser = stack.enter_context(chromium())
+        self.browser = stack.enter_context(chromium(self.whole))
         from playwright.sync_api import expect
 
         expect.set_options(timeout=LATER)

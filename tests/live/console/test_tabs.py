@@ -266,6 +266,28 @@ class Tabs(ConsoleTest):
             page.locator(".xterm-screen textarea").focus()
         self.assert_content()
 
+    def test_unknown_viewer(self) -> None:
+        """A target whose viewer this page doesn't know is shown raw; one whose viewer is missing is told in words."""
+        page = self.signed_in()
+        self.pretend(page, viewer="hologram")
+        loaded: list[str] = []
+        page.on("request", lambda request: loaded.append(request.url.rpartition("/")[2]))
+        listener = self.listen()
+        self.opened_at(page, listener)
+        self.assertIn("raw.js", loaded)
+        page.unroute("**/v1/streams")
+        page.route("**/viewers/terminal.js", lambda route: route.fulfill(status=404, body="no"))
+        self.entry(page, "shell").click()
+        panel = page.get_by_role("tabpanel")
+        self.expect(panel.locator("p.words")).to_contain_text("(viewers/terminal.js) can't be loaded")
+        self.assert_content()
+
+
+class FullScreen(ConsoleTest):
+    """A tab that fills the screen, which only a browser with windows gives back."""
+
+    whole = True
+
     def test_full_screen(self) -> None:
         """A tab has one name and one cross; its panel takes the whole screen and gives it back, and says its name
         there; meanwhile keys lead to the other tab."""
@@ -285,20 +307,4 @@ class Tabs(ConsoleTest):
         self.assertEqual(panel.bounding_box()["height"], page.evaluate("innerHeight"))
         panel.get_by_role("button", name="Leave full screen").click()
         page.wait_for_function("document.fullscreenElement === null")
-        self.assert_content()
-
-    def test_unknown_viewer(self) -> None:
-        """A target whose viewer this page doesn't know is shown raw; one whose viewer is missing is told in words."""
-        page = self.signed_in()
-        self.pretend(page, viewer="hologram")
-        loaded: list[str] = []
-        page.on("request", lambda request: loaded.append(request.url.rpartition("/")[2]))
-        listener = self.listen()
-        self.opened_at(page, listener)
-        self.assertIn("raw.js", loaded)
-        page.unroute("**/v1/streams")
-        page.route("**/viewers/terminal.js", lambda route: route.fulfill(status=404, body="no"))
-        self.entry(page, "shell").click()
-        panel = page.get_by_role("tabpanel")
-        self.expect(panel.locator("p.words")).to_contain_text("(viewers/terminal.js) can't be loaded")
         self.assert_content()

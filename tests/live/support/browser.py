@@ -19,6 +19,8 @@ from tests.live.support.ports import free_port
 ROOT = Path(__file__).resolve().parents[3]
 WEB = ROOT / "streamrelay" / "web"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+WINDOWLESS = shutil.which("chromium-headless-shell") or CHROMIUM
+"""The same engine alone, if it is there: a page in a window of the whole browser costs four times the CPU."""
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 UNSEEN = """() => {
 Object.defineProperty(document, 'hidden', { get: () => true });
@@ -40,61 +42,69 @@ def origin() -> str:
 
 
 class Standing:
-    """The browser of this process, which tests use one after the other: to start one costs more than most of them."""
+    """The browsers of this process, which tests use one after the other: to start one costs more than most of them."""
 
     def __init__(self) -> None:
-        if CHROMIUM is None:
-            raise SkipTest("needs chromium")
         try:
             from playwright.sync_api import sync_playwright
         except ImportError as error:
             raise SkipTest("needs the package playwright") from error
         self.playwright = sync_playwright().start()
-        try:
-            self.browser = self.playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        except BaseException:
-            self.playwright.stop()
-            raise
         self.loop = asyncio._get_running_loop()
+        asyncio._set_running_loop(None)
+        self.browsers: dict[str, Any] = {}
 
     @contextmanager
-    def used(self) -> Iterator[Any]:
-        """Lend it, and end then whatever was opened. Its loop is the one that runs meanwhile, and no longer."""
+    def used(self, program: str) -> Iterator[Any]:
+        """Lend the one of a program, and end then whatever was opened. Its loop runs meanwhile, and no longer."""
         asyncio._set_running_loop(self.loop)
         try:
-            yield self.browser
+            if program not in self.browsers:
+                self.browsers[program] = self.playwright.chromium.launch(executable_path=program, args=FLAGS)
+            yield self.browsers[program]
         finally:
             try:
-                for context in self.browser.contexts:
+                for context in self.browsers[program].contexts if program in self.browsers else ():
                     context.close()
             finally:
                 asyncio._set_running_loop(None)
 
     def is_well(self) -> bool:
         try:
-            with self.used() as browser:
-                browser.new_browser_cdp_session().detach()
+            for program in self.browsers:
+                with self.used(program) as browser:
+                    browser.new_browser_cdp_session().detach()
         except Exception:
             return False
         return True
 
     def stop(self) -> None:
-        with self.used() as browser:
-            browser.close()
+        asyncio._set_running_loop(self.loop)
+        try:
+            for browser in self.browsers.values():
+                browser.close()
             self.playwright.stop()
+        finally:
+            asyncio._set_running_loop(None)
 
 
 _standing: list[Standing] = []
 
 
 @contextmanager
-def chromium() -> Iterator[Any]:
-    """A browser with nothing in it, whose contexts end with the block: cookies, storage and caches are a context's."""
+def chromium(whole: bool = False) -> Iterator[Any]:
+    """A browser with nothing in it, whose contexts end with the block: cookies, storage and caches are a context's.
+
+    The whole one has windows, of which a page may leave the full screen.
+    """
+    program = CHROMIUM if whole else WINDOWLESS
+    if program is None:
+        raise SkipTest("needs chromium")
     if _standing and not _standing[0].is_well():
         _standing.clear()
     if not _standing:
         _standing.append(Standing())
-    with _standing[0].used() as browser:
+    with _standing[0].used(program) as browser:
         yield browser
 
 
