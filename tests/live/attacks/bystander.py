@@ -2,9 +2,10 @@
 
 Run as `python -m tests.live.attacks.bystander DESCRIPTOR`: the listening socket of its target. The first line of
 standard input is the stream's URL (a secret, so it isn't an argument). Then ``begin`` starts a window, and ``end N``
-ends it once it has N round trips; the answer is a line of JSON. Each round trip is a message of its own number,
-compared byte by byte at both ends: an exception ends the process. Beside each, a bystander is timed: a round trip to a
-process that does nothing but echo, through no program of ours. It tells what the machine takes, and what the attack.
+ends it once it has N round trips; the answer is a line of JSON. Between windows there are few of them. Each round trip
+is a message of its own number, compared byte by byte at both ends: an exception ends the process. Beside each, a
+bystander is timed: a round trip to a process that does nothing but echo, through no program of ours. It tells what the
+machine takes, and what the attack.
 """
 
 import gc
@@ -23,6 +24,8 @@ SIZE = 64
 """Bytes of a message."""
 PAUSE = 0.001
 """Seconds between two round trips."""
+REST = 0.2
+"""The same between windows: a thousand a second would take a third of a core from all other tests."""
 
 
 def spread(times: list[float]) -> list[float]:
@@ -98,14 +101,14 @@ def main() -> None:
     gc.disable()
     times: list[float] = []
     beside: list[float] = []
-    wanted = 0
+    wanted, rests = 0, True
     while True:
-        if select.select([lines], [], [], 0)[0]:
+        if select.select([lines], [], [], REST if rests else 0)[0]:
             words = lines.readline().split()
             if not words:
                 return
             if words[0] == b"begin":
-                times, beside = [], []
+                times, beside, rests = [], [], False
             else:
                 wanted = int(words[1])
         times.append(echo.round_trip())
@@ -114,7 +117,7 @@ def main() -> None:
             every = spread(times)
             window = {"count": len(times), "median": every[len(every) // 2], "p99": p99(every), "worst": every[-1]}
             print(json.dumps({**window, "bystander": p99(spread(beside))}), flush=True)
-            wanted = 0
+            wanted, rests = 0, True
         if len(times) > 1_000_000:
             times, beside = [], []
         time.sleep(PAUSE)
