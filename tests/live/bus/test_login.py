@@ -15,7 +15,7 @@ from tests.live.support.chain import HOST, Chain
 from tests.live.support.nats import nats_command
 from tests.live.support.pace import slowness, timed
 from tests.live.support.ports import answers
-from tests.live.support.processes import PROGRAMS, run
+from tests.live.support.processes import run_forked, twistd
 from tests.live.support.sockets import take
 from tests.live.support.waiting import WAIT, until
 
@@ -79,11 +79,11 @@ class Refusals(LockedTest):
         platform = self.folder / "platform.toml"
         platform.write_text(platform.read_text().replace("tls://localhost", "nats://u:hidden@192.0.2.1"))
         for name, path in (("streamagent", agent), ("streamplatform", platform)):
-            done = run(str(PROGRAMS / "twistd"), "-n", "--pidfile=", name, f"--config={path}", text=True)
+            done = run_forked(*twistd(), name, f"--config={path}", folder=self.folder)
             self.assertEqual(done.returncode, 1)
-            self.assertIn("nats://192.0.2.1 is not encrypted", done.stderr)
-            self.assertNotIn("hidden", done.stdout + done.stderr)
-            self.assertNotIn("Traceback", done.stderr)
+            self.assertIn(b"nats://192.0.2.1 is not encrypted", done.stderr)
+            self.assertNotIn(b"hidden", done.stdout + done.stderr)
+            self.assertNotIn(b"Traceback", done.stderr)
 
 
 class Certificates(LiveTest):

@@ -39,7 +39,7 @@ class LiveTest(SynchronousTestCase):
         return started
 
     def twistd(self, name: str, *options: str, **more: Any) -> "Program":
-        return self.program(name, *twistd(), name, *options, **more)
+        return self.program(name, *twistd(), name, *options, forked=True, **more)
 
     def chain(self, **settings: Any) -> "Chain":
         """A chain of this test alone."""

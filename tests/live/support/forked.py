@@ -1,9 +1,9 @@
 """Programs that are forked from a process which has loaded them: to load one takes half a second of CPU.
 
 Run as a program it is that process, one for each worker. What it forks goes on as a new twistd does: with its own
-arguments, session, folder, output and limits, and the harness' environment. It is for chains, of which a run starts
-hundreds, and for settings that are refused; what `LiveTest.program` starts, and what a test looks at the start of, is
-started anew.
+arguments, session, folder, output, limits and environment. It is for chains, of which a run starts hundreds, for
+`LiveTest.twistd`, and for settings that are refused; what `LiveTest.program` starts, and what a test looks at the start
+of, is started anew.
 """
 
 import gc
@@ -111,12 +111,17 @@ def loaded() -> Loaded:
     return Loaded(ours)
 
 
-def start(command: tuple[str, ...], folder: Path, output: BinaryIO, errors: BinaryIO | None = None) -> Forked:
-    """Start what a command of `twistd` starts; errors go to the same file if no other one is given."""
+def start(
+    command: tuple[str, ...], folder: Path, output: BinaryIO, errors: BinaryIO | None = None, **more: str
+) -> Forked:
+    """Start what a command of `twistd` starts, with `more` in its environment.
+
+    Errors go to the same file if no other one is given.
+    """
     from tests.live.support.processes import environment
 
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    order = {"arguments": command[1:], "folder": str(folder), "limits": limits, "environment": environment()}
+    order = {"arguments": command[1:], "folder": str(folder), "limits": limits, "environment": environment(**more)}
     return Forked(command, loaded().ask(order, output.fileno(), (errors or output).fileno()))
 
 

@@ -70,8 +70,10 @@ class Program:
         SUITE.command("\0".join(self.command).encode())
         SUITE.watch_processes()
         with self.path.open("ab") as output:
-            is_forked = self.forked and can_fork()
-            self.process = start(self.command, self.folder, output) if is_forked else self._run(output)
+            if self.forked and can_fork():
+                self.process = start(self.command, self.folder, output, None, **self.environment or {})
+            else:
+                self.process = self._run(output)
 
     def _run(self, output: BinaryIO) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
