@@ -14,7 +14,7 @@ from tests.live.programs.test_privileges import low_port
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import Chain
 from tests.live.support.pace import timed
-from tests.live.support.processes import PROGRAMS, alive, environment, need_root, run, signal_pid
+from tests.live.support.processes import PROGRAMS, alive, environment, need_root, run, run_forked, signal_pid
 from tests.live.support.sockets import MIB, seeded
 from tests.live.support.waiting import WAIT, Work, until
 from tests.live.support.websockets import read_exactly
@@ -123,7 +123,11 @@ class Unstarted(LiveTest):
             command = (*before, *program, *way, f"--pidfile={pidfile}", *arguments)
             (self.folder / "twistd.log").unlink(missing_ok=True)  # another user's
             with timed() as passed:
-                done = run(*command, cwd=self.folder, seconds=WAIT)
+                done = (
+                    run(*command, cwd=self.folder, seconds=WAIT)
+                    if before
+                    else run_forked(*command, folder=self.folder, seconds=WAIT)
+                )
             self.assertLess(passed.fair, 5, command)
             told = done.stderr.decode()
             self.assertEqual((done.returncode, told.count("\n")), (1, 1), f"{command}: {told}")
