@@ -47,8 +47,10 @@ class LegCore:
     clock: IReactorTime
     patience: float
     """Seconds that the leg waits for the other one."""
-    withdraw: Callable[[], None]
-    """Called when the leg stops waiting without having met the other one."""
+    withdraw: Callable[[Outcome], None]
+    """Called when the leg stops waiting without having met the other one, with its outcome."""
+    lost: Callable[[], None]
+    """Called when the leg is lost while it waits."""
     left: Callable[[], None]
     """Called once, when the leg is closed."""
 
@@ -137,20 +139,20 @@ def paired(leg: Leg, core: LegCore, state: Waiting, splice: Splice) -> None:
 
 @waiting.upon(Leg.time_out).to(closing)
 def timed_out(leg: Leg, core: LegCore, state: Waiting) -> None:
-    core.withdraw()
-    state.end(outcome(CloseCode.NOBODY_CAME))
+    ended(leg, core, state, outcome(CloseCode.NOBODY_CAME))
 
 
 @waiting.upon(Leg.wind_up).to(closing)
 @waiting.upon(Leg.end).to(closing)
 def ended(leg: Leg, core: LegCore, state: Waiting, why: Outcome) -> None:
-    core.withdraw()
+    core.withdraw(why)
     state.end(why)
 
 
 @waiting.upon(Leg.connection_lost).to(closed)
 def lost_in_waiting(leg: Leg, core: LegCore, state: Waiting) -> None:
     state.timer_off()
+    core.lost()
     core.left()
 
 

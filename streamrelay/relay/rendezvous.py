@@ -5,7 +5,7 @@ An agent's token may admit more legs than its stream needs; the client's token s
 agent's leg after the first comes only once the client's token is known to admit so many.
 """
 
-from collections import deque
+from collections import Counter, deque
 from typing import Final, Generic, TypeVar
 
 from attrs import define, field
@@ -29,6 +29,8 @@ class Meeting(Generic[Leg]):
     admitted: dict[str, int] = field(factory=lambda: {"client": 0, "agent": 0})
     present: int = 0
     """Legs that were admitted and have not left."""
+    lost: Counter[str] = field(factory=Counter)
+    """Legs, by their roles, that were lost while they waited, and that no other one has come for since."""
     waiting: dict[str, deque[Leg]] = field(factory=lambda: {"client": deque(), "agent": deque()})
 
 
@@ -78,6 +80,18 @@ class Rendezvous(Generic[Leg]):
         if leg in waiting:
             waiting.remove(leg)
             self.waiting_by_role[role] -= 1
+
+    def lose(self, stream: str, role: str, leg: Leg) -> None:
+        """Let a leg wait no longer, as it is lost."""
+        self.withdraw(stream, role, leg)
+        self.meetings[stream].lost[role] += 1
+
+    def is_late(self, stream: str, role: str) -> bool:
+        """Tell one who has met nobody whether a leg that waited for it is lost; of each lost one that is told once."""
+        lost, other = self.meetings[stream].lost, OTHER[role]
+        was_lost = lost[other] > 0
+        lost[other] -= was_lost
+        return was_lost
 
     def leave(self, stream: str) -> None:
         """Count an admitted leg out, as it is gone, whether it was paired or not, opened or not."""

@@ -22,64 +22,21 @@ from streamrelay.protocol.close import CloseCode, outcome
 from streamrelay.protocol.control import Control, Met
 from streamrelay.protocol.limits import CLOCK_SKEW, strictest
 from streamrelay.protocol.tokens import LegClaims, Verifier, fingerprint
+from streamrelay.relay.admitted_leg import AdmittedLeg, Home
 from streamrelay.relay.agent_certificate import check_certificate
 from streamrelay.relay.claims import claims_of
 from streamrelay.relay.config import RelayConfig
 from streamrelay.relay.goodbye import Goodbye
 from streamrelay.relay.handshakes import Handshakes
-from streamrelay.relay.leg import Leg, LegCore, make_leg
 from streamrelay.relay.rendezvous import Rendezvous
 from streamrelay.relay.tally import RelayTally
 from streamrelay.relay.waiting_room import Crowded, WaitingRoom
-from streamrelay.websocket.admission import Admission, Admitter, Handshake, LegRequest
-from streamrelay.websocket.connection import FramedConnection
+from streamrelay.websocket.admission import Admitter, Handshake, LegRequest
 
 log = Logger()
 
 AGENT_PATIENCE = 30.0
 """Seconds that an agent's leg waits when a client's waits none."""
-
-
-@define(eq=False)
-class AdmittedLeg:
-    """One admitted leg: its claims, and the machine that lives its life."""
-
-    relay: "Relay"
-    claims: LegClaims
-    name: str
-    """The stream's name in logs: its id, or an opaque token's fingerprint."""
-    peer: str
-    leg: Leg = field(init=False)
-    connection: FramedConnection = field(init=False)
-    since: float = 0.0
-    """Seconds of the relay's clock when the leg opened."""
-
-    def __attrs_post_init__(self) -> None:
-        core = LegCore(self.relay.clock, self.relay.patience(self.claims.role), self._withdraw, self._gone)
-        self.leg = make_leg(core)
-
-    def opened(self, connection: FramedConnection) -> None:
-        self.connection, self.since = connection, self.relay.clock.seconds()
-        self.leg.open(connection)
-        self.relay.leg_opened(self)
-
-    def left(self) -> None:
-        self.leg.connection_lost()
-
-    def _withdraw(self) -> None:
-        about = {"name": self.name, "role": self.claims.role, "peer": self.peer}
-        if self.relay.stopping:
-            log.info("stream {name}: the {role} {peer} was still waiting when the relay stopped", **about)
-        else:
-            log.info("stream {name}: the {role} {peer} timed out waiting for the other side", **about)
-            self.relay.tally.unmet[self.claims.role] += 1
-        self.relay.rendezvous.withdraw(self.claims.stream, self.claims.role, self)
-
-    def _gone(self) -> None:
-        self.relay.gone(self)
-
-
-_admission: type[Admission] = AdmittedLeg
 
 
 @define(eq=False)
@@ -234,6 +191,8 @@ class Relay(Service):
             self._pair(client, agent)
         elif self.stopping:  # its 101 was still to go out when all others were ended
             admitted.leg.end(outcome(CloseCode.GOING_AWAY))
+        elif self.rendezvous.is_late(admitted.claims.stream, admitted.claims.role):
+            admitted.leg.end(outcome(CloseCode.LEG_LOST))
         elif admitted.claims.role == "client" and self.config.patience == 0:
             admitted.leg.time_out()
 
@@ -289,3 +248,4 @@ class Relay(Service):
 
 
 _admitter: type[Admitter] = Relay
+_home: type[Home] = Relay

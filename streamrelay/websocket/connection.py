@@ -73,6 +73,8 @@ class FramedConnection:
     control: bool
     peer: str = ""
     """Address of the peer, for logs."""
+    on_early_loss: Callable[[], None] = lambda: None
+    """Called if the transport is lost before anybody has joined."""
     measure: Callable[[int, int], None] = field(init=False)  # bytes of a read, and how many of them were headers
     _dialled: bool = field(init=False)  # so the peer is a relay
     _reader: FrameReader = field(init=False)
@@ -190,6 +192,8 @@ class FramedConnection:
         feed, self._feed, self._drain = self._feed, None, None
         if feed is not None:
             feed.gone()
+        else:
+            self.on_early_loss()
 
     def beat(self) -> None:
         """Ping a quiet peer, give up a dead one."""

@@ -17,7 +17,13 @@ class Life(SynchronousTestCase):
         self.said: list[str] = []
         self.connection = FakeConnection()
         self.leg = make_leg(
-            LegCore(self.clock, 10.0, lambda: self.said.append("withdrawn"), lambda: self.said.append("left"))
+            LegCore(
+                self.clock,
+                10.0,
+                lambda why: self.said.append(f"withdrawn {why.code}"),
+                lambda: self.said.append("lost"),
+                lambda: self.said.append("left"),
+            )
         )
 
     def no_timers(self) -> None:
@@ -49,9 +55,9 @@ class Life(SynchronousTestCase):
         self.leg.open(self.connection)
         self.clock.advance(10.0)
         self.assertEqual(self.connection.closing.code, CloseCode.NOBODY_CAME)
-        self.assertEqual(self.said, ["withdrawn"])
+        self.assertEqual(self.said, ["withdrawn 4004"])
         self.connection.lose()
-        self.assertEqual(self.said, ["withdrawn", "left"])
+        self.assertEqual(self.said, ["withdrawn 4004", "left"])
         self.no_timers()
 
     def test_bytes_of_a_closing_leg(self) -> None:
@@ -78,7 +84,7 @@ class Life(SynchronousTestCase):
         self.leg.open(self.connection)
         self.leg.end(outcome(CloseCode.GOING_AWAY))
         self.assertEqual(self.connection.closing.code, CloseCode.GOING_AWAY)
-        self.assertEqual(self.said, ["withdrawn"])
+        self.assertEqual(self.said, ["withdrawn 1001"])
         self.no_timers()
 
     def test_dismissed_in_a_splice(self) -> None:
@@ -91,10 +97,10 @@ class Life(SynchronousTestCase):
         self.assertEqual(splice.far.closing.code, CloseCode.OPERATOR)
 
     def test_lost_while_waiting(self) -> None:
-        """A leg that is lost while it waits leaves, and no timer stays."""
+        """A leg that is lost while it waits says so and leaves, and no timer stays."""
         self.leg.open(self.connection)
         self.leg.connection_lost()
-        self.assertEqual(self.said, ["left"])
+        self.assertEqual(self.said, ["lost", "left"])
         self.no_timers()
 
     def test_tires_when_lost_already(self) -> None:
@@ -102,7 +108,7 @@ class Life(SynchronousTestCase):
         self.leg.open(self.connection)
         self.connection.lose()
         self.clock.advance(10.0)
-        self.assertEqual(self.said, ["withdrawn", "left"])
+        self.assertEqual(self.said, ["withdrawn 4004", "left"])
         self.no_timers()
 
     def test_sudden_close(self) -> None:
@@ -110,5 +116,5 @@ class Life(SynchronousTestCase):
         self.connection.sudden = True
         self.leg.open(self.connection)
         self.leg.time_out()
-        self.assertEqual(self.said, ["withdrawn", "left"])
+        self.assertEqual(self.said, ["withdrawn 4004", "left"])
         self.no_timers()

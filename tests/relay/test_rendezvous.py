@@ -44,6 +44,19 @@ class Matching(SynchronousTestCase):
         self.admit("last", "client")
         self.assertEqual(self.status("one-more", "client"), 503)
 
+    def test_lost_while_waiting(self) -> None:
+        """A leg that is lost while it waits waits no longer, and the next one that comes for it alone is told so."""
+        for number in range(2):
+            self.admit("a", "client", 2)
+            self.assertIsNone(self.here.meet("a", "client", f"client {number}"))
+            self.assertFalse(self.here.is_late("a", "client"))
+        self.here.lose("a", "client", "client 0")
+        self.assertEqual(self.here.waiting, 1)
+        for number, met in enumerate(("client 1", None)):
+            self.admit("a", "agent", 2)
+            self.assertEqual(self.here.meet("a", "agent", f"agent {number}"), met)
+        self.assertEqual([self.here.is_late("a", "agent") for _ in range(2)], [True, False])
+
     def test_streams_are_apart(self) -> None:
         """Legs of different streams never meet."""
         self.admit("a", "client")

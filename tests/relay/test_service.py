@@ -180,13 +180,34 @@ class Pairing(Case):
         self.assertEqual(agent.close_codes(), [CloseCode.LEG_LOST])
 
     def test_lost_while_waiting(self) -> None:
-        """A leg that was lost unnoticed while it waited ends the stream as soon as the other one comes."""
+        """A leg that is lost while it waits leaves at once, and is no more counted; who comes for it is told so."""
+        heard = Heard(self)
         client = self.leg("client")
+        self.assertEqual((len(self.relay.legs), self.relay.rendezvous.waiting), (1, 1))
         client.lose()
+        self.assertEqual((self.relay.legs, self.relay.rendezvous.waiting), (set(), 0))
         agent = self.leg("agent")
         self.assertEqual(agent.close_codes(), [CloseCode.LEG_LOST])
         agent.lose()
         self.assertEqual((self.relay.streams, self.relay.legs), (0, set()))
+        self.clock.advance(self.relay.config.patience)
+        name = tokens.fingerprint(STREAM)
+        self.assertEqual(
+            heard.lines[-2:],
+            [
+                f"stream {name}: the client client.example:1 was lost while it waited for the other side",
+                f"stream {name}: the agent agent.example:1 came when the other side had been lost",
+            ],
+        )
+
+    def test_reset_while_waiting(self) -> None:
+        """A leg that is reset while it waits unread is gone after one beat, long before its patience ends."""
+        client = self.leg("client")
+        client.channel.gone = True
+        self.clock.advance(BEAT)
+        self.assertTrue(client.channel.aborted)
+        client.lose()  # as the transport says, once it is aborted
+        self.assertEqual((self.relay.legs, self.relay.rendezvous.waiting), (set(), 0))
 
     def test_ended_log(self) -> None:
         """The end of a stream is logged once, with its outcome, its seconds and the bytes each way."""

@@ -13,8 +13,9 @@ from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.net.outbound import DIRECT
 from streamrelay.platform.platform import Platform
 from streamrelay.protocol.tokens import Signer, key_id
+from streamrelay.relay.admitted_leg import AdmittedLeg
 from streamrelay.relay.config import RelayConfig
-from streamrelay.relay.service import AdmittedLeg, Relay
+from streamrelay.relay.service import Relay
 from streamrelay.websocket.server import LegFactory
 from tests.simulation.ordered import OrderedSet
 from tests.simulation.plan import Plan

@@ -6,7 +6,8 @@ from typing import Any, Final
 from attrs import define, field
 
 from streamrelay.protocol.tokens import opaque_stream
-from streamrelay.relay.service import AdmittedLeg, Relay
+from streamrelay.relay.admitted_leg import AdmittedLeg
+from streamrelay.relay.service import Relay
 from tests.simulation.bus import Server, SimulatedNats
 from tests.simulation.clients import ClientProgram
 from tests.simulation.ends import End
