@@ -14,8 +14,10 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from streamrelay.channels.carrier import Carrier
 from streamrelay.client.platform_api import OpenedStream, PlatformError, Unwanted
 from streamrelay.datapath.connection import Connection
+from streamrelay.net.retry import persist
 from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
-from streamrelay.protocol.limits import CHANNELS_TAKEN
+from streamrelay.protocol.limits import CHANNELS_TAKEN, CONNECT_TIME
+from streamrelay.websocket.dial_errors import DialError, place
 
 USED: Final = CHANNELS_TAKEN - 15
 """Seconds after the request for it in which a stream gets new channels: the agent has some left by then."""
@@ -25,6 +27,10 @@ UNUSED: Final = 5.0
 """Seconds that the connection which a successor was opened with waits for somebody to use it."""
 UNABLE: Final = 300.0
 """Seconds after which who couldn't carry channels is asked again."""
+
+
+class LegLost(DialError):
+    """Loss of a stream's leg before the platform has said that it is open; the next one may stand."""
 
 
 class Local(Protocol):
@@ -138,25 +144,34 @@ class PortStreams:
     async def _opened(self, asked: float, ahead: bool) -> None:
         """Open a stream, and tell those who wait for it; `ahead` if nobody did."""
         try:
-            told, leg = await self.ask(True, lambda: ahead or any(local.is_there() for _, local in self._waiting))
+            told, leg, stream = await persist(self.clock, asked + CONNECT_TIME, lambda: self._attempt(ahead), LegLost)
         except Exception as error:
             self._opening = False
             self._failed(error)
             return
         self._opening = False
-        if not told.channels:
+        if stream is None:
             self._unable_until = self.clock.seconds() + UNABLE
             self._give(told, leg)
             return
-        carrier = Carrier(leg, self.clock, told.channels)
-        stream = CarryingStream(told, carrier, asked, self.clock, self.carrying.remove)
-        self.carrying.append(stream)
-        stream.start()
         self._wake()
         if ahead:
             stream.drop_first_later()
         else:
             stream.drop_first()
+
+    async def _attempt(self, ahead: bool) -> tuple[OpenedStream, Any, CarryingStream | None]:
+        """Ask for a stream once, and join its leg; None in place of one that can't carry channels."""
+        asked = self.clock.seconds()
+        told, leg = await self.ask(True, lambda: ahead or any(local.is_there() for _, local in self._waiting))
+        if not told.channels:
+            return told, leg, None
+        stream = CarryingStream(told, Carrier(leg, self.clock, told.channels), asked, self.clock, self.carrying.remove)
+        self.carrying.append(stream)
+        stream.start()
+        if stream.carrier.outcome is not None:
+            raise LegLost(f"the connection to {place(told.url)} is lost each time before the stream is open")
+        return told, leg, stream
 
     def _give(self, told: OpenedStream, leg: Any) -> None:
         """Give an ordinary stream to the first who is still there; the others ask for their own."""

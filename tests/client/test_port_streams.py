@@ -12,7 +12,10 @@ from streamrelay.channels import frames
 from streamrelay.client.platform_api import OpenedStream, PlatformError, Unwanted
 from streamrelay.client.port_streams import RENEWED, UNABLE, UNUSED, USED, Got, PortStreams
 from streamrelay.datapath.connection import Drain, Feed
+from streamrelay.net.retry import FIRST_WAIT
 from streamrelay.protocol.close import FINISHED, CloseCode, outcome
+from streamrelay.protocol.limits import CONNECT_TIME
+from streamrelay.websocket.dial_errors import DialError
 from tests.documented import CHANNELS_TAKEN
 from tests.fakes.connections import Ear, FakeConnection
 
@@ -172,14 +175,32 @@ class Carried(Case):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_lost_before(self) -> None:
-        """A leg that was lost before the stream's answer came carries nobody: those who wait get another stream."""
+        """A leg that was lost before the stream's answer came carries nobody: those who wait get another stream, after
+        the pause of every retry."""
         connecting = [self.connect() for _ in range(2)]
         self.asked[0].leg = LostBefore()
         self.asked[0].open()
-        self.assertEqual((len(self.asked), self.streams.carrying), (2, []))
-        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual((len(self.asked), self.streams.carrying), (1, []))
+        self.clock.advance(1.5 * FIRST_WAIT)
+        self.assertEqual((len(self.asked), self.clock.getDelayedCalls()), (2, []))
         self.asked[1].open()
         self.assertEqual([self.number(each) for each in connecting], [1, 2])
+
+    def test_always_lost_before(self) -> None:
+        """Where each leg is lost before the stream's answer, the platform is asked later and later, and who waits is
+        told after as long as a dial has."""
+        connecting = self.connect()
+        for _ in range(int(CONNECT_TIME / 0.01)):
+            if not self.asked[-1].answer.called:
+                self.asked[-1].leg = LostBefore()
+                self.asked[-1].open()
+            self.clock.advance(0.01)
+        lost = self.failureResultOf(connecting, DialError)
+        self.assertEqual(str(lost.value), "the connection to wss://x is lost each time before the stream is open")
+        self.assertLess(len(self.asked), 15)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.connect()
+        self.assertFalse(self.asked[-1].answer.called)
 
 
 class Ages(Case):
