@@ -11,6 +11,8 @@ from streamrelay.protocol.close import CloseCode, outcome
 
 GOODBYE: Final = 2.0
 """Seconds that streams get at a stop to end in order."""
+ANSWERED: Final = 0.5
+"""Seconds that they get where all is to end now."""
 SHUTTING_DOWN: Final = "the agent is shutting down"
 
 
@@ -38,13 +40,25 @@ class Goodbye:
         if self._drained is not None and not self._drained.called and not self.streams:
             self._drained.callback(None)
 
+    def cut(self) -> "Deferred[None]":
+        """End all streams, and cut those that take longer than `ANSWERED`; the answer comes once nothing is left."""
+        self._end_all()
+        cut = self.reactor.callLater(ANSWERED, self._abort_all)
+        return self.begin().addCallback(lambda _: cut.cancel() if cut.active() else None)
+
     async def end(self) -> None:
         """End all streams, in order if they take no longer than `GOODBYE`."""
         self.begun = True  # first, so that no stream begins which nobody would end
-        for summoned in tuple(self.streams):
-            summoned.end(outcome(CloseCode.LEG_LOST, SHUTTING_DOWN))
+        self._end_all()
         end = self.reactor.seconds() + GOODBYE
         while self.streams and self.reactor.seconds() < end:
             await deferLater(self.reactor, 0.05)
+        self._abort_all()
+
+    def _end_all(self) -> None:
+        for summoned in tuple(self.streams):
+            summoned.end(outcome(CloseCode.LEG_LOST, SHUTTING_DOWN))
+
+    def _abort_all(self) -> None:
         for summoned in tuple(self.streams):
             summoned.abort()

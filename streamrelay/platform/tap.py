@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from twisted.application.service import MultiService, Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 
 from streamrelay import __version__
 from streamrelay.bus.connection import as_deferred
@@ -88,6 +88,10 @@ class Requests:
         """Accept no connection any more, and answer what is under way."""
         self._ports.stop_listening()
         return self._site.goodbye.begin()
+
+    def cut(self) -> "Deferred[None]":
+        """Let the end of the process cut them; there is nothing to say of each."""
+        return succeed(None)
 
 
 def make_gate(config: PlatformConfig, reactor: Any, outbound: Outbound = DIRECT) -> Authenticator:

@@ -1,4 +1,4 @@
-"""The stop of a program by signals: at the first it drains, at the second it ends now.
+"""The stop of a program by signals: at the first it drains, at the second it cuts what runs.
 
 running --signal--> draining --nothing runs, time is over, signal--> ending (the services stop) --signal--> ended
 
@@ -10,7 +10,7 @@ import time
 from typing import Any, Final, Protocol
 
 from attrs import define, field
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 
 from streamrelay.logs import Logger
@@ -20,6 +20,8 @@ from streamrelay.program.readiness import Readiness
 log = Logger()
 
 HEEDED: Final = (signal.SIGTERM, signal.SIGINT)
+CUT_TIME: Final = 1.0
+"""Seconds in which what is cut may come to its end, so that this is said of it."""
 
 
 class Work(Protocol):
@@ -35,6 +37,9 @@ class Work(Protocol):
 
     def drain(self) -> "Deferred[None]":
         """Take on nothing new from now on; the answer comes once nothing runs any more."""
+
+    def cut(self) -> "Deferred[None]":
+        """Cut what runs, and say of each how it ended; the answer comes once nothing runs any more."""
 
 
 @define(eq=False, repr=False)  # Python shows a signal's action whenever `getsignal` is asked, as in each fork
@@ -109,8 +114,9 @@ class Stopping:
     def _hurry(self, name: str) -> None:
         log.warn("{signal} again: ending now; {left} are cut", signal=name, left=self._left)
         self._end()
-        if not self.hurried.called:
-            self.hurried.callback(None)
+        cut = self.work.cut() if self.work is not None else succeed(None)
+        cut.addTimeout(CUT_TIME, self.reactor, onTimeoutCancel=lambda value, _: None)
+        cut.addCallback(lambda _: None if self.hurried.called else self.hurried.callback(None))
 
     def _end(self) -> None:
         if self._timer is not None and self._timer.active():

@@ -1,12 +1,13 @@
 """The stop of a relay's legs: none is let in any more, streams run on, then all are told, clients last."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Final, Protocol
 
 from attrs import define
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
+from streamrelay.datapath.splice import Splice
 from streamrelay.protocol.close import CloseCode, outcome
 from streamrelay.relay.leg import Leg
 
@@ -14,6 +15,8 @@ WIND_UP: Final = 3.0
 """Seconds in which what agents had sent may go out to their clients."""
 GOODBYE: Final = 2.0
 """Seconds behind these that legs get to take their close."""
+ANSWERED: Final = 0.5
+"""Seconds in which legs answer their close, where all is to end now."""
 
 
 class Told(Protocol):
@@ -63,6 +66,19 @@ class Goodbye:
         self._empty.addCallback(lambda _: hurry.cancel() if hurry.active() else None)
         self.look()
         return self._empty
+
+    def cut(self, splices: Iterable[Splice]) -> "Deferred[None]":
+        """End the streams that live, and cut those that take longer than `ANSWERED`; the answer comes once all is
+        quiet."""
+        for splice in tuple(splices):
+            splice.end(outcome(CloseCode.GOING_AWAY))
+
+        def abort() -> None:
+            for splice in tuple(splices):
+                splice.abort()
+
+        cut = self.clock.callLater(ANSWERED, abort)
+        return self.begin(()).addCallback(lambda _: cut.cancel() if cut.active() else None)
 
     def _hurry(self) -> None:
         """Tell clients whose agents haven't answered, for instance as their targets take nothing."""

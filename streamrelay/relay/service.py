@@ -110,6 +110,10 @@ class Relay(Service):
         """Let no leg in any more, and tell those that wait for another; streams run on."""
         return self.goodbye.begin(self.rendezvous.lone_legs())
 
+    def cut(self) -> "Deferred[None]":
+        """End all streams now; each has its line in the log before the answer comes."""
+        return self.goodbye.cut(self.tally.live)
+
     def stopService(self) -> "Deferred[None]":
         """Tell every leg that the relay is shutting down, clients behind what their agents had sent."""
         self._sweep.stop()

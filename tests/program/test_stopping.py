@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.program.readiness import Readiness
-from streamrelay.program.stopping import Stopping
+from streamrelay.program.stopping import CUT_TIME, Stopping
 from tests.fakes.logs import Heard
 
 
@@ -36,12 +36,17 @@ class Streams:
     still_running: int = 2
     kind: str = "streams"
     drained: "Deferred[None] | None" = None
+    are_cut: "Deferred[None]" = field(init=False)
 
     def drain(self) -> "Deferred[None]":
         self.drained = Deferred()
         if not self.still_running:
             self.drained.callback(None)
         return self.drained
+
+    def cut(self) -> "Deferred[None]":
+        self.are_cut = Deferred()
+        return self.are_cut
 
 
 @define(eq=False)
@@ -94,13 +99,27 @@ class StoppingTests(SynchronousTestCase):
         self.assertEqual(started.reactor.stops, 1)
 
     def test_second(self) -> None:
-        """The second signal ends what drains at once, and gives its end no time; more of them raise nothing."""
+        """The second signal cuts what drains, whose end has the time that this takes; more of them raise nothing."""
         started = Started()
-        for _ in range(3):
+        for _ in range(2):
             started.stopping.hear(signal.SIGTERM)
-        self.assertEqual((started.reactor.stops, started.reactor.getDelayedCalls()), (1, []))
+        self.assertEqual(started.reactor.stops, 1)
+        self.assertNoResult(started.stopping.hurried)
+        started.work.are_cut.callback(None)
+        self.assertEqual(started.reactor.getDelayedCalls(), [])
         self.successResultOf(started.stopping.hurried)
+        started.stopping.hear(signal.SIGTERM)
         self.assertIn("SIGTERM again: ending now; 2 streams are cut", self.heard.text)
+
+    def test_uncut(self) -> None:
+        """What can't be cut holds up the end for a second."""
+        started = Started()
+        for _ in range(2):
+            started.stopping.hear(signal.SIGTERM)
+        started.reactor.advance(CUT_TIME - 0.1)
+        self.assertNoResult(started.stopping.hurried)
+        started.reactor.advance(0.1)
+        self.successResultOf(started.stopping.hurried)
 
     def test_status(self) -> None:
         """SIGTERM ends with status 0, whatever comes behind it; SIGINT is what the shell is to see."""

@@ -16,7 +16,7 @@ from streamrelay.protocol import tokens
 from streamrelay.protocol.close import CloseCode
 from streamrelay.protocol.tokens import Signer
 from streamrelay.relay.config import RelayConfig
-from streamrelay.relay.goodbye import WIND_UP
+from streamrelay.relay.goodbye import ANSWERED, WIND_UP
 from streamrelay.relay.rendezvous import Rendezvous
 from streamrelay.relay.service import Relay
 from streamrelay.websocket.admission import LegRequest
@@ -224,6 +224,24 @@ class Pairing(Case):
         self.assertTrue(ended["outcome"].startswith("1000 "))
         self.assertNotIn(STREAM, heard.text)
         self.assertIn(tokens.fingerprint(STREAM), heard.text)
+
+    def test_cut(self) -> None:
+        """A stream that is cut, as the relay is told to end now, has its line in the log before that is done."""
+        heard = Heard(self)
+        client, agent = self.leg("client"), self.leg("agent")
+        client.send(b"up")
+        self.relay.drain()
+        done = self.relay.cut()
+        self.assertNoResult(done)
+        for leg in (client, agent):
+            self.assertEqual(leg.close_codes(), [CloseCode.GOING_AWAY])
+        self.clock.advance(ANSWERED)
+        for leg in (client, agent):
+            self.assertTrue(leg.channel.aborted)
+            leg.lose()
+        self.successResultOf(done)
+        [ended] = [event for event in heard.events if " ended: " in (event.get("log_format") or "")]
+        self.assertEqual((ended["up"], ended["outcome"][:5]), (2, "1001 "))
 
 
 class Admission(Case):

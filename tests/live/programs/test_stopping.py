@@ -65,7 +65,8 @@ class StoppingTest(LiveTest):
         kept("drained", "agent, relay, platform: status 0")
 
     def test_second(self) -> None:
-        """A second signal ends what drains at once, with status 0 and without a traceback."""
+        """A second signal ends what drains at once, with status 0 and without a traceback; each stream that it cuts
+        has its line in the log."""
         chain = self.chain(relay=("--drain=600",), agent="drain = 600\n", targets=SHELL)
         self.websocket(self.open(chain, "shell"))
         for url in chain.pair():
@@ -77,6 +78,8 @@ class StoppingTest(LiveTest):
                 program.process.send_signal(signal.SIGTERM)
                 self.assertEqual(self.status(program), 0)
             self.assertIn("SIGTERM again: ending now; 1 streams are cut", program.log)
+            cut = program.log.partition("are cut")[2]
+            self.assertRegex(cut, r"stream .* ended: (1001|4005) .* s, \d+ bytes up, \d+ down")
 
     def test_in_flight(self) -> None:
         """What was sent before the end comes whole: a client of a relay that stops without a drain gets each byte that
