@@ -33,6 +33,24 @@ def _shown(value: object) -> object:
     return printable(value, None) if isinstance(value, str) else value
 
 
+class Several(int):
+    """A number of things that shows itself with their name: "1 line", "2 lines", "2 addresses"."""
+
+    noun: str
+
+    def __new__(cls, number: int, noun: str) -> "Several":
+        made = super().__new__(cls, number)
+        made.noun = noun
+        return made
+
+    def __str__(self) -> str:
+        more = "es" if self.noun.endswith("s") else "s"
+        return f"{int(self)} {self.noun}{'' if self == 1 else more}"
+
+    def __format__(self, how: str) -> str:
+        return format(str(self), how)
+
+
 def steadily(work: Callable[[], None]) -> Callable[[], None]:
     """Make work fit for a timer that repeats it: an error, which would end the timer for good, is logged instead."""
 

@@ -6,7 +6,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.errors import printable
-from streamrelay.logs import MOST_COUNTED, Logger, Seldom
+from streamrelay.logs import MOST_COUNTED, Logger, Seldom, Several
 from tests.fakes.logs import Heard
 
 
@@ -22,6 +22,19 @@ class Debugging(SynchronousTestCase):
         self.patch(Logger, "debugging", True)
         log.debug("wanted")
         self.assertEqual([event["log_format"] for event in heard.events], ["always {what}", "wanted"])
+
+
+class Counts(SynchronousTestCase):
+    """Numbers of things, in words."""
+
+    def test_noun(self) -> None:
+        """One thing is told in the singular, and none or more in the plural; in a log line it is still a number."""
+        told = [str(Several(number, "line")) for number in (0, 1, 2)]
+        self.assertEqual(told, ["0 lines", "1 line", "2 lines"])
+        self.assertEqual([f"{Several(number, 'address')}" for number in (1, 2)], ["1 address", "2 addresses"])
+        heard = Heard(self)
+        Logger().info("{up} up, {down} down", up=Several(1, "byte"), down=2)
+        self.assertEqual((heard.lines, heard.events[0]["up"]), (["1 byte up, 2 down"], 1))
 
 
 class Printable(SynchronousTestCase):

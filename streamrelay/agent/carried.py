@@ -16,7 +16,7 @@ from streamrelay.channels.carrier import Carrier
 from streamrelay.channels.channel_end import ChannelEnd
 from streamrelay.datapath.connection import Connection, Feed
 from streamrelay.errors import TargetError
-from streamrelay.logs import Logger, Seldom
+from streamrelay.logs import Logger, Seldom, Several
 from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
 from streamrelay.protocol.control import Met
 from streamrelay.protocol.limits import CHANNELS_TAKEN
@@ -85,11 +85,11 @@ async def carry(
     waiting_leg.hand_over(carried.carrier)
     await carried.gone
     log.info(
-        "stream {name} to {target} carries nothing any more: {how}, after {count} channels",
+        "stream {name} to {target} carries nothing any more: {how}, after {count}",
         name=summons.stream,
         target=summons.target,
         how=str(carried.carrier.outcome or FINISHED),
-        count=carried.carrier.last,
+        count=Several(carried.carrier.last, "channel"),
     )
 
 
@@ -198,7 +198,7 @@ class Carried:
             target=self.summoned.summons.target,
             count=counts.total(),
             reason=reason,
-            others=f"; and for {len(others)} more reasons" if others else "",
+            others=f"; and for {Several(len(others), 'more reason')}" if others else "",
         )
 
     def _closed(self) -> None:

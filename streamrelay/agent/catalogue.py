@@ -27,7 +27,7 @@ from streamrelay.agent.targets.sockets.unix import Unix
 from streamrelay.agent.targets.terminal.pty import Pty, own_user
 from streamrelay.errors import ConfigError, TargetError
 from streamrelay.files import check_roots, read_own
-from streamrelay.logs import Logger
+from streamrelay.logs import Logger, Several
 from streamrelay.program.settings import parse_toml, read_toml, unquoted
 from streamrelay.protocol.limits import MOST_TARGETS
 from streamrelay.protocol.names import is_target
@@ -278,7 +278,7 @@ class Catalogue:
 
 
 def _listed(names: list[str]) -> str:
-    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} others" if names[NAMED:] else "")
+    return ", ".join(names[:NAMED]) + (f" and {Several(len(names) - NAMED, 'other')}" if names[NAMED:] else "")
 
 
 def _uid(user: str) -> int | None:

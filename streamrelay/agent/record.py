@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from streamrelay.agent.waiting_leg import NotMet
 from streamrelay.datapath.splice import Splice
 from streamrelay.datapath.tally import Tally
-from streamrelay.logs import Logger
+from streamrelay.logs import Logger, Several
 from streamrelay.protocol.close import FINISHED, outcome_word
 from streamrelay.protocol.control import Met
 from streamrelay.protocol.names import is_channel
@@ -73,12 +73,12 @@ class Record:
         self.tally.end(splice)
         how, up, down = splice.outcome or FINISHED, splice.outward.count, splice.inward.count
         log.info(
-            "stream {name} to {target} ended: {how} after {seconds:.1f} s, {up} bytes up, {down} down",
+            "stream {name} to {target} ended: {how} after {seconds:.1f} s, {up} up, {down} down",
             name=summons.stream,
             target=summons.target,
             how=str(how),
             seconds=seconds,
-            up=up,
+            up=Several(up, "byte"),
             down=down,
         )
         self._tell(

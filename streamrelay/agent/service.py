@@ -21,7 +21,7 @@ from streamrelay.agent.summonses import MEMORY, ClocksDiffer, Pending, Summonses
 from streamrelay.bus.connection import Bus, as_deferred
 from streamrelay.bus.discovery import Discovery
 from streamrelay.bus.message import Message
-from streamrelay.logs import Logger
+from streamrelay.logs import Logger, Several
 from streamrelay.program.histogram import Histogram
 from streamrelay.program.platform_keys import PlatformKeys
 from streamrelay.program.readiness import Readiness
@@ -48,7 +48,7 @@ class Agent(Service):
     memory: Memory = field(init=False)
     namesakes: Namesakes = field(init=False)
     keys: PlatformKeys = field(init=False)
-    kind: str = "streams"
+    kind: str = "stream"
     answers: Counter[str] = field(factory=Counter)
     """Summonses by the word of their answer: ready, or one of `Refusal`."""
     opening: Histogram = field(factory=Histogram)
@@ -94,10 +94,10 @@ class Agent(Service):
         self._lost()
         self.namesakes.start()
         log.info(
-            "streamrelay {version}: agent of {host}, {count} targets, {mode} summonses",
+            "streamrelay {version}: agent of {host}, {count}, {mode} summonses",
             version=__version__,
             host=self.config.host,
-            count=len(self.catalogue.entries),
+            count=Several(len(self.catalogue.entries), "target"),
             mode=self.config.tokens,
         )
         self.streams.dialler.outbound.announce()

@@ -11,7 +11,7 @@ from attrs import define, field
 
 from streamrelay.errors import ConfigError
 from streamrelay.files import check_own, complain, look, reason
-from streamrelay.logs import Logger
+from streamrelay.logs import Logger, Several
 
 log = Logger()
 Entry = TypeVar("Entry")
@@ -188,7 +188,9 @@ class TargetFiles(Generic[Entry]):
             else:
                 log.error("kept back, while other targets count: {error}", error=troubles[path])
         if new[TOLD:]:
-            log.error("kept back, or as they were before: the targets of {count} more files", count=len(new[TOLD:]))
+            log.error(
+                "kept back, or as they were before: the targets of {count}", count=Several(len(new[TOLD:]), "more file")
+            )
 
 
 def _contents(read: Read[Any]) -> list[int]:

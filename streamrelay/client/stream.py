@@ -15,7 +15,7 @@ from streamrelay.client.known_relay import NOWHERE, KnownRelay
 from streamrelay.client.platform_api import OpenedStream, PlatformApi, StreamRequest
 from streamrelay.datapath.connection import Connection
 from streamrelay.datapath.splice import Half, Splice
-from streamrelay.logs import Seldom
+from streamrelay.logs import Seldom, Several
 from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
 from streamrelay.protocol.control import Control, decode_control
 
@@ -77,9 +77,9 @@ class ClientStream:
             self._encoding = control.encoding
             self.say(f"the log's text is {(control.encoding or 'utf-8').upper()} from here on")
         if control.skipped:
-            self.say(f"{control.skipped} lines were left out here, as this end didn't keep up")
+            self.say(f"{Several(control.skipped, 'line')} left out here, as this end didn't keep up")
         if control.nuls:
-            self.say(f"{control.nuls} NUL bytes, which say nothing, were left out here")
+            self.say(f"{Several(control.nuls, 'NUL byte')} left out here, as NUL says nothing")
         if control.note:
             self.say(control.note)
         if control.lost:

@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from streamrelay.datapath.connection import Connection
 from streamrelay.datapath.heartbeat import BEAT, Heartbeat
 from streamrelay.datapath.splice import Half, Splice
+from streamrelay.logs import Several
 from streamrelay.protocol.close import CloseCode, Outcome, outcome
 from streamrelay.protocol.limits import Limits
 
@@ -115,7 +116,7 @@ class Metered(Half):
         self.bounds.left = 0
         if left:
             Half.received(self, first(data, left), left)
-        self.bounds.end(outcome(CloseCode.QUOTA, f"its limit is {self.bounds.limits.quota} bytes"))
+        self.bounds.end(outcome(CloseCode.QUOTA, f"its limit is {Several(self.bounds.limits.quota, 'byte')}"))
 
 
 def first(data: Sequence[memoryview], size: int) -> list[memoryview]:

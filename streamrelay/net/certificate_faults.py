@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from cryptography import x509
 
+from streamrelay.logs import Several
+
 SOON: Final = timedelta(days=14)
 """Time before a certificate's end from which on it is said."""
 NOT_YET, EXPIRED, SELF_SIGNED, UNTRUSTED_ROOT, PURPOSE = 9, 10, 18, 19, 26
@@ -68,7 +70,7 @@ def lapse(certificate: x509.Certificate, now: datetime | None = None) -> str:
     if now > end:
         return f"expired on {_shown(end)}"
     if end - now < SOON:
-        return f"expires in {(end - now).days} days, on {_shown(end)}"
+        return f"expires in {Several((end - now).days, 'day')}, on {_shown(end)}"
     return ""
 
 

@@ -37,5 +37,5 @@ def _say(counts: Counter[str]) -> None:
         "TLS handshakes failed, since the last such line {count}: {most}{others}",
         count=counts.total(),
         most="; ".join(f"{times} of {whom}" for whom, times in most),
-        others=f"; and those of {others} more addresses or reasons" if others else "",
+        others=f"; and those of {others} more" if others else "",
     )

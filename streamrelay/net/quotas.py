@@ -7,7 +7,7 @@ from attrs import define, field
 from twisted.internet.interfaces import IReactorTime
 
 from streamrelay.errors import Refused
-from streamrelay.logs import Logger, Seldom
+from streamrelay.logs import Logger, Seldom, Several
 
 log = Logger()
 
@@ -80,5 +80,5 @@ def _told(limit: str, counts: Counter[str]) -> dict[str, object]:
         "limit": limit,
         "count": counts.total(),
         "most": f"{most} of {bucket or 'a proxy'}",
-        "others": f", the others of {len(others)} more addresses" if others else "",
+        "others": f", the others of {Several(len(others), 'more address')}" if others else "",
     }

@@ -74,7 +74,7 @@ class PlatformService(Service):
 class Requests:
     """The work of a platform, as its stop sees it."""
 
-    kind = "requests"
+    kind = "request"
 
     def __init__(self, ports: Ports, site: BoundedSite) -> None:
         self._ports, self._site = ports, site

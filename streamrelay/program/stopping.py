@@ -13,7 +13,7 @@ from attrs import define, field
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 
-from streamrelay.logs import Logger
+from streamrelay.logs import Logger, Several
 from streamrelay.program.reactor import stop_reactor
 from streamrelay.program.readiness import Readiness
 
@@ -29,7 +29,7 @@ class Work(Protocol):
 
     @property
     def kind(self) -> str:
-        """Name in logs of what runs, in the plural."""
+        """Name in logs of what runs, in the singular."""
 
     @property
     def still_running(self) -> int:
@@ -80,7 +80,7 @@ class Stopping:
 
     @property
     def _left(self) -> str:
-        return f"{self.work.still_running} {self.work.kind}" if self.work is not None else "nothing"
+        return str(Several(self.work.still_running, self.work.kind)) if self.work is not None else "nothing"
 
     def _begin(self, name: str) -> None:
         drained = self.work.drain() if self.work is not None else None
@@ -108,11 +108,11 @@ class Stopping:
             self._end()
 
     def _time_over(self) -> None:
-        log.info("stopping: the time to drain is over; {left} are ended", left=self._left)
+        log.info("stopping: the time to drain is over; it ends {left}", left=self._left)
         self._end()
 
     def _hurry(self, name: str) -> None:
-        log.warn("{signal} again: ending now; {left} are cut", signal=name, left=self._left)
+        log.warn("{signal} again: ending now, with {left}", signal=name, left=self._left)
         self._end()
         cut = self.work.cut() if self.work is not None else succeed(None)
         cut.addTimeout(CUT_TIME, self.reactor, onTimeoutCancel=lambda value, _: None)

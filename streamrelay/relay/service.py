@@ -13,7 +13,7 @@ from streamrelay import __version__
 from streamrelay.datapath.limits import Bounds
 from streamrelay.datapath.splice import Splice
 from streamrelay.errors import Refused
-from streamrelay.logs import Logger, Seldom, steadily
+from streamrelay.logs import Logger, Seldom, Several, steadily
 from streamrelay.net.proxies import Proxies
 from streamrelay.net.quotas import turned_away
 from streamrelay.program.platform_keys import PlatformKeys
@@ -61,7 +61,7 @@ class Relay(Service):
     """Limits of the streams of several links, as long as the rendezvous knows them: what one link has used up, all
     have."""
     _sweep: LoopingCall = field(init=False)
-    kind: str = "streams"
+    kind: str = "stream"
 
     def __attrs_post_init__(self) -> None:
         config = self.config
@@ -208,14 +208,14 @@ class Relay(Service):
             self.tally.end(splice)
             log.info(
                 "stream {name} of client {client} ({mode}) and agent {agent} ended: {outcome} after {seconds:.1f} s, "
-                "{up} bytes up, {down} down",
+                "{up} up, {down} down",
                 name=client.name,
                 client=client.peer,
                 mode=mode,
                 agent=agent.peer,
                 outcome=str(splice.outcome),
                 seconds=self.clock.seconds() - began,
-                up=splice.outward.count,
+                up=Several(splice.outward.count, "byte"),
                 down=splice.inward.count,
             )
             client.leg.connection_lost()

@@ -55,9 +55,7 @@ class Streams(SynchronousTestCase):
         self.stream.say = said.append
         for message in (b'{"place": "p"}', b'{"skipped": 120}', b'{"place": "q"}', b'{"place": "r", "lost": true}'):
             self.leg.feed.control(message)
-        self.assertEqual(
-            said, ["120 lines were left out here, as this end didn't keep up", "lines may be missing here"]
-        )
+        self.assertEqual(said, ["120 lines left out here, as this end didn't keep up", "lines may be missing here"])
 
     def test_notes(self) -> None:
         """What the agent says of a log is said to the user."""
@@ -73,7 +71,7 @@ class Streams(SynchronousTestCase):
             [
                 "waiting for the log: it does not exist",
                 "the log can be read now",
-                "5000000 NUL bytes, which say nothing, were left out here",
+                "5000000 NUL bytes left out here, as NUL says nothing",
                 "the log's text is UTF-16LE from here on",
                 "the log's text is UTF-8 from here on",
             ],

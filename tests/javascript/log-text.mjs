@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 
 import { pieces, plain } from '../../streamrelay/web/log/ansi.js';
+import { several } from '../../streamrelay/web/log/several.js';
 
 /** No character that can't be seen hides in a line: not in a word, not as a whole sentence of tags. */
 export function unseen_shown() {
@@ -39,4 +40,12 @@ export function unseen_all() {
 /** How lines look, for a comparison with the native client; with its sign where something was written over. */
 export function drawn_all(lines) {
   return (lines ?? []).map((line) => plain(line) + (pieces(line).over ? ' \u21ba' : ''));
+}
+
+/** One of what is counted is told in the singular, and none or more in the plural. */
+export function singular() {
+  assert.deepEqual(
+    [0, 1, 1200].map((number) => several(number, 'line')),
+    ['0 lines', '1 line', '1,200 lines'],
+  );
 }

@@ -31,7 +31,7 @@ class Told(SynchronousTestCase):
         clock.advance(60)
         self.assertEqual(len(heard.lines), 2)
         self.assertIn("since the last such line 505: 126 of 192.0.2.0: TLS: ", heard.lines[1])
-        self.assertTrue(heard.lines[1].endswith("; and those of 2 more addresses or reasons"))
+        self.assertTrue(heard.lines[1].endswith("; and those of 2 more"))
         failed.count(UNIXAddress(""), why)
         failed.stop()
         self.assertIn("1 of a unix socket: ", heard.lines[2])

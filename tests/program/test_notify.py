@@ -65,14 +65,14 @@ class Told(Case):
         self.begin()
         self.told()
         self.readiness.drain("stopping: 2 streams still running")
-        self.readiness.drain("stopping: 1 streams still running")
+        self.readiness.drain("stopping: 1 stream still running")
         extended = int((60 + SLACK) * 1e6)
         self.assertEqual(
             self.told(),
             [
                 f"STOPPING=1\nEXTEND_TIMEOUT_USEC={extended}",
                 "STATUS=stopping: 2 streams still running",
-                "STATUS=stopping: 1 streams still running",
+                "STATUS=stopping: 1 stream still running",
             ],
         )
         self.clock.advance(START_TIME)

@@ -34,7 +34,7 @@ class Streams:
     """Work that ends when the test says so."""
 
     still_running: int = 2
-    kind: str = "streams"
+    kind: str = "stream"
     drained: "Deferred[None] | None" = None
     are_cut: "Deferred[None]" = field(init=False)
 
@@ -77,7 +77,7 @@ class StoppingTests(SynchronousTestCase):
         self.assertEqual(started.reactor.stops, 0)
         started.reactor.advance(0.1)
         self.assertEqual(started.reactor.stops, 1)
-        self.assertIn("the time to drain is over; 2 streams are ended", self.heard.text)
+        self.assertIn("the time to drain is over; it ends 2 streams", self.heard.text)
 
     def test_ends_early(self) -> None:
         """It ends as soon as nothing runs any more, and leaves no timer."""
@@ -109,7 +109,7 @@ class StoppingTests(SynchronousTestCase):
         self.assertEqual(started.reactor.getDelayedCalls(), [])
         self.successResultOf(started.stopping.hurried)
         started.stopping.hear(signal.SIGTERM)
-        self.assertIn("SIGTERM again: ending now; 2 streams are cut", self.heard.text)
+        self.assertIn("SIGTERM again: ending now, with 2 streams", self.heard.text)
 
     def test_uncut(self) -> None:
         """What can't be cut holds up the end for a second."""

@@ -21,7 +21,7 @@ from streamrelay.agent.targets.terminal.process import KILL_AFTER
 from streamrelay.agent.targets.terminal.pty import NONE_LEFT, Pty
 from streamrelay.agent.targets.terminal.surroundings import prepare
 from streamrelay.errors import TargetError
-from streamrelay.logs import Logger
+from streamrelay.logs import Logger, Several
 from streamrelay.protocol import codec
 from streamrelay.protocol.summons import Refusal
 
@@ -150,7 +150,7 @@ class Launcher:
     def _settings(self, target: str) -> Pty:
         """Return what stands in root's files now under this name, or raise `TargetError`."""
         if len(self._commands) >= self.most:
-            raise TargetError(Refusal.BUSY, f"the launcher runs {self.most} commands already")
+            raise TargetError(Refusal.BUSY, f"the launcher runs {Several(self.most, 'command')} already")
         self.catalogue.files.glance()
         settings = self.catalogue.settings(target)
         if not isinstance(settings, Pty) or not settings.user:

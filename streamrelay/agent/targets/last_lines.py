@@ -9,6 +9,7 @@ from msgspec import structs
 from streamrelay.agent.targets.kind import Kind
 from streamrelay.agent.targets.view_only import Onlooker
 from streamrelay.datapath.connection import Connection, Drain, Feed
+from streamrelay.logs import Several
 from streamrelay.protocol import codec
 from streamrelay.protocol.close import Outcome
 from streamrelay.protocol.control import Control
@@ -36,7 +37,9 @@ async def begin_with(settings: L, terms: Terms, connect: Callable[[L], Awaitable
     connection = await connect(structs.replace(settings, lines=min(terms.lines, most)))
     if terms.lines <= most or terms.place:
         return connection
-    return Announced(connection, f"of this log no more than its last {most} lines are given (most_lines of the target)")
+    return Announced(
+        connection, f"of this log no more than its last {Several(most, 'line')} can be had (most_lines of the target)"
+    )
 
 
 @define(eq=False)

@@ -6,7 +6,7 @@ from typing import Generic, Protocol, TypeVar
 from attrs import define, field
 from twisted.internet.interfaces import IReactorTime
 
-from streamrelay.logs import Logger
+from streamrelay.logs import Logger, Several
 from streamrelay.net.descriptors import allowed
 from streamrelay.net.quotas import ConnectionQuota
 from streamrelay.net.waiting_lines import WaitingLines
@@ -39,18 +39,17 @@ class Room:
         """Log how much room there is, and whether there are descriptors for so much."""
         most, most_from_one = self.max_connections, self.max_connections_per_address
         log.info(
-            "up to {most} connections at once (max_connections), "
-            "{from_one} from one address (max_connections_per_address)",
-            most=most,
+            "up to {most} at once (max_connections), {from_one} from one address (max_connections_per_address)",
+            most=Several(most, "connection"),
             from_one=most_from_one,
         )
         if most > allowed():
             log.warn(
                 "max_connections = {most} needs more descriptors than there are: RLIMIT_NOFILE is {descriptors}, "
-                "enough for {allowed} connections",
+                "enough for {allowed}",
                 most=most,
                 descriptors=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
-                allowed=allowed(),
+                allowed=Several(allowed(), "connection"),
             )
 
     def _lines(self, clock: IReactorTime, setting: str) -> WaitingLines:

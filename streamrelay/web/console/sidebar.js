@@ -1,5 +1,6 @@
 // The list of hosts and their targets beside the tabs.
 
+import { several } from '../log/several.js';
 import { $, element, icon, keepInStep, sentence, write } from './dom.js';
 import { fill, parts } from './patterns.js';
 import { foresee, iconOf, kindOf, listed } from './viewers.js';
@@ -145,9 +146,7 @@ function filtered(one, words) {
   return has(one.host) ? one : { ...one, targets: one.targets.filter(({ name }) => has(`${one.host} ${name}`)) };
 }
 
-function count(hosts) {
-  return `${hosts} host${hosts === 1 ? '' : 's'} up`;
-}
+const count = (hosts) => `${several(hosts, 'host')} up`;
 
 /** The button of a pattern opens and closes a small form that asks for its parts. */
 function askParts(item, button, pattern, choose) {

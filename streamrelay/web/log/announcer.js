@@ -1,6 +1,6 @@
 // What is said of a log to those who can't see it, not too often: a few new lines themselves, of more their number.
 
-import { several } from './controls.js';
+import { several } from './several.js';
 
 const EVERY = 5000; // ms between two words
 const FEW = 3; // lines that are read out

@@ -35,9 +35,6 @@ export function toggle(label, title, changed) {
 export const scroller = () =>
   element('div', { class: 'scroller', tabindex: '0', role: 'log', 'aria-live': 'off', 'aria-label': 'Lines' });
 
-/** A number and what is counted. */
-export const several = (value, what) => `${value.toLocaleString('en')} ${what}${value === 1 ? '' : 's'}`;
-
 const SETTLE = 150; // ms without a key until what was typed counts
 
 /** A field with toggles; `changed()` is told once what is typed has settled. */

@@ -2,11 +2,11 @@
 
 import { plain } from './ansi.js';
 import { ENDED, LOST, NOTE, RESUMED, SKIPPED } from './kinds.js';
+import { several } from './several.js';
 
 const ENCODINGS = ['utf-16le', 'utf-16be']; // that the agent tells
 const SLICE = 8; // ms in which what has come is taken, before others get their turn
 
-const count = (number) => (number === 1 ? '1 line was' : `${number.toLocaleString('en')} lines were`);
 const pause = () =>
   new Promise((awake) => {
     setTimeout(awake, 0);
@@ -68,8 +68,9 @@ export class Feed {
     if (typeof item.place === 'string') this.#switch(ENCODINGS.includes(item.encoding) ? item.encoding : 'utf-8');
     if (item instanceof Uint8Array) this.#lines.append(this.#decoder.decode(item, { stream: true }), Date.now());
     else if (item.lost) this.#end(LOST, 'Lines may be missing here');
-    else if (item.skipped > 0) this.#end(SKIPPED, `${count(item.skipped)} left out here, as this page didn't keep up`);
-    else if (item.nuls > 0) this.#note(`${item.nuls.toLocaleString('en')} NUL bytes, which say nothing, left out here`);
+    else if (item.skipped > 0)
+      this.#end(SKIPPED, `${several(item.skipped, 'line')} left out here, as this page didn't keep up`);
+    else if (item.nuls > 0) this.#note(`${several(item.nuls, 'NUL byte')} left out here, as NUL says nothing`);
     else if (typeof item.note === 'string' && item.note) this.#note(plain(item.note.slice(0, 300)));
   }
 

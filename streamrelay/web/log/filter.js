@@ -1,8 +1,9 @@
 // Searching and filtering: two fields, and which lines they find and let through.
 
-import { button, element, Field, several, toggle } from './controls.js';
+import { button, element, Field, toggle } from './controls.js';
 import { LEVELS } from './levels.js';
 import { Matches, pattern } from './matches.js';
+import { several } from './several.js';
 import { Sieve } from './sieve.js';
 
 const CHOICES = [

@@ -2,9 +2,9 @@
 
 import { text as textOf } from './ansi.js';
 import { GROUNDS, readable, sourceClass } from './colors.js';
-import { several } from './controls.js';
 import { LOST, NOTE, RESUMED, SKIPPED, TEXT } from './kinds.js';
 import { LEVELS, parts } from './levels.js';
+import { several } from './several.js';
 
 const SHOWN = 2000; // characters of a line that are shown; the rest is a click away
 const MARKS = { [SKIPPED]: 'skipped', [LOST]: 'lost', [RESUMED]: 'resumed', [NOTE]: 'note' };

@@ -1,7 +1,8 @@
 // The sources of a log, by name, and the bar that shows several of them: each in its colour, with how it stands.
 
 import { sourceClass } from './colors.js';
-import { element, several, toggle } from './controls.js';
+import { element, toggle } from './controls.js';
+import { several } from './several.js';
 import { Source } from './source.js';
 
 export class Sources {

@@ -1,6 +1,7 @@
 // The line below a log, with the stream's words and how many lines are kept, and the button to the newest one.
 
-import { element, several } from './controls.js';
+import { element } from './controls.js';
+import { several } from './several.js';
 
 const EVERY = 250; // ms between two changes of what is said of the lines
 

@@ -1,6 +1,7 @@
 // The clipboard of who sits here, and a machine's. Nothing crosses unless that was switched on for this machine, and then
 // the machine gets what is pasted at its screen, nothing else; what it copies is taken at its screen alone, and said.
 
+import { several } from '../log/several.js';
 import { copiedText, copyText } from './clipboard.js';
 import { choose, chosen } from './terminal-choices.js';
 
@@ -195,7 +196,4 @@ function tooMuch(text) {
   return size > MOST ? `${size} bytes or more, and at most ${MOST} are taken` : '';
 }
 
-function count(text) {
-  const { length } = [...text];
-  return length === 1 ? 'a character' : `${length} characters`;
-}
+const count = (text) => several([...text].length, 'character');

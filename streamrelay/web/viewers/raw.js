@@ -1,5 +1,6 @@
 // Bytes as they are: as text or in hex, to send some, and to keep what came. Nothing that comes is anything but text.
 
+import { several } from '../log/several.js';
 import { LastBytes } from './raw-bytes.js';
 import { hexRows, parseHex, plain } from './raw-text.js';
 import { ownStyle } from './third-party.js';
@@ -119,7 +120,7 @@ class Raw {
     const bytes = this.#bytes.last(came - start);
     const text = this.#mode === 'hex' ? hexRows(bytes, start) : plain(bytes);
     output.textContent = text;
-    const what = [came === 1 ? '1 byte' : `${came} bytes`];
+    const what = [several(came, 'byte')];
     if (start) what.push(`the last ${bytes.length} are shown`);
     if (this.#mode !== 'hex' && text.includes('\ufffd')) what.push('not all of it is text: hex shows each byte');
     count.textContent = what.join('; ');

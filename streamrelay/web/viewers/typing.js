@@ -1,5 +1,6 @@
 // Text that is typed for the user, key by key: for machines that have no clipboard yet, and for phones.
 
+import { several } from '../log/several.js';
 import { askFor } from './form.js';
 
 const EVERY = 20; // milliseconds for a key; a machine's keyboard holds few that it hasn't taken
@@ -38,7 +39,7 @@ function needIdle(element) {
 async function pressAll(letters, signal, lives, press) {
   for (const [typed, letter] of letters.entries()) {
     if (signal.aborted) return;
-    if (!lives()) throw new Error(`the stream has ended; ${typed} of ${letters.length} characters were typed`);
+    if (!lives()) throw new Error(`the stream has ended; ${typed} of ${several(letters.length, 'character')} typed`);
     press(letter, SHIFTED.test(letter));
     await new Promise((resolve) => setTimeout(resolve, EVERY));
   }

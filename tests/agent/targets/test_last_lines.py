@@ -51,7 +51,7 @@ class Files(LogTest):
             data, notes = self.given(Terms(lines=4), **settings)
             self.assertEqual(data.count(b"\n"), most)
             self.assertEqual(
-                notes, [f"of this log no more than its last {most} lines are given (most_lines of the target)"]
+                notes, [f"of this log no more than its last {most} lines can be had (most_lines of the target)"]
             )
             self.assertEqual(self.given(Terms(lines=most), **settings)[1], [])
 

@@ -67,7 +67,7 @@ class Places(Command):
         self.assertEqual(self.follow("--lines", "3", until_it_ends_with=b"9\n"), (b"line 7\nline 8\nline 9\n", ""))
         out, said = self.follow("--lines", "100", until_it_ends_with=b"9\n")
         self.assertEqual(out.count(b"\n"), 5)
-        self.assertIn("of this log no more than its last 5 lines are given", said)
+        self.assertIn("of this log no more than its last 5 lines can be had", said)
 
     def test_no_log(self) -> None:
         """Lines and places that are asked of what is no log are told to mean nothing; the file isn't made."""

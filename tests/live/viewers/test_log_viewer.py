@@ -96,7 +96,7 @@ class Modules(LiveTest):
         lines = [text for _, text in Scenario("feed_places", {}, "log.mjs").result()]
         self.assertEqual([line for line in lines if " " not in line], ["two", "last", "newest", "raw"])
         self.assertEqual(lines[1], "💡 one")
-        self.assertIn("1,234 lines were left out", lines[6])
+        self.assertIn("1,234 lines left out", lines[6])
         self.assertEqual(sum("may be missing" in line for line in lines), 2)
         self.assertEqual(sum("nothing is missing" in line for line in lines), 2)
 

@@ -221,7 +221,7 @@ class Screens(ViewerTest):
         text.press("Control+Enter")
         self.until_there(lambda: len(self.vnc.keys) > 10, what="the first keys")
         self.vnc.close()
-        self.said(" of 5000 characters were typed", 1)
+        self.said(" of 5,000 characters typed", 1)
         self.assert_content()
 
     def test_held(self) -> None:
