@@ -192,6 +192,14 @@ class Lines(Case):
             self.assertEqual(self.run_command(*command, "--platform", "http://localhost", "--key", "x"), 2)
             self.assertIn("unrecognized arguments", self.err.getvalue())
 
+    def test_twice(self) -> None:
+        """An option of which only one counts is refused when it is given twice; those that repeat may."""
+        self.assertEqual(self.run_command("connect", "h", "t", "--listen", "1", "--listen=2"), 2)
+        self.assertIn("argument --listen: given twice; only one counts", self.err.getvalue())
+        self.assertEqual(self.err.getvalue().count("\n"), 1)
+        arguments = main.parser().parse_args(["key", "add", "alice", "--grant", "a:b", "--grant", "c:d"])
+        self.assertEqual(arguments.grant, ["a:b", "c:d"])
+
     def test_environment(self) -> None:
         """The platform, the key's file and the certificates may stand in the environment."""
         self.patch(

@@ -15,6 +15,18 @@ CONTROLS: Final = string.ascii_letters + r"\]^_"
 """What makes a control character behind ``^``; not ``[``: that is Escape, with which cursor keys begin."""
 
 
+class Once(argparse.Action):
+    """The keeping of an option's value, of which only one counts: a second one is refused, rather than the first one
+    dropped without a word."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option: str | None = None) -> None:
+        given = vars(namespace).setdefault("given", set())
+        if option is not None and self.dest in given:
+            raise argparse.ArgumentError(self, "given twice; only one counts")
+        given.add(self.dest)
+        setattr(namespace, self.dest, values)
+
+
 class CommandParser(argparse.ArgumentParser):
     """A parser whose help is held to what other output is, and whose complaints are one line.
 
@@ -26,6 +38,8 @@ class CommandParser(argparse.ArgumentParser):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(allow_abbrev=False, **options)
+        for name in (None, "store"):
+            self.register("action", name, Once)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse as argparse does, with a blank before what is `dashed`, which argparse takes for no option then."""

@@ -32,11 +32,10 @@ class ConfigOptions(usage.Options):
     """True if uvloop may be used; not where processes are spawned, as it loses their ends."""
     file: ClassVar[str] = "A TOML file of settings."
     """The help of ``--config``."""
-    optParameters: ClassVar[list[list[str | None]]] = []
 
     def __init_subclass__(cls, **more: Any) -> None:
         super().__init_subclass__(**more)
-        cls.optParameters = [["config", "c", None, cls.file]]
+        cls.opt_config = cls.opt_c = _config(cls.file)  # type: ignore[attr-defined]
         for setting in declared(cls.settings):
             if setting.option is not None:
                 setattr(cls, f"opt_{setting.option_name.replace('-', '_')}", _option(setting))
@@ -44,6 +43,7 @@ class ConfigOptions(usage.Options):
     def __init__(self) -> None:
         install_reactor(self.fast_loop)
         super().__init__()
+        self["config"] = None
         self.given: dict[str, Any] = {}
 
     def postOptions(self) -> None:
@@ -62,6 +62,7 @@ class ConfigOptions(usage.Options):
         if setting.is_list:
             self.given[setting.name] = (*self.given.get(setting.name, ()), text)
         else:
+            check_once(setting.option_name, self.given.get(setting.name), text)
             self.given[setting.name] = text
 
     def overrides(self) -> dict[str, Any]:
@@ -91,6 +92,23 @@ class ConfigOptions(usage.Options):
 
 def _heed_debug(settings: Struct) -> None:
     Logger.debugging = bool(getattr(settings, "debug", False))
+
+
+def check_once(name: str, before: object, text: str) -> None:
+    """Raise `UsageError` if an option of which one counts was given before."""
+    if before is not None:
+        raise usage.UsageError(f"--{name}: given twice, as {before} and as {text}; only one counts")
+
+
+def _config(text: str) -> Callable[..., None]:
+    """The method of ``--config``, as `_option` makes the others'."""
+
+    def config(options: ConfigOptions, path: str) -> None:
+        check_once("config", options["config"], path)
+        options["config"] = path
+
+    config.__doc__ = text
+    return config
 
 
 def _option(setting: Setting) -> Callable[..., None]:

@@ -61,6 +61,27 @@ class Case(SynchronousTestCase):
         return str(error)
 
 
+class Twice(Case):
+    """Options of which only one counts."""
+
+    def test_refused(self) -> None:
+        """Each that is given twice is refused with both values: none is dropped without a word."""
+        for module, settings in PROGRAMS:
+            values = [setting.option_name for setting in declared(settings) if setting.option]
+            once = [
+                setting.option_name
+                for setting in declared(settings)
+                if setting.option and not setting.is_flag and not setting.is_list
+            ]
+            self.assertIn("admin", values)
+            for name in ("config", *once):
+                error = self.assertRaises(usage.UsageError, self.parse, module, f"--{name}", "7", f"--{name}=8")
+                self.assertEqual(str(error), f"--{name}: given twice, as 7 and as 8; only one counts")
+        self.assertRaises(usage.UsageError, self.parse, relay_tap, "-c", "a", "--config", "b")
+        self.assertEqual(self.parse(relay_tap, "-c", "a")["config"], "a")
+        self.assertIsNone(self.parse(relay_tap)["config"])
+
+
 class Lines(Case):
     """From options to settings."""
 
