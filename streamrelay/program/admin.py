@@ -14,6 +14,7 @@ from streamrelay.program.lag import LoopLag
 from streamrelay.program.metrics import Families, Family, of_program
 from streamrelay.program.readiness import Readiness
 from streamrelay.program.service import Looped, spelt_out
+from streamrelay.program.validation import check_socket_folder
 
 log = Logger()
 
@@ -62,6 +63,10 @@ class Admin(MultiService):
             strports.service(spelt_out(kind, where), site).setServiceParent(self)
         except Exception as error:
             raise ConfigError(f"--admin {endpoint}: {error}") from None
+
+    def privilegedStartService(self) -> None:
+        check_socket_folder("admin", self._endpoint)
+        super().privilegedStartService()
 
     def startService(self) -> None:
         super().startService()

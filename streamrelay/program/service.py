@@ -28,6 +28,7 @@ from streamrelay.program.reactor import adopt_loop
 from streamrelay.program.readiness import STARTING, Readiness
 from streamrelay.program.start import Start
 from streamrelay.program.stopping import Stopping, Work
+from streamrelay.program.validation import check_socket_folder
 
 log = Logger()
 
@@ -70,6 +71,8 @@ class Looped(MultiService):
         self._start.begin()
         try:
             super().privilegedStartService()
+        except ConfigError as error:
+            self._start.fail(str(error))
         except (CannotListenError, OverflowError, OSError, ValueError) as error:
             self._start.fail(f"can't listen: {error}")
 
@@ -142,6 +145,7 @@ class Ports(MultiService):
         if settings.certificates:
             self.tls.load()
             self.files.append(self.tls.files)
+        self._listen = settings.listen
         proxies = Proxies.named(settings.proxies, settings.proxy_protocol)
         for endpoint in settings.listen:
             kind, _, where = endpoint.partition(":")
@@ -158,6 +162,11 @@ class Ports(MultiService):
                 raise
             except Exception as error:
                 raise ConfigError(f"--listen {endpoint}: {error}") from None
+
+    def privilegedStartService(self) -> None:
+        for endpoint in self._listen:
+            check_socket_folder("listen", endpoint)
+        super().privilegedStartService()
 
     def startService(self) -> None:
         super().startService()

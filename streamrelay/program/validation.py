@@ -1,12 +1,14 @@
 """Checks of settings beyond their types: ports, origins, URLs that mustn't be plain outside this machine.
 
-Each raises `ValueError` in one line, which says what was expected.
+Each raises `ValueError` (`ConfigError` where files are looked at) in one line, which says what was expected.
 """
 
+import os
 import re
 from typing import Final
 from urllib.parse import urlsplit
 
+from streamrelay.errors import ConfigError
 from streamrelay.program.activation import check_passed, is_passed
 from streamrelay.protocol.names import is_loopback
 
@@ -65,10 +67,29 @@ def check_admin(endpoint: str, exposed: bool) -> None:
         )
 
 
+def check_socket_folder(what: str, endpoint: str) -> None:
+    """Raise `ConfigError` if a unix socket can't be made, as its directory isn't there, or may not be written to."""
+    match = _LISTENING.match(endpoint)
+    if match is None or match["kind"] != "unix":
+        return
+    folder = os.path.dirname(os.path.abspath(_path(match)))
+    advice = "so that the program's user may write to it (systemd: RuntimeDirectory=)"
+    if not os.path.isdir(folder):
+        raise ConfigError(f"{what} {endpoint}: there is no directory {folder}; make it, {advice}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigError(
+            f"{what} {endpoint}: no socket can be made in {folder}: permission denied; chown it, {advice}"
+        )
+
+
 def _check_path(what: str, match: "re.Match[str]") -> None:
     if match["kind"] == "unix":
-        path = re.sub(r"\\(.)", r"\1", match["first"]).removeprefix("address=")
+        path = _path(match)
         check_socket(f"{what} 'unix:{path[:20]}…'", path)
+
+
+def _path(match: "re.Match[str]") -> str:
+    return re.sub(r"\\(.)", r"\1", match["first"]).removeprefix("address=")
 
 
 def _is_exposed(endpoint: str) -> bool:

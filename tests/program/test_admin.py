@@ -38,6 +38,25 @@ def golden() -> dict[str, tuple[str, str, set[str]]]:
     return {name: (kind, labels, set(programs.split(","))) for name, kind, labels, programs in lines}
 
 
+class Unmade(Case):
+    """Unix sockets whose directory isn't there."""
+
+    def test_words(self) -> None:
+        """The program doesn't start, with one line of the setting, the path and what to do."""
+        for setting in ("admin", "listen"):
+            where = self.where / "none" / "a.sock"
+            options = ("--listen", "tcp:1:interface=127.0.0.1") if setting == "admin" else ()
+            service = relay_tap.makeService(
+                self.parse(relay_tap, "--tokens", "opaque", *options, f"--{setting}", f"unix:{where}:mode=600")
+            )
+            error = self.assertRaises(SystemExit, service.privilegedStartService)
+            self.assertEqual(
+                str(error),
+                f"streamrelay: {setting} unix:{where}:mode=600: there is no directory {where.parent}; make it, so that "
+                "the program's user may write to it (systemd: RuntimeDirectory=)",
+            )
+
+
 class Asked(Case):
     """A program whose admin listener is asked, without a network."""
 

@@ -182,7 +182,9 @@ class Unstarted(LiveTest):
         nobody = ("setpriv", "--reuid=nobody", "--clear-groups")
         port = f"tcp:{low_port()}:interface=127.0.0.1"
         self.says("Permission denied", *self.relay(port), before=nobody)
-        self.says("No such file or directory", *self.platform(f"unix:{self.folder}/none/x.sock"))
+        self.says(
+            f"there is no directory {self.folder}/none; make it, ", *self.platform(f"unix:{self.folder}/none/x.sock")
+        )
         self.says(
             f"can't listen: Couldn't listen on any:b'{self.folder}/file': ", *self.relay(f"unix:{self.folder}/file")
         )
