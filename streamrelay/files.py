@@ -1,12 +1,14 @@
 """Files of settings and secrets: read again once they have changed, kept from others, and made with a mode."""
 
+import errno
 import os
+import re
 import shlex
 import stat
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import ClassVar
+from typing import IO, ClassVar, Final
 
 from attrs import define
 
@@ -98,10 +100,29 @@ def reason(error: Exception) -> str:
     return str(error) if isinstance(error, ConfigError) else f"{type(error).__name__}: {error}"
 
 
+_PASSED: Final = re.compile(r"/dev/(stdin|fd/\d+)|/proc/(self|\d+)/fd/\d+")
+"""Paths of what a shell has passed by a descriptor."""
+
+
+def open_file(path: str) -> IO[bytes]:
+    """Open a file to be read, or raise `OSError`, or `ConfigError` if it is none that ends: a named pipe, for which one
+    would wait until somebody writes, or a device. What a shell passes (``<(…)``) is taken as it is."""
+    if _PASSED.fullmatch(path):
+        return open(path, "rb")
+    descriptor = _open_at_once(path, os.O_RDONLY | os.O_CLOEXEC)
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        raise ConfigError(f"{path}: can't be read: not a regular file")
+    return os.fdopen(descriptor, "rb")
+
+
 def read(path: str, most: int = 1 << 20) -> bytes:
     """Read at most `most` bytes of a file, or raise `ConfigError`."""
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             return file.read(most)
     except OSError as error:
         raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
@@ -121,7 +142,7 @@ def open_secret(path: str, what: str) -> bytes:
     What isn't a plain file (a pipe of a shell) is taken as it is, and so is a credential of systemd, whose mode shows
     what its access list allows to the service itself.
     """
-    with open(path, "rb") as file:
+    with open_file(path) as file:
         mode = os.fstat(file.fileno()).st_mode
         ours = os.path.dirname(os.path.abspath(path)) == os.environ.get("CREDENTIALS_DIRECTORY")
         if stat.S_ISREG(mode) and stat.S_IMODE(mode) & 0o077 and not ours:
@@ -184,7 +205,7 @@ def read_own(path: str, what: str) -> bytes:
     try:
         with open(path, "rb", opener=_open_at_once) as file:
             found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode):
+            if not stat.S_ISREG(found.st_mode):  # of a shell, neither
                 raise ConfigError(f"{path}: can't be read: not a regular file")
             check_own(path, found, f"file of {what}")
             return file.read()

@@ -2,12 +2,19 @@
 
 import os
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from streamrelay.client.access import read_key
+from streamrelay.client.log_place import LogPlace
 from streamrelay.errors import ConfigError
 from streamrelay.files import Owners, Watched, look, read, read_own, read_secret
+from streamrelay.platform.auth.grants import Grant
+from streamrelay.platform.auth.key_file import add_key, list_keys
+from streamrelay.platform.enrolment import Users
+from streamrelay.program.settings import read_toml
 from tests.fakes.files import folder
 from tests.fakes.logs import Heard
 
@@ -139,6 +146,37 @@ class Own(SynchronousTestCase):
         pipe = self.where / "pipe"
         os.mkfifo(pipe, 0o600)
         self.assertEqual(self.refusal(pipe), f"{pipe}: can't be read: not a regular file")
+
+
+class Regular(SynchronousTestCase):
+    """What may never end is read by nobody: named pipes and devices."""
+
+    def test_refused(self) -> None:
+        """All that settings, keys and tokens are read with refuse a named pipe, and a device, at once, by its name."""
+        pipe = folder(self) / "pipe"
+        os.mkfifo(pipe, 0o600)
+        readers: list[Callable[[str], object]] = [
+            read,
+            read_toml,
+            read_key,
+            lambda path: read_secret(path, "key"),
+            lambda path: list_keys(Path(path)),
+            lambda path: add_key(Path(path), "alice", [Grant()]),
+            lambda path: Users(Path(path)).read(),
+            lambda path: LogPlace("web-1", "log", path).load(),
+        ]
+        for reader in readers:
+            for path in (str(pipe), "/dev/zero"):
+                error = self.assertRaises(ConfigError, reader, path)
+                self.assertEqual(str(error), f"{path}: can't be read: not a regular file")
+
+    def test_shell(self) -> None:
+        """What a shell passes by a descriptor is taken as it is: the pipe of `<(…)`, or standard input."""
+        ours, theirs = os.pipe()
+        os.write(theirs, b'id = "r"')
+        os.close(theirs)
+        self.addCleanup(os.close, ours)
+        self.assertEqual(read_toml(f"/dev/fd/{ours}"), {"id": "r"})
 
 
 class Watching(SynchronousTestCase):

@@ -40,6 +40,7 @@ def api(arguments: argparse.Namespace, reactor: Any) -> Any:
 
 def read_key(path: str) -> str:
     """Return the user's key, from a file that nobody else may read or from the environment; empty if there is none."""
+    from streamrelay.files import open_file
     from streamrelay.protocol.names import PREFIX
 
     if not path:
@@ -47,11 +48,11 @@ def read_key(path: str) -> str:
     if path.startswith(PREFIX):
         raise ConfigError("--key-file: a key itself can't be given here, where all can see it; revoke it")
     try:
-        with open(path, encoding="utf-8-sig") as file:  # editors put a byte order mark first
+        with open_file(path) as file:
             mode = os.fstat(file.fileno()).st_mode
             if stat.S_ISREG(mode) and stat.S_IMODE(mode) & 0o077:
                 raise ConfigError(f"{path}: others may read this key; run: chmod 600 {shlex.quote(path)}")
-            key = file.read(4096).strip()
+            key = file.read(4096).decode("utf-8-sig").strip()  # editors put a byte order mark first
     except OSError as error:
         raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
     except UnicodeDecodeError:  # its words tell a byte of what may be a key

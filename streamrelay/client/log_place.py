@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 
 from streamrelay.client.output import say
 from streamrelay.errors import ConfigError
+from streamrelay.files import open_file
 from streamrelay.protocol.control import Place
 from streamrelay.protocol.limits import Bytes
 
@@ -55,7 +56,7 @@ class LogPlace:
 
     def _read(self) -> Kept:
         try:
-            with open(self.path, "rb") as file:
+            with open_file(self.path) as file:
                 return msgspec.json.decode(file.read(4096), type=Kept)
         except OSError as error:
             raise ConfigError(f"{self.path}: can't be read: {error.strerror}") from None

@@ -21,7 +21,7 @@ from streamrelay.bus import credentials
 from streamrelay.bus.permissions import BusUser, parse, render
 from streamrelay.bus.settings import check_bus
 from streamrelay.errors import ConfigError
-from streamrelay.files import write_new
+from streamrelay.files import read, write_new
 from streamrelay.platform.config import PlatformConfig
 from streamrelay.protocol.names import HOST_WORDS, is_host, is_loopback
 from streamrelay.protocol.tokens import Signer
@@ -54,12 +54,13 @@ class Users:
 
     def read(self) -> list[BusUser]:
         """Return the users in the file, or raise `ConfigError`; none if there is no file."""
-        try:
-            return parse(self.path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        if not self.path.exists():
             return []
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{self.path}: can't be read: {getattr(error, 'strerror', None) or error}") from None
+        content = read(str(self.path), -1)
+        try:
+            return parse(content.decode())
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{self.path}: can't be read: {error}") from None
         except ConfigError as error:
             raise ConfigError(f"{self.path}: {error}") from None
 
@@ -219,10 +220,7 @@ def _make(folder: Path) -> None:
 
 
 def _content(path: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
+    return read(path, -1)
 
 
 def _without_user(url: str) -> str:

@@ -9,13 +9,13 @@ import difflib
 import re
 import tomllib
 from collections.abc import Container, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import NODEFAULT, Struct, structs
 
 from streamrelay.errors import ConfigError
+from streamrelay.files import read
 
 Kind = TypeVar("Kind", bound=Struct)
 
@@ -107,11 +107,7 @@ def convert(kind: type[Kind], table: Mapping[str, Any], overrides: Mapping[str, 
 
 def read_toml(path: str) -> dict[str, Any]:
     """A TOML file as a table, or raise `ConfigError`."""
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
-    return parse_toml(path, content)
+    return parse_toml(path, read(path, -1))
 
 
 def parse_toml(path: str, content: bytes) -> dict[str, Any]:

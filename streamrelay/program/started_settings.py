@@ -5,14 +5,13 @@ Some of them count as soon as the file is read again, all at once or none; the o
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from attrs import define, field
 from msgspec import Struct, structs
 
 from streamrelay.errors import ConfigError
-from streamrelay.files import Watched, complain
+from streamrelay.files import Watched, complain, open_file
 from streamrelay.logs import Logger
 from streamrelay.program.settings import convert, parse_toml
 
@@ -49,7 +48,8 @@ class StartedSettings:
         if not self.path:
             return
         try:
-            content = Path(self.path).read_bytes()
+            with open_file(self.path) as file:
+                content = file.read()
         except PermissionError:
             return  # the user that was started may have read it; the one that we have become may not
         self._compare(parse_toml(self.path, content))

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from streamrelay.errors import ConfigError
-from streamrelay.files import write_new
+from streamrelay.files import open_file, write_new
 from streamrelay.platform.auth.grants import NAME, PREFIX_ONCE, Grant, Holder, hash_key, read_keys
 from streamrelay.protocol.names import PREFIX
 
@@ -134,7 +134,8 @@ def _replace(path: Path, text: str) -> None:
 
 def _text(path: Path) -> str:
     """Read a file's text, with the ends of its lines as they are, and without a byte order mark."""
-    return path.read_bytes().decode("utf-8-sig", "surrogateescape")
+    with open_file(str(path)) as file:
+        return file.read().decode("utf-8-sig", "surrogateescape")
 
 
 def _toml(text: str) -> str:

@@ -140,10 +140,12 @@ class Chain:
     def platform_arguments(self) -> tuple[str, ...]:
         tokens = ("--tokens=opaque",) if self.tokens == "opaque" else (f"--key={self.folder}/platform.key",)
         (self.folder / "platform.toml").write_text(self.platform_settings)
+        own = any(option.startswith("--relay=") for option in self.platform_options)
+        relay = () if own else (f"--relay={self.relay_url}",)
         return (
             f"--config={self.folder}/platform.toml",
             f"--listen=tcp:{self.platform_port}:interface=127.0.0.1",
-            f"--relay={self.relay_url}",
+            *relay,
             f"--keys={self.keys}",
             f"--nats={self.nats_url}",
             *(() if self.address == "127.0.0.1" else ("--insecure",)),
