@@ -12,8 +12,12 @@ from msgspec import Struct
 _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _REQUEST: Final = re.compile(rf"({_NAME}) ([!-~]+) HTTP/(\d\.\d)\r\n((?:{_NAME}:[\t -~\x80-\xff]*\r\n)*)\r\n".encode())
 _OFFER: Final = re.compile(rf'{_NAME}(?:[\t ]*;[\t ]*{_NAME}(?:=(?:{_NAME}|"{_NAME}"))?)*')
+HOST: Final = re.compile(
+    r"(?:(?:[0-9A-Za-z._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?", re.ASCII
+)
+"""Value of the header Host: a host, which may be empty, and perhaps a port (RFC 9112 §3.2, RFC 3986 §3.2.2)."""
 _VALUES: Final = {
-    "host": re.compile(r"(?:[0-9A-Za-z._~%!$&'()*+,;=-]*|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?"),
+    "host": HOST,
     "content-length": re.compile(r"0+"),
     "sec-websocket-version": re.compile(r"0|[1-9]\d{0,2}"),
 }

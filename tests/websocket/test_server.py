@@ -257,6 +257,7 @@ class Turned(Case):
             (request("http://[x/client"), 400),
             (request("http://x/client"), 404),
             (request(Host="relay.example:"), 400),
+            (request(Host="a b"), 400),
             (request(Upgrade="h2c, WebSocket", Connection=","), 400),
             (request(Sec_WebSocket_Version=None), 400),
             (request(Sec_WebSocket_Version="13", Sec_WebSocket_Protocol="a, a"), 400),

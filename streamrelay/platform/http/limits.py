@@ -24,6 +24,7 @@ from streamrelay.platform.http.goodbye import Goodbye
 from streamrelay.platform.http.responses import send_problem
 from streamrelay.platform.http.room import Idle, Room
 from streamrelay.protocol.tls_records import HELLO
+from streamrelay.websocket.request_grammar import HOST
 
 MAX_BODY: Final = 16384
 """Bytes of a request's body. Twisted bounds its head: 16 KiB, 500 headers."""
@@ -48,9 +49,11 @@ class BoundedRequest(Request):
             self.channel.loseConnection()
 
     def process(self) -> None:
-        """Answer 400 to a request without a Host, which HTTP/1.0 alone may lack, or with several (RFC 9112 §3.2)."""
+        """Answer 400 to a request without a Host, which HTTP/1.0 alone may lack, with several, or with one that can be
+        none (RFC 9112 §3.2)."""
         hosts = self.requestHeaders.getRawHeaders(b"host", [])
-        if len(hosts) > 1 or (not hosts and self.clientproto == b"HTTP/1.1"):
+        malformed = any(HOST.fullmatch(host.decode("latin-1").strip("\t ")) is None for host in hosts)
+        if malformed or len(hosts) > 1 or (not hosts and self.clientproto == b"HTTP/1.1"):
             send_problem(self, Refused(400, "expected one Host"))
         else:
             super().process()

@@ -92,6 +92,36 @@ class Mistaken(Case):
         self.assertFalse(transport.disconnecting)
 
 
+class Hosts(Case):
+    """The header Host (RFC 9112 §3.2, RFC 3986 §3.2.2)."""
+
+    def status(self, host: bytes) -> bytes:
+        transport = self.come()
+        transport.receive(b"GET / HTTP/1.1\r\nHost:" + host + b"\r\n\r\n")
+        return transport.take()[9:12]
+
+    def test_forms(self) -> None:
+        """Names, addresses and ports are taken; blanks and whatever stands in no host are answered 400."""
+        for host in (b" a", b" a.example:80", b" 192.0.2.1", b" [2001:db8::1]:80", b"", b" a:", b" x_y~%41!$&'()*+,;="):
+            self.assertEqual(self.status(host), b"200", host)
+        bad = (
+            b" a b",
+            b" a\tb",
+            b" a/b",
+            b" a@b",
+            b" a?b",
+            b" a#b",
+            b" a\\b",
+            b" a:b",
+            b" <a>",
+            b' "a"',
+            b" a,b c",
+            b" [::1",
+        )
+        for host in (*bad, b" a:123456", b" \xc3\xa9", b" a\x01"):
+            self.assertEqual(self.status(host), b"400", host)
+
+
 class Goodbyes(Case):
     """A platform that stops."""
 
