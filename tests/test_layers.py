@@ -172,6 +172,7 @@ class House(SynchronousTestCase):
                 "agent.summonses",
                 "demo.__main__",
                 "platform.platform",
+                "program.lost_lines",
                 "program.reactor",
                 "program.stopping",
                 "protocol.clocks",

@@ -12,6 +12,7 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.task import LoopingCall
+from twisted.logger import globalLogPublisher
 from twisted.python import usage
 
 from streamrelay.errors import ConfigError
@@ -23,6 +24,7 @@ from streamrelay.net.proxies import BehindProxies, Proxies
 from streamrelay.net.tls import TlsFactory
 from streamrelay.program import early_signals
 from streamrelay.program.activation import is_passed, listening
+from streamrelay.program.lost_lines import LostLines
 from streamrelay.program.notify import Notifier
 from streamrelay.program.reactor import adopt_loop
 from streamrelay.program.readiness import STARTING, Readiness
@@ -56,6 +58,7 @@ class Looped(MultiService):
         self._notifier.take(os.environ)
         self._start = Start((options and options.parent) or {})
         self._watched: list[Refreshed] = []
+        self._lost_lines = LostLines()
         self._looks = LoopingCall(steadily(self._look))
         self._looks.clock = reactor
 
@@ -86,6 +89,7 @@ class Looped(MultiService):
             super().startService()
         except ConfigError as error:
             self._start.fail(str(error))
+        globalLogPublisher.addObserver(self._lost_lines)
         self._looks.start(LOOK, now=False)
         gc.freeze()  # what was loaded stays: it needn't be looked at again at every collection
         self._start.succeed()
@@ -96,6 +100,8 @@ class Looped(MultiService):
     def stopService(self) -> Any:
         if self._looks.running:
             self._looks.stop()
+        self._lost_lines.tell()
+        globalLogPublisher.removeObserver(self._lost_lines)
         stopped: Deferred[None] = Deferred()
         for done in (maybeDeferred(super().stopService), self.stopping.hurried):
             done.addErrback(lambda failure: log.failure("an error while the program stopped", failure))
@@ -111,6 +117,7 @@ class Looped(MultiService):
             files.refresh(force=True)
 
     def _look(self) -> None:
+        self._lost_lines.tell()
         for files in self._watched:
             files.refresh()
 

@@ -127,7 +127,7 @@ class Disks(LiveTest):
     """The disk is full on which a program has its log."""
 
     def test_full(self) -> None:
-        """Streams go on and new ones open; with room the log goes on as well."""
+        """Streams go on and new ones open; with room the log goes on as well, and says how many lines it lacks."""
         need_root("a small file system")
         where = self.folder / "small"
         where.mkdir()
@@ -149,6 +149,7 @@ class Disks(LiveTest):
         size = log.stat().st_size
         self.end_one(own)
         until(lambda: " ended: " in log.read_bytes()[size:].decode(), what="the line of a stream in the log")
+        until(lambda: " of this log could not be written" in log.read_bytes()[size:].decode(), what="what was lost")
         kept("disk full", f"{STREAMS} of {STREAMS} streams")
 
     def end_one(self, chain: Chain) -> None:
