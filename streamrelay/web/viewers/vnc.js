@@ -148,6 +148,8 @@ class Session {
     this.closed = ended.then(() => this.#end(stream, canvas));
     this.connected = new Promise((resolve, reject) => {
       rfb.addEventListener('connect', resolve);
+      // What came along with the greeting, such as what the server's clipboard can, it leaves until more comes.
+      rfb.addEventListener('connect', () => queueMicrotask(() => rfb._handleMessage()));
       this.closed.then((outcome) => reject(failure(unseen(outcome))));
     });
     rfb.addEventListener('credentialsrequired', ({ detail }) => this.#credentials(detail.types));

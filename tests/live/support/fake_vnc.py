@@ -58,10 +58,10 @@ class FakeVnc(FakeServer):
             take(connection, 1)
             connection.sendall(bytes(4))
             take(connection, 1)
-            connection.sendall(struct.pack(">HH", 320, 200) + PIXELS + struct.pack(">I", 4) + b"fake")
+            # In one piece, as may happen on any way: what comes along with the greeting counts, too.
+            able = _extended(CAPABILITIES | ASK | PEEK | NOTIFY | PROVIDE, bytes(4)) if self.extended else b""
+            connection.sendall(struct.pack(">HH", 320, 200) + PIXELS + struct.pack(">I", 4) + b"fake" + able)
             self._client = connection
-            if self.extended:
-                self._extend(CAPABILITIES | ASK | PEEK | NOTIFY | PROVIDE, bytes(4))
             while True:
                 self._take(connection, take(connection, 1)[0])
 
@@ -97,8 +97,19 @@ class FakeVnc(FakeServer):
             self._extend(PROVIDE, zlib.compress(struct.pack(">I", len(copied)) + copied))
 
     def _extend(self, action: int, content: bytes = b"") -> None:
-        self._cut(-4 - len(content), struct.pack(">I", action | TEXT) + content)
+        self._say(_extended(action, content))
 
     def _cut(self, size: int, content: bytes) -> None:
+        self._say(_cut_text(size, content))
+
+    def _say(self, message: bytes) -> None:
         assert self._client is not None
-        self._client.sendall(struct.pack(">B3xi", 3, size) + content)
+        self._client.sendall(message)
+
+
+def _extended(action: int, content: bytes = b"") -> bytes:
+    return _cut_text(-4 - len(content), struct.pack(">I", action | TEXT) + content)
+
+
+def _cut_text(size: int, content: bytes) -> bytes:
+    return struct.pack(">B3xi", 3, size) + content
