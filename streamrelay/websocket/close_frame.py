@@ -6,6 +6,12 @@ from typing import Final
 from streamrelay.errors import PeerError, printable
 from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
 
+CLOSE_TIME: Final = 60.0
+"""Seconds in which what is unsent must go out and the peer must answer our close, but for its time to read."""
+SERVER_CLOSES: Final = 5.0
+"""Seconds that a client gives the server to close TCP after the closing handshake (RFC 6455 §7.1.1)."""
+FAILED_TIME: Final = 2.0
+"""Seconds that a peer which broke the protocol gets to read why."""
 _PASSED: Final = frozenset(code for code in CloseCode if code >= 4000 or code == CloseCode.OVERLOADED)
 """Close codes that mean to the other leg what they mean to this one."""
 

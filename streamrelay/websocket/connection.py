@@ -1,25 +1,24 @@
 """A websocket as a connection to splice: frames over a channel, once the opening handshake is done.
 
 It stands at a frame boundary at all times, so a ping, a control message or the close can follow any bytes. Its phase
-only ever grows:
+only ever grows. CLOSING and LEAVING: our close frame is out, in LEAVING as we go away, so that all which the peer had
+sent still counts. ENDED: nothing more comes or can go. LOST: the transport is gone.
 
-========================  ==========================  ====================  ===================  ==================
-what happens              OPEN                        CLOSING: our close    ENDED: nothing more  LOST: the transport
-                                                      frame is out          comes or can go      is gone
-========================  ==========================  ====================  ===================  ==================
-send, send_control        a frame goes out            dropped               dropped              dropped
-close, leave              close goes out → CLOSING    --                    --                   --
-pause                     it isn't read               --, as the peer's answer is awaited        --
-                                                      (as OPEN if we go away)
-join                      it is read                  it is read            it is read           over, gone
-bytes, control, eof       told                        told                  dropped              --
-ping                      pong                        --                    --                   --
-the peer's close          answered, over → ENDED      over → ENDED          dropped              --
-the protocol is broken    close, over → ENDED         over → ENDED          dropped              --
-the peer is dead          over, abort → ENDED         over, abort → ENDED   abort                --
-its time to close is up   (no timer)                  abort                 abort                (no timer)
-connection_lost           over, gone → LOST           over, gone → LOST     gone → LOST          --
-========================  ==========================  ====================  ===================  ==================
+======================  ====================  ==================  ===================  ==================  ==========
+what happens            OPEN                  LEAVING             CLOSING              ENDED               LOST
+======================  ====================  ==================  ===================  ==================  ==========
+send, send_control      a frame goes out      dropped             dropped              dropped             dropped
+close, leave            close → one of these  → CLOSING, perhaps  --                   --                  --
+pause                   it isn't read         it isn't read       -- (the answer)      --                  --
+join                    it is read            it is read          it is read           it is read          over, gone
+bytes, control, eof     told                  told                told                 dropped             --
+ping                    pong                  --                  --                   --                  --
+the peer's close        answer, over → ENDED  over → ENDED        over → ENDED         dropped             --
+protocol is broken      close, over → ENDED   over → ENDED        over → ENDED         dropped             --
+the peer is dead        over, abort → ENDED   over, abort         over, abort → ENDED  abort               --
+time to close is up     (no timer)            abort               abort                abort               (no timer)
+connection_lost         over, gone → LOST     over, gone → LOST   over, gone → LOST    gone → LOST         --
+======================  ====================  ==================  ===================  ==================  ==========
 
 "told", "over" and "gone" are what the feed hears. What isn't phase: whether the peer's end of file has come (`_eof`:
 bytes behind it break the protocol), whether the peer has said that it has no room (`_held`: it counts as unsent), and
@@ -27,7 +26,6 @@ what liveness.py knows (paused, heard, dead; stuck: then a close for any other r
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from attrs import define, field
 from twisted.internet.interfaces import IReactorTime
@@ -40,7 +38,7 @@ from streamrelay.errors import PeerError
 from streamrelay.logs import Logger
 from streamrelay.protocol.close import EXPLAIN, FINISHED, CloseCode, Outcome, outcome
 from streamrelay.protocol.control import EOF_MESSAGE, decode_control
-from streamrelay.websocket.close_frame import close_payload, outcome_of_close, parse_close
+from streamrelay.websocket import close_frame
 from streamrelay.websocket.flood import FloodLimit
 from streamrelay.websocket.frame_writer import FrameWriter, Masking
 from streamrelay.websocket.frames import BINARY, CLOSE, PING, PONG, TEXT, Event, FrameReader
@@ -48,14 +46,7 @@ from streamrelay.websocket.liveness import Action, Liveness
 
 log = Logger()
 
-CLOSE_TIME: Final = 60.0
-"""Seconds in which what is unsent must go out and the peer must answer our close, but for its time to read."""
-SERVER_CLOSES: Final = 5.0
-"""Seconds that a client gives the server to close TCP after the closing handshake (RFC 6455 §7.1.1)."""
-FAILED_TIME: Final = 2.0
-"""Seconds that a peer which broke the protocol gets to read why."""
-
-OPEN, CLOSING, ENDED, LOST = range(4)  # phases, as numbers: to compare them costs nothing on the data path
+OPEN, LEAVING, CLOSING, ENDED, LOST = range(5)  # phases, as numbers: to compare them costs nothing on the data path
 
 
 @define(eq=False)
@@ -87,7 +78,6 @@ class FramedConnection:
     _phase: int = OPEN
     _eof: bool = False  # the peer said so
     _held: bool = False  # the peer has no room, as it said
-    _winds_up: bool = False  # we go away, so all that the peer had sent still counts
     _pong: bytes | None = None  # the answer to the last ping, while others are unsent
 
     def __attrs_post_init__(self) -> None:
@@ -137,7 +127,7 @@ class FramedConnection:
             self.close(FINISHED)
 
     def pause(self) -> None:
-        if self._phase == OPEN or (self._phase == CLOSING and self._winds_up):
+        if self._phase < CLOSING:
             self._liveness.paused = True
             self.channel.pause()
 
@@ -149,12 +139,12 @@ class FramedConnection:
         if self._liveness.stuck and not outcome.orderly:
             self.channel.abort()  # nobody would read why
         else:
-            self._winds_up = outcome.code == CloseCode.GOING_AWAY
-            self._close(outcome, CLOSE_TIME + self._liveness.slack())
+            phase = LEAVING if outcome.code == CloseCode.GOING_AWAY else CLOSING
+            self._close(outcome, close_frame.CLOSE_TIME + self._liveness.slack(), phase)
 
     def leave(self, outcome: Outcome) -> None:
         """Close at once, without an answer: the peer doesn't read, and finds our close when it does."""
-        self._close(outcome, FAILED_TIME)
+        self._close(outcome, close_frame.FAILED_TIME)
         self.channel.close()
 
     def abort(self) -> None:
@@ -269,18 +259,21 @@ class FramedConnection:
             self._writer.write_bytes(PONG, payload)
 
     def _close_received(self, payload: bytes) -> None:
-        code, reason = parse_close(payload)
-        self._deadline.set(SERVER_CLOSES if self._dialled else CLOSE_TIME)
+        code, reason = close_frame.parse_close(payload)
+        self._deadline.set(close_frame.SERVER_CLOSES if self._dialled else close_frame.CLOSE_TIME)
         self._send_close(payload)
-        self._end(outcome_of_close(code, reason, from_relay=self._dialled))
+        self._end(close_frame.outcome_of_close(code, reason, from_relay=self._dialled))
         if not self._dialled:
             self.channel.close()
 
-    def _close(self, why: Outcome, seconds: float) -> None:
+    def _close(self, why: Outcome, seconds: float, phase: int = CLOSING) -> None:
         if self._phase == OPEN:
-            self._send_close(close_payload(why.code, why.reason))
+            self._send_close(close_frame.close_payload(why.code, why.reason))
+            self._phase = phase
             self._deadline.set(seconds)
             self.resume()  # for the answer
+        elif self._phase == LEAVING:
+            self._phase = phase
 
     def _send_close(self, payload: bytes) -> None:
         if self._phase == OPEN:
@@ -291,10 +284,10 @@ class FramedConnection:
         """The peer broke the protocol: tell it why, the feed that it is lost, and read no more."""
         if self._phase >= ENDED:
             return
-        if self._phase == CLOSING:
-            self._deadline.set(FAILED_TIME)
+        if self._phase != OPEN:
+            self._deadline.set(close_frame.FAILED_TIME)
         self._flood_limit.starve()
-        self._close(Outcome(error.code, error.reason), FAILED_TIME)
+        self._close(Outcome(error.code, error.reason), close_frame.FAILED_TIME)
         self._end(outcome(CloseCode.LEG_LOST, error.reason))
 
     def _end(self, why: Outcome) -> None:
