@@ -26,6 +26,7 @@ from streamrelay.datapath.channel import (
     is_reset,
     tcp_is_silent,
 )
+from streamrelay.datapath.turns import LARGE, Turns, turns_of
 from streamrelay.logs import Logger
 
 log = Logger()
@@ -54,11 +55,15 @@ class SocketChannel:
     _early: bytes = b""
     _backlog: list[memoryview] = field(factory=list)
     _reading: bool = False
+    _watched: bool = False  # by the loop, for something to read
     _writing: bool = False
     _flushed: bool = False  # what the transport itself had to write is out
     _phase: int = OPEN  # channel.py has the table
+    _turns: Turns = field(init=False)
+    _large: bool = False  # its last read was, so the next one comes in turn
 
     def __attrs_post_init__(self) -> None:
+        self._turns = turns_of(self.loop)
         self._socket = self.transport.getHandle()
         self._descriptor = self._socket.fileno()
         self.transport.pauseProducing()
@@ -108,16 +113,37 @@ class SocketChannel:
     # -- reading ---------------------------------------------------------------------------------------------
 
     def pause(self) -> None:
-        if self._reading:
-            self._reading = False
-            self.loop.remove_reader(self._descriptor)
+        self._reading = False
+        self.rest()
 
     def resume(self) -> None:
         if not self._reading and self._phase != DEAD:
             self._reading = True
+            self._watch()
+
+    def _watch(self) -> None:
+        if not self._watched:
+            self._watched = True
             self.loop.add_reader(self._descriptor, self._readable)
 
+    def rest(self) -> None:
+        if self._watched:
+            self._watched = False
+            self.loop.remove_reader(self._descriptor)
+
     def _readable(self) -> None:
+        if not self._large or self._turns.grants(self):
+            self._read()
+
+    def turn_came(self, others: bool) -> bool:
+        if self._reading:
+            self._read()
+        stays = others and self._large and self._reading
+        if self._reading and not stays:
+            self._watch()
+        return stays
+
+    def _read(self) -> None:
         size = self._read_into(_buffer, self.read_size)
         if size:
             self._deliver(_view[:size])
@@ -127,13 +153,14 @@ class SocketChannel:
         try:
             size = self._socket.recv_into(buffer, most)
         except (BlockingIOError, InterruptedError):
-            return 0
+            size = -1
         except OSError as error:
             self._lose(error)
             return 0
+        self._large = size >= LARGE or size == most
         if not size:
             self._end_of_file()
-        return size
+        return max(0, size)
 
     def _deliver(self, data: memoryview) -> None:
         """Hand on what was read; an error of ours ends this connection and no other."""

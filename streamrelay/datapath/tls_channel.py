@@ -63,7 +63,7 @@ class TlsChannel(SocketChannel):
         if self._waiting and self._reading:
             self._readable()
 
-    def _readable(self) -> None:
+    def _read(self) -> None:
         sealed = self._waiting
         if not sealed:
             sealed = _sealed_view[: self._read_into(_sealed, min(self.read_size, SEALED))]
@@ -71,7 +71,7 @@ class TlsChannel(SocketChannel):
                 return
         turn = self.records.turn(sealed)
         if turn < len(sealed):
-            self._waiting = memoryview(bytes(sealed[turn:]))
+            self._waiting, self._large = memoryview(bytes(sealed[turn:])), True
             self.loop.call_soon(self._go_on_reading)
         else:
             self._waiting = _NOTHING
