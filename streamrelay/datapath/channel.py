@@ -102,6 +102,9 @@ class Channel(Protocol):
     def peer_is_gone(self) -> bool:
         """Tell whether the connection was reset, which shows without reading, too (False where one can't know)."""
 
+    def acknowledged(self) -> int | None:
+        """Return how many bytes the peer's kernel has acknowledged (None where one can't know)."""
+
 
 @implementer(IPullProducer)
 @define(eq=False)
@@ -206,6 +209,10 @@ class TransportChannel:
         handle = getattr(self._bottom, "getHandle", lambda: None)()
         return isinstance(handle, socket.socket) and is_reset(handle)
 
+    def acknowledged(self) -> int | None:
+        handle = getattr(self._bottom, "getHandle", lambda: None)()
+        return tcp_acknowledged(handle) if isinstance(handle, socket.socket) else None
+
 
 def is_reset(sock: socket.socket) -> bool:
     """Tell whether a socket is closed both ways or broken; an end of file that may yet be read is neither."""
@@ -219,15 +226,26 @@ def tcp_is_silent(sock: socket.socket, seconds: float) -> bool:
 
     A living peer that doesn't read (a window of zero) answers every probe, so it is not silent.
     """
-    if sock.family not in (socket.AF_INET, socket.AF_INET6) or not hasattr(socket, "TCP_INFO"):
-        return False
-    try:
-        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
-    except OSError:
-        return False
     # struct tcp_info: 8 bytes (the third: retransmits, the fourth: probes), then 32-bit numbers, of which the
     # thirteenth is the time since the last ACK in milliseconds.
+    info = _tcp_info(sock, 104)
     if len(info) < 60:
         return False
     (last_ack,) = struct.unpack_from("=I", info, 8 + 12 * 4)
     return bool(info[2] + info[3] >= SILENT_PROBES and last_ack >= seconds * 1000)
+
+
+def tcp_acknowledged(sock: socket.socket) -> int | None:
+    """Return how many bytes the peer's kernel has acknowledged, by Linux's TCP_INFO; None elsewhere."""
+    info = _tcp_info(sock, 128)  # 24 of the 32-bit numbers, then 64-bit ones, of which it is the third
+    return int(struct.unpack_from("=Q", info, 120)[0]) if len(info) >= 128 else None
+
+
+def _tcp_info(sock: socket.socket, size: int) -> bytes:
+    """Return the first bytes of Linux's struct tcp_info; none where there is no such thing."""
+    if sock.family not in (socket.AF_INET, socket.AF_INET6) or not hasattr(socket, "TCP_INFO"):
+        return b""
+    try:
+        return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, size)
+    except OSError:
+        return b""

@@ -24,6 +24,7 @@ from streamrelay.datapath.channel import (
     Channel,
     Receiver,
     is_reset,
+    tcp_acknowledged,
     tcp_is_silent,
 )
 from streamrelay.datapath.turns import LARGE, Turns, turns_of
@@ -259,6 +260,9 @@ class SocketChannel:
 
     def peer_is_gone(self) -> bool:
         return self._phase == DEAD or is_reset(self._socket)
+
+    def acknowledged(self) -> int | None:
+        return None if self._phase == DEAD else tcp_acknowledged(self._socket)
 
     def _when_drained(self, phase: int) -> None:
         if self._phase < CLOSING:

@@ -17,9 +17,9 @@ from streamrelay.program.shared_settings import (
 )
 from streamrelay.program.validation import check_admin, check_listening, check_origin
 from streamrelay.protocol.fields import Host
-from streamrelay.protocol.limits import Limits
+from streamrelay.protocol.limits import Limits, Seconds
 
-LIVE: Final = ("platform_key", "origin", "patience", "drain", "idle", "lifetime", "quota")
+LIVE: Final = ("platform_key", "origin", "patience", "drain", "stall_limit", "idle", "lifetime", "quota")
 """Settings that count as soon as the file is read again, for legs that come from then on."""
 
 
@@ -59,6 +59,9 @@ class RelayConfig(Limits, frozen=True, forbid_unknown_fields=True):
     max_waiting_per_address: Annotated[int, Meta(ge=1)] = 1000
     """Legs at once of one address (of IPv6, a /64) that wait for the other one, over which new ones are answered 503.
     With opaque tokens only, which anybody can make up; proxies are exempt."""
+    stall_limit: Annotated[
+        Seconds, Option("Seconds in which a client takes nothing of what waits for it, until it is ended; 0: never")
+    ] = 0
     insecure: Annotated[bool, Option("Allow ports without TLS beyond this machine")] = False
     drain: Drain = 60.0
     debug: Debug = False

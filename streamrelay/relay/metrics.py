@@ -48,4 +48,5 @@ class RelayMetrics:
             Limit("max_handshakes", config.max_handshakes, lines.quota.count, lines.in_all.total),
             Limit("max_handshakes_per_address", from_one, refused=lines.from_one.total),
             Limit("max_waiting_per_address", waiting, refused=relay.crowded.total),
+            Limit("stall_limit", config.stall_limit, refused=relay.tally.stalled),
         ]

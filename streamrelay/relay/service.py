@@ -29,6 +29,7 @@ from streamrelay.relay.config import RelayConfig
 from streamrelay.relay.goodbye import Goodbye
 from streamrelay.relay.handshakes import Handshakes
 from streamrelay.relay.rendezvous import Rendezvous
+from streamrelay.relay.stall import StallLimit
 from streamrelay.relay.tally import RelayTally
 from streamrelay.relay.waiting_room import Crowded, WaitingRoom
 from streamrelay.websocket.admission import Admitter, Handshake, LegRequest
@@ -206,6 +207,7 @@ class Relay(Service):
 
         def ended(splice: Splice) -> None:
             self.tally.end(splice)
+            stall.stop()
             log.info(
                 "stream {name} of client {client} ({mode}) and agent {agent} ended: {outcome} after {seconds:.1f} s, "
                 "{up} up, {down} down",
@@ -223,6 +225,7 @@ class Relay(Service):
             self.goodbye.look()
 
         splice = self._bounds(client, agent).splice(client.connection, agent.connection, ended)
+        stall = StallLimit(self.config.stall_limit, splice, client.connection, self.tally, client.name, client.peer)
         self.tally.begin(splice)
         self.tally.pairing.observe(began - min(client.since, agent.since))
         log.debug("stream {name} opened", name=client.name)
@@ -233,6 +236,7 @@ class Relay(Service):
             self.room.leave(admitted)
         met = Control(met=Met(mode, client.peer))
         agent.connection.send_control(codec.encode(met))
+        stall.start()
         splice.start()
 
     def _bounds(self, client: AdmittedLeg, agent: AdmittedLeg) -> Bounds:

@@ -16,3 +16,5 @@ class RelayTally(Tally):
     """Seconds that the first leg of a pair has waited for the other."""
     unmet: Counter[str] = field(factory=Counter)
     """Legs whose patience ended before the other one came, by role."""
+    stalled: int = 0
+    """Streams that were ended as their client took nothing."""

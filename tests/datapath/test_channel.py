@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.datapath.channel import TransportChannel, is_reset, tcp_is_silent
+from streamrelay.datapath.channel import TransportChannel, is_reset, tcp_acknowledged, tcp_is_silent
+from tests.examples import there
 from tests.fakes.channels import FakeTransport
 
 
@@ -208,6 +209,28 @@ class Silence(SynchronousTestCase):
             ):
                 asked.answer = told
                 self.assertEqual(tcp_is_silent(asked, 45.0), silent)
+
+
+class Acknowledged(SynchronousTestCase):
+    """Bytes that a peer's kernel has taken."""
+
+    def test_taken(self) -> None:
+        """What the peer has acknowledged counts, byte by byte; of what is no TCP socket nothing is known."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            near, far = socket.create_connection(listener.getsockname()), listener.accept()[0]
+        with near, far:
+            before = there(tcp_acknowledged(near))
+            for count in (1, 1000):
+                near.sendall(bytes(count))
+                self.assertEqual(len(far.recv(count, socket.MSG_WAITALL)), count)
+                far.sendall(b"k")  # which acknowledges
+                near.recv(1)
+                self.assertEqual(there(tcp_acknowledged(near)) - before, count)
+                before += count
+        for each in socket.socketpair():
+            self.assertIsNone(tcp_acknowledged(each))
+            each.close()
+        self.assertIsNone(tcp_acknowledged(near))
 
 
 class Resets(SynchronousTestCase):

@@ -31,6 +31,8 @@ class FakeChannel:
     """Whether the peer's kernel has reset the connection."""
     silent_for: float = 0.0
     """Seconds for which the peer's kernel has answered nothing."""
+    taken: int | None = None
+    """Bytes that the peer's kernel has acknowledged, where one can know."""
 
     def start(self, receiver: Receiver) -> None:
         self.receiver = receiver
@@ -61,6 +63,9 @@ class FakeChannel:
 
     def peer_is_gone(self) -> bool:
         return self.gone
+
+    def acknowledged(self) -> int | None:
+        return self.taken
 
     def drain(self) -> None:
         """The kernel took all."""
@@ -183,6 +188,9 @@ class MemoryChannel:
 
     def peer_is_gone(self) -> bool:
         return False
+
+    def acknowledged(self) -> int | None:
+        return None
 
 
 _memory: type[Channel] = MemoryChannel

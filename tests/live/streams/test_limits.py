@@ -21,6 +21,8 @@ from tests.live.support.websockets import close_code, read_all, read_exactly, se
 IDLE, LIFETIME, QUOTA = 4008, 4009, 4011
 BEATS = 11.0
 """Seconds in which an idle time of a second is found: two beats, and something for a busy machine."""
+PACE = 0.25
+"""Seconds between two reads of a slow client."""
 MET = '{"met"'
 
 
@@ -106,6 +108,24 @@ class Legs(LiveTest):
         with timed() as seconds:
             self.assertEqual(self.flood(agent, seeded(32 * MIB, 8)), LIFETIME)
             self.assertLess(seconds.fair, 4)
+
+    def test_stall_limit(self) -> None:
+        """A client that takes nothing of what waits is ended with 4008, which it finds behind that once it reads; one
+        that reads slowly isn't."""
+        chain = shared(alone=True, relay=("--stall-limit=1",))
+        (slow, agent), (deaf, other) = (self.pair(chain, {}, {}) for _ in range(2))
+        going_on, ended = (Work(self.flood, leg, seeded(64 * MIB, 9)) for leg in (agent, other))
+        for _ in range(int(WAIT / PACE)):
+            slow.recv(WAIT)
+            time.sleep(PACE)
+            if not ended.is_alive():
+                break
+        self.assertEqual(ended.result(), IDLE)
+        self.assertTrue(going_on.is_alive())
+        data, _, code = read_all(deaf)
+        self.assertEqual((data, code), (seeded(64 * MIB, 9)[: len(data)], IDLE))
+        slow.close()
+        going_on.result()
 
     def test_links(self) -> None:
         """All links of a stream use up one quota, and end together."""
