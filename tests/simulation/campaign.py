@@ -5,18 +5,17 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from attrs import define, field
-from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
+from attrs import define, evolve, field
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from zope.interface import implementer
 
+from tests.simulation.invariants import is_unhandled
 from tests.simulation.plan import Plan, plan
 from tests.simulation.run import Verdict, run
 from tests.simulation.shrink import shrink
 
 MOST_FAILED: Final = 20
 """Failures after which nobody needs more of them."""
-BATCH: Final = 50
-"""Schedules after which it is looked for failures that nobody has handled; that takes a while."""
 
 
 @define
@@ -29,7 +28,7 @@ class Tally:
     simulated: float = 0.0
     """Seconds of the simulated worlds."""
     seconds: float = 0.0
-    """Seconds of this process."""
+    """Seconds of CPU."""
     failed: list[tuple[int, Verdict]] = field(factory=list)
 
     def count(self, seed: int, verdict: Verdict) -> None:
@@ -39,6 +38,15 @@ class Tally:
         self.simulated += verdict.seconds
         if verdict.problem:
             self.failed.append((seed, verdict))
+
+    def add(self, other: "Tally") -> None:
+        """Count what another process has done as well."""
+        self.schedules += other.schedules
+        self.steps += other.steps
+        self.pairs += other.pairs
+        self.simulated += other.simulated
+        self.seconds += other.seconds
+        self.failed += other.failed
 
     def __str__(self) -> str:
         rate = self.schedules / self.seconds if self.seconds else 0.0
@@ -51,59 +59,58 @@ class Tally:
 def campaign(seeds: Iterable[int], go_on: Callable[[Tally], bool] = lambda tally: True) -> Tally:
     """Run the schedules of seeds, as long as it is to go on."""
     tally, begin = Tally(), time.process_time()
-    for batch in _batches(seeds):
-        with Unhandled() as unhandled:
-            for seed in batch:
-                tally.count(seed, run(plan(seed)))
-                tally.seconds = time.process_time() - begin
-                if not _goes_on(tally, go_on):
-                    break
-        if unhandled.found:
-            tally.failed += [(seed, verdict) for seed in batch if (verdict := alone(plan(seed))).problem]
-        if not _goes_on(tally, go_on):
-            break
+    with Unhandled() as unhandled:
+        for seed in seeds:
+            tally.count(seed, _judged(plan(seed), unhandled))
+            tally.seconds = time.process_time() - begin
+            if len(tally.failed) >= MOST_FAILED or not go_on(tally):
+                break
     return tally
-
-
-def _goes_on(tally: Tally, go_on: Callable[[Tally], bool]) -> bool:
-    return len(tally.failed) < MOST_FAILED and go_on(tally)
 
 
 def alone(schedule: Plan, kept: bool = False) -> Verdict:
     """Run one schedule, and look for failures that nobody has handled."""
     with Unhandled() as unhandled:
-        verdict = run(schedule, kept)
-    if verdict.problem or not unhandled.found or schedule.kills:
+        return _judged(schedule, unhandled, kept)
+
+
+def _judged(schedule: Plan, unhandled: "Unhandled", kept: bool = False) -> Verdict:
+    verdict = run(schedule, kept)
+    found = unhandled.look()
+    if verdict.problem or not found or schedule.kills:
         return verdict
-    problem = f"nobody handles a failure: {unhandled.found[0]}"
-    return Verdict(problem, verdict.history, verdict.steps, verdict.seconds, verdict.pairs)
+    return evolve(verdict, problem=f"nobody handles a failure: {found[0]}")
 
 
 @implementer(ILogObserver)
 class Unhandled:
-    """Failures of which a Deferred tells when it is thrown away. Python's collector is held back meanwhile, so that
-    it is the same ones each time."""
+    """Failures of which a Deferred tells when it is thrown away. Python's collector comes only after a schedule, so
+    that it is the same ones each time, and looks at nothing that was there before, so that it is quick."""
 
     def __init__(self) -> None:
-        self.found: list[str] = []
+        self._found: list[str] = []
 
     def __enter__(self) -> "Unhandled":
-        gc.collect()
-        gc.freeze()
         gc.disable()
+        gc.freeze()
         globalLogPublisher.addObserver(self)
         return self
 
     def __exit__(self, *what: object) -> None:
-        gc.collect()
-        gc.enable()
         gc.unfreeze()
+        gc.enable()
         globalLogPublisher.removeObserver(self)
 
+    def look(self) -> list[str]:
+        """Throw away what nobody holds any more, and return the failures that tell of themselves then."""
+        gc.collect()
+        found, self._found = self._found, []
+        return found
+
     def __call__(self, event: LogEvent) -> None:
-        if formatEvent(event).startswith("Unhandled error in Deferred"):
+        if is_unhandled(event):
             failure = event.get("log_failure")
-            self.found.append("" if failure is None else failure.getTraceback())
+            self._found.append("" if failure is None else failure.getTraceback())
 
 
 def tell(seed: int, verdict: Verdict, command: str) -> Iterator[str]:
@@ -119,15 +126,3 @@ def tell(seed: int, verdict: Verdict, command: str) -> Iterator[str]:
         if place in places:
             yield f"  {place:3}  {step}"
     yield alone(smaller, kept=True).history
-
-
-def _batches(seeds: Iterable[int]) -> Iterator[list[int]]:
-    """Yield batches of seeds, of which none mixes schedules that kill programs with others."""
-    waiting: dict[bool, list[int]] = {True: [], False: []}
-    for seed in seeds:
-        batch = waiting[plan(seed).kills]
-        batch.append(seed)
-        if len(batch) == BATCH:
-            yield batch[:]
-            batch.clear()
-    yield from (batch for batch in waiting.values() if batch)

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from attrs import define, field
 
-from tests.simulation.scheduler import Scheduler
+from tests.simulation.scheduler import FOR_EVER, Scheduler
 from tests.simulation.sockets import Address, Owner, Socket
-from tests.simulation.wires import FOR_EVER, Wire
+from tests.simulation.wires import Wire
 from tests.simulation.wiretap import Tap
 
 JITTER: Final = 2e-5
@@ -41,8 +41,6 @@ class Kernel:
     seed: int
     weather: Weather = field(factory=Weather)
     say: Callable[[str], None] = lambda line: None
-    running: Any = None
-    """The process that runs now."""
     wires: dict[str, Wire] = field(factory=dict)
     """Connections of which one end is open, by their names."""
     active: list[Socket] = field(factory=list)

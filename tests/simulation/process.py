@@ -41,10 +41,8 @@ class Loop(asyncio.AbstractEventLoop):
 
     def call_soon(
         self, callback: Callable[[Unpack[Args]], object], *args: *Args, context: Context | None = None
-    ) -> asyncio.Handle:
-        handle = asyncio.Handle(callback, args, self, context)
-        self._scheduler.at(self._scheduler.now, self.process, _run, handle)
-        return handle
+    ) -> Any:
+        return self.call_at(self._scheduler.now, callback, *args, context=context)
 
     def call_at(
         self,
@@ -52,10 +50,11 @@ class Loop(asyncio.AbstractEventLoop):
         callback: Callable[[Unpack[Args]], object],
         *args: *Args,
         context: Context | None = None,
-    ) -> asyncio.TimerHandle:
-        handle = asyncio.TimerHandle(when, callback, args, self, context)
-        self._scheduler.at(when, self.process, _run, handle)
-        return handle
+    ) -> Any:
+        """Return an event, which is as good as a handle; what it raises ends the schedule."""
+        if context is None:
+            return self._scheduler.at(when, self.process, callback, *args)
+        return self._scheduler.at(when, self.process, context.run, callback, *args)
 
     def call_later(
         self,
@@ -63,11 +62,8 @@ class Loop(asyncio.AbstractEventLoop):
         callback: Callable[[Unpack[Args]], object],
         *args: *Args,
         context: Context | None = None,
-    ) -> asyncio.TimerHandle:
+    ) -> Any:
         return self.call_at(self._scheduler.now + delay, callback, *args, context=context)
-
-    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        """Leave a cancelled handle in the queue, where it does nothing."""
 
     def create_future(self) -> "asyncio.Future[Any]":
         return asyncio.Future(loop=self)
@@ -89,11 +85,6 @@ class Loop(asyncio.AbstractEventLoop):
 
     def remove_writer(self, fd: Any) -> bool:
         return self.process.sockets[fd].forget_writer()
-
-
-def _run(handle: asyncio.Handle) -> None:
-    if not handle.cancelled():
-        handle._run()
 
 
 def _bound(callback: Callable[..., Any], args: tuple[Any, ...]) -> Callable[[], Any]:
@@ -165,7 +156,7 @@ class Reactor(_DisconnectSelectableMixin):
     def _forget(self, call: DelayedCall) -> None:
         event = self._calls.pop(call, None)
         if event is not None:
-            event.cancelled = True
+            event.is_cancelled = True
 
     def _due(self, call: DelayedCall) -> None:
         if call.delayed_time > 0:
@@ -229,8 +220,8 @@ class Process:
         self.kernel.up.add(self.host)
 
     def enter(self) -> None:
-        if self.kernel.running is not self:
-            self.kernel.running = self
+        if self.scheduler.running is not self:
+            self.scheduler.running = self
             asyncio._set_running_loop(self.loop)
 
     def later(self, seconds: float, work: Callable[..., Any], *args: Any) -> Event:

@@ -1,7 +1,7 @@
 """Relays, agents and the platform of the simulated world: production classes, put together as ``tap`` modules do."""
 
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
@@ -23,7 +23,7 @@ from tests.simulation.process import Process
 from tests.simulation.surroundings import KEY, KEY_FILE
 
 PORT: Final = 80
-KEY_ID: Final = key_id(KEY.public_key())
+KEY_ID: Final = key_id(KEY.public)
 STREAMS: Final = 64
 """Targets that each host has, one for each stream of a schedule."""
 
@@ -160,18 +160,18 @@ class AgentProgram:
 
 @define(eq=False)
 class PlatformProgram:
-    """The platform, as a library: for each relay one that names it. It isn't ended."""
+    """The platform, as a library: for each relay that the plan needs one that names it. It isn't ended."""
 
     world: World
     running: Process | None = None
-    platforms: list[Platform] = field(factory=list)
+    platforms: dict[int, Platform] = field(factory=dict)
     name: str = "platform"
 
     def start(self) -> None:
         self.running = process = self.world.process(self.name, "10.0.3.1")
         process.enter()
         wall = self.world.wall
-        for number in range(2):
+        for number in sorted({stream.relay for stream in self.world.plan.streams}):
             platform = Platform(
                 relay_url(number),
                 relay_id=f"relay-{number}",
@@ -180,15 +180,15 @@ class PlatformProgram:
                 outbound=DIRECT,
                 limits=self.world.plan.limits,
                 early=self.world.plan.patience > 0,
-                signer=Signer(KEY, KEY_ID, wall) if self.world.signed else None,
+                signer=Signer(cast(Any, KEY), KEY_ID, wall) if self.world.signed else None,
             )
             platform.bus._waiting = OrderedSet()
-            self.platforms.append(platform)
+            self.platforms[number] = platform
             platform.start()
 
     def stop(self) -> "Deferred[Any]":
         assert self.running is not None
-        tasks = [self.running.loop.create_task(platform.stop()) for platform in self.platforms]
+        tasks = [self.running.loop.create_task(platform.stop()) for platform in self.platforms.values()]
         over: Deferred[None] = Deferred()
         tasks[-1].add_done_callback(lambda task: over.callback(None))
         return over

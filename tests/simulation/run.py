@@ -86,8 +86,9 @@ def _judge(world: World, rules: Invariants) -> None:
 
 def _until(world: World, end: float, wanted: Callable[[], Iterable[str]]) -> None:
     """Go on until nothing is wanted any more; `Wrong` if that takes too long."""
-    while next(iter(wanted()), None) is not None and world.scheduler.now < end:
-        world.scheduler.run(min(end, world.scheduler.now + 0.5))
+    scheduler = world.scheduler
+    while next(iter(wanted()), None) is not None and scheduler.now < end:
+        scheduler.run(min(end, max(scheduler.now + 0.5, scheduler.next)))
     _require(wanted())
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final, Protocol
 
 from attrs import define, field
 
+FOR_EVER: Final = float("inf")
 MOST_STEPS: Final = 400_000
 """Steps of one schedule at most; whoever needs more turns in a circle."""
 
@@ -31,7 +32,11 @@ class Event:
     """Process that does it, and that must be alive for it; None: the world."""
     work: Callable[..., Any]
     args: tuple[Any, ...]
-    cancelled: bool = False
+    is_cancelled: bool = False
+
+    def cancel(self) -> None:
+        """Let it not happen, as a handle of asyncio does."""
+        self.is_cancelled = True
 
 
 @define(eq=False)
@@ -40,6 +45,8 @@ class Scheduler:
 
     now: float = 0.0
     steps: int = 0
+    running: Any = None
+    """The process that runs now."""
     after_step: Callable[[], None] = lambda: None
     """Called after each step; raises what is wrong."""
     _queue: list[tuple[float, int, Event]] = field(factory=list)
@@ -48,29 +55,30 @@ class Scheduler:
     def at(self, when: float, process: Doer | None, work: Callable[..., Any], *args: Any) -> Event:
         """Let something happen at a time; at once, but after what is under way, if that is past."""
         event = Event(process, work, args)
-        self._count += 1
-        heappush(self._queue, (max(when, self.now), self._count, event))
+        self._count = count = self._count + 1
+        now = self.now
+        heappush(self._queue, (when if when > now else now, count, event))
         return event
 
-    def run(self, until: float, done: Callable[[], bool] = lambda: False) -> bool:
-        """Do all that happens until a time, or until it is done; return whether it is."""
-        queue = self._queue
+    def run(self, until: float) -> None:
+        """Do all that happens until a time. All of a schedule goes through here: what it calls is kept little."""
+        queue, after_step = self._queue, self.after_step
         while queue and queue[0][0] <= until:
             when, _, event = heappop(queue)
-            if event.cancelled or (event.process is not None and not event.process.alive):
+            process = event.process
+            if event.is_cancelled or (process is not None and not process.alive):
                 continue
             self.now = when
-            self._step(event)
-            if done():
-                return True
+            self.steps += 1
+            if self.steps > MOST_STEPS:
+                raise Endless(f"no end after {MOST_STEPS} steps; the last one was {event.work!r}")
+            if process is not None and process is not self.running:
+                process.enter()
+            event.work(*event.args)
+            after_step()
         self.now = max(self.now, until)
-        return done()
 
-    def _step(self, event: Event) -> None:
-        self.steps += 1
-        if self.steps > MOST_STEPS:
-            raise Endless(f"no end after {MOST_STEPS} steps; the last one was {event.work!r}")
-        if event.process is not None:
-            event.process.enter()
-        event.work(*event.args)
-        self.after_step()
+    @property
+    def next(self) -> float:
+        """When anything happens again, at the earliest."""
+        return self._queue[0][0] if self._queue else FOR_EVER

@@ -1,17 +1,17 @@
 """Connections of the simulated network: when what is sent on them arrives."""
 
 from collections.abc import Callable
+from math import log
 from random import Random
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from attrs import define
 
+from tests.simulation.scheduler import FOR_EVER
 from tests.simulation.sockets import Address, Socket
 
 if TYPE_CHECKING:
     from tests.simulation.kernel import Kernel
-
-FOR_EVER: Final = float("inf")
 
 
 @define(eq=False)
@@ -44,7 +44,9 @@ class Wire:
         return self.random.random() < of
 
     def delay(self) -> float:
-        return self.kernel.weather.latency * (0.5 + self.random.expovariate(2.0))
+        """Return seconds on the way: half of what it takes on average, and exponentially more (by hand: it is much of
+        what a step costs)."""
+        return self.kernel.weather.latency * (0.5 - log(1.0 - self.random.random()) / 2.0)
 
     def send(self, sender: Socket, work: Callable[..., Any], *args: Any, first: bool = False) -> None:
         """Let something arrive behind all that this socket has sent before; `first`: before what it sent since."""

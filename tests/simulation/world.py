@@ -76,7 +76,7 @@ class World:
     # -- what programs need ----------------------------------------------------------------------------------
 
     def wall(self) -> float:
-        running = self.kernel.running
+        running = self.scheduler.running
         return EPOCH + self.scheduler.now + (running.skew if running is not None else 0.0)
 
     def process(self, name: str, host: str) -> Process:
@@ -87,7 +87,7 @@ class World:
         return process
 
     def nats_client(self, *arguments: Any) -> SimulatedNats:
-        running: Process = self.kernel.running
+        running: Process = self.scheduler.running
         return SimulatedNats(self.server, running)
 
     def _loop_failed(self, context: dict[str, Any]) -> None:
