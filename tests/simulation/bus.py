@@ -89,6 +89,13 @@ class Subscription:
     async def unsubscribe(self) -> None:
         self.client.subscriptions.pop(self, None)
 
+    async def drain(self) -> None:
+        """End it once what was sent until then has come."""
+        if not self.client.is_connected:
+            raise nats_errors.ConnectionClosedError
+        await self.client.flush()
+        await self.unsubscribe()
+
 
 @define(eq=False)
 class SimulatedNats:

@@ -1,16 +1,19 @@
 """What breaks in the simulated world, and comes back."""
 
 from collections.abc import Iterable
+from signal import SIGTERM
 from typing import TYPE_CHECKING, Any
 
 from attrs import define
 
+from streamrelay.program.readiness import Readiness
+from streamrelay.program.stopping import Stopping
 from tests.simulation.plan import Fault
 from tests.simulation.process import Process
+from tests.simulation.programs import AgentProgram, Program, RelayProgram
 from tests.simulation.wires import Wire
 
 if TYPE_CHECKING:
-    from tests.simulation.programs import Program
     from tests.simulation.world import World
 
 
@@ -75,17 +78,38 @@ class Faults:
         process = self._running(fault.whom)
         if process is None or process.stopping:
             return
-        program = self.world.programs[fault.whom]
         process.stopping = True
         process.enter()
+        self._stop_now(process, fault)
 
+    def _stop_now(self, process: Process, fault: Fault) -> None:
         def stopped(result: Any) -> None:
             if process.alive:
                 self.world.say("fault", f"{fault.whom} has stopped")
                 self._end(process, False)
                 self.world.scheduler.at(self.world.scheduler.now + fault.seconds, None, self._start, fault.whom)
 
-        program.stop().addErrback(self.world.failed).addCallback(stopped)
+        self.world.programs[fault.whom].stop().addErrback(self.world.failed).addCallback(stopped)
+
+    def _drain(self, fault: Fault) -> None:
+        """Stop a program whose streams run on for the fault's time; one of three is told to hurry after half of it."""
+        process, program = self._running(fault.whom), self.world.programs.get(fault.whom)
+        if process is None or process.stopping or not isinstance(program, RelayProgram | AgentProgram):
+            return
+        process.stopping = True
+        process.enter()
+        spared = self.world.rules.spared(fault)
+
+        def over() -> None:
+            self.world.say("fault", f"{fault.whom} drains no more")
+            self.world.rules.check_spared(spared)
+            self._stop_now(process, fault)
+
+        process.reactor.stopped = over
+        stopping = Stopping(process.reactor, Readiness(), program.work, fault.seconds)
+        stopping.hear(SIGTERM)
+        if fault.number % 3 == 0:
+            process.later(fault.seconds / 2, stopping.hear, SIGTERM)
 
     def _end(self, process: Process, power: bool) -> None:
         for client in list(self.world.server.clients):

@@ -1,6 +1,6 @@
 """What must hold in the simulated world: after each step, once all is over, and once all is stopped."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field
@@ -11,7 +11,9 @@ from zope.interface import implementer
 from streamrelay.channels.window import MOST as WINDOW
 from streamrelay.datapath.channel import DEAD, READ
 from streamrelay.datapath.connection import HIGH
+from tests.simulation.plan import Fault
 from tests.simulation.sockets import Socket
+from tests.simulation.users import StreamState
 from tests.simulation.wiretap import Wrong
 
 if TYPE_CHECKING:
@@ -65,6 +67,24 @@ class Invariants:
             self.problems.append(f"an error is logged: {text}{trace}")
         if any(token in text for token in self.world.tokens):
             self.problems.append(f"a token is logged: {text}")
+
+    # -- while a program drains ------------------------------------------------------------------------------
+
+    def spared(self, drain: Fault) -> list[StreamState]:
+        """Return the streams that live, and that must live on while a program drains, as nothing else ends them, not
+        even an answer to a summons that is lost."""
+        plan, streams = self.world.plan, self.world.streams.values()
+        if plan.faults != (drain,) or plan.post.lost or plan.post.late or plan.limits.claims():
+            return []
+        ended = [state.port for state in streams if state.plan.ended is not None]
+        return [state for state in streams if state.port.paired and state.port not in ended and _is_well(state)]
+
+    def check_spared(self, states: Iterable[StreamState]) -> None:
+        """Raise `Wrong` if one of these was cut."""
+        for state in states:
+            for end in (state.user, state.target):
+                if end is not None and end.over not in ("", "in order"):
+                    raise Wrong(f"{end.name} was cut while a program drained: {end.over}")
 
     # -- once all is over ------------------------------------------------------------------------------------
 
@@ -159,3 +179,10 @@ def _name(work: Any) -> str:
     if isinstance(work, LoopingCall):
         return "LoopingCall"
     return str(getattr(work, "__qualname__", None) or getattr(getattr(work, "func", None), "__qualname__", work))
+
+
+def _is_well(state: StreamState) -> bool:
+    """Tell whether a stream lives whose ends lose nothing, and don't leave."""
+    ends, plan = (state.user, state.target), state.plan
+    patient = plan.user.is_patient and plan.target.is_patient and plan.leaves is None and plan.twin is None
+    return patient and all(end is not None and not end.over for end in ends)

@@ -104,7 +104,7 @@ class Plan:
     @property
     def kills(self) -> bool:
         """True if programs end in mid-work, with failures that nobody can handle any more."""
-        return any(fault.kind in ("kill", "power", "stop") for fault in self.faults)
+        return any(fault.kind in ("kill", "power", "stop", "drain") for fault in self.faults)
 
     @property
     def is_calm(self) -> bool:
@@ -114,6 +114,8 @@ class Plan:
 
 SHARED: Final = 0.3
 """How often all streams of a schedule share a port."""
+LASTING: Final = 700
+"""Bytes of a stream that lasts."""
 FINISHES: Final = ("eof", "eof", "eof", "wait", "close", "reset")
 
 
@@ -136,6 +138,12 @@ def shared(stream: StreamPlan, first: StreamPlan) -> StreamPlan:
     user = evolve(stream.user, size=max(stream.user.size, NAMED))
     stream = evolve(stream, client=first.client, host=first.host, relay=first.relay, target_is=first.target_is)
     return evolve(stream, user=user, port=first.number, twin=None)
+
+
+def lasting(stream: StreamPlan) -> StreamPlan:
+    """Return a stream that nobody ends for 14 s, so that it is seen to outlive the beginning of a drain."""
+    slow = Script(LASTING, LASTING // 7, 2.0)
+    return evolve(stream, user=slow, target=slow, target_is="there", twin=None, leaves=None, ended=None)
 
 
 def stream(dice: Random, number: int, span: float, room: int) -> StreamPlan:
@@ -166,7 +174,7 @@ LIMITS: Final[tuple[dict[str, Any], ...]] = (
     {"idle": 6},
 )
 ROOMS: Final = (256, 4096, 65_536)
-KINDS: Final = ("cut", "half-open", "silence", "isolation", "kill", "power", "stop", "bus", "hang")
+KINDS: Final = ("cut", "half-open", "silence", "isolation", "kill", "power", "stop", "drain", "bus", "hang")
 
 
 def fault(dice: Random, span: float) -> Fault:
@@ -180,6 +188,7 @@ def fault(dice: Random, span: float) -> Fault:
         "kill": [*relays, *hosts, "client-0"],
         "power": [*relays, *hosts],
         "stop": [*relays, *hosts],
+        "drain": [*relays, *hosts],
         "bus": [*hosts, "platform", "all"],
         "hang": ["the bus"],
     }[kind]
@@ -195,10 +204,12 @@ def plan(seed: int) -> Plan:
     post = Post(dice.choice((0.0005, 0.02)), *(dice.choice((0.0, 0.0, 0.0, 0.2)) for _ in range(3)))
     signed = dice.random() < 0.5
     streams = tuple(stream(dice, number, span, weather.room) for number in range(dice.choice((1, 1, 2, 2, 3, 5))))
-    if dice.random() < SHARED:
-        streams = tuple(shared(stream, streams[0]) for stream in streams)
     broken = dice.choice((0, 1, 1, 1, 2, 4))
     faults = tuple(fault(dice, max(span, dice.choice((0.05, 2.0, 10.0)))) for _ in range(broken))
+    if any(fault.kind == "drain" for fault in faults):
+        streams = (lasting(streams[0]), *streams[1:])
+    if dice.random() < SHARED:
+        streams = tuple(shared(stream, streams[0]) for stream in streams)
     limits = Limits(**dice.choice(LIMITS)) if dice.random() < 0.15 else Limits()
     patience = dice.choice((30.0, 30.0, 30.0, 3.0, 0.0))
     return Plan(seed, weather, post, signed, limits, patience, streams, faults)

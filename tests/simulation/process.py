@@ -113,9 +113,14 @@ class Reactor(_DisconnectSelectableMixin):
 
     def __init__(self, process: "Process") -> None:
         self.process = process
+        self.stopped: Callable[[], None] = lambda: None
         self._calls: dict[DelayedCall, Event] = {}
         self._readers: dict[Any, int] = {}
         self._writers: dict[Any, int] = {}
+
+    def stop(self) -> None:
+        """Do what its process does at its end in order, as a reactor does: in its next turn."""
+        self.process.later(0.0, self.stopped)
 
     def seconds(self) -> float:
         return self.process.scheduler.now

@@ -12,6 +12,7 @@ from streamrelay.agent.service import Agent
 from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.net.outbound import DIRECT
 from streamrelay.platform.platform import Platform
+from streamrelay.program.stopping import Work
 from streamrelay.protocol.tokens import Signer, key_id
 from streamrelay.relay.admitted_leg import AdmittedLeg
 from streamrelay.relay.config import RelayConfig
@@ -75,7 +76,7 @@ class Program(Protocol):
     def start(self) -> None: ...
 
     def stop(self) -> "Deferred[Any]":
-        """Stop it as SIGTERM does; its process ends by itself afterwards."""
+        """Stop it as SIGTERM does that has no streams to wait for; its process ends by itself afterwards."""
 
 
 @define(eq=False)
@@ -119,6 +120,10 @@ class RelayProgram:
         process.reactor.listenTCP(PORT, LegFactory(process.reactor, self.relay, self.heartbeat), interface=process.host)
         self.relay.startService()
 
+    @property
+    def work(self) -> Work:
+        return self.relay
+
     def stop(self) -> "Deferred[Any]":
         assert self.running is not None
         self.running.kernel.deafen(self.running)
@@ -153,6 +158,10 @@ class AgentProgram:
         streams = agent.streams
         streams.summoned_streams = streams.quota.streams = OrderedSet()
         agent.startService()
+
+    @property
+    def work(self) -> Work:
+        return self.agent
 
     def stop(self) -> "Deferred[Any]":
         return self.agent.stopService()

@@ -9,12 +9,15 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamrelay.datapath.deadline import Deadline
 from streamrelay.datapath.socket_channel import SocketChannel
 from streamrelay.datapath.splice import Half
+from streamrelay.protocol.close import CloseCode, outcome
 from streamrelay.relay import service
 from streamrelay.relay.leg import Waiting
 from streamrelay.relay.rendezvous import OTHER, Meeting, Rendezvous
+from streamrelay.relay.service import Relay
 from streamrelay.websocket.connection import CLOSING, FramedConnection
 from streamrelay.websocket.frames import CLOSE
 from tests.simulation.campaign import campaign
+from tests.simulation.plan import plan
 
 MOST = 10_000
 """Schedules within which each must be found."""
@@ -23,9 +26,10 @@ MOST = 10_000
 class Planted(SynchronousTestCase):
     """Production classes with one fault each."""
 
-    def found(self) -> str:
-        """What the simulation says of the first schedule that fails."""
-        tally = campaign(range(MOST), lambda tally: not tally.failed)
+    def found(self, kind: str = "") -> str:
+        """What the simulation says of the first schedule that fails; `kind`: of those that have such a fault."""
+        seeds = (seed for seed in range(MOST) if not kind or any(kind == fault.kind for fault in plan(seed).faults))
+        tally = campaign(seeds, lambda tally: not tally.failed)
         self.flushLoggedErrors()
         print(
             f"figure: simulation: {self.id().rpartition('.')[2]}: found after {tally.schedules} schedules",
@@ -87,6 +91,18 @@ class Planted(SynchronousTestCase):
 
         self.plant(FramedConnection, "_send_close", send_close)
         self.assertIn("bytes more after its close", self.found())
+
+    def test_cut_by_drain(self) -> None:
+        """A relay that ends its streams as soon as it drains."""
+        honest = Relay.drain
+
+        def drain(relay: Relay) -> Any:
+            for admitted in tuple(relay.legs):
+                admitted.leg.end(outcome(CloseCode.GOING_AWAY))
+            return honest(relay)
+
+        self.plant(Relay, "drain", drain)
+        self.assertIn("was cut while a program drained", self.found("drain"))
 
     def test_token_kept(self) -> None:
         """A token that is remembered for ever, as its leg isn't counted out."""
