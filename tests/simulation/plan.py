@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from attrs import define, evolve
 
+from streamrelay.datapath.heartbeat import TURNS
 from streamrelay.protocol.limits import Limits
 from tests.simulation.bus import Post
 from tests.simulation.ends import MOST, NAMED, Script
@@ -76,6 +77,8 @@ class Plan:
     """Limits that the platform gives each stream."""
     patience: float
     """Seconds that a leg waits at a relay."""
+    turns: int
+    """Turns in a beat of a heartbeat; with as many as the programs have it is a third of all that a schedule takes."""
     streams: tuple[StreamPlan, ...]
     faults: tuple[Fault, ...]
 
@@ -212,4 +215,5 @@ def plan(seed: int) -> Plan:
         streams = tuple(shared(stream, streams[0]) for stream in streams)
     limits = Limits(**dice.choice(LIMITS)) if dice.random() < 0.15 else Limits()
     patience = dice.choice((30.0, 30.0, 30.0, 3.0, 0.0))
-    return Plan(seed, weather, post, signed, limits, patience, streams, faults)
+    turns = dice.choice((1, 1, 1, TURNS))
+    return Plan(seed, weather, post, signed, limits, patience, turns, streams, faults)

@@ -17,6 +17,7 @@ from twisted.internet import endpoints
 
 from streamrelay.agent import namesakes
 from streamrelay.bus import connection
+from streamrelay.datapath import heartbeat
 from streamrelay.protocol import jws, tokens
 from tests.simulation.sockets import Socket
 
@@ -45,6 +46,10 @@ class Surroundings(Protocol):
 
     entropy: Random
     """What programs get for random."""
+
+    @property
+    def turns(self) -> int:
+        """Return the turns in a beat of a heartbeat."""
 
     def wall(self) -> float:
         """Return the time of day, by the clock of the machine on which the running process is."""
@@ -81,6 +86,7 @@ def surrounded(world: Surroundings) -> Iterator[None]:
         (jws, "_verify", KEY.verify),
         (endpoints, "implementer", lambda *interfaces: lambda cls: cls),  # of a class that is made for each dial
         (vars(asyncio.tasks)["_all_tasks"], "add", lambda task: None),  # nobody asks for all tasks
+        (heartbeat, "TURNS", world.turns),
         (connection, "NatsClient", world.nats_client),
         (tokens, "_public", lambda path: KEY.public),  # of KEY_FILE
     ]

@@ -70,6 +70,10 @@ class World:
     def signed(self) -> bool:
         return self.plan.signed
 
+    @property
+    def turns(self) -> int:
+        return self.plan.turns
+
     def say(self, who: str, what: str) -> None:
         self.history.say(who, what)
 
