@@ -49,11 +49,13 @@ class BoundedRequest(Request):
             self.channel.loseConnection()
 
     def process(self) -> None:
-        """Answer 400 to a request without a Host, which HTTP/1.0 alone may lack, with several, or with one that can be
-        none (RFC 9112 §3.2)."""
+        """Answer 503 if there is no room, and 400 to a request without a Host, which HTTP/1.0 alone may lack, with
+        several, or with one that can be none (RFC 9112 §3.2)."""
         hosts = self.requestHeaders.getRawHeaders(b"host", [])
         malformed = any(HOST.fullmatch(host.decode("latin-1").strip("\t ")) is None for host in hosts)
-        if malformed or len(hosts) > 1 or (not hosts and self.clientproto == b"HTTP/1.1"):
+        if isinstance(self.channel, BoundedChannel) and self.channel.turned_away:
+            send_problem(self, Refused(503, "the platform has too many connections", retry_after=2))
+        elif malformed or len(hosts) > 1 or (not hosts and self.clientproto == b"HTTP/1.1"):
             send_problem(self, Refused(400, "expected one Host"))
         else:
             super().process()
@@ -68,6 +70,7 @@ class BoundedChannel(HTTPChannel):
 
     factory: "BoundedSite"
     bucket = ""
+    turned_away = False  # one too many, told so once its request is whole: an answer before is lost in a reset
     _counted = False
     _begun = False  # a request, which isn't whole yet
     _early: bytes | None = None  # None unless it waits for its turn
@@ -138,7 +141,7 @@ class BoundedChannel(HTTPChannel):
         transport.loseConnection()
 
     def checkPersistence(self, request: HttpRequest, version: bytes) -> bool:
-        if self.factory.goodbye.begun:
+        if self.factory.goodbye.begun or self.turned_away:
             request.responseHeaders.setRawHeaders(b"connection", [b"close"])
             return False
         return bool(super().checkPersistence(request, version))
@@ -254,7 +257,7 @@ class BoundedSite(Site):
         """Count a connection in, if need be for one that gives way; False if it waits for its turn, or raise `Refused`.
 
         Over the most of an address its longest idle one gives way. Over the most in all one that waits does so, or else
-        the longest idle one.
+        the longest idle one; if there is none, some more are counted in, to be told.
         """
         lines, bucket = self.connections, channel.bucket
         full = lines.count >= self.room.max_connections
@@ -263,7 +266,13 @@ class BoundedSite(Site):
         elif full and (way := lines.last() or self.idle.longest(None)) is not None:
             lines.in_all.count(bucket)
             way.drop()
-        return lines.begin(channel, bucket)
+        try:
+            return lines.begin(channel, bucket)
+        except Refused as refusal:
+            if refusal.status != 503 or lines.quota.count > self.room.most_told:
+                raise
+            channel.turned_away = True
+            return True
 
     def _make_way(self, bucket: str, full: bool) -> None:
         idle = self.idle.longest(bucket)

@@ -1,7 +1,7 @@
 """Room for connections: how many there may be, and those that give way when it is short."""
 
 import resource
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 from attrs import define, field
 from twisted.internet.interfaces import IReactorTime
@@ -12,6 +12,9 @@ from streamrelay.net.quotas import ConnectionQuota
 from streamrelay.net.waiting_lines import WaitingLines
 
 log = Logger()
+
+SPARE: Final = 64
+"""Connections beyond the most that may stay until they are answered; there are descriptors left for twice as many."""
 
 
 def _or_allowed(given: int) -> int:
@@ -26,6 +29,11 @@ class Room:
     max_connections_per_address: int = 200
     max_handshakes: int = 500
     max_handshakes_per_address: int = 100
+
+    @property
+    def most_told(self) -> int:
+        """Most connections with those for which there is no room, and which stay until they are told."""
+        return self.max_connections + min(SPARE, self.max_connections // 4)
 
     def connections(self, clock: IReactorTime) -> WaitingLines:
         """Return the lines of connections."""

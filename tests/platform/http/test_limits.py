@@ -348,19 +348,35 @@ class Crowds(Case):
         self.assertTrue(self.come("2001:db8:0:1::99").reading)
 
     def test_no_room_in_all(self) -> None:
-        """Over the limit in all the longest idle of all gives way, a proxy's too; else the new one is dropped."""
+        """Over the limit in all the longest idle of all gives way, a proxy's too; else the new one is told 503 and when
+        to come again, once its request is whole, and is closed. Of many such all but a few are dropped."""
         self.site.resource = Later()
         crowd = [self.idle(f"192.0.2.{number % 6}") for number in range(11)]
         self.site.resource = Greeting()
         proxied = self.idle("10.1.1.1")
         self.assertFalse(self.come("192.0.2.77").aborted)
         self.assertTrue(proxied.aborted)
-        self.assertTrue(self.come("192.0.2.78").aborted)
+        shed = self.come("192.0.2.78")
+        shed.receive(WHOLE[:-2])
+        self.assertEqual((shed.take(), shed.disconnecting), (b"", False))
+        shed.receive(WHOLE[-2:])
+        answer = shed.take().lower()
+        self.assertTrue(answer.startswith(b"http/1.1 503 "))
+        for line in (b"retry-after: 2\r\n", b"connection: close\r\n", b'"code":"unavailable"'):
+            self.assertIn(line, answer)
+        self.assertTrue(shed.disconnecting)
+        more = [self.come(f"192.0.2.{number}") for number in (78, 79, 80)]
+        self.assertEqual([transport.aborted for transport in more], [False, False, True])
         self.assertFalse(any(transport.aborted for transport in crowd))
         told = "connections were dropped by max_connections = 12, since the last such line 1: 1 of 192.0.2.7"
         self.assertEqual(self.logged, [f"{told}7"])
         self.clock.advance(60)
-        self.assertEqual(self.logged, [f"{told}7", f"{told}8"])
+        more_told = f"{told[: -len('1: 1 of 192.0.2.7')]}4: 2 of 192.0.2.78, the others of 2 more addresses"
+        self.assertEqual(self.logged, [f"{told}7", more_told])
+        self.assertTrue(all(transport.aborted for transport in more))
+        self.lose(shed)
+        self.lose(crowd[0])
+        self.assertIn(b" 200 ", self.idle("192.0.2.78").take())
 
     def test_unread(self) -> None:
         """One whose answer isn't taken doesn't give way."""
