@@ -1,4 +1,4 @@
-"""A run's samples as an SVG file: three panels over time, with a line at each restart."""
+"""A run's samples as an SVG file: four panels over time, with a line at each restart."""
 
 from collections.abc import Callable, Sequence
 from xml.sax.saxutils import escape
@@ -12,6 +12,7 @@ PANELS: tuple[tuple[str, Callable[[Sample], float | None]], ...] = (
     ("memory, MiB", lambda one: one.rss),
     ("descriptors", lambda one: float(one.descriptors)),
     ("event-loop lag, p99, ms", lambda one: one.lag),
+    ("timers", lambda one: one.timers),
 )
 
 

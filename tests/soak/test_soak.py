@@ -17,7 +17,9 @@ def stream(host: str = "host-1", established: float | None = 12.0, ended: float 
 
 def lived(program: str, pid: int, per_hour: float, seconds: float) -> list[Sample]:
     """Samples of a process whose memory grows."""
-    return [Sample(float(at), program, pid, 50 + per_hour * at / 3600, 20, 5.0) for at in range(0, int(seconds), 10)]
+    return [
+        Sample(float(at), program, pid, 50 + per_hour * at / 3600, 20, 5.0, 7.0) for at in range(0, int(seconds), 10)
+    ]
 
 
 class Comparing(SynchronousTestCase):

@@ -1,4 +1,4 @@
-"""Memory, descriptors and event-loop lag of each program over time."""
+"""Memory, descriptors, timers and event-loop lag of each program over time."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +11,7 @@ from tests.live.support.processes import rss
 from tests.soak.background import Background
 from tests.soak.chain import SoakChain
 
+TIMERS = re.compile(r"^streamrelay_delayed_calls (\S+)$", re.MULTILINE)
 BUCKET = re.compile(r'^streamrelay_event_loop_lag_seconds_bucket\{le="([^"]+)"\} (\S+)$', re.MULTILINE)
 
 
@@ -26,6 +27,8 @@ class Sample(msgspec.Struct):
     descriptors: int
     lag: float | None = None
     """Milliseconds under which 99 of 100 timers since the sample before were late; None where it isn't told."""
+    timers: float | None = None
+    """Delayed calls of the reactor; None where they aren't told."""
 
 
 @define(eq=False)
@@ -52,12 +55,14 @@ class Watch(Background):
                 file.flush()
 
     def _look(self, name: str, pid: int) -> Sample:
-        lag = None if name == "nats" else self._lag(name, pid)
+        told = "" if name == "nats" else self.chain.metrics(name)
+        timers = TIMERS.search(told)
         descriptors = len(list(Path(f"/proc/{pid}/fd").iterdir()))
-        return Sample(round(self.now(), 2), name, pid, rss(pid), descriptors, lag)
+        lag = self._lag(pid, told)
+        return Sample(round(self.now(), 2), name, pid, rss(pid), descriptors, lag, timers and float(timers[1]))
 
-    def _lag(self, name: str, pid: int) -> float | None:
-        found = {float(bound): float(count) for bound, count in BUCKET.findall(self.chain.metrics(name))}
+    def _lag(self, pid: int, told: str) -> float | None:
+        found = {float(bound): float(count) for bound, count in BUCKET.findall(told)}
         before = self._buckets.get(pid, {})
         self._buckets[pid] = found
         return percentile({bound: count - before.get(bound, 0.0) for bound, count in found.items()}, 0.99)
