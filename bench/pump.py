@@ -69,17 +69,8 @@ def flow(relay: Relay, pairs: Sequence[Pair], size: int, *, seconds: float, both
     routes = [back if options.get("from_client") else forth]
     if both:
         routes = [forth, back]
-    children = []
-    for route in routes:
-        sources, sinks = [source for source, _ in route], [sink for _, sink in route]
-        if len(pairs) == 1:
-            stock = Stock.make(sources[0], size, options.get("zero_mask", False))
-            children.append(_Child(_send, sources[0], stock, seconds))
-            children.append(_Child(_receive, sinks[0]))
-        else:
-            stock = Stock.make(sources[0], size, options.get("zero_mask", False), 4 * size)
-            children.append(_Child(_send_many, sources, stock, seconds))
-            children.append(_Child(_receive_many, sinks))
+    zero_mask = options.get("zero_mask", False)
+    children = [child for route in routes for child in _both_ends(route, size, zero_mask, seconds)]
     before, busy, began = relay.cpu(), machine_busy(), time.monotonic()
     try:
         for child in children:
@@ -95,10 +86,9 @@ def flow(relay: Relay, pairs: Sequence[Pair], size: int, *, seconds: float, both
 
 
 @contextmanager
-def beside(pair: Pair, seconds: float) -> Iterator[None]:
-    """Send through a pair, from its agent's end, as fast as it goes, for so long or until this is over."""
-    stock = Stock.make(pair.agent, 65536, False)
-    children = [_Child(_send, pair.agent, stock, seconds), _Child(_receive, pair.client)]
+def beside(pairs: Sequence[Pair], seconds: float, size: int = 65536) -> Iterator[None]:
+    """Send through pairs, from their agents' ends, as fast as it goes, for so long or until this is over."""
+    children = _both_ends([(pair.agent, pair.client) for pair in pairs], size, False, seconds)
     try:
         for child in children:
             child.go()
@@ -106,6 +96,16 @@ def beside(pair: Pair, seconds: float) -> Iterator[None]:
     finally:
         for child in children:
             child.stop()
+
+
+def _both_ends(route: Sequence[tuple[End, End]], size: int, zero_mask: bool, seconds: float) -> list["_Child"]:
+    """Processes that send, and that receive, through all pairs of a route."""
+    sources, sinks = [source for source, _ in route], [sink for _, sink in route]
+    if len(route) == 1:
+        stock = Stock.make(sources[0], size, zero_mask)
+        return [_Child(_send, sources[0], stock, seconds), _Child(_receive, sinks[0])]
+    stock = Stock.make(sources[0], size, zero_mask, 4 * size)
+    return [_Child(_send_many, sources, stock, seconds), _Child(_receive_many, sinks)]
 
 
 class _Child:

@@ -22,7 +22,7 @@ from bench.results import Result
 from bench.sampling import Plan, Row, interleave
 from bench.signed import SignedStreamrelay
 from bench.standings import behind
-from bench.works import WORKS
+from bench.works import WORKS, fairness
 from bench.works.trips import ANSWERS, TRIPS, answer, beside_bulk
 from streamrelay.protocol.tokens import Verifier
 from tests.fakes.files import folder
@@ -91,6 +91,19 @@ class Works(SynchronousTestCase):
         self.assertGreater(figures["trips"], 0)
         self.assertLessEqual(figures["p50"], figures["p99"])
         self.assertEqual(multiprocessing.active_children(), [])
+
+    def test_fairness(self) -> None:
+        """A terminal's keys are measured alone, and beside ten connections that carry what they can."""
+        figures = fairness.measure(self.chain, Plan(Bench(folder(self), []), True, 1)).figures
+        self.assertLessEqual(figures["p50"], figures["p99"])
+        self.assertAlmostEqual(figures["more"], figures["p99"] - figures["alone"])
+        self.assertEqual(multiprocessing.active_children(), [])
+
+    def test_lag(self) -> None:
+        """The loop's lag is that of the looks between two readings: the least bound that holds so many of them."""
+        before = {0.001: 900.0, 0.02: 900.0, 0.05: 900.0, float("inf"): 900.0}
+        after = {0.001: 950.0, 0.02: 998.0, 0.05: 999.0, float("inf"): 1000.0}
+        self.assertEqual([fairness.late(before, after, share) for share in (0.5, 0.98, 0.99)], [1.0, 20.0, 50.0])
 
     def test_users(self) -> None:
         """Several users' ports are taken in turn."""

@@ -3,6 +3,7 @@
 from bench.works.bulk import ACTIVE, BULK, TLS
 from bench.works.clicking import CLICKING
 from bench.works.daily import DAILY
+from bench.works.fairness import FAIRNESS
 from bench.works.interactive import ECHO
 from bench.works.local import CROWD, LOCAL
 from bench.works.pairs import ARRIVALS, IDLE
@@ -13,6 +14,6 @@ from bench.works.whole import CHAIN, OPENING
 from bench.works.work import Work
 
 WORKS: tuple[Work, ...] = (
-    *(BULK, ACTIVE, TLS, ECHO, ARRIVALS, IDLE, RESTING),
+    *(BULK, ACTIVE, TLS, ECHO, FAIRNESS, ARRIVALS, IDLE, RESTING),
     *(CHAIN, TRIPS, ANSWERS, OPENING, LOCAL, CROWD, START, DAILY, CLICKING),
 )

@@ -45,7 +45,7 @@ def beside_bulk(chain: Chain, plan: Plan) -> Sample:
     """Round trips of one connection while another one carries what it can."""
     others, bulk, seconds = Others(), chain.pair(), plan.seconds(SECONDS)
     try:
-        with beside(bulk, 4 * seconds + 4):
+        with beside([bulk], 4 * seconds + 4):
             pair = chain.pair()
             try:
                 got = Echo(chain, [pair]).run(seconds)
