@@ -22,7 +22,7 @@ from streamrelay.datapath.connection import HIGH
 from streamrelay.net import http_client, lookups, retry
 from streamrelay.platform import Opened, Platform, refusals, tap
 from streamrelay.platform.auth import jwks, sessions, throttle, webhook
-from streamrelay.platform.http import assets, limits, responses
+from streamrelay.platform.http import assets, bounded_request, limits, responses
 from streamrelay.platform.http.room import Room
 from streamrelay.protocol.close import EXPLAIN
 from streamrelay.protocol.control import CONTROL_BURST, CONTROL_RATE, MAX_CONTROL
@@ -58,7 +58,7 @@ LIMITS = {
     "a stream's idle time, lifetime, bytes": "none unless set",
     "control messages of a leg": f"{kib(MAX_CONTROL)} each; {CONTROL_BURST} at once, {CONTROL_RATE} a second",
     "a summons": f"{kib(summonses.LONGEST)}, {SUMMONS_LIFE} s",
-    "a request to the API": f"a head and a body of {kib(limits.MAX_BODY)} each, {limits.REQUEST_TIME:g} s",
+    "a request to the API": f"a head and a body of {kib(bounded_request.MAX_BODY)} each, {limits.REQUEST_TIME:g} s",
     "bad credentials of an address": (
         f"{throttle.BURST} at once, then one in {throttle.EVERY:g} s; "
         f"{throttle.ADDRESSES} addresses (IPv6: /64) are remembered"

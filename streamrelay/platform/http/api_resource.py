@@ -15,8 +15,9 @@ from streamrelay.logs import Logger
 from streamrelay.platform.auth.credentials import Credentials
 from streamrelay.platform.http import cookies
 from streamrelay.platform.http.authenticate import Authenticator, Caller, SessionOver
+from streamrelay.platform.http.bounded_request import MAX_BODY
 from streamrelay.platform.http.credentials import read_credentials
-from streamrelay.platform.http.limits import MAX_BODY, remember
+from streamrelay.platform.http.limits import remember
 from streamrelay.platform.http.origin import header, share
 from streamrelay.platform.http.responses import send_json, send_problem
 from streamrelay.platform.http.tally import AnswerTally

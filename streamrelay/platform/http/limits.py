@@ -20,45 +20,17 @@ from streamrelay.errors import Refused
 from streamrelay.net.deadlines import Deadlines
 from streamrelay.net.proxies import Proxies
 from streamrelay.net.waiting_lines import Waiter
+from streamrelay.platform.http.bounded_request import BoundedRequest
 from streamrelay.platform.http.goodbye import Goodbye
-from streamrelay.platform.http.responses import send_problem
 from streamrelay.platform.http.room import Idle, Room
 from streamrelay.protocol.tls_records import HELLO
-from streamrelay.websocket.request_grammar import HOST
 
-MAX_BODY: Final = 16384
-"""Bytes of a request's body. Twisted bounds its head: 16 KiB, 500 headers."""
 REQUEST_TIME: Final = 10.0
 """Seconds in which a request must be whole; of a connection's first one TLS' handshake is part."""
 IDLE_TIME: Final = 60
 """Seconds that a connection may be silent between requests, or take nothing of an answer."""
 LEAVE_TIME: Final = 1.0
 """Seconds in which one that gives way to another may take what is left of its answer."""
-
-
-class BoundedRequest(Request):
-    """A request whose body is no longer than `MAX_BODY`, and which names one host."""
-
-    def gotLength(self, length: int | None) -> None:
-        """Answer 411 to a body without a length (it comes in chunks; no client of this API needs that), 413 to one
-        that is too long, and close the connection."""
-        super().gotLength(length)
-        if length is None or length > MAX_BODY:
-            status = b"411 Length Required" if length is None else b"413 Content Too Large"
-            self.channel.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-            self.channel.loseConnection()
-
-    def process(self) -> None:
-        """Answer 503 if there is no room, and 400 to a request without a Host, which HTTP/1.0 alone may lack, with
-        several, or with one that can be none (RFC 9112 §3.2)."""
-        hosts = self.requestHeaders.getRawHeaders(b"host", [])
-        malformed = any(HOST.fullmatch(host.decode("latin-1").strip("\t ")) is None for host in hosts)
-        if isinstance(self.channel, BoundedChannel) and self.channel.turned_away:
-            send_problem(self, Refused(503, "the platform has too many connections", retry_after=2))
-        elif malformed or len(hosts) > 1 or (not hosts and self.clientproto == b"HTTP/1.1"):
-            send_problem(self, Refused(400, "expected one Host"))
-        else:
-            super().process()
 
 
 class BoundedChannel(HTTPChannel):
