@@ -63,8 +63,11 @@ class Shrinking(SynchronousTestCase):
         seed, verdict = tally.failed[-1]
         whole = plan(seed)
         kept = shrink(whole, verdict)
-        self.assertEqual(len(kept), 1)
+        self.assertLess(len(kept), len(whole.steps))
         self.assertEqual(run(whole.only(set(kept))).kind, verdict.kind)
+        for place in kept:
+            if any(other < len(whole.streams) for other in kept if other != place):
+                self.assertNotEqual(run(whole.only(set(kept) - {place})).kind, verdict.kind, f"without {place}")
 
     def test_only(self) -> None:
         """A part of a schedule holds the steps that are named, and those alone."""
