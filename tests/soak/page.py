@@ -9,7 +9,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 TEXT = """Soak
 ====
 
-.. This page is written by ``python -m tests.soak --docs``.
+.. This page is written by ``python -m tests.soak --docs``, but for remarks at its end.
 
 The result of one long run: a relay, a platform, a NATS server and the agents of two hosts, under everything that users
 do at once (bulk both ways, echoes, terminals, followed logs, streams that are aborted or refused), while one program

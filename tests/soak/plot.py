@@ -60,7 +60,11 @@ def _panel(
         x = LEFT + WIDTH * min(1.0, one.began / seconds)
         parts.append(f'<path d="M{x:.1f},{top}V{bottom}" stroke="{COLOURS.get(one.program, "#555")}" opacity=".25"/>')
     for (program, _), points in _lives(samples, figure).items():
-        line = " ".join(f"{LEFT + WIDTH * at / seconds:.1f},{bottom - HEIGHT * y / most:.1f}" for at, y in points)
+        highest: dict[int, float] = {}  # of each column
+        for at, y in points:
+            x = round(LEFT + WIDTH * at / seconds)
+            highest[x] = max(highest.get(x, 0.0), y)
+        line = " ".join(f"{x},{bottom - HEIGHT * y / most:.1f}" for x, y in highest.items())
         parts.append(f'<polyline points="{line}" fill="none" stroke="{COLOURS.get(program, "#555")}"/>')
     return "\n".join(parts)
 
