@@ -73,7 +73,7 @@ class Dropped(LiveTest):
         become = (*twistd(), f"--uid={user.pw_uid}", f"--gid={user.pw_gid}")
         options = ("--host=h", "--tokens=opaque", "--relay=ws://127.0.0.1:1", f"--state={state}", f"--drop-in={drop}")
         agent = self.program("agent", *become, "streamagent", *options)
-        agent.wait_for("agent of h, 1 targets")
+        agent.wait_for("agent of h, 1 target")
         until(lambda: (state / "followed.h").exists(), what="what the agent keeps")
         self.assertEqual({path.stat().st_uid for path in state.iterdir()}, {user.pw_uid})
         listen = f"--listen=tcp:{free_port()}:interface=127.0.0.1"
