@@ -36,6 +36,8 @@ log = Logger()
 
 LOOK: Final = 2.0
 """Seconds between two looks at files that may change."""
+BACKLOG: Final = 4096
+"""Connections of a port that may wait to be accepted, at most; the kernel's own bound is net.core.somaxconn."""
 DAY: Final = 86400.0
 """Seconds between two looks whether certificates are about to expire."""
 
@@ -202,8 +204,13 @@ class Ports(MultiService):
 
 
 def spelt_out(kind: str, where: str) -> str:
-    """Return an endpoint as Twisted knows it, whose unix sockets are open to everybody, whatever the umask, unless a
-    mode is told."""
-    if kind == "unix" and not re.search(r"(?<!\\):mode=", where):
+    """Return an endpoint as Twisted knows it, with what isn't told of it: a unix socket's mode, whatever the umask, and
+    how many may wait to be accepted, as of Twisted's 50 a burst of some hundred makes connections that are reset."""
+    parts = re.split(r"(?<!\\):", where)
+    told = {part.partition("=")[0] for part in parts if "=" in part}
+    places = len(parts) - len(told)  # of what is told without its name
+    if kind == "unix" and "mode" not in told and places < 2:
         where += ":mode=660"
+    if kind in ("tcp", "tcp6", "tls", "unix") and "backlog" not in told and places < 3:
+        where += f":backlog={BACKLOG}"
     return f"{'tcp' if kind == 'tls' else kind}:{where}"
