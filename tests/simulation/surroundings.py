@@ -85,11 +85,13 @@ def surrounded(world: Surroundings) -> Iterator[None]:
         (namesakes, "gethostname", lambda: "host"),
         (jws, "_verify", KEY.verify),
         (endpoints, "implementer", lambda *interfaces: lambda cls: cls),  # of a class that is made for each dial
-        (vars(asyncio.tasks)["_all_tasks"], "add", lambda task: None),  # nobody asks for all tasks
         (heartbeat, "TURNS", world.turns),
         (connection, "NatsClient", world.nats_client),
         (tokens, "_public", lambda path: KEY.public),  # of KEY_FILE
     ]
+    all_tasks = vars(asyncio.tasks).get("_all_tasks")  # of Python 3.11, where it takes time; nobody asks for it
+    if all_tasks is not None:
+        changes.append((all_tasks, "add", lambda task: None))
     before = [(thing, name, getattr(thing, name)) for thing, name, _ in changes]
     loop = asyncio._get_running_loop()
     for thing, name, value in changes:
