@@ -133,35 +133,35 @@ class SocketChannel:
             self.loop.remove_reader(self._descriptor)
 
     def _readable(self) -> None:
-        if not self._large or self._turns.grants(self):
-            self._read()
+        if self._large and not self._turns.grants(self):
+            return
+        size = self._read_into(_buffer, self.read_size)
+        if size:
+            self._deliver(_view[:size])
 
     def turn_came(self, others: bool) -> bool:
         if self._reading:
-            self._read()
+            self._large = False
+            self._readable()
         stays = others and self._large and self._reading
         if self._reading and not stays:
             self._watch()
         return stays
-
-    def _read(self) -> None:
-        size = self._read_into(_buffer, self.read_size)
-        if size:
-            self._deliver(_view[:size])
 
     def _read_into(self, buffer: bytearray, most: int) -> int:
         """Read, and return how many bytes came; 0 if there is nothing to do, as none came or the end is dealt with."""
         try:
             size = self._socket.recv_into(buffer, most)
         except (BlockingIOError, InterruptedError):
-            size = -1
+            self._large = False
+            return 0
         except OSError as error:
             self._lose(error)
             return 0
         self._large = size >= LARGE or size == most
         if not size:
             self._end_of_file()
-        return max(0, size)
+        return size
 
     def _deliver(self, data: memoryview) -> None:
         """Hand on what was read; an error of ours ends this connection and no other."""

@@ -63,7 +63,9 @@ class TlsChannel(SocketChannel):
         if self._waiting and self._reading:
             self._readable()
 
-    def _read(self) -> None:
+    def _readable(self) -> None:
+        if self._large and not self._turns.grants(self):
+            return
         sealed = self._waiting
         if not sealed:
             sealed = _sealed_view[: self._read_into(_sealed, min(self.read_size, SEALED))]
