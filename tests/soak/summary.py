@@ -55,6 +55,8 @@ class Summary(Struct):
     """Before the load and after it."""
     lag: dict[str, float]
     """Milliseconds under which it was in 99 of 100 samples."""
+    timers: dict[str, float]
+    """Most delayed calls that were seen at once."""
     faults: list[str]
     """Why the run failed; empty if it did not."""
 
@@ -79,6 +81,7 @@ def summary(
         slopes=found,
         descriptors={name: (len(before), len(after)) for name, (before, after) in descriptors.items()},
         lag=lags(samples),
+        timers=timers(samples),
         faults=[*tally.judge(), *leaks(found, descriptors)],
     )
 
@@ -122,6 +125,14 @@ def lags(samples: Sequence[Sample]) -> dict[str, float]:
     return {program: sorted(lags)[int(0.99 * (len(lags) - 1))] for program, lags in found.items()}
 
 
+def timers(samples: Sequence[Sample]) -> dict[str, float]:
+    most: dict[str, float] = {}
+    for one in samples:
+        if one.timers is not None:
+            most[one.program] = max(most.get(one.program, 0.0), one.timers)
+    return most
+
+
 def words(told: Summary) -> str:
     """Return the summary as people read it."""
     lines = [
@@ -138,9 +149,10 @@ def words(told: Summary) -> str:
     for program, slope in told.slopes.items():
         before, after = told.descriptors.get(program, (0, 0))
         lag = f"; loop lag under {told.lag[program]:g} ms" if program in told.lag else ""
+        delayed = f"; at most {told.timers[program]:g} delayed calls" if program in told.timers else ""
         lines.append(
             f"  {program}: RSS {slope.rss:g} MiB, {slope.per_hour:+g} MiB an hour over {slope.seconds:.0f} s; "
-            f"descriptors {before} before, {after} after{lag}"
+            f"descriptors {before} before, {after} after{lag}{delayed}"
         )
-    lines += ["delayed calls: no program tells them", *(f"FAULT: {fault}" for fault in told.faults)]
+    lines += [f"FAULT: {fault}" for fault in told.faults]
     return "\n".join(lines) + "\n"

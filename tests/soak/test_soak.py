@@ -107,6 +107,7 @@ class Summing(SynchronousTestCase):
         self.assertEqual((told.recoveries["nats kill"].median, told.recoveries["nats kill"].longest), (0.5, 1.25))
         self.assertAlmostEqual(told.slopes["relay"].per_hour, 0.5)
         self.assertEqual((told.descriptors["relay"], told.lag["relay"]), ((3, 3), 5.0))
+        self.assertEqual(told.timers["relay"], 7.0)
         for text in ("1.00 GiB", "1 finished", "nats kill: 3 times", "+0.5 MiB an hour", "3 before, 3 after"):
             self.assertIn(text, words(told))
 
