@@ -112,7 +112,7 @@ class Page(Resource):
             return NOTHING
         if request.method not in (b"GET", b"HEAD"):
             return 405, TEXT, b"only GET and HEAD\n"
-        if request.getHeader("sec-fetch-site") not in (None, "none"):
+        if request.getHeader("origin") or request.getHeader("sec-fetch-site") not in (None, "none"):
             return 403, TEXT, b"not for a page\n"
         if not _is_ours(request):
             return 403, TEXT, b"this machine alone, as localhost or by its address\n"

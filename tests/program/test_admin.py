@@ -142,6 +142,8 @@ class Pages(Asked):
         for site in ("cross-site", "same-site", "same-origin"):
             self.assertEqual(self.ask("/metrics", "GET", f"Sec-Fetch-Site: {site}")[0], 403)
         self.assertEqual(self.ask("/metrics", "GET", "Sec-Fetch-Site: none")[0], 200)
+        for origin in ("https://evil.example", "null"):  # of a browser that says no more
+            self.assertEqual(self.ask("/metrics", "GET", f"Origin: {origin}")[0], 403)
 
     def test_names(self) -> None:
         """A loopback port is asked for by a name of loopback: another one that leads to it is a page's own site."""
