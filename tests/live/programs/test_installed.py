@@ -193,7 +193,7 @@ class Certificates(InstalledTest):
             self.agents = Authority(self.folder / "new-agents.pem")
             new = self.agents.issue(self.folder / "new.pem", HOST)
             content = (self.folder / "new-agents.pem").read_bytes()
-            self.assertTrue(self.comes_in(old), name)
+            until(lambda old=old: self.comes_in(old), what=f"the old agent before {name}")  # a handshake has 5 s
             self.install(self.orders(self.folder / "agents.pem", content)[name], self.told())
             until(lambda new=new: self.comes_in(new), SOON, f"the new agent after {name}")
             self.assertFalse(self.comes_in(old), name)
