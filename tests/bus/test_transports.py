@@ -242,12 +242,13 @@ class ByWebsocket(SynchronousTestCase):
             await reader.read()
             writer.close()
 
-        for meet, seconds, text in (
-            (silent, 0.1, "no answer to the request for a websocket in time"),
-            (closes, 30.0, "closed"),
-        ):
-            error = self.assertRaises(Given, connect, meet, "ws://127.0.0.1:PORT", "", seconds)
-            self.assertIn(text, str(error))
+        error = self.assertRaises(Given, connect, closes, "ws://127.0.0.1:PORT", "", 30.0)
+        self.assertIn("closed", str(error))
+        for seconds in (0.1, 1.0, 10.0):  # a busy machine may take the time to connect
+            error = self.assertRaises(Given, connect, silent, "ws://127.0.0.1:PORT", "", seconds)
+            if "request" in str(error):
+                break
+        self.assertIn("no answer to the request for a websocket in time", str(error))
 
     def test_pings(self) -> None:
         """Of a server that pings and takes no answer no more is read than is answered: answers don't pile up."""
