@@ -1,23 +1,19 @@
 """Handshakes at the relay: how many may be undone at once, and how many connections there may be."""
 
 from collections.abc import Callable
-from typing import Final
 
 from attrs import define, field
 from twisted.internet.interfaces import IReactorTime
 
 from streamrelay.errors import Refused
 from streamrelay.logs import Seldom
-from streamrelay.net.descriptors import allowed
+from streamrelay.net.descriptors import allowed, spare
 from streamrelay.net.proxies import Proxies
 from streamrelay.net.quotas import ConnectionQuota, turned_away
 from streamrelay.net.waiting_lines import WaitingLines
 from streamrelay.relay.config import RelayConfig
 from streamrelay.relay.waiting_room import Crowded
 from streamrelay.websocket.admission import Handshake
-
-SPARE: Final = 64
-"""Connections beyond the most that may stay until they are answered; there are descriptors left for twice as many."""
 
 
 @define(eq=False)
@@ -51,7 +47,7 @@ class Handshakes:
         """
         bucket = self.proxies.bucket(handshake.address)
         begun = self.lines.begin(handshake, bucket)
-        if begun and self._over > min(SPARE, self.most // 4):
+        if begun and self._over > spare(self.most):
             self.full.count(bucket)
             raise Refused(503, "full")
         return begun

@@ -7,9 +7,10 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.errors import Refused
+from streamrelay.net.descriptors import SPARE
 from streamrelay.net.proxies import Proxies
 from streamrelay.relay.config import RelayConfig
-from streamrelay.relay.handshakes import SPARE, Handshakes
+from streamrelay.relay.handshakes import Handshakes
 from streamrelay.relay.waiting_room import Crowded
 from tests.documented import DESCRIPTORS_LEFT
 from tests.fakes.admission import FakeHandshake

@@ -1,20 +1,17 @@
 """Room for connections: how many there may be, and those that give way when it is short."""
 
 import resource
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from attrs import define, field
 from twisted.internet.interfaces import IReactorTime
 
 from streamrelay.logs import Logger, Several
-from streamrelay.net.descriptors import allowed
+from streamrelay.net.descriptors import allowed, spare
 from streamrelay.net.quotas import ConnectionQuota
 from streamrelay.net.waiting_lines import WaitingLines
 
 log = Logger()
-
-SPARE: Final = 64
-"""Connections beyond the most that may stay until they are answered; there are descriptors left for twice as many."""
 
 
 def _or_allowed(given: int) -> int:
@@ -33,7 +30,7 @@ class Room:
     @property
     def most_told(self) -> int:
         """Most connections with those for which there is no room, and which stay until they are told."""
-        return self.max_connections + min(SPARE, self.max_connections // 4)
+        return self.max_connections + spare(self.max_connections)
 
     def connections(self, clock: IReactorTime) -> WaitingLines:
         """Return the lines of connections."""
