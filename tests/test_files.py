@@ -170,6 +170,15 @@ class Regular(SynchronousTestCase):
                 error = self.assertRaises(ConfigError, reader, path)
                 self.assertEqual(str(error), f"{path}: can't be read: not a regular file")
 
+    def test_no_directory(self) -> None:
+        """A file of the bus' users that isn't there holds none; one that can't be there is an error in one line."""
+        there = folder(self) / "file"
+        self.assertEqual(Users(there).read(), [])
+        there.touch()
+        for path, why in ((there / "users", "Not a directory"), (there.with_name("x" * 300), "File name too long")):
+            error = self.assertRaises(ConfigError, Users(path).read)
+            self.assertEqual(str(error), f"{path}: can't be read: {why}")
+
     def test_shell(self) -> None:
         """What a shell passes by a descriptor is taken as it is: the pipe of `<(…)`, or standard input."""
         ours, theirs = os.pipe()

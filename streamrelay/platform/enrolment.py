@@ -21,7 +21,7 @@ from streamrelay.bus import credentials
 from streamrelay.bus.permissions import BusUser, parse, render
 from streamrelay.bus.settings import check_bus
 from streamrelay.errors import ConfigError
-from streamrelay.files import read, write_new
+from streamrelay.files import open_file, read, write_new
 from streamrelay.platform.config import PlatformConfig
 from streamrelay.protocol.names import HOST_WORDS, is_host, is_loopback
 from streamrelay.protocol.tokens import Signer
@@ -54,9 +54,13 @@ class Users:
 
     def read(self) -> list[BusUser]:
         """Return the users in the file, or raise `ConfigError`; none if there is no file."""
-        if not self.path.exists():
+        try:
+            with open_file(str(self.path)) as file:
+                content = file.read()
+        except FileNotFoundError:
             return []
-        content = read(str(self.path), -1)
+        except OSError as error:
+            raise ConfigError(f"{self.path}: can't be read: {error.strerror}") from None
         try:
             return parse(content.decode())
         except UnicodeDecodeError as error:
@@ -133,7 +137,7 @@ class Enrolment:
             form = serialization.PublicFormat.SubjectPublicKeyInfo
             write_new(folder / "platform.pub", public.public_bytes(serialization.Encoding.PEM, form), 0o644)
         if self.settings.ca:
-            write_new(folder / "ca.pem", _content(self.settings.ca), 0o644)
+            write_new(folder / "ca.pem", read(self.settings.ca, -1), 0o644)
 
 
 def enrolment(settings: PlatformConfig, nats: tuple[str, ...], at: str) -> Enrolment:
@@ -217,10 +221,6 @@ def _make(folder: Path) -> None:
         raise ConfigError(f"{folder}: exists already; move it away first") from None
     except OSError as error:
         raise ConfigError(f"{folder}: can't be created: {error.strerror}") from None
-
-
-def _content(path: str) -> bytes:
-    return read(path, -1)
 
 
 def _without_user(url: str) -> str:
