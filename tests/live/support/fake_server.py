@@ -1,33 +1,14 @@
-"""A server on a port of its own, each of whose connections is served in a thread."""
+"""A server of one kind of screen, without a machine."""
 
-import contextlib
-import socket
-import threading
+from tests.live.support.threaded_server import ThreadedServer
 
 
-class FakeServer:
-    """A server without a machine, of one kind of screen."""
+class FakeServer(ThreadedServer):
+    """A server at which viewers are opened as at a machine's."""
 
     kind = ""
     """Viewer that shows it, of which its target's name is."""
 
     def __init__(self) -> None:
-        self._sockets = [socket.create_server(("127.0.0.1", 0))]
-        self.target = f"{self.kind}/{self._sockets[0].getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def close(self) -> None:
-        for one in self._sockets:
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = self._sockets[0].accept()
-                self._sockets.append(connection)
-                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection: socket.socket) -> None:
-        raise NotImplementedError
+        super().__init__()
+        self.target = f"{self.kind}/{self.port}"

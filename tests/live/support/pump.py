@@ -4,18 +4,17 @@ import contextlib
 import socket
 import threading
 
+from tests.live.support.threaded_server import ThreadedServer
 
-class Pump:
+
+class Pump(ThreadedServer):
     """A port of its own before another one of 127.0.0.1."""
 
     def __init__(self, port: int) -> None:
-        self.port = 0
         self._to = port
         self._flows = threading.Event()
         self._flows.set()
-        self._sockets = [socket.create_server(("127.0.0.1", 0))]
-        self.port = self._sockets[0].getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__()
 
     def stop(self) -> None:
         self._flows.clear()
@@ -25,22 +24,16 @@ class Pump:
 
     def close(self) -> None:
         self._flows.set()
-        for one in self._sockets:
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
+        super().close()
 
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                near, _ = self._sockets[0].accept()
-                far = socket.socket()
-                self._sockets += (near, far)
-                if far.connect_ex(("127.0.0.1", self._to)):
-                    near.close()
-                    continue
-                for ends in ((near, far), (far, near)):
-                    threading.Thread(target=self._carry, args=ends, daemon=True).start()
+    def _serve(self, connection: socket.socket) -> None:
+        far = socket.socket()
+        self._sockets.append(far)
+        if far.connect_ex(("127.0.0.1", self._to)):
+            connection.close()
+            return
+        threading.Thread(target=self._carry, args=(far, connection), daemon=True).start()
+        self._carry(connection, far)
 
     def _carry(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
