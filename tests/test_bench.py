@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from bench import page
 from bench.chain import DELAY, Chain
 from bench.chains import CHAINS
+from bench.lag import late
 from bench.legs import Listener, Socket, dial
 from bench.machine import Machine
 from bench.openings import Openings
@@ -103,7 +104,7 @@ class Works(SynchronousTestCase):
         """The loop's lag is that of the looks between two readings: the least bound that holds so many of them."""
         before = {0.001: 900.0, 0.02: 900.0, 0.05: 900.0, float("inf"): 900.0}
         after = {0.001: 950.0, 0.02: 998.0, 0.05: 999.0, float("inf"): 1000.0}
-        self.assertEqual([fairness.late(before, after, share) for share in (0.5, 0.98, 0.99)], [1.0, 20.0, 50.0])
+        self.assertEqual([late(before, after, share) for share in (0.5, 0.98, 0.99)], [1.0, 20.0, 50.0])
 
     def test_users(self) -> None:
         """Several users' ports are taken in turn."""

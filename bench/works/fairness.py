@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from bench.certificate import Certificate
 from bench.echoes import Echo, Echoes
 from bench.fleet import HOST, Fleet
+from bench.lag import buckets, late
 from bench.legs import End, Listener, Pair, dial_tls, upgrade
 from bench.processes import Bench, Others, free_port
 from bench.pump import beside
@@ -39,10 +40,7 @@ class WatchedRelay(Streamrelay):
     def lags(self) -> dict[float, float]:
         """How many looks at the loop were late by no more than so many seconds, since it was started."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/metrics", timeout=20) as answer:
-            lines = answer.read().decode().splitlines()
-        name = 'streamrelay_event_loop_lag_seconds_bucket{le="'
-        told = [line.removeprefix(name).split('"} ') for line in lines if line.startswith(name)]
-        return {float(bound): float(count) for bound, count in told}
+            return buckets(answer.read().decode())
 
 
 class Summoned(Relay):
@@ -77,13 +75,6 @@ class Summoned(Relay):
         self.far.close()
 
 
-def late(before: dict[float, float], after: dict[float, float], share: float) -> float:
-    """Milliseconds by which no more than so many of the looks between two readings were late: a histogram's bound."""
-    looks = {bound: count - before.get(bound, 0.0) for bound, count in after.items()}
-    most = max(looks.values())
-    return next(1e3 * bound for bound in sorted(looks) if looks[bound] >= share * most)
-
-
 def measure(relay: Relay, plan: Plan, size: int = 65536, tls: bool = False) -> Sample:
     """The keys of one terminal: alone, then beside ten streams that are as fast as they can."""
     others, seconds = Others(), plan.seconds(SECONDS)
@@ -101,8 +92,8 @@ def measure(relay: Relay, plan: Plan, size: int = 65536, tls: bool = False) -> S
             "p99": got.percentile(0.99) * 1e3,
             "more": (got.percentile(0.99) - alone.percentile(0.99)) * 1e3,
         }
-        if isinstance(relay, WatchedRelay):
-            figures["lag"] = late(lags, relay.lags(), 0.99)
+        if isinstance(relay, WatchedRelay) and (lag := late(lags, relay.lags(), 0.99)) is not None:
+            figures["lag"] = lag
     return Sample(figures, others.cores())
 
 

@@ -4,11 +4,12 @@ from xml.etree import ElementTree
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from bench.lag import late
 from tests.soak.pattern import PERIOD, Lines, Pattern, Wrong, numbered
 from tests.soak.plot import PANELS, svg
 from tests.soak.summary import LEAST, summary, words
 from tests.soak.tally import Break, Stream, Tally
-from tests.soak.watch import Sample, percentile
+from tests.soak.watch import Sample
 
 
 def stream(host: str = "host-1", established: float | None = 12.0, ended: float = 20.0) -> Stream:
@@ -125,8 +126,8 @@ class Summing(SynchronousTestCase):
 
     def test_percentile(self) -> None:
         """Lag is the least bound with so many under it; without any timer there is none."""
-        self.assertEqual(percentile({0.005: 98, 0.02: 99, 0.1: 100, float("inf"): 100}, 0.99), 20.0)
-        self.assertIsNone(percentile({0.005: 0, float("inf"): 0}, 0.99))
+        self.assertEqual(late({}, {0.005: 98, 0.02: 99, 0.1: 100, float("inf"): 100}, 0.99), 20.0)
+        self.assertIsNone(late({}, {0.005: 0, float("inf"): 0}, 0.99))
 
     def test_plot(self) -> None:
         """The picture is SVG with a line for each process in each panel, and one for each restart."""

@@ -1,18 +1,18 @@
 """Memory, descriptors, timers and event-loop lag of each program over time."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 from attrs import define, field
 
+from bench.lag import buckets, late
 from tests.live.support.processes import rss
 from tests.soak.background import Background
 from tests.soak.chain import SoakChain
 
 TIMERS = re.compile(r"^streamrelay_delayed_calls (\S+)$", re.MULTILINE)
-BUCKET = re.compile(r'^streamrelay_event_loop_lag_seconds_bucket\{le="([^"]+)"\} (\S+)$', re.MULTILINE)
 
 
 class Sample(msgspec.Struct):
@@ -62,14 +62,5 @@ class Watch(Background):
         return Sample(round(self.now(), 2), name, pid, rss(pid), descriptors, lag, timers and float(timers[1]))
 
     def _lag(self, pid: int, told: str) -> float | None:
-        found = {float(bound): float(count) for bound, count in BUCKET.findall(told)}
-        before = self._buckets.get(pid, {})
-        self._buckets[pid] = found
-        return percentile({bound: count - before.get(bound, 0.0) for bound, count in found.items()}, 0.99)
-
-
-def percentile(buckets: Mapping[float, float], share: float) -> float | None:
-    """Return the least bound, in milliseconds, with that share of a cumulative histogram under it; None if empty."""
-    total = max(buckets.values(), default=0.0)
-    bounds: Sequence[float] = sorted(buckets)
-    return next((1000 * bound for bound in bounds if total and buckets[bound] >= share * total), None)
+        before, self._buckets[pid] = self._buckets.get(pid, {}), buckets(told)
+        return late(before, self._buckets[pid], 0.99)
