@@ -43,6 +43,7 @@ class Resting:
             if number % 100 == 0:
                 self.answer(0.001)
         self.busy = relay.pair()
+        self.pairs.append(self.busy)
 
     def answer(self, seconds: float) -> None:
         """Answer what comes in that time; an end that is closed is no longer there."""
@@ -74,7 +75,6 @@ class Resting:
     def close(self) -> None:
         for pair in self.pairs:
             pair.close()
-        self.busy.close()
         self.poll.close()
 
 
