@@ -12,6 +12,7 @@ from twisted.application.internet import StreamServerEndpointService
 from twisted.internet.endpoints import AdoptedStreamServerEndpoint, serverFromString
 
 from streamrelay.errors import ConfigError
+from streamrelay.program.endpoints import of_endpoint
 from streamrelay.protocol.names import is_loopback
 
 _PASSED: Final = re.compile(r"(?:tls:)?systemd:(?P<name>[A-Za-z0-9_.-]+)\Z")
@@ -34,9 +35,7 @@ def listening(reactor: Any, endpoint: str, factory: Any, insecure: bool) -> Stre
     with socket.socket(fileno=os.dup(descriptor)) as passed:
         check_reach(endpoint, passed, insecure)
         adopted = AdoptedStreamServerEndpoint(reactor, descriptor, passed.family)
-    service = StreamServerEndpointService(adopted, factory)
-    service._raiseSynchronously = True  # as strports does: a start that fails is told
-    return service
+    return of_endpoint(adopted, factory)
 
 
 def check_reach(endpoint: str, passed: socket.socket, insecure: bool) -> None:

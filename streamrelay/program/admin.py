@@ -4,16 +4,16 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from attrs import define
-from twisted.application import strports
 from twisted.application.service import MultiService
 from twisted.internet.interfaces import IProtocolFactory
 
 from streamrelay.errors import ConfigError
 from streamrelay.logs import Logger
+from streamrelay.program import endpoints
 from streamrelay.program.lag import LoopLag
 from streamrelay.program.metrics import Families, Family, of_program
 from streamrelay.program.readiness import Readiness
-from streamrelay.program.service import Looped, spelt_out
+from streamrelay.program.service import Looped
 from streamrelay.program.validation import check_socket_folder
 
 log = Logger()
@@ -57,10 +57,9 @@ class Admin(MultiService):
     def __init__(self, endpoint: str, told: Told, clock: Any) -> None:
         super().__init__()
         self.lag, self._endpoint = LoopLag(clock), endpoint
-        kind, _, where = endpoint.partition(":")
         site = _site(told, self.lag, clock)
         try:
-            strports.service(spelt_out(kind, where), site).setServiceParent(self)
+            endpoints.service(clock, endpoint, site).setServiceParent(self)
         except Exception as error:
             raise ConfigError(f"--admin {endpoint}: {error}") from None
 

@@ -2,11 +2,9 @@
 
 import gc
 import os
-import re
 import signal
 from typing import Any, Final, Protocol
 
-from twisted.application import strports
 from twisted.application.internet import StreamServerEndpointService
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -22,7 +20,7 @@ from streamrelay.net.certificates import ServerTls
 from streamrelay.net.failed_handshakes import FailedHandshakes
 from streamrelay.net.proxies import BehindProxies, Proxies
 from streamrelay.net.tls import TlsFactory
-from streamrelay.program import early_signals
+from streamrelay.program import early_signals, endpoints
 from streamrelay.program.activation import is_passed, listening
 from streamrelay.program.lost_lines import LostLines
 from streamrelay.program.notify import Notifier
@@ -36,8 +34,6 @@ log = Logger()
 
 LOOK: Final = 2.0
 """Seconds between two looks at files that may change."""
-BACKLOG: Final = 4096
-"""Connections of a port that may wait to be accepted, at most; the kernel's own bound is net.core.somaxconn."""
 DAY: Final = 86400.0
 """Seconds between two looks whether certificates are about to expire."""
 
@@ -157,16 +153,16 @@ class Ports(MultiService):
         self._listen = settings.listen
         proxies = Proxies.named(settings.proxies, settings.proxy_protocol)
         for endpoint in settings.listen:
-            kind, _, where = endpoint.partition(":")
             # The PROXY header comes before TLS, in plain; so its reader is the outer one.
-            inner = TlsFactory(self.tls, False, factory, clock, self._failed.count) if kind == "tls" else factory
+            is_tls = endpoint.startswith("tls:")
+            inner = TlsFactory(self.tls, False, factory, clock, self._failed.count) if is_tls else factory
             outer = BehindProxies(inner, proxies, clock) if proxies.speak_first else inner
             try:
                 if is_passed(endpoint):
                     self._passed.append(listening(clock, endpoint, outer, settings.insecure))
                     self._passed[-1].setServiceParent(self)
                 else:
-                    strports.service(spelt_out(kind, where), outer).setServiceParent(self)
+                    endpoints.service(clock, endpoint, outer).setServiceParent(self)
             except ConfigError:
                 raise
             except Exception as error:
@@ -201,16 +197,3 @@ class Ports(MultiService):
             self._days.stop()
         self._failed.stop()
         return super().stopService()
-
-
-def spelt_out(kind: str, where: str) -> str:
-    """Return an endpoint as Twisted knows it, with what isn't told of it: a unix socket's mode, whatever the umask, and
-    how many may wait to be accepted, as of Twisted's 50 a burst of some hundred makes connections that are reset."""
-    parts = re.split(r"(?<!\\):", where)
-    told = {part.partition("=")[0] for part in parts if "=" in part}
-    places = len(parts) - len(told)  # of what is told without its name
-    if kind == "unix" and "mode" not in told and places < 2:
-        where += ":mode=660"
-    if kind in ("tcp", "tcp6", "tls", "unix") and "backlog" not in told and places < 3:
-        where += f":backlog={BACKLOG}"
-    return f"{'tcp' if kind == 'tls' else kind}:{where}"
