@@ -28,7 +28,7 @@ for line in sys.stdin:
 TARGET = f"""
 [targets.paced]
 kind = "pty"
-command = ["/bin/sh", "-c", "stty -echo; echo waits; exec {sys.executable} FOLDER/paced.py FOLDER/paced"]
+command = ["sh", "-c", 'stty -echo; echo waits; exec "$0" "$@"', "{sys.executable}", "FOLDER/paced.py", "FOLDER/paced"]
 """
 BROKE = "The connection to the relay broke"
 BEHIND = f"""(() => {{

@@ -52,7 +52,9 @@ class Way:
         settings.write_text(f"{self.path} {{\n rotate 99\n missingok\n {self.options}\n}}\n")
         state = self.folder.with_name(f"{self.folder.name}.state")
         command = (need_program("logrotate"), "-f", "-s", str(state), str(settings))
-        subprocess.run(command, check=True, capture_output=True, timeout=120)
+        done = subprocess.run(command, capture_output=True, timeout=120)
+        if done.returncode:
+            raise AssertionError(f"logrotate failed with {done.returncode}: {done.stderr.decode()}")
 
     def end(self) -> bytes:
         """Write the last lines, and return what stands for them."""
@@ -164,12 +166,12 @@ class Extension(Way):
     options = "dateext\n dateformat -%Y%m%d-%s\n extension .log"
 
     def rotate(self) -> None:
-        until(lambda: time.time() >= self.after)  # there is one name for each second
+        until(lambda: time.time() >= self.after)  # there is one name for each second, of a clock that is some ms late
         super().rotate()
-        self.after = int(time.time()) + 1
+        self.after = int(time.time()) + 1.1
 
     def prepare(self) -> None:
-        self.after = 0
+        self.after = 0.0
 
 
 class PackedAtOnce(Way):
