@@ -32,8 +32,6 @@ T = TypeVar("T")
 
 ANSWER_TIME: Final = 5.0
 """Seconds that a server may take for each step of a connection."""
-PING: Final = 20
-"""Seconds between two pings of the server; after two unanswered ones the connection is made anew."""
 GRACE: Final = 2.0
 """Seconds that an answer is waited for once the connection was lost: it may be back before the host has answered."""
 REFUSED: Final = 10.0
@@ -238,8 +236,6 @@ class Bus:
             connect_timeout=ANSWER_TIME,  # type: ignore[arg-type]
             max_reconnect_attempts=-1,
             reconnect_time_wait=soon(),  # type: ignore[arg-type]
-            ping_interval=PING,
-            max_outstanding_pings=2,
             pending_size=-1,
             tls=self._tls,
             tls_handshake_first=self.handshake_first,

@@ -114,6 +114,9 @@ class NatsClient(Client):
         """Let this time pass between two attempts at one server from now on."""
         self.options["reconnect_time_wait"] = seconds
 
+    async def _ping_interval(self) -> None:
+        await self.pulse.beat(lambda: self.is_connected)
+
     async def _hangs(self) -> None:
         if self.is_connected:
             await self._process_op_err(Hangs())

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamrelay.bus.connection import GRACE, Bus
 from streamrelay.bus.message import Down, TooSlow
 from streamrelay.bus.nats_client import Hangs, NatsClient
-from streamrelay.bus.pulse import DOUBT, SILENCE, Pulse
+from streamrelay.bus.pulse import DOUBT, LONG_SILENCE, REST, SILENCE, Pulse
 from tests.examples import T
 from tests.fakes.logs import Heard
 from tests.fakes.reactors import LeapingLoop
@@ -84,6 +84,49 @@ class Waits(OnALoop):
 
         self.run_it(all_of_them())
         self.assertEqual(self.pinged, [DOUBT])
+
+    def beat(self, seconds: float, *heard: float, connected: bool = True) -> None:
+        """Let it beat so long, while something comes at those times."""
+
+        async def beats() -> None:
+            for when in heard:
+                self.loop.call_later(when, self.pulse.hear)
+            beating = asyncio.create_task(self.pulse.beat(lambda: connected))
+            await asyncio.sleep(seconds)
+            beating.cancel()
+
+        self.run_it(beats())
+
+    def test_rests(self) -> None:
+        """A server is asked from time to time though nobody waits, so an agent at rest finds out that it hangs."""
+        self.beat(3 * REST - 1, REST + 1, 2 * REST + LONG_SILENCE - 1)
+        self.assertEqual((self.pinged, self.lost), ([REST, 2 * REST], []))
+        self.beat(REST + LONG_SILENCE + 1)
+        self.assertEqual(self.lost, [3 * REST - 1 + REST + LONG_SILENCE])
+
+    def test_unconnected(self) -> None:
+        """Where there is no connection nobody is asked."""
+        self.beat(5 * REST, connected=False)
+        self.assertEqual((self.pinged, self.lost), ([], []))
+
+    def test_hurried(self) -> None:
+        """Who waits for an answer doesn't wait for the longer silence that is allowed at rest; nor the other way."""
+
+        async def rests_and_waits() -> None:
+            self.pulse.doubt(LONG_SILENCE)
+            await self.wait(60)
+
+        self.run_it(rests_and_waits())
+        self.assertEqual((self.pinged, self.lost), ([0], [DOUBT + SILENCE]))
+
+        async def waits_and_rests() -> None:
+            self.pulse.doubt()
+            self.pulse.doubt(LONG_SILENCE)
+            await asyncio.sleep(60)
+
+        began = self.loop.time()
+        self.run_it(waits_and_rests())
+        self.assertEqual(self.lost[1:], [began + SILENCE])
 
 
 @define

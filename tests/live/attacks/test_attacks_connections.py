@@ -70,7 +70,7 @@ class Crowds(LiveTest):
             times.append(time.monotonic() - began)
         return statistics.median(times)
 
-    def neighbour(self) -> http.client.HTTPConnection:
+    def kept_open(self) -> http.client.HTTPConnection:
         """A kept connection of a user who shares the attacker's address."""
         kept = http.client.HTTPConnection("127.0.0.1", self.own.platform_port, WAIT, source_address=(ATTACKER, 0))
         kept.connect()
@@ -86,7 +86,7 @@ class Crowds(LiveTest):
             return answer.status
 
     def flood(self, port: int, what: str, first: bytes, setting: str) -> None:
-        kept = self.neighbour()
+        kept = self.kept_open()
         before, descriptors = self.median(), len(self.own.platform.descriptors())
         with self.crowd(port, first) as crowd:
             self.assertGreater(len(crowd), CROWD // 5)

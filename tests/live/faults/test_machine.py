@@ -13,7 +13,6 @@ from tests.live.support.chain import HOST, Chain
 from tests.live.support.processes import Program, faked, need_root, run, twistd
 from tests.live.support.promise import kept, promised
 from tests.live.support.waiting import until
-from tests.live.support.websockets import read_exactly
 
 PATIENCE = 3.0
 HOUR = 3600
@@ -47,17 +46,14 @@ class Clocks(LiveTest):
         self.addCleanup(own.stop)
         own.step(0)
         own.start()
-        leg, target = self.stream(own)
+        beside = self.neighbour(*self.stream(own))
         for seconds, promise in ((HOUR, promised("clock ahead")), (0, promised("clock back"))):
             waiting = self.websocket(own.pair()[0])
             with promise as passed:
                 own.step(seconds)
                 self.assert_closed(waiting, 4004)
             self.assertGreater(passed(), PATIENCE - 1)
-            leg.send(b"lives")
-            self.assertEqual(target.recv(10), b"lives")
-            target.sendall(b"as before")
-            self.assertEqual(read_exactly(leg, 9), b"as before")
+            beside.goes_on()
             self.stream(own)
             ahead = said(own.relay.log) - time.time()
             self.assertLess(abs(ahead - seconds), 10 * 60, "the relay has another clock than it was given")
@@ -74,7 +70,7 @@ class Descriptors(LiveTest):
     def setUp(self) -> None:
         super().setUp()
         self.own = self.chain()
-        self.leg, self.target = self.stream(self.own)
+        self.beside = self.neighbour(*self.stream(self.own))
 
     def limit(self, program: Program, most: int) -> int:
         """Set a program's soft limit, and give back what it was."""
@@ -87,10 +83,6 @@ class Descriptors(LiveTest):
         before = self.limit(program, len(os.listdir(f"/proc/{program.pid}/fd")))
         self.starved, self.before = program, before
 
-    def live(self) -> None:
-        self.leg.send(b"lives")
-        self.assertEqual(self.target.recv(10), b"lives")
-
     def ask(self) -> Any:
         return self.own.ask("POST", "/v1/streams", {"host": HOST, "target": self.listen().target})
 
@@ -99,7 +91,6 @@ class Descriptors(LiveTest):
         self.limit(self.starved, self.before)
         until(lambda: self.ask().status == 201, what="a new stream")
         self.stream(self.own)
-        self.live()
 
     def test_agent(self) -> None:
         """Of the agent: a request is answered 503 with the reason, what lives goes on, and all is well after."""
@@ -108,7 +99,7 @@ class Descriptors(LiveTest):
             answer = self.ask()
         self.assertEqual(answer.status, 503, answer.text)
         self.assertIn("no file descriptor left", answer.json["detail"])
-        self.live()
+        self.beside.goes_on()
         with promised("agent has descriptors"):
             self.back()
 
@@ -118,7 +109,7 @@ class Descriptors(LiveTest):
         with promised("relay out of descriptors"):
             answer = self.ask()
         self.assertIn(answer.status, (502, 503), answer.text)
-        self.live()
+        self.beside.goes_on()
         with promised("relay has descriptors"):
             self.back()
 
@@ -136,15 +127,14 @@ class Disks(LiveTest):
         own = LoggingChain(self.folder)
         self.addCleanup(own.stop)
         own.start()
-        leg, target = self.stream(own)
+        beside = self.neighbour(*self.stream(own))
         filler, log = where / "filler", where / "relay.log"
         fill(filler)
         for _ in range(STREAMS):
             self.end_one(own)
         self.assertNotEqual(log.stat().st_size // 4096, 0)
         self.assertEqual(log.stat().st_size % 4096, 0, "the log didn't meet the end of the disk")
-        leg.send(b"lives")
-        self.assertEqual(target.recv(10), b"lives")
+        beside.goes_on()
         filler.unlink()
         size = log.stat().st_size
         self.end_one(own)

@@ -42,13 +42,14 @@ class Planted(LiveTest):
             self.assertIn("met", legs[1].recv(WAIT))
             return legs
 
-        neighbour, struck = pair(), pair()
+        beside, struck = self.neighbour(*pair()), pair()
         with promised("mistake"):
             struck[0].send('{"planted":true}')
             self.assert_closed(struck[0], 1011)
             self.assert_closed(struck[1], 4005)
-        for legs in (neighbour, pair()):
-            legs[0].send(b"untouched")
-            self.assertEqual(legs[1].recv(WAIT), b"untouched")
+        beside.goes_on()
+        new = pair()
+        new[0].send(b"as before")
+        self.assertEqual(new[1].recv(WAIT), b"as before")
         self.assertEqual(relay.log.count("it is closed with 1011"), 1)
         self.assertEqual(relay.log.count("Traceback"), 1, relay.log)

@@ -53,7 +53,7 @@ class Rotation(LiveTest):
         localhost, other = (shown(self.port, name, self.folder / "ca.pem") for name in ("localhost", "x.b.example"))
         return localhost, other
 
-    def pair(self) -> list[ClientConnection]:
+    def legs(self) -> list[ClientConnection]:
         token, ca = new_id(), str(self.folder / "ca.pem")
         legs = [self.websocket(f"wss://localhost:{self.port}/{role}/{token}", ca=ca) for role in ("client", "agent")]
         self.assertIn("met", legs[1].recv(5))
@@ -67,23 +67,23 @@ class Rotation(LiveTest):
     def test_names(self) -> None:
         """The certificate that fits the name is shown, and legs come in by it."""
         self.assertEqual(self.names(), ("localhost", "*.b.example"))
-        self.echo(self.pair(), b"hello")
+        self.echo(self.legs(), b"hello")
 
     def test_rotated(self) -> None:
         """A changed file is shown to new handshakes by itself, at SIGHUP at once; a live stream notices nothing."""
-        legs = self.pair()
+        beside = self.neighbour(*self.legs())
         self.authority.issue(self.folder / "b.pem", "*.b.example", "new.b.example")
         self.relay.wait_for("certificates read again: localhost, *.b.example, new.b.example")
         self.authority.issue(self.folder / "a.pem", "new.example")
         with promised("certificate rotated"):
             self.relay.process.send_signal(signal.SIGHUP)
             until(lambda: self.names() == ("new.example", "*.b.example"), what="the new certificate")
-        self.echo(legs, b"still here")
+        beside.goes_on()
         self.assertTrue(self.relay.alive)
 
     def test_broken(self) -> None:
         """A broken file changes nothing but the log, by SIGHUP and by itself; once it is mended it is taken."""
-        legs = self.pair()
+        beside = self.neighbour(*self.legs())
         (self.folder / "a.pem").write_text("-----BEGIN CERTIFICATE-----\nbroken\n")
         with promised("certificate broken"):
             self.relay.process.send_signal(signal.SIGHUP)
@@ -91,7 +91,7 @@ class Rotation(LiveTest):
         self.assertIn("a.pem", self.relay.log)
         self.assertNotIn("Traceback", self.relay.log)
         self.assertEqual(self.names(), ("localhost", "*.b.example"))
-        self.echo(legs, b"still here")
+        beside.goes_on()
         self.authority.issue(self.folder / "a.pem", "mended.example")
         until(lambda: self.names() == ("mended.example", "*.b.example"), what="the mended certificate")
 

@@ -38,6 +38,7 @@ class Backpressure(LiveTest):
     def setUp(self) -> None:
         super().setUp()
         self.common = shared()
+        self.neighbour(*self.stream(self.common))
         leg, target = self.stream(self.common, RAW)  # both programs get warm
         for _ in range(8):
             sending = Work(target.sendall, PIECE * 2)

@@ -96,7 +96,11 @@ class HalfClose(LiveTest):
 
 
 class InFlight(LiveTest):
-    """Bytes that are on their way when somebody closes."""
+    """Bytes that are on their way when somebody closes; a neighbour's go on."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.neighbour(*self.stream(shared()))
 
     def test_target_closes(self) -> None:
         """A target that closes with bytes in flight: the client gets all of them, each time."""
@@ -180,10 +184,12 @@ class Deaths(LiveTest):
     def test_agent_killed(self) -> None:
         """The agent is killed: the client is closed with 4005 within 1 s, and the target knows."""
         self.start_flood()
+        beside = self.neighbour(*self.both_legs(self.own))
         with promised("agent killed"):
             self.own.agent.process.send_signal(signal.SIGKILL)
             self.assert_closed(self.leg, 4005)
             gone(self.target)
+        beside.goes_on()
 
     def test_agent_stopped(self) -> None:
         """The agent is stopped: the client is closed with 4005, and the agent ends in order."""
@@ -203,9 +209,10 @@ class Deaths(LiveTest):
     def test_platform_and_bus_killed(self) -> None:
         """Platform and bus are killed: a stream that lives goes on."""
         self.start_flood()
+        beside = self.neighbour(*self.stream(self.own))
         self.own.platform.kill()
         self.own.nats.kill()
-        time.sleep(0.5)
+        beside.goes_on()
         sending = Work(self.target.sendall, DOWN)
         self.assertEqual(read_exactly(self.leg, len(DOWN)), DOWN)
         sending.result()

@@ -152,12 +152,14 @@ class Vanished(LiveTest):
         self.client(WATCH, own, listener.target, *self.space)
         quiet = listener.accept()
         self.still(own.relay, own.agent)
+        beside = self.neighbour(*self.stream(own))
         self.cut()
         quiet.settimeout(GONE + STUCK)
         with contextlib.suppress(ConnectionResetError):
             self.assertEqual(quiet.recv(1), b"")
         in_time("client vanishes", *self.since_cut())
         self.ended(own.relay, own.agent, count=2)
+        beside.finish()
         self.given_back(before)
 
     def test_host(self) -> None:
@@ -173,8 +175,10 @@ class Vanished(LiveTest):
         deaf = PlainLeg(self.open(own, "port/7103"))
         self.addCleanup(deaf.socket.close)
         self.still(own.relay, own.agent)
+        beside = self.neighbour(*self.both_legs(own))  # of another host
         self.cut()
         self.assert_closed(quiet, 4005, GONE + STUCK)
         in_time("host vanishes", *self.since_cut())
         self.ended(own.relay, own.agent, count=3)
+        beside.finish()
         self.given_back({own.relay: before[own.relay]})

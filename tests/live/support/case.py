@@ -12,6 +12,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection
 
 from tests.live.support.chain import HOST, Chain
+from tests.live.support.neighbour import End, Neighbour
 from tests.live.support.pace import bystander
 from tests.live.support.processes import Program, twistd
 from tests.live.support.secrets import SUITE
@@ -77,6 +78,18 @@ class LiveTest(SynchronousTestCase):
         url = self.open(chain, listener.target)
         leg = self.websocket(url, subprotocol, ca=chain.ca)
         return leg, listener.accept()
+
+    def both_legs(self, chain: "Chain") -> tuple[ClientConnection, ClientConnection]:
+        """A client's leg, and one of another agent than the chain's, which the test is itself."""
+        client, agent = (self.websocket(url, ca=chain.ca) for url in chain.pair())
+        self.assertIn("met", agent.recv(WAIT))
+        return client, agent
+
+    def neighbour(self, one: End, other: End) -> Neighbour:
+        """A stream that carries bytes both ways until the test ends, of which none may be lost."""
+        beside = Neighbour(one, other)
+        self.addCleanup(beside.finish)
+        return beside
 
     def assert_closed(self, leg: ClientConnection, code: int, seconds: float = WAIT) -> None:
         """The websocket ends with this close code, in time."""

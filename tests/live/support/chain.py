@@ -75,6 +75,10 @@ class Chain:
         self.weak_key = self.add_key("bob", Grant(HOST, "port/*"), Grant("other-*", "*"))
         self.write_agent(self.targets)
 
+    def nats_urls(self) -> list[str]:
+        """The servers that agent and platform are told."""
+        return [self.nats_url]
+
     def add_key(self, name: str, *grants: Grant) -> str:
         """A new user's key."""
         return SUITE.secret("API key", add_key(self.keys, name, list(grants)))
@@ -86,7 +90,7 @@ class Chain:
         admin = f'admin = "unix:{self.folder}/agent-admin.sock"\n' if self.admin else ""
         new = self.folder / "agent.toml.new"
         new.write_text(
-            f'host = "{HOST}"\nnats = ["{self.nats_url}"]\nplatform_key = ["{self.folder}/platform.pub"]\n'
+            f'host = "{HOST}"\nnats = {json.dumps(self.nats_urls())}\nplatform_key = ["{self.folder}/platform.pub"]\n'
             f"{self.state}{trust}{own}{drain}{admin}{self.agent_settings}\n"
             '[targets."port/{number}"]\nkind = "tcp"\naddress = "127.0.0.1:{number}"\n'
             'parts = { number = "[0-9]{1,5}" }\n\n'
@@ -147,7 +151,7 @@ class Chain:
             f"--listen=tcp:{self.platform_port}:interface=127.0.0.1",
             *relay,
             f"--keys={self.keys}",
-            f"--nats={self.nats_url}",
+            *(f"--nats={url}" for url in self.nats_urls()),
             *(() if self.address == "127.0.0.1" else ("--insecure",)),
             *tokens,
             *self.admin_option("platform"),

@@ -108,16 +108,16 @@ class TheSearch(LiveTest):
         """One that has been there for long and becomes another program is seen as that, too; whatever its length."""
         long, lines = "x" * PAGES, CommandLines()
         command = ("sh", "-c", "read line; exec sleep 1000", long, f"{long}end")
-        with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
-            self.addCleanup(process.kill)
-            looks = [dict(lines.look()).get(process.pid, b"") for _ in range(3 * YOUNG)]
-            self.assertEqual([bool(look) for look in looks], [n < YOUNG or n % YOUNG == 0 for n in range(3 * YOUNG)])
-            self.assertTrue(looks[0].endswith(b"xend\0"))
-            assert process.stdin is not None
-            process.stdin.write(b"now\n")
-            process.stdin.flush()
-            until(lambda: dict(lines.look()).get(process.pid, b"") == b"sleep\x001000\0", what="the other")
-            process.kill()
+        process = subprocess.Popen(command, stdin=subprocess.PIPE)
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        looks = [dict(lines.look()).get(process.pid, b"") for _ in range(3 * YOUNG)]
+        self.assertEqual([bool(look) for look in looks], [n < YOUNG or n % YOUNG == 0 for n in range(3 * YOUNG)])
+        self.assertTrue(looks[0].endswith(b"xend\0"), looks[0][:100])
+        assert process.stdin is not None
+        process.stdin.write(b"now\n")
+        process.stdin.flush()
+        until(lambda: dict(lines.look()).get(process.pid, b"") == b"sleep\x001000\0", what="the other")
 
     def test_turn(self) -> None:
         """One process of a run looks at all the machine's processes, for as long as it lives, and another after it."""
