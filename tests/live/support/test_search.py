@@ -9,7 +9,7 @@ from pathlib import Path
 from streamrelay.protocol.tokens import new_id
 from tests.live.support.case import LiveTest
 from tests.live.support.collection import Collection, replay
-from tests.live.support.command_lines import PAGES, YOUNG, CommandLines
+from tests.live.support.command_lines import PAGES, YOUNG, CommandLines, command_line
 from tests.live.support.secrets import CHUNK, STRANGER, Find, Search
 from tests.live.support.waiting import until
 
@@ -111,6 +111,7 @@ class TheSearch(LiveTest):
         process = subprocess.Popen(command, stdin=subprocess.PIPE)
         self.addCleanup(process.communicate)
         self.addCleanup(process.kill)
+        until(lambda: command_line(str(process.pid)), what="its command line")  # exec(2) returns to us before it is there
         looks = [dict(lines.look()).get(process.pid, b"") for _ in range(3 * YOUNG)]
         self.assertEqual([bool(look) for look in looks], [n < YOUNG or n % YOUNG == 0 for n in range(3 * YOUNG)])
         self.assertTrue(looks[0].endswith(b"xend\0"), looks[0][:100])
