@@ -82,5 +82,6 @@ class Cluster(LiveTest):
         server.process.send_signal(signal.SIGSTOP)
         self.addCleanup(server.process.send_signal, signal.SIGCONT)
         with promised("server of a cluster frozen"):
-            until(self.opens, what="a new stream")
+            self.own.agent.wait_for("connected to NATS at", count=self.own.agent.log.count("connected to NATS at") + 1)
+        until(self.opens, what="a new stream")
         self.beside.goes_on()

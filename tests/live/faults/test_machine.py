@@ -3,19 +3,29 @@
 import contextlib
 import os
 import resource
+import select
+import socket
+import threading
 import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from twisted.trial.unittest import SkipTest
 
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST, Chain
 from tests.live.support.processes import Program, faked, need_root, run, twistd
 from tests.live.support.promise import kept, promised
 from tests.live.support.waiting import until
+from tests.live.support.websockets import PlainLeg
 
 PATIENCE = 3.0
 HOUR = 3600
+BOUND = 96 << 20
+"""Bytes of memory that a relay may use."""
+VIEWERS = 60
+"""Who read nothing."""
 STREAMS = 30
 """Enough for the log to fill what is left of a page."""
 
@@ -112,6 +122,64 @@ class Descriptors(LiveTest):
         self.beside.goes_on()
         with promised("relay has descriptors"):
             self.back()
+
+
+class BoundedChain(Chain):
+    """A chain whose relay may use so much memory, as its unit's MemoryMax= says."""
+
+    group: Path
+
+    def start_relay(self) -> None:
+        joined = ("sh", "-c", 'echo $$ > "$0" && exec "$@"', str(self.group / "cgroup.procs"))
+        self.relay = self.add("streamrelay", *joined, *twistd(), "streamrelay", *self.relay_arguments())
+
+
+class Memory(LiveTest):
+    """A program may use little memory."""
+
+    def group(self, most: int) -> Path:
+        """A control group (cgroups(7), version 1 or 2) whose processes are killed over so many bytes."""
+        need_root("a control group")
+        unified = Path("/sys/fs/cgroup/cgroup.controllers").exists()
+        group = Path("/sys/fs/cgroup" if unified else "/sys/fs/cgroup/memory") / f"streamrelay-test-{os.getpid()}"
+        limit = group / ("memory.max" if unified else "memory.limit_in_bytes")
+        try:
+            group.mkdir()
+            self.addCleanup(group.rmdir)
+            limit.write_text(str(most))
+        except OSError as error:
+            raise SkipTest(f"needs control groups: {error}") from None
+        return group
+
+    def test_relay(self) -> None:
+        """Viewers of floods that read nothing don't cost a relay so much that it is killed; a neighbour's stream goes
+        on, and new ones open."""
+        own = BoundedChain(self.folder)
+        own.group = self.group(BOUND)
+        self.addCleanup(own.stop)
+        own.start()
+        beside = self.neighbour(*self.stream(own))
+        targets = [self.flooded(own) for _ in range(VIEWERS)]
+        until(lambda: not select.select([], targets, [], 1)[1], what="the end of what is taken")
+        beside.goes_on()
+        self.stream(own)
+        self.assertTrue(own.relay.alive)
+        kept("little memory", f"{VIEWERS} viewers in {BOUND >> 20} MiB, of which {own.relay.rss():.0f} were taken")
+
+    def flooded(self, chain: Chain) -> socket.socket:
+        """The target of a stream whose viewer reads nothing; it sends what is taken."""
+        listener = self.listen()
+        leg = PlainLeg(self.open(chain, listener.target))
+        self.addCleanup(leg.socket.close)
+        target = listener.accept()
+        threading.Thread(target=flood, args=(target,), daemon=True).start()
+        return target
+
+
+def flood(target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            target.sendall(bytes(1 << 16))
 
 
 class Disks(LiveTest):

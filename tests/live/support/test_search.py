@@ -111,7 +111,7 @@ class TheSearch(LiveTest):
         process = subprocess.Popen(command, stdin=subprocess.PIPE)
         self.addCleanup(process.communicate)
         self.addCleanup(process.kill)
-        until(lambda: command_line(str(process.pid)), what="its command line")  # exec(2) returns to us before it is there
+        until(lambda: command_line(str(process.pid)), what="its command line")  # which is there a moment later
         looks = [dict(lines.look()).get(process.pid, b"") for _ in range(3 * YOUNG)]
         self.assertEqual([bool(look) for look in looks], [n < YOUNG or n % YOUNG == 0 for n in range(3 * YOUNG)])
         self.assertTrue(looks[0].endswith(b"xend\0"), looks[0][:100])
