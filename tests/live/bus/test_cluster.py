@@ -1,7 +1,6 @@
 """A cluster of three NATS servers, of which one dies or freezes."""
 
 import http.client
-import signal
 from typing import Any
 
 from tests.live.support.case import LiveTest
@@ -79,8 +78,8 @@ class Cluster(LiveTest):
         """The agent's freezes: it takes another once the silence is noticed, though nobody waits for an answer."""
         at = self.own.agent.log.rpartition("connected to NATS at nats://127.0.0.1:")[2].split()[0]
         server = self.own.servers[self.own.ports.index(int(at))]
-        server.process.send_signal(signal.SIGSTOP)
-        self.addCleanup(server.process.send_signal, signal.SIGCONT)
+        server.freeze()
+        self.addCleanup(server.thaw)
         with promised("server of a cluster frozen"):
             self.own.agent.wait_for("connected to NATS at", count=self.own.agent.log.count("connected to NATS at") + 1)
         until(self.opens, what="a new stream")

@@ -74,8 +74,8 @@ class Restarts(LiveTest):
         goes on; once the bus moves again all is back."""
         own = self.chain()
         beside = self.neighbour(*self.stream(own))
-        own.nats.process.send_signal(19)
-        self.addCleanup(own.nats.process.send_signal, 18)
+        own.nats.freeze()
+        self.addCleanup(own.nats.thaw)
         # 0.5 s of doubt, 3 s of silence, 2 s in which it might be back; the second request finds that known.
         for promise in (promised("bus frozen"), promised("bus known frozen")):
             with promise:
@@ -84,7 +84,7 @@ class Restarts(LiveTest):
         own.platform.wait_for("doesn't answer any more; connecting again")
         beside.goes_on()
         with promised("bus moves again"):
-            own.nats.process.send_signal(18)
+            own.nats.thaw()
             until(own.hosts, what="the host")
         self.stream(own)
 

@@ -106,8 +106,8 @@ class Leaving(LiveTest):
         """The keys work, and the terminal is put back, also while the relay doesn't answer."""
         process = self.start("shell")
         self.screen.expect(b"ready> ")
-        signal_pid(self.common.relay.pid, signal.SIGSTOP)
-        self.addCleanup(signal_pid, self.common.relay.pid, signal.SIGCONT)
+        self.common.relay.freeze()
+        self.addCleanup(self.common.relay.thaw)
         os.write(self.user, b"~.")
         self.left(process, 130)
 

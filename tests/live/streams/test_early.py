@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import signal
 from typing import Any
 
 from tests.live.support.case import LiveTest
@@ -33,11 +32,11 @@ class Early(LiveTest):
         return told
 
     def stop_agent(self, chain: Chain) -> None:
-        chain.agent.process.send_signal(signal.SIGSTOP)
-        self.addCleanup(chain.agent.process.send_signal, signal.SIGCONT)
+        chain.agent.freeze()
+        self.addCleanup(chain.agent.thaw)
 
     def go_on(self, chain: Chain) -> None:
-        chain.agent.process.send_signal(signal.SIGCONT)
+        chain.agent.thaw()
 
     def client_first(self, chain: Chain, port: int = 0) -> None:
         listener = self.listen()
