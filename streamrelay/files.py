@@ -139,14 +139,17 @@ def read_secret(path: str, what: str) -> bytes:
 def open_secret(path: str, what: str) -> bytes:
     """Read a secret, 1 MiB at most, or raise `OSError`, or `ConfigError` if others than its file's owner may read it.
 
-    What isn't a plain file (a pipe of a shell) is taken as it is, and so is a credential of systemd, whose mode shows
-    what its access list allows to the service itself.
+    Where we aren't root, the group of a file of root's may, too (mode 0640): so a service gets what root's own programs
+    renew, such as the keys of certificates. What isn't a plain file (a pipe of a shell) is taken as it
+    is, and so is a credential of systemd, whose mode shows what its access list allows to the service itself.
     """
     with open_file(path) as file:
-        mode = os.fstat(file.fileno()).st_mode
+        found = os.fstat(file.fileno())
+        lent = found.st_uid == 0 and (os.geteuid() or Owners.becoming)
+        most = 0o640 if lent else 0o600
         ours = os.path.dirname(os.path.abspath(path)) == os.environ.get("CREDENTIALS_DIRECTORY")
-        if stat.S_ISREG(mode) and stat.S_IMODE(mode) & 0o077 and not ours:
-            raise ConfigError(f"{path}: others may read this {what}; run: chmod 600 {shlex.quote(path)}")
+        if stat.S_ISREG(found.st_mode) and stat.S_IMODE(found.st_mode) & 0o077 & ~most and not ours:
+            raise ConfigError(f"{path}: others may read this {what}; run: chmod {most:o} {shlex.quote(path)}")
         return file.read(1 << 20)
 
 

@@ -2,8 +2,10 @@
 
 import os
 import shlex
+import stat
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -69,6 +71,27 @@ class Files(SynchronousTestCase):
             else:
                 error = str(self.assertRaises(ConfigError, read_secret, self.path, "key"))
                 self.assertEqual(error, f"{self.path}: others may read this key; run: chmod 600 {self.path}")
+
+    def test_lent(self) -> None:
+        """A secret of root's may be read by its group, to which a service belongs, and by nobody else; nor written."""
+        self.write("secret", 0o600)
+
+        def roots(mode: int) -> None:
+            found = SimpleNamespace(st_uid=0, st_mode=stat.S_IFREG | mode)
+            self.patch(os, "fstat", lambda _: found)
+
+        self.patch(os, "geteuid", lambda: 997)
+        for mode, good in ((0o640, True), (0o440, True), (0o644, False), (0o660, False), (0o650, False)):
+            roots(mode)
+            if good:
+                self.assertEqual(read_secret(self.path, "key"), b"secret")
+            else:
+                self.assertIn("chmod 640", str(self.assertRaises(ConfigError, read_secret, self.path, "key")))
+        self.patch(os, "geteuid", lambda: 0)
+        roots(0o640)
+        self.assertIn("chmod 600", str(self.assertRaises(ConfigError, read_secret, self.path, "key")))
+        self.patch(Owners, "becoming", 997)
+        self.assertEqual(read_secret(self.path, "key"), b"secret")
 
     def test_quoted(self) -> None:
         """The command that mends it can be pasted, whatever the file's name has in it."""
