@@ -32,7 +32,7 @@ tls {{ cert_file: "{folder}/relay.pem", key_file: "{folder}/relay.key"{more} }}
 include "nats-users.conf"
 """
 WEBSOCKET = """\
-listen: "127.0.0.1:0"
+listen: "127.0.0.1:-1"  # whichever is free; 0 stands for 4222
 websocket {{ listen: "127.0.0.1:{port}", tls {{ cert_file: "{folder}/relay.pem", key_file: "{folder}/relay.key" }} }}
 pid_file: "{folder}/nats.pid"
 include "nats-users.conf"
