@@ -140,8 +140,8 @@ def open_secret(path: str, what: str) -> bytes:
     """Read a secret, 1 MiB at most, or raise `OSError`, or `ConfigError` if others than its file's owner may read it.
 
     Where we aren't root, the group of a file of root's may, too (mode 0640): so a service gets what root's own programs
-    renew, such as the keys of certificates. What isn't a plain file (a pipe of a shell) is taken as it
-    is, and so is a credential of systemd, whose mode shows what its access list allows to the service itself.
+    renew, such as the keys of certificates. What isn't a plain file (a pipe of a shell) is taken as it is, and so is a
+    credential of systemd, whose mode shows what its access list allows to the service itself.
     """
     with open_file(path) as file:
         found = os.fstat(file.fileno())

@@ -146,7 +146,8 @@ class Logs(Mixin):
                 ear.text += message.decode()
 
     def test_started_again(self) -> None:
-        """The log of one that is started again while it is followed goes on: every line comes once."""
+        """The log of one that is started again while it is followed goes on: every line comes once, or it is said that
+        podman gave some late."""
         self.containers.run("twice", "echo begin; seq 1 100; " + TALK)
         ear = self.hear("log/twice")
         ear.expect("100\n")
@@ -154,7 +155,11 @@ class Logs(Mixin):
         self.containers.command("restart", "--time=0", "twice")
         self.tell("twice", "six\n")
         text = ear.expect(r"(?s).*six\n")[0]
-        self.assertEqual(text.split(), ["five", "begin", *map(str, range(1, 101)), "six"])
+        lines, written = text.split(), ["five", "begin", *map(str, range(1, 101)), "six"]
+        if self.kind is Podman and any("lost" in control for control in ear.controls):
+            self.assertEqual(set(lines), set(written))
+            return
+        self.assertEqual(lines, written, ear.controls)
         if self.kind is Docker:  # podman's log may go on as if nothing had been, where it is started again at once
             self.note(ear, "container twice was started again")
         self.assertFalse(any("lost" in control for control in ear.controls), ear.controls)
