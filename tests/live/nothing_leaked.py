@@ -39,9 +39,7 @@ class Suite(LiveTest):
         """Everything that has to do with secrets, once: a stream, a replay, a wrong key, a summons seen on the bus."""
         folder = self.folder / tokens
         folder.mkdir()
-        chain = Chain(folder, tokens=tokens)
-        self.addCleanup(chain.stop)
-        chain.start()
+        chain = self.start_chain(Chain(folder, tokens=tokens))
         bus = NatsClient(chain.nats_port)
         bus.subscribe("streamrelay.v1.host.>")
         listener = self.listen()

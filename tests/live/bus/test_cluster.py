@@ -1,7 +1,6 @@
 """A cluster of three NATS servers, of which one dies or freezes."""
 
 import http.client
-from typing import Any
 
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST, Chain
@@ -54,15 +53,13 @@ class Cluster(LiveTest):
 
     def setUp(self) -> None:
         super().setUp()
-        self.own = ClusteredChain(self.folder)
-        self.addCleanup(self.own.stop)
-        self.own.start()
+        self.own = self.start_chain(ClusteredChain(self.folder))
         self.beside = self.neighbour(*self.stream(self.own))
 
-    def opens(self) -> Any:
-        """A stream, if one can be opened now."""
+    def opens(self) -> bool:
+        """Whether a stream can be opened now."""
         answer = self.own.ask("POST", "/v1/streams", {"host": HOST, "target": self.listen().target})
-        return answer.status == 201
+        return bool(answer.status == 201)
 
     def test_killed(self) -> None:
         """Each is killed in turn: new streams open by the others, a live one goes on, and it is taken back."""

@@ -93,9 +93,7 @@ class Certificates(LiveTest):
         """With `verify` a client without a certificate stays out, and the programs with one get in."""
         more = f', ca_file: "{self.folder}/ca.pem", verify: true'
         cert = f'nats_certificate = "{self.folder}/relay.pem,{self.folder}/relay.key"\n'
-        own = LockedChain(self.folder, more, cert)
-        self.addCleanup(own.stop)
-        own.start()
+        own = self.start_chain(LockedChain(self.folder, more, cert))
         leg, target = self.stream(own)
         leg.send(b"through")
         self.assertEqual(take(target, 7), b"through")
@@ -145,9 +143,7 @@ class Websockets(LiveTest):
     def test_stream(self) -> None:
         """NATS by websocket: programs log in by their NKEYs, a stream works, and a new server is found again; who knows
         another CA says which one is wrong."""
-        own = WebsocketChain(self.folder)
-        self.addCleanup(own.stop)
-        own.start()
+        own = self.start_chain(WebsocketChain(self.folder))
         first, url = own.agent, f"wss://localhost:{own.nats_port}"
         for count in (1, 2):
             leg, target = self.stream(own)

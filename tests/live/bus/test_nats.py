@@ -66,7 +66,8 @@ class Restarts(LiveTest):
         leg.send(b"untouched")
         self.assertEqual(target.recv(20), b"untouched")
         streams = own.ask("GET", "/v1/streams").json["streams"]
-        self.assertIn(len(data), [stream["down"] for stream in streams])
+        self.assertEqual([stream["down"] for stream in streams].count(len(data)), 1)
+        self.assertEqual(len(streams), 2)
         self.stream(own)
 
     def test_frozen(self) -> None:
@@ -306,8 +307,6 @@ class Relays(LiveTest):
 
     def test_other_relay(self) -> None:
         """A summons that names a relay beyond the agent's list is refused, though it is signed."""
-        own = Chain(self.folder, agent='relays = ["wss://relay.example"]\n')
-        self.addCleanup(own.stop)
-        own.start()
+        own = self.start_chain(Chain(self.folder, agent='relays = ["wss://relay.example"]\n'))
         answer = own.ask("POST", "/v1/streams", {"host": HOST, "target": "port/1"})
         self.assertEqual((answer.status, answer.json["code"]), (502, "dial_failed"))

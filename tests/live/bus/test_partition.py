@@ -28,9 +28,7 @@ class Partition(LiveTest):
 
     def test_both(self) -> None:
         """The API answers 503, at once when it knows; a live stream goes on; all is back soon after the network is."""
-        own = PartedChain(self.folder)
-        self.addCleanup(own.stop)
-        own.start()
+        own = self.start_chain(PartedChain(self.folder))
         beside = self.neighbour(*self.stream(own))
 
         def ask() -> Any:

@@ -156,9 +156,7 @@ class Asleep(LiveTest):
     def test_not_run_late(self) -> None:
         """What the client was told didn't open isn't run when the host wakes up."""
         deploy = '[targets.deploy]\nkind = "pty"\ncommand = ["/bin/sh", "-c", "date > FOLDER/deployed"]\n'
-        chain = Chain(self.folder, targets=deploy)
-        self.addCleanup(chain.stop)
-        chain.start()
+        chain = self.start_chain(Chain(self.folder, targets=deploy))
         chain.agent.freeze()
         self.addCleanup(chain.agent.thaw)
         done = chain.streamrelay("connect", HOST, "deploy", stdin=subprocess.DEVNULL)

@@ -90,9 +90,7 @@ class ConsoleTest(LiveTest):
 
     def own_chain(self, **settings: Any) -> ConsoleChain:
         """A chain that the test may break."""
-        chain = ConsoleChain(self.folder, **settings)
-        self.addCleanup(chain.stop)
-        chain.start()
+        chain = self.start_chain(ConsoleChain(self.folder, **settings))
         self.common = chain
         return chain
 

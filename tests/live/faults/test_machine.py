@@ -192,9 +192,7 @@ class Disks(LiveTest):
         where.mkdir()
         run("mount", "-t", "tmpfs", "-o", "size=64k,mode=0755", "tmpfs", str(where), check=True)
         self.addCleanup(run, "umount", "-l", str(where))
-        own = LoggingChain(self.folder)
-        self.addCleanup(own.stop)
-        own.start()
+        own = self.start_chain(LoggingChain(self.folder))
         beside = self.neighbour(*self.stream(own))
         filler, log = where / "filler", where / "relay.log"
         fill(filler)

@@ -43,9 +43,7 @@ class AuthTest(LiveTest):
 
     def beside(self, settings: str = "") -> Chain:
         """A chain with a platform of this test alone."""
-        chain = Beside(shared(), self.folder, settings)
-        self.addCleanup(chain.stop)
-        chain.start()
+        chain = self.start_chain(Beside(shared(), self.folder, settings))
         return chain
 
     def told(self, method: str, path: str, body: object = None, **headers: str) -> tuple[int, str]:

@@ -172,9 +172,7 @@ class Tried(LiveTest):
         """A relay's URL whose prefix is wrong: the laptop is told whose dial was refused, and which setting it is."""
         port = free_port()
         wrong = f"ws://127.0.0.1:{port}/wrong"
-        own = Chain(self.folder, relay_port=port, platform_options=(f"--relay={wrong}",))
-        self.addCleanup(own.stop)
-        own.start()
+        own = self.start_chain(Chain(self.folder, relay_port=port, platform_options=(f"--relay={wrong}",)))
         words = f"agent {HOST} was refused by {wrong}: 404: no relay is at this path; is its prefix right in the"
         target = self.listen().target
         done = own.streamrelay("connect", HOST, target, input=b"")

@@ -107,9 +107,7 @@ class Signals(LiveTest):
         """Several in a row end each program soon, with status 0 or as the shell is to see SIGINT, or as the third one
         does, which kills; without a traceback."""
         for first, second in ((signal.SIGTERM, signal.SIGTERM), (signal.SIGINT, signal.SIGTERM)):
-            chain = Chain(Path(tempfile.mkdtemp(dir=self.folder)))
-            self.addCleanup(chain.stop)
-            chain.start()
+            chain = self.start_chain(Chain(Path(tempfile.mkdtemp(dir=self.folder))))
             for program in (chain.platform, chain.agent, chain.relay):
                 program.process.send_signal(first)
                 program.process.send_signal(second)

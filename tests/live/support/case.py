@@ -5,7 +5,7 @@ import shutil
 import socket
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.trial.unittest import SynchronousTestCase
 from websockets.exceptions import InvalidStatus
@@ -19,6 +19,8 @@ from tests.live.support.secrets import SUITE
 from tests.live.support.sockets import Listener
 from tests.live.support.waiting import WAIT
 from tests.live.support.websockets import V1, Offer, close_code, hang_up, websocket
+
+C = TypeVar("C", bound=Chain)
 
 
 class LiveTest(SynchronousTestCase):
@@ -44,7 +46,10 @@ class LiveTest(SynchronousTestCase):
 
     def chain(self, **settings: Any) -> "Chain":
         """A chain of this test alone."""
-        chain = Chain(self.folder, **settings)
+        return self.start_chain(Chain(self.folder, **settings))
+
+    def start_chain(self, chain: C) -> C:
+        """Start a chain, of whatever kind, that ends with the test."""
         self.addCleanup(chain.stop)
         chain.start()
         return chain
