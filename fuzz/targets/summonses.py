@@ -93,7 +93,8 @@ _STREAMS: Final = (
 
 _bus = FakeBus()
 _platform = Platform(relay="wss://relay.example")
-_platform.bus = _bus
+_platform.bus = _platform.lookout.bus = _bus
+_platform.lookout.listen()
 _opaque: Summonses[None] = Summonses(None)
 _signed: Summonses[None] = Summonses(verifier)
 
@@ -155,8 +156,10 @@ def _ask(answers: list[tuple[str, bytes]]) -> None:
 
 
 def _hosts(said: bytes) -> None:
-    _ask([("web-1", said), _TARGETS])
-    found = [info.host for info in _result(_platform._ask_hosts())]
+    _platform.inventory.hosts.clear()
+    for part, answer in (("web-1", said), _TARGETS):
+        _bus.hear(f"streamrelay.v1.event.{part}.up", answer, "streamrelay.v1.event.*.up")
+    found = sorted(_platform.inventory.hosts)
     assert found in (["web-9"], ["web-1", "web-9"]), "one host hides another, or speaks for it"
 
 

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any, Final, Literal
 
+import msgspec
 from msgspec import Meta
 
 from streamrelay.bus.settings import check_bus
@@ -22,6 +23,7 @@ from streamrelay.program.shared_settings import (
     OutboundUrl,
 )
 from streamrelay.program.validation import check_admin, check_relay
+from streamrelay.protocol.fields import LABEL_WORDS, Labels
 from streamrelay.protocol.limits import Limits
 from streamrelay.protocol.names import HOST_WORDS, is_host
 
@@ -36,6 +38,8 @@ class AgentConfig(Limits, frozen=True, forbid_unknown_fields=True):
     """Settings of ``twistd streamagent``, but for its targets; its limits count whatever summonses say."""
 
     host: Annotated[str, Option("The name under which the platform knows this host")]
+    labels: dict[str, str] = {}
+    """Words about the host by which users find it, and the platform a relay near it: ``{ site = "fra" }``."""
     nats: NatsUrls = ("nats://127.0.0.1:4222",)
     nats_creds: NatsCreds = ""
     nats_nkey: NatsNkey = ""
@@ -79,6 +83,10 @@ class AgentConfig(Limits, frozen=True, forbid_unknown_fields=True):
         check_admin(self.admin, self.admin_exposed)
         if not is_host(self.host):
             raise ValueError(f"host {self.host!r}: expected {HOST_WORDS}")
+        try:
+            msgspec.convert(self.labels, Labels)
+        except msgspec.ValidationError:
+            raise ValueError(f"labels: expected {LABEL_WORDS}") from None
         if self.tokens == "signed" and not self.platform_key:
             raise ValueError(
                 "signed summonses need --platform-key FILE, the platform's public key; or use --tokens opaque"

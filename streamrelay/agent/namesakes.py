@@ -9,12 +9,12 @@ from attrs import define
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from streamrelay.logs import Logger
-from streamrelay.protocol.limits import MOST_AGENTS, NAMESAKES_EVERY
+from streamrelay.protocol.limits import LOOK_EVERY, MOST_AGENTS
 from streamrelay.protocol.summons import Agents
 
 log = Logger()
 
-SILENCE: Final = 3.5 * NAMESAKES_EVERY
+SILENCE: Final = 3.5 * LOOK_EVERY
 """Seconds without such word after which there is no other agent."""
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from attrs import define, field
+from msgspec import structs
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 
@@ -47,6 +48,7 @@ class Agent(Service):
     streams: Streams = field(init=False)
     memory: Memory = field(init=False)
     namesakes: Namesakes = field(init=False)
+    discovery: Discovery = field(init=False)
     keys: PlatformKeys = field(init=False)
     kind: str = "stream"
     answers: Counter[str] = field(factory=Counter)
@@ -78,7 +80,8 @@ class Agent(Service):
         started = datetime.fromtimestamp(self.now(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         self.namesakes = Namesakes(self.reactor, config.host, started, self._read_agents)
         told = (self._listed, self.streams.infos, lambda: self.namesakes.own)
-        Discovery(self.bus, config.host, __version__, started, *told).listen()
+        self.discovery = Discovery(self.bus, config.host, __version__, started, *told, clock=self.reactor)
+        self.discovery.listen()
 
     def _use(self, verifier: Verifier) -> None:
         self.summonses.verifier = verifier
@@ -115,7 +118,9 @@ class Agent(Service):
         """Hear no summons any more, but for those on their way, which are refused; streams run on."""
         self.namesakes.stop()
         self.bus.ignore(open_subject(self.config.host))
-        return self.streams.goodbye.begin()
+        done = self.streams.goodbye.begin()
+        self._up()  # without targets
+        return done
 
     def cut(self) -> "Deferred[None]":
         """End all streams now; each has its line in the log before the answer comes."""
@@ -144,11 +149,12 @@ class Agent(Service):
 
     def _listed(self) -> HostAnswer:
         """Return the targets as discovery tells of them: an agent that stops has none, so nobody is shown any."""
-        return HostAnswer(()) if self.streams.goodbye.begun else self.catalogue.listed()
+        if self.streams.goodbye.begun:
+            return HostAnswer(())
+        return structs.replace(self.catalogue.listed(), labels=self.config.labels, address=self.bus.address)
 
     def _up(self) -> None:
-        if not self.streams.goodbye.begun:
-            self._publish("up", self.catalogue.listed())
+        self._publish("up", self.discovery.about())
 
     def _publish(self, kind: str, event: object) -> None:
         self.bus.publish(event_subject(self.config.host, kind), codec.encode(event))

@@ -68,7 +68,6 @@ class Bus:
     _task: "asyncio.Task[None] | None" = None
     _publishing: "set[asyncio.Task[None]]" = field(factory=set)
     _closed: asyncio.Event = field(factory=asyncio.Event)  # the client of now is done for
-    _known: dict[str, frozenset[str]] = field(factory=dict)  # who answered the last time, by what was asked
     losses: int = 0  # of the connection
     _waiting: set[asyncio.Timeout] = field(factory=set)  # for answers
     _dropped: int = 0  # messages that came faster than they were taken
@@ -93,12 +92,25 @@ class Bus:
             self._tls, self.expiry = tls_context(self.ca, self.certificate), expiry_of(self.certificate)
 
     @property
+    def gaps(self) -> int:
+        """Number of times that messages for us may have been lost, until now."""
+        return self.losses + self._dropped
+
+    @property
     def connected(self) -> bool:
         return self._client is not None and self._client.is_connected
 
-    def listen(self, subject: str, receive: Callable[[Message], None]) -> None:
-        """Subscribe, now and after every reconnect; to be called before `start`."""
-        self._subscriptions.add(subject, receive)
+    @property
+    def address(self) -> str:
+        """Our own IP address in the connection; empty where there is none."""
+        return self._client.own_address if self.connected and self._client is not None else ""
+
+    def listen(self, subject: str, receive: Callable[[Message], None], needed: bool = True) -> None:
+        """Subscribe, now and after every reconnect; to be called before `start`.
+
+        Where the server forbids a subject that isn't `needed`, that is logged, and the rest works.
+        """
+        self._subscriptions.add(subject, receive, needed)
 
     def ignore(self, subject: str) -> None:
         """Listen to a subject no more, once what is on its way has been received."""
@@ -121,9 +133,12 @@ class Bus:
             task.cancel()
             await asyncio.wait([task], timeout=0.2)
 
-    def publish(self, subject: str, data: bytes) -> None:
-        """Publish now or never: without a connection the message is dropped."""
-        self._begin(self._publish(subject, data))
+    def publish(self, subject: str, data: bytes, reply: str = "") -> None:
+        """Publish now or never: without a connection the message is dropped.
+
+        Where nobody listens, the server says so on the subject `reply`, if there is one; see `Message.nobody`.
+        """
+        self._begin(self._publish(subject, data, reply))
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -152,21 +167,18 @@ class Bus:
             self._waiting.discard(waiting)
         return message.data
 
-    async def gather(self, subject: str, data: bytes = b"", patient: bool = False) -> Gathered:
-        """The answers of all who listen; `Down` if the bus was lost meanwhile, as then nobody knows what is missing.
-
-        If `patient`, also the further answers of those who give more than one; that takes three seconds.
-        """
+    async def gather(self, subject: str, due: frozenset[str], data: bytes = b"") -> Gathered:
+        """The answers of all who listen, of whom these are `due`; `Down` if the bus was lost meanwhile, as then nobody
+        knows what is missing."""
         client, losses, dropped = self._standing(), self.losses, self._dropped
         try:
             with client.pulse.felt():
-                found = await gather(client, subject, data, self._known.get(subject, frozenset()), patient)
+                found = await gather(client, subject, data, due)
         except nats_errors.Error as error:
             raise Down(str(error)) from None
         # nats-py connects again by itself, but answers that were sent meanwhile never come.
         if self.losses != losses:
             raise Down("the connection to NATS was lost before all hosts had answered")
-        self._known[subject] = frozenset(name for name, _ in found.answers)
         return evolve(found, complete=found.complete and self._dropped == dropped)
 
     def _standing(self) -> NatsClient:
@@ -174,9 +186,9 @@ class Bus:
             raise Down("there is no connection to NATS")
         return self._client
 
-    async def _publish(self, subject: str, data: bytes) -> None:
+    async def _publish(self, subject: str, data: bytes, reply: str = "") -> None:
         try:
-            await self._standing().publish(subject, data)
+            await self._standing().publish(subject, data, reply=reply)
         except nats_errors.MaxPayloadError:
             self._complaints.tell_too_long(subject, len(data))
         except (BusError, nats_errors.Error) as error:
@@ -263,7 +275,7 @@ class Bus:
             return  # the end of the connection that stood, of which `disconnected` tells; no try has failed yet
         if is_too_slow(error):
             self._dropped += 1
-        elif is_deafening(error):
+        elif is_deafening(error) and not self._subscriptions.can_spare(str(error)):
             self._deaf = True
             self._closed.set()
         elif is_login_refused(error):

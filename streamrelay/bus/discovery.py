@@ -5,12 +5,14 @@ publish. Tools such as ``nats micro ls`` ask by NATS' own service discovery (ADR
 proves who answers; the platform doesn't go by that.
 """
 
+import random
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
 from attrs import define
 from msgspec import structs
+from twisted.internet.interfaces import IReactorTime
 
 from streamrelay.bus.message import Message
 from streamrelay.protocol import codec
@@ -49,6 +51,10 @@ class Discovery:
     streams: Make
     agent: Callable[[], str] = lambda: ""
     """Maker of this agent's own name among those of its host; empty while it stops."""
+    clock: IReactorTime | None = None
+    """Clock of answers that may take their time; None: all come at once."""
+    part: Callable[[], float] = random.random
+    """Maker of the part of that time after which one comes."""
 
     def listen(self) -> None:
         """Subscribe to all questions; to be called before the bus is started."""
@@ -65,15 +71,23 @@ class Discovery:
 
     def _tell_targets(self, message: Message) -> None:
         """Platforms that send a `HostQuestion` get a `HostAnswer`; older ones, which send nothing, the targets."""
-        make: Make = partial(self._host, message.data) if message.data else lambda: self.targets().targets
-        self._tell(make, f".{subject_part(self.host)}", message)
-
-    def _host(self, data: bytes) -> HostAnswer:
+        suffix = f".{subject_part(self.host)}"
+        if not message.data:
+            self._tell(lambda: self.targets().targets, suffix, message)
+            return
         try:
-            question = codec.decode(data, HostQuestion)
+            question = codec.decode(message.data, HostQuestion)
         except ValueError:  # of a platform that is newer than we
             question = HostQuestion()
-        found = self.targets() if question.targets else HostAnswer(())
+        tell = partial(self._tell, partial(self.about, question.targets), suffix, message)
+        if self.clock is not None and question.spread:
+            self.clock.callLater(question.spread * self.part(), tell)
+        else:
+            tell()
+
+    def about(self, targets: bool = True) -> HostAnswer:
+        """Return what is told of this host, with its targets or without."""
+        found = self.targets() if targets else HostAnswer(())
         return structs.replace(found, version=self.version, agent=self.agent())
 
     # -- ADR-32 ----------------------------------------------------------------------------------------------

@@ -30,6 +30,10 @@ class Message:
     data: bytes
     reply: str
     """Subject on which an answer is expected; empty if none is."""
+    subject: str = ""
+    """Subject on which it came."""
+    nobody: bool = False
+    """True if it is the server's own word that nobody listens where we have asked (ADR-8 of NATS: status 503)."""
 
     @property
     def wants_answer(self) -> bool:

@@ -32,9 +32,6 @@ LONGEST: Final = 3.0
 """Seconds after which answers that still come are cut off."""
 MOST_BYTES: Final = 64 << 20
 """Bytes of answers, over which they are cut off."""
-MOST_FURTHER: Final = 7
-"""Further answers that are kept of one who gives more than one; and the bytes of each at most."""
-FURTHER_BYTES: Final = 1024
 MOST_MESSAGE: Final = 8 << 20
 """Bytes of one message at most, eight times what nats-server lets through by default. No more is ever held of one."""
 MOST_LINE: Final = 64 * 1024
@@ -109,6 +106,11 @@ class NatsClient(Client):
     def ssl_context(self) -> ssl.SSLContext:
         """TLS for the next connection; nats-py asks for it at every one."""
         return self._load_tls() or super().ssl_context
+
+    @property
+    def own_address(self) -> str:
+        """Our own IP address in the connection."""
+        return self._transport.own_address if isinstance(self._transport, BusTransport) else ""
 
     def wait_between(self, seconds: float) -> None:
         """Let this time pass between two attempts at one server from now on."""
@@ -198,11 +200,9 @@ class Gathered:
 
     answers: list[tuple[str, bytes]]
     complete: bool = True
-    """True if nothing was cut off, and nobody is missing who answered the last time."""
-    further: list[tuple[str, bytes]] = field(factory=list)
-    """Further answers of those who gave more than one, where that was to be known."""
+    """True if nothing was cut off, and nobody is missing who was due."""
     missing: frozenset[str] = frozenset()
-    """Names of those who answered the last time and didn't now."""
+    """Names of those who were due and haven't answered."""
 
 
 @define(eq=False)
@@ -211,12 +211,9 @@ class Gathering:
 
     inbox: str
     known: frozenset[str]
-    """Names of those who answered the last time."""
-    patient: bool = False
-    """True if answers are waited for as long as any may come, and further ones of the same name kept."""
+    """Names of those who are due."""
     coming: "asyncio.Queue[Msg]" = field(factory=asyncio.Queue)
     answers: dict[str, bytes] = field(factory=dict)
-    further: dict[str, list[bytes]] = field(factory=dict)
     _size: int = 0
 
     async def hear(self) -> Gathered:
@@ -226,8 +223,6 @@ class Gathering:
         while True:
             missing = not heard or not self.known.issubset(self.answers)
             end = max(began + FIRST, latest + quiet) if missing else latest + quiet
-            if self.patient:
-                end = began + LONGEST
             try:
                 async with asyncio.timeout_at(min(end, began + LONGEST)):
                     message = await self.coming.get()
@@ -245,7 +240,6 @@ class Gathering:
     def _take(self, name: str, answer: bytes) -> bool:
         """Keep the first answer of each; return False if there is no room for it."""
         if name in self.answers:
-            self._keep(self.further.setdefault(name, []), answer)
             return True
         self._size += len(answer)
         if self._size > MOST_BYTES:
@@ -253,18 +247,13 @@ class Gathering:
         self.answers[name] = answer
         return True
 
-    def _keep(self, further: list[bytes], answer: bytes) -> None:
-        if self.patient and len(further) < MOST_FURTHER and len(answer) <= FURTHER_BYTES:
-            further.append(answer)
-
     def _gathered(self, complete: bool) -> Gathered:
-        further = [(name, answer) for name, answers in self.further.items() for answer in answers]
-        return Gathered(list(self.answers.items()), complete, further, self.known - self.answers.keys())
+        return Gathered(list(self.answers.items()), complete, self.known - self.answers.keys())
 
 
-async def gather(client: Client, subject: str, data: bytes, known: frozenset[str], patient: bool = False) -> Gathered:
+async def gather(client: Client, subject: str, data: bytes, known: frozenset[str]) -> Gathered:
     """Ask all who listen on a subject. Who answers is the last part of the subject that the answer comes on."""
-    gathering = Gathering(client.new_inbox(), known, patient)
+    gathering = Gathering(client.new_inbox(), known)
     heard = []
     try:
         for where in (gathering.inbox, f"{gathering.inbox}.*"):

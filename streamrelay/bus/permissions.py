@@ -18,6 +18,7 @@ from streamrelay.protocol.names import HOST
 from streamrelay.protocol.subjects import (
     ALL_STREAMS,
     ALL_TARGETS,
+    DISCONNECTS,
     PLATFORM_INBOX,
     end_subject,
     event_subject,
@@ -59,7 +60,7 @@ class BusUser(Struct, frozen=True):
     @property
     def subscribe(self) -> list[str]:
         if self.role == "platform":
-            return [f"{PLATFORM_INBOX}.>"]
+            return [f"{PLATFORM_INBOX}.>", event_subject("*", "up"), event_subject("*", "down"), DISCONNECTS]
         if self.role == "audit":
             return [event_subject("*", "*"), f"{AUDIT_INBOX}.>"]
         asked = [open_subject(self.name), end_subject(self.name), streams_subject(self.name)]

@@ -1,7 +1,7 @@
 """Subscriptions of a bus, which outlive its connections."""
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
 from attrs import define, field
 from nats import errors as nats_errors
@@ -14,17 +14,29 @@ from streamrelay.logs import Logger
 
 log = Logger()
 
+STATUS: Final = "Status"
+NO_RESPONDERS: Final = "503"
+"""Header, and its value, of the server's word that nobody listens."""
+
 
 @define(eq=False)
 class Subscriptions:
     """Subjects that are listened to, at the client of now and at those that come behind it."""
 
     _wanted: dict[str, Callable[[Message], None]] = field(factory=dict)
+    _spared: set[str] = field(factory=set)
+    """Subjects without which we go on."""
     _held: dict[str, Subscription] = field(factory=dict)
 
-    def add(self, subject: str, receive: Callable[[Message], None]) -> None:
-        """Listen to a subject from the next `take_up` on."""
+    def add(self, subject: str, receive: Callable[[Message], None], needed: bool = True) -> None:
+        """Listen to a subject from the next `take_up` on; one that isn't `needed` may be forbidden us."""
         self._wanted[subject] = receive
+        if not needed:
+            self._spared.add(subject)
+
+    def can_spare(self, refusal: str) -> bool:
+        """Tell whether the server's refusal of a subscription is of a subject that isn't needed."""
+        return any(f'"{subject}"'.lower() in refusal.lower() for subject in self._spared)
 
     async def take_up(self, client: Client) -> None:
         """Subscribe to all of them at a new client."""
@@ -45,7 +57,8 @@ class Subscriptions:
 def _callback(receive: Callable[[Message], None]) -> Callable[[Msg], Coroutine[Any, Any, None]]:
     async def callback(message: Msg) -> None:
         try:
-            receive(Message(message.data, message.reply))
+            nobody = not message.data and (message.headers or {}).get(STATUS) == NO_RESPONDERS
+            receive(Message(message.data, message.reply, message.subject, nobody))
         except Exception:
             log.failure("an error while a message on {subject} was read", subject=message.subject)
 

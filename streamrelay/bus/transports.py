@@ -111,6 +111,12 @@ class BusTransport(TcpTransport):
         assert transport is not None
         self._io_reader, self._io_writer = reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
+    @property
+    def own_address(self) -> str:
+        """Our own IP address in the connection."""
+        name = self._io_writer.get_extra_info("sockname") if self._io_writer is not None else None
+        return str(name[0]) if isinstance(name, tuple) else ""
+
     def abort(self) -> None:
         """Drop the connection at once, with whatever wasn't sent."""
         for writer in (self._io_writer, self._bare_io_writer):

@@ -3,71 +3,39 @@
 A host is told of by what comes under its name, where the bus lets no other publish; so none can accuse another.
 """
 
-import asyncio
-from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from attrs import define, field
 
-from streamrelay.errors import Refused
 from streamrelay.logs import Logger
-from streamrelay.protocol.limits import MOST_AGENTS, NAMESAKES_EVERY
-from streamrelay.protocol.summons import HostAnswer
+from streamrelay.protocol.limits import MOST_AGENTS
 
 log = Logger()
 
-NO_BUS: Final = 1.0
-"""Seconds until the next look where there is no bus."""
 FORGIVEN: Final = 3
 """Looks without a second agent after which there is none: one that answers late may be missed."""
-
-Ask = Callable[[], Coroutine[Any, Any, Iterable[tuple[str, HostAnswer]]]]
 
 
 @define(eq=False)
 class Namesakes:
-    """Looks which hosts have more than one agent, and tells it once, and once when it is over.
+    """Knows which hosts have more than one agent, and tells it once, and once when it is over.
 
-    `ask` brings all answers of all agents, `tell` is given a host, and its agents as they name themselves; that at each
-    look.
+    `tell` is given a host, and its agents as they name themselves; that at each look.
     """
 
-    ask: Ask
     tell: Callable[[str, list[str]], None]
     _missed: dict[str, int] = field(factory=dict)
     """Looks since a host's second agent was there, of those that have one."""
 
-    _task: "asyncio.Task[None] | None" = None
-
-    def start(self) -> None:
-        """Look again and again; to be called inside the running loop."""
-        self._task = asyncio.get_running_loop().create_task(self._run())
-
-    def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-
-    async def _run(self) -> None:
-        while True:
-            pause = NAMESAKES_EVERY
-            try:
-                await self.look()
-            except Refused:
-                pause = NO_BUS
-            except Exception:
-                log.failure("an error while agents were looked for; it goes on")
-            await asyncio.sleep(pause)
-
-    async def look(self) -> None:
-        agents: dict[str, set[str]] = {}
-        for host, answer in await self.ask():
-            if answer.agent:  # one that stops, or is too old to tell, has none
-                agents.setdefault(host, set()).add(answer.agent)
+    def looked(self, agents: Mapping[str, set[str]]) -> bool:
+        """Take the agents of all hosts that have answered a look; return True if some hosts have several."""
         several = {host: names for host, names in agents.items() if len(names) > 1}
         for host in self._missed.keys() - several.keys():
             self._not_found(host)
         for host, names in several.items():
             self._found(host, sorted(names)[:MOST_AGENTS])
+        return bool(self._missed)
 
     def _not_found(self, host: str) -> None:
         self._missed[host] += 1

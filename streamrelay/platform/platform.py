@@ -13,35 +13,25 @@ from streamrelay.bus.connection import Bus
 from streamrelay.bus.message import Down, Nobody, TooSlow
 from streamrelay.errors import Refused
 from streamrelay.net.outbound import Outbound
+from streamrelay.platform.fleet.inventory import Inventory
+from streamrelay.platform.fleet.lookout import Lookout
 from streamrelay.platform.namesakes import Namesakes
 from streamrelay.platform.new_stream import Early, NewStream
 from streamrelay.platform.new_stream import Opened as Opened
 from streamrelay.platform.refusals import refused
 from streamrelay.platform.shared_answer import Shared
-from streamrelay.platform.silent_hosts import SilentHosts
 from streamrelay.protocol import codec, tokens
-from streamrelay.protocol.limits import CLOCK_SKEW, CONNECT_TIME, MOST_TARGETS, SUMMONS_LIFE, Limits, carrying
+from streamrelay.protocol.limits import CLOCK_SKEW, CONNECT_TIME, SUMMONS_LIFE, Limits, carrying
 from streamrelay.protocol.names import is_host, is_target
 from streamrelay.protocol.subjects import (
     ALL_STREAMS,
-    ALL_TARGETS,
     PLATFORM_INBOX,
     end_subject,
     host_of,
     open_subject,
     subject_part,
 )
-from streamrelay.protocol.summons import (
-    HOST_QUESTION,
-    LOOKED_AT,
-    WHO_QUESTION,
-    Answer,
-    HostAnswer,
-    HostInfo,
-    StreamInfo,
-    TargetInfo,
-    Terms,
-)
+from streamrelay.protocol.summons import LOOKED_AT, Answer, HostInfo, StreamInfo, Terms
 from streamrelay.protocol.tokens import Signer
 
 T = TypeVar("T")
@@ -52,9 +42,8 @@ ASKED_LIFE: Final = OPEN_TIME - CLOCK_SKEW
 """Seconds that a request lives whose answer is waited for: an agent, which allows for its clock, refuses it once nobody
 waits, so that what the client was told didn't open doesn't run all the same."""
 
-UNFIT: Final = 10.0
-"""Seconds for which a list of hosts is good enough for those who may see none of it: a key that leads nowhere has no
-hosts work for it every moment."""
+KNOWN_TIME: Final = 5.0
+"""Seconds for which a list of hosts waits until all are known."""
 
 TERMS: Final = Terms()
 """Terms of a stream for which nothing else is said: the whole of its target, and of a log the last lines."""
@@ -64,7 +53,7 @@ class Listing(list[T]):
     """A list of what the hosts have answered."""
 
     complete: bool = True
-    """True if all hosts have answered: False where answers were cut off, or hosts are missing that were just there."""
+    """True if nothing is missing: all hosts are known, or have answered."""
 
 
 @define(eq=False)
@@ -91,10 +80,14 @@ class Platform:
     outbound: Outbound = field(factory=Outbound.chosen)
     """The proxy by which the bus is dialled; unless it is given, that of the environment."""
     bus: Bus = field(init=False)
+    up: Callable[[], None] = lambda: None
+    """Called whenever there is a connection to the bus."""
+    lost: Callable[[], None] = lambda: None
+    """Called whenever the connection to the bus is lost."""
+    inventory: Inventory = field(init=False)
+    lookout: Lookout = field(init=False)
     namesakes: Namesakes = field(init=False)
-    silent: SilentHosts = field(init=False)
     _signer: Signer | None = None
-    _hosts: Shared[Listing[HostInfo]] = field(init=False)
     _streams: Shared[Listing[StreamInfo]] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -110,19 +103,31 @@ class Platform:
             handshake_first=self.nats_handshake_first,
             outbound=self.outbound,
             inbox=PLATFORM_INBOX,
+            up=self._connected,
+            lost=self._lost,
         )
-        self.namesakes = Namesakes(self._ask_agents, self._tell_agents)
-        self.silent = SilentHosts(self._knock, self.clock)
-        self._hosts, self._streams = Shared(self._ask_hosts, self.clock), Shared(self._ask_streams, self.clock)
+        self.inventory, self.namesakes = Inventory(self.now), Namesakes(self._tell_agents)
+        self.lookout = Lookout(self.bus, self.inventory, self._knock, self.namesakes.looked)
+        self.lookout.listen()
+        self._streams = Shared(self._ask_streams, self.clock)
 
     def start(self) -> None:
         """Connect to the bus in the background; to be called inside the running loop."""
         self.bus.start()
-        self.namesakes.start()
+        self.lookout.start()
 
     async def stop(self) -> None:
-        self.namesakes.stop()
+        self.lookout.stop()
         await self.bus.stop()
+
+    def _connected(self) -> None:
+        self.lookout.connected()
+        self.up()
+
+    def _lost(self) -> None:
+        self.lookout.lost()
+        self._streams.forget()
+        self.lost()
 
     async def open(
         self,
@@ -168,17 +173,25 @@ class Platform:
         told = told or Early(new.stream, new.url(links, carried > 0), self.now() + SUMMONS_LIFE)
         return Opened(told.stream, told.url, answer.kind, told.expires, answer.viewer, links, terms.view, carried)
 
-    async def hosts(self, fits: Callable[[str], bool] = is_host) -> Listing[HostInfo]:
+    async def hosts(self) -> Listing[HostInfo]:
         """Return the hosts that are up, with their targets; `Refused` 503 if there is no connection to the bus.
 
-        The list may be two seconds old, as all who ask share it. Of a host at most `MOST_TARGETS` are listed. `fits`
-        tells by their names which hosts are for the one who asks: if none of a list is, it may be ten seconds old.
+        They are known from what agents tell by themselves, so nobody is asked. The list isn't complete where the
+        platform has connected just now, and not all have answered within five seconds. Those that are down are in
+        `inventory`.
         """
-        shared = self._known(self._hosts)
-        known = shared.known(UNFIT)
-        if known and not any(fits(info.host) for info in known):
-            return known
-        return await shared.answer()
+        await self.know_hosts()
+        up = Listing(info for _, info in sorted(self.inventory.hosts.items()) if info.state != "down")
+        up.complete = self.inventory.complete
+        return up
+
+    async def know_hosts(self) -> None:
+        """Wait until all hosts are known, though not for long; `Refused` 503 if there is no connection to the bus."""
+        if not self.bus.connected:
+            raise _no_bus()
+        self.lookout.watch()
+        if not self.inventory.complete:
+            await self.lookout.known(KNOWN_TIME)
 
     async def streams(self, anew: bool = False) -> Listing[StreamInfo]:
         """Return the streams of all hosts, as their agents tell; none tells of another host's.
@@ -186,43 +199,32 @@ class Platform:
         The list may be two seconds old, but for what was opened and ended here; with `anew` it isn't. `Refused` 503 if
         there is no connection to the bus.
         """
-        streams = self._known(self._streams)
-        return await (streams.anew() if anew else streams.answer())
+        if not self.bus.connected:
+            raise _no_bus()
+        return await (self._streams.anew() if anew else self._streams.answer())
 
     async def end(self, host: str, stream: str) -> None:
         """End a stream of `host`, or raise `Refused`: 404 if there is no such stream, 503 if the host is offline."""
         await self._ask(end_subject(host), host, "end", {"stream": stream})
         self._streams.forget()
 
-    def _known(self, shared: Shared[T]) -> Shared[T]:
-        """Return `shared`, made to ask again if there is no bus: without one nothing is known, however new it is."""
-        if not self.bus.connected:
-            shared.forget()
-        return shared
-
-    async def _ask_hosts(self) -> Listing[HostInfo]:
-        answers = await self._gather(ALL_TARGETS, HostAnswer | tuple[TargetInfo, ...], HOST_QUESTION)
-        hosts = Listing(_host(name, told) for name, told in sorted(answers, key=lambda answer: answer[0]))
-        hosts.complete = answers.complete
-        return hosts
-
-    async def _ask_agents(self) -> list[tuple[str, HostAnswer]]:
-        """Ask who is there, and return all answers, also several under one name."""
-        answers = await self._gather(ALL_TARGETS, HostAnswer | tuple[TargetInfo, ...], WHO_QUESTION, patient=True)
-        return [(host, told) for host, told in answers if isinstance(told, HostAnswer)]
-
     def _tell_agents(self, host: str, agents: list[str]) -> None:
         self.bus.publish(end_subject(host), self._envelope(host, "agents", {"agents": agents}, SUMMONS_LIFE))
 
-    async def _knock(self, host: str, seconds: float) -> None:  # by what an agent neither answers nor tells
-        word = self._envelope(host, "agents", {"agents": []}, SUMMONS_LIFE)
-        await self.bus.request(end_subject(host), word, seconds)
+    def _knock(self, host: str) -> bytes:
+        """Return what an agent neither answers nor tells."""
+        return self._envelope(host, "agents", {"agents": []}, SUMMONS_LIFE)
 
     async def _ask_streams(self) -> Listing[StreamInfo]:
-        answers = await self._gather(ALL_STREAMS, tuple[StreamInfo, ...])
-        told = (info for host, infos in answers for info in infos if info.host == host)
+        due = frozenset(subject_part(host) for host in self.inventory.named("up"))
+        try:
+            gathered = await self.bus.gather(ALL_STREAMS, due)
+        except Down:
+            raise _no_bus() from None
+        self.lookout.missed([host_of(part) for part in gathered.missing])
+        told = (info for part, answer in gathered.answers for info in _streams_of(part, answer))
         streams = Listing(sorted(told, key=lambda info: -info.seconds))
-        streams.complete = answers.complete
+        streams.complete = gathered.complete and next(self.inventory.named("silent"), None) is None
         return streams
 
     def _envelope(self, host: str, role: str, message: dict[str, Any], life: float) -> bytes:
@@ -236,6 +238,7 @@ class Platform:
             reply = await self.bus.request(subject, self._envelope(host, role, message, ASKED_LIFE), OPEN_TIME)
             answer = codec.decode(reply, Answer)
         except Nobody:
+            self.inventory.lost(host)
             raise Refused(503, f"host {host} is offline", code="host_offline") from None
         except (Down, TooSlow) as error:
             # It may be followed yet, by a host whose clock is behind or whose target is slow: nobody would come for it.
@@ -244,35 +247,25 @@ class Platform:
             if isinstance(error, Down):
                 words = "the platform has no connection to NATS, or lost it before the answer"
                 raise Refused(503, words, code="bus_down") from None
+            self.inventory.hangs(host)
             raise Refused(504, f"host {host} did not answer in time", code="host_slow") from None
         except ValueError:
             raise Refused(502, f"host {host} gave an invalid answer", code="bad_answer") from None
+        self.inventory.here(host)
         if not answer.ready:
             raise refused(answer)
         return answer
 
-    async def _gather(
-        self, subject: str, kind: Any, question: bytes = b"", patient: bool = False
-    ) -> Listing[tuple[str, Any]]:
-        """What all agents answer, each by the name of its host, for which the bus vouches; nonsense is left out."""
-        try:
-            gathered = await self.bus.gather(subject, question, patient)
-        except Down:
-            raise Refused(503, "the platform has no connection to NATS", code="bus_down") from None
-        found: Listing[tuple[str, Any]] = Listing()
-        for part, answer in (*gathered.answers, *gathered.further):
-            host = host_of(part)
-            try:
-                if is_host(host) and subject_part(host) == part:
-                    found.append((host, codec.decode(answer, kind)))
-            except ValueError:
-                continue
-        answered = set() if patient else {host for host, _ in found}  # older than what others have found meanwhile
-        found.complete = self.silent.told(answered, map(host_of, gathered.missing)) and gathered.complete
-        return found
+
+def _no_bus() -> Refused:
+    return Refused(503, "the platform has no connection to NATS", code="bus_down")
 
 
-def _host(name: str, told: HostAnswer | tuple[TargetInfo, ...]) -> HostInfo:
-    answer = told if isinstance(told, HostAnswer) else HostAnswer(told)
-    complete = answer.complete and len(answer.targets) <= MOST_TARGETS
-    return HostInfo(name, answer.targets[:MOST_TARGETS], answer.version, complete)
+def _streams_of(part: str, answer: bytes) -> list[StreamInfo]:
+    """Return what a host answers of its streams; nonsense, and streams of others, are left out."""
+    host = host_of(part)
+    try:
+        told = codec.decode(answer, tuple[StreamInfo, ...])
+    except ValueError:
+        return []
+    return [info for info in told if is_host(host) and subject_part(host) == part and info.host == host]

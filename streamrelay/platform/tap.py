@@ -18,8 +18,9 @@ from streamrelay.platform.auth.sessions import Sessions
 from streamrelay.platform.auth.throttle import Throttle
 from streamrelay.platform.auth.webhook import Asking
 from streamrelay.platform.config import LIVE, PlatformConfig
-from streamrelay.platform.http.api import site
+from streamrelay.platform.http.api import Root
 from streamrelay.platform.http.authenticate import Authenticator
+from streamrelay.platform.http.changes import Watchers
 from streamrelay.platform.http.limits import BoundedSite
 from streamrelay.platform.http.room import Room
 from streamrelay.platform.http.tally import AnswerTally
@@ -50,7 +51,7 @@ class PlatformService(Service):
 
     def __init__(self, platform: Platform, reactor: Any, readiness: Readiness) -> None:
         self._platform, self._reactor, self._readiness = platform, reactor, readiness
-        platform.bus.up, platform.bus.lost = readiness.ready, self._lost
+        platform.up, platform.lost = readiness.ready, self._lost
 
     def _lost(self) -> None:
         self._readiness.wait("no connection to NATS")
@@ -76,8 +77,8 @@ class Requests:
 
     kind = "request"
 
-    def __init__(self, ports: Ports, site: BoundedSite) -> None:
-        self._ports, self._site = ports, site
+    def __init__(self, ports: Ports, site: BoundedSite, watchers: Watchers) -> None:
+        self._ports, self._site, self._watchers = ports, site, watchers
 
     @property
     def still_running(self) -> int:
@@ -87,6 +88,7 @@ class Requests:
     def drain(self) -> "Deferred[None]":
         """Accept no connection any more, and answer what is under way."""
         self._ports.stop_listening()
+        self._watchers.end()
         return self._site.goodbye.begin()
 
     def cut(self) -> "Deferred[None]":
@@ -151,10 +153,11 @@ def makeService(options: Options) -> MultiService:
         room = Room(most, config.max_connections_per_address, handshakes, config.max_handshakes_per_address)
         authenticator = make_gate(config, clock, outbound)
         tally = AnswerTally(platform.clock)
-        served = site(platform, authenticator, clock, config.viewers, room, service.readiness, tally)
+        root = Root(platform, authenticator, config.viewers, tally, service.readiness)
+        served = BoundedSite(root, clock, authenticator.proxies, room)
         ports = Ports(config, served, clock)
         ports.setServiceParent(service)
-        service.drain(Requests(ports, served), FINISH)
+        service.drain(Requests(ports, served, root.watchers), FINISH)
         metrics = PlatformMetrics(platform, served, tally, authenticator.sessions, ports.tls)
         told = Told("platform", service.readiness, metrics.families, lambda: no_bus(platform.bus.connected))
         add_admin(service, config, told, clock)

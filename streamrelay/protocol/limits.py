@@ -61,9 +61,15 @@ def strictest(*given: Limits) -> Limits:
     return msgspec.convert(least, Limits)
 
 
-NAMESAKES_EVERY: Final = 30.0
-"""Seconds between two looks of a platform whether hosts have more than one agent."""
+LOOK_EVERY: Final = 30.0
+"""Seconds between two looks of a platform at all agents, if those are few: who is there, and if two have one name."""
+LOOKS_A_SECOND: Final = 100
+"""Answers a second that a platform wants of all agents at rest; where that is more, it looks less often."""
 MOST_AGENTS: Final = 8
 """Agents of one host of which is told."""
+MOST_LABELS: Final = 16
+"""Labels of one host."""
+MOST_SPREAD: Final = 600.0
+"""Seconds over which the answers of all agents may be spread."""
 MOST_TARGETS: Final = 2000
 """Targets of one host that are listed; a host that invents many would keep the pages of all users busy."""

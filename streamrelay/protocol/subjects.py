@@ -29,10 +29,20 @@ def event_subject(host: str, kind: str) -> str:
     return f"streamrelay.v1.event.{subject_part(host)}.{kind}"
 
 
+def heard_host(subject: str) -> str:
+    """Return the host of an event's subject, or of an inbox on which it answers."""
+    parts = subject.split(".")
+    return host_of(parts[3] if subject.startswith("streamrelay.v1.event.") else parts[-1])
+
+
 ALL_TARGETS: Final = "streamrelay.v1.hosts.targets"
 ALL_STREAMS: Final = "streamrelay.v1.hosts.streams"
 """Subjects on which all agents are asked at once; each answers under its own name (protocol.rst, "Discovery")."""
+AGENT_NAME: Final = "streamagent "
+"""Beginning of the name of an agent's connection to the bus; its host's follows."""
 SERVICE: Final = "streamagent"
 """The name of all agents in NATS' own service discovery; a host's name is its id there, as a part of a subject."""
+DISCONNECTS: Final = "$SYS.ACCOUNT.*.DISCONNECT"
+"""Subject on which nats-server tells who has left it; an account has to import that from the system's."""
 PLATFORM_INBOX: Final = "_INBOX_platform"
 """Prefix of every subject on which a platform hears answers; no host may listen there."""

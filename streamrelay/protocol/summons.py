@@ -5,8 +5,8 @@ from typing import Annotated, Final, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from streamrelay.protocol.control import Place
-from streamrelay.protocol.fields import Host, Stream, StreamOrChannel, Target, Url, Version, Word
-from streamrelay.protocol.limits import MOST_AGENTS, Bytes, Limits, Lines
+from streamrelay.protocol.fields import Address, Host, Labels, Stream, StreamOrChannel, Target, Url, Version, Word
+from streamrelay.protocol.limits import MOST_AGENTS, MOST_SPREAD, Bytes, Limits, Lines
 
 
 class Refusal:
@@ -119,12 +119,8 @@ class HostQuestion(Struct, frozen=True, omit_defaults=True):
 
     targets: bool = True
     """False: nobody wants to know the targets, only who is there."""
-
-
-HOST_QUESTION: Final = b"{}"
-"""A platform's question for targets, which is answered with a `HostAnswer`."""
-WHO_QUESTION: Final = b'{"targets":false}'
-"""A platform's question who is there."""
+    spread: Annotated[float, Meta(ge=0, le=MOST_SPREAD)] = 0
+    """Seconds over which the agents answer, each at a time of its own, so that their answers don't come all at once."""
 
 
 class HostAnswer(Struct, frozen=True, omit_defaults=True):
@@ -136,6 +132,15 @@ class HostAnswer(Struct, frozen=True, omit_defaults=True):
     """The agent that answers; empty if it is too old to say so, or stops."""
     complete: bool = True
     """False if the host has more targets than these."""
+    labels: Labels = {}
+    """Words of agent.toml about the host."""
+    address: Address = ""
+    """The host's address, from which it has connected the bus."""
+
+    @property
+    def stops(self) -> bool:
+        """True if the agent is one that stops, which names no targets nor itself."""
+        return not self.agent and not self.targets and bool(self.version)
 
 
 class Agents(Struct, frozen=True):
@@ -146,8 +151,12 @@ class Agents(Struct, frozen=True):
     exp: float
 
 
+State = Literal["up", "silent", "down"]
+"""Whether a host can be had: it is up; it is on the bus and doesn't answer; it is not there."""
+
+
 class HostInfo(Struct, frozen=True):
-    """One host that is up, with its targets."""
+    """One host, with its targets; of one that is down those that it had."""
 
     host: Host
     targets: tuple[TargetInfo, ...]
@@ -155,6 +164,11 @@ class HostInfo(Struct, frozen=True):
     """The agent's version; empty if that is too old to say so."""
     complete: bool = True
     """False if the host has more targets than are listed."""
+    state: State = "up"
+    seen: float | None = None
+    """Seconds since the epoch at which a host was last heard that isn't up."""
+    labels: Labels = {}
+    address: Address = ""
 
 
 class StreamInfo(Struct, frozen=True):

@@ -600,7 +600,8 @@ class Streams(Case):
         leg.lose()
         target.lose()
         self.successResultOf(drained)
-        self.assertEqual((self.agent.still_running, self.events("up")), (0, []))
+        [told] = self.events("up")
+        self.assertEqual((self.agent.still_running, told["targets"], "agent" in told), (0, [], False))
 
     def test_drain_of_opening(self) -> None:
         """A summons that is under way when the agent begins to drain is answered as ever, and its client may come."""

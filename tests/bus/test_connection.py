@@ -106,7 +106,7 @@ class Disconnected(SynchronousTestCase):
         """Requests fail at once while there is no connection."""
         self.assertFalse(self.bus.connected)
         self.assertRaises(Down, awaited, self.bus.request("a", b"", 10.0))
-        self.assertRaises(Down, awaited, self.bus.gather("a"))
+        self.assertRaises(Down, awaited, self.bus.gather("a", frozenset()))
 
     def test_published(self) -> None:
         """What is published while there is no connection is dropped, and a bus that never stood can stop."""

@@ -9,8 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamrelay.bus.discovery import Discovery
 from streamrelay.bus.message import Message
 from streamrelay.protocol.subjects import ALL_STREAMS, ALL_TARGETS
-from streamrelay.protocol.summons import HOST_QUESTION, WHO_QUESTION, HostAnswer, StreamInfo, TargetInfo
-from tests.fakes.bus import FakeBus
+from streamrelay.protocol.summons import HostAnswer, StreamInfo, TargetInfo
+from tests.fakes.bus import HOST_QUESTION, WHO_QUESTION, FakeBus
 
 TARGETS = (TargetInfo("log", "log"),)
 STREAMS = [StreamInfo("s" * 22, "web-1", "log", "alice", 1.5, 1, 2)]

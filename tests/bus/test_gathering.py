@@ -13,13 +13,11 @@ INBOX = "_INBOX.x"
 class Answers(SynchronousTestCase):
     """Hosts that answer at times of their own."""
 
-    def hear(
-        self, known: frozenset[str], *answers: tuple[float, str, bytes], patient: bool = False
-    ) -> tuple[Gathered, float]:
+    def hear(self, known: frozenset[str], *answers: tuple[float, str, bytes]) -> tuple[Gathered, float]:
         """What was gathered of answers that come at these seconds, from hosts of these names; and when it was over."""
         loop = LeapingLoop()
         self.addCleanup(loop.close)
-        gathering = Gathering(INBOX, known, patient)
+        gathering = Gathering(INBOX, known)
         for when, name, data in answers:
             message = Msg(None, f"{INBOX}.{name}", "", data)  # type: ignore[arg-type]  # no client
             loop.call_at(when, gathering.coming.put_nowait, message)
@@ -47,19 +45,10 @@ class Answers(SynchronousTestCase):
             self.assertEqual((len(gathered.answers), gathered.complete), (count, count == 2))
             self.assertEqual(gathered.missing, frozenset("b" if count == 1 else ""))
 
-    def test_further(self) -> None:
-        """Who is patient hears for 3 s, and of one host seven answers more, of 1 KiB each at most; who isn't gets the
-        first."""
-        answers = [(0.1, "a", b"first"), (0.2, "a", b"x" * 1025), (2.9, "a", b"late"), (3.1, "a", b"too late")]
-        many = [(0.3 + number / 1000, "b", b"%d" % number) for number in range(20)]
-        gathered, seconds = self.hear(frozenset(), *answers, *many, patient=True)
-        self.assertEqual(gathered.answers, [("a", b"first"), ("b", b"0")])
-        self.assertEqual(gathered.further, [("a", b"late"), *(("b", b"%d" % number) for number in range(1, 8))])
-        self.assertAlmostEqual(seconds, ALL_ANSWERS, 1)
-        self.assertTrue(gathered.complete)
-        gathered, seconds = self.hear(frozenset(), *answers, *many)
-        self.assertEqual(gathered.further, [])
-        self.assertLess(seconds, FIRST_ANSWER)
+    def test_first(self) -> None:
+        """Of one host the first answer counts."""
+        gathered, _ = self.hear(frozenset(), (0.1, "a", b"first"), (0.2, "a", b"second"))
+        self.assertEqual((gathered.answers, gathered.complete), ([("a", b"first")], True))
 
     def test_in_all(self) -> None:
         """Answers that come one after another are cut off after 3 s, and the list isn't complete."""

@@ -9,6 +9,11 @@ from streamrelay.bus.connection import Bus
 from streamrelay.bus.message import Down, Message
 from streamrelay.bus.nats_client import Gathered
 
+HOST_QUESTION = b"{}"
+"""A platform's question for all that hosts have."""
+WHO_QUESTION = b'{"targets":false}'
+"""A platform's question who is there."""
+
 
 @define(eq=False)
 class FakeBus(Bus):
@@ -20,11 +25,11 @@ class FakeBus(Bus):
     """What the next requests bring: bytes, or an exception."""
     asked: list[tuple[str, bytes]] = field(factory=list)
     published: list[tuple[str, bytes]] = field(factory=list)
+    replies: list[str] = field(factory=list)
+    """Where answers to what was published are awaited."""
     ignored: list[str] = field(factory=list)
     """Subjects that are listened to no more."""
     gathered: list[tuple[str, bytes]] = field(factory=list)
-    further: list[tuple[str, bytes]] = field(factory=list)
-    """Answers beside those which were gathered, for who is patient."""
     complete: bool = True
     missing: frozenset[str] = frozenset()
     listeners: dict[str, Callable[[Message], None]] = field(init=False, factory=dict)
@@ -40,8 +45,9 @@ class FakeBus(Bus):
     async def stop(self) -> None:
         self.stopped = True
 
-    def publish(self, subject: str, data: bytes) -> None:
+    def publish(self, subject: str, data: bytes, reply: str = "") -> None:
         self.published.append((subject, data))
+        self.replies.append(reply)
 
     async def request(self, subject: str, data: bytes, timeout: float) -> bytes:
         self.asked.append((subject, data))
@@ -50,14 +56,18 @@ class FakeBus(Bus):
             raise answer
         return answer
 
-    def listen(self, subject: str, receive: Callable[[Message], None]) -> None:
+    def listen(self, subject: str, receive: Callable[[Message], None], needed: bool = True) -> None:
         self.listeners[subject] = receive
 
     def ignore(self, subject: str) -> None:
         self.ignored.append(subject)
 
-    async def gather(self, subject: str, data: bytes = b"", patient: bool = False) -> Gathered:
+    async def gather(self, subject: str, due: frozenset[str], data: bytes = b"") -> Gathered:
         self.asked.append((subject, data))
         if self.down:
             raise Down("down")
-        return Gathered(self.gathered, self.complete, self.further if patient else [], self.missing)
+        return Gathered(self.gathered, self.complete, self.missing)
+
+    def hear(self, subject: str, data: bytes, pattern: str = "", nobody: bool = False) -> None:
+        """Bring a message to who listens on a subject, or on a pattern that it fits."""
+        self.listeners[pattern or subject](Message(data, "", subject, nobody))

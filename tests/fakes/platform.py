@@ -7,7 +7,6 @@ from twisted.internet.defer import Deferred
 
 from streamrelay.platform import Early, Limits, Opened, Platform
 from streamrelay.platform.platform import TERMS, Listing
-from streamrelay.protocol.names import is_host
 from streamrelay.protocol.summons import HostInfo, StreamInfo, Terms
 from tests.examples import T
 
@@ -18,13 +17,11 @@ class FakePlatform(Platform):
 
     relay: str = "wss://relay.example"
     result: Opened | Exception | None = None
-    up: list[HostInfo] = field(factory=list)
+    there: list[HostInfo] = field(factory=list)
     live: list[StreamInfo] = field(factory=list)
     complete: bool = True
     asked: int = 0
     """How often for a list."""
-    fits: Callable[[str], bool] = is_host
-    """Which hosts are for the last one who asked for a list of them."""
     opening: "Deferred[None] | None" = None
     """What is waited for before a stream is opened."""
     opened: list[tuple[str, str, str]] = field(factory=list)
@@ -52,9 +49,12 @@ class FakePlatform(Platform):
             await self.opening
         return self._give()
 
-    async def hosts(self, fits: Callable[[str], bool] = is_host) -> Listing[HostInfo]:
-        self.fits = fits
-        return self._listed(self.up)
+    async def know_hosts(self) -> None:
+        """Take what is up now for the inventory."""
+        self.asked += 1
+        for info in self.there:
+            self.inventory._set(info)
+        self.inventory.be_complete(self.complete)
 
     async def streams(self, anew: bool = False) -> Listing[StreamInfo]:
         return self._listed(self.live)

@@ -1,18 +1,13 @@
 """platform/namesakes.py: hosts that have more than one agent."""
 
-import asyncio
 from typing import Any
 
 from streamrelay.agent.summonses import Summonses
-from streamrelay.platform import namesakes
-from streamrelay.platform.platform import Platform
-from streamrelay.protocol import codec
-from streamrelay.protocol.summons import WHO_QUESTION, Agents, HostAnswer, TargetInfo
+from streamrelay.platform.fleet.look import Look
+from streamrelay.protocol.summons import Agents
 from streamrelay.protocol.tokens import Verifier
-from tests.documented import MOST_AGENTS, NAMESAKES_EVERY
-from tests.fakes.bus import FakeBus
+from tests.documented import MOST_AGENTS
 from tests.fakes.logs import Heard
-from tests.fakes.reactors import LeapingLoop, awaited
 from tests.platform.test_platform import Case
 
 
@@ -25,12 +20,11 @@ class Looking(Case):
 
     def look(self, *agents: tuple[str, str]) -> list[tuple[str, list[str]]]:
         """Look once, with these hosts and their agents; return who was told of which."""
-        told = [(host, codec.encode(HostAnswer((), "1.2.3", agent))) for host, agent in agents]
-        first = dict(reversed(told))
-        self.bus.gathered = list(first.items())
-        self.bus.further = [each for each in told if each not in self.bus.gathered]
         self.bus.published.clear()
-        awaited(self.platform.namesakes.look())
+        look = Look(lambda: 0.0, False, set(), 0.0)
+        for host, agent in agents:
+            look.heard(host, agent)
+        self.several = self.platform.namesakes.looked(look.agents)
         return [(subject.split(".")[3], self.agents(subject, data)) for subject, data in self.bus.published]
 
     def agents(self, subject: str, data: bytes) -> list[str]:
@@ -51,7 +45,7 @@ class Looking(Case):
         for number in range(3):
             self.assertEqual(self.look(*two), [("web-1", ["vm-a", "vm-b"])])
             self.assertEqual(len(self.lines()), not number)
-        self.assertEqual({question for _, question in self.bus.asked}, {WHO_QUESTION})
+        self.assertTrue(self.several)
         for _ in range(2):
             self.assertEqual(self.look(*two[:1]), [])
             self.assertEqual(self.lines(), [])
@@ -96,42 +90,3 @@ class Looking(Case):
             self.assertEqual(len(told), count)
             [line] = self.lines()
             self.assertIn(f"{words} answer as web-{count}: vm-0; ", line)
-
-    def test_nonsense(self) -> None:
-        """Older agents, nonsense, and a name that is too long are nobody's second agent."""
-        self.bus.gathered = [("web-1", codec.encode((TargetInfo("log", "log"),))), ("web-2", b"{"), ("web-3", b"[]")]
-        self.bus.further = [
-            ("web-1", codec.encode((TargetInfo("log", "log"),))),
-            ("web-2", codec.encode(HostAnswer((), "", "vm"))),
-            ("web-3", codec.encode({"targets": [], "agent": "x" * 161})),
-        ]
-        awaited(self.platform.namesakes.look())
-        self.assertEqual((self.lines(), self.bus.published), ([], []))
-
-    def test_again_and_again(self) -> None:
-        """It looks every 30 s as soon as there is a bus, until the platform stops."""
-        loop = LeapingLoop()
-        self.addCleanup(loop.close)
-        platform = Platform("wss://relay.example/")
-        platform.bus = bus = FakeBus(down=True)
-        times: list[float] = []
-        look = platform.namesakes.look
-
-        async def counted() -> None:
-            times.append(round(loop.time()))
-            bus.down = len(times) < 3
-            if len(times) == 5:
-                await platform.stop()
-            await look()
-
-        self.patch(namesakes.Namesakes, "look", lambda _: counted())
-
-        async def work() -> None:
-            platform.start()
-            task = platform.namesakes._task
-            assert task is not None
-            await asyncio.wait([task])
-
-        loop.run_until_complete(work())
-        self.assertEqual(times, [0, 1, 2, 2 + NAMESAKES_EVERY, 2 + 2 * NAMESAKES_EVERY])
-        self.assertEqual(self.lines(), [])

@@ -15,9 +15,9 @@ from streamrelay.protocol import codec
 from streamrelay.protocol.limits import Limits, strictest
 from streamrelay.protocol.names import is_opaque
 from streamrelay.protocol.summons import (
-    HOST_QUESTION,
     SPICE_LINKS,
     Answer,
+    HostAnswer,
     HostInfo,
     Refusal,
     Summons,
@@ -25,12 +25,19 @@ from streamrelay.protocol.summons import (
     Terms,
 )
 from streamrelay.protocol.tokens import Verifier
-from tests.documented import ASKED_LIFE, CLOCK_SKEW, LIST_UNFIT, MOST_TARGETS, OPEN_TIME
+from tests.documented import ASKED_LIFE, CLOCK_SKEW, OPEN_TIME
 from tests.fakes.bus import FakeBus
 from tests.fakes.files import key_pair
 from tests.fakes.reactors import awaited
 
 READY = codec.encode(Answer(ready=True, kind="log"))
+
+
+def put_bus(platform: Platform) -> FakeBus:
+    """Give a platform a bus that is a fake."""
+    platform.bus = platform.lookout.bus = bus = FakeBus()
+    platform.lookout.listen()
+    return bus
 
 
 class Case(SynchronousTestCase):
@@ -39,7 +46,7 @@ class Case(SynchronousTestCase):
     def setUp(self) -> None:
         private, public = key_pair(self)
         self.platform = Platform("wss://relay.example/", key=str(private), relay_id="relay-1")
-        self.platform.bus = self.bus = FakeBus()
+        self.bus = put_bus(self.platform)
         self.public = str(public)
 
     def open(self, host: str = "web-1", target: str = "log/nginx", **more: Any) -> Opened:
@@ -79,7 +86,7 @@ class Opening(Case):
         claims = Verifier.load([self.public], "web-1").claims(self.bus.asked[0][1].decode(), "summons")
         self.assertLessEqual(claims["exp"] + CLOCK_SKEW - claims["iat"], OPEN_TIME)
         opaque = Platform("wss://relay.example/", now=lambda: 1000.0)
-        opaque.bus = bus = FakeBus()
+        bus = put_bus(opaque)
         bus.answers.append(READY)
         awaited(opaque.open("alice", "web-1", "log"))
         summonses: Summonses[str] = Summonses(None, lambda: 1000.0 + OPEN_TIME)
@@ -163,7 +170,7 @@ class Opening(Case):
     def test_opaque(self) -> None:
         """Without a key both legs get the same string, and the summons is plain JSON that expires."""
         self.platform = Platform("wss://relay.example")
-        self.platform.bus = self.bus
+        self.bus = put_bus(self.platform)
         self.bus.answers.append(READY)
         opened = self.open()
         summons = codec.decode(self.bus.asked[0][1], Summons)
@@ -224,51 +231,32 @@ class Asking(Case):
     """What is up."""
 
     def test_hosts(self) -> None:
-        """Hosts are listed in order, by the names that the bus vouches for; answers that are none are left out."""
-        targets = b'[{"name": "a", "kind": "tcp", "host": "z"}]'
-        self.bus.gathered = [
-            ("b", targets),
-            ("a", targets),
-            ("bad host", targets),
-            ("x.y", targets),
-            ("c", b"no JSON"),
-            ("d", b"[" * 5000),
-            ("e", b"\xff"),
-            ("f", b'[{"name": 5}]'),
-            ("g", b"[]"),
-        ]
-        expected = [HostInfo(host, (TargetInfo("a", "tcp"),)) for host in "ab"]
-        self.assertEqual(awaited(self.platform.hosts()), [*expected, HostInfo("g", ())])
-        self.assertEqual(self.bus.asked, [("streamrelay.v1.hosts.targets", HOST_QUESTION)])
-
-    def test_versions(self) -> None:
-        """A host's agent tells its version; an older one, which answers with its targets alone, has none."""
-        target = b'{"name": "a", "kind": "tcp"}'
-        self.bus.gathered = [
-            ("new", b'{"version": "1.2.3.dev0", "targets": [%b], "more": 1}' % target),
-            ("old", b"[%b]" % target),
-            ("liar", b'{"version": "<b>", "targets": []}'),
-            ("long", b'{"version": "%b", "targets": []}' % (b"1" * 65)),
-        ]
-        found = awaited(self.platform.hosts())
-        self.assertEqual([(host.host, host.version) for host in found], [("new", "1.2.3.dev0"), ("old", "")])
-        self.assertEqual({host.targets for host in found}, {(TargetInfo("a", "tcp"),)})
+        """Hosts that are up are listed in order, without asking anybody; one that is down isn't."""
+        for host in ("b", "a", "c"):
+            self.platform.inventory.told(host, HostAnswer((TargetInfo("a", "tcp"),), "1.2.3", "vm"))
+        self.platform.inventory.lost("c")
+        self.platform.inventory.be_complete(True)
+        hosts = awaited(self.platform.hosts())
+        expected = [HostInfo(host, (TargetInfo("a", "tcp"),), "1.2.3") for host in "ab"]
+        self.assertEqual((hosts, hosts.complete, self.bus.asked, self.bus.published), (expected, True, [], []))
 
     def test_incomplete(self) -> None:
-        """Lists say whether all hosts have answered."""
+        """Lists say whether they are whole: of streams where a host hasn't answered, or hangs."""
         for complete in (True, False):
             self.bus.complete = complete
-            self.assertEqual(awaited(self.platform._ask_hosts()).complete, complete)
             self.assertEqual(awaited(self.platform._ask_streams()).complete, complete)
+        self.bus.complete = True
+        self.platform.inventory.told("a", HostAnswer((), "1", "vm"))
+        self.platform.inventory.hangs("a")
+        self.assertFalse(awaited(self.platform._ask_streams()).complete)
 
     def test_once(self) -> None:
-        """Within two seconds all who ask get the same list; after an opening or an end streams are asked anew."""
+        """Within two seconds all who ask get the same list of streams; after an opening or an end they are asked
+        anew."""
 
         async def work() -> list[int]:
             counts = []
             for step in (
-                self.platform.hosts,
-                self.platform.hosts,
                 self.platform.streams,
                 self.platform.streams,
                 lambda: self.platform.open("alice", "web-1", "log"),
@@ -276,54 +264,24 @@ class Asking(Case):
                 lambda: self.platform.end("web-1", "s" * 22),
                 self.platform.streams,
                 lambda: self.platform.streams(anew=True),
-                self.platform.hosts,
             ):
                 await step()
                 counts.append(len([subject for subject, _ in self.bus.asked if ".hosts." in subject]))
             return counts
 
         self.bus.answers += [READY, READY]
-        self.assertEqual(awaited(work()), [1, 1, 2, 2, 2, 3, 3, 4, 5, 5])
+        self.assertEqual(awaited(work()), [1, 1, 1, 2, 2, 3, 4])
 
-    def test_nothing_fits(self) -> None:
-        """Who may see none of the hosts that are known makes nobody answer for ten seconds; others ask as ever."""
-        self.bus.gathered = [("web-1", b"[]")]
-        now = [0.0]
-        platform = Platform("wss://relay.example/", clock=lambda: now[0])
-        platform.bus = self.bus
-
-        async def work() -> list[tuple[int, int]]:
-            found = []
-            for age, name in ((0, "db"), (3, "db"), (4, "web-1"), (13.9, "db"), (14, "db"), (15, "web-1")):
-                now[0] = age
-                listing = await platform.hosts({name}.__contains__)
-                found.append((len(listing), len(self.bus.asked)))
-            self.bus.gathered = []  # it is known that none is up
-            now[0] = 30
-            found.append((len(await platform.hosts()), len(self.bus.asked)))
-            self.bus.gathered = [("db", b"[]")]
-            now[0] = 30 + LIST_UNFIT
-            found.append((len(await platform.hosts(lambda host: host == "db")), len(self.bus.asked)))
-            return found
-
-        self.assertEqual(awaited(work()), [(1, 1), (1, 1), (1, 2), (1, 2), (1, 3), (1, 3), (0, 4), (1, 5)])
-
-    def test_lying_hosts(self) -> None:
-        """A host whose targets have names that none can have isn't listed; of very many, some are, as is told."""
-        lies = ("<img src=x>", "a\u202eb", "a b", "", "x" * 1025)
-        many = [{"name": f"t{number}", "kind": "tcp"} for number in range(MOST_TARGETS + 1)]
-        self.bus.gathered = [("liar", json.dumps([{"name": name, "kind": "tcp"}]).encode()) for name in lies]
-        self.bus.gathered += [("liar", b'[{"name":"a","kind":"<b>"}]'), ("many", json.dumps(many).encode())]
-        [host] = awaited(self.platform.hosts())
-        self.assertEqual((host.host, len(host.targets), host.complete), ("many", MOST_TARGETS, False))
-
-    def test_cut(self) -> None:
-        """A host that has more targets than it tells is listed so; one of just as many as can be told isn't."""
-        most = [{"name": f"t{number}", "kind": "tcp"} for number in range(MOST_TARGETS)]
-        self.bus.gathered = [("a", codec.encode(most)), ("b", codec.encode({"targets": most}))]
-        self.bus.gathered += [("c", codec.encode({"targets": most, "complete": False}))]
-        told = {host.host: host.complete for host in awaited(self.platform.hosts())}
-        self.assertEqual(told, {"a": True, "b": True, "c": False})
+    def test_known_by_opening(self) -> None:
+        """What the bus says when a stream is opened is known of the host from then on."""
+        self.platform.inventory.told("web-1", HostAnswer((), "1", "vm"))
+        for answer, state in ((TooSlow(), "silent"), (READY, "up"), (Nobody(), "down")):
+            self.bus.answers.append(answer)
+            try:
+                awaited(self.platform.open("u", "web-1", "t"))
+            except Refused:
+                pass
+            self.assertEqual(self.platform.inventory.state("web-1"), state)
 
     def test_dots(self) -> None:
         """A host with dots in its name is summoned, listed and believed under that name alone."""
@@ -331,7 +289,10 @@ class Asking(Case):
         others = [{**told, "host": host} for host in ("a", "a:b", "a_b", "b")]
         self.bus.gathered = [("a:b", codec.encode([*others, {**told, "host": "a.b"}])), ("a", codec.encode([]))]
         self.assertEqual([info.host for info in awaited(self.platform.streams())], ["a.b"])
-        self.bus.gathered = [(part, b"[]") for part in ("a:b", "a_b", "a", ":", "a:", ":a", "a::b", "x" * 65)]
+        for part in ("a:b", "a_b", "a", ":", "a:", ":a", "a::b", "x" * 65):
+            subject = f"streamrelay.v1.event.{part}.up"
+            self.bus.hear(subject, b'{"targets":[]}', "streamrelay.v1.event.*.up")
+        self.platform.inventory.be_complete(True)
         self.assertEqual([info.host for info in awaited(self.platform.hosts())], ["a", "a.b", "a_b"])
         self.bus.answers.append(codec.encode(Answer(ready=True, kind="log", viewer="log")))
         awaited(self.platform.open("alice", "a.b", "log"))
@@ -356,6 +317,7 @@ class Asking(Case):
 
     def test_down(self) -> None:
         """Without a bus the lists are refused with 503, though they were told a moment ago."""
+        self.platform.inventory.be_complete(True)
         for work in (self.platform.hosts, self.platform.streams):
             awaited(work())
         self.bus.down = True

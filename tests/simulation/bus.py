@@ -160,6 +160,8 @@ class SimulatedNats:
         self.server.inboxes += 1
         return f"{self.options.get('inbox_prefix', '_INBOX')}.{self.process.name}-{self.server.inboxes}"
 
+    own_address = ""
+
     def wait_between(self, seconds: float) -> None: ...
 
     async def _ping(self) -> None:

@@ -3,8 +3,7 @@
 from functools import partial
 from typing import Final
 
-from msgspec import Struct, structs
-from twisted.internet.interfaces import IReactorTime
+from msgspec import Struct
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
@@ -14,20 +13,21 @@ from streamrelay.errors import Refused
 from streamrelay.logs import Logger
 from streamrelay.platform.auth.credentials import Credentials
 from streamrelay.platform.auth.sessions import csrf_of
+from streamrelay.platform.fleet.views import Views
 from streamrelay.platform.http import cookies
 from streamrelay.platform.http.api_resource import ApiResource, Result, read_body
 from streamrelay.platform.http.assets import pages
 from streamrelay.platform.http.authenticate import Authenticator, Caller
+from streamrelay.platform.http.changes import Changes, Watchers
 from streamrelay.platform.http.health import Health
-from streamrelay.platform.http.limits import BoundedSite
+from streamrelay.platform.http.hosts import Hosts
 from streamrelay.platform.http.responses import send_early, send_problem, takes_lines
-from streamrelay.platform.http.room import Room
 from streamrelay.platform.http.tally import OPENING, AnswerTally
 from streamrelay.platform.platform import Platform
 from streamrelay.program.readiness import Readiness
 from streamrelay.protocol.control import Place
 from streamrelay.protocol.limits import Bytes, Lines
-from streamrelay.protocol.summons import LOOKED_AT, Terms
+from streamrelay.protocol.summons import Terms
 
 log = Logger()
 
@@ -142,30 +142,6 @@ class OneStream(ApiResource):
         return 204, None
 
 
-class Hosts(ApiResource):
-    """The path ``/v1/hosts``: lists the hosts that are up, with the targets that the caller may see (GET)."""
-
-    path = "/v1/hosts"
-
-    async def answer_get(self, request: Request, caller: Caller) -> Result:
-        user = await self.authenticator.listing(caller)
-        if not user.grants:
-            return 200, {"hosts": [], "complete": True}
-        hosts = []
-        found = await as_deferred(self.platform.hosts(user.fits))
-        for info in found:
-            acts = {target.name: user.may_see(info.host, target.name, act=True) for target in info.targets}
-            targets = [
-                {**structs.asdict(target), "view": not acts[target.name]}
-                for target in info.targets
-                if acts[target.name] or (target.viewer in LOOKED_AT and user.may_see(info.host, target.name))
-            ]
-            if targets or (not info.complete and user.fits(info.host)):
-                about = {"version": info.version, "complete": info.complete}
-                hosts.append({"host": info.host, "targets": targets, **about})
-        return 200, {"hosts": hosts, "complete": found.complete}
-
-
 class Session(ApiResource):
     """The path ``/v1/session``: signs in at the console (POST), tells who is signed in (GET), signs out (DELETE)."""
 
@@ -196,17 +172,22 @@ class Session(ApiResource):
 class Root(Resource):
     """The root of all paths: those of the API, and the files of the pages."""
 
-    readiness: Readiness
-    """Readiness of the program; the platform itself has none, as it is a library's."""
-
     def __init__(
-        self, platform: Platform, authenticator: Authenticator, viewers: str = "", tally: AnswerTally | None = None
+        self,
+        platform: Platform,
+        authenticator: Authenticator,
+        viewers: str = "",
+        tally: AnswerTally | None = None,
+        readiness: Readiness | None = None,
     ) -> None:
         super().__init__()
         self.platform, self.authenticator = platform, authenticator
-        self.readiness = Readiness()
+        # Readiness of the program; the platform itself has none, as it is a library's.
+        self.readiness = readiness or Readiness()
         self.tally = tally or AnswerTally(platform.clock)
         self.pages = pages(platform.relay, viewers)
+        self.views = Views(platform.inventory)
+        self.watchers = Watchers(self.views, platform)
 
     def getChild(self, path: bytes, request: Request) -> Resource:
         segments = (path, *(request.postpath or ()))
@@ -219,7 +200,9 @@ class Root(Resource):
             case [b"v1", b"streams", stream]:
                 child = OneStream(*parts, stream.decode("utf-8", "replace"))
             case [b"v1", b"hosts"]:
-                child = Hosts(*parts)
+                child = Hosts(*parts, self.views)
+            case [b"v1", b"hosts", b"changes"]:
+                child = Changes(*parts, self.watchers)
             case [b"v1", b"session"]:
                 child = Session(*parts)
             case [b"health"]:
@@ -238,18 +221,3 @@ class Missing(Resource):
     def render(self, request: Request) -> int:
         send_problem(request, Refused(404, "no such path"))
         return NOT_DONE_YET
-
-
-def site(
-    platform: Platform,
-    authenticator: Authenticator,
-    clock: IReactorTime,
-    viewers: str = "",
-    room: Room | None = None,
-    readiness: Readiness | None = None,
-    tally: AnswerTally | None = None,
-) -> BoundedSite:
-    """Return the factory to listen with; `viewers` as `pages` takes it."""
-    root = Root(platform, authenticator, viewers, tally)
-    root.readiness = readiness or root.readiness
-    return BoundedSite(root, clock, authenticator.proxies, room)

@@ -1,7 +1,7 @@
 """One path of the platform's API: who asks, what is asked in a body, and how a result or a refusal is answered."""
 
 from collections.abc import Awaitable, Callable
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Final, TypeVar
 
 from msgspec import Struct
 from twisted.internet.defer import Deferred
@@ -29,6 +29,8 @@ log = Logger()
 Body = TypeVar("Body", bound=Struct)
 Result = tuple[int, object]
 """An answer's status, and its body before it becomes JSON."""
+SENT: Final[Result] = (0, None)
+"""The result of a request that was answered otherwise."""
 
 
 class ApiResource(Resource):
@@ -69,7 +71,7 @@ class ApiResource(Resource):
                 log.debug("a client closed the connection before its answer: {why}", why=lost[0].value)
         elif refusal is not None:
             send_problem(request, refusal)
-        else:
+        elif (status, body) != SENT:
             send_json(request, status, body)
 
     async def _answer(self, request: Request, credentials: Credentials) -> Result:

@@ -15,6 +15,7 @@ _TITLES: Final = {
     403: "Forbidden",
     404: "Not found",
     405: "Method not allowed",
+    409: "Changed",
     413: "Request too large",
     415: "Unsupported media type",
     429: "Too many requests",
@@ -46,18 +47,22 @@ def code_of(refusal: Refused) -> str:
     return refusal.code or _TITLES.get(refusal.status, "Error").lower().replace(" ", "_")
 
 
-def send_problem(request: Request, refusal: Refused) -> None:
-    """Answer a request with a problem in JSON (RFC 9457); `code` is the word of it for programs."""
-    problem: dict[str, Any] = {
+def problem_of(refusal: Refused) -> dict[str, Any]:
+    """Return a problem as it becomes JSON (RFC 9457); `code` is the word of it for programs."""
+    return {
         "type": "about:blank",
         "title": _TITLES_BY_CODE.get(refusal.code) or _TITLES.get(refusal.status, "Error"),
         "status": refusal.status,
         "detail": refusal.reason,
         "code": code_of(refusal),
     }
+
+
+def send_problem(request: Request, refusal: Refused) -> None:
+    """Answer a request with a problem."""
     if refusal.retry_after:
         request.setHeader("Retry-After", str(refusal.retry_after))
-    send_json(request, refusal.status, problem)
+    send_json(request, refusal.status, problem_of(refusal))
 
 
 def takes_lines(request: Request) -> bool:

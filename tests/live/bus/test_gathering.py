@@ -9,19 +9,21 @@ from attrs import define, field
 from nats.aio.msg import Msg
 
 from streamrelay.bus import nats_client
+from streamrelay.bus.nats_client import NatsClient
 from streamrelay.platform import Platform, Refused
-from streamrelay.platform.silent_hosts import LOOK_AGAIN
+from streamrelay.platform import platform as platform_module
 from streamrelay.protocol import codec
-from streamrelay.protocol.subjects import ALL_STREAMS, ALL_TARGETS, end_subject
-from streamrelay.protocol.summons import WHO_QUESTION, TargetInfo
+from streamrelay.protocol.subjects import ALL_STREAMS, ALL_TARGETS, PLATFORM_INBOX, end_subject
+from streamrelay.protocol.summons import HostAnswer, TargetInfo
+from tests.fakes.bus import WHO_QUESTION
 from tests.live.support.case import LiveTest
 from tests.live.support.nats import nats_command
 from tests.live.support.ports import answers, free_port
 from tests.live.support.processes import Program
 from tests.live.support.waiting import until
 
-TRIES = 3
 MANY = 300
+ONE_UP = codec.encode(HostAnswer((TargetInfo("log", "log"),), "1", "vm"))
 ONE = codec.encode([TargetInfo("log", "log")])
 
 
@@ -33,14 +35,23 @@ class Hosts:
     asked: list[str] = field(factory=list)
     answer: bytes = ONE
     client: Any = None
+    knocked: dict[str, Any] = field(factory=dict)
+    """Subscriptions to what a knock comes on."""
     delay: Callable[[int], float] = lambda number: 0.0
     """Seconds that each waits with its answer."""
 
     async def start(self, url: str) -> None:
-        self.client = await nats.connect(url, error_cb=self.failed)
+        self.client = await nats.connect(url, error_cb=self.failed, reconnected_cb=self.come)
         for subject in (ALL_TARGETS, ALL_STREAMS):
             await self.client.subscribe(subject, cb=self.tell)
+        for name in self.names:
+            self.knocked[name] = await self.client.subscribe(end_subject(name), cb=self.fall_silent)
         await self.client.flush()
+
+    async def come(self) -> None:
+        """Tell of all hosts what they have, as agents do when they are back."""
+        for name in self.names:
+            await self.client.publish(f"streamrelay.v1.event.{name}.up", ONE_UP)
 
     async def failed(self, error: Exception) -> None:
         """The bus, or the test, is over."""
@@ -49,7 +60,7 @@ class Hosts:
         """Take what a host is sent that hangs."""
 
     async def tell(self, message: Msg) -> None:
-        if message.data != WHO_QUESTION:  # by which a platform looks for namesakes, at times of its own
+        if message.data != WHO_QUESTION:  # by which a platform looks again, at times of its own
             self.asked.append(message.subject)
         for number, name in enumerate(tuple(self.names)):
             await asyncio.sleep(self.delay(number))
@@ -85,131 +96,131 @@ class Gatherings(LiveTest):
 
         asyncio.run(run())
 
-    async def asked_again(self, platform: Platform) -> Any:
-        """The list, by a question of its own."""
+    async def streams_again(self, platform: Platform) -> Any:
+        """The list of streams, by a question of its own."""
         self.age += 2
-        return await platform.hosts()
+        return await platform.streams()
+
+    async def become(self, platform: Platform, host: str, state: str) -> None:
+        """Wait until a host is known to be so."""
+        while platform.inventory.state(host) != state:
+            platform.lookout.watch()
+            await asyncio.sleep(0.02)
 
     def test_one_question(self) -> None:
-        """Twenty who ask for hosts and streams at once cause one question for each, and all get all 300 hosts."""
+        """All hosts are known by one question, however many ask for them and how often; of streams twenty who ask at
+        once cause one."""
 
         async def work(platform: Platform) -> None:
             lists = await asyncio.gather(*(platform.hosts() for _ in range(20)))
+            self.assertEqual({(len(hosts), hosts.complete) for hosts in lists}, {(MANY, True)})
             await asyncio.gather(*(platform.streams() for _ in range(20)))
-            self.assertEqual(len({(len(hosts), hosts.complete) for hosts in lists}), 1)
             self.assertEqual(self.hosts.asked, [ALL_TARGETS, ALL_STREAMS])
-            count = len(lists[0])
-            for _ in range(10):  # a busy machine's hosts may fall silent between their answers
-                asked = len(self.hosts.asked)
-                count = max(count, len(await self.asked_again(platform)))
-                self.assertEqual(len(self.hosts.asked), asked + 1)
-                if count == MANY:
-                    break
-            self.assertEqual(count, MANY)
+            for _ in range(10):
+                self.age += 2
+                await platform.hosts()
+            self.assertEqual(self.hosts.asked, [ALL_TARGETS, ALL_STREAMS])
 
         self.run_with(work)
 
-    def test_nothing_fits(self) -> None:
-        """One who may see none of the hosts causes a question in ten seconds, and none while others ask."""
+    def test_events(self) -> None:
+        """A host that comes, changes, and stops is known so by its own word."""
 
         async def work(platform: Platform) -> None:
-            questions = []
-            for self.age, name in ((0, "db"), (3, "host-7"), (9, "db"), (12, "db"), (13, "db"), (22, "db")):
-                await platform.hosts({name}.__contains__)
-                questions.append(len(self.hosts.asked))
-            self.assertEqual(questions, [1, 2, 2, 2, 3, 3])
+            await platform.hosts()
+            for kind, data, state in (("up", ONE_UP, "up"), ("down", b"{}", "down"), ("up", ONE_UP, "up")):
+                await self.hosts.client.publish(f"streamrelay.v1.event.new.{kind}", data)
+                await self.become(platform, "new", state)
+            self.assertEqual((len(await platform.hosts()), self.hosts.asked), (MANY + 1, [ALL_TARGETS]))
 
         self.run_with(work)
 
-    def test_leaving(self) -> None:
-        """One who asked first and leaves before the answer takes it from nobody."""
+    def test_gone(self) -> None:
+        """A host that is gone without a word is found so by a knock, as nobody listens at its subject any more; one
+        that is there isn't, though it never answers a knock."""
 
         async def work(platform: Platform) -> None:
-            first = asyncio.ensure_future(platform.hosts())
-            others = [asyncio.ensure_future(platform.hosts()) for _ in range(5)]
-            await asyncio.sleep(0)
-            first.cancel()
-            self.assertEqual({len(hosts) for hosts in await asyncio.gather(*others)}, {MANY})
-            self.assertEqual((first.cancelled(), self.hosts.asked), (True, [ALL_TARGETS]))
-
-        self.run_with(work)
-
-    def test_slow(self) -> None:
-        """Hosts that were there are waited for longer than the others' quiet; one that is gone is missed once."""
-
-        async def work(platform: Platform) -> None:
-            self.assertEqual(len(await platform.hosts()), MANY)
-            self.hosts.delay = lambda number: 0.3 if number == MANY - 1 else 0.0
-            hosts = await self.asked_again(platform)
-            self.assertEqual((len(hosts), hosts.complete), (MANY, True))
-            self.hosts.names.remove("host-7")
-            self.hosts.delay = lambda number: 0.0
-            for complete in (False, True):
-                hosts = await self.asked_again(platform)
-                self.assertEqual((len(hosts), hosts.complete), (MANY - 1, complete))
+            await platform.hosts()
+            for host in ("host-9", "host-299"):
+                await self.hosts.knocked[host].unsubscribe()
+            await self.become(platform, "host-9", "down")
+            await self.become(platform, "host-299", "down")
+            self.assertEqual([platform.inventory.state(host) for host in ("host-7", "host-8")], ["up", "up"])
+            self.assertEqual(self.hosts.asked, [ALL_TARGETS])
 
         self.run_with(work)
 
     def test_hanging(self) -> None:
-        """A host that hangs is missed in every list, as the bus says that it still listens, until it is gone."""
+        """A host that hangs is told so, in its state and in each list of streams, until it answers again."""
 
         async def work(platform: Platform) -> None:
-            hangs = await self.hosts.client.subscribe(end_subject("host-7"), cb=self.hosts.fall_silent)
-            await self.hosts.client.flush()
-            told: list[bool] = []
-            for _ in range(TRIES):  # a busy machine's bus may say late who listens
-                while len(await self.asked_again(platform)) < MANY:
-                    pass
-                self.hosts.names.remove("host-7")
-                lists = [await self.asked_again(platform) for _ in range(3)]
-                self.assertEqual({len(hosts) for hosts in lists}, {MANY - 1})
-                told = [hosts.complete for hosts in lists]
-                if not any(told):
-                    break
-                self.hosts.names.append("host-7")
-            self.assertEqual(told, [False] * 3)
-            await hangs.unsubscribe()
-            self.age += LOOK_AGAIN
-            while not (await self.asked_again(platform)).complete:
-                pass
+            await platform.hosts()
+            self.hosts.names.remove("host-7")
+            self.assertFalse((await self.streams_again(platform)).complete)
+            await self.become(platform, "host-7", "silent")
+            self.assertFalse((await self.streams_again(platform)).complete)
+            self.assertEqual(len(await platform.hosts()), MANY)
+            self.hosts.names.append("host-7")
+            await self.become(platform, "host-7", "up")
+            self.assertTrue((await self.streams_again(platform)).complete)
+
+        self.run_with(work)
+
+    def test_slow(self) -> None:
+        """Hosts that were there are waited for longer than the others' quiet."""
+
+        async def work(platform: Platform) -> None:
+            self.assertEqual(len(await platform.hosts()), MANY)
+            self.hosts.delay = lambda number: 0.3 if number == MANY - 1 else 0.0
+            self.assertTrue((await self.streams_again(platform)).complete)
 
         self.run_with(work)
 
     def test_too_long(self) -> None:
-        """Answers that still come when time is over are cut off, and the list says so."""
+        """Answers that still come when time is over are cut off, and the list of streams says so."""
         self.patch(nats_client, "LONGEST", 1.5)
-        self.patch(nats_client, "STRANGE", 60.0)  # on a busy machine they may fall silent between answers
 
         async def work(platform: Platform) -> None:
+            await platform.hosts()
             self.hosts.delay = lambda number: 0.01
-            hosts = await platform.hosts()
-            self.assertEqual((0 < len(hosts) < MANY, hosts.complete), (True, False))
+            self.assertFalse((await platform.streams()).complete)
 
         self.run_with(work)
 
     def test_too_much(self) -> None:
-        """Answers of more bytes than are taken are cut off, and the list says so."""
-        self.patch(nats_client, "MOST_BYTES", 100 * len(ONE))
+        """Answers of more bytes than are taken are cut off, and the list of streams says so."""
+        self.patch(nats_client, "MOST_BYTES", 100 * len(b"[]"))
 
         async def work(platform: Platform) -> None:
-            hosts = await platform.hosts()
-            self.assertEqual((len(hosts), hosts.complete), (100, False))
+            await platform.hosts()
+            self.assertFalse((await platform.streams()).complete)
 
         self.run_with(work)
 
     def test_dropped(self) -> None:
-        """Answers that the client's library drops, as they come too fast for it, are missing with a word."""
+        """Where the client's library drops answers, as they come too fast for it, hosts are asked until all are
+        known."""
+        self.patch(platform_module, "KNOWN_TIME", 1.0)
+        subscribe = NatsClient.subscribe
+        narrowed: list[Any] = []
+
+        async def narrow(client: Any, subject: str, **options: Any) -> Any:
+            if subject.startswith(PLATFORM_INBOX) and subject.endswith(".*") and not narrowed:
+                subscription = await subscribe(client, subject, **options, pending_msgs_limit=1)
+                narrowed.append(subscription)
+                return subscription
+            return await subscribe(client, subject, **options)
+
+        self.patch(NatsClient, "subscribe", narrow)
 
         async def work(platform: Platform) -> None:
-            client: Any = platform.bus._client
-            subscribe = client.subscribe
-
-            async def narrow(*arguments: Any, **options: Any) -> Any:
-                return await subscribe(*arguments, **options, pending_msgs_limit=1)
-
-            client.subscribe = narrow
-            hosts = await platform.hosts()
-            self.assertEqual((0 < len(hosts) < MANY, hosts.complete), (True, False))
+            first = await platform.hosts()
+            self.assertEqual((first.complete, len(narrowed)), (False, 1))
+            narrowed[0]._pending_msgs_limit = MANY
+            narrowed[0]._pending_queue._maxsize = MANY
+            while not (await platform.hosts()).complete:
+                pass
+            self.assertEqual(len(await platform.hosts()), MANY)
 
         self.run_with(work)
 
@@ -218,27 +229,30 @@ class Gatherings(LiveTest):
 
         async def work(platform: Platform) -> None:
             self.hosts.delay = lambda number: 0.02
-            asking = asyncio.ensure_future(platform.hosts())
-            while not self.hosts.asked:
+            await platform.hosts()
+            asking = asyncio.ensure_future(platform.streams())
+            while ALL_STREAMS not in self.hosts.asked:
                 await asyncio.sleep(0.02)
             self.nats.kill()
-            try:
-                await asking
-            except Refused as refused:
-                self.assertEqual((refused.status, refused.code), (503, "bus_down"))
-            else:
-                self.fail("a part of the list was given for all of it")
+            for work in (asking, platform.hosts()):
+                try:
+                    await work
+                except Refused as refused:
+                    self.assertEqual((refused.status, refused.code), (503, "bus_down"))
+                else:
+                    self.fail("a part of the list was given for all of it")
             self.hosts.delay = lambda number: 0.0
             self.nats.start()
             while not (platform.bus.connected and self.hosts.client.is_connected):
                 await asyncio.sleep(0.05)
-            while len(await self.asked_again(platform)) < MANY:
+            while not (hosts := await platform.hosts()).complete:
                 pass
+            self.assertEqual(len(hosts), MANY)
 
         self.run_with(work)
 
     def test_nobody(self) -> None:
-        """Where nobody listens that is known at once, and is the whole list."""
+        """Where nobody listens that is known within moments, and is the whole list."""
         self.hosts.names.clear()
 
         async def work(platform: Platform) -> None:

@@ -4,7 +4,7 @@ import contextlib
 import json
 import shutil
 
-from streamrelay.protocol.summons import WHO_QUESTION
+from tests.fakes.bus import WHO_QUESTION
 from tests.live.bus.secured_bus import OTHER, LockedTest, User
 from tests.live.support.chain import HOST
 

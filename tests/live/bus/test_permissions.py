@@ -15,8 +15,8 @@ from typing import Any
 import nkeys
 
 from streamrelay.platform.shared_answer import FRESH
-from streamrelay.protocol.summons import HOST_QUESTION
 from streamrelay.protocol.tokens import Signer, new_id
+from tests.fakes.bus import HOST_QUESTION
 from tests.live.bus.secured_bus import INBOX, OTHER, LockedTest, User
 from tests.live.support.chain import HOST
 from tests.live.support.pace import timed

@@ -19,8 +19,9 @@ from streamrelay.platform.auth.grants import Grant, KeyRing
 from streamrelay.platform.auth.key_file import add_key
 from streamrelay.platform.auth.sessions import Sessions
 from streamrelay.platform.auth.throttle import Throttle
-from streamrelay.platform.http import api
+from streamrelay.platform.http import api, hosts
 from streamrelay.platform.http.authenticate import Authenticator
+from streamrelay.platform.http.limits import BoundedSite
 from streamrelay.protocol.summons import HostInfo, StreamInfo, TargetInfo, Terms
 from tests.docs.test_twins import errors
 from tests.documented import REQUEST_BODY
@@ -38,7 +39,8 @@ class Case(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.addCleanup(os.umask, os.umask(0o022))  # a file of keys that a group may write to is refused
-        self.patch(api, "as_deferred", Deferred.fromCoroutine)
+        for module in (api, hosts):
+            self.patch(module, "as_deferred", Deferred.fromCoroutine)
         self.platform = FakePlatform()
         self.path = folder(self) / "keys.toml"
         self.key = add_key(self.path, "alice", [Grant("web-*", "log/*")])
@@ -46,7 +48,8 @@ class Case(SynchronousTestCase):
         self.ring.load()
         self.clock = Clock()
         self.authenticator = Authenticator(self.ring, Sessions(self.clock, 3600, 43200), Throttle(self.clock))
-        self.site = api.site(self.platform, self.authenticator, self.clock)
+        self.root = api.Root(self.platform, self.authenticator)
+        self.site = BoundedSite(self.root, self.clock, self.authenticator.proxies)
         self.site.reactor = self.clock
 
     peer = "127.0.0.1"
@@ -135,8 +138,8 @@ class Health(Case):
     def test_one_host(self) -> None:
         """A request of HTTP/1.1 names one host, not none and not several, or is answered 400."""
         for path in ("/health", "/v1/hosts", "/"):
-            for version, hosts in (("1.1", ""), ("1.1", "Host: a\r\nHost: b\r\n"), ("1.0", "Host: a\r\nHost: a\r\n")):
-                answer = self.send(f"GET {path} HTTP/{version}\r\n{hosts}\r\n".encode()).value()
+            for version, named in (("1.1", ""), ("1.1", "Host: a\r\nHost: b\r\n"), ("1.0", "Host: a\r\nHost: a\r\n")):
+                answer = self.send(f"GET {path} HTTP/{version}\r\n{named}\r\n".encode()).value()
                 self.assertIn(b" 400 Bad Request\r\n", answer)
                 self.assertIn(b'"detail":"expected one Host"', answer)
 
@@ -409,7 +412,7 @@ class Paths(Case):
 
     def test_hosts(self) -> None:
         """Only targets that the key may open are listed, and only hosts that have some."""
-        self.platform.up = [
+        self.platform.there = [
             HostInfo(
                 "web-1", (TargetInfo("log/a", "log"), TargetInfo("ssh", "tcp"), TargetInfo("log/{x}", "log")), "1.2.3"
             ),
@@ -421,21 +424,20 @@ class Paths(Case):
         self.assertEqual((status, host["host"], host["version"], host["complete"]), (200, "web-1", "1.2.3", True))
         looks = {"kind": "log", "viewer": "raw", "view": False}
         self.assertEqual(host["targets"], [{"name": "log/a", **looks}, {"name": "log/{x}", **looks}])
-        self.assertEqual([host.host for host in self.platform.up if self.platform.fits(host.host)], ["web-1", "web-2"])
 
     def test_looks(self) -> None:
         """Where a key may only look, no target is listed that can't be looked at."""
         self.path.write_text(self.path.read_text().replace('target = "log/*"', 'target = "*", view = true'))
         kinds = (("a", "log", "log"), ("b", "pty", "terminal"), ("c", "qemu", "vnc"), ("d", "tcp", "raw"))
         targets = tuple(TargetInfo(*kind) for kind in (*kinds, ("e", "qemu", "spice"), ("f", "new", "unheard-of")))
-        self.platform.up = [HostInfo("web-1", targets), HostInfo("web-2", targets[3:])]
+        self.platform.there = [HostInfo("web-1", targets), HostInfo("web-2", targets[3:])]
         [host] = json.loads(self.ask("GET", "/v1/hosts")[2])["hosts"]
         self.assertEqual({target["name"]: target["view"] for target in host["targets"]}, dict.fromkeys("abc", True))
 
     def test_cut(self) -> None:
         """A host whose list isn't whole is told so, also where nothing in it is for the key; to no other key."""
         cut = (TargetInfo("ssh", "tcp"),)
-        self.platform.up = [HostInfo(host, cut, complete=False) for host in ("web-1", "other")]
+        self.platform.there = [HostInfo(host, cut, complete=False) for host in ("web-1", "other")]
         [host] = json.loads(self.ask("GET", "/v1/hosts")[2])["hosts"]
         self.assertEqual((host["host"], host["targets"], host["complete"]), ("web-1", [], False))
 

@@ -22,7 +22,7 @@ class GateCase(Case):
     def setUp(self) -> None:
         super().setUp()
         self.platform.result = Opened("s", "wss://relay/client/t", "log", 5.0)
-        self.platform.up = [HostInfo("web-1", (TargetInfo("log/nginx", "log"), TargetInfo("ssh", "tcp")))]
+        self.platform.there = [HostInfo("web-1", (TargetInfo("log/nginx", "log"), TargetInfo("ssh", "tcp")))]
         self.platform.live = [StreamInfo("a", "web-1", "log/x", "u", 1.0, 2, 3)]
 
     def told(self, *arguments: Any, **more: Any) -> tuple[int, Any]:

@@ -1,0 +1,154 @@
+"""The list of hosts: ``GET /v1/hosts``, whole or by pages, and what of it is searched for."""
+
+import gzip
+import secrets
+from collections.abc import Callable
+from functools import partial
+from hashlib import blake2b
+from typing import Annotated, Final, Literal
+
+import msgspec
+from attrs import define, field
+from msgspec import Meta, Struct
+from twisted.web.server import Request
+
+from streamrelay.bus.connection import as_deferred
+from streamrelay.errors import Refused
+from streamrelay.platform.fleet.shown import Entry, Shown
+from streamrelay.platform.fleet.views import Views
+from streamrelay.platform.http.api_resource import SENT, ApiResource, Result
+from streamrelay.platform.http.assets import Sending, has_already, takes_gzip
+from streamrelay.platform.http.authenticate import Authenticator, Caller
+from streamrelay.platform.http.origin import header
+from streamrelay.platform.http.responses import secure_headers
+from streamrelay.platform.http.tally import AnswerTally
+from streamrelay.platform.platform import Platform
+from streamrelay.protocol.names import LONGEST_HOST
+
+MOST_LISTED: Final = 2000
+"""Hosts of one page at most."""
+WORTH: Final = 1024
+"""Bytes from which on an answer is compressed."""
+_START: Final = secrets.token_bytes(16)
+"""What tells this process' revisions from those of others, as numbers begin anew with each."""
+FASTEST: Final = 1
+"""Level of gzip: the list's words are alike, and more work makes it little shorter."""
+
+
+class Wanted(Struct, frozen=True, forbid_unknown_fields=True):
+    """The query of ``GET /v1/hosts``."""
+
+    limit: Annotated[int, Meta(ge=1, le=MOST_LISTED)] | None = None
+    after: Annotated[str, Meta(max_length=LONGEST_HOST)] = ""
+    q: Annotated[str, Meta(max_length=500)] = ""
+    label: Annotated[tuple[Annotated[str, Meta(max_length=130, pattern="=")], ...], Meta(max_length=16)] = ()
+    state: Literal["up", "silent", "down", "all"] = "up"
+
+    @classmethod
+    def read(cls, request: Request) -> "Wanted":
+        """Read a request's query, or raise `Refused`."""
+        query: dict[str, object] = {}
+        for name, values in request.args.items():
+            texts = [value.decode("utf-8", "replace") for value in values]
+            query[name.decode("utf-8", "replace")] = texts if name == b"label" else texts[-1]
+        try:
+            return msgspec.convert(query, cls, strict=False)
+        except msgspec.ValidationError as error:
+            raise Refused(400, f"the query is wrong: {error}", code="bad_request") from None
+
+    def fit(self, entry: Entry, words: list[str]) -> frozenset[int] | None:
+        """Return which targets of a host fit, by their numbers; None if nothing of it does."""
+        if not (self.state in ("all", entry.state) or (self.state == "up" and entry.state == "silent")):
+            return None
+        labels = entry.shown["labels"]
+        wanted = (label.partition("=") for label in self.label)
+        if not all(labels.get(name) == value for name, _, value in wanted):
+            return None
+        return entry.fit(words)
+
+    def find(self, view: Shown) -> "Found":
+        """Return the hosts of one page, and what there is beside them."""
+        words, start = self.q.lower().split(), view.number_of(self.after)
+        found = Found()
+        for number, entry in enumerate(view.in_order()):
+            fit = self.fit(entry, words)
+            if fit is None:
+                continue
+            found.count += 1
+            if number < start:
+                continue
+            if len(found.hosts) == self.limit:
+                found.more = True
+            else:
+                found.hosts.append(entry.json_of(fit))
+                found.last = entry.host
+        return found
+
+
+@define
+class Found:
+    """One page of a list."""
+
+    hosts: list[bytes] = field(factory=list)
+    count: int = 0
+    """Hosts that fit, on all pages together."""
+    last: str = ""
+    """Host at the end of the page."""
+    more: bool = False
+    """True if there are further pages."""
+
+
+class Hosts(ApiResource):
+    """The path ``/v1/hosts``: lists the hosts with the targets that the caller may see (GET)."""
+
+    path = "/v1/hosts"
+
+    def __init__(self, platform: Platform, authenticator: Authenticator, tally: AnswerTally, views: Views) -> None:
+        super().__init__(platform, authenticator, tally)
+        self.views = views
+
+    async def answer_get(self, request: Request, caller: Caller) -> Result:
+        wanted, user = Wanted.read(request), await self.authenticator.listing(caller)
+        if user.grants:
+            await as_deferred(self.platform.know_hosts())
+        complete, view = self.platform.inventory.complete or not user.grants, self.views.of(user.grants)
+        view.refresh()
+        send_list(request, f"{view.name}.{view.revision}.{complete:d}", partial(body_of, wanted, view, complete))
+        return SENT
+
+
+def body_of(wanted: Wanted, view: Shown, complete: bool) -> bytes:
+    """Return one page of a list as JSON."""
+    found = wanted.find(view)
+    more = {"complete": complete, **counts(view), "found": found.count, "next": found.last if found.more else None}
+    return b'{"hosts":[' + b",".join(found.hosts) + b"]," + msgspec.json.encode(more)[1:]
+
+
+def counts(view: Shown) -> dict[str, int]:
+    """Return how many hosts there are in all, by whether they are up."""
+    return {"up": len(view.entries) - view.down, "down": view.down}
+
+
+def send_list(request: Request, revision: str, make: Callable[[], bytes]) -> None:
+    """Answer with a list, unless who asks has that very one already (RFC 9110, 13.1.2)."""
+    zipped = takes_gzip(header(request, "accept-encoding") or "")
+    about = blake2b(request.uri, digest_size=8, key=_START).hexdigest()
+    tag = f'W/"{revision}.{about}{".gzip" if zipped else ""}"'
+    secure_headers(request)
+    request.setHeader("Cache-Control", "private, no-cache")
+    request.setHeader("ETag", tag)
+    request.setHeader("Vary", "Accept-Encoding, Authorization, Cookie")
+    if has_already(header(request, "if-none-match") or "", tag):
+        request.setResponseCode(304)
+        request.finish()
+        return
+    body = make()
+    request.setHeader("Content-Type", "application/json")
+    if zipped and len(body) >= WORTH:
+        body = gzip.compress(body, FASTEST, mtime=0)
+        request.setHeader("Content-Encoding", "gzip")
+    request.setHeader("Content-Length", str(len(body)))
+    if request.method != b"HEAD":
+        Sending(request, body).start()
+    else:
+        request.finish()
