@@ -31,8 +31,8 @@ def event_subject(host: str, kind: str) -> str:
 
 def heard_host(subject: str) -> str:
     """Return the host of an event's subject, or of an inbox on which it answers."""
-    parts = subject.split(".")
-    return host_of(parts[3] if subject.startswith("streamrelay.v1.event.") else parts[-1])
+    own = subject.rpartition(".")[0] if subject.startswith("streamrelay.v1.event.") else subject
+    return host_of(own.rpartition(".")[2])
 
 
 ALL_TARGETS: Final = "streamrelay.v1.hosts.targets"

@@ -9,7 +9,7 @@ from streamrelay.agent.namesakes import Namesakes
 from streamrelay.agent.summonses import Summonses
 from streamrelay.protocol.summons import Agents
 from streamrelay.protocol.tokens import Signer, Verifier
-from tests.documented import MOST_AGENTS, NAMESAKES_EVERY, NAMESAKES_SILENCE
+from tests.documented import LOOK_EVERY, MOST_AGENTS, NAMESAKES_SILENCE
 from tests.fakes.files import key_pair
 from tests.fakes.logs import Heard
 
@@ -33,10 +33,10 @@ class Told(SynchronousTestCase):
         """The log says it once, and once when nothing has been heard of it for three looks."""
         for _ in range(4):
             self.assertTrue(self.tell("vm-a", "vm-b"))
-            self.clock.advance(NAMESAKES_EVERY)
+            self.clock.advance(LOOK_EVERY)
         [line] = self.heard.lines
         self.assertIn("another agent answers as web-1, too: vm-b; every summons goes to both", line)
-        self.clock.advance(NAMESAKES_SILENCE - NAMESAKES_EVERY - 1)
+        self.clock.advance(NAMESAKES_SILENCE - LOOK_EVERY - 1)
         self.assertEqual(len(self.heard.lines), 1)
         self.clock.advance(1)
         self.assertIn("no other agent answers as web-1 any more", self.heard.lines[1])

@@ -24,7 +24,7 @@ class Standing:
 
     is_connected = True
 
-    async def publish(self, subject: str, data: bytes) -> None:
+    async def publish(self, subject: str, data: bytes, reply: str = "") -> None:
         """Take a message, unless it is longer than the server lets through."""
         if len(data) > 100:
             raise nats_errors.MaxPayloadError

@@ -46,7 +46,7 @@ PROTOCOL = {
     "OPEN_TIME": "the platform waits 10.5 s for the answer",
     "ASKED_LIFE": "so its ``exp`` is 5.5 s",
     "LIST_UNFIT": "a list of hosts that may be 10 s old",
-    "NAMESAKES_EVERY": "Every 30 s a platform asks all agents",
+    "LOOK_EVERY": "Every 30 s a platform asks all agents",
     "NAMESAKES_SILENCE": "when it has heard no such word for 105 s",
     "MOST_AGENTS": "a list of at most 8.",
     "LIST_FRESH": "share one question to the hosts, so it may be 2 s old",

@@ -33,6 +33,8 @@ class FakeBus(Bus):
     complete: bool = True
     missing: frozenset[str] = frozenset()
     listeners: dict[str, Callable[[Message], None]] = field(init=False, factory=dict)
+    needed: set[str] = field(factory=set)
+    """Subjects without which the program doesn't go on."""
     down: bool = False
     stopped: bool = False
 
@@ -58,6 +60,8 @@ class FakeBus(Bus):
 
     def listen(self, subject: str, receive: Callable[[Message], None], needed: bool = True) -> None:
         self.listeners[subject] = receive
+        if needed:
+            self.needed.add(subject)
 
     def ignore(self, subject: str) -> None:
         self.ignored.append(subject)

@@ -57,11 +57,10 @@ class Look:
 
     async def over(self) -> None:
         """Wait until no more answers come."""
-        while (end := self._end()) > self.now():
-            wanted = end - self.now()
-            began = self.now()
-            await asyncio.sleep(wanted)
-            if self.now() - began > wanted + QUIET / 2 and self.now() < self._began + self.spread + LONGEST:
+        while (left := self._end() - self.now()) > 0:
+            began, nap = self.now(), min(left, QUIET)
+            await asyncio.sleep(nap)
+            if self.now() - began > nap + QUIET / 2:
                 self._latest = self.now()  # we were busy; who knows what has come
 
     def _end(self) -> float:

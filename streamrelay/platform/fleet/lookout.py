@@ -252,14 +252,19 @@ class Lookout:
         """Knock at all hosts in turn, as long as somebody watches."""
         now = asyncio.get_running_loop().time
         while True:
+            await self._be_watched()
             began = now()
             for host in tuple(self.inventory.named("up", "silent")):
-                while now() >= self._watched or not self.inventory.complete:
-                    await asyncio.sleep(0.5)
+                await self._be_watched()
                 if self.inventory.state(host) in ("up", "silent"):
                     self._knock(host)
                     await asyncio.sleep(1 / KNOCKS)
             await asyncio.sleep(max(0.1, began + KNOCK_EACH - now()))
+
+    async def _be_watched(self) -> None:
+        """Wait until somebody watches, and all hosts are known."""
+        while asyncio.get_running_loop().time() >= self._watched or not self.inventory.complete:
+            await asyncio.sleep(0.5)
 
     def _begin(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
 from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IPushProducer
+from twisted.python.failure import Failure
 from twisted.web.server import Request
 from zope.interface import implementer
 
@@ -44,6 +45,8 @@ class Watcher:
 
     request: Request
     view: Shown
+    resumed: Callable[[], None]
+    """Called when it takes again what is written."""
     over: "Deferred[None]" = field(factory=Deferred)
     _paused: bool = False
     _missed: set[str] = field(factory=set)
@@ -79,7 +82,7 @@ class Watcher:
         self.request.write(b"event: " + event.encode() + b"\ndata: " + msgspec.json.encode(data) + b"\n\n")
 
     def breathe(self) -> None:
-        if not self._paused:
+        if not self._paused and not self.over.called:
             self.request.write(b": \n\n")
 
     def end(self, refusal: Refused | None = None) -> None:
@@ -97,6 +100,7 @@ class Watcher:
 
     def resumeProducing(self) -> None:
         self._paused = False
+        self.resumed()
 
     def stopProducing(self) -> None:
         self.end()
@@ -145,7 +149,7 @@ class Watchers:
         self._tell()  # what is older than who comes now
         if view not in self.views.watched:
             view.news()  # of which nobody was told, nor has to be
-        watcher = Watcher(request, view)
+        watcher = Watcher(request, view, self._soon)
         self.here[watcher] = user
         self.views.watch(view)
         watcher.begin(self.platform.inventory.complete, self.platform.bus.connected)
@@ -182,7 +186,7 @@ class Changes(ApiResource):
         request.setHeader("X-Accel-Buffering", "no")  # nginx would hold it back
         watcher = self.watchers.come(request, user.name, view)
         breath = Deferred.fromCoroutine(self._breathe(watcher, request))
-        breath.addErrback(lambda failure: failure.trap(CancelledError))
+        breath.addErrback(_breathed)
         try:
             await watcher.over
         finally:
@@ -192,7 +196,7 @@ class Changes(ApiResource):
 
     async def _breathe(self, watcher: Watcher, request: Request) -> None:
         """Keep it alive for as long as its user may see what they see."""
-        while True:
+        while not watcher.over.called:
             self.platform.lookout.watch()
             await as_deferred(asyncio.sleep(BREATH))
             try:
@@ -203,6 +207,11 @@ class Changes(ApiResource):
             except Refused as refusal:
                 watcher.end(refusal)
             watcher.breathe()
+
+
+def _breathed(failure: Failure) -> None:
+    if failure.check(CancelledError, asyncio.CancelledError) is None:
+        log.failure("an error while a page was told of changes", failure)
 
 
 def _portions(hosts: list[str]) -> list[list[str]]:

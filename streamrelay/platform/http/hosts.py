@@ -138,7 +138,7 @@ def send_list(request: Request, revision: str, make: Callable[[], bytes]) -> Non
     request.setHeader("Cache-Control", "private, no-cache")
     request.setHeader("ETag", tag)
     request.setHeader("Vary", "Accept-Encoding, Authorization, Cookie")
-    if has_already(header(request, "if-none-match") or "", tag):
+    if has_already(header(request, "if-none-match") or "", tag.removeprefix("W/")):
         request.setResponseCode(304)
         request.finish()
         return

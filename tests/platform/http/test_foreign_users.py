@@ -13,6 +13,7 @@ from tests.fakes.http import FakeFetch
 from tests.fakes.logs import Heard
 from tests.issuer import AUDIENCE, ISSUER, Key
 from tests.platform.auth.test_oidc import Known
+from tests.platform.http.test_api import NO_HOSTS
 from tests.platform.http.test_authenticate import LOCAL, PUBLIC, WANTED, GateCase
 
 
@@ -34,7 +35,7 @@ class Tokens(GateCase):
         self.assertEqual(self.told("POST", "/v1/streams", {**WANTED, "target": "ssh"}, key=ops), (403, "not_granted"))
         for token in (dev, self.signer.sign()):
             self.assertEqual(self.told("POST", "/v1/streams", WANTED, key=token), (403, "not_granted"))
-            self.assertEqual(self.told("GET", "/v1/hosts", key=token), (200, {"hosts": [], "complete": True}))
+            self.assertEqual(self.told("GET", "/v1/hosts", key=token), (200, NO_HOSTS))
         self.assertEqual(self.told("GET", "/v1/hosts", key="")[0], 200)
 
     def test_refused(self) -> None:
@@ -203,7 +204,7 @@ class Forwarded(Asked):
 
     def test_stranger_lists(self) -> None:
         """A stranger is shown what the yes grants, by default nothing, and ends only what they are shown."""
-        self.assertEqual(self.told("GET", "/v1/hosts", Cookie="a=1"), (200, {"hosts": [], "complete": True}))
+        self.assertEqual(self.told("GET", "/v1/hosts", Cookie="a=1"), (200, NO_HOSTS))
         self.assertEqual(self.told("DELETE", "/v1/streams/a", Cookie="a=1"), (404, "no_such_stream"))
         self.fetch.result = Fetched(200, b'{"user":"dora","grants":[{"host":"web-1","target":"log/*"}]}')
         [host] = self.told("GET", "/v1/hosts", Cookie="a=1")[1]["hosts"]
