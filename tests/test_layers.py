@@ -153,9 +153,10 @@ class House(SynchronousTestCase):
                 "bus.websocket_transport",
                 "datapath.socket_channel",
                 "datapath.tls_channel",
-                "platform.namesakes",
+                "platform.fleet.look",
+                "platform.fleet.lookout",
+                "platform.http.changes",
                 "platform.shared_answer",
-                "platform.silent_hosts",
                 "program.reactor",
             },
         )

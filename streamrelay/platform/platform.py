@@ -80,9 +80,9 @@ class Platform:
     outbound: Outbound = field(factory=Outbound.chosen)
     """The proxy by which the bus is dialled; unless it is given, that of the environment."""
     bus: Bus = field(init=False)
-    up: Callable[[], None] = lambda: None
+    up: Callable[[], None] = field(init=False, default=lambda: None)
     """Called whenever there is a connection to the bus."""
-    lost: Callable[[], None] = lambda: None
+    lost: Callable[[], None] = field(init=False, default=lambda: None)
     """Called whenever the connection to the bus is lost."""
     inventory: Inventory = field(init=False)
     lookout: Lookout = field(init=False)

@@ -22,6 +22,7 @@ from streamrelay.datapath.connection import HIGH
 from streamrelay.net import http_client, lookups, retry
 from streamrelay.platform import Opened, Platform, refusals, tap
 from streamrelay.platform.auth import jwks, sessions, throttle, webhook
+from streamrelay.platform.fleet import inventory
 from streamrelay.platform.http import assets, bounded_request, limits, responses
 from streamrelay.platform.http.room import Room
 from streamrelay.protocol.close import EXPLAIN
@@ -75,7 +76,8 @@ LIMITS = {
         f"must answer within {nats_client.FIRST:g} s (or {nats_client.QUIET:g} s after the one before, if it is new); "
         f"{MOST_TARGETS} targets"
     ),
-    "the answers of all hosts": (
+    "hosts that a platform knows": f"{inventory.MOST_HOSTS}, whether up or down",
+    "the answers of all hosts with their streams": (
         f"{nats_client.LONGEST:g} s, {nats_client.MOST_BYTES >> 20} MiB; over that a list says that it isn't complete"
     ),
     "names of targets looked up at once": (

@@ -3,7 +3,6 @@
 What tells it is `lookout`; who sees what of it is `shown`.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -27,7 +26,7 @@ class Inventory:
     A host is down from the moment on that it is known to be; what it had stays known, until it is forgotten.
     """
 
-    now: Callable[[], float] = time.time
+    now: Callable[[], float]
     """Seconds since the epoch, for when a host was last heard."""
     hosts: dict[str, HostInfo] = field(factory=dict)
     complete: bool = False

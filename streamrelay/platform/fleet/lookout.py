@@ -215,11 +215,14 @@ class Lookout:
         self._hurry.clear()
         self._looks += 1
         gaps, due = self.bus.gaps, set(self.inventory.named("up"))
-        spread = len(self.inventory.hosts) / SPREAD if whole else self._pause() / 5 * (len(due) > LOOKS_A_SECOND)
+        spread = 0.0
+        if len(due) > LOOKS_A_SECOND:
+            spread = len(due) / SPREAD if whole else self._pause() / 5
         patience = FIRST if self.inventory.complete else BACK
         self._look = look = Look(asyncio.get_running_loop().time, whole, due, spread, patience)
         try:
-            self.bus.publish(ALL_TARGETS, codec.encode(HostQuestion(whole, spread)), self.inbox)
+            question = HostQuestion(whole, spread) if spread else HostQuestion(whole)
+            self.bus.publish(ALL_TARGETS, codec.encode(question), self.inbox)
             await look.over()
         finally:
             self._look = None

@@ -17,6 +17,7 @@ CODES: Final = frozenset(
     (
         *("bad_request", "no_key", "not_granted", "not_allowed", "csrf", "no_such_target", "no_such_stream"),
         *("no_such_session", "not_found", "method_not_allowed", "unsupported_media_type", "too_many", "unavailable"),
+        *("changed", "too_many_pages"),
         *("internal_error", "target_refused", "dial_failed", "bad_summons", "bad_answer", "host_offline", "busy"),
         *("relay_busy", "bus_down", "incomplete", "issuer_down", "ask_failed", "target_unreachable", "host_slow"),
     )

@@ -14,7 +14,7 @@ from typing import Any
 
 import nkeys
 
-from streamrelay.platform.shared_answer import FRESH
+from streamrelay.platform.fleet.lookout import KNOCK_EACH
 from streamrelay.protocol.tokens import Signer, new_id
 from tests.fakes.bus import HOST_QUESTION
 from tests.live.bus.secured_bus import INBOX, OTHER, LockedTest, User
@@ -181,27 +181,30 @@ class Whole(LockedTest):
         self.assertEqual(audit.say("PING"), "PONG")
 
     def test_imitation(self) -> None:
-        """Whoever has a host's seed hears who asks, but can neither answer in another's name nor hush others."""
+        """Whoever has a host's seed hears who asks, but can neither speak in another's name nor hush others."""
         thief = self.user(HOST)
-        for subject in ("streamrelay.v1.hosts.targets", "streamrelay.v1.hosts.streams"):
+        asked = ("streamrelay.v1.hosts.targets", "streamrelay.v1.hosts.streams", f"streamrelay.v1.host.{HOST}.end")
+        for subject in asked:
             self.assertTrue(thief.may_hear(subject))
         self.agents[HOST].stop()
+        self.own.platform.stop()
+        self.own.start_platform()
         lie = json.dumps([{"name": "trap", "kind": "tcp"}])
-        hushed = False
-        for _ in range(3):
-            asking = self.ask_hosts()
-            inbox = thief.asked(HOST_QUESTION)
-            hushed |= thief.may_say(inbox)  # as the server says that nobody is there
-            self.assertFalse(thief.may_say(f"{inbox}.{OTHER}", lie))
-            self.assertTrue(thief.may_say(f"{inbox}.{HOST}", lie))
-            hosts = {host["host"]: [target["name"] for target in host["targets"]] for host in asking.result()}
-            self.assertEqual(hosts, {HOST: ["trap"], OTHER: ["port/{number}"]})
-        self.assertTrue(hushed)
+        inbox = thief.asked(HOST_QUESTION)
+        thief.may_say(inbox)  # as the server says that nobody is there
+        self.assertFalse(thief.may_say(f"{inbox}.{OTHER}", lie))
+        self.assertTrue(thief.may_say(f"{inbox}.{HOST}", lie))
+        for kind in ("up", "down"):
+            self.assertFalse(thief.may_say(f"streamrelay.v1.event.{OTHER}.{kind}", "{}"))
+        self.assertFalse(thief.may_say("$SYS.ACCOUNT.A.DISCONNECT", "{}"))
+        expected = {HOST: ["trap"], OTHER: ["port/{number}"]}
+        until(lambda: self.hosts() == expected, what="the hosts as each tells of itself")
+        time.sleep(2 * KNOCK_EACH)  # in which each is knocked at
+        self.assertEqual(self.hosts(), expected)
 
-    def ask_hosts(self) -> Any:
-        """Ask for the list, at a time when what was asked before is old."""
-        time.sleep(FRESH)
-        return Work(lambda: self.own.ask("GET", "/v1/hosts").json["hosts"])
+    def hosts(self) -> dict[str, list[str]]:
+        hosts = self.own.ask("GET", "/v1/hosts").json["hosts"]
+        return {host["host"]: [target["name"] for target in host["targets"]] for host in hosts}
 
     def test_lies_about_streams(self) -> None:
         """A host that claims a stream of another isn't believed."""

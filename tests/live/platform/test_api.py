@@ -156,7 +156,7 @@ class Forms(ApiTest):
     def test_headers(self) -> None:
         """Every answer forbids sniffing, framing and referrers, and to be used again unasked."""
         for path, key, kept in (
-            ("/v1/hosts", self.common.key, "no-store"),
+            ("/v1/hosts", self.common.key, "private, no-cache"),
             ("/v1/hosts", None, "no-store"),
             ("/v1/nothing", self.common.key, "no-store"),
             ("/", None, "no-cache"),

@@ -15,7 +15,7 @@ from streamrelay.protocol import codec
 from streamrelay.protocol.subjects import ALL_TARGETS, DISCONNECTS
 from streamrelay.protocol.summons import HostAnswer, HostQuestion, TargetInfo
 from tests.documented import FIRST_ANSWER, LOOK_EVERY, LOOKS_A_SECOND, NEXT_ANSWER, STRANGE_ANSWER
-from tests.fakes.bus import FakeBus
+from tests.fakes.bus import HOST_QUESTION, WHO_QUESTION, FakeBus
 from tests.fakes.logs import Heard
 from tests.fakes.reactors import LeapingLoop
 
@@ -32,7 +32,7 @@ class Case(SynchronousTestCase):
     def setUp(self) -> None:
         self.loop = LeapingLoop()
         self.addCleanup(self.loop.close)
-        self.bus, self.inventory = FakeBus(), Inventory()
+        self.bus, self.inventory = FakeBus(), Inventory(lambda: 1000.0)
         self.agents: list[Agents] = []
         self.lookout = Lookout(self.bus, self.inventory, str.encode, self.looked, "_INBOX_platform.me")
         self.lookout.listen()
@@ -163,7 +163,8 @@ class Looks(Case):
         self.bus.published.clear()
         answers = [(at / 10, lambda: self.answer("a", HERE)) for at in range(5, 1300, 5)]
         self.run_for(4 * LOOK_EVERY, *answers)
-        self.assertEqual([question.targets for question in self.questions], [False, False, True, False])
+        asked = [data for subject, data in self.bus.published if subject == ALL_TARGETS]
+        self.assertEqual(asked, [WHO_QUESTION, WHO_QUESTION, HOST_QUESTION, WHO_QUESTION])
         self.assertEqual((self.knocked, self.inventory.hosts["a"].state), ([], "up"))
 
     def test_many(self) -> None:

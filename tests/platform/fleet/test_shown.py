@@ -25,7 +25,7 @@ class Case(SynchronousTestCase):
     """An inventory, and views of it."""
 
     def setUp(self) -> None:
-        self.inventory = Inventory()
+        self.inventory = Inventory(lambda: 1000.0)
         self.views = Views(self.inventory)
         self.inventory.changed = self.views.touch
 
