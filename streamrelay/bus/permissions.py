@@ -29,10 +29,32 @@ from streamrelay.protocol.subjects import (
 
 Role = Literal["platform", "audit", "host"]
 
+ACCOUNT: Final = "STREAMRELAY"
+"""The account of NATS that all of these users are in: what they say is heard by nobody else of that server."""
 AUDIT_INBOX: Final = "_INBOX_audit"
 HEAD: Final = """\
 # Who may use the bus, and for what. Written by `streamrelay host`, which puts away what is changed here by hand.
 # nats-server.conf includes it; `nats-server --signal reload=PIDFILE` makes a change count.
+"""
+_FILE: Final = f"""\
+{HEAD}
+authorization {{ timeout: 5 }}
+
+accounts {{
+  {ACCOUNT} {{
+    # The server tells who has left it, so that a host which dies is known to be down at once.
+    imports: [
+      {{ stream: {{ account: "$SYS", subject: "$SYS.ACCOUNT.{ACCOUNT}.DISCONNECT" }} }}
+    ]
+    users: [%s
+    ]
+  }}
+  $SYS {{
+    exports: [
+      {{ stream: "$SYS.ACCOUNT.*.DISCONNECT", account_token_position: 3 }}
+    ]
+  }}
+}}
 """
 _USER: Final = rf"""
     # (platform|audit|host ({HOST}))
@@ -69,8 +91,7 @@ class BusUser(Struct, frozen=True):
 
 def render(users: list[BusUser]) -> str:
     """Write the users as nats-server's configuration includes them."""
-    blocks = "".join(_block(user) for user in users)
-    return f"{HEAD}\nauthorization {{\n  timeout: 5\n  users: [{blocks}\n  ]\n}}\n"
+    return _FILE % "".join(_block(user) for user in users)
 
 
 def _block(user: BusUser) -> str:

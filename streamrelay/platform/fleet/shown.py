@@ -6,7 +6,7 @@ Users of the same grants see the same, so they share it; a change of a host is w
 import re
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Collection, Iterator
-from itertools import count
+from itertools import count, islice
 from typing import Any, Final
 
 import msgspec
@@ -47,13 +47,16 @@ class Entry:
         text = "\n".join((name, *targets))
         return cls(shown["host"], shown["state"], shown, msgspec.json.encode(shown), name, targets, text)
 
+    def may_fit(self, words: Collection[str]) -> bool:
+        """Tell whether all these words are somewhere; most hosts are told apart by that."""
+        text = self.text
+        return all(word in text for word in words)
+
     def fit(self, words: Collection[str]) -> frozenset[int] | None:
         """Return the numbers of the targets that have all these words beside the host's name, of all where name and
         labels have them; None if nothing has."""
         if all(word in self.name for word in words):
             return self.whole
-        if not all(word in self.text for word in words):
-            return None
         host = self.host.lower()
         return (
             frozenset(
@@ -135,8 +138,9 @@ class Shown:
             insort(self._order, place(host))
         return True
 
-    def in_order(self) -> Iterator[Entry]:
-        return (self.entries[name] for _, name in self._order)
+    def in_order(self, start: int = 0) -> Iterator[Entry]:
+        """Return the entries, but so many of the first."""
+        return (self.entries[name] for _, name in islice(self._order, start, None))
 
     def number_of(self, host: str) -> int:
         """Return how many entries there are until a host, that included, be it there or not."""

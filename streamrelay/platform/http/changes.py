@@ -145,7 +145,8 @@ class Watchers:
         if self.ending:
             raise STOPS
         if Counter(self.here.values())[user] >= MOST_WATCHERS:
-            raise Refused(429, f"{MOST_WATCHERS} pages of this user are told of changes already", code="too_many_pages", retry_after=10)
+            words = f"{MOST_WATCHERS} requests of this user are told of changes already"
+            raise Refused(429, words, code="too_many_pages", retry_after=10)
         self._tell()  # what is older than who comes now
         if view not in self.views.watched:
             view.news()  # of which nobody was told, nor has to be

@@ -56,32 +56,37 @@ class Wanted(Struct, frozen=True, forbid_unknown_fields=True):
         except msgspec.ValidationError as error:
             raise Refused(400, f"the query is wrong: {error}", code="bad_request") from None
 
-    def fit(self, entry: Entry, words: list[str]) -> frozenset[int] | None:
-        """Return which targets of a host fit, by their numbers; None if nothing of it does."""
-        if not (self.state in ("all", entry.state) or (self.state == "up" and entry.state == "silent")):
-            return None
+    def has_state(self, entry: Entry) -> bool:
+        return self.state in ("all", entry.state) or (self.state == "up" and entry.state == "silent")
+
+    def is_labelled(self, entry: Entry) -> bool:
         labels = entry.shown["labels"]
-        wanted = (label.partition("=") for label in self.label)
-        if not all(labels.get(name) == value for name, _, value in wanted):
-            return None
-        return entry.fit(words)
+        return all(labels.get(name) == value for name, _, value in (label.partition("=") for label in self.label))
 
     def find(self, view: Shown) -> "Found":
         """Return the hosts of one page, and what there is beside them."""
-        words, start = self.q.lower().split(), view.number_of(self.after)
-        found = Found()
+        start = view.number_of(self.after)
+        if not (self.q or self.label) and self.state in ("up", "all"):
+            return self._listed(view, start)
+        words, found = self.q.lower().split(), Found()
         for number, entry in enumerate(view.in_order()):
-            fit = self.fit(entry, words)
-            if fit is None:
+            if not (self.has_state(entry) and entry.may_fit(words) and self.is_labelled(entry)):
                 continue
-            found.count += 1
-            if number < start:
-                continue
-            if len(found.hosts) == self.limit:
-                found.more = True
-            else:
-                found.hosts.append(entry.json_of(fit))
-                found.last = entry.host
+            fit = entry.fit(words)
+            if fit is not None:
+                found.count += 1
+                if number >= start:
+                    found.add(entry, self.limit, fit)
+        return found
+
+    def _listed(self, view: Shown, start: int) -> "Found":
+        """Return a page of the list as it is, without looking at all that stands before and behind it."""
+        found = Found(count=len(view.entries) - (0 if self.state == "all" else view.down))
+        for entry in view.in_order(start):
+            if found.more:
+                break
+            if self.has_state(entry):
+                found.add(entry, self.limit)
         return found
 
 
@@ -96,6 +101,14 @@ class Found:
     """Host at the end of the page."""
     more: bool = False
     """True if there are further pages."""
+
+    def add(self, entry: Entry, limit: int | None, targets: frozenset[int] | None = None) -> None:
+        """Take a host, with all of its targets or some, unless the page is full."""
+        if len(self.hosts) == limit:
+            self.more = True
+        else:
+            self.hosts.append(entry.json if targets is None else entry.json_of(targets))
+            self.last = entry.host
 
 
 class Hosts(ApiResource):

@@ -91,6 +91,18 @@ class Permissions(LockedTest):
         heard = [*asked, ">", "streamrelay.>", "_INBOX.>", "_INBOX_audit.>", "streamrelay.v1.event.>", "$SRV.>"]
         self.assertEqual([subject for subject in heard if self.platform.may_hear(subject)], [])
 
+    def test_left(self) -> None:
+        """The platform is told by the server who has left it; nobody else is, and nobody can say so in its place."""
+        left = "$SYS.ACCOUNT.*.DISCONNECT"
+        self.assertTrue(self.platform.may_hear(left))
+        for user in (self.host, self.other):
+            self.assertFalse(user.may_hear(left))
+            self.assertFalse(user.may_say("$SYS.ACCOUNT.STREAMRELAY.DISCONNECT", "{}"))
+        self.other.close()
+        subject, _, text = self.platform.message()
+        self.assertEqual(subject, "$SYS.ACCOUNT.STREAMRELAY.DISCONNECT")
+        self.assertEqual(json.loads(text)["client"]["acc"], "STREAMRELAY")
+
     def test_audit(self) -> None:
         """Whoever collects events hears those of every host and asks who is there; it can summon and end nothing."""
         audit = self.user("audit")
