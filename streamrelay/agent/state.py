@@ -13,8 +13,9 @@ from typing import Any, Final
 from streamrelay.agent.followed import Followed, Memory, NothingKept
 from streamrelay.agent.targets.sealed_places import Seal
 from streamrelay.errors import ConfigError
-from streamrelay.files import check_own, open_secret
+from streamrelay.files import open_secret
 from streamrelay.logs import Logger
+from streamrelay.program.state_directory import find_state
 
 log = Logger()
 
@@ -31,7 +32,7 @@ def take_up(named: str, host: str, clock: Any, now: Callable[[], float]) -> Memo
     `ConfigError` is raised if others may read or write what nobody but the agent may.
     """
     try:
-        state = find_state(named)
+        state = find_state(named, "agent")
         Seal.secret = own_secret(state / "places.key")
         return Followed(str(state / _followed(host)), now)
     except OSError as error:
@@ -48,21 +49,6 @@ def _followed(host: str) -> str:
     """Return the name of the file of a host's summonses; one that no file can have is made shorter, by its digest."""
     name = f"followed.{host}"
     return name if len(name) <= LONGEST_NAME else f"followed.{blake2b(host.encode(), digest_size=32).hexdigest()}"
-
-
-def find_state(named: str) -> Path:
-    """Return the directory that is named, or else the one that systemd has made, and make it if there is none.
-
-    `ConfigError` is raised if others may write to it, `OSError` if there is none.
-    """
-    found = named or os.environ.get("STATE_DIRECTORY", "").split(":")[0]
-    if not found:
-        raise FileNotFoundError(0, "no setting state, and no STATE_DIRECTORY of systemd's")
-    path = Path(found)
-    with suppress(FileExistsError):
-        path.mkdir(0o700)
-    check_own(found, path.stat(), "directory of the agent's state")
-    return path
 
 
 def own_secret(path: Path) -> bytes:

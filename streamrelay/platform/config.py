@@ -76,6 +76,8 @@ class PlatformConfig(Limits, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Time for which somebody stays signed in at the console page."""
     early: bool = True
     """False if the relay has ``patience = 0``: then no client is told its URL before its agent waits there."""
+    state: Annotated[str, Option("A directory of this platform's own, for what it knows of hosts that are down")] = ""
+    """Empty: the one that systemd has made (``StateDirectory=``)."""
     viewers: Annotated[str, Option("A folder of third-party viewers to serve in place of those of the package")] = ""
     max_connections: Annotated[int, Meta(ge=0)] = 0
     """Connections at once, over which idle ones are closed and new ones dropped; 0: as the descriptors allow."""

@@ -4,10 +4,11 @@ from typing import Any, Final
 
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import LoopingCall
 
 from streamrelay import __version__
 from streamrelay.bus.connection import as_deferred
-from streamrelay.logs import Logger
+from streamrelay.logs import Logger, steadily
 from streamrelay.net.http_client import HttpFetch
 from streamrelay.net.outbound import DIRECT, Outbound
 from streamrelay.net.proxies import Proxies
@@ -18,6 +19,7 @@ from streamrelay.platform.auth.sessions import Sessions
 from streamrelay.platform.auth.throttle import Throttle
 from streamrelay.platform.auth.webhook import Asking
 from streamrelay.platform.config import LIVE, PlatformConfig
+from streamrelay.platform.fleet.kept import EACH, Kept
 from streamrelay.platform.http.api import Root
 from streamrelay.platform.http.authenticate import Authenticator
 from streamrelay.platform.http.changes import Watchers
@@ -30,6 +32,7 @@ from streamrelay.program.admin import Told, add_admin, no_bus
 from streamrelay.program.options import ConfigOptions, one_line
 from streamrelay.program.readiness import Readiness
 from streamrelay.program.service import Looped, Ports
+from streamrelay.program.state_directory import find_state
 
 log = Logger()
 
@@ -49,8 +52,11 @@ FINISH: Final = 12.0
 class PlatformService(Service):
     """Starts and stops a platform with the reactor."""
 
-    def __init__(self, platform: Platform, reactor: Any, readiness: Readiness) -> None:
-        self._platform, self._reactor, self._readiness = platform, reactor, readiness
+    def __init__(self, platform: Platform, reactor: Any, readiness: Readiness, state: str) -> None:
+        self._platform, self._reactor, self._readiness, self._state = platform, reactor, readiness, state
+        self._kept: Kept | None = None
+        self._writing = LoopingCall(steadily(self._write))
+        self._writing.clock = reactor
         platform.up, platform.lost = readiness.ready, self._lost
 
     def _lost(self) -> None:
@@ -65,10 +71,34 @@ class PlatformService(Service):
     def startService(self) -> None:
         super().startService()
         self._lost()
+        self._take_up()
         self._reactor.callLater(0, self._platform.start)
+
+    def _take_up(self) -> None:
+        """Go on with what was known of hosts; not before, as its files must belong to the user who we are by now."""
+        try:
+            path = find_state(self._state, "platform") / "hosts.sqlite"
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            log.info(
+                "hosts that are down at a start aren't known: {why}; see the setting state",
+                why=f"{where}{error.strerror}",
+            )
+            return
+        self._kept = Kept(path, self._platform.inventory, self._platform.now)
+        self._kept.open()
+        self._writing.start(EACH, now=False)
+
+    def _write(self) -> None:
+        if self._kept is not None:
+            self._kept.write()
 
     def stopService(self) -> "Deferred[None]":
         super().stopService()
+        if self._writing.running:
+            self._writing.stop()
+        if self._kept is not None:
+            self._kept.close()
         return as_deferred(self._platform.stop())
 
 
@@ -148,7 +178,7 @@ def makeService(options: Options) -> MultiService:
         config = options.config(PlatformConfig)
         outbound = Outbound.of(config)
         platform = _platform(config, outbound)
-        PlatformService(platform, clock, service.readiness).setServiceParent(service)
+        PlatformService(platform, clock, service.readiness, config.state).setServiceParent(service)
         most, handshakes = config.max_connections, config.max_handshakes
         room = Room(most, config.max_connections_per_address, handshakes, config.max_handshakes_per_address)
         authenticator = make_gate(config, clock, outbound)

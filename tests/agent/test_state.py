@@ -7,9 +7,10 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.agent.followed import Memory, NothingKept
-from streamrelay.agent.state import find_state, own_secret, take_up
+from streamrelay.agent.state import own_secret, take_up
 from streamrelay.agent.targets.sealed_places import Seal, seal, unseal
 from streamrelay.errors import ConfigError
+from streamrelay.program.state_directory import find_state
 from tests.agent.test_followed import summons
 from tests.fakes.files import folder
 from tests.fakes.logs import Heard
@@ -69,8 +70,8 @@ class Kept(SynchronousTestCase):
     def test_of_systemd(self) -> None:
         """Without a setting it is the first directory that systemd has made; the setting goes before it."""
         self.patch(os, "environ", {"STATE_DIRECTORY": f"{self.where}/one:{self.where}/two"})
-        self.assertEqual(find_state(""), self.where / "one")
-        self.assertEqual(find_state(str(self.state)), self.state)
+        self.assertEqual(find_state("", "agent"), self.where / "one")
+        self.assertEqual(find_state(str(self.state), "agent"), self.state)
 
     def test_followed(self) -> None:
         """A summons that was followed isn't after another start with the same directory; without one nothing is that

@@ -61,6 +61,7 @@ PROTOCOL = {
     "FETCHED_BODY": "an answer over 64 KiB, and one that isn't there",
 }
 OPERATIONS = {
+    "HOST_FORGOTTEN": "A host that has been down for 14 days is forgotten.",
     "SUMMONSES_KEPT": "It has room for 8192",
     "IN_ONE_DIRECTION": "256 KiB in each process",
     "STREAMS_KNOWN": "streams known to a relay at once 100000",

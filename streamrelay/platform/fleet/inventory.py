@@ -31,10 +31,10 @@ class Inventory:
     hosts: dict[str, HostInfo] = field(factory=dict)
     complete: bool = False
     """True if all hosts are known that there are: not before all agents were asked, nor without the bus."""
-    changed: Callable[[str], None] = lambda host: None
-    """Called with each host that is another than before, or is forgotten."""
-    completed: Callable[[], None] = lambda: None
-    """Called when `complete` has changed."""
+    changed: list[Callable[[str], None]] = field(factory=list)
+    """All of these are called with each host that is another than before, or is forgotten."""
+    completed: list[Callable[[], None]] = field(factory=list)
+    """All of these are called when `complete` has changed."""
     _told_full: bool = False
 
     def told(self, host: str, answer: HostAnswer) -> None:
@@ -72,13 +72,19 @@ class Inventory:
     def forget(self, host: str) -> None:
         """Know nothing of a host any more."""
         if self.hosts.pop(host, None) is not None:
-            self.changed(host)
+            self._tell(host)
+
+    def remember(self, info: HostInfo) -> None:
+        """Take a host as it was known before our start, unless it was heard since."""
+        if info.host not in self.hosts and len(self.hosts) < MOST_HOSTS:
+            self._set(info)
 
     def be_complete(self, complete: bool) -> None:
         """Say whether all hosts are known from now on."""
         if self.complete != complete:
             self.complete = complete
-            self.completed()
+            for tell in self.completed:
+                tell()
 
     def state(self, host: str) -> State | None:
         """Return whether a host can be had, or None if it isn't known."""
@@ -105,4 +111,8 @@ class Inventory:
     def _set(self, info: HostInfo) -> None:
         if self.hosts.get(info.host) != info:
             self.hosts[info.host] = info
-            self.changed(info.host)
+            self._tell(info.host)
+
+    def _tell(self, host: str) -> None:
+        for tell in self.changed:
+            tell(host)

@@ -123,7 +123,8 @@ class Watchers:
 
     def __attrs_post_init__(self) -> None:
         inventory = self.platform.inventory
-        inventory.changed, inventory.completed = self._changed, self._soon
+        inventory.changed.append(self._changed)
+        inventory.completed.append(self._soon)
 
     def _changed(self, host: str) -> None:
         self.views.touch(host)

@@ -18,7 +18,7 @@ class Known(SynchronousTestCase):
     def setUp(self) -> None:
         self.now = 1000.0
         self.changed: list[str] = []
-        self.inventory = Inventory(lambda: self.now, changed=self.changed.append)
+        self.inventory = Inventory(lambda: self.now, changed=[self.changed.append])
 
     def test_down(self) -> None:
         """What was known of a host stays known when it is down, with when it was last there; back, it is as before."""

@@ -27,7 +27,7 @@ class Case(SynchronousTestCase):
     def setUp(self) -> None:
         self.inventory = Inventory(lambda: 1000.0)
         self.views = Views(self.inventory)
-        self.inventory.changed = self.views.touch
+        self.inventory.changed.append(self.views.touch)
 
     def names(self, view: Shown) -> list[str]:
         return [entry.host for entry in view.in_order()]
