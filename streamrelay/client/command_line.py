@@ -90,6 +90,13 @@ def pattern(text: str) -> str:
     return words(text)
 
 
+def label(text: str) -> str:
+    """Return a label by which hosts are chosen."""
+    if not text.partition("=")[0] or "=" not in text:
+        raise argparse.ArgumentTypeError(f"{words(text)!r}: expected NAME=VALUE")
+    return words(text)
+
+
 def address(text: str) -> str:
     """Return an address to listen at, for a port alone on this machine; an empty one would count as no option."""
     if not text:

@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from shutil import get_terminal_size
 from typing import Any, Final
@@ -12,7 +12,7 @@ import msgspec
 
 from streamrelay.client import access
 from streamrelay.client.output import say, tell
-from streamrelay.client.platform_api import HostList, PlatformError, StreamList
+from streamrelay.client.platform_api import HostList, ListedHost, ListedTarget, PlatformError, StreamList
 from streamrelay.client.statuses import BROKE, BY_STATUS, UNREACHED
 from streamrelay.errors import printable
 from streamrelay.protocol.summons import StreamInfo
@@ -21,6 +21,9 @@ VIEW: Final = "view only"
 WAITING: Final = "waiting"
 """Words in the last column, where they are true."""
 
+ASKED: Final = " and that is asked for"
+"""Words behind those that there is nothing."""
+
 GAP: Final = 2
 """Blanks between two columns."""
 
@@ -28,9 +31,10 @@ Row = tuple[str, ...]
 
 
 async def hosts(arguments: argparse.Namespace, reactor: Any) -> int:
-    """Tell the hosts that are up, with their targets."""
+    """Tell the hosts that are up, or all that there are, with their targets."""
     api = access.api(arguments, reactor)
-    answer = await api.listing("hosts")
+    query = [("state", "all")] if arguments.all else []
+    answer = await api.hosts(*query, *(("label", label) for label in arguments.label))
     listing = api.read(answer, HostList)
     wanted = Wanted(arguments.patterns)
     cut = [host.host for host in listing.hosts if not host.complete and wanted.host(host.host)]
@@ -40,12 +44,14 @@ async def hosts(arguments: argparse.Namespace, reactor: Any) -> int:
         tell_json(answer, "hosts", wanted)
     else:
         rows = [
-            (host.host, target.name, target.kind, VIEW if target.view else "")
+            (host.host, target.name, target.kind, about(host, target))
             for host in listing.hosts
             for target in host.targets
             if wanted.target(host.host, target.name)
         ]
-        tell_rows(("HOST", "TARGET", "KIND", ""), rows, f"no host is up with a target that this key may open{wanted}")
+        asked = ASKED if wanted.pairs or arguments.label else ""
+        what = f"no host is {'there' if arguments.all else 'up'} with a target that this key may open{asked}"
+        tell_rows(("HOST", "TARGET", "KIND", ""), rows, what)
     whole = is_whole(listing.complete)
     return 0 if whole and not cut else BROKE
 
@@ -53,7 +59,7 @@ async def hosts(arguments: argparse.Namespace, reactor: Any) -> int:
 async def streams(arguments: argparse.Namespace, reactor: Any) -> int:
     """Tell the streams that live."""
     api = access.api(arguments, reactor)
-    answer = await api.listing("streams")
+    answer = await api.streams()
     listing = api.read(answer, StreamList)
     wanted = Wanted(arguments.patterns)
     if arguments.json:
@@ -90,8 +96,7 @@ class Wanted:
         return not self.pairs or any(fnmatchcase(host, one) and fnmatchcase(target, other) for one, other in self.pairs)
 
     def __str__(self) -> str:
-        """Return words behind those that there is nothing."""
-        return " and that is asked for" if self.pairs else ""
+        return ASKED if self.pairs else ""
 
 
 def tell_json(answer: bytes, key: str, wanted: Wanted) -> None:
@@ -138,6 +143,14 @@ def is_whole(complete: bool) -> bool:
     if not complete:
         say("not all hosts answered; this may not be the whole list")
     return complete
+
+
+def about(host: ListedHost, target: ListedTarget) -> str:
+    """Return the words about a target: whether it is for looks, and its host to be had."""
+    state = {"up": "", "silent": "no answer"}.get(host.state, host.state)
+    if host.state == "down" and host.seen is not None:
+        state = f"down since {datetime.fromtimestamp(host.seen).isoformat(' ', 'minutes')}"
+    return ", ".join(words for words in (VIEW if target.view else "", state) if words)
 
 
 def stream_row(one: StreamInfo) -> Row:

@@ -10,6 +10,7 @@ from streamrelay.client.command_line import (
     early_dial,
     escape_character,
     file,
+    label,
     lines,
     pattern,
     place,
@@ -103,7 +104,11 @@ def add_hosts(commands: Any) -> None:
         "hosts",
         help="list the hosts that are up, with their targets",
         description="List the hosts that are up, with the targets that the key may open: columns on a terminal, fields "
-        "between tabs elsewhere.",
+        "between tabs elsewhere. The last says what there is to say: view only, no answer, down since when.",
+    )
+    hosts.add_argument("--all", action="store_true", help="also those that are down")
+    hosts.add_argument(
+        "--label", metavar="NAME=VALUE", action="append", default=[], type=label, help="those that have this label"
     )
     _listing(hosts, "hosts 'web-*' 'db-1:log/*'")
     hosts.set_defaults(run=run_hosts)

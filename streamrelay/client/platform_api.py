@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import msgspec
 from attrs import define, field
@@ -30,6 +30,10 @@ REQUEST_TIME: Final = 20.0
 
 MAX_ANSWER: Final = 4 << 20
 """Bytes of an answer of the platform at most."""
+
+
+PAGE: Final = 1000
+"""Hosts that are asked for at a time; each has a kilobyte, or a few."""
 
 
 class PlatformError(Exception):
@@ -93,13 +97,17 @@ class ListedTarget(TargetInfo, frozen=True):
 
 
 class ListedHost(Struct, frozen=True):
-    """One host that is up, with targets that the user may open."""
+    """One host, with targets that the user may open."""
 
     host: str
     targets: tuple[ListedTarget, ...]
     version: str = ""
     complete: bool = True
     """False if it has more targets than are listed."""
+    state: str = "up"
+    """``up``, ``silent`` if it doesn't answer, or ``down``."""
+    seen: float | None = None
+    """Seconds since the epoch at which one was last heard that isn't up."""
 
 
 class Concluded(Struct, frozen=True):
@@ -171,12 +179,28 @@ class PlatformApi:
         question = Question("POST", "/v1/streams", request.body(), request.is_wanted, early)
         return self.read(await self._ask(question), OpenedStream)
 
-    async def hosts(self) -> HostList:
-        return self.read(await self.listing("hosts"), HostList)
+    async def streams(self) -> bytes:
+        """Return the list of streams as the platform answers."""
+        return await self._ask(Question("GET", "/v1/streams"))
 
-    async def listing(self, what: str) -> bytes:
-        """Return the list of ``hosts`` or ``streams`` as the platform answers."""
-        return await self._ask(Question("GET", f"/v1/{what}"))
+    async def hosts(self, *query: tuple[str, str]) -> bytes:
+        """Return the list of hosts that fit a query (protocol.rst, "Hosts") as the platform answers, but all of its
+        pages together."""
+        whole = page = await self._page(*query)
+        while isinstance(after := page.get("next"), str) and page["hosts"]:
+            page = await self._page(*query, ("after", after))
+            whole["hosts"] += page["hosts"]
+            whole["complete"] = bool(whole.get("complete") and page.get("complete"))
+        if "next" in whole:
+            whole["next"] = None
+        return msgspec.json.encode(whole)
+
+    async def _page(self, *query: tuple[str, str]) -> dict[str, Any]:
+        answer = await self._ask(Question("GET", f"/v1/hosts?{urlencode([*query, ('limit', str(PAGE))])}"))
+        page = self.read(answer, dict[str, Any])
+        if not isinstance(page.get("hosts"), list):
+            raise self._no_platform()
+        return page
 
     async def end(self, stream: str) -> None:
         await self._ask(Question("DELETE", f"/v1/streams/{quote(stream, safe='')}"))
@@ -231,7 +255,10 @@ class PlatformApi:
         try:
             return codec.decode(answer, kind)
         except ValueError:
-            raise PlatformError(0, f"{self.url} gave an answer that is no platform's; check --platform") from None
+            raise self._no_platform() from None
+
+    def _no_platform(self) -> PlatformError:
+        return PlatformError(0, f"{self.url} gave an answer that is no platform's; check --platform")
 
 
 def stated(terms: Terms) -> dict[str, object]:

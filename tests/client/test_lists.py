@@ -3,7 +3,8 @@
 import io
 import json
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from typing import Any
 
@@ -43,10 +44,13 @@ class Screen(io.StringIO):
 class ListCase(CommandCase):
     """Commands with a platform that answers as the test says."""
 
-    def ask(self, answer: object, *arguments: str, out: io.StringIO | None = None) -> tuple[int, str, str]:
+    def ask(
+        self, answer: object, *arguments: str, out: io.StringIO | None = None, further: Sequence[Fetched] = ()
+    ) -> tuple[int, str, str]:
         """Status, standard output and standard error of a command."""
         out, said = out or io.StringIO(), io.StringIO()
         self.fetch = FakeFetch(answer if isinstance(answer, Fetched) else Fetched(200, json.dumps(answer).encode()))
+        self.fetch.results = list(further)
         api = PlatformApi(Clock(), "https://platform.example", fetch=self.fetch)
         self.patch(access, "api", lambda *_: api)
         commands: dict[str, Callable[..., Any]] = {"hosts": lists.hosts, "streams": lists.streams, "end": lists.end}
@@ -80,6 +84,37 @@ class Hosts(ListCase):
                 "database-1.example  log        log",
             ],
         )
+
+    def test_all(self) -> None:
+        """With those that are down each says since when, and one that hangs that; such a list is asked for by pages."""
+        self.addCleanup(time.tzset)
+        self.patch(os, "environ", {**os.environ, "TZ": "UTC"})
+        time.tzset()
+        down, silent = (
+            {**DATABASE, "state": "down", "seen": 1e9},
+            {**WEB, "host": "web-2", "state": "silent", "seen": 1e9},
+        )
+        status, out, _ = self.ask({"hosts": [down, silent], "complete": True}, "hosts", "--all", "--label", "site=fra")
+        self.assertEqual(
+            [line.split("\t")[3:] for line in out.splitlines()],
+            [["down since 2001-09-09 01:46"], ["no answer"], ["view only, no answer"]],
+        )
+        [asked] = self.fetch.asked
+        self.assertEqual((status, asked[1].partition("?")[2]), (0, "state=all&label=site%3Dfra&limit=1000"))
+        _, _, said = self.ask({"hosts": [], "complete": True}, "hosts", "--label", "site=fra")
+        self.assertIn("no host is up with a target that this key may open and that is asked for", said)
+
+    def test_pages(self) -> None:
+        """All pages of a list are one; it is whole if each of them is."""
+        pages = [
+            {"hosts": [WEB], "complete": True, "next": "web-1"},
+            {"hosts": [DATABASE], "complete": False, "next": None},
+        ]
+        answers = [Fetched(200, json.dumps(page).encode()) for page in pages]
+        status, out, said = self.ask(answers[0], "hosts", "--json", further=answers[1:])
+        self.assertEqual((status, "not all hosts" in said), (1, True))
+        self.assertEqual(json.loads(out), {"hosts": [WEB, DATABASE], "complete": False, "next": None})
+        self.assertIn("after=web-1", self.fetch.asked[1][1])
 
     def test_narrow(self) -> None:
         """Where a name is too long for the terminal its row alone is longer, and whole; no other is padded."""

@@ -16,6 +16,8 @@ class FakeFetch:
     """
 
     result: "Fetched | Exception | Deferred[Fetched] | None" = None
+    results: list[Fetched] = field(factory=list)
+    """What is answered instead once the first was asked for, one after another."""
     asked: list[tuple[str, str, float, dict[str, str], bytes | None]] = field(factory=list)
 
     async def __call__(
@@ -30,6 +32,8 @@ class FakeFetch:
         self.asked.append((method, url, seconds, dict(headers), body))
         if isinstance(self.result, Exception):
             raise self.result
+        if self.results and len(self.asked) > 1:
+            return self.results.pop(0)
         assert self.result is not None, "something was asked and nothing was to be"
         fetched = await self.result if isinstance(self.result, Deferred) else self.result
         if line is not None and 200 <= fetched.status < 300:
