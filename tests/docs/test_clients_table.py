@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay import main
 from streamrelay.platform import Opened, Platform, Terms
-from streamrelay.platform.http import api, hosts
+from streamrelay.platform.http import api, changes, hosts
 from tests.docs.test_twins import literals, table
 from tests.examples import there
 
@@ -17,10 +17,14 @@ WEB = Path(main.__file__).parent / "web"
 HEAD = ("what", "API", "page", "``streamrelay``", "JavaScript", "Python")
 OF_ITS_OWN = {
     *("--help", "--platform", "--key-file", "--ca", "--mask", "--insecure", "--outbound-proxy", "--outbound-login"),
-    *("--escape", "--verbose", "--early-dial"),
+    *("--escape", "--verbose", "--early-dial", "--json"),
 }
 """Options of the native client that are about itself, not about what it asks for."""
-PATHS = {"/v1/streams": (api.Streams, api.OneStream), "/v1/hosts": (hosts.Hosts,)}
+PATHS = {
+    "/v1/streams": (api.Streams, api.OneStream),
+    "/v1/hosts": (hosts.Hosts,),
+    "/v1/hosts/changes": (changes.Changes,),
+}
 
 
 def commands() -> dict[str, argparse.ArgumentParser]:
@@ -42,9 +46,10 @@ class Clients(SynchronousTestCase):
         return [name for row in self.rows for name in literals(row[at])]
 
     def test_api(self) -> None:
-        """Each field of a request for a stream has a row, and so has each thing that the paths do."""
+        """Each field of a request for a stream has a row, each way to choose hosts, and each thing that the paths do."""
         named = self.named("API")
         asked = set(api.OpenRequest.__struct_fields__) - {"host", "target"}
+        asked |= set(hosts.Wanted.__struct_fields__) - {"limit", "after"}
         self.assertEqual(asked - set(named), set())
         self.assertEqual({name for name in named if name.isalpha()} - asked - set(Opened.__struct_fields__), set())
         does = {
@@ -63,7 +68,8 @@ class Clients(SynchronousTestCase):
     def test_native(self) -> None:
         """Each command and option is there, and each option that is not of the client's own has a row."""
         named, known = self.named("``streamrelay``"), commands()
-        options = {option for option in known["connect"]._option_string_actions if option.startswith("--")}
+        both = (*known["connect"]._option_string_actions, *known["hosts"]._option_string_actions)
+        options = {option for option in both if option.startswith("--")}
         self.assertEqual({name for name in named if name.startswith("--")}, options - OF_ITS_OWN)
         asking = {name for name, parser in known.items() if "--platform" in parser._option_string_actions}
         self.assertEqual({name for name in named if not name.startswith("--")}, asking)
