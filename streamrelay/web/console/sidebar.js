@@ -14,6 +14,7 @@ const LITTLE = 8; // targets that need no filter
 const TYPING = 1000; // ms until what is found is said
 const AT_ONCE = 500; // hosts that have rows at each key in the filter
 const REST = 120; // ms without a key, until all have
+const MANY_TIMES = 3; // as many hosts as there are, until those that were are forgotten
 const MINUTE = 60_000; // ms until "3 min ago" is another
 
 export class Sidebar {
@@ -64,15 +65,20 @@ export class Sidebar {
 
   /** The focus to the filter; to the list, where so little needs none. */
   search() {
-    if (!$('filter-box').hidden) $('filter').select();
-    else if (this.#tree.rows.length) this.#tree.enter();
+    if (!$('filter-box').hidden) {
+      $('filter').focus();
+      $('filter').select();
+    } else if (this.#tree.rows.length) this.#tree.enter();
     else $('hosts').focus();
   }
 
   #listen() {
     this.#hosts.addEventListener('change', () => this.show());
     this.#kept.addEventListener('change', () => this.show());
-    for (const leaves of ['pointerleave', 'focusout']) $('hosts').addEventListener(leaves, () => this.show());
+    $('hosts').addEventListener('pointerleave', () => this.show());
+    $('hosts').addEventListener('focusout', ({ relatedTarget }) => {
+      if (!$('hosts').contains(relatedTarget)) this.show();
+    });
     $('filter').addEventListener('input', () => this.show());
     $('filter').addEventListener('keydown', (event) => this.#key(event));
     setInterval(() => this.show(), MINUTE);
@@ -83,6 +89,7 @@ export class Sidebar {
     this.#frame = 0;
     clearTimeout(this.#rest);
     const { list, trouble } = this.#hosts;
+    if (!list) this.#forget();
     const text = $('filter').value.trim();
     const another = text !== this.#typed;
     if (another) this.#chosenFound.clear();
@@ -97,11 +104,17 @@ export class Sidebar {
     tellTrouble(trouble);
   }
 
+  /** Nothing of one user's list is for the next. */
+  #forget() {
+    $('filter').value = '';
+    for (const map of [this.#first, this.#chosen, this.#chosenFound]) map.clear();
+  }
+
   #rows(list, most) {
     const { words } = this.#about;
     const few = this.#hosts.up + this.#hosts.down <= FEW;
+    if (this.#first.size > MANY_TIMES * list.length) this.#first.clear(); // most are gone
     for (const { host } of list) if (!this.#first.has(host)) this.#first.set(host, few);
-    if (!list.length) for (const map of [this.#first, this.#chosen, this.#chosenFound]) map.clear();
     if (!this.#isNear) this.#recent = list.length > FEW ? this.#kept.recent : [];
     const chosen = words.length ? this.#chosenFound : this.#chosen;
     if (list.some(({ targets }) => targets.some(isLog))) listed({ viewer: 'log' });

@@ -1,5 +1,6 @@
 // A list of any length in which only those rows exist that can be seen, that with the focus, and forms. Rows may be of any
 // height: it is guessed until a row has been there, and what is in sight stays where it is as others turn out to differ.
+// (The browsers' bound for an element's height is at some 400,000 rows.)
 // (Lines of a log have a list of their own, log/viewport.js: those are numbers, follow their end, and are never in focus.)
 
 import { keepInStep } from './dom.js';
@@ -160,8 +161,13 @@ export class Virtual {
     this.#list.style.height = `${this.#tops[this.rows.length]}px`;
     const { at, above } = this.#anchor;
     const top = (this.#tops[at] ?? 0) + above;
-    if (Math.abs(this.#scroller.scrollTop - top) >= 1) this.#scroller.scrollTop = top;
+    this.#scrollTo(top);
     this.#draw();
+  }
+
+  /** Not if it is there: that would end a scroll that goes on by itself. */
+  #scrollTo(top) {
+    if (Math.abs(this.#scroller.scrollTop - top) >= 1) this.#scroller.scrollTop = top;
   }
 
   #draw() {
@@ -173,7 +179,7 @@ export class Virtual {
       if (!this.#measure()) return;
       this.#measureAll();
       this.#list.style.height = `${this.#tops[this.rows.length]}px`;
-      this.#scroller.scrollTop = this.#tops[at] + this.#anchor.above;
+      this.#scrollTo(this.#tops[at] + this.#anchor.above);
     }
     this.#fill();
   }

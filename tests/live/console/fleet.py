@@ -17,7 +17,8 @@ from tests.live.support.browser import WEB
 
 GATHERED = 0.2
 """Seconds for which changes are gathered."""
-BEAT = 15.0
+BEAT = 1.0
+"""Seconds from one comment line to the next, by which a client that has gone is noticed."""
 TARGETS = [
     {"name": name, "kind": kind, "viewer": viewer, "view": False}
     for name, kind, viewer in (
