@@ -1,9 +1,10 @@
 // The console page: who is signed in, which hosts are up, and the tabs in which their targets are open. The address
-// names the target that is shown (``#host/target``), or the logs; nothing else is kept of what somebody does here.
+// names the target that is shown (``#host/target``), or the logs; what else is kept of what somebody does here: console/kept.js.
 
 import { $ } from './console/dom.js';
 import { Drawer } from './console/drawer.js';
 import { Hosts } from './console/hosts.js';
+import { Kept } from './console/kept.js';
 import { named as namedBy, unnamed } from './console/links.js';
 import { Session } from './console/session.js';
 import { listenForKeys } from './console/shortcuts.js';
@@ -17,7 +18,8 @@ const session = new Session();
 const hosts = new Hosts(session);
 const tabs = new Tabs(session, hosts);
 const drawer = new Drawer();
-const sidebar = new Sidebar(hosts, choose, (host, target) => {
+const kept = new Kept();
+const sidebar = new Sidebar(hosts, kept, choose, (host, target) => {
   const { selected } = tabs;
   const has = (tab) => tab.all.some((one) => one.host === host && one.target === target);
   if (selected && has(selected)) return 'selected';
@@ -56,11 +58,14 @@ tabs.addEventListener('change', () => {
 });
 showSignIn(session); // first: what isn't in sight yet takes no focus
 session.addEventListener('in', () => {
+  kept.of(session.user);
   hosts.start();
   follow();
 });
 session.addEventListener('out', () => {
   hosts.stop();
+  if (session.left) kept.forget();
+  else kept.of('');
   if (session.left) history.replaceState(null, '', location.pathname);
 });
 addEventListener('popstate', () => {
@@ -79,7 +84,10 @@ $('skip').addEventListener('click', (event) => {
   event.preventDefault(); // the address is for targets
   (tabs.selected ?? { focus: () => $('work').focus() }).focus();
 });
-listenForKeys(tabs);
+listenForKeys(tabs, () => {
+  drawer.open();
+  sidebar.search();
+});
 
 let begins = 0;
 

@@ -34,6 +34,38 @@ export class Relay extends EventTarget {
   }
 }
 
+/** Server-sent events of a platform that is the test. */
+export class Events extends EventTarget {
+  static last;
+  static made = (_events) => {};
+  isOpen = true;
+
+  constructor(url) {
+    super();
+    this.url = String(url);
+    Events.last = this;
+    Events.made(this);
+  }
+
+  close() {
+    this.isOpen = false;
+  }
+
+  tell(event, told) {
+    if (this.isOpen) this.dispatchEvent(Object.assign(new Event(event), { data: JSON.stringify(told) }));
+  }
+
+  fail() {
+    if (this.isOpen) this.dispatchEvent(new Event('error'));
+  }
+}
+
+/** A browser whose platform tells no events. */
+export function withoutEvents() {
+  globalThis.EventSource = Events;
+  Events.made = (events) => queueMicrotask(() => events.fail());
+}
+
 /** The error with which a promise is rejected. */
 export const failure = (promise) =>
   promise.then(

@@ -4,42 +4,10 @@ import assert from 'node:assert/strict';
 
 import { Connection } from '../../streamrelay/web/console/connection.js';
 import { Hosts } from '../../streamrelay/web/console/hosts.js';
+import { Clock, turn } from './clock.mjs';
+import { withoutEvents } from './fakes.mjs';
 
 const BROKE = { code: 1006, words: 'the connection to the relay broke', reason: '', clean: false, transient: true };
-const turn = () => new Promise(setImmediate);
-
-/** A clock whose timers come when the test says so, and a chance that is always the same. */
-class Clock {
-  now = 0;
-  waits = []; // each that was begun
-  #timers = new Map();
-
-  constructor(chance = 0.5) {
-    Object.defineProperty(performance, 'now', { value: () => this.now, configurable: true });
-    Math.random = () => chance;
-    globalThis.setTimeout = (act, wait) => {
-      this.waits.push(wait);
-      this.#timers.set(this.waits.length, { act, at: this.now + wait });
-      return this.waits.length;
-    };
-    globalThis.clearTimeout = (number) => this.#timers.delete(number);
-  }
-
-  async forward(ms) {
-    const until = this.now + ms;
-    for (;;) {
-      await turn();
-      const due = [...this.#timers]
-        .filter(([, { at }]) => at <= until)
-        .sort((one, other) => one[1].at - other[1].at)[0];
-      if (!due) break;
-      this.#timers.delete(due[0]);
-      this.now = Math.max(this.now, due[1].at);
-      due[1].act();
-    }
-    this.now = until;
-  }
-}
 
 /** A relay that is up or not, and a tab's connection to it. */
 function opened(clock) {
@@ -161,9 +129,10 @@ function listed() {
       Response.json({ hosts: platform.hosts.map((host) => ({ host, targets: [] })), complete: true }),
     );
   };
+  withoutEvents();
   const hosts = new Hosts({});
   const back = [];
-  hosts.addEventListener('back', ({ detail }) => back.push(detail));
+  hosts.addEventListener('back', ({ detail }) => back.push([...detail]));
   hosts.start();
   return { platform, hosts, back };
 }

@@ -25,6 +25,13 @@ export class Drawer {
     if (focus && narrow.matches) $('drawer').focus();
   }
 
+  /** Have the list in sight. */
+  open() {
+    this.#open = narrow.matches && document.body.dataset.view === 'tab';
+    this.#folded = false;
+    this.#show();
+  }
+
   #toggle() {
     if (narrow.matches) this.#open = !this.#open;
     else this.#folded = !this.#folded;

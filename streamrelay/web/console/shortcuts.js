@@ -2,11 +2,17 @@
 
 import { $ } from './dom.js';
 
-export function listenForKeys(tabs) {
+/** `search()` leads to the filter of hosts. */
+export function listenForKeys(tabs, search) {
+  const home = () => {
+    const tab = tabs.selected?.button;
+    if (tab && tab !== document.activeElement) tab.focus();
+    else search();
+  };
   const acts = {
     PageDown: () => tabs.step(1),
     PageUp: () => tabs.step(-1),
-    Home: () => (tabs.selected?.button ?? $('hosts')).focus(),
+    Home: home,
   };
   addEventListener(
     'keydown',

@@ -1,184 +1,230 @@
 // The list of hosts and their targets beside the tabs.
 
 import { several } from '../log/several.js';
-import { $, element, icon, keepInStep, sentence, write } from './dom.js';
-import { fill, parts } from './patterns.js';
-import { foresee, iconOf, kindOf, listed } from './viewers.js';
+import { $, element, sentence, write } from './dom.js';
+import { rowElement } from './row.js';
+import { FEW, rowsOf } from './rows.js';
+import { wordsOf } from './search.js';
+import { Spoken } from './spoken.js';
+import { toast } from './toast.js';
+import { Tree } from './tree.js';
+import { foresee, isLog, listed } from './viewers.js';
 
-const FEW = 8; // targets that need no filter
-const MANY = 12; // hosts that are shown closed at first
+const LITTLE = 8; // targets that need no filter
+const TYPING = 1000; // ms until what is found is said
+const AT_ONCE = 500; // hosts that have rows at each key in the filter
+const REST = 120; // ms without a key, until all have
+const MANY_TIMES = 3; // as many hosts as there are, until those that were are forgotten
+const MINUTE = 60_000; // ms until "3 min ago" is another
 
-/** `choose(host, name, target)` opens a target; `isOpen(host, name)` is "selected", "open" or "". */
 export class Sidebar {
   #hosts;
+  #kept;
   #choose;
-  #isOpen;
-  #shown = new Map();
+  #tree;
+  #spoken = new Spoken($('status'));
+  #about; // what rows are drawn with
+  #frame = 0;
+  #rest = 0; // a timer
+  #typed = ''; // what is in the filter
+  #chosen = new Map(); // which rows somebody has opened or closed, by id
+  #chosenFound = new Map(); // the same of what the filter has found
+  #first = new Map(); // hosts, and whether they were open when they came
+  #recent = []; // as it is shown
 
-  constructor(hosts, choose, isOpen) {
+  /** `kept` is what this user has pinned and opened; `choose(host, name)` opens a target; `isOpen(host, name)` is "selected",
+      "open" or "". */
+  constructor(hosts, kept, choose, isOpen) {
     this.#hosts = hosts;
+    this.#kept = kept;
     this.#choose = choose;
-    this.#isOpen = isOpen;
-    hosts.addEventListener('change', () => this.show());
-    $('filter').addEventListener('input', () => this.show());
+    this.#about = {
+      words: [],
+      isOpen,
+      isPinned: (one) => kept.isPinned(one),
+      fill: (row, name) => this.#open(row, name),
+    };
+    this.#tree = new Tree($('hosts-rows'), $('hosts-list'), {
+      make: (row) => rowElement(row, this.#about),
+      press: (row) => this.#press(row),
+      open: (row, wanted) => this.#toggle(row, wanted),
+      pin: (row) => this.#pin(row),
+      search: () => this.search(),
+      clear: () => this.#clear(),
+      point: (row) => row.kind === 'target' && foresee(row.target),
+    });
+    this.#listen();
   }
 
+  /** Once the page is drawn the next time: it may be told much at once. */
   show() {
-    const { list, trouble } = this.#hosts;
-    const all = list ?? [];
-    const words = $('filter').value.trim().toLowerCase().split(/\s+/).filter(Boolean);
-    const found = all.map((one) => filtered(one, words)).filter(({ targets }) => targets.length);
-    const focus = $('hosts-list').contains(document.activeElement);
-    keepInStep(
-      $('hosts-list'),
-      this.#shown,
-      found,
-      ({ host }) => host,
-      ({ host }) => this.#host(host),
-    );
-    if (focus && !$('hosts-list').contains(document.activeElement)) $('hosts').focus(); // what had it has gone
-    for (const { details } of this.#shown.values()) if (words.length) details.open = true;
-    $('filter-box').hidden = !words.length && all.reduce((sum, { targets }) => sum + targets.length, 0) <= FEW;
-    write($('status'), list ? count(all.filter(({ away }) => !away).length) : '');
-    tellTrouble(trouble);
-    this.#empty(list, found, trouble);
+    if (!this.#hosts.list)
+      this.#draw(); // nothing of it stays for anybody
+    else this.#frame ||= requestAnimationFrame(() => this.#draw());
   }
 
-  #empty(list, found, trouble) {
+  /** The focus to the filter; to the list, where so little needs none. */
+  search() {
+    if (!$('filter-box').hidden) {
+      $('filter').focus();
+      $('filter').select();
+    } else if (this.#tree.rows.length) this.#tree.enter();
+    else $('hosts').focus();
+  }
+
+  #listen() {
+    this.#hosts.addEventListener('change', () => this.show());
+    this.#kept.addEventListener('change', () => this.show());
+    $('hosts').addEventListener('pointerleave', () => this.show());
+    $('hosts').addEventListener('focusout', ({ relatedTarget }) => {
+      if (!$('hosts').contains(relatedTarget)) this.show();
+    });
+    $('filter').addEventListener('input', () => this.show());
+    $('filter').addEventListener('keydown', (event) => this.#key(event));
+    setInterval(() => this.show(), MINUTE);
+  }
+
+  #draw(how = {}) {
+    cancelAnimationFrame(this.#frame);
+    this.#frame = 0;
+    clearTimeout(this.#rest);
+    const { list, trouble } = this.#hosts;
+    if (!list) this.#forget();
+    const text = $('filter').value.trim();
+    const another = text !== this.#typed;
+    if (another) this.#chosenFound.clear();
+    this.#typed = text;
+    this.#about.words = wordsOf(text);
+    const { rows, count } = this.#rows(list ?? [], another ? AT_ONCE : Infinity);
+    if (another && count > AT_ONCE) this.#rest = setTimeout(() => this.#draw(), REST);
+    $('filter-box').hidden = !text && isLittle(list ?? []);
+    this.#empty(list, rows, trouble);
+    this.#tree.show(rows, { fromTop: another, held: this.#tree.isInUse, ...how });
+    this.#tell(list, count, another);
+    tellTrouble(trouble);
+  }
+
+  /** Nothing of one user's list is for the next. */
+  #forget() {
+    $('filter').value = '';
+    for (const map of [this.#first, this.#chosen, this.#chosenFound]) map.clear();
+  }
+
+  #rows(list, most) {
+    const { words } = this.#about;
+    const few = this.#hosts.up + this.#hosts.down <= FEW;
+    if (this.#first.size > MANY_TIMES * list.length) this.#first.clear(); // most are gone
+    for (const { host } of list) if (!this.#first.has(host)) this.#first.set(host, few);
+    if (!this.#isNear) this.#recent = list.length > FEW ? this.#kept.recent : [];
+    const chosen = words.length ? this.#chosenFound : this.#chosen;
+    if (list.some(({ targets }) => targets.some(isLog))) listed({ viewer: 'log' });
+    return rowsOf({
+      ...{ list, words, most, pinned: this.#kept.pinned, recent: this.#recent },
+      known: (host) => this.#hosts.host(host),
+      find: (host, name) => this.#hosts.find(host, name),
+      isOpen: (id, otherwise) => chosen.get(id) ?? otherwise ?? this.#first.get(id) ?? false,
+    });
+  }
+
+  /** Whether somebody is at the list, so that nothing may move below their hand. */
+  get #isNear() {
+    return $('hosts').matches(':hover') || $('hosts').contains(document.activeElement);
+  }
+
+  /** How many hosts there are, or were found. */
+  #tell(list, found, another) {
+    const { up, down, loading } = this.#hosts;
+    const all = several(Math.max(up + down, list?.length ?? 0), 'host');
+    let words = list ? `${several(up, 'host')} up` : '';
+    if (loading) words = `${list.length.toLocaleString('en')} of ${all} …`;
+    else if (list && this.#typed) words = `${found.toLocaleString('en')} of ${all}`;
+    write($('count'), words);
+    if (!loading) this.#spoken.say(words, another ? TYPING : 0);
+  }
+
+  #empty(list, rows, trouble) {
     const box = $('hosts-empty');
-    const state = list ? (found.length ? '' : list.length ? 'filtered' : 'none') : trouble ? '' : 'loading';
+    const state = list ? (rows.length ? '' : list.length ? 'filtered' : 'none') : trouble ? '' : 'loading';
     box.hidden = !state;
+    $('hosts-list').hidden = rows.length === 0;
     if (box.dataset.state === state) return;
     box.dataset.state = state;
-    box.replaceChildren(
-      ...({
-        none: () => [
-          element('h3', {}, 'No host is up'),
-          element('p', {}, 'One appears as soon as its agent is connected, if you may open something on it.'),
-        ],
-        filtered: () => [
-          element('p', {}, 'Nothing here has such a name.'),
-          element('button', { type: 'button', onclick: () => this.#unfilter() }, 'Show all'),
-        ],
-        loading: () => [
-          element('p', { class: 'visually-hidden' }, 'Looking for hosts …'),
-          ...['a', 'b', 'c'].map((one) => element('div', { class: `bone ${one}` })),
-        ],
-      }[state]?.() ?? []),
-    );
+    box.replaceChildren(...this.#emptyWords(state));
   }
 
-  #unfilter() {
+  #emptyWords(state) {
+    if (state === 'none')
+      return [
+        element('h3', {}, 'No host is up'),
+        element('p', {}, 'One appears as soon as its agent is connected, if you may open something on it.'),
+      ];
+    if (state === 'filtered')
+      return [
+        element('p', {}, 'Nothing here has these words in the name of a host or target, or in a label.'),
+        element('button', { type: 'button', onclick: () => this.#clear() }, 'Show all'),
+      ];
+    if (state !== 'loading') return [];
+    return [
+      element('p', { class: 'visually-hidden' }, 'Looking for hosts …'),
+      ...['a', 'b', 'c'].map((one) => element('div', { class: `bone ${one}` })),
+    ];
+  }
+
+  /** Whether there was anything in the filter. */
+  #clear() {
+    if (!$('filter').value) return false;
     $('filter').value = '';
-    this.show();
+    this.#draw();
     $('filter').focus();
+    return true;
   }
 
-  #host(host) {
-    const items = element('ul', {});
-    const away = element('span', { class: 'tag', hidden: true }, 'no answer');
-    const name = element('span', { class: 'name' }, ...broken(host));
-    const summary = element('summary', {}, icon('down'), icon('host'), name, away);
-    const cut = element('p', { class: 'cut', hidden: true }, 'There are more targets. A link opens each by its name.');
-    const details = element('details', { open: (this.#hosts.list?.length ?? 0) <= MANY }, summary, items, cut);
-    const shown = new Map();
-    const update = ({ targets, away: gone, version, complete }) => {
-      away.hidden = !gone;
-      cut.hidden = complete !== false;
-      summary.title = version ? `streamrelay ${version}` : '';
-      keepInStep(
-        items,
-        shown,
-        targets,
-        ({ name, kind, viewer }) => `${name} ${kind} ${viewer}`,
-        (target) => this.#target(host, target),
-      );
-    };
-    return { element: element('li', { class: 'host' }, details), details, update };
+  #key(event) {
+    const { key, isComposing } = event;
+    if (isComposing || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (key === 'Escape' && !this.#clear()) return; // the drawer closes
+    if (key === 'ArrowDown' || key === 'Enter') this.#tree.enter({ first: true });
+    else if (key !== 'Escape') return;
+    event.preventDefault();
+    event.stopPropagation();
   }
 
-  #target(host, target) {
-    const { name } = target;
-    const only = element(
-      'span',
-      { class: 'only', title: 'You may look, not touch' },
-      icon('eye'),
-      element('span', { class: 'visually-hidden' }, 'view only'),
-    );
-    const button = element(
-      'button',
-      { type: 'button', class: 'target', title: name },
-      icon(iconOf(target)),
-      element('span', { class: 'name' }, ...broken(name)),
-      only,
-      element('span', { class: 'kind' }, kindOf(target)),
-    );
-    listed(target);
-    for (const sign of ['pointerenter', 'focus']) button.addEventListener(sign, () => foresee(target), { once: true });
-    const item = element('li', {}, button);
-    if (parts(name).length) askParts(item, button, name, (filled) => this.#choose(host, filled, target));
-    else button.addEventListener('click', () => this.#choose(host, name, target));
-    const update = ({ view }) => {
-      only.hidden = !view;
-      const state = parts(name).length ? '' : this.#isOpen(host, name);
-      button.dataset.open = state;
-      if (state === 'selected') button.setAttribute('aria-current', 'true');
-      else button.removeAttribute('aria-current');
-    };
-    return { element: item, update };
+  #press(row) {
+    if (row.open !== undefined) this.#toggle(row, !row.open);
+    else if (row.kind === 'target') this.#open(row, row.target.name);
   }
+
+  #toggle(row, wanted) {
+    (this.#typed ? this.#chosenFound : this.#chosen).set(row.id, wanted);
+    this.#draw({ held: true });
+    if (wanted && row.kind === 'target') this.#tree.field(`${row.id}//form`);
+  }
+
+  #open({ host }, target) {
+    if ((this.#hosts.list?.length ?? 0) > FEW) this.#kept.opened({ host, target });
+    this.#choose(host, target);
+  }
+
+  #pin({ pin }) {
+    if (!pin) return;
+    const was = this.#kept.isPinned(pin);
+    const name = pin.target === undefined ? pin.host : `${pin.target} on ${pin.host}`;
+    const refused = this.#kept.pin(pin);
+    this.#draw({ held: true });
+    if (refused) toast(sentence(refused));
+    else toast(was ? `${name} is no longer pinned.` : `${name} is pinned on top.`);
+  }
+}
+
+/** Whether no filter is needed. */
+function isLittle(list) {
+  return list.length <= FEW && list.reduce((sum, { targets }) => sum + targets.length, 0) <= LITTLE;
 }
 
 /** Why there may be no list, or an old one; empty: nothing is wrong. */
 export function tellTrouble(trouble) {
   if (!trouble && $('try-now') === document.activeElement) $('hosts').focus(); // the button that was pressed goes
   $('trouble-box').hidden = !trouble;
-  write($('trouble'), trouble && `${sentence(trouble)} Trying again …`);
-}
-
-/** A name that may be broken behind its slashes and dots. */
-function broken(name) {
-  return name.split(/(?<=[/.])/).flatMap((part, place) => (place ? [element('wbr'), part] : [part]));
-}
-
-function filtered(one, words) {
-  const has = (text) => words.every((word) => text.toLowerCase().includes(word));
-  return has(one.host) ? one : { ...one, targets: one.targets.filter(({ name }) => has(`${one.host} ${name}`)) };
-}
-
-const count = (hosts) => `${several(hosts, 'host')} up`;
-
-/** The button of a pattern opens and closes a small form that asks for its parts. */
-function askParts(item, button, pattern, choose) {
-  const fields = parts(pattern).map((part) =>
-    element(
-      'label',
-      {},
-      part,
-      element('input', { name: part, required: true, autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false' }),
-    ),
-  );
-  const form = element(
-    'form',
-    { class: 'parts', 'aria-label': pattern, hidden: true },
-    ...fields,
-    element('button', {}, 'Open'),
-  );
-  const toggle = (open) => {
-    form.hidden = !open;
-    button.setAttribute('aria-expanded', String(open));
-    if (open) form.querySelector('input').focus();
-  };
-  toggle(false);
-  button.addEventListener('click', () => toggle(form.hidden));
-  form.addEventListener('keydown', (event) => {
-    if (event.key !== 'Escape') return;
-    toggle(false);
-    button.focus();
-  });
-  form.addEventListener('submit', (event) => {
-    event.preventDefault();
-    choose(fill(pattern, Object.fromEntries(new FormData(form))));
-  });
-  item.append(form);
+  const again = trouble.endsWith('…') ? '' : ' Trying again …';
+  write($('trouble'), trouble && sentence(trouble) + again);
 }

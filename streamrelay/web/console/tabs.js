@@ -29,7 +29,7 @@ export class Tabs extends EventTarget {
       if (event.detail) tab.focus(); // by a pointer; Enter has an arrow down for this, see #key
     });
     hosts.addEventListener('change', () => this.#hostsChanged());
-    hosts.addEventListener('back', ({ detail }) => this.hurry((host) => detail.includes(host)));
+    hosts.addEventListener('back', ({ detail }) => this.hurry((host) => detail.has(host)));
     addEventListener('online', () => this.hurry());
     document.addEventListener('visibilitychange', () => {
       if (!document.hidden) this.hurry();

@@ -64,7 +64,7 @@ class Page(AttackTest):
         home = f"http://127.0.0.1:{self.common.platform_port}"
         page.goto(home)
         title = page.title()
-        page.locator("#hosts").get_by_role("button", name="hostile").click()
+        page.locator("#hosts").get_by_role("treeitem", name="hostile").click()
         shown = until(lambda: self.shown(page), what="the log on the page")
         for line in HOSTILE[:6]:
             self.assertIn(line, shown)

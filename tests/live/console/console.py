@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from tests.live.support.chain import Chain, shared
 from tests.live.support.sockets import Listener
 from tests.live.support.waiting import WAIT
 
+HOSTS = re.compile(r"/v1/hosts(\?|$)")
+"""Questions for the list of hosts, of all or by pages."""
 AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 844},
@@ -84,9 +87,13 @@ class ConsoleTest(LiveTest):
 
         expect.set_options(timeout=LATER)
         self.expect: Any = expect
-        self.common: Any = shared(kind=self.kind)
+        self.common: Any = self.start()
         self.complaints: list[str] = []
         self.opened: list[Any] = []
+
+    def start(self) -> Any:
+        """What serves the page."""
+        return shared(kind=self.kind)
 
     def own_chain(self, **settings: Any) -> ConsoleChain:
         """A chain that the test may break."""
@@ -131,7 +138,7 @@ class ConsoleTest(LiveTest):
         return page
 
     def entry(self, page: Any, target: str) -> Any:
-        """A target's button in the list of hosts."""
+        """A target's row in the list of hosts."""
         return page.locator("#hosts .target").filter(has=page.get_by_text(target, exact=True).first)
 
     def open_target(self, page: Any, target: str) -> Any:

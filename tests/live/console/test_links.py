@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from tests.live.console.console import PHONE, TARGETS, ConsoleChain, ConsoleTest
+from tests.live.console.console import HOSTS, PHONE, TARGETS, ConsoleChain, ConsoleTest
 from tests.live.support.chain import HOST
 from tests.live.support.waiting import until
 
@@ -60,7 +60,7 @@ class LinkTest(ConsoleTest):
         address = f"{self.common.console}/#{HOST}/{target}"
         page.route(f"{FOREIGN}**", lambda route: route.fulfill(content_type="text/html", body=ELSEWHERE))
         page.goto(FOREIGN)
-        with page.expect_response("**/v1/hosts"):
+        with page.expect_response(HOSTS):
             page.evaluate("(address) => { location.href = address; }", address)
         return page.get_by_role("tabpanel")
 
@@ -93,7 +93,7 @@ class Links(LinkTest):
         page.evaluate("dispatchEvent(new Event('online')); document.dispatchEvent(new Event('visibilitychange'));")
         page.evaluate("dispatchEvent(new PopStateEvent('popstate'));")
         for _ in range(2):  # the list of hosts starts nothing either
-            with page.expect_response("**/v1/hosts"):
+            with page.expect_response(HOSTS):
                 pass
         self.asks(page)
         button.press("Enter")
@@ -151,11 +151,11 @@ class Links(LinkTest):
         for target in ("any/1", "any/app", "nothing"):
             page.evaluate(f"location.hash = '#{HOST}/{target}'")
             self.asks(page)
-        page.route("**/v1/hosts", lambda route: route.fulfill(status=503, json={"detail": "not now"}))
+        page.route(HOSTS, lambda route: route.fulfill(status=503, json={"detail": "not now"}))
         self.led(page, "app")
         self.asks(page)
         self.expect(page.get_by_role("tabpanel").locator("p.words")).to_have_text(f"Open app on {HOST}?")
-        page.unroute("**/v1/hosts")
+        page.unroute(HOSTS)
         self.expect(page.get_by_role("tabpanel").locator("p.state")).to_have_text("Connected")
         self.assert_content()
 

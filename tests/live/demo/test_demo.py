@@ -212,7 +212,7 @@ class DemoTests(LiveTest):
             for _ in range(2):  # the second time the session counts, and the link isn't needed
                 page.goto("about:blank")
                 page.goto(self.link)
-                page.locator("#hosts").get_by_role("button", name="shell").wait_for()
+                page.locator("#hosts").get_by_role("treeitem", name="shell").wait_for()
                 self.assertEqual(page.url, f"{self.console}/")
             page.goto(f"{self.console}/#demo-host/echo")  # other links are as ever: they show, and ask
             page.get_by_role("tabpanel").get_by_role("button", name="Open", exact=True).click()
@@ -232,7 +232,7 @@ class DemoTests(LiveTest):
             until(lambda: other.url == f"{self.console}/", what="the address without the key")
             other.locator("#key").fill(self.terminal_key)
             other.get_by_role("button", name="Sign in").click()
-            other.locator("#hosts").get_by_role("button", name="shell").wait_for()
+            other.locator("#hosts").get_by_role("treeitem", name="shell").wait_for()
             self.picture(other, "in")
 
     def picture(self, page: Any, name: str) -> None:
@@ -246,7 +246,7 @@ class DemoTests(LiveTest):
         page.on("pageerror", lambda error: complaints.append(str(error)))
 
         def choose(target: str) -> None:
-            page.locator("#hosts").get_by_role("button", name=target).first.click()
+            page.locator("#hosts").get_by_role("treeitem", name=target).first.click()
             until(lambda: page.inner_text(".panel:not([hidden]) p.state") == "Connected", what=f"{target}, connected")
 
         def shown() -> str:

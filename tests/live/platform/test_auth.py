@@ -530,7 +530,7 @@ class Browser(AuthTest):
         until(lambda: "not known" in page.inner_text("#signin-error"), what="the refusal")
         page.fill("#key", self.chain_.key)
         page.get_by_role("button", name="Sign in").click()
-        page.locator("#hosts").get_by_role("button", name="log").click()
+        page.locator("#hosts").get_by_role("treeitem", name="log").click()
         until(lambda: "<b>two</b>" in page.evaluate(DEEP_TEXT, page.query_selector("#panels")), what="the log")
         self.assertEqual(page.inner_text("p.state"), "Connected")
         self.assertEqual(page.inner_text("#user"), "alice")
