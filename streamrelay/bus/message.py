@@ -30,6 +30,8 @@ class Message:
     data: bytes
     reply: str
     """Subject on which an answer is expected; empty if none is."""
+    subject: str = ""
+    """Subject on which it came: what a subscription with wildcards doesn't say."""
 
     @property
     def wants_answer(self) -> bool:

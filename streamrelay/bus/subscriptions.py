@@ -45,7 +45,7 @@ class Subscriptions:
 def _callback(receive: Callable[[Message], None]) -> Callable[[Msg], Coroutine[Any, Any, None]]:
     async def callback(message: Msg) -> None:
         try:
-            receive(Message(message.data, message.reply))
+            receive(Message(message.data, message.reply, message.subject))
         except Exception:
             log.failure("an error while a message on {subject} was read", subject=message.subject)
 

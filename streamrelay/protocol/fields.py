@@ -13,6 +13,9 @@ Stream = Annotated[str, Meta(pattern=f"^{OPAQUE}\\Z")]
 StreamOrChannel = Annotated[str, Meta(pattern=f"^{CHANNEL}\\Z")]
 Url = Annotated[str, Meta(pattern=r"^wss?://[!-?A-~]{1,500}\Z")]  # no user@, as logs show it
 
+Zone = Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9_.-]*\Z")]
+"""Where a relay, or a host, is, by a name of the operator's; empty: nowhere in particular."""
+
 Word = Annotated[str, Meta(max_length=64, pattern=r"^[a-z0-9_-]*\Z")]
 """One word for programs, such as a kind; there may be others than we know."""
 
