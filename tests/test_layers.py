@@ -154,6 +154,7 @@ class House(SynchronousTestCase):
                 "datapath.socket_channel",
                 "datapath.tls_channel",
                 "platform.namesakes",
+                "platform.relays",
                 "platform.shared_answer",
                 "platform.silent_hosts",
                 "program.reactor",

@@ -25,7 +25,7 @@ from streamrelay.logs import Logger
 from streamrelay.net.outbound import Outbound
 from streamrelay.protocol.close import CloseCode, Outcome, outcome
 from streamrelay.protocol.control import SUBPROTOCOL, Met
-from streamrelay.protocol.limits import strictest
+from streamrelay.protocol.limits import CONNECT_TIME, strictest
 from streamrelay.protocol.summons import SPICE_LINKS, Answer, Refusal, StreamInfo, Summons
 from streamrelay.websocket.client import Dialler
 from streamrelay.websocket.connection import FramedConnection
@@ -150,7 +150,8 @@ class Streams:
         dials: list[Dialling] = []
 
         def dial() -> Dialling:
-            dials.append(Deferred.fromCoroutine(self._dial(summoned.summons)))
+            summons = summoned.summons
+            dials.append(Deferred.fromCoroutine(self._dial(summons, min(CONNECT_TIME, summons.dial or CONNECT_TIME))))
             return dials[0]
 
         try:
@@ -175,8 +176,8 @@ class Streams:
     def _may_dial(self, relay: str) -> bool:
         return not self.config.relays or relay.rstrip("/") in {url.rstrip("/") for url in self.config.relays}
 
-    async def _dial(self, summons: Summons) -> FramedConnection:
-        leg = await self.dialler.dial(summons.relay.rstrip("/") + "/agent", summons.token)
+    async def _dial(self, summons: Summons, seconds: float = CONNECT_TIME) -> FramedConnection:
+        leg = await self.dialler.dial(summons.relay.rstrip("/") + "/agent", summons.token, seconds=seconds)
         if not leg.control:
             leg.abort()
             raise failure(self.dialler.who, summons.relay, f"it did not agree to the subprotocol {SUBPROTOCOL}")

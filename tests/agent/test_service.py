@@ -85,7 +85,7 @@ class FakeDialler(Dialler):
     dialled: list[tuple[str, str]] = field(factory=list)
     dialling: Deferred[Any] | None = None
 
-    def dial(self, url: str, token: str = "", ready: Ready | None = None) -> Deferred[Any]:
+    def dial(self, url: str, token: str = "", ready: Ready | None = None, seconds: float = 0) -> Deferred[Any]:
         self.dialled.append((url, token))
         if self.dialling is not None:
             return self.dialling

@@ -26,6 +26,7 @@ from streamrelay.platform.http.tally import OPENING, AnswerTally
 from streamrelay.platform.platform import Platform
 from streamrelay.program.readiness import Readiness
 from streamrelay.protocol.control import Place
+from streamrelay.protocol.fields import Zone
 from streamrelay.protocol.limits import Bytes, Lines
 from streamrelay.protocol.summons import LOOKED_AT, Terms
 
@@ -44,6 +45,7 @@ class OpenRequest(Struct, frozen=True, forbid_unknown_fields=True):
     after: Bytes = 0
     lines: Lines | None = None
     channels: bool = False
+    zone: Zone = ""
 
 
 class SignInRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,7 +78,11 @@ class Streams(ApiResource):
         terms = Terms(view, wanted.place, wanted.after, lines=wanted.lines)
         early = partial(send_early, request) if takes_lines(request) else None
         opening = self.platform.open(
-            user.name, wanted.host, wanted.target, terms=terms, early=early, channels=wanted.channels
+            *(user.name, wanted.host, wanted.target),
+            terms=terms,
+            early=early,
+            channels=wanted.channels,
+            zone=wanted.zone,
         )
         opened = await as_deferred(opening)
         log.info(
@@ -206,7 +212,7 @@ class Root(Resource):
         self.platform, self.authenticator = platform, authenticator
         self.readiness = Readiness()
         self.tally = tally or AnswerTally(platform.clock)
-        self.pages = pages(platform.relay, viewers)
+        self.pages = pages(lambda: platform.choice.sources, viewers)
 
     def getChild(self, path: bytes, request: Request) -> Resource:
         segments = (path, *(request.postpath or ()))
