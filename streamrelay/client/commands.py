@@ -125,7 +125,7 @@ async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
     api = access.api(arguments, reactor)
     dialler = access.dialler(arguments, reactor, api.outbound)
     known = access.known_relay(arguments)
-    request = StreamRequest(arguments.host, arguments.target, _terms(arguments, place))
+    request = StreamRequest(arguments.host, arguments.target, _terms(arguments, place), zone=arguments.zone)
     opening = Opening(api, dialler, request, known)
     interrupted = reactor.addSystemEventTrigger("before", "shutdown", opening.give_up)
     try:
@@ -255,7 +255,7 @@ async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
     terms, view_only, known = _terms(arguments), Once(VIEW_ONLY), access.known_relay(arguments)
 
     async def ask(channels: bool, wanted: Any) -> Any:
-        request = StreamRequest(arguments.host, arguments.target, terms, channels, wanted)
+        request = StreamRequest(arguments.host, arguments.target, terms, channels, wanted, arguments.zone)
         return await open_stream(api, dialler, request, known)
 
     streams = PortStreams(reactor, ask)

@@ -16,6 +16,7 @@ from streamrelay.client.command_line import (
     stream,
     target,
     words,
+    zone,
 )
 from streamrelay.client.commands import run_connect, run_end, run_hosts, run_streams
 from streamrelay.client.outbound_options import add_outbound
@@ -50,6 +51,13 @@ def add_connect(commands: Any) -> None:
         "standard input and output); port 0: any free one, which is told",
     )
     connect.add_argument("--view", action="store_true", help="look only: nothing that is sent reaches the target")
+    connect.add_argument(
+        "--zone",
+        metavar="ZONE",
+        type=zone,
+        default="",
+        help="go by a relay of this zone, if there is one (default: of the host's zone)",
+    )
     _places(connect)
     connect.add_argument(
         "--escape",

@@ -65,10 +65,13 @@ class StreamRequest:
     """True if it is to carry channels, if that can be."""
     is_wanted: Callable[[], bool] = _always
     """Asked when its turn comes, as who wanted it may have gone."""
+    zone: str = ""
+    """Zone whose relays it is to go by, if there are any; empty: that of its host."""
 
     def body(self) -> bytes:
         channels = {"channels": True} if self.channels else {}
-        return msgspec.json.encode({"host": self.host, "target": self.target, **stated(self.terms), **channels})
+        zone = {"zone": self.zone} if self.zone else {}
+        return msgspec.json.encode({"host": self.host, "target": self.target, **stated(self.terms), **channels, **zone})
 
 
 class OpenedStream(Struct, frozen=True):

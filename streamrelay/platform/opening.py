@@ -53,10 +53,9 @@ class Opening:
     async def run(self) -> Opened:
         """Open it, or raise `Refused`."""
         began = self.clock()
-        relay: PickedRelay | None = await self.choice.first(self.host, self.zone)
+        relay = await self.choice.first(self.host, self.zone)
         stream = ""
         while True:
-            assert relay is not None
             self._tried.append(relay.id)
             new = NewStream.mint(self.signer, relay.url, relay.id, self.about, self.links, self.channels, stream)
             self._tell(new)
@@ -66,10 +65,12 @@ class Opening:
             except Refused as refusal:
                 if refusal.code not in ELSEWHERE:
                     raise
-                self._failed(stream, relay, refusal)
-                relay = another and self._another(began)  # as it is by now
-                if relay is None:
+                self.choice.avoid(self.host, relay.id)
+                another = another and self._another(began)  # as it is by now
+                self._failed(stream, relay, another, refusal)
+                if another is None:
                     raise
+                relay = another
 
     def _dial(self, another: PickedRelay | None) -> float:
         return DIAL_TIME if another is not None else 0
@@ -80,15 +81,15 @@ class Opening:
             return None
         return self.choice.pick(self.host, self.zone, self._tried)
 
-    def _failed(self, stream: str, relay: PickedRelay, refusal: Refused) -> None:
-        self.choice.avoid(self.host, relay.id)
+    def _failed(self, stream: str, relay: PickedRelay, another: PickedRelay | None, refusal: Refused) -> None:
         if self.choice.fixed is None:
             log.info(
-                "stream {stream}: host {host} can't use relay {relay}: {why}",
+                "stream {stream}: host {host} can't use relay {relay}: {why}; {what}",
                 stream=stream,
                 host=self.host,
                 relay=relay.id,
                 why=refusal.reason,
+                what=f"relay {another.id} is tried" if another is not None else "no other one is tried",
             )
 
     def _tell(self, new: NewStream) -> None:

@@ -10,7 +10,9 @@ from urllib.parse import urlsplit
 
 from streamrelay.program.validation import check_encrypted, check_relay
 
-_SHAPE: Final = re.compile(r"wss?://(?:(?:\*|\{id\})\.)?[^*{}/?#]+?(?::(?:[0-9]+|\*))?(?:/[^*{}]*)?")
+_SHAPE: Final = re.compile(
+    r"wss?://(?:(?:(?:\*|\{id\})\.)?[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::(?:[0-9]{1,5}|\*))?(?:/[A-Za-z0-9_.~/-]*)?"
+)
 
 
 def check_pattern(pattern: str, insecure: bool) -> None:
@@ -23,6 +25,8 @@ def check_pattern(pattern: str, insecure: bool) -> None:
             "and the port may be *"
         )
     check_relay(plain)
+    if urlsplit(plain).port == 0:  # raises ValueError itself over 65535
+        raise ValueError(f"relays {pattern!r}: port 0 is none")
     check_encrypted(plain, insecure)
 
 

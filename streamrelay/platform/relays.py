@@ -23,6 +23,8 @@ from streamrelay.protocol.subjects import relay_and_kind
 
 log = Logger()
 
+EQUAL: Final = 0.05
+"""Difference of two loads that counts as none: it is noise, or older than the streams that were opened since."""
 AVOID: Final = 10.0
 """Seconds for which a host isn't sent to a relay that it couldn't use, if there is another one."""
 MOST_AVOIDED: Final = 10_000
@@ -71,7 +73,7 @@ class RelayChoice:
 
     @property
     def sources(self) -> str:
-        """Where pages may connect, as their Content-Security-Policy names it: what the settings say, never a relay."""
+        """Sources of the pages' Content-Security-Policy: by the settings, never by a relay's word."""
         named = [self.fixed.url] if self.fixed is not None else self.allowed
         return " ".join(dict.fromkeys(map(source, named)))
 
@@ -161,19 +163,23 @@ class RelayChoice:
         return None
 
     def _less_loaded(self, found: list[HeardRelay]) -> PickedRelay:
-        """Return the less loaded of two that are drawn, so that not all go to the one that told the least."""
-        two = self.draw.sample(found, min(2, len(found)))
-        less = min(two, key=lambda heard: heard.state.load)
-        return PickedRelay(less.id, less.state.url)
+        """Return the less loaded of two that are drawn, so that not all go to the one that told the least; either, if
+        they differ by less than `EQUAL`."""
+        one, *others = self.draw.sample(found, min(2, len(found)))
+        for other in others:
+            if other.state.load < one.state.load - EQUAL:
+                one = other
+        return PickedRelay(one.id, one.state.url)
 
     def avoid(self, host: str, relay: str) -> None:
         """Take note that a host couldn't use a relay. Others' streams go there as before, as that may be its fault."""
         now = self.clock()
         self._avoided.pop((host, relay), None)
-        for pair, until in tuple(self._avoided.items()):
+        while self._avoided:
+            oldest, until = next(iter(self._avoided.items()))
             if until > now and len(self._avoided) < MOST_AVOIDED:
                 break
-            del self._avoided[pair]
+            del self._avoided[oldest]
         self._avoided[host, relay] = now + AVOID
 
     def _is_avoided(self, host: str, relay: str) -> bool:

@@ -1,4 +1,4 @@
-"""What a relay on the bus says of itself (protocol.rst, "Relays")."""
+"""State of a relay on the bus, as it says itself (protocol.rst, "Relays")."""
 
 from typing import Annotated, Final, Literal
 
@@ -27,7 +27,7 @@ class RelayState(Struct, frozen=True):
     """The relay's URL, for agents and clients."""
     zone: Zone = ""
     state: State = "ready"
-    """Whether it takes new streams: "draining" as it stops, "full" while it has as many connections as it may."""
+    """Readiness for new streams: "draining" as it stops, "full" while it has as many connections as it may."""
     load: Annotated[float, Meta(ge=0, le=1)] = 0.0
     """The share of what it can do that is in use: of its connections, or of its CPU time if that is more."""
     streams: Annotated[int, Meta(ge=0)] = 0

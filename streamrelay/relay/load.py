@@ -51,7 +51,7 @@ class Load:
 
     @property
     def share(self) -> float:
-        """What is in use now, of connections or of CPU time, whichever is more."""
+        """Share in use now, of connections or of CPU time, whichever is more."""
         return round(min(1.0, max(self._connections, self._busy)), 3)
 
     @property

@@ -77,7 +77,7 @@ class Presence(Service):
 
     @property
     def state(self) -> RelayState:
-        """What is told of the relay now."""
+        """State of the relay now, as it is told."""
         config = self.relay.config
         state = structs.replace(RelayState(config.url, config.zone), version=__version__, state=self._state)
         return structs.replace(state, load=self.load.share, streams=self.relay.streams)
