@@ -10,7 +10,7 @@ from streamrelay.agent.carried import CLOSES, carry, most_channels
 from streamrelay.agent.catalogue import Catalogue
 from streamrelay.agent.config import AgentConfig
 from streamrelay.agent.goodbye import SHUTTING_DOWN, Goodbye
-from streamrelay.agent.opening import Dialling, open_both, withdraw
+from streamrelay.agent.opening import Dialling, open_both, open_leg_first, withdraw
 from streamrelay.agent.record import Record
 from streamrelay.agent.stream_quota import StreamQuota
 from streamrelay.agent.summoned_stream import SummonedStream, let_go
@@ -158,7 +158,8 @@ class Streams:
             target = self.catalogue.find(summoned.summons.target)
             if full := self.quota.refuse_target(summoned.summons.target, target.max_streams):
                 return Answer(refused=Refusal.BUSY, reason=full)
-            connection, leg = await open_both(summoned, target, dial)
+            programs_wait = summoned.summons.dial and target.viewer == "terminal"
+            connection, leg = await (open_leg_first if programs_wait else open_both)(summoned, target, dial)
         except TargetError as error:
             if nobody_asks:  # then the client, who may wait at the relay, is to be told there
                 summoned.begin(self._excuse(summoned, dials[0] if dials else dial(), error))

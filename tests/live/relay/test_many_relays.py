@@ -1,21 +1,26 @@
 """Many relays on the bus, of which the platform picks one for each stream: a real server with the permissions that
 `streamrelay relay add` writes, over TLS."""
 
+import contextlib
+import http.client
 import json
 import signal
+import socket
 import time
 from collections import Counter
 from typing import Any
 
+from streamrelay.protocol.names import JSON_LINES
 from streamrelay.protocol.relay_state import RelayState
 from tests.documented import RELAY_SILENCE
 from tests.live.bus.secured_bus import LockedChain, User
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST
 from tests.live.support.ports import answers, free_port
-from tests.live.support.processes import Program
+from tests.live.support.processes import Program, twistd
+from tests.live.support.secrets import SUITE
 from tests.live.support.sockets import take
-from tests.live.support.waiting import WAIT, until
+from tests.live.support.waiting import WAIT, Work, until
 
 RELAYS = ("fra-1", "fra-2", "nyc-1")
 PLATFORM = """\
@@ -51,8 +56,6 @@ class ManyRelays(LockedChain):
         self.relays[relay] = self.add(relay, *self.command_of(relay))
 
     def command_of(self, relay: str, *more: str) -> tuple[str, ...]:
-        from tests.live.support.processes import twistd
-
         return (
             *(*twistd(), "streamrelay", f"--config={self.folder}/relays/{relay}/relay.toml"),
             f"--listen=tls:{self.ports[relay]}:interface=127.0.0.1",
@@ -161,22 +164,55 @@ class Picked(Case):
 
 
 class Early(Case):
-    """Clients that are told a URL before their agents have answered."""
+    """Clients that are told a URL before their agents have answered, when both relays of a zone have just died."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.listener = self.listen()
+        for relay in ("fra-1", "fra-2"):
+            self.own.relays[relay].kill()
+
+    def accept(self) -> socket.socket:
+        """The target's connection of the attempt that came to something, which has had "up"; those before were reset."""
+        while True:
+            target = self.listener.accept()
+            with contextlib.suppress(ConnectionResetError):
+                self.assertEqual(take(target, 2), b"up")
+                return target
+
+    def left(self) -> int:
+        """How often the agent was sent to a dead relay."""
+        return self.own.platform.log.count("can't use relay fra")
+
+    def test_lines(self) -> None:
+        """The last line names another relay than the first, and the same stream; its URL is the one that is good."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.own.platform_port, timeout=WAIT)
+        self.addCleanup(connection.close)
+        headers = {"Authorization": f"Bearer {self.own.key}", "Content-Type": "application/json", "Accept": JSON_LINES}
+        body = json.dumps({"host": HOST, "target": self.listener.target, "zone": "fra"})
+        connection.request("POST", "/v1/streams", body, headers)
+        answer = connection.getresponse()
+        first, last = (json.loads(answer.readline()) for _ in range(2))
+        for told in (first, last):
+            SUITE.token(told["url"])
+        self.assertIn(self.own.relay_of(first["url"]), ("fra-1", "fra-2"))
+        self.assertEqual((self.own.relay_of(last["url"]), last["stream"]), ("nyc-1", first["stream"]))
+        leg = self.websocket(last["url"], ca=str(self.folder / "ca.pem"))
+        leg.send(b"up")
+        self.accept().sendall(b"down")
+        self.assertEqual(leg.recv(WAIT), b"down")
 
     def test_native(self) -> None:
         """The native client leaves the relay that it was told first, and comes by the one of the last line."""
-        self.own.relays["fra-1"].kill()
-        self.own.relays["fra-2"].kill()
-        listener = self.listen()
-        for _ in range(3):
-            done = self.own.streamrelay(
-                "connect", HOST, listener.target, "-v", "--zone", "fra", input=b"", more={"STREAMRELAY_CA": self.ca}
-            )
-            self.assertEqual(done.returncode, 1 if done.returncode == 1 else 0, done.stderr)
-
-    @property
-    def ca(self) -> str:
-        return str(self.folder / "ca.pem")
+        ca = {"STREAMRELAY_CA": str(self.folder / "ca.pem")}
+        words = ("connect", HOST, self.listener.target, "--zone", "fra")
+        client = Work(lambda: self.own.streamrelay(*words, input=b"up", more=ca))
+        target = self.accept()
+        target.sendall(b"down")
+        target.close()
+        done = client.result()
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, b"down", b""))
+        self.assertGreater(self.left(), 0)
 
 
 class Permissions(Case):
