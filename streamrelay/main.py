@@ -1,4 +1,4 @@
-"""The ``streamrelay`` command: connect, hosts, streams, end, keygen, key, host, relay."""
+"""The ``streamrelay`` command: connect, hosts, streams, relays, end, keygen, key, host, relay."""
 
 import argparse
 import gc
@@ -10,7 +10,7 @@ from typing import Any, Final
 from streamrelay import __version__
 from streamrelay.client.command_line import CommandParser, words
 from streamrelay.client.descriptors import hold_standard_descriptors
-from streamrelay.client.options import add_connect, add_end, add_hosts, add_streams
+from streamrelay.client.options import add_connect, add_end, add_hosts, add_relays, add_streams
 from streamrelay.client.output import OutputError, say, tell, untold
 from streamrelay.client.statuses import BROKE, INTERRUPTED, USAGE
 from streamrelay.errors import ConfigError
@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--version", action="version", version=f"streamrelay {__version__}")
     commands = root.add_subparsers(metavar="COMMAND", required=True)
-    for add in (add_connect, add_hosts, add_streams, add_end, _add_keygen, _add_key, _add_host, _add_relay):
+    for add in (add_connect, add_hosts, add_streams, add_relays, add_end, _add_keygen, _add_key, _add_host, _add_relay):
         add(commands)
     return root
 

@@ -23,6 +23,7 @@ from streamrelay.datapath.splice import Splice
 from streamrelay.errors import TargetError
 from streamrelay.logs import Logger
 from streamrelay.net.outbound import Outbound
+from streamrelay.program.relay_urls import fits
 from streamrelay.protocol.close import CloseCode, Outcome, outcome
 from streamrelay.protocol.control import SUBPROTOCOL, Met
 from streamrelay.protocol.limits import CONNECT_TIME, strictest
@@ -175,7 +176,7 @@ class Streams:
         return Answer(ready=True, kind=target.kind, viewer=target.viewer, links=links, channels=channels)
 
     def _may_dial(self, relay: str) -> bool:
-        return not self.config.relays or relay.rstrip("/") in {url.rstrip("/") for url in self.config.relays}
+        return not self.config.relays or any(fits(pattern, "", relay) for pattern in self.config.relays)
 
     async def _dial(self, summons: Summons, seconds: float = CONNECT_TIME) -> FramedConnection:
         leg = await self.dialler.dial(summons.relay.rstrip("/") + "/agent", summons.token, seconds=seconds)

@@ -30,6 +30,12 @@ def run_streams(arguments: argparse.Namespace) -> int:
     return _run(arguments, lists.streams)
 
 
+def run_relays(arguments: argparse.Namespace) -> int:
+    from streamrelay.client import lists
+
+    return _run(arguments, lists.relays)
+
+
 def run_end(arguments: argparse.Namespace) -> int:
     from streamrelay.client import lists
 

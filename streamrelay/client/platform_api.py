@@ -120,6 +120,24 @@ class HostList(Struct, frozen=True):
     """True if all hosts have answered."""
 
 
+class ListedRelay(Struct, frozen=True):
+    """One relay, as it says itself."""
+
+    relay: str
+    url: str
+    zone: str = ""
+    state: str = ""
+    load: float = 0
+    streams: int = 0
+    version: str = ""
+
+
+class RelayList(Struct, frozen=True):
+    """The answer to ``GET /v1/relays``."""
+
+    relays: tuple[ListedRelay, ...]
+
+
 class StreamList(Struct, frozen=True):
     """The answer to ``GET /v1/streams``."""
 
@@ -178,7 +196,7 @@ class PlatformApi:
         return self.read(await self.listing("hosts"), HostList)
 
     async def listing(self, what: str) -> bytes:
-        """Return the list of ``hosts`` or ``streams`` as the platform answers."""
+        """Return the list of ``hosts``, ``streams`` or ``relays`` as the platform answers."""
         return await self._ask(Question("GET", f"/v1/{what}"))
 
     async def end(self, stream: str) -> None:

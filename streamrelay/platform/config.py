@@ -10,7 +10,7 @@ from streamrelay.net.proxies import Proxies
 from streamrelay.platform.auth.oidc import OidcConfig
 from streamrelay.platform.auth.sessions import SessionsConfig
 from streamrelay.platform.auth.webhook import AskConfig
-from streamrelay.platform.relay_urls import check_pattern
+from streamrelay.program.relay_urls import check_pattern
 from streamrelay.program.settings import Option
 from streamrelay.program.shared_settings import (
     AdminExposed,

@@ -109,8 +109,11 @@ class Enrolment:
 
     def toml(self, name: str) -> str:
         """Return an agent's settings in TOML, without a target."""
-        relays = {"relays": [self.settings.relay]} if self.settings.relay else {}
-        return AGENT.format(host=name, settings=self.rows({"host": name, **self.bus_lines(), **relays}))
+        # An agent doesn't know the ids of relays.
+        relays = (
+            [self.settings.relay] if self.settings.relay else [url.replace("{id}", "*") for url in self.settings.relays]
+        )
+        return AGENT.format(host=name, settings=self.rows({"host": name, **self.bus_lines(), "relays": relays}))
 
     def bus_lines(self) -> dict[str, object]:
         """Return the settings by which the bus is reached, and the platform's key known."""

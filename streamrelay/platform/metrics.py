@@ -1,6 +1,8 @@
 """Metrics of a platform's program."""
 
+from collections import Counter
 from collections.abc import Iterator
+from typing import get_args
 
 from attrs import define
 
@@ -9,7 +11,8 @@ from streamrelay.platform.auth.sessions import Sessions
 from streamrelay.platform.http.limits import BoundedSite
 from streamrelay.platform.http.tally import AnswerTally
 from streamrelay.platform.platform import Platform
-from streamrelay.program.metrics import Family, Limit, Values, certificates, counter, gauge, histogram, limits
+from streamrelay.program.metrics import Family, Limit, Values, certificates, counter, gauge, gauges, histogram, limits
+from streamrelay.protocol.relay_state import State
 
 
 @define(eq=False)
@@ -31,6 +34,10 @@ class PlatformMetrics:
         yield gauge("streamrelay_platform_sessions", "Sessions of the console", len(self.sessions))
         yield gauge("streamrelay_bus_connected", "1 if there is a connection to NATS", float(bus.connected))
         yield counter("streamrelay_bus_losses", "Connections to NATS that were lost", bus.losses)
+        if self.platform.choice.fixed is None:
+            heard = Counter(each.state.state for each in self.platform.choice.standing())
+            relays = {state: heard[state] for state in get_args(State)}
+            yield gauges("streamrelay_platform_relays", "Relays of the bus by what they say", "state", relays)
         yield certificates({"listen": self.tls.expiry, "bus": bus.expiry})
         yield from limits(self._limits())
 

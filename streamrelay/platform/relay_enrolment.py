@@ -12,7 +12,7 @@ from attrs import define
 from streamrelay.bus.permissions import Role
 from streamrelay.errors import ConfigError
 from streamrelay.platform.enrolment import Enrolment
-from streamrelay.platform.relay_urls import fits
+from streamrelay.program.relay_urls import fits
 from streamrelay.program.validation import check_encrypted, check_relay
 from streamrelay.protocol.names import ZONE_WORDS, is_zone
 

@@ -15,7 +15,7 @@ from attrs import define, field
 from streamrelay.bus.message import Message
 from streamrelay.errors import Refused, printable
 from streamrelay.logs import Logger
-from streamrelay.platform.relay_urls import fits, source
+from streamrelay.program.relay_urls import fits, source
 from streamrelay.protocol import codec
 from streamrelay.protocol.names import is_host
 from streamrelay.protocol.relay_state import DOWN, MOST_RELAYS, SILENCE, STATE, RelayState

@@ -190,6 +190,17 @@ class Summoned(Case):
             self.assertEqual([answer.refused for answer in self.answers()], [code])
             self.assertEqual((self.dialler.dialled, self.target.made), ([], []))
 
+    def test_patterns(self) -> None:
+        """A host may name its relays by a pattern; one that doesn't fit is refused like any other."""
+        relays = ("wss://*.relay.example", "ws://127.0.0.1:*")
+        self.agent.take(AgentConfig("web-1", tokens="opaque", relays=relays))
+        for number, relay in enumerate(
+            ("wss://a.relay.example/", "ws://127.0.0.1:5", "wss://a.b.relay.example", RELAY)
+        ):
+            self.summon(jti=f"{number:j<22}", stream=f"{number:s<22}", relay=relay)
+        self.assertEqual([answer.refused for answer in self.answers()], ["", "", *[Refusal.DIAL_FAILED] * 2])
+        self.assertRaises(ValueError, AgentConfig, "web-1", tokens="opaque", relays=("wss://a.*.example",))
+
     def test_invalid(self) -> None:
         """Whoever sends what isn't a summons for now is told which host has refused it, and where to look."""
         self.summon(target="../x y")

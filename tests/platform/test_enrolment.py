@@ -306,9 +306,10 @@ class Relays(Case):
         self.assertIn("there is no relay 'web-1'", self.refused("remove", "web-1"))
 
     def test_agents(self) -> None:
-        """Agents of such a platform dial whatever relay a signed summons names, as there is no one that they could."""
+        """Agents of such a platform dial the relays that it allows, and no others."""
         self.host("add", "web-1")
-        self.assertEqual(load(AgentConfig, str(self.where / "hosts" / "web-1" / "agent.toml"), {}).relays, ())
+        config = load(AgentConfig, str(self.where / "hosts" / "web-1" / "agent.toml"), {})
+        self.assertEqual(config.relays, ("wss://*.relay.example",))
 
     def test_doubts(self) -> None:
         """A URL that the platform doesn't allow, or that leads nowhere from elsewhere, is told of."""

@@ -9,8 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamrelay.bus.message import Message
 from streamrelay.errors import ConfigError, Refused
 from streamrelay.platform import Platform
-from streamrelay.platform.relay_urls import check_pattern, fits, source
 from streamrelay.platform.relays import AVOID, MOST_AVOIDED, SAID, PickedRelay, RelayChoice
+from streamrelay.program.relay_urls import check_pattern, fits, source
 from streamrelay.protocol import codec
 from streamrelay.protocol.relay_state import DOWN, MOST_RELAYS, STATE, RelayState, State
 from streamrelay.protocol.subjects import relay_subject

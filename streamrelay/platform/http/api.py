@@ -20,6 +20,7 @@ from streamrelay.platform.http.assets import pages
 from streamrelay.platform.http.authenticate import Authenticator, Caller
 from streamrelay.platform.http.health import Health
 from streamrelay.platform.http.limits import BoundedSite
+from streamrelay.platform.http.relays import RelayList
 from streamrelay.platform.http.responses import send_early, send_problem, takes_lines
 from streamrelay.platform.http.room import Room
 from streamrelay.platform.http.tally import OPENING, AnswerTally
@@ -226,6 +227,8 @@ class Root(Resource):
                 child = OneStream(*parts, stream.decode("utf-8", "replace"))
             case [b"v1", b"hosts"]:
                 child = Hosts(*parts)
+            case [b"v1", b"relays"]:
+                child = RelayList(*parts)
             case [b"v1", b"session"]:
                 child = Session(*parts)
             case [b"health"]:

@@ -173,7 +173,7 @@ class Early(Case):
             self.own.relays[relay].kill()
 
     def accept(self) -> socket.socket:
-        """The target's connection of the attempt that came to something, which has had "up"; those before were reset."""
+        """The target's connection of the attempt that came to something, once it has "up"; those before were reset."""
         while True:
             target = self.listener.accept()
             with contextlib.suppress(ConnectionResetError):

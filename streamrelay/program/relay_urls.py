@@ -1,4 +1,4 @@
-"""Patterns of the URLs that relays on the bus may have, as the platform's operator writes them (operations.rst).
+"""Patterns of the URLs that relays may have, as operators of platforms and of hosts write them (operations.rst).
 
 A pattern is a relay's URL. Its host may begin with a label ``*``, which stands for any one label, or ``{id}``, which
 stands for the id of the relay that tells the URL; its port may be ``*``. All else counts byte by byte.
