@@ -34,12 +34,16 @@ class PlatformMetrics:
         yield gauge("streamrelay_platform_sessions", "Sessions of the console", len(self.sessions))
         yield gauge("streamrelay_bus_connected", "1 if there is a connection to NATS", float(bus.connected))
         yield counter("streamrelay_bus_losses", "Connections to NATS that were lost", bus.losses)
-        if self.platform.choice.fixed is None:
-            heard = Counter(each.state.state for each in self.platform.choice.standing())
-            relays = {state: heard[state] for state in get_args(State)}
-            yield gauges("streamrelay_platform_relays", "Relays of the bus by what they say", "state", relays)
+        yield gauges("streamrelay_platform_relays", "Relays of the bus by what they say", "state", self._relays())
         yield certificates({"listen": self.tls.expiry, "bus": bus.expiry})
         yield from limits(self._limits())
+
+    def _relays(self) -> dict[str, int]:
+        """Return how many relays are in which state; nothing where the settings name the one, which isn't heard."""
+        if self.platform.choice.fixed is not None:
+            return {}
+        heard = Counter(each.state.state for each in self.platform.choice.standing())
+        return {state: heard[state] for state in get_args(State)}
 
     def _limits(self) -> list[Limit]:
         connections, handshakes, room = self.site.connections, self.site.handshakes, self.site.room

@@ -108,7 +108,7 @@ class RelayConfig(Limits, frozen=True, forbid_unknown_fields=True):
 
     def _check_bus(self) -> None:
         if not self.nats:
-            check_no_bus(self, "url", "zone")
+            check_no_bus(self, "ca", "outbound_proxy", "outbound_login", "no_proxy", "url", "zone")
             return
         check_bus(self)
         check_outbound(self)

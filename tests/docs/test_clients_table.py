@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamrelay import main
 from streamrelay.platform import Opened, Platform, Terms
 from streamrelay.platform.http import api
+from streamrelay.platform.http.relays import RelayList
 from tests.docs.test_twins import literals, table
 from tests.examples import there
 
@@ -20,7 +21,7 @@ OF_ITS_OWN = {
     *("--escape", "--verbose", "--early-dial"),
 }
 """Options of the native client that are about itself, not about what it asks for."""
-PATHS = {"/v1/streams": (api.Streams, api.OneStream), "/v1/hosts": (api.Hosts,)}
+PATHS = {"/v1/streams": (api.Streams, api.OneStream), "/v1/hosts": (api.Hosts,), "/v1/relays": (RelayList,)}
 
 
 def commands() -> dict[str, argparse.ArgumentParser]:

@@ -62,7 +62,7 @@ class Listed(Case):
         self.assertEqual(self.problem("GET", "/v1/relays", key=self.everything), (503, "bus_down"))
 
     def test_policy(self) -> None:
-        """Pages may connect what the settings allow now, which may be others than at the start, never what relays say."""
+        """Pages may connect what the settings allow now, as they may have been read again; never what relays say."""
         self.many("wss://{id}.relay.example", "wss://relay-9.example:8443/x")
         told = RelayState("wss://a.relay.example")
         self.platform.choice.hear(Message(codec.encode(told), "", relay_subject("a", STATE)))
