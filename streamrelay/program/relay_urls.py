@@ -21,12 +21,13 @@ def check_pattern(pattern: str, insecure: bool) -> None:
     plain = re.sub(r":\*(?=/|\Z)", ":1", plain)
     if not _SHAPE.fullmatch(pattern):
         raise ValueError(
-            f"relays {pattern!r}: expected wss://host[:port][/prefix], where the host may begin with *. or {{id}}., "
+            f"relays {pattern[:100]!r}: expected wss://host[:port][/prefix], where the host may begin with *. or {{id}}., "
             "and the port may be *"
         )
     check_relay(plain)
-    if urlsplit(plain).port == 0:  # raises ValueError itself over 65535
-        raise ValueError(f"relays {pattern!r}: port 0 is none")
+    port = re.search(r":([0-9]+)(?:/|\Z)", plain)
+    if port is not None and not 0 < int(port[1]) < 65536:
+        raise ValueError(f"relays {pattern[:100]!r}: there is no port {port[1]}")
     check_encrypted(plain, insecure)
 
 
