@@ -21,8 +21,8 @@ def check_pattern(pattern: str, insecure: bool) -> None:
     plain = re.sub(r":\*(?=/|\Z)", ":1", plain)
     if not _SHAPE.fullmatch(pattern):
         raise ValueError(
-            f"relays {pattern[:100]!r}: expected wss://host[:port][/prefix], where the host may begin with *. or {{id}}., "
-            "and the port may be *"
+            f"relays {pattern[:100]!r}: expected wss://host[:port][/prefix], where the host may begin with *. or "
+            "{id}., and the port may be *"
         )
     check_relay(plain)
     port = re.search(r":([0-9]+)(?:/|\Z)", plain)

@@ -78,7 +78,7 @@ class RelayConfig(Limits, frozen=True, forbid_unknown_fields=True):
     admin: AdminListener = ""
     admin_exposed: AdminExposed = False
     nats: NatsUrls = ()
-    """Empty: this relay isn't on the bus, and the next settings mean nothing."""
+    """Empty: this relay isn't on the bus, and the settings from here to `zone` may not be set."""
     nats_creds: NatsCreds = ""
     nats_nkey: NatsNkey = ""
     nats_certificate: NatsCertificate = ""
