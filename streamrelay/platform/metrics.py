@@ -9,6 +9,7 @@ from attrs import define
 from streamrelay.net.certificates import ServerTls
 from streamrelay.platform.auth.sessions import Sessions
 from streamrelay.platform.http.limits import BoundedSite
+from streamrelay.platform.http.relays import UNKNOWN
 from streamrelay.platform.http.tally import AnswerTally
 from streamrelay.platform.platform import Platform
 from streamrelay.program.metrics import Family, Limit, Values, certificates, counter, gauge, gauges, histogram, limits
@@ -39,9 +40,9 @@ class PlatformMetrics:
         yield from limits(self._limits())
 
     def _relays(self) -> dict[str, int]:
-        """Return how many relays are in which state; nothing where the settings name the one, which isn't heard."""
+        """Return how many relays are in which state; the one that the settings name isn't heard."""
         if self.platform.choice.fixed is not None:
-            return {}
+            return {UNKNOWN: 1}
         heard = Counter(each.state.state for each in self.platform.choice.standing())
         return {state: heard[state] for state in get_args(State)}
 

@@ -59,7 +59,8 @@ LIMITS = {
         f"{relay_state.MOST_RELAYS}; heard in the last {relay_state.SILENCE:g} s, or not picked"
     ),
     "relays tried for one stream": (
-        f"{opening.MOST_RELAYS}, within {opening.AGAIN_TIME:g} s; {opening.DIAL_TIME:g} s each, the last {CONNECT_TIME:g} s"
+        f"{opening.MOST_RELAYS}, within {opening.AGAIN_TIME:g} s; {opening.DIAL_TIME:g} s each, "
+        f"the last {CONNECT_TIME:g} s"
     ),
     "legs of one stream": f"1 of each role; up to {most_links()} with ``links``",
     "a stream's idle time, lifetime, bytes": "none unless set",

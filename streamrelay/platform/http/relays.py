@@ -1,6 +1,7 @@
 """The path ``/v1/relays`` of the API: the relays by which streams go, for whoever may open everything."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from msgspec import Struct
 from twisted.web.server import Request
@@ -10,7 +11,7 @@ from streamrelay.platform.http.api_resource import ApiResource, Result
 from streamrelay.platform.http.authenticate import Caller
 from streamrelay.platform.relays import RelayChoice
 
-UNKNOWN = "unknown"
+UNKNOWN: Final = "unknown"
 """State of the one relay of the settings, of which nothing is heard."""
 
 

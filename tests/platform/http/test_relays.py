@@ -4,9 +4,12 @@ import json
 from typing import Any
 
 from streamrelay.bus.message import Message
+from streamrelay.net.certificates import ServerTls
 from streamrelay.platform import Opened
 from streamrelay.platform.auth.grants import Grant
 from streamrelay.platform.auth.key_file import add_key
+from streamrelay.platform.http.tally import AnswerTally
+from streamrelay.platform.metrics import PlatformMetrics
 from streamrelay.platform.relays import RelayChoice
 from streamrelay.protocol import codec
 from streamrelay.protocol.relay_state import STATE, RelayState
@@ -44,6 +47,18 @@ class Listed(Case):
         about = {"url": "wss://a.relay.example", "zone": "fra", "load": 0.25, "streams": 3, "version": "1.2.3"}
         self.assertEqual(first, {"relay": "a", "state": "ready", **about})
         self.assertEqual((second["relay"], second["state"]), ("b", "draining"))
+
+    def test_metrics(self) -> None:
+        """Relays are counted by what they say, of each state also where there are none."""
+        parts = (AnswerTally(self.clock.seconds), self.authenticator.sessions, ServerTls(()))
+        metrics = PlatformMetrics(self.platform, self.site, *parts)
+        counted = {family.name: family.values for family in metrics.families()}["streamrelay_platform_relays"]
+        self.assertEqual(counted, {("unknown",): 1})
+        self.many("wss://a.relay.example")
+        told = RelayState("wss://a.relay.example", state="full")
+        self.platform.choice.hear(Message(codec.encode(told), "", relay_subject("a", STATE)))
+        counted = {family.name: family.values for family in metrics.families()}["streamrelay_platform_relays"]
+        self.assertEqual(counted, {("ready",): 0, ("draining",): 0, ("full",): 1})
 
     def test_one(self) -> None:
         """The one relay of the settings is listed as what it is: nobody knows how it is."""
