@@ -17,7 +17,7 @@ log = Logger()
 
 MOST_RELAYS: Final = 3
 """Relays to which an agent is summoned for one stream, one after the other."""
-AGAIN_TIME: Final = 6.0
+AGAIN_TIME: Final = 7.0
 """Seconds after a request in which another relay may be tried: behind them an agent may still take all the time that
 it has for its target, and a client waits for 20."""
 DIAL_TIME: Final = 3.0

@@ -41,8 +41,8 @@ class Options(ConfigOptions):
     longdesc = "Authorises streams, mints tokens and summons agents: an HTTP API and a console page."
 
 
-FINISH: Final = 18.0
-"""Seconds for which requests under way go on at a stop: an answer takes 10.5 s at most, behind 6 s for other relays."""
+FINISH: Final = 19.0
+"""Seconds for which requests under way go on at a stop: an answer takes 10.5 s at most, behind 7 s for other relays."""
 
 
 class PlatformService(Service):

@@ -61,7 +61,7 @@ PROTOCOL = {
     "FETCHED_BODY": "an answer over 64 KiB, and one that isn't there",
     "RELAY_EACH": "whenever ``state`` changes, and every 2 s",
     "RELAY_SILENCE": "whose last word is less than 5 s old",
-    "RELAYS_TRIED": "to 3 relays at most, and not later than 6 s after the request.",
+    "RELAYS_TRIED": "to 3 relays at most, and not later than 7 s after the request.",
     "RELAY_DIAL": "As long as it has another one, ``dial`` is 3.",
 }
 OPERATIONS = {

@@ -150,6 +150,15 @@ class Picked(Case):
         self.own.start_one("fra-1")
         until(lambda: self.own.opened_by("fra") == "fra-1", what="the relay that is back")
 
+    def test_frozen(self) -> None:
+        """Relays that take connections and don't answer, as those of a machine that is lost, are given three seconds
+        each; the stream comes all the same, by a third one."""
+        for relay in ("fra-1", "fra-2"):
+            self.own.relays[relay].freeze()
+            self.addCleanup(self.own.relays[relay].thaw)
+        self.assertEqual(self.own.opened_by("fra"), "nyc-1")
+        self.assertIn("no answer within 3 s", self.own.platform.log)
+
     def test_removed(self) -> None:
         """A relay that is taken off the bus isn't picked after five seconds, and its streams go on."""
         beside = self.stream_by("fra-1")
