@@ -25,7 +25,7 @@ from tests.live.support.waiting import WAIT, Work, until
 
 RELAYS = ("fra-1", "fra-2", "nyc-1")
 PLATFORM = """\
-relays = ["wss://localhost:*"]
+relays = ["{base}:*"]
 nats = ["{scheme}://localhost:{port}"]
 nats_nkey = "{folder}/platform.nkey"
 key = "{folder}/platform.key"
@@ -38,15 +38,20 @@ class ManyRelays(LockedChain):
     """A chain of three relays in two zones."""
 
     enrolled = (HOST,)
-    settings = PLATFORM
+    base, port_kind = "wss://localhost", "tls"
+    """How relays are reached, and listen."""
     ports: dict[str, int]
     relays: dict[str, Program]
+
+    @property
+    def settings(self) -> str:  # type: ignore[override]
+        return PLATFORM.replace("{base}", self.base)
 
     def write_files(self) -> None:
         super().write_files()
         self.ports, self.relays = {relay: free_port() for relay in RELAYS}, {}
         for relay, port in self.ports.items():
-            self.enrol_relay(relay, f"wss://localhost:{port}", zone=relay.partition("-")[0])
+            self.enrol_relay(relay, f"{self.base}:{port}", zone=relay.partition("-")[0])
 
     def start_relay(self) -> None:
         for relay in RELAYS:
@@ -59,7 +64,7 @@ class ManyRelays(LockedChain):
     def command_of(self, relay: str, *more: str) -> tuple[str, ...]:
         return (
             *(*twistd(), "streamrelay", f"--config={self.folder}/relays/{relay}/relay.toml"),
-            f"--listen=tls:{self.ports[relay]}:interface=127.0.0.1",
+            f"--listen={self.port_kind}:{self.ports[relay]}:interface=127.0.0.1",
             *(f"--certificate={self.folder}/relay.pem,{self.folder}/relay.key", "--drain=30", *more),
         )
 
@@ -75,7 +80,7 @@ class ManyRelays(LockedChain):
         return self.relay_of(answer.json["url"]) if answer.status == 201 else ""
 
     def relay_of(self, url: str) -> str:
-        return next(relay for relay, port in self.ports.items() if url.startswith(f"wss://localhost:{port}/client/"))
+        return next(relay for relay, port in self.ports.items() if url.startswith(f"{self.base}:{port}/client/"))
 
 
 class Case(LiveTest):
