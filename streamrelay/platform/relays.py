@@ -53,6 +53,8 @@ class HeardRelay:
     id: str
     state: RelayState
     heard: float
+    allowed: tuple[str, ...]
+    """Patterns that its URL was found to fit; others may be in force by now."""
 
 
 @define(eq=False)
@@ -101,16 +103,18 @@ class RelayChoice:
         except ValueError as error:
             self._say(relay, f"tells no state of a relay: {printable(str(error))}")
             return
-        if not self._may_be(relay, state):
+        known = self._heard.get(relay)
+        same = known is not None and known.state.url == state.url and known.allowed is self.allowed
+        if not same and not self._may_be(relay, state):
             self._heard.pop(relay, None)
             self._say(relay, f"tells a URL that setting relays doesn't allow, {state.url}; it isn't picked")
             return
-        if relay not in self._heard and len(self._heard) >= MOST_RELAYS:
+        if known is None and len(self._heard) >= MOST_RELAYS:
             self._forget()
             if len(self._heard) >= MOST_RELAYS:
                 self._say("", f"is one of more than {MOST_RELAYS}; those beyond aren't picked")
                 return
-        self._heard[relay] = HeardRelay(relay, state, self.clock())
+        self._heard[relay] = HeardRelay(relay, state, self.clock(), self.allowed)
         if self._news is not None:
             self._news.set()
 
@@ -133,7 +137,8 @@ class RelayChoice:
         """Yield the relays of the bus that were heard lately, whatever their state."""
         now = self.clock()
         for heard in tuple(self._heard.values()):
-            if now - heard.heard < SILENCE and self._may_be(heard.id, heard.state):
+            allowed = heard.allowed is self.allowed or self._may_be(heard.id, heard.state)
+            if allowed and now - heard.heard < SILENCE:
                 yield heard
 
     # -- picking ---------------------------------------------------------------------------------------------
