@@ -26,6 +26,7 @@ TARGETS: Final = (
     "containers",
     "journal",
     "places",
+    "relays",
     "launcher",
     "records",
     "log_text",

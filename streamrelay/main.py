@@ -1,4 +1,4 @@
-"""The ``streamrelay`` command: connect, hosts, streams, end, keygen, key, host."""
+"""The ``streamrelay`` command: connect, hosts, streams, relays, end, keygen, key, host, relay."""
 
 import argparse
 import gc
@@ -10,7 +10,7 @@ from typing import Any, Final
 from streamrelay import __version__
 from streamrelay.client.command_line import CommandParser, words
 from streamrelay.client.descriptors import hold_standard_descriptors
-from streamrelay.client.options import add_connect, add_end, add_hosts, add_streams
+from streamrelay.client.options import add_connect, add_end, add_hosts, add_relays, add_streams
 from streamrelay.client.output import OutputError, say, tell, untold
 from streamrelay.client.statuses import BROKE, INTERRUPTED, USAGE
 from streamrelay.errors import ConfigError
@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--version", action="version", version=f"streamrelay {__version__}")
     commands = root.add_subparsers(metavar="COMMAND", required=True)
-    for add in (add_connect, add_hosts, add_streams, add_end, _add_keygen, _add_key, _add_host):
+    for add in (add_connect, add_hosts, add_streams, add_relays, add_end, _add_keygen, _add_key, _add_host, _add_relay):
         add(commands)
     return root
 
@@ -102,17 +102,34 @@ def _add_key(commands: Any) -> None:
 
 
 def _add_host(commands: Any) -> None:
-    host = commands.add_parser("host", help="let hosts use the bus, and take them off it")
-    actions = host.add_subparsers(metavar="ACTION", required=True)
-    add = actions.add_parser(
-        "add",
-        help="make a host's key, its permissions, and its agent's settings",
-        description="Make an NKEY for a host, let it use the bus for itself alone, and write all that its agent needs "
-        "to a folder. The first time the platform's own NKEY is made, too. Existing files are kept.",
+    _add_enrolling(
+        *(commands, "host", "let hosts use the bus, and take them off it"),
+        "make a host's key, its permissions, and its agent's settings",
+        "Make an NKEY for a host, let it use the bus for itself alone, and write all that its agent needs to a folder.",
     )
-    remove = actions.add_parser("remove", help="take a host off the bus; its folder stays")
-    listing = actions.add_parser("list", help="list the hosts that may use the bus, with their public keys")
-    for action, run in ((add, run_host_add), (remove, run_host_remove), (listing, run_host_list)):
+
+
+def _add_relay(commands: Any) -> None:
+    add = _add_enrolling(
+        *(commands, "relay", "let relays use the bus, so that streams go by them, and take them off it"),
+        "make a relay's key, its permissions, and its settings",
+        "Make an NKEY for a relay, let it tell its own state on the bus and nothing else, and write its settings to a "
+        "folder. The name is its id.",
+    )
+    add.add_argument("url", metavar="URL", type=words, help="its public URL: wss://host[:port][/prefix]")
+    add.add_argument(
+        "--zone", default="", type=words, metavar="ZONE", help="where it is; hosts of this zone get it before others"
+    )
+
+
+def _add_enrolling(commands: Any, what: str, use: str, adding: str, added: str) -> Any:
+    """Add the commands for the users of the bus of one kind, and return the parser of the one that adds."""
+    actions = commands.add_parser(what, help=use).add_subparsers(metavar="ACTION", required=True)
+    description = f"{added} The first time the platform's own NKEY is made, too. Existing files are kept."
+    add = actions.add_parser("add", help=adding, description=description)
+    remove = actions.add_parser("remove", help=f"take a {what} off the bus; its folder stays")
+    listing = actions.add_parser("list", help=f"list the {what}s that may use the bus, with their public keys")
+    for action, run in ((add, run_enrol), (remove, run_expel), (listing, run_enrolled)):
         if action is not listing:
             action.add_argument("name", metavar="NAME", type=words)
         action.add_argument(
@@ -121,7 +138,7 @@ def _add_host(commands: Any) -> None:
             metavar="FILE",
             help="what nats-server.conf includes (default: nats-users.conf)",
         )
-        action.set_defaults(run=run)
+        action.set_defaults(run=run, what=what)
     add.add_argument(
         "--config", default="platform.toml", metavar="FILE", help="the platform's settings (default: platform.toml)"
     )
@@ -131,10 +148,17 @@ def _add_host(commands: Any) -> None:
         default=[],
         metavar="URL",
         type=words,
-        help="the bus as hosts reach it; may be repeated",
+        help=f"the bus as {what}s reach it; may be repeated",
     )
-    add.add_argument("--hosts", default="hosts", metavar="DIRECTORY", help="where its folder is made (default: hosts)")
-    add.add_argument("--at", default="", metavar="DIRECTORY", help="where the folder will be on the host")
+    add.add_argument(
+        f"--{what}s",
+        dest="folders",
+        default=f"{what}s",
+        metavar="DIRECTORY",
+        help=f"where its folder is made (default: {what}s)",
+    )
+    add.add_argument("--at", default="", metavar="DIRECTORY", help=f"where the folder will be on the {what}'s machine")
+    return add
 
 
 # -- commands that need no reactor -----------------------------------------------------------------------------
@@ -178,33 +202,36 @@ def run_key_add(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def run_host_add(arguments: argparse.Namespace) -> int:
+def run_enrol(arguments: argparse.Namespace) -> int:
     from streamrelay.platform import enrolment
     from streamrelay.platform.config import PlatformConfig
+    from streamrelay.platform.relay_enrolment import relay_enrolment
     from streamrelay.program.settings import load
 
     settings = load(PlatformConfig, arguments.config, {})
     enrolled = enrolment.enrolment(settings, tuple(arguments.nats), arguments.at)
+    if arguments.what == "relay":
+        enrolled = relay_enrolment(enrolled, arguments.url, arguments.zone)
     users = enrolment.Users(Path(arguments.users))
-    for line in enrolment.add(users, Path(arguments.hosts), arguments.name, enrolled):
+    for line in enrolment.add(users, Path(arguments.folders), arguments.name, enrolled):
         tell(line)
     say(RELOAD)
     return 0
 
 
-def run_host_remove(arguments: argparse.Namespace) -> int:
+def run_expel(arguments: argparse.Namespace) -> int:
     from streamrelay.platform import enrolment
 
-    enrolment.remove(enrolment.Users(Path(arguments.users)), arguments.name)
+    enrolment.remove(enrolment.Users(Path(arguments.users)), arguments.name, arguments.what)
     say(RELOAD)
     return 0
 
 
-def run_host_list(arguments: argparse.Namespace) -> int:
+def run_enrolled(arguments: argparse.Namespace) -> int:
     from streamrelay.platform import enrolment
 
     for user in enrolment.Users(Path(arguments.users)).read():
-        if user.role == "host":
+        if user.role == arguments.what:
             tell(f"{user.name}\t{user.nkey}")
     return 0
 

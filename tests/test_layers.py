@@ -156,6 +156,7 @@ class House(SynchronousTestCase):
                 "platform.fleet.look",
                 "platform.fleet.lookout",
                 "platform.http.changes",
+                "platform.relays",
                 "platform.shared_answer",
                 "program.reactor",
             },

@@ -7,6 +7,7 @@ from msgspec import Meta
 
 from streamrelay.bus.settings import check_bus
 from streamrelay.net.outbound import check_outbound
+from streamrelay.program.relay_urls import check_pattern
 from streamrelay.program.settings import Option
 from streamrelay.program.shared_settings import (
     AdminExposed,
@@ -52,7 +53,8 @@ class AgentConfig(Limits, frozen=True, forbid_unknown_fields=True):
     relays: Annotated[
         tuple[str, ...],
         Option(
-            "A relay that may be dialled, for example wss://relay.example; none: any that a signed summons names",
+            "A relay that may be dialled, for example wss://relay.example or wss://*.relay.example; none: any that a "
+            "signed summons names",
             "relay",
         ),
     ] = ()
@@ -94,6 +96,6 @@ class AgentConfig(Limits, frozen=True, forbid_unknown_fields=True):
         if self.tokens == "opaque" and not self.relays:
             raise ValueError("with opaque tokens, --relay must name the relays that may be dialled")
         for url in self.relays:
-            check_relay(url)
+            check_pattern(url, insecure=True) if "*" in url else check_relay(url)
         check_bus(self)
         check_outbound(self)

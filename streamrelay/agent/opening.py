@@ -41,6 +41,26 @@ async def open_both(
     return connection, leg
 
 
+async def open_leg_first(
+    summoned: SummonedStream, target: Target, dial: Callable[[], Dialling]
+) -> tuple[Connection, FramedConnection]:
+    """Do the same one after the other, so that a program isn't started for a relay that can't be had: the platform has
+    another one, and it would be started again."""
+    dialling = dial()
+    try:
+        [leg] = await gatherResults([dialling])  # which leaves the dial its result
+    except FirstError as first:
+        dialling.addErrback(lambda known: None)
+        raise first.subFailure.value from None  # type: ignore[misc]
+    try:
+        return await summoned.connect(target), leg
+    except TargetError:
+        raise
+    except Exception:
+        summoned.begin(give_up(dialling))
+        raise
+
+
 async def give_up(attempt: "Deferred[Any]") -> None:
     """Cancel an attempt, and let go of the connection that it brings all the same."""
     attempt.cancel()

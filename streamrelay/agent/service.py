@@ -3,7 +3,6 @@
 import time
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 from attrs import define, field
@@ -22,6 +21,7 @@ from streamrelay.agent.summonses import MEMORY, ClocksDiffer, Pending, Summonses
 from streamrelay.bus.connection import Bus, as_deferred
 from streamrelay.bus.discovery import Discovery
 from streamrelay.bus.message import Message
+from streamrelay.bus.micro_service import moment
 from streamrelay.logs import Logger, Several
 from streamrelay.program.histogram import Histogram
 from streamrelay.program.platform_keys import PlatformKeys
@@ -77,7 +77,7 @@ class Agent(Service):
         )
         self.bus.listen(open_subject(config.host), self._summoned)
         self.bus.listen(end_subject(config.host), self._told_to_end)
-        started = datetime.fromtimestamp(self.now(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        started = moment(self.now())
         self.namesakes = Namesakes(self.reactor, config.host, started, self._read_agents)
         told = (self._listed, self.streams.infos, lambda: self.namesakes.own)
         self.discovery = Discovery(self.bus, config.host, __version__, started, *told, clock=self.reactor)

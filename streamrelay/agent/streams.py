@@ -10,7 +10,7 @@ from streamrelay.agent.carried import CLOSES, carry, most_channels
 from streamrelay.agent.catalogue import Catalogue
 from streamrelay.agent.config import AgentConfig
 from streamrelay.agent.goodbye import SHUTTING_DOWN, Goodbye
-from streamrelay.agent.opening import Dialling, open_both, withdraw
+from streamrelay.agent.opening import Dialling, open_both, open_leg_first, withdraw
 from streamrelay.agent.record import Record
 from streamrelay.agent.stream_quota import StreamQuota
 from streamrelay.agent.summoned_stream import SummonedStream, let_go
@@ -23,9 +23,10 @@ from streamrelay.datapath.splice import Splice
 from streamrelay.errors import TargetError
 from streamrelay.logs import Logger
 from streamrelay.net.outbound import Outbound
+from streamrelay.program.relay_urls import fits
 from streamrelay.protocol.close import CloseCode, Outcome, outcome
 from streamrelay.protocol.control import SUBPROTOCOL, Met
-from streamrelay.protocol.limits import strictest
+from streamrelay.protocol.limits import CONNECT_TIME, strictest
 from streamrelay.protocol.summons import SPICE_LINKS, Answer, Refusal, StreamInfo, Summons
 from streamrelay.websocket.client import Dialler
 from streamrelay.websocket.connection import FramedConnection
@@ -150,14 +151,16 @@ class Streams:
         dials: list[Dialling] = []
 
         def dial() -> Dialling:
-            dials.append(Deferred.fromCoroutine(self._dial(summoned.summons)))
+            summons = summoned.summons
+            dials.append(Deferred.fromCoroutine(self._dial(summons, min(CONNECT_TIME, summons.dial or CONNECT_TIME))))
             return dials[0]
 
         try:
             target = self.catalogue.find(summoned.summons.target)
             if full := self.quota.refuse_target(summoned.summons.target, target.max_streams):
                 return Answer(refused=Refusal.BUSY, reason=full)
-            connection, leg = await open_both(summoned, target, dial)
+            programs_wait = summoned.summons.dial and target.viewer == "terminal"
+            connection, leg = await (open_leg_first if programs_wait else open_both)(summoned, target, dial)
         except TargetError as error:
             if nobody_asks:  # then the client, who may wait at the relay, is to be told there
                 summoned.begin(self._excuse(summoned, dials[0] if dials else dial(), error))
@@ -173,10 +176,10 @@ class Streams:
         return Answer(ready=True, kind=target.kind, viewer=target.viewer, links=links, channels=channels)
 
     def _may_dial(self, relay: str) -> bool:
-        return not self.config.relays or relay.rstrip("/") in {url.rstrip("/") for url in self.config.relays}
+        return not self.config.relays or any(fits(pattern, "", relay) for pattern in self.config.relays)
 
-    async def _dial(self, summons: Summons) -> FramedConnection:
-        leg = await self.dialler.dial(summons.relay.rstrip("/") + "/agent", summons.token)
+    async def _dial(self, summons: Summons, seconds: float = CONNECT_TIME) -> FramedConnection:
+        leg = await self.dialler.dial(summons.relay.rstrip("/") + "/agent", summons.token, seconds=seconds)
         if not leg.control:
             leg.abort()
             raise failure(self.dialler.who, summons.relay, f"it did not agree to the subprotocol {SUBPROTOCOL}")

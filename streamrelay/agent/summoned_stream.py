@@ -127,6 +127,8 @@ class SummonedStream:
         return TargetError(Refusal.BUSY, f"{self.summons.target}: the agent has no file descriptor left")
 
     async def _connect(self, target: Target) -> Connection:
+        if self.outcome is not None:
+            raise self._ended(self.outcome)
         self._connecting = Deferred.fromCoroutine(target.connect(self.reactor, self.summons.terms))
         try:
             connection = await self._connecting

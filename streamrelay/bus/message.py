@@ -31,7 +31,7 @@ class Message:
     reply: str
     """Subject on which an answer is expected; empty if none is."""
     subject: str = ""
-    """Subject on which it came."""
+    """Subject on which it came: what a subscription with wildcards doesn't say."""
     nobody: bool = False
     """True if it is the server's own word that nobody listens where we have asked (ADR-8 of NATS: status 503)."""
 

@@ -11,7 +11,7 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from streamrelay.bus.credentials import PUBLIC
-from streamrelay.bus.discovery import discovery_subjects
+from streamrelay.bus.micro_service import service_subjects
 from streamrelay.errors import ConfigError
 from streamrelay.protocol.limits import CONNECT_TIME
 from streamrelay.protocol.names import HOST
@@ -20,20 +20,25 @@ from streamrelay.protocol.subjects import (
     ALL_TARGETS,
     DISCONNECTS,
     PLATFORM_INBOX,
+    RELAY_SERVICE,
+    SERVICE,
     end_subject,
     event_subject,
     open_subject,
+    relay_subject,
     streams_subject,
     subject_part,
 )
 
-Role = Literal["platform", "audit", "host"]
+Role = Literal["platform", "audit", "host", "relay"]
+NAMED: Final = ("host", "relay")
+"""Roles of which there are many users, each with a name."""
 
 ACCOUNT: Final = "STREAMRELAY"
 """The account of NATS that all of these users are in: what they say is heard by nobody else of that server."""
 AUDIT_INBOX: Final = "_INBOX_audit"
 HEAD: Final = """\
-# Who may use the bus, and for what. Written by `streamrelay host`, which puts away what is changed here by hand.
+# Who may use the bus, and for what. Written by `streamrelay host` and `relay`, which put away what is changed by hand.
 # nats-server.conf includes it; `nats-server --signal reload=PIDFILE` makes a change count.
 """
 _FILE: Final = f"""\
@@ -57,14 +62,14 @@ accounts {{
 }}
 """
 _USER: Final = rf"""
-    # (platform|audit|host ({HOST}))
+    # (platform|audit|host|relay)(?: ({HOST}))?
     {{
       nkey: "({PUBLIC})"
 """
 
 
 class BusUser(Struct, frozen=True):
-    """One user of the bus. `name` is the host's; platform and audit have none."""
+    """One user of the bus. `name` is the host's, or the relay's id; platform and audit have none."""
 
     role: Role
     nkey: str
@@ -76,17 +81,22 @@ class BusUser(Struct, frozen=True):
         if self.role == "platform":
             return [open_subject("*"), end_subject("*"), ALL_TARGETS, ALL_STREAMS]
         if self.role == "audit":
-            return discovery_subjects("*")
+            return sorted({*service_subjects(SERVICE, "*"), *service_subjects(RELAY_SERVICE, "*")})
+        if self.role == "relay":
+            return [relay_subject(self.name, "*")]
         return [event_subject(self.name, "*"), f"{PLATFORM_INBOX}.*.{subject_part(self.name)}"]
 
     @property
     def subscribe(self) -> list[str]:
         if self.role == "platform":
-            return [f"{PLATFORM_INBOX}.>", event_subject("*", "up"), event_subject("*", "down"), DISCONNECTS]
+            events = [event_subject("*", "up"), event_subject("*", "down"), relay_subject("*", "*")]
+            return [f"{PLATFORM_INBOX}.>", *events, DISCONNECTS]
         if self.role == "audit":
-            return [event_subject("*", "*"), f"{AUDIT_INBOX}.>"]
+            return [event_subject("*", "*"), relay_subject("*", "*"), f"{AUDIT_INBOX}.>"]
+        if self.role == "relay":
+            return service_subjects(RELAY_SERVICE, self.name)
         asked = [open_subject(self.name), end_subject(self.name), streams_subject(self.name)]
-        return [*asked, ALL_TARGETS, ALL_STREAMS, *discovery_subjects(self.name)]
+        return [*asked, ALL_TARGETS, ALL_STREAMS, *service_subjects(SERVICE, self.name)]
 
 
 def render(users: list[BusUser]) -> str:
@@ -95,14 +105,14 @@ def render(users: list[BusUser]) -> str:
 
 
 def _block(user: BusUser) -> str:
-    who = f"host {user.name}" if user.role == "host" else user.role
+    who = f"{user.role} {user.name}" if user.role in NAMED else user.role
     # One answer to each request, within the time that connecting a target and a relay may take.
     answers = f"        allow_responses: {{ max: 1, expires: {_quoted(f'{2 * CONNECT_TIME + 10:g}s')} }}\n"
     return (
         f"\n    # {who}\n    {{\n      nkey: {_quoted(user.nkey)}\n      permissions: {{\n"
         f"        publish: {{ allow: [{_listed(user.publish)}] }}\n"
         f"        subscribe: {{ allow: [{_listed(user.subscribe)}] }}\n"
-        f"{answers if user.role == 'host' else ''}      }}\n    }}"
+        f"{answers if user.role in NAMED else ''}      }}\n    }}"
     )
 
 
@@ -121,8 +131,9 @@ def parse(text: str) -> list[BusUser]:
     A file that was changed by hand is refused rather than read in part, as `render` would drop the rest of it.
     """
     users = []
-    for who, name, nkey in re.findall(_USER, text):
-        role: Role = "host" if name else "audit" if who == "audit" else "platform"
+    for role, name, nkey in re.findall(_USER, text):
+        if bool(name) != (role in NAMED):
+            raise ConfigError("it isn't as `streamrelay host` writes it")
         users.append(BusUser(role, nkey, name))
     if {len(users)} != {
         len(re.findall(pattern, text, re.MULTILINE)) for pattern in (r"^    \{$", "nkey:", "permissions")

@@ -51,6 +51,13 @@ def check_bus(settings: BusSettings) -> None:
         raise ValueError("nats: servers are reached by wss:// all of them or none, as each tells of the others")
 
 
+def check_no_bus(settings: BusSettings, *more: str) -> None:
+    """Raise `ValueError` if settings of a bus are set, or `more` of them, where no server of it is."""
+    for name in ("nats_nkey", "nats_creds", "nats_certificate", "nats_handshake_first", *more):
+        if getattr(settings, name, None):
+            raise ValueError(f"{name} is set, but no NATS server; give --nats, for example tls://nats.example")
+
+
 def without_password(text: str) -> str:
     """Return a URL as it may be shown, or a text with URLs in it: without users and passwords."""
     return re.sub(r"\S+", _shown, text)

@@ -76,6 +76,15 @@ def target(text: str) -> str:
     return text
 
 
+def zone(text: str) -> str:
+    """Return the name of a zone, if it can be one."""
+    from streamrelay.protocol.names import ZONE_WORDS, is_zone
+
+    if not is_zone(text):
+        raise argparse.ArgumentTypeError(f"{words(text)!r} is not a valid name of a zone ({ZONE_WORDS})")
+    return text
+
+
 def stream(text: str) -> str:
     """Return a stream's name, without the blanks that a list may have left around it."""
     if not text.strip():

@@ -30,6 +30,12 @@ def run_streams(arguments: argparse.Namespace) -> int:
     return _run(arguments, lists.streams)
 
 
+def run_relays(arguments: argparse.Namespace) -> int:
+    from streamrelay.client import lists
+
+    return _run(arguments, lists.relays)
+
+
 def run_end(arguments: argparse.Namespace) -> int:
     from streamrelay.client import lists
 
@@ -125,7 +131,7 @@ async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
     api = access.api(arguments, reactor)
     dialler = access.dialler(arguments, reactor, api.outbound)
     known = access.known_relay(arguments)
-    request = StreamRequest(arguments.host, arguments.target, _terms(arguments, place))
+    request = StreamRequest(arguments.host, arguments.target, _terms(arguments, place), zone=arguments.zone)
     opening = Opening(api, dialler, request, known)
     interrupted = reactor.addSystemEventTrigger("before", "shutdown", opening.give_up)
     try:
@@ -255,7 +261,7 @@ async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
     terms, view_only, known = _terms(arguments), Once(VIEW_ONLY), access.known_relay(arguments)
 
     async def ask(channels: bool, wanted: Any) -> Any:
-        request = StreamRequest(arguments.host, arguments.target, terms, channels, wanted)
+        request = StreamRequest(arguments.host, arguments.target, terms, channels, wanted, arguments.zone)
         return await open_stream(api, dialler, request, known)
 
     streams = PortStreams(reactor, ask)

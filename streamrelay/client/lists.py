@@ -1,4 +1,4 @@
-"""Lists of a platform: ``streamrelay hosts`` and ``streamrelay streams``; and the end of what is listed."""
+"""Lists of a platform: ``streamrelay hosts``, ``streams`` and ``relays``; and the end of what is listed."""
 
 import argparse
 import sys
@@ -12,7 +12,7 @@ import msgspec
 
 from streamrelay.client import access
 from streamrelay.client.output import say, tell
-from streamrelay.client.platform_api import HostList, ListedHost, ListedTarget, PlatformError, StreamList
+from streamrelay.client.platform_api import HostList, ListedHost, ListedTarget, PlatformError, RelayList, StreamList
 from streamrelay.client.statuses import BROKE, BY_STATUS, UNREACHED
 from streamrelay.errors import printable
 from streamrelay.protocol.summons import StreamInfo
@@ -69,6 +69,22 @@ async def streams(arguments: argparse.Namespace, reactor: Any) -> int:
         head = ("STREAM", "HOST", "TARGET", "USER", "TIME", "UP", "DOWN", "")
         tell_rows(head, rows, f"no stream lives that this key might open{wanted}")
     return 0 if is_whole(listing.complete) else BROKE
+
+
+async def relays(arguments: argparse.Namespace, reactor: Any) -> int:
+    """Tell the relays by which streams go."""
+    api = access.api(arguments, reactor)
+    answer = await api.relays()
+    listing = api.read(answer, RelayList)
+    if arguments.json:
+        tell(answer.decode())
+        return 0
+    rows = [
+        (one.relay, one.url, one.zone, one.state, f"{one.load:.0%}", str(one.streams), one.version)
+        for one in listing.relays
+    ]
+    tell_rows(("RELAY", "URL", "ZONE", "STATE", "LOAD", "STREAMS", "VERSION"), rows, "no relay is heard of")
+    return 0
 
 
 async def end(arguments: argparse.Namespace, reactor: Any) -> int:

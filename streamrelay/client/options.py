@@ -17,8 +17,9 @@ from streamrelay.client.command_line import (
     stream,
     target,
     words,
+    zone,
 )
-from streamrelay.client.commands import run_connect, run_end, run_hosts, run_streams
+from streamrelay.client.commands import run_connect, run_end, run_hosts, run_relays, run_streams
 from streamrelay.client.outbound_options import add_outbound
 
 EXIT: Final = """exit status:
@@ -51,6 +52,13 @@ def add_connect(commands: Any) -> None:
         "standard input and output); port 0: any free one, which is told",
     )
     connect.add_argument("--view", action="store_true", help="look only: nothing that is sent reaches the target")
+    connect.add_argument(
+        "--zone",
+        metavar="ZONE",
+        type=zone,
+        default="",
+        help="go by a relay of this zone, if there is one (default: of the host's zone)",
+    )
     _places(connect)
     connect.add_argument(
         "--escape",
@@ -123,6 +131,19 @@ def add_streams(commands: Any) -> None:
     )
     _listing(streams, "streams 'web-*' '*:shell'")
     streams.set_defaults(run=run_streams)
+
+
+def add_relays(commands: Any) -> None:
+    relays = commands.add_parser(
+        "relays",
+        help="list the relays by which streams go",
+        description="List the relays by which streams go, as they say themselves, for a key that may open everything: "
+        "columns on a terminal, fields between tabs elsewhere. LOAD is the share of its connections that a relay has, "
+        "or of its CPU time, whichever is more.",
+    )
+    relays.add_argument("--json", action="store_true", help="as the platform answers")
+    _reaching(relays)
+    relays.set_defaults(run=run_relays)
 
 
 def add_end(commands: Any) -> None:

@@ -69,10 +69,13 @@ class StreamRequest:
     """True if it is to carry channels, if that can be."""
     is_wanted: Callable[[], bool] = _always
     """Asked when its turn comes, as who wanted it may have gone."""
+    zone: str = ""
+    """Zone whose relays it is to go by, if there are any; empty: that of its host."""
 
     def body(self) -> bytes:
         channels = {"channels": True} if self.channels else {}
-        return msgspec.json.encode({"host": self.host, "target": self.target, **stated(self.terms), **channels})
+        zone = {"zone": self.zone} if self.zone else {}
+        return msgspec.json.encode({"host": self.host, "target": self.target, **stated(self.terms), **channels, **zone})
 
 
 class OpenedStream(Struct, frozen=True):
@@ -123,6 +126,24 @@ class HostList(Struct, frozen=True):
     hosts: tuple[ListedHost, ...]
     complete: bool = True
     """True if all hosts have answered."""
+
+
+class ListedRelay(Struct, frozen=True):
+    """One relay, as it says itself."""
+
+    relay: str
+    url: str
+    zone: str = ""
+    state: str = ""
+    load: float = 0
+    streams: int = 0
+    version: str = ""
+
+
+class RelayList(Struct, frozen=True):
+    """The answer to ``GET /v1/relays``."""
+
+    relays: tuple[ListedRelay, ...]
 
 
 class StreamList(Struct, frozen=True):
@@ -182,6 +203,10 @@ class PlatformApi:
     async def streams(self) -> bytes:
         """Return the list of streams as the platform answers."""
         return await self._ask(Question("GET", "/v1/streams"))
+
+    async def relays(self) -> bytes:
+        """Return the list of relays as the platform answers."""
+        return await self._ask(Question("GET", "/v1/relays"))
 
     async def hosts(self, *query: tuple[str, str]) -> bytes:
         """Return the list of hosts that fit a query (protocol.rst, "Hosts") as the platform answers, but all of its

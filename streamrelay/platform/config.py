@@ -1,7 +1,6 @@
 """The settings of ``twistd streamplatform``."""
 
 from typing import Annotated, Final, Literal
-from urllib.parse import urlsplit
 
 from msgspec import Meta
 
@@ -11,6 +10,7 @@ from streamrelay.net.proxies import Proxies
 from streamrelay.platform.auth.oidc import OidcConfig
 from streamrelay.platform.auth.sessions import SessionsConfig
 from streamrelay.platform.auth.webhook import AskConfig
+from streamrelay.program.relay_urls import check_pattern
 from streamrelay.program.settings import Option
 from streamrelay.program.shared_settings import (
     AdminExposed,
@@ -28,19 +28,28 @@ from streamrelay.program.shared_settings import (
     ProxyNetworks,
     ProxyProtocol,
 )
-from streamrelay.program.validation import check_admin, check_http, check_listening, check_origin, check_relay
+from streamrelay.program.validation import (
+    check_admin,
+    check_encrypted,
+    check_http,
+    check_listening,
+    check_origin,
+    check_relay,
+)
 from streamrelay.protocol.fields import Host
 from streamrelay.protocol.limits import Bytes, Limits, Seconds
-from streamrelay.protocol.names import is_loopback
 
-LIVE: Final = ("origin", "early", "idle", "lifetime", "quota")
+LIVE: Final = ("origin", "relays", "early", "idle", "lifetime", "quota")
 """Settings that count as soon as the file is read again, for requests that come from then on."""
 
 
 class PlatformConfig(Limits, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Settings of ``twistd streamplatform``; its limits go into tokens and summonses."""
 
-    relay: Annotated[str, Option("The relay's public URL, for agents and clients: wss://host[:port][/prefix]")]
+    relay: Annotated[str, Option("The relay's public URL, for agents and clients: wss://host[:port][/prefix]")] = ""
+    relays: tuple[str, ...] = ()
+    """In its place, patterns of the URLs that relays on the bus may have, of which one is picked for each stream:
+    wss://*.relay.example."""
     listen: Annotated[
         tuple[str, ...], Option("Where to listen: tls:443, tcp:8800:interface=127.0.0.1, unix:/run/streamplatform.sock")
     ] = ("tcp:8800:interface=127.0.0.1",)
@@ -102,14 +111,23 @@ class PlatformConfig(Limits, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             check_http("oidc.jwks", self.oidc.jwks, self.insecure)
         if self.ask is not None:
             check_http("ask.url", self.ask.url, self.insecure)
+        self._check_relays()
         if not self.keys:
             raise ValueError("no file of keys; give --keys FILE (`streamrelay key add` writes it)")
         if self.tokens == "signed" and not self.key:
             raise ValueError("signing needs --key FILE (`streamrelay keygen` makes it); or use --tokens opaque")
-        check_relay(self.relay)
         check_bus(self)
         check_outbound(self)
-        if not self.insecure:
-            parts = urlsplit(self.relay)
-            if parts.scheme == "ws" and not is_loopback(parts.hostname or ""):
-                raise ValueError(f"{self.relay} is not encrypted; use wss:// or --insecure")
+
+    def _check_relays(self) -> None:
+        if self.relay and self.relays:
+            raise ValueError("relay and relays are both set; it is one relay, or those on the bus")
+        if self.relay:
+            check_relay(self.relay)
+            check_encrypted(self.relay, self.insecure)
+        elif not self.relays:
+            raise ValueError("no relay is set; give --relay, or setting relays for those on the bus")
+        elif self.tokens == "opaque":
+            raise ValueError("opaque tokens say nothing of a relay; give --relay, or use --tokens signed")
+        for pattern in self.relays:
+            check_pattern(pattern, self.insecure)

@@ -1,4 +1,5 @@
-"""The hosts of a platform: their users of the bus, and all that their agents need, in a folder for each.
+"""The hosts of a platform: their users of the bus, and all that their agents need, in a folder for each. What relays
+need besides is in `relay_enrolment`.
 
 `streamrelay host` runs where the platform's settings and its private key are. A host's seed is in its folder alone;
 what stays with the bus is its public half.
@@ -7,10 +8,10 @@ what stays with the bus is its public half.
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -18,7 +19,7 @@ from attrs import define
 from cryptography.hazmat.primitives import serialization
 
 from streamrelay.bus import credentials
-from streamrelay.bus.permissions import BusUser, parse, render
+from streamrelay.bus.permissions import NAMED, BusUser, Role, parse, render
 from streamrelay.bus.settings import check_bus
 from streamrelay.errors import ConfigError
 from streamrelay.files import open_file, read, write_new
@@ -27,6 +28,8 @@ from streamrelay.protocol.names import HOST_WORDS, is_host, is_loopback
 from streamrelay.protocol.tokens import Signer
 
 AUDIT_SEED: Final = "audit.nkey"
+PROGRAMS: Final = {"host": "agent", "relay": "relay"}
+"""Program of each role, whose settings stand in a file of its name."""
 AGENT: Final = """\
 # The agent of {host}: twistd streamagent --config agent.toml
 {settings}
@@ -98,40 +101,57 @@ class Enrolment:
     `at` is where a host has its folder, empty for its agent's own directory.
     """
 
+    role: ClassVar[Role] = "host"
+
     settings: PlatformConfig
     nats: tuple[str, ...]
     at: str = ""
 
-    def agent_toml(self, host: str) -> str:
+    def toml(self, name: str) -> str:
         """Return an agent's settings in TOML, without a target."""
+        # An agent doesn't know the ids of relays.
+        relays = (
+            [self.settings.relay] if self.settings.relay else [url.replace("{id}", "*") for url in self.settings.relays]
+        )
+        return AGENT.format(host=name, settings=self.rows({"host": name, **self.bus_lines(), "relays": relays}))
+
+    def bus_lines(self) -> dict[str, object]:
+        """Return the settings by which the bus is reached, and the platform's key known."""
         settings = self.settings
-        lines: dict[str, object] = {"host": host, "nats": self.nats, "nats_nkey": self._there("host.nkey")}
+        lines: dict[str, object] = {"nats": self.nats, "nats_nkey": self._there(f"{self.role}.nkey")}
         if settings.tokens == "signed":
             lines["platform_key"] = [self._there("platform.pub")]
         else:
             lines["tokens"] = settings.tokens
         if settings.nats_handshake_first:
             lines["nats_handshake_first"] = True
-        lines["relays"] = [settings.relay]
         if settings.ca:
             lines["ca"] = self._there("ca.pem")
         if settings.insecure:
             lines["insecure"] = True
-        rows = "".join(f"{name} = {msgspec.json.encode(value).decode()}\n" for name, value in lines.items())
-        return AGENT.format(host=host, settings=rows)
+        return lines
 
-    def doubts(self) -> list[str]:
-        """Return a line for each URL that a host on another machine can't reach."""
-        urls = [url for url in (*self.nats, self.settings.relay) if is_loopback(urlsplit(url).hostname or "")]
-        return [f"{url}: this is a loopback address; the host would connect to its own machine" for url in urls]
+    def rows(self, lines: Mapping[str, object]) -> str:
+        return "".join(f"{name} = {msgspec.json.encode(value).decode()}\n" for name, value in lines.items())
+
+    def doubts(self, name: str) -> list[str]:
+        """Return a line for each URL that can't be reached from another machine."""
+        local = {url: why for url, why in self.urls.items() if is_loopback(urlsplit(url).hostname or "")}
+        return [f"{url}: this is a loopback address; {why}" for url, why in local.items()]
+
+    @property
+    def urls(self) -> Mapping[str, str]:
+        """URLs in these settings, and what would happen if one were a loopback address."""
+        urls = (*self.nats, *([self.settings.relay] if self.settings.relay else []))
+        return dict.fromkeys(urls, "the host would connect to its own machine")
 
     def _there(self, name: str) -> str:
         return str(Path(self.at, name))
 
-    def fill(self, folder: Path, host: str, seed: bytes) -> None:
-        """Write the files of one host into its folder, or raise `ConfigError`."""
-        write_new(folder / "agent.toml", self.agent_toml(host).encode(), 0o600)
-        write_new(folder / "host.nkey", seed + b"\n", 0o600)
+    def fill(self, folder: Path, name: str, seed: bytes) -> None:
+        """Write the files of one host, or relay, into its folder, or raise `ConfigError`."""
+        write_new(folder / f"{PROGRAMS[self.role]}.toml", self.toml(name).encode(), 0o600)
+        write_new(folder / f"{self.role}.nkey", seed + b"\n", 0o600)
         if self.settings.tokens == "signed":
             public = Signer.load(self.settings.key).key.public_key()
             form = serialization.PublicFormat.SubjectPublicKeyInfo
@@ -155,40 +175,39 @@ def enrolment(settings: PlatformConfig, nats: tuple[str, ...], at: str) -> Enrol
     return Enrolment(settings, plain, at)
 
 
-def add(users: Users, hosts: Path, host: str, enrolled: Enrolment) -> list[str]:
-    """Make a host's folder in `hosts` and let it use the bus; the platform, too. Return what was done, in lines.
+def add(users: Users, folders: Path, name: str, enrolled: Enrolment) -> list[str]:
+    """Make a folder of this name in `folders` and let a host, or a relay, use the bus; the platform, too. Return what
+    was done, in lines.
 
-    `ConfigError` if the host is there already, or anything can't be written; then its folder is gone again.
+    `ConfigError` if the name is there already, or anything can't be written; then its folder is gone again.
     """
-    if not is_host(host):
-        raise ConfigError(f"{host!r} is not a valid host name ({HOST_WORDS})")
+    role = enrolled.role
+    if not is_host(name):
+        raise ConfigError(f"{name!r} is not a valid {role} name ({HOST_WORDS})")
     with users.alone() as known:
-        if any(user.name == host for user in known):
-            raise ConfigError(f"{users.path}: there is a host {host} already")
+        if any((user.role, user.name) == (role, name) for user in known):
+            raise ConfigError(f"{users.path}: there is a {role} {name} already")
         own, done = _own_users(users, known, Path(enrolled.settings.nats_nkey))
         seed, public = credentials.generate()
-        folder = hosts / host
+        folder = folders / name
         _make(folder)
         try:
-            enrolled.fill(folder, host, seed)
-            users.write([*own, *_hosts(known), BusUser("host", public, host)])
+            enrolled.fill(folder, name, seed)
+            users.write([*own, *(user for user in known if user.role in NAMED), BusUser(role, public, name)])
         except BaseException:  # a folder without a user on the bus would be in the way of the next attempt
             shutil.rmtree(folder, ignore_errors=True)
             raise
-    return [*done, *enrolled.doubts(), f"{folder}/: all that the agent of {host} needs; its seed is a secret"]
+    whose = f"the agent of {name}" if role == "host" else f"the relay {name}"
+    return [*done, *enrolled.doubts(name), f"{folder}/: all that {whose} needs; its seed is a secret"]
 
 
-def remove(users: Users, host: str) -> None:
-    """Take a host off the bus, or raise `ConfigError` if it isn't there."""
+def remove(users: Users, name: str, role: Role = "host") -> None:
+    """Take a host, or a relay, off the bus, or raise `ConfigError` if it isn't there."""
     with users.alone() as known:
-        left = [user for user in known if user.name != host]
-        if not host or left == known:
-            raise ConfigError(f"{users.path}: there is no host {host!r}")
+        left = [user for user in known if (user.role, user.name) != (role, name)]
+        if not name or left == known:
+            raise ConfigError(f"{users.path}: there is no {role} {name!r}")
         users.write(left)
-
-
-def _hosts(known: list[BusUser]) -> list[BusUser]:
-    return [user for user in known if user.role == "host"]
 
 
 def _own_users(users: Users, known: list[BusUser], seed: Path) -> tuple[list[BusUser], list[str]]:

@@ -1,15 +1,19 @@
 """Metrics of a platform's program."""
 
+from collections import Counter
 from collections.abc import Iterator
+from typing import get_args
 
 from attrs import define
 
 from streamrelay.net.certificates import ServerTls
 from streamrelay.platform.auth.sessions import Sessions
 from streamrelay.platform.http.limits import BoundedSite
+from streamrelay.platform.http.relays import UNKNOWN
 from streamrelay.platform.http.tally import AnswerTally
 from streamrelay.platform.platform import Platform
-from streamrelay.program.metrics import Family, Limit, Values, certificates, counter, gauge, histogram, limits
+from streamrelay.program.metrics import Family, Limit, Values, certificates, counter, gauge, gauges, histogram, limits
+from streamrelay.protocol.relay_state import State
 
 
 @define(eq=False)
@@ -31,8 +35,16 @@ class PlatformMetrics:
         yield gauge("streamrelay_platform_sessions", "Sessions of the console", len(self.sessions))
         yield gauge("streamrelay_bus_connected", "1 if there is a connection to NATS", float(bus.connected))
         yield counter("streamrelay_bus_losses", "Connections to NATS that were lost", bus.losses)
+        yield gauges("streamrelay_platform_relays", "Relays of the bus by what they say", "state", self._relays())
         yield certificates({"listen": self.tls.expiry, "bus": bus.expiry})
         yield from limits(self._limits())
+
+    def _relays(self) -> dict[str, int]:
+        """Return how many relays are in which state; the one that the settings name isn't heard."""
+        if self.platform.choice.fixed is not None:
+            return {UNKNOWN: 1}
+        heard = Counter(each.state.state for each in self.platform.choice.standing())
+        return {state: heard[state] for state in get_args(State)}
 
     def _limits(self) -> list[Limit]:
         connections, handshakes, room = self.site.connections, self.site.handshakes, self.site.room

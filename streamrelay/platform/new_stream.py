@@ -57,25 +57,34 @@ class NewStream:
 
     @classmethod
     def mint(
-        cls, signer: Signer | None, relay: str, relay_id: str, about: dict[str, Any], links: int, channels: bool = False
+        cls,
+        signer: Signer | None,
+        relay: str,
+        relay_id: str,
+        about: dict[str, Any],
+        links: int,
+        channels: bool = False,
+        stream: str = "",
     ) -> "NewStream":
+        """Make a new stream, or one of this id which is to go by another relay."""
         if signer is None:
             if links > 1:
                 raise ValueError("an opaque token serves one pair of legs; links need signed tokens")
             token = tokens.new_id()
             return cls(None, relay, relay_id, about, 1, tokens.opaque_stream(token), token)
-        stream = tokens.new_id()
+        stream = stream or tokens.new_id()
         claims = carrying(about) if channels else about
         token = signer.mint(relay_id, role="agent", sub=stream, links=links or SPICE_LINKS, **claims)
         return cls(signer, relay, relay_id, about, links, stream, token)
 
-    def summons(self, terms: Terms, channels: bool = False) -> dict[str, Any]:
-        """Return what the host's agent is asked for (protocol.rst, "Summons")."""
+    def summons(self, terms: Terms, channels: bool = False, dial: float = 0) -> dict[str, Any]:
+        """Return what the host's agent is asked for (protocol.rst, "Summons"); `dial` are seconds for the relay."""
         return {
             **structs.asdict(terms),
             **{claim: value for claim, value in self.about.items() if claim != "host"},
             **{"stream": self.stream, "relay": self.relay, "token": self.agent_token, "links": self.links},
             **({"channels": True} if channels else {}),
+            **({"dial": dial} if dial else {}),
         }
 
     def fit(self, answered: int) -> int:

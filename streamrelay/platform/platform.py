@@ -4,24 +4,26 @@ Its coroutines are asyncio's; a Twisted program on the asyncio reactor wraps the
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
 from attrs import define, field
 
 from streamrelay.bus.connection import Bus
 from streamrelay.bus.message import Down, Nobody, TooSlow
-from streamrelay.errors import Refused
+from streamrelay.errors import ConfigError, Refused
 from streamrelay.net.outbound import Outbound
 from streamrelay.platform.fleet.inventory import Inventory
 from streamrelay.platform.fleet.lookout import Lookout
 from streamrelay.platform.namesakes import Namesakes
-from streamrelay.platform.new_stream import Early, NewStream
+from streamrelay.platform.new_stream import Early
 from streamrelay.platform.new_stream import Opened as Opened
+from streamrelay.platform.opening import Opening, is_settled
 from streamrelay.platform.refusals import refused
+from streamrelay.platform.relays import PickedRelay, RelayChoice
 from streamrelay.platform.shared_answer import Shared
 from streamrelay.protocol import codec, tokens
-from streamrelay.protocol.limits import CLOCK_SKEW, CONNECT_TIME, SUMMONS_LIFE, Limits, carrying
+from streamrelay.protocol.limits import CLOCK_SKEW, CONNECT_TIME, SUMMONS_LIFE, Limits
 from streamrelay.protocol.names import is_host, is_target
 from streamrelay.protocol.subjects import (
     ALL_STREAMS,
@@ -29,9 +31,10 @@ from streamrelay.protocol.subjects import (
     end_subject,
     host_of,
     open_subject,
+    relay_subject,
     subject_part,
 )
-from streamrelay.protocol.summons import LOOKED_AT, Answer, HostInfo, StreamInfo, Terms
+from streamrelay.protocol.summons import Answer, HostInfo, StreamInfo, Terms
 from streamrelay.protocol.tokens import Signer
 
 T = TypeVar("T")
@@ -60,7 +63,8 @@ class Listing(list[T]):
 class Platform:
     """One platform. `key` is the file of its private key; without one, tokens are opaque."""
 
-    relay: str
+    relay: str = ""
+    """URL of the one relay; empty: those of the bus whose URLs `relays` allow."""
     nats: tuple[str, ...] = ("nats://127.0.0.1:4222",)
     key: str = ""
     relay_id: str = "relay"
@@ -79,6 +83,11 @@ class Platform:
     """False if the relay lets no client wait for its agent (``patience = 0``)."""
     outbound: Outbound = field(factory=Outbound.chosen)
     """The proxy by which the bus is dialled; unless it is given, that of the environment."""
+    relays: tuple[str, ...] = ()
+    """Patterns of the URLs that relays of the bus may have (operations.rst, "Many relays")."""
+    zone_of: Callable[[str], str] | None = None
+    """Tells the zone of a host, where the user has named none (empty: any); None: as the host's label ``zone`` says."""
+    choice: RelayChoice = field(init=False)
     bus: Bus = field(init=False)
     up: Callable[[], None] = field(init=False, default=lambda: None)
     """Called whenever there is a connection to the bus."""
@@ -106,6 +115,12 @@ class Platform:
             up=self._connected,
             lost=self._lost,
         )
+        if bool(self.relay) == bool(self.relays):
+            raise ConfigError("a platform has either a relay, or relays: patterns of the URLs of those on the bus")
+        fixed = PickedRelay(self.relay_id, self.relay) if self.relay else None
+        self.choice = RelayChoice(self.clock, fixed, self.relays)
+        if fixed is None:
+            self.bus.listen(relay_subject("*", "*"), self.choice.hear)
         self.inventory, self.namesakes = Inventory(self.now), Namesakes(self._tell_agents)
         self.lookout = Lookout(self.bus, self.inventory, self._knock, self.namesakes.looked)
         self.lookout.listen()
@@ -139,6 +154,7 @@ class Platform:
         terms: Terms = TERMS,
         early: Callable[[Early], None] | None = None,
         channels: bool = False,
+        zone: str = "",
     ) -> Opened:
         """Summon the agent of `host` to `target` for `user`; `Refused` says in HTTP's terms why there is no stream.
 
@@ -150,28 +166,36 @@ class Platform:
 
         With `channels` the one websocket may carry many connections, where the agent can; `Opened` says how many. Each
         is held to the limits by the agent.
+
+        Of the relays of the bus one of `zone` is picked, or else of the host's (`zone_of`), or any if there is none. If
+        its agent can't use it, `Opened` may have another URL than `early` was told.
         """
         if not is_host(host) or not is_target(target):
             raise Refused(404, "no such host or target", code="no_such_target")
+        if not self.bus.connected:
+            raise Refused(503, "the platform has no connection to NATS", code="bus_down")
         bounds = (self.limits if limits is None else limits).claims()
         about: dict[str, Any] = {"host": host, "target": target, "user": user, **bounds}
         channels = channels and not terms.view
-        links = 1 if early or channels else links
-        new = NewStream.mint(self._signer, self.relay, self.relay_id, about, links, channels)
-        told = None
-        # Which claims the client's token has depends on the agent, where there are limits which channels have each.
-        settled = not channels or carrying(bounds) == bounds
-        if early is not None and self.early and not terms.view and settled and self.bus.connected:
-            told = Early(new.stream, new.url(1), self.now() + SUMMONS_LIFE)
-            early(told)
-        answer = await self._ask(open_subject(host), host, "summons", new.summons(terms, channels))
+        told = early if self.early and is_settled(bounds, terms, channels) else None
+
+        def ask(message: dict[str, Any]) -> Coroutine[Any, Any, Answer]:
+            return self._ask(open_subject(host), host, "summons", message)
+
+        links, zone = 1 if early or channels else links, zone or self._zone_of(host)
+        opening = Opening(
+            self._signer, self.choice, ask, self.clock, self.now, about, terms, links, channels, told, zone
+        )
+        opened = await opening.run()
         self._streams.forget()
-        if terms.view and answer.viewer not in LOOKED_AT:  # an agent that knows no terms opens it for more
-            raise Refused(502, f"host {host} did not confirm that it is opened view-only", code="bad_answer")
-        links = new.fit(answer.links)
-        carried = answer.channels if channels else 0
-        told = told or Early(new.stream, new.url(links, carried > 0), self.now() + SUMMONS_LIFE)
-        return Opened(told.stream, told.url, answer.kind, told.expires, answer.viewer, links, terms.view, carried)
+        return opened
+
+    def _zone_of(self, host: str) -> str:
+        """Return the zone of a host, as its labels say; empty: any will do."""
+        if self.zone_of is not None:
+            return self.zone_of(host)
+        known = self.inventory.hosts.get(host)
+        return "" if known is None else known.labels.get("zone", "")
 
     async def hosts(self) -> Listing[HostInfo]:
         """Return the hosts that are up, with their targets; `Refused` 503 if there is no connection to the bus.

@@ -113,6 +113,13 @@ def check_relay(url: str) -> None:
         raise ValueError(f"relay {url!r}: expected ws://host[:port] or wss://host[:port]")
 
 
+def check_encrypted(url: str, insecure: bool) -> None:
+    """Raise `ValueError` if a relay's URL would be plain outside this machine, and may not."""
+    parts = urlsplit(url)
+    if parts.scheme == "ws" and not insecure and not is_loopback(parts.hostname or ""):
+        raise ValueError(f"{url} is not encrypted; use wss:// or --insecure")
+
+
 def check_http(setting: str, url: str, insecure: bool) -> None:
     """Raise `ValueError` if this isn't a URL that may be asked: https, or http on this machine."""
     parts = urlsplit(url)

@@ -6,13 +6,16 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from streamrelay.protocol.limits import MOST_LABELS
-from streamrelay.protocol.names import CHANNEL, HOST, LONGEST_HOST, OPAQUE, TARGET
+from streamrelay.protocol.names import CHANNEL, HOST, LONGEST_HOST, OPAQUE, TARGET, ZONE
 
 Host = Annotated[str, Meta(pattern=f"^{HOST}\\Z", max_length=LONGEST_HOST)]
 Target = Annotated[str, Meta(pattern=f"^{TARGET}\\Z", max_length=256)]
 Stream = Annotated[str, Meta(pattern=f"^{OPAQUE}\\Z")]
 StreamOrChannel = Annotated[str, Meta(pattern=f"^{CHANNEL}\\Z")]
 Url = Annotated[str, Meta(pattern=r"^wss?://[!-?A-~]{1,500}\Z")]  # no user@, as logs show it
+
+Zone = Annotated[str, Meta(pattern=f"^{ZONE}\\Z")]
+"""Place of a relay, or a host, by a name of the operator's; empty: none in particular."""
 
 Word = Annotated[str, Meta(max_length=64, pattern=r"^[a-z0-9_-]*\Z")]
 """One word for programs, such as a kind; there may be others than we know."""

@@ -14,6 +14,9 @@ HOST_WORDS: Final = "1 to 253 of A-Za-z0-9_-, with single dots between, and at m
 """A host's name, for whoever has given another one."""
 LONGEST_HOST: Final = 253
 """Characters of a host's name, as many as the DNS has room for (RFC 1035 §2.3.4)."""
+ZONE = r"[A-Za-z0-9_.-]{0,64}"
+ZONE_WORDS: Final = "at most 64 of A-Za-z0-9_.-"
+"""The name of a zone, for whoever has given another one."""
 TARGET = r"[A-Za-z0-9_.:@+-]{1,128}(?:/[A-Za-z0-9_.:@+-]{1,128}){0,7}"
 TARGET_WORDS: Final = "1 to 8 parts with / between, each 1 to 128 of A-Za-z0-9_.:@+-, and at most 256 in all"
 """A target's name, for whoever has given another one."""
@@ -38,6 +41,10 @@ def is_opaque(token: str) -> bool:
 
 def is_target(name: str) -> bool:
     return len(name) <= 256 and re.fullmatch(TARGET, name) is not None
+
+
+def is_zone(name: str) -> bool:
+    return re.fullmatch(ZONE, name) is not None
 
 
 def is_loopback(host: str) -> bool:

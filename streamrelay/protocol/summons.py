@@ -67,6 +67,8 @@ class Summons(Limits, frozen=True):
     """Legs that the agent may send, one after the other is met; 0: as many as the target's viewer needs."""
     channels: bool = False
     """True if the stream is to carry channels, where the agent can."""
+    dial: Annotated[float, Meta(ge=0, le=60)] = 0
+    """Seconds that the first leg may take to be open at the relay, as there is another one; 0: as many as ever."""
     view: bool = False
     """True if the stream is to look only; it is one of the stream's `Terms`, as are the next three."""
     place: Place = ""

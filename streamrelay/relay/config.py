@@ -4,6 +4,8 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
+from streamrelay.bus.settings import check_bus, check_no_bus
+from streamrelay.net.outbound import check_outbound
 from streamrelay.net.proxies import Proxies
 from streamrelay.program.settings import Option
 from streamrelay.program.shared_settings import (
@@ -12,11 +14,19 @@ from streamrelay.program.shared_settings import (
     Certificates,
     Debug,
     Drain,
+    NatsCertificate,
+    NatsCreds,
+    NatsHandshakeFirst,
+    NatsNkey,
+    NatsUrls,
+    NoProxy,
+    OutboundLogin,
+    OutboundUrl,
     ProxyNetworks,
     ProxyProtocol,
 )
-from streamrelay.program.validation import check_admin, check_listening, check_origin
-from streamrelay.protocol.fields import Host
+from streamrelay.program.validation import check_admin, check_encrypted, check_listening, check_origin, check_relay
+from streamrelay.protocol.fields import Host, Zone
 from streamrelay.protocol.limits import Limits, Seconds
 
 LIVE: Final = ("platform_key", "origin", "patience", "drain", "stall_limit", "idle", "lifetime", "quota")
@@ -62,11 +72,25 @@ class RelayConfig(Limits, frozen=True, forbid_unknown_fields=True):
     stall_limit: Annotated[
         Seconds, Option("Seconds in which a client takes nothing of what waits for it, until it is ended; 0: never")
     ] = 0
-    insecure: Annotated[bool, Option("Allow ports without TLS beyond this machine")] = False
+    insecure: Annotated[bool, Option("Allow ports, and ws:// and nats://, without TLS beyond this machine")] = False
     drain: Drain = 60.0
     debug: Debug = False
     admin: AdminListener = ""
     admin_exposed: AdminExposed = False
+    nats: NatsUrls = ()
+    """Empty: this relay isn't on the bus, and the settings from here to `zone` may not be set."""
+    nats_creds: NatsCreds = ""
+    nats_nkey: NatsNkey = ""
+    nats_certificate: NatsCertificate = ""
+    nats_handshake_first: NatsHandshakeFirst = False
+    ca: Annotated[str, Option("A file of certificates to trust for the bus in place of the system's")] = ""
+    outbound_proxy: OutboundUrl = ""
+    outbound_login: OutboundLogin = ""
+    no_proxy: NoProxy = ()
+    url: Annotated[str, Option("This relay's public URL, as the bus is told: wss://host[:port][/prefix]")] = ""
+    zone: Annotated[
+        Zone, Option("Where this relay is, as the bus is told; a platform picks those of a host's zone")
+    ] = ""
 
     def __post_init__(self) -> None:
         check_admin(self.admin, self.admin_exposed)
@@ -80,3 +104,17 @@ class RelayConfig(Limits, frozen=True, forbid_unknown_fields=True):
             )
         for origin in self.origin:
             check_origin(origin)
+        self._check_bus()
+
+    def _check_bus(self) -> None:
+        if not self.nats:
+            check_no_bus(self, "ca", "outbound_proxy", "outbound_login", "no_proxy", "url", "zone")
+            return
+        check_bus(self)
+        check_outbound(self)
+        if not self.url:
+            raise ValueError("a relay on the bus (nats) tells where it is; give --url, for example wss://relay.example")
+        check_relay(self.url)
+        check_encrypted(self.url, self.insecure)
+        if self.tokens == "opaque":
+            raise ValueError("a relay on the bus (nats) is picked for signed tokens; use --tokens signed, or no nats")

@@ -1,6 +1,7 @@
 """The relay: lets legs in by their token, pairs them, splices their bytes."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from attrs import define, field
@@ -61,6 +62,8 @@ class Relay(Service):
     bounds: dict[str, Bounds] = field(factory=dict)
     """Limits of the streams of several links, as long as the rendezvous knows them: what one link has used up, all
     have."""
+    changed: Callable[[], None] = lambda: None
+    """Called after a leg was let in or has gone."""
     _sweep: LoopingCall = field(init=False)
     kind: str = "stream"
 
@@ -179,6 +182,7 @@ class Relay(Service):
         admitted = AdmittedLeg(self, claims, name, request.peer)
         self.room.enter(admitted, bucket)
         self.legs.add(admitted)
+        self.changed()
         return admitted
 
     def _room_for(self, claims: LegClaims, address: str | None) -> str:
@@ -253,6 +257,7 @@ class Relay(Service):
         self.room.leave(admitted)
         self.legs.discard(admitted)
         self.goodbye.look()
+        self.changed()
 
 
 _admitter: type[Admitter] = Relay

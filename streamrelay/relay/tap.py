@@ -1,17 +1,20 @@
 """``twistd -n streamrelay``"""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import MultiService
 
 from streamrelay.datapath.heartbeat import Heartbeat
-from streamrelay.program.admin import Told, add_admin
+from streamrelay.program.admin import Told, add_admin, no_bus
 from streamrelay.program.options import ConfigOptions, one_line
 from streamrelay.program.service import Looped, Ports
 from streamrelay.relay.config import LIVE, RelayConfig
 from streamrelay.relay.metrics import RelayMetrics
 from streamrelay.relay.service import Relay
 from streamrelay.websocket.server import LegFactory
+
+if TYPE_CHECKING:
+    from streamrelay.relay.presence import Presence
 
 
 class Options(ConfigOptions):
@@ -38,8 +41,12 @@ def makeService(options: Options) -> MultiService:
         ports = Ports(config, factory, clock, config.agent_ca)
         ports.setServiceParent(service)
         ports.follow(service.readiness)
+        presence = _presence(service, relay, clock)
         metrics = RelayMetrics(relay, factory, ports.tls)
-        add_admin(service, config, Told("relay", service.readiness, metrics.families), clock)
+        told = Told(
+            "relay", service.readiness, metrics.families, lambda: no_bus(not presence or presence.bus.connected)
+        )
+        add_admin(service, config, told, clock)
 
         def take(now: RelayConfig) -> None:
             relay.take(now)
@@ -48,4 +55,17 @@ def makeService(options: Options) -> MultiService:
         started = options.started(config, live=LIVE, take=take)
         started.load()
         service.watch(*ports.files, relay.keys.files, started.files)
+        if presence is not None:
+            service.watch(presence.bus.files)
     return service
+
+
+def _presence(service: Looped, relay: Relay, clock: Any) -> "Presence | None":
+    """Give a relay its presence on the bus, if its settings name one; else nothing of the bus is loaded."""
+    if not relay.config.nats:
+        return None
+    from streamrelay.relay.presence import Presence
+
+    presence = Presence(relay, clock, service.readiness)
+    presence.setServiceParent(service)
+    return presence

@@ -65,6 +65,8 @@ export interface Wanted {
   /** Of a log that doesn't go on at a place: begin with so many of its last lines, 0 to 100000; the target's settings say
    * how many it gives at most. Default: as many as those say. */
   lines?: number;
+  /** Go by a relay of this zone, if there is one; default: of the host's zone. */
+  zone?: string;
   /** The platform's URL; default: the page's own origin. */
   platform?: string;
   /** A key, or a JWT of the platform's issuer; without one, the console's session counts. */

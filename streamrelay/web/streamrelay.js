@@ -105,9 +105,9 @@ export class Refused extends Error {
  * @type {(wanted: Wanted, early?: (url: string) => void) => Promise<Ticket>}
  */
 export async function ask(wanted, early) {
-  const { host, target, view, place, after, lines, signal } = wanted;
+  const { host, target, view, place, after, lines, zone, signal } = wanted;
   const where = { ...(place && { place, after: after ?? 0 }), ...(lines != null && { lines }) };
-  const body = JSON.stringify({ host, target, ...(view && { view }), ...where });
+  const body = JSON.stringify({ host, target, ...(view && { view }), ...where, ...(zone && { zone }) });
   const { status, retryAfter, text } = await post(wanted, body, early);
   const answer = parsed(text);
   signal?.throwIfAborted();

@@ -104,9 +104,9 @@ class DialFactory(Factory):
     protocol = DialProtocol  # type: ignore[assignment]  # as Twisted's is typed
     noisy = False
 
-    def __init__(self, dialler: "Dialler", url: str, headers: dict[str, str]) -> None:
-        """Raise `ValueError` if there can be no relay at the URL."""
-        self.dialler, self.url = dialler, url
+    def __init__(self, dialler: "Dialler", url: str, headers: dict[str, str], seconds: float = CONNECT_TIME) -> None:
+        """Raise `ValueError` if there can be no relay at the URL. `seconds` are those that its dial has."""
+        self.dialler, self.url, self.seconds = dialler, url, seconds
         self.opening = Opening.of(url)
         self.request = self.opening.request(headers)
         self._result: Deferred[FramedConnection] | None = Deferred(self._cancel)
@@ -138,7 +138,7 @@ class DialFactory(Factory):
             result.errback(failure(self.dialler.who, self.url, reason, answer, kind))
 
     def _cancel(self, result: "Deferred[FramedConnection]") -> None:
-        self.failed(f"no answer within {CONNECT_TIME:.0f} s", Unanswered)
+        self.failed(f"no answer within {self.seconds:.0f} s", Unanswered)
         self._attempt.cancel()
         if self._protocol is not None:  # connected, and not answered: a relay could hold the descriptor for ever
             self._protocol.transport.abortConnection()
@@ -187,17 +187,19 @@ class Dialler:
             return None
         return Ready(factory.opening.origin, where, self.clock)
 
-    def dial(self, url: str, token: str = "", ready: Ready | None = None) -> "Deferred[FramedConnection]":
+    def dial(
+        self, url: str, token: str = "", ready: Ready | None = None, seconds: float = CONNECT_TIME
+    ) -> "Deferred[FramedConnection]":
         """Open the websocket `url`, presenting a `token` that is not in it in a header; or fail with `DialError`.
 
-        It has `CONNECT_TIME` for everything: until its turn comes, and as often as the relay drops it. Its token lives
+        It has these seconds for everything: until its turn comes, and as often as the relay drops it. Its token lives
         no longer than thrice that. A connection that stands `ready` is used if it is to the same relay, else dropped.
         """
-        prepared = [self._prepare(url, token, ready)]
+        prepared = [self._prepare(url, token, ready, seconds)]
         said: list[DialError] = []
 
         async def attempt() -> "FramedConnection":
-            factory, where = prepared.pop() if prepared else self._prepare(url, token)
+            factory, where = prepared.pop() if prepared else self._prepare(url, token, None, seconds)
             try:
                 return await factory.connect(where)
             except RelayBusy as busy:
@@ -206,18 +208,18 @@ class Dialler:
             except Unanswered as late:
                 raise (said or [late])[0] from None  # what the relay has said itself tells more
 
-        until = self.clock.seconds() + CONNECT_TIME
+        until = self.clock.seconds() + seconds
         dial = self._turns.run(
             urlsplit(url).netloc, lambda: Deferred.fromCoroutine(persist(self.clock, until, attempt, Dropped))
         )
         # `until` keeps a late attempt from beginning; the timeout ends one under way, or the wait for a turn, whose
         # cancellation `_no_turn` puts in words.
         dial.addErrback(self._no_turn, url)
-        dial.addTimeout(CONNECT_TIME, self.clock, onTimeoutCancel=lambda value, _: value)
+        dial.addTimeout(seconds, self.clock, onTimeoutCancel=lambda value, _: value)
         return dial
 
     def _prepare(
-        self, url: str, token: str = "", ready: Ready | None = None
+        self, url: str, token: str = "", ready: Ready | None = None, seconds: float = CONNECT_TIME
     ) -> tuple[DialFactory, IStreamClientEndpoint]:
         """Prepare one attempt, or raise `DialError` if there can be none."""
         try:
@@ -228,7 +230,7 @@ class Dialler:
         if not secure and not self.insecure and not is_loopback(host):
             raise failure(self.who, url, "it is not encrypted; use wss:// or --insecure")
         try:
-            factory = DialFactory(self, url, {"Authorization": f"Bearer {token}"} if token else {})
+            factory = DialFactory(self, url, {"Authorization": f"Bearer {token}"} if token else {}, seconds)
             port = factory.opening.port
             tls = self._tls_to(host, port) if secure else None
             where: IStreamClientEndpoint = self.outbound.endpoint(self.clock, host, port, tls)

@@ -124,3 +124,90 @@ class Openings(Case):
             self.assertNotIn(fault, self.cancelled)
             self.assert_nothing_left()
             self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+
+class LegFirst(Openings):
+    """A program, where the platform has another relay: it would be started again for that."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.target.viewer = "terminal"
+
+    def both(self, **changes: Any) -> None:
+        """Summon it, so that the leg is under way."""
+        self.dialler.dialling = self.dialling
+        self.summon(dial=3.0, **changes)
+        self.assertEqual((len(self.target.terms), len(self.dialler.dialled)), (0, 1))
+        self.assertEqual((len(self.agent.streams.infos()), self.answers()), (1, []))
+
+    def open_leg(self, **changes: Any) -> None:
+        self.both(**changes)
+        self.dialling.callback(self.leg)
+        self.assertEqual((len(self.target.terms), self.answers()), (1, []))
+
+    def test_at_once(self) -> None:
+        """It is started once the leg is open, and then answered for; without another relay at once."""
+        self.open_leg()
+        self.connecting.callback(None)
+        self.assertEqual(self.answers(), [Answer(ready=True, kind="log", viewer="terminal")])
+        self.setUp()
+        self.dialler.dialling = self.dialling
+        self.summon()
+        self.assertEqual(len(self.target.terms), 1)
+
+    def test_target_refused(self) -> None:
+        """A program that can't be started is told at the leg, which is there."""
+        self.open_leg()
+        self.connecting.errback(TargetError(Refusal.TARGET_REFUSED, "no such file"))
+        self.assertEqual((self.leg.closing.code, self.leg.closing.reason), (CloseCode.TARGET_REFUSED, "no such file"))
+        self.assertEqual(self.answers()[0].refused, Refusal.TARGET_REFUSED)
+        self.leg.lose()
+        self.assert_nothing_left()
+
+    def test_dial_failed(self) -> None:
+        """A relay that can't be had starts no program."""
+        self.both()
+        self.dialling.errback(DialError("no route"))
+        self.assertEqual(self.answers(), [Answer(refused=Refusal.DIAL_FAILED, reason="no route")])
+        self.assertEqual((self.target.terms, self.cancelled), ([], []))
+        self.assert_nothing_left()
+
+    def test_client_first(self) -> None:
+        """A client who has come before the program runs is spliced with it."""
+        self.open_leg()
+        self.connecting.callback(None)
+        self.leg.feed.control(MET)
+        self.leg.receive(b"up")
+        self.assertEqual(bytes(self.target.made[-1].sent), b"up")
+
+    def test_excused(self) -> None:
+        """Where nobody waits for the answer, the client is told at the leg."""
+        self.open_leg(reply="")
+        self.connecting.errback(TargetError(Refusal.TARGET_REFUSED, "nothing listens"))
+        self.leg.feed.control(MET)
+        self.assertEqual(self.leg.closing.code, CloseCode.TARGET_REFUSED)
+        self.leg.lose()
+        self.assert_nothing_left()
+
+    def test_ended(self) -> None:
+        """A stream that is ended while its leg is under way starts no program, and leaves none."""
+        self.both()
+        self.agent.streams.end("s" * 22)
+        self.dialling.callback(self.leg)
+        self.assertEqual(self.answers()[0].refused, Refusal.NOT_ALLOWED)
+        self.assertEqual((self.target.made, self.target.terms, self.leg.closing.code), ([], [], CloseCode.OPERATOR))
+        self.leg.lose()
+        self.assert_nothing_left()
+
+    def test_our_fault(self) -> None:
+        """An error of ours in one of them leaves nothing of the other."""
+        self.both()
+        self.dialling.errback(ZeroDivisionError())
+        self.assert_nothing_left()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.setUp()
+        self.open_leg()
+        self.connecting.errback(ZeroDivisionError())
+        self.assertEqual((self.leg.aborted, len(self.flushLoggedErrors(ZeroDivisionError))), (True, 1))
+        self.leg.lose()
+        self.assert_nothing_left()

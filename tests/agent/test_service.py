@@ -26,7 +26,7 @@ from streamrelay.protocol.summons import Answer, Refusal, Summons, TargetInfo, T
 from streamrelay.websocket.client import Dialler
 from streamrelay.websocket.dial_errors import DialError
 from streamrelay.websocket.ready import Ready
-from tests.documented import SPICE_LINKS, SUMMONS_MEMORY
+from tests.documented import CONNECT_TIME, SPICE_LINKS, SUMMONS_MEMORY
 from tests.examples import STREAM
 from tests.fakes.bus import FakeBus
 from tests.fakes.connections import FakeConnection
@@ -83,10 +83,13 @@ class FakeDialler(Dialler):
     error: Exception | None = None
     legs: list[FakeConnection] = field(factory=list)
     dialled: list[tuple[str, str]] = field(factory=list)
+    seconds: list[float] = field(factory=list)
+    """Seconds that each dial has."""
     dialling: Deferred[Any] | None = None
 
-    def dial(self, url: str, token: str = "", ready: Ready | None = None) -> Deferred[Any]:
+    def dial(self, url: str, token: str = "", ready: Ready | None = None, seconds: float = 0) -> Deferred[Any]:
         self.dialled.append((url, token))
+        self.seconds.append(seconds)
         if self.dialling is not None:
             return self.dialling
         if self.error is not None:
@@ -187,6 +190,17 @@ class Summoned(Case):
             self.assertEqual([answer.refused for answer in self.answers()], [code])
             self.assertEqual((self.dialler.dialled, self.target.made), ([], []))
 
+    def test_patterns(self) -> None:
+        """A host may name its relays by a pattern; one that doesn't fit is refused like any other."""
+        relays = ("wss://*.relay.example", "ws://127.0.0.1:*")
+        self.agent.take(AgentConfig("web-1", tokens="opaque", relays=relays))
+        for number, relay in enumerate(
+            ("wss://a.relay.example/", "ws://127.0.0.1:5", "wss://a.b.relay.example", RELAY)
+        ):
+            self.summon(jti=f"{number:j<22}", stream=f"{number:s<22}", relay=relay)
+        self.assertEqual([answer.refused for answer in self.answers()], ["", "", *[Refusal.DIAL_FAILED] * 2])
+        self.assertRaises(ValueError, AgentConfig, "web-1", tokens="opaque", relays=("wss://a.*.example",))
+
     def test_invalid(self) -> None:
         """Whoever sends what isn't a summons for now is told which host has refused it, and where to look."""
         self.summon(target="../x y")
@@ -258,6 +272,15 @@ class Summoned(Case):
         leg, _ = self.dialler.legs[-1], None
         leg.feed.control(MET)
         self.assertEqual((leg.closing.code, leg.closing.reason), (CloseCode.TARGET_UNREACHABLE, "no answer"))
+
+    def test_other_relays(self) -> None:
+        """A platform that could name another relay says how long this one may take, but not longer than any may."""
+        for number, (said, seconds) in enumerate(((0, CONNECT_TIME), (3, 3), (60, CONNECT_TIME))):
+            self.summon(jti=f"{number:j<22}", stream=f"{number:s<22}", dial=said)
+            self.assertEqual(self.dialler.seconds.pop(), seconds)
+            self.agent.streams.summoned_streams.clear()
+        self.summon(jti="x" * 22, dial=61)
+        self.assertEqual(self.answers()[-1].refused, Refusal.BAD_SUMMONS)
 
     def test_dial_failed(self) -> None:
         """A relay that can't be reached is told, and the target is let go."""

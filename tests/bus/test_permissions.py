@@ -5,7 +5,7 @@ from itertools import combinations
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.bus import credentials
-from streamrelay.bus.permissions import BusUser, Role, parse, render
+from streamrelay.bus.permissions import NAMED, BusUser, Role, parse, render
 from streamrelay.errors import ConfigError
 
 
@@ -19,7 +19,7 @@ class Files(SynchronousTestCase):
     def test_round(self) -> None:
         """Every user comes back by role, name and key."""
         hosts = ("web-1", "platform", "_-", "a.b")
-        users = [user("platform"), user("audit"), *(user("host", name) for name in hosts)]
+        users = [user("platform"), user("audit"), *(user(role, name) for name in hosts for role in NAMED)]
         self.assertEqual(parse(render(users)), users)
         self.assertEqual(parse(render([])), [])
 
@@ -33,6 +33,8 @@ class Files(SynchronousTestCase):
             whole.replace("# platform", "# somebody"),
             whole.replace('nkey: "U', 'nkey: "X'),
             whole.replace("# host web-1", "# host web 1"),
+            whole.replace("# host web-1", "# host"),
+            whole.replace("# platform", "# platform web-1"),
         ):
             self.assertNotEqual(changed, whole)
             self.assertRaises(ConfigError, parse, changed)
@@ -59,6 +61,14 @@ class Subjects(SynchronousTestCase):
             self.assertEqual(one & other, shared)
         for subject in set.union(*lists) - shared:
             self.assertEqual(len(subject.split(".")), {"st": 5, "_I": 3, "$S": 4}[subject[:2]], subject)
+
+    def test_relay(self) -> None:
+        """A relay publishes under its own name alone, and hears nothing but NATS' discovery of relays."""
+        relay = user("relay", "fra-1.example")
+        self.assertEqual(relay.publish, ["streamrelay.v1.relay.fra-1:example.*"])
+        for subject in relay.subscribe:
+            self.assertRegex(subject, r"\A\$SRV\.[A-Z]+(\.streamrelay(\.fra-1:example)?)?\Z")
+        self.assertIn("streamrelay.v1.relay.*.*", user("platform").subscribe)
 
     def test_platform(self) -> None:
         """A host that is called platform isn't one."""

@@ -109,7 +109,7 @@ class DialOf(Dialler):
         self.ready = FakeReady(url)
         return self.ready
 
-    def dial(self, url: str, token: str = "", ready: Ready | None = None) -> "Deferred[Any]":
+    def dial(self, url: str, token: str = "", ready: Ready | None = None, seconds: float = 0) -> "Deferred[Any]":
         if self.refuses:
             raise DialError("it is not encrypted")
         self.taken += [ready] if ready is not None else []
@@ -185,6 +185,23 @@ class EarlyLegs(SynchronousTestCase):
         self.asked.end(READY)
         self.failureResultOf(self.opening.done, DialError)
         self.assertEqual(self.ended(), ["s1"])
+
+    def test_other_relay(self) -> None:
+        """Where the host can't use the relay that was told first, the leg there is left, be it open, under way or
+        failed, and the one that the last line names is dialled; that is the relay that is kept."""
+        for how in ("open", "under way", "failed"):
+            self.setUp()
+            self.asked.tell(EARLY)
+            if how == "open":
+                self.dial().callback(self.leg)
+            elif how == "failed":
+                self.dial().errback(DialError("refused"))
+            self.asked.end(READY.replace(b"wss://r/client/t1", b"wss://r2/client/t2"))
+            self.assertNoResult(self.opening.done)
+            self.assertEqual((self.leg.aborted, len(self.dialler.given_up)), (how == "open", how == "under way"))
+            self.dial("wss://r2/client/t2").callback("leg 2")
+            self.assertEqual(self.successResultOf(self.opening.done)[1], "leg 2")
+            self.assertEqual(self.ended(), [])
 
     def test_busy(self) -> None:
         """A host that has too many streams is asked again; the leg of the attempt before is dropped for another one."""

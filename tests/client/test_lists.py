@@ -54,6 +54,7 @@ class ListCase(CommandCase):
         api = PlatformApi(Clock(), "https://platform.example", fetch=self.fetch)
         self.patch(access, "api", lambda *_: api)
         commands: dict[str, Callable[..., Any]] = {"hosts": lists.hosts, "streams": lists.streams, "end": lists.end}
+        commands["relays"] = lists.relays
         with redirect_stdout(out), redirect_stderr(said):
             parsed = main.parser().parse_args(list(arguments))
             status = self.successResultOf(Deferred.fromCoroutine(commands[arguments[0]](parsed, None)))
@@ -214,3 +215,32 @@ class Streams(ListCase):
 
 
 NONE = "no stream lives that this key might open and that is asked for\n"
+
+
+class Relays(ListCase):
+    """`streamrelay relays`."""
+
+    ANSWER = {
+        "relays": [
+            {
+                "relay": "fra-1",
+                "url": "wss://fra-1.example",
+                "zone": "fra",
+                "state": "ready",
+                "load": 0.124,
+                "streams": 7,
+            },
+            {"relay": "relay", "url": "wss://relay.example", "state": "unknown", "later": "unknown here"},
+        ]
+    }
+
+    def test_rows(self) -> None:
+        """Each relay has its line, with its load as people read it; an answer that is none of a platform's is told."""
+        status, out, said = self.ask(self.ANSWER, "relays")
+        rows = ["fra-1\twss://fra-1.example\tfra\tready\t12%\t7", "relay\twss://relay.example\t\tunknown\t0%\t0"]
+        self.assertEqual((status, out.splitlines(), said), (0, rows, ""))
+        self.assertEqual(self.ask({"relays": []}, "relays")[2], "streamrelay: no relay is heard of\n")
+
+    def test_json(self) -> None:
+        """As JSON it is what the platform has answered."""
+        self.assertEqual(json.loads(self.ask(self.ANSWER, "relays", "--json")[1]), self.ANSWER)

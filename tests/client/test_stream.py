@@ -110,7 +110,7 @@ class FakeDialler(Dialler):
 
     dialling: "Deferred[Any]" = field(factory=Deferred)
 
-    def dial(self, url: str, token: str = "", ready: Ready | None = None) -> "Deferred[Any]":
+    def dial(self, url: str, token: str = "", ready: Ready | None = None, seconds: float = 0) -> "Deferred[Any]":
         return self.dialling
 
 

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamrelay import main
 from streamrelay.platform import Opened, Platform, Terms
 from streamrelay.platform.http import api, changes, hosts
+from streamrelay.platform.http.relays import RelayList
 from tests.docs.test_twins import literals, table
 from tests.examples import there
 
@@ -24,6 +25,7 @@ PATHS = {
     "/v1/streams": (api.Streams, api.OneStream),
     "/v1/hosts": (hosts.Hosts,),
     "/v1/hosts/changes": (changes.Changes,),
+    "/v1/relays": (RelayList,),
 }
 
 
@@ -46,7 +48,7 @@ class Clients(SynchronousTestCase):
         return [name for row in self.rows for name in literals(row[at])]
 
     def test_api(self) -> None:
-        """Each field of a request for a stream has a row, each way to choose hosts, and each thing that the paths do."""
+        """Each field of a request for a stream has a row, each way to choose hosts, and what the paths do."""
         named = self.named("API")
         asked = set(api.OpenRequest.__struct_fields__) - {"host", "target"}
         asked |= set(hosts.Wanted.__struct_fields__) - {"limit", "after"}

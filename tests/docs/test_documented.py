@@ -59,6 +59,10 @@ PROTOCOL = {
     "DIALS_AT_ONCE": "have at most 8 dials of one relay under way at once",
     "PLACES_EVERY": "have places alike, at most four a second.",
     "FETCHED_BODY": "an answer over 64 KiB, and one that isn't there",
+    "RELAY_EACH": "whenever ``state`` changes, and every 2 s",
+    "RELAY_SILENCE": "whose last word is less than 5 s old",
+    "RELAYS_TRIED": "to 3 relays at most, and not later than 7 s after the request.",
+    "RELAY_DIAL": "As long as it has another one, ``dial`` is 3.",
 }
 OPERATIONS = {
     "HOST_FORGOTTEN": "A host that has been down for 14 days is forgotten.",

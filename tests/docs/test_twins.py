@@ -20,11 +20,12 @@ from streamrelay.client import options, platform_api, statuses
 from streamrelay.datapath.channel import READ
 from streamrelay.datapath.connection import HIGH
 from streamrelay.net import http_client, lookups, retry
-from streamrelay.platform import Opened, Platform, refusals, tap
+from streamrelay.platform import Opened, Platform, opening, refusals, tap
 from streamrelay.platform.auth import jwks, sessions, throttle, webhook
 from streamrelay.platform.fleet import inventory
 from streamrelay.platform.http import assets, bounded_request, limits, responses
 from streamrelay.platform.http.room import Room
+from streamrelay.protocol import relay_state
 from streamrelay.protocol.close import EXPLAIN
 from streamrelay.protocol.control import CONTROL_BURST, CONTROL_RATE, MAX_CONTROL
 from streamrelay.protocol.limits import CONNECT_TIME, HANDSHAKE_TIME, MAX_HANDSHAKE, MOST_TARGETS, SUMMONS_LIFE
@@ -55,6 +56,13 @@ LIMITS = {
         f"{retry.AT_ONCE} at once, {CONNECT_TIME:g} s each, their turn included"
     ),
     "streams known to a relay at once": f"{Rendezvous().most}",
+    "relays on the bus that a platform knows": (
+        f"{relay_state.MOST_RELAYS}; heard in the last {relay_state.SILENCE:g} s, or not picked"
+    ),
+    "relays tried for one stream": (
+        f"{opening.MOST_RELAYS}, within {opening.AGAIN_TIME:g} s; {opening.DIAL_TIME:g} s each, "
+        f"the last {CONNECT_TIME:g} s"
+    ),
     "legs of one stream": f"1 of each role; up to {most_links()} with ``links``",
     "a stream's idle time, lifetime, bytes": "none unless set",
     "control messages of a leg": f"{kib(MAX_CONTROL)} each; {CONTROL_BURST} at once, {CONTROL_RATE} a second",

@@ -27,6 +27,7 @@ class FakePlatform(Platform):
     opened: list[tuple[str, str, str]] = field(factory=list)
     terms: list[Terms] = field(factory=list)
     channels: list[bool] = field(factory=list)
+    zones: list[str] = field(factory=list)
     ended: list[tuple[str, str]] = field(factory=list)
 
     async def open(
@@ -39,7 +40,9 @@ class FakePlatform(Platform):
         terms: Terms = TERMS,
         early: Callable[[Early], None] | None = None,
         channels: bool = False,
+        zone: str = "",
     ) -> Opened:
+        self.zones.append(zone)
         self.opened.append((user, host, target))
         self.terms.append(terms)
         self.channels.append(channels)

@@ -94,3 +94,20 @@ export async function early_url_of_another_stream_is_dropped() {
   await opening;
   assert.equal(other.closed.length, 1);
 }
+
+export async function relay_that_the_host_cannot_use_is_left() {
+  for (const how of ['open', 'error', 'none']) {
+    const { opening, say } = lines();
+    await say({ ...EARLY, url: 'ws://relay-1/client/other' });
+    const first = Relay.last;
+    if (how !== 'none') first.tell(how);
+    await say({ ...TICKET, url: 'ws://relay-2/client/secret' }, true);
+    const second = Relay.last;
+    assert.deepEqual([second.url, second.closed], ['ws://relay-2/client/secret', []]);
+    second.tell('open');
+    const stream = await opening;
+    assert.equal(stream.ticket.url, second.url);
+    assert(first.closed.length > 0, how);
+    stream.close();
+  }
+}

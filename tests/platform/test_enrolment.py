@@ -1,4 +1,4 @@
-"""enrolment.py: `streamrelay host`."""
+"""enrolment.py: `streamrelay host` and `streamrelay relay`."""
 
 import re
 import stat
@@ -11,6 +11,7 @@ from streamrelay.bus import credentials
 from streamrelay.bus.permissions import parse
 from streamrelay.program.settings import load
 from streamrelay.protocol.tokens import Verifier, generate
+from streamrelay.relay.config import RelayConfig
 from tests.fakes.commands import CommandCase
 from tests.fakes.files import no_room
 
@@ -250,3 +251,80 @@ class Others(Case):
         self.host("add", "web-1")
         text = (self.where / "hosts" / "web-1" / "agent.toml").read_text()
         self.assertEqual(tomllib.loads(text)["relays"], ["wss://relay.example/a'b"])
+
+
+class Relays(Case):
+    """relay add, list and remove"""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.write(PLATFORM.replace('relay = "wss://relay.example:8443"', 'relays = ["wss://{{id}}.relay.example"]'))
+
+    def relay(self, action: str, *arguments: str) -> int:
+        for stream in (self.out, self.err):
+            stream.seek(0)
+            stream.truncate()
+        more = ["--users", str(self.users)]
+        if action == "add":
+            more += ["--config", str(self.where / "platform.toml"), "--relays", str(self.where / "relays")]
+        return self.run_command("relay", action, *arguments, *more)
+
+    def refused(self, *arguments: str) -> str:
+        self.assertEqual(self.relay(*arguments), 2)
+        self.assertEqual((self.out.getvalue(), self.err.getvalue().count("\n")), ("", 1))
+        return self.err.getvalue()
+
+    def folder(self, name: str = "fra-1") -> Path:
+        return self.where / "relays" / name
+
+    def test_folder(self) -> None:
+        """A relay's folder holds settings that are whole, with its name as the audience of its tokens; nobody needs to
+        be told anything else."""
+        self.assertEqual(self.relay("add", "fra-1", "wss://fra-1.relay.example", "--zone", "fra", "--at", "/etc/sr"), 0)
+        names = {path.name: stat.S_IMODE(path.stat().st_mode) for path in self.folder().iterdir()}
+        self.assertEqual(names, {"relay.toml": 0o600, "relay.nkey": 0o600, "platform.pub": 0o644, "ca.pem": 0o644})
+        config = load(RelayConfig, str(self.folder() / "relay.toml"), {})
+        self.assertEqual((config.id, config.url, config.zone), ("fra-1", "wss://fra-1.relay.example", "fra"))
+        self.assertEqual((config.nats, config.nats_nkey), (("tls://nats.example:4222",), "/etc/sr/relay.nkey"))
+        self.assertEqual((config.ca, config.platform_key), ("/etc/sr/ca.pem", ("/etc/sr/platform.pub",)))
+        self.assertNotIn("fra-1.relay.example", self.out.getvalue())
+        self.assertNotIn("secret@", (self.folder() / "relay.toml").read_text())
+        self.assertEqual(credentials.public_key(str(self.folder() / "relay.nkey")), self.known()["fra-1"])
+
+    def test_beside_hosts(self) -> None:
+        """Hosts and relays may have the same name, and neither's command drops or lists the other's users."""
+        self.assertEqual(self.relay("add", "web-1", "wss://web-1.relay.example"), 0)
+        self.assertEqual(self.host("add", "web-1"), 0)
+        self.assertEqual(self.relay("add", "fra-1", "wss://fra-1.relay.example"), 0)
+        found = [(user.role, user.name) for user in parse(self.users.read_text())]
+        self.assertEqual(found[2:], [("relay", "web-1"), ("host", "web-1"), ("relay", "fra-1")])
+        self.relay("list")
+        self.assertEqual([line.split("\t")[0] for line in self.out.getvalue().splitlines()], ["web-1", "fra-1"])
+        self.assertEqual(self.relay("remove", "web-1"), 0)
+        self.host("list")
+        self.assertEqual(self.out.getvalue().split("\t")[0], "web-1")
+        self.assertIn("there is no relay 'web-1'", self.refused("remove", "web-1"))
+
+    def test_agents(self) -> None:
+        """Agents of such a platform dial the relays that it allows, and no others."""
+        self.host("add", "web-1")
+        config = load(AgentConfig, str(self.where / "hosts" / "web-1" / "agent.toml"), {})
+        self.assertEqual(config.relays, ("wss://*.relay.example",))
+
+    def test_doubts(self) -> None:
+        """A URL that the platform doesn't allow, or that leads nowhere from elsewhere, is told of."""
+        self.assertEqual(self.relay("add", "a", "wss://b.relay.example"), 0)
+        self.assertIn("setting relays of the platform doesn't allow it", self.out.getvalue())
+        self.assertEqual(self.relay("add", "b", "ws://127.0.0.1:1"), 0)
+        self.assertIn("ws://127.0.0.1:1: this is a loopback address", self.out.getvalue())
+
+    def test_refused(self) -> None:
+        """What can't be a relay changes nothing."""
+        for name, url, more, words in (
+            *(("a b", "wss://a.relay.example", (), "not a valid relay name"), ("a", "https://a", (), "expected ws://")),
+            *(("a", "ws://a.relay.example", (), "not encrypted"), ("a", "wss://a", ("--zone", "a b"), "zone 'a b'")),
+        ):
+            self.assertIn(words, self.refused("add", name, url, *more))
+        self.write(PLATFORM + 'tokens = "opaque"\n')
+        self.assertIn("signed tokens", self.refused("add", "a", "wss://a.relay.example"))
+        self.assertFalse(self.users.exists())

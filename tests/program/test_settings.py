@@ -37,15 +37,26 @@ class Files(SynchronousTestCase):
     def test_meant(self) -> None:
         """A setting with a letter wrong is told which may be meant, and one that is missing that it is, in a line that
         can be read."""
-        for change, words in (
+        kinds: tuple[tuple[type[Program], dict[str, Any], str], ...] = (
             (
+                PlatformConfig,
                 {**PLATFORM, "outbound_prox": "x"},
                 "`outbound_prox`; is outbound_proxy or outbound_login meant?",
             ),
-            ({**PLATFORM, "max_conections": 1}, "is max_connections or max_connections_per_address meant?"),
-            ({}, "missing required field `relay`; give --config FILE, or --relay"),
-        ):
-            error = str(self.assertRaises(ConfigError, load, PlatformConfig, None, change))
+            (
+                PlatformConfig,
+                {**PLATFORM, "max_conections": 1},
+                "is max_connections or max_connections_per_address meant?",
+            ),
+            (
+                PlatformConfig,
+                {},
+                "no relay is set; give --relay, or setting relays for those on the bus",
+            ),
+            (AgentConfig, {}, "missing required field `host`; give --config FILE, or --host"),
+        )
+        for kind, change, words in kinds:
+            error = str(self.assertRaises(ConfigError, load, kind, None, change))
             self.assertTrue(error.endswith(words), error)
             self.assertLess(len(error), 200)
 

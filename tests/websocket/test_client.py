@@ -330,6 +330,15 @@ class Bursts(SynchronousTestCase):
             self.successResultOf(dials[number])
             self.assertEqual(len(self.tried), min(20, 9 + number))
 
+    def test_less_time(self) -> None:
+        """A dial may be given less time than others, all of it counted; then it says how much that was."""
+        dial = self.dialler.dial("ws://127.0.0.1:9/agent", STREAM, seconds=3)
+        connect(self.tried[0][2], FakeTransport())
+        self.reactor.advance(2.9)
+        self.assertNoResult(dial)
+        self.reactor.advance(0.1)
+        self.assertIn("no answer within 3 s", str(self.failureResultOf(dial, DialError).value))
+
     def test_another_relay(self) -> None:
         """A relay that answers nobody keeps no dial of another one waiting."""
         for _ in range(9):

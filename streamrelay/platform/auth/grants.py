@@ -101,6 +101,11 @@ class User:
             for grant in self.grants
         )
 
+    @property
+    def may_everything(self) -> bool:
+        """True if one grant is for every target of every host, for more than looks."""
+        return Grant("*", "*") in self.grants
+
     def fits(self, host: str) -> bool:
         """Tell whether a grant is for this host, whatever its targets are."""
         return any(fnmatchcase(host, grant.host) for grant in self.grants)

@@ -21,11 +21,13 @@ from streamrelay.platform.http.authenticate import Authenticator, Caller
 from streamrelay.platform.http.changes import Changes, Watchers
 from streamrelay.platform.http.health import Health
 from streamrelay.platform.http.hosts import Hosts
+from streamrelay.platform.http.relays import RelayList
 from streamrelay.platform.http.responses import send_early, send_problem, takes_lines
 from streamrelay.platform.http.tally import OPENING, AnswerTally
 from streamrelay.platform.platform import Platform
 from streamrelay.program.readiness import Readiness
 from streamrelay.protocol.control import Place
+from streamrelay.protocol.fields import Zone
 from streamrelay.protocol.limits import Bytes, Lines
 from streamrelay.protocol.summons import Terms
 
@@ -44,6 +46,7 @@ class OpenRequest(Struct, frozen=True, forbid_unknown_fields=True):
     after: Bytes = 0
     lines: Lines | None = None
     channels: bool = False
+    zone: Zone = ""
 
 
 class SignInRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,7 +79,11 @@ class Streams(ApiResource):
         terms = Terms(view, wanted.place, wanted.after, lines=wanted.lines)
         early = partial(send_early, request) if takes_lines(request) else None
         opening = self.platform.open(
-            user.name, wanted.host, wanted.target, terms=terms, early=early, channels=wanted.channels
+            *(user.name, wanted.host, wanted.target),
+            terms=terms,
+            early=early,
+            channels=wanted.channels,
+            zone=wanted.zone,
         )
         opened = await as_deferred(opening)
         log.info(
@@ -185,7 +192,7 @@ class Root(Resource):
         # Readiness of the program; the platform itself has none, as it is a library's.
         self.readiness = readiness or Readiness()
         self.tally = tally or AnswerTally(platform.clock)
-        self.pages = pages(platform.relay, viewers)
+        self.pages = pages(lambda: platform.choice.sources, viewers)
         self.views = Views(platform.inventory)
         self.watchers = Watchers(self.views, platform)
 
@@ -203,6 +210,8 @@ class Root(Resource):
                 child = Hosts(*parts, self.views)
             case [b"v1", b"hosts", b"changes"]:
                 child = Changes(*parts, self.watchers)
+            case [b"v1", b"relays"]:
+                child = RelayList(*parts)
             case [b"v1", b"session"]:
                 child = Session(*parts)
             case [b"health"]:

@@ -3,14 +3,13 @@
 import gzip
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from hashlib import sha256
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from twisted.internet.interfaces import IPushProducer
 from twisted.web.resource import Resource
@@ -74,7 +73,7 @@ class Page(Resource):
 
     isLeaf = True
 
-    def __init__(self, content: bytes, name: str, policy: str) -> None:
+    def __init__(self, content: bytes, name: str, policy: Callable[[], str]) -> None:
         super().__init__()
         self.content, self.policy = content, policy
         end = Path(name).suffix
@@ -94,7 +93,7 @@ class Page(Resource):
             return NOT_DONE_YET
         zipped = self.compressible and takes_gzip(header(request, "accept-encoding") or "")
         tag = f'"{self.hash}-gzip"' if zipped else f'"{self.hash}"'
-        secure_headers(request, self.policy)
+        secure_headers(request, self.policy())
         request.setHeader("Cache-Control", "no-cache")
         request.setHeader("ETag", tag)
         if self.compressible:
@@ -156,13 +155,17 @@ def has_already(known: str, tag: str) -> bool:
     return known.strip() == "*" or tag in re.findall(r'"[^"]*"', known)
 
 
-def pages(relay_url: str, viewers: str = "") -> dict[Segments, Page]:
-    """Return the files by path, with a policy that lets them connect the relay and nothing else of another site.
+def pages(relays: Callable[[], str], viewers: str = "") -> dict[Segments, Page]:
+    """Return the files by path, with a policy that lets them connect the relays and nothing else of another site.
 
-    `viewers` is a folder whose third-party files are served in place of those that came with the package. `ConfigError`
-    if it has none, or can't be read.
+    `relays` tells them as sources of a policy, with each answer anew, as settings may be read again. `viewers` is a
+    folder whose third-party files are served in place of those that came with the package. `ConfigError` if it has
+    none, or can't be read.
     """
-    policy = policy_for(relay_url)
+
+    def policy() -> str:
+        return policy_for(relays())
+
     web = resources.files("streamrelay.web")
     files = {path: content for path, content in _read(web, OURS) if path[0] != THIRD_PARTY}
     others = _chosen(Path(viewers)) if viewers else _third_party(web.joinpath(THIRD_PARTY))
@@ -176,15 +179,14 @@ def pages(relay_url: str, viewers: str = "") -> dict[Segments, Page]:
     return {_segments(path): Page(content, path[-1], policy) for path, content in files.items()}
 
 
-def policy_for(relay_url: str) -> str:
-    """Return the pages' Content-Security-Policy, which lets them connect their own site and the relay.
+def policy_for(relays: str) -> str:
+    """Return the pages' Content-Security-Policy, which lets them connect their own site and the relays.
 
     Viewers draw what targets send from ``data:`` and ``blob:`` URLs, and play it.
     """
-    relay = urlsplit(relay_url)
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src blob:; "
-        f"form-action 'none'; connect-src 'self' {relay.scheme}://{relay.netloc}"
+        f"form-action 'none'; connect-src 'self' {relays}"
     )
 
 

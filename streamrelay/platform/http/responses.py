@@ -32,6 +32,7 @@ _TITLES_BY_CODE: Final = {
     "host_offline": "The host is offline",
     "busy": "The host takes no more streams now",
     "relay_busy": "The relay takes no more streams now",
+    "no_relay": "No relay takes streams now",
     "bus_down": "The platform has no connection to NATS",
     "incomplete": "Not all hosts answered",
     "issuer_down": "The issuer's keys aren't known",

@@ -19,14 +19,16 @@ CODES: Final = frozenset(
         *("no_such_session", "not_found", "method_not_allowed", "unsupported_media_type", "too_many", "unavailable"),
         *("changed", "too_many_pages"),
         *("internal_error", "target_refused", "dial_failed", "bad_summons", "bad_answer", "host_offline", "busy"),
-        *("relay_busy", "bus_down", "incomplete", "issuer_down", "ask_failed", "target_unreachable", "host_slow"),
+        *("relay_busy", "no_relay", "bus_down", "incomplete", "issuer_down", "ask_failed", "target_unreachable"),
+        "host_slow",
     )
 )
 """Codes of problems (protocol.rst, "The platform's API"). A host may answer a word of its own, which isn't counted as
 such: there would be no end of them."""
 OPENING: Final = "/v1/streams"
 """The path that opens streams."""
-_OTHERS: Final = (("GET", OPENING), ("DELETE", f"{OPENING}/ID"), ("GET", "/v1/hosts"), ("POST", "/v1/session"))
+_LISTS: Final = (("GET", OPENING), ("GET", "/v1/hosts"), ("GET", "/v1/relays"))
+_OTHERS: Final = (*_LISTS, ("DELETE", f"{OPENING}/ID"), ("POST", "/v1/session"))
 
 
 def _nothing() -> Counter[tuple[str, str, str]]:

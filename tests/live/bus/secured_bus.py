@@ -13,6 +13,7 @@ import nkeys
 
 from streamrelay.platform import enrolment
 from streamrelay.platform.config import PlatformConfig
+from streamrelay.platform.relay_enrolment import relay_enrolment
 from streamrelay.program.settings import load
 from streamrelay.protocol.tokens import new_id
 from tests.live.support.case import LiveTest
@@ -53,6 +54,8 @@ class LockedChain(Chain):
     enrolled: tuple[str, ...] = (HOST, OTHER)
 
     server, scheme = SERVER, "tls"
+    settings = PLATFORM
+    """The platform's."""
 
     def __init__(self, folder: Path, tls_more: str = "", own: str = "") -> None:
         self.tls_more, self.own = tls_more, own
@@ -68,7 +71,7 @@ class LockedChain(Chain):
             "folder": self.folder,
             "more": self.tls_more,
         }
-        (self.folder / "platform.toml").write_text(PLATFORM.format(**values) + self.own)
+        (self.folder / "platform.toml").write_text(self.settings.format(**values) + self.own)
         (self.folder / "nats-server.conf").write_text(self.server.format(**values))
         for host in self.enrolled:
             self.enrol(host)
@@ -88,6 +91,14 @@ class LockedChain(Chain):
 
     def home(self, host: str) -> Path:
         return self.folder / "hosts" / host
+
+    def enrol_relay(self, relay: str, url: str, zone: str = "") -> Path:
+        """What `streamrelay relay add` does; the relay's folder."""
+        settings = load(PlatformConfig, str(self.folder / "platform.toml"), {})
+        users, home = enrolment.Users(self.folder / "nats-users.conf"), self.folder / "relays" / relay
+        base = enrolment.enrolment(settings, (), at=str(home))
+        enrolment.add(users, home.parent, relay, relay_enrolment(base, url, zone))
+        return home
 
     def agent_file(self, host: str = HOST) -> Path:
         """An agent's settings as they were written, with a target."""
@@ -125,8 +136,12 @@ class LockedChain(Chain):
         self.nats.wait_for("Reloaded server configuration", count=reloaded + 1)
 
     def seed(self, who: str) -> bytes:
-        own = self.folder / f"{who}.nkey"
-        return (own if own.exists() else self.home(who) / "host.nkey").read_bytes().strip()
+        places = (
+            self.folder / f"{who}.nkey",
+            self.folder / "relays" / who / "relay.nkey",
+            self.home(who) / "host.nkey",
+        )
+        return next(place for place in places if place.exists()).read_bytes().strip()
 
     def user(self, who: str) -> "User":
         return User(self.nats_port, self.seed(who), self.folder / "ca.pem")

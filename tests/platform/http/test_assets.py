@@ -188,7 +188,7 @@ class Listed(SynchronousTestCase):
 
     def test_ours(self) -> None:
         """Every page, module, style, picture and declaration of ours is served, and nothing else of the package."""
-        found = {"/".join(part.decode() for part in path) for path in pages(RELAY) if path[0] != b"third-party"}
+        found = {"/".join(part.decode() for part in path) for path in pages(lambda: RELAY) if path[0] != b"third-party"}
         on_disk = {path.relative_to(WEB).as_posix() for path in WEB.rglob("*") if path.is_file()}
         wanted = {
             path
@@ -203,7 +203,7 @@ class Listed(SynchronousTestCase):
         place = WEB / "third-party"
         if not (place / "LIST.json").is_file():
             raise SkipTest("needs the third-party viewers (built with STREAMRELAY_VIEWERS=no)")
-        served = pages(RELAY)
+        served = pages(lambda: RELAY)
         listed = json.loads((place / "LIST.json").read_text())["packages"]
         self.assertEqual({package["folder"] for package in listed}, set(module.VIEWERS))
         for package in listed:
@@ -232,7 +232,7 @@ class Listed(SynchronousTestCase):
         self.patch(resources, "files", lambda name: where)
         told: list[str] = []
         self.patch(module.log, "warn", lambda text, **named: told.append(text.format(**named)))
-        self.assertEqual(list(pages(RELAY)), [(b"",)])
+        self.assertEqual(list(pages(lambda: RELAY)), [(b"",)])
         xterm = "xterm, addon-fit, addon-search, addon-unicode-graphemes, addon-web-links"
         expected = f"viewers not installed: novnc, {xterm}, spice-html5; "
         self.assertEqual(told, [expected + "the console can't show their targets (setting viewers)"])
@@ -250,7 +250,7 @@ class Chosen(SynchronousTestCase):
         (self.where / path).write_text(content)
 
     def theirs(self) -> dict[str, bytes]:
-        found = {b"/".join(path).decode(): page.content for path, page in pages(RELAY, str(self.where)).items()}
+        found = {b"/".join(path).decode(): page.content for path, page in pages(lambda: RELAY, str(self.where)).items()}
         return {path[12:]: content for path, content in found.items() if path.startswith("third-party/")}
 
     def test_replaces(self) -> None:
@@ -277,7 +277,9 @@ class Chosen(SynchronousTestCase):
                 "LIST.json": b"x",
             },
         )
-        self.assertEqual(pages(RELAY, str(self.where))[named("third-party/novnc/vendor/x.wasm")].compressible, False)
+        self.assertEqual(
+            pages(lambda: RELAY, str(self.where))[named("third-party/novnc/vendor/x.wasm")].compressible, False
+        )
 
     def test_fixed(self) -> None:
         """What is changed or added in it after the start isn't seen."""
@@ -325,7 +327,7 @@ class FirstLoad(SynchronousTestCase):
 
     def test_weight(self) -> None:
         """The console with all that it loads statically is there, without a viewer, and under 150 KB compressed."""
-        served = pages(RELAY)
+        served = pages(lambda: RELAY)
         sizes: dict[str, int] = {}
         wanted = [""]
         while wanted:

@@ -213,7 +213,7 @@ class Unread(Case):
 
     def setUp(self) -> None:
         super().setUp()
-        self.site = BoundedSite(Page(b"x" * 1_000_000, "a.js", "default-src 'none'"), self.clock, Proxies())
+        self.site = BoundedSite(Page(b"x" * 1_000_000, "a.js", lambda: "default-src 'none'"), self.clock, Proxies())
 
     def test_pieces(self) -> None:
         """Of a file a client that reads nothing holds a piece, and gets all of it once it reads."""
@@ -380,7 +380,7 @@ class Crowds(Case):
 
     def test_unread(self) -> None:
         """One whose answer isn't taken doesn't give way."""
-        self.site.resource = Page(b"x" * 1_000_000, "a.js", "default-src 'none'")
+        self.site.resource = Page(b"x" * 1_000_000, "a.js", lambda: "default-src 'none'")
         crowd = [self.idle() for _ in range(5)]
         for transport in crowd:
             there(transport.producer).pauseProducing()
