@@ -154,7 +154,7 @@ class Agents(Struct, frozen=True):
 
 
 State = Literal["up", "silent", "down"]
-"""Whether a host can be had: it is up; it is on the bus and doesn't answer; it is not there."""
+"""State of a host: it is up; it is on the bus and doesn't answer; it is not there."""
 
 
 class HostInfo(Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""What the platform keeps of the fleet over a restart: hosts as they were last known, in a database of its own.
+"""A database of the platform's own, in which it keeps hosts as they were last known over a restart.
 
 Without it hosts that are down while a platform starts would be forgotten. Nothing else is kept, and nobody asks it: it
 is read at the start, and written a little behind what is known.

@@ -13,7 +13,7 @@ FIRST: Final = 1.0
 QUIET: Final = 0.1
 """Seconds without a further answer after which there are no more."""
 STRANGE: Final = 0.5
-"""The same where nobody is known who could be missed, as after a start."""
+"""Seconds without a further answer where nobody is known who could be missed, as after a start."""
 FURTHER: Final = 3.0
 """Seconds for which further agents of the same hosts are waited for, where that is what we look for."""
 LONGEST: Final = 30.0

@@ -1,4 +1,4 @@
-"""What a user sees of the fleet: hosts with the targets that are granted, in order, ready to be sent.
+"""The fleet as a user sees it: hosts with the targets that are granted, in order, ready to be sent.
 
 Users of the same grants see the same, so they share it; a change of a host is worked out once for all of them.
 """
@@ -17,7 +17,7 @@ from streamrelay.platform.auth.grants import Grant, User
 from streamrelay.protocol.summons import LOOKED_AT, HostInfo, State
 
 Place = tuple[tuple[tuple[int, str], ...], str]
-"""Where a host stands in the order: by its name's words and numbers, then by the name."""
+"""Place of a host in the order: by its name's words and numbers, then by the name."""
 
 MOST_REMEMBERED: Final = 100_000
 """Answers of grants that are remembered, by target."""
@@ -30,7 +30,7 @@ class Entry:
     host: str
     state: State
     shown: dict[str, Any]
-    """What of it becomes JSON."""
+    """Fields of its JSON."""
     json: bytes
     name: str
     """The host's name and labels, in lower case, by which it is found."""
@@ -91,7 +91,7 @@ class Shown:
     revision: int = 0
     """Number of the changes until now."""
     name: int = field(factory=count().__next__)
-    """What tells it from others of this process."""
+    """Number of the view among those of this process."""
     down: int = 0
     """Number of the entries that are down."""
     _order: list[Place] = field(factory=list)

@@ -41,7 +41,7 @@ MOST_AT_ONCE: Final = 2000
 @implementer(IPushProducer)
 @define(eq=False)
 class Watcher:
-    """One who is told of changes. One who takes nothing is told later what has changed meanwhile, and holds no more."""
+    """A request that is told of changes. Who takes nothing is told later what has changed meanwhile, and holds no more."""
 
     request: Request
     view: Shown
@@ -117,7 +117,7 @@ class Watchers:
     views: Views
     platform: Platform
     here: dict[Watcher, str] = field(factory=dict)
-    """Those who watch, by their users' names."""
+    """Requests that are told of changes, with the names of their users."""
     ending: bool = False
     _timer: asyncio.TimerHandle | None = None
 
