@@ -41,7 +41,7 @@ MOST_AT_ONCE: Final = 2000
 @implementer(IPushProducer)
 @define(eq=False)
 class Watcher:
-    """A request that is told of changes. Who takes nothing is told later what has changed meanwhile, and holds no more."""
+    """A request that is told of changes; one that takes nothing is told later what has changed until then."""
 
     request: Request
     view: Shown
