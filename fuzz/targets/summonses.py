@@ -14,6 +14,7 @@ from fuzz.targets.signing import AUDIENCE, HEADER, changed, printable, signed, t
 from streamrelay.agent.summonses import Summonses
 from streamrelay.errors import PeerError
 from streamrelay.platform import Platform
+from streamrelay.platform.fleet.look import Look
 from streamrelay.protocol import codec
 from streamrelay.protocol.close import CloseCode
 from streamrelay.protocol.control import decode_control
@@ -157,8 +158,9 @@ def _ask(answers: list[tuple[str, bytes]]) -> None:
 
 def _hosts(said: bytes) -> None:
     _platform.inventory.hosts.clear()
+    _platform.lookout._look = Look(lambda: 0.0, True, set(), 0.0)
     for part, answer in (("web-1", said), _TARGETS):
-        _bus.hear(f"streamrelay.v1.event.{part}.up", answer, "streamrelay.v1.event.*.up")
+        _bus.hear(f"{_platform.lookout.inbox}.{part}", answer, f"{_platform.lookout.inbox}.*")
     found = sorted(_platform.inventory.hosts)
     assert found in (["web-9"], ["web-1", "web-9"]), "one host hides another, or speaks for it"
 

@@ -290,8 +290,8 @@ class Asking(Case):
         self.bus.gathered = [("a:b", codec.encode([*others, {**told, "host": "a.b"}])), ("a", codec.encode([]))]
         self.assertEqual([info.host for info in awaited(self.platform.streams())], ["a.b"])
         for part in ("a:b", "a_b", "a", ":", "a:", ":a", "a::b", "x" * 65):
-            subject = f"streamrelay.v1.event.{part}.up"
-            self.bus.hear(subject, b'{"targets":[]}', "streamrelay.v1.event.*.up")
+            inbox = self.platform.lookout.inbox
+            self.bus.hear(f"{inbox}.{part}", b'[{"name":"x","kind":"tcp"}]', f"{inbox}.*")
         self.platform.inventory.be_complete(True)
         self.assertEqual([info.host for info in awaited(self.platform.hosts())], ["a", "a.b", "a_b"])
         self.bus.answers.append(codec.encode(Answer(ready=True, kind="log", viewer="log")))

@@ -19,27 +19,24 @@ from collections.abc import Callable, Collection
 from typing import Any, Final
 
 from attrs import define, field
-from msgspec import Struct
 
 from streamrelay.bus.connection import Bus
 from streamrelay.bus.message import Message
 from streamrelay.logs import Logger
+from streamrelay.platform.fleet.heard import left_host, read_answer, vouched_host
 from streamrelay.platform.fleet.inventory import Inventory
 from streamrelay.platform.fleet.look import FIRST, Look
 from streamrelay.protocol import codec, tokens
 from streamrelay.protocol.limits import LOOK_EVERY, LOOKS_A_SECOND
-from streamrelay.protocol.names import is_host
 from streamrelay.protocol.subjects import (
-    AGENT_NAME,
     ALL_TARGETS,
     DISCONNECTS,
     PLATFORM_INBOX,
     end_subject,
     event_subject,
-    heard_host,
     subject_part,
 )
-from streamrelay.protocol.summons import HostAnswer, HostQuestion, TargetInfo
+from streamrelay.protocol.summons import HostQuestion
 
 log = Logger()
 
@@ -55,6 +52,8 @@ KNOCK_EACH: Final = 3.0
 """Seconds between two such knocks at one host at least."""
 LEFT: Final = 1.0
 """Seconds after which one that has left the bus is knocked at: an agent that connects anew is back by then."""
+EVENT_EACH: Final = 0.1
+"""Seconds between two events of one host that are taken; of those between, the last one."""
 BACK: Final = 5.0
 """Seconds for which hosts are waited for that were there, when the bus is back: it may have been away for them, too."""
 WATCHED: Final = 20.0
@@ -63,17 +62,6 @@ SILENT_LOOK: Final = 10.0
 """Seconds until the next look where hosts are silent, while somebody watches."""
 
 Agents = dict[str, set[str]]
-_SAID: Any = HostAnswer | tuple[TargetInfo, ...]
-
-
-class _Client(Struct, frozen=True):
-    name: str = ""
-
-
-class Disconnect(Struct, frozen=True):
-    """nats-server's word that a client has left it (``io.nats.server.advisory.v1.client_disconnect``)."""
-
-    client: _Client
 
 
 @define(eq=False)
@@ -90,6 +78,8 @@ class Lookout:
     _tasks: "set[asyncio.Task[None]]" = field(factory=set)
     _hurry: asyncio.Event = field(factory=asyncio.Event)
     _complete: asyncio.Event = field(factory=asyncio.Event)
+    _paced: dict[str, bytes | None] = field(factory=dict)
+    """Hosts of which an event was taken just now, with what came of them since."""
     _watched: float = 0.0
     _several: bool = False
     _looks: int = 0
@@ -140,24 +130,43 @@ class Lookout:
     # -- what comes ----------------------------------------------------------------------------------------------
 
     def _up(self, message: Message) -> None:
-        host, answer = _vouched(message.subject), _read(message.data)
-        if host is not None and answer is not None:
+        host = vouched_host(message.subject)
+        if host is None:
+            return
+        if host in self._paced:
+            self._paced[host] = message.data
+            return
+        self._come(host, message.data)
+
+    def _pace(self, host: str) -> None:
+        """Take the last event of a host that came too soon behind another one."""
+        data = self._paced.pop(host)
+        if data is not None:
+            self._come(host, data)
+
+    def _come(self, host: str, data: bytes) -> None:
+        self._paced[host] = None
+        asyncio.get_running_loop().call_later(EVENT_EACH, self._pace, host)
+        answer = read_answer(data)
+        if answer is not None:
             if self._look is not None:
                 self._look.heard(host, answer.agent)
             self.inventory.told(host, answer)
 
     def _down(self, message: Message) -> None:
-        if (host := _vouched(message.subject)) is not None:
+        if (host := vouched_host(message.subject)) is not None:
+            if host in self._paced:
+                self._paced[host] = None
             self.inventory.lost(host)
 
     def _answered(self, message: Message) -> None:
-        host = _vouched(message.subject)
+        host = vouched_host(message.subject)
         if host is None:
             return
         if message.nobody:
             self.inventory.lost(host)
             return
-        answer = _read(message.data)
+        answer = read_answer(message.data)
         if answer is None:
             return
         if (look := self._look) is not None:
@@ -170,12 +179,8 @@ class Lookout:
             self.inventory.here(host)
 
     def _left(self, message: Message) -> None:
-        try:
-            name = codec.decode(message.data, Disconnect).client.name
-        except ValueError:
-            return
-        host = name.removeprefix(AGENT_NAME)
-        if name.startswith(AGENT_NAME) and self.inventory.state(host) in ("up", "silent"):
+        host = left_host(message.data)
+        if host is not None and self.inventory.state(host) in ("up", "silent"):
             asyncio.get_running_loop().call_later(LEFT, self._knock, host)
 
     # -- looks ---------------------------------------------------------------------------------------------------
@@ -273,18 +278,3 @@ class Lookout:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _read(data: bytes) -> HostAnswer | None:
-    """Return what an agent says of its host, be it its targets alone, as an old one does; None if it is nonsense."""
-    try:
-        told: Any = codec.decode(data, _SAID)
-    except ValueError:
-        return None
-    return told if isinstance(told, HostAnswer) else HostAnswer(told)
-
-
-def _vouched(subject: str) -> str | None:
-    """Return the host on whose own subject something came, or None if no host has such a name."""
-    host = heard_host(subject)
-    return host if is_host(host) and subject_part(host) in subject.split(".") else None

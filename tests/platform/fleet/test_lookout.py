@@ -54,7 +54,16 @@ class Case(SynchronousTestCase):
         self.loop.run_until_complete(run())
 
     def event(self, host: str, kind: str, data: bytes = b"{}") -> None:
-        self.bus.hear(f"streamrelay.v1.event.{host}.{kind}", data, f"streamrelay.v1.event.*.{kind}")
+        """Bring an event of a host, now, or some time after the last one."""
+        if self.loop.is_running():
+            self.bus.hear(f"streamrelay.v1.event.{host}.{kind}", data, f"streamrelay.v1.event.*.{kind}")
+            return
+
+        async def bring() -> None:
+            self.event(host, kind, data)
+            await asyncio.sleep(1)
+
+        self.loop.run_until_complete(bring())
 
     def answer(self, host: str, data: bytes = UP, nobody: bool = False) -> None:
         self.bus.hear(f"_INBOX_platform.me.{host}", data, "_INBOX_platform.me.*", nobody)
@@ -84,6 +93,33 @@ class Events(Case):
             self.event("web-1", kind, data)
             self.assertEqual(self.states(), {"web-1": state})
         self.assertEqual(self.inventory.hosts["web-1"].targets, LOG)
+
+    def test_flood(self) -> None:
+        """Of a host that tells of itself again and again ten words a second are taken, and the last one; a down between
+        them counts."""
+        count = [0]
+        told = self.inventory.told
+
+        def counted(host: str, answer: HostAnswer) -> None:
+            count[0] += 1
+            told(host, answer)
+
+        self.patch(Inventory, "told", lambda _, *named: counted(*named))
+
+        async def flood() -> None:
+            for number in range(1000):
+                self.event("web-1", "up", codec.encode(HostAnswer((TargetInfo(f"t{number}", "tcp"),), "1", "vm")))
+                await asyncio.sleep(0.001)
+            self.assertEqual(self.inventory.state("neighbour"), None)
+            self.event("neighbour", "up", UP)
+            self.event("neighbour", "up", STOPS)
+            self.event("neighbour", "down")
+            await asyncio.sleep(0.5)
+
+        self.loop.run_until_complete(flood())
+        self.assertEqual([target.name for target in self.inventory.hosts["web-1"].targets], ["t999"])
+        self.assertLessEqual(count[0], 10 + 2 + 1)
+        self.assertEqual(self.inventory.state("neighbour"), "down")
 
     def test_whose(self) -> None:
         """A host is known by the subject, on which the bus lets it alone speak; what no host is named is left out."""
