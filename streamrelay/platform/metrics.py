@@ -14,6 +14,7 @@ from streamrelay.platform.http.tally import AnswerTally
 from streamrelay.platform.platform import Platform
 from streamrelay.program.metrics import Family, Limit, Values, certificates, counter, gauge, gauges, histogram, limits
 from streamrelay.protocol.relay_state import State
+from streamrelay.protocol.summons import State as HostState
 
 
 @define(eq=False)
@@ -35,9 +36,14 @@ class PlatformMetrics:
         yield gauge("streamrelay_platform_sessions", "Sessions of the console", len(self.sessions))
         yield gauge("streamrelay_bus_connected", "1 if there is a connection to NATS", float(bus.connected))
         yield counter("streamrelay_bus_losses", "Connections to NATS that were lost", bus.losses)
+        yield gauges("streamrelay_platform_hosts", "Hosts that are known", "state", self._hosts())
         yield gauges("streamrelay_platform_relays", "Relays of the bus by what they say", "state", self._relays())
         yield certificates({"listen": self.tls.expiry, "bus": bus.expiry})
         yield from limits(self._limits())
+
+    def _hosts(self) -> dict[str, int]:
+        known = Counter(info.state for info in self.platform.inventory.hosts.values())
+        return {state: known[state] for state in get_args(HostState)}
 
     def _relays(self) -> dict[str, int]:
         """Return how many relays are in which state; the one that the settings name isn't heard."""

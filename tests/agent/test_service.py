@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
+from streamrelay import __version__
 from streamrelay.agent import service as module
 from streamrelay.agent.catalogue import Catalogue, Entry
 from streamrelay.agent.config import AgentConfig
@@ -639,6 +640,23 @@ class Streams(Case):
         leg.receive(b"here")
         self.assertEqual(bytes(target.sent), b"here")
         self.assertNoResult(drained)
+
+    def test_up(self) -> None:
+        """At each connection it is told what the host has, with its labels, the version and which agent that is."""
+        self.agent.config = structs.replace(self.agent.config, labels={"site": "fra"})
+        self.agent.namesakes.start()
+        self.agent._connected()
+        [told] = self.events("up")
+        self.assertEqual((told["labels"], told["version"]), ({"site": "fra"}, __version__))
+        self.assertIn(f"process {os.getpid()}, since ", told["agent"])
+
+    def test_labels(self) -> None:
+        """Labels that lists can't have are refused where settings are read, with what they may be."""
+        wanted: dict[str, Any] = {"tokens": "opaque", "relays": (RELAY,)}
+        for labels in ({"Site": "fra"}, {"site": "f r"}, {"": "x"}, {"a": "x" * 64}, {f"n{i}": "" for i in range(17)}):
+            error = self.assertRaises(ValueError, AgentConfig, "web-1", labels=labels, **wanted)
+            self.assertIn("labels: expected at most 16, each NAME = ", str(error))
+        AgentConfig("web-1", labels={f"n.{i}_x-": "A:/+@" for i in range(16)}, **wanted)
 
     def test_readiness(self) -> None:
         """An agent is ready while it has its bus."""

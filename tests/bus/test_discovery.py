@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from nats.micro.service import ServiceInfo, ServicePing, ServiceStats
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.bus.discovery import Discovery
@@ -44,6 +45,19 @@ class Answers(SynchronousTestCase):
         self.assertEqual(told, about)
         [(_, told)] = self.ask(ALL_TARGETS, question=b'{"targets":"of a newer platform"}')
         self.assertEqual(told, about)
+
+    def test_spread(self) -> None:
+        """Where answers are to be spread each comes after a part of that time; of who is asked so by chance."""
+        clock, bus = Clock(), FakeBus()
+        told = (lambda: HostAnswer(TARGETS), lambda: STREAMS)
+        Discovery(bus, "web-1", "1", "", *told, clock=clock, part=lambda: 0.5).listen()
+        bus.listeners[ALL_TARGETS](Message(b'{"spread":20}', "_INBOX.a"))
+        clock.advance(9.9)
+        self.assertEqual(bus.published, [])
+        clock.advance(0.1)
+        self.assertEqual(len(bus.published), 1)
+        bus.listeners[ALL_TARGETS](Message(b'{"spread":601}', "_INBOX.a"))  # of none that we know
+        self.assertEqual(len(bus.published), 2)
 
     def test_who(self) -> None:
         """Who asks only who is there is told no targets; an agent that stops tells no name of its own."""
