@@ -172,6 +172,11 @@ class End:
             self.sock.linger = False
             self._end("it left")
 
+    def leave_early(self) -> None:
+        """Close the connection before a word, which says in order that there was none."""
+        self.finished = True
+        self._end("it left before a word")
+
     # -- receiving -------------------------------------------------------------------------------------------
 
     def _watch(self) -> None:

@@ -77,12 +77,16 @@ class Users:
             state.unheard = True
             sock.close()
             return
+        self._came(state, sock).start()
+
+    def _came(self, state: StreamState, sock: Socket) -> End:
+        """Make the user's end of a stream."""
         plan = state.plan
-        state.user = self._end(plan.number, True, plan.user, sock, state.port)
-        state.user.other = state.target
+        state.user = user = self._end(plan.number, True, plan.user, sock, state.port)
+        user.other = state.target
         if state.target is not None:
-            state.target.other = state.user
-        state.user.start()
+            state.target.other = user
+        return user
 
     def _target(self, state: StreamState, sock: Socket) -> None:
         port = state.port
@@ -122,7 +126,10 @@ class Users:
         elif not sock.closed:
             state.unheard = True
             self.world.outside.loop.remove_writer(sock.number)
-            sock.close()
+            if sock.peer is None:
+                sock.close()
+            else:
+                self._came(state, sock).leave_early()
 
     def _end_by_operator(self, state: StreamState) -> None:
         """Let the platform end what was opened for a stream's port."""
