@@ -214,10 +214,11 @@ class Lookout:
         return max(LOOK_EVERY, len(self.inventory.hosts) / LOOKS_A_SECOND)
 
     async def _look_once(self) -> None:
-        if not self.bus.connected:
-            return
-        whole = not self.inventory.complete or self._hurry.is_set() or self._looks % WHOLE_EACH == 0
+        hurry = self._hurry.is_set()
         self._hurry.clear()
+        if not self.bus.connected:
+            return  # until `connected`
+        whole = not self.inventory.complete or hurry or self._looks % WHOLE_EACH == 0
         self._looks += 1
         gaps, due = self.bus.gaps, set(self.inventory.named("up"))
         spread = 0.0

@@ -183,6 +183,20 @@ class Looks(Case):
         self.run_for(6, (0.1, lambda: self.answer("a")), (4, lambda: self.event("b", "up", UP)))
         self.assertEqual((self.inventory.complete, self.knocked), (True, []))
 
+    def test_lost_in_a_look(self) -> None:
+        """A bus that is lost amid a look keeps nobody busy: nothing is asked until it is back, and then at once."""
+
+        def lose() -> None:
+            self.bus.down, self.bus.losses = True, 1
+            self.lookout.lost()
+
+        def back() -> None:
+            self.bus.down = False
+            self.lookout.connected()
+
+        self.run_for(10, (0.1, lambda: self.answer("a")), (0.2, lose), (8, back))
+        self.assertEqual((len(self.questions), self.inventory.complete), (2, False))
+
     def test_gaps(self) -> None:
         """A look during which messages may have been lost doesn't count, and is repeated at once."""
 
