@@ -284,3 +284,14 @@ export async function lost_bus_is_told_and_hosts_are_back_when_it_is() {
   assert.equal(all.hosts.trouble, 'the platform stops');
   all.hosts.stop();
 }
+
+export async function user_whose_grants_have_changed_sees_what_they_may_see_at_once() {
+  const all = listed(3);
+  all.hosts.start();
+  await all.begin();
+  all.platform.hosts.shift();
+  Events.last.tell('over', { status: 409, code: 'changed', detail: 'what this user may see has changed' });
+  await all.begin();
+  assert.deepEqual([names(all.hosts), all.hosts.trouble, all.back], [['web-2', 'web-3'], '', []]);
+  all.hosts.stop();
+}

@@ -2,16 +2,16 @@
 // first all, by pages, and what changes from then on. A platform that tells no changes is asked again and again.
 
 import { Changes } from './changes.js';
+import { Check } from './check.js';
 import { Fleet } from './fleet.js';
 import { fits } from './patterns.js';
-import { changesOf, count, first, pages } from './polled.js';
+import { changesOf, first, pages } from './polled.js';
 
 const EACH = 3000; // ms from an answer to the next question, where no changes are told
 const RARELY = 15_000; // the same where there are many hosts
 const MANY = 1000;
 const MOST = 5000; // ms between questions that fail, unless the platform says more: one that is back is wanted at once
 const SOON = 1000; // ms until the list is asked for though no change could come yet
-const CHECK = 20_000; // ms between looks whether changes still come: a link may have died and nobody says so
 const OVER = 'Your session is over. Sign in to see hosts again; what is open stays open.';
 const UNKNOWN = 'not all hosts are known yet, the platform is hearing of them …';
 
@@ -38,8 +38,7 @@ export class Hosts extends EventTarget {
   #failures = 0;
   #denied = 0; // questions in a row that were refused for want of a session
   #lost = false; // whether the platform, or its NATS, was lost since all was well
-  #told = false; // whether changes have come since the last look
-  #differs = false; // whether the last look found other numbers
+  #check = new Check(() => this, { differs: () => this.now(), failed: (problem) => this.#fail(problem) });
 
   constructor(session) {
     super();
@@ -63,7 +62,7 @@ export class Hosts extends EventTarget {
     this.#leave();
     this.#fleet = new Fleet();
     Object.assign(this, { up: 0, down: 0, loading: false });
-    this.#known = this.#whole = this.#old = this.#lost = this.#differs = false;
+    this.#known = this.#whole = this.#old = this.#lost = false;
     this.#failures = this.#denied = 0;
     this.#show('');
   }
@@ -96,6 +95,7 @@ export class Hosts extends EventTarget {
     this.#turn += 1;
     this.#asks = this.#stale = false;
     clearTimeout(this.#timer);
+    this.#check.stop();
     this.#changes?.close();
     this.#changes = null;
   }
@@ -137,7 +137,7 @@ export class Hosts extends EventTarget {
           this.#complete = false;
           this.#show(problem.detail);
         },
-        over: (problem) => this.#fail(problem),
+        over: (problem) => this.#over(problem),
         broke: () => {
           if (this.#changes.begun) this.#later(EACH * (0.2 + 0.3 * Math.random())); // not all pages at once
           this.#changes = null;
@@ -151,8 +151,15 @@ export class Hosts extends EventTarget {
     });
   }
 
+  /** The platform tells no more: as it stops, as nobody is signed in, or as this user may see other hosts from now on. */
+  #over(problem) {
+    if (problem.status === 409) this.now();
+    else this.#fail(problem);
+  }
+
   async #load(turn) {
     clearTimeout(this.#timer);
+    this.#check.stop();
     this.#asks = true;
     try {
       do {
@@ -161,8 +168,7 @@ export class Hosts extends EventTarget {
       } while (this.#stale && turn === this.#turn);
       if (turn !== this.#turn) return;
       this.#asks = false;
-      this.#differs = false;
-      if (this.#changes?.begun) this.#checkLater();
+      if (this.#changes?.begun) this.#check.start();
       else this.#later(this.#fleet.size > MANY ? RARELY : EACH);
     } catch (problem) {
       if (turn === this.#turn) this.#fail(problem);
@@ -217,7 +223,7 @@ export class Hosts extends EventTarget {
   }
 
   #change(told) {
-    this.#told = true;
+    this.#check.told = true;
     const again = told.complete && !this.#complete; // hosts may be gone of which it doesn't know
     this.#count(told);
     const back = this.#back(told.hosts, !this.#whole);
@@ -245,25 +251,6 @@ export class Hosts extends EventTarget {
 
   #tellBack(back) {
     if (back.length) this.dispatchEvent(new CustomEvent('back', { detail: new Set(back) }));
-  }
-
-  /** Once in a while, whether there are as many hosts as changes have told. */
-  #checkLater() {
-    clearTimeout(this.#timer);
-    this.#told = false;
-    const turn = this.#turn;
-    this.#timer = setTimeout(async () => {
-      try {
-        const { up, down } = await count();
-        if (turn !== this.#turn || this.#asks) return;
-        const differs = !this.#told && (up !== this.up || down !== this.down);
-        if (differs && this.#differs) this.now();
-        else this.#checkLater();
-        this.#differs = differs;
-      } catch (problem) {
-        if (turn === this.#turn) this.#fail(problem);
-      }
-    }, CHECK);
   }
 
   #fail(problem) {

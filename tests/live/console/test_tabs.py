@@ -37,8 +37,8 @@ class Outcomes(ConsoleTest):
         self.expect(self.entry(page, "app")).to_be_visible()
         chain.agent.stop()
         self.expect(self.entry(page, "app")).to_have_count(0)
-        page.evaluate(f"location.hash = '#{HOST}/app'")
-        panel = page.get_by_role("tabpanel")  # known to be a log, though its host is down
+        page.evaluate(f"location.hash = '#{HOST}/shell'")
+        panel = self.say_open(page)
         self.expect(panel.locator("p.words")).to_contain_text(f"Host {HOST} is offline. Next try in ")
         self.expect(panel.get_by_role("button", name="Try now")).to_be_visible()
         self.picture(page, "console-offline")
