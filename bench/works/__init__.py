@@ -4,6 +4,7 @@ from bench.works.bulk import ACTIVE, BULK, TLS
 from bench.works.clicking import CLICKING
 from bench.works.daily import DAILY
 from bench.works.fairness import FAIRNESS
+from bench.works.hosts import HOSTS
 from bench.works.interactive import ECHO
 from bench.works.local import CROWD, LOCAL
 from bench.works.pairs import ARRIVALS, IDLE
@@ -15,5 +16,5 @@ from bench.works.work import Work
 
 WORKS: tuple[Work, ...] = (
     *(BULK, ACTIVE, TLS, ECHO, FAIRNESS, ARRIVALS, IDLE, RESTING),
-    *(CHAIN, TRIPS, ANSWERS, OPENING, LOCAL, CROWD, START, DAILY, CLICKING),
+    *(CHAIN, TRIPS, ANSWERS, OPENING, LOCAL, CROWD, START, DAILY, CLICKING, HOSTS),
 )
