@@ -70,6 +70,11 @@ class FleetTest(ConsoleTest):
     def focused(self, page: Any, row: str) -> None:
         self.expect(self.row(page, row)).to_be_focused()
 
+    def top(self, page: Any) -> str:
+        """The first row in sight; "" until it is drawn."""
+        rows = page.evaluate(ROWS)
+        return str(rows[0]["id"]) if rows else ""
+
     def assert_in_line(self, page: Any) -> None:
         """Rows fill what is seen, each right below the one above."""
         rows = page.evaluate(ROWS)
@@ -131,13 +136,13 @@ class Large(FleetTest):
         self.fleet(*(entry(name if at % 3 else f"host-{at}") for at, name in enumerate(long)))
         page = self.all_here()
         page.evaluate("document.querySelector('#hosts-rows').scrollTop = 5000")
-        until(lambda: page.evaluate(ROWS)[0]["id"] not in ("", "host-0"), what="other rows")
+        until(lambda: self.top(page) not in ("", "host-0"), what="other rows")
         self.assert_in_line(page)
-        first = page.evaluate(ROWS)[0]["id"]
+        first = self.top(page)
         page.set_viewport_size(PHONE["viewport"])
         until(lambda: page.evaluate(ROWS)[0]["width"] > 300, what="wider rows")
         self.assert_in_line(page)
-        self.assertEqual(page.evaluate(ROWS)[0]["id"], first)
+        self.assertEqual(self.top(page), first)
         row = self.row(page, page.evaluate(ROWS)[2]["id"])
         place = 1 + [*self.common.hosts].index(str(row.get_attribute("data-row")))
         self.expect(row).to_have_attribute("aria-posinset", str(place))

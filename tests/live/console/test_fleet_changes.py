@@ -58,7 +58,7 @@ class Changes(FleetTest):
         goes, the one in its place has it."""
         page = self.all_here()
         page.evaluate("document.querySelector('#hosts-rows').scrollTop = 100000")
-        until(lambda: page.evaluate(ROWS)[0]["id"] != "web-1", what="other rows")
+        until(lambda: self.top(page) not in ("", "web-1"), what="other rows")
         first = page.evaluate(ROWS)[1]
         self.row(page, first["id"]).click()
         self.expect(self.row(page, f"{first['id']}/shell")).to_be_visible()
