@@ -175,9 +175,13 @@ def bench() -> Iterator[Bench]:
     """A place to start programs in; at its end all of them are stopped and the files removed."""
     folder = Path(tempfile.mkdtemp(prefix="streamrelay-bench-"))
     place = Bench(folder, [])
+    before = os.environ.get("XDG_CACHE_HOME")
     os.environ["XDG_CACHE_HOME"] = str(folder / "cache")  # where the native client notes relays
     try:
         yield place
     finally:
         place.stop()
+        os.environ.pop("XDG_CACHE_HOME")  # or what draws the plots makes the folder anew
+        if before is not None:
+            os.environ["XDG_CACHE_HOME"] = before
         shutil.rmtree(folder, ignore_errors=True)

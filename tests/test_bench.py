@@ -17,7 +17,7 @@ from bench.lag import late
 from bench.legs import Listener, Socket, dial
 from bench.machine import Machine
 from bench.openings import Openings
-from bench.processes import Bench, Program, free_port
+from bench.processes import Bench, Program, bench, free_port
 from bench.relays import Streamrelay
 from bench.results import Result
 from bench.sampling import Plan, Row, interleave
@@ -170,6 +170,21 @@ class Far(SynchronousTestCase):
     def _send(end: Socket, sent: bytes) -> None:
         end.sendall(sent)
         end.close()
+
+
+class Place(SynchronousTestCase):
+    """A place to start programs in."""
+
+    def test_cache(self) -> None:
+        """Nothing writes into the folder of a run once that is over: caches are where they were before."""
+        for before in ({}, {"XDG_CACHE_HOME": "/somewhere"}):
+            with patch.dict(os.environ, before):
+                if not before:
+                    os.environ.pop("XDG_CACHE_HOME", None)
+                with bench() as place:
+                    self.assertEqual(os.environ["XDG_CACHE_HOME"], str(place.folder / "cache"))
+                self.assertEqual(os.environ.get("XDG_CACHE_HOME"), before.get("XDG_CACHE_HOME"))
+                self.assertFalse(place.folder.exists())
 
 
 class Skips(SynchronousTestCase):
