@@ -33,6 +33,8 @@ class Look:
     """Seconds over which the answers come."""
     patience: float = FIRST
     """Seconds in which the hosts that are due must answer."""
+    given_up: bool = False
+    """True once no answer can come any more."""
     agents: dict[str, set[str]] = field(factory=dict)
     """Agents that have answered by the names of their hosts."""
     _answered: set[str] = field(factory=set)
@@ -57,7 +59,7 @@ class Look:
 
     async def over(self) -> None:
         """Wait until no more answers come."""
-        while (left := self._end() - self.now()) > 0:
+        while not self.given_up and (left := self._end() - self.now()) > 0:
             began, nap = self.now(), min(left, QUIET)
             await asyncio.sleep(nap)
             if self.now() - began > nap + QUIET / 2:

@@ -27,7 +27,7 @@ from streamrelay.platform.fleet.heard import left_host, read_answer, vouched_hos
 from streamrelay.platform.fleet.inventory import Inventory
 from streamrelay.platform.fleet.look import FIRST, Look
 from streamrelay.protocol import codec, tokens
-from streamrelay.protocol.limits import LOOK_EVERY, LOOKS_A_SECOND
+from streamrelay.protocol.limits import LOOK_EVERY, LOOKS_A_SECOND, MOST_SPREAD
 from streamrelay.protocol.subjects import (
     ALL_TARGETS,
     DISCONNECTS,
@@ -56,6 +56,8 @@ EVENT_EACH: Final = 0.1
 """Seconds between two events of one host that are taken; of those between, the last one."""
 BACK: Final = 5.0
 """Seconds for which hosts are waited for that were there, when the bus is back: it may have been away for them, too."""
+RETURNS: Final = 1000
+"""Hosts for each of which a second more is waited then, as so many connect anew in one."""
 WATCHED: Final = 20.0
 """Seconds for which one question for the list counts as somebody who watches."""
 SILENT_LOOK: Final = 10.0
@@ -106,6 +108,8 @@ class Lookout:
 
     def lost(self) -> None:
         """Take note that nothing is heard any more."""
+        if self._look is not None:
+            self._look.given_up = True
         self._complete.clear()
         self.inventory.be_complete(False)
 
@@ -221,10 +225,10 @@ class Lookout:
         whole = not self.inventory.complete or hurry or self._looks % WHOLE_EACH == 0
         self._looks += 1
         gaps, due = self.bus.gaps, set(self.inventory.named("up"))
-        spread = 0.0
-        if len(due) > LOOKS_A_SECOND:
-            spread = len(due) / SPREAD if whole else self._pause() / 5
-        patience = FIRST if self.inventory.complete else BACK
+        spread, many = 0.0, len(self.inventory.hosts)  # of those that are down some may be back
+        if many > LOOKS_A_SECOND:
+            spread = min(MOST_SPREAD, many / SPREAD if whole else self._pause() / 5)
+        patience = FIRST if self.inventory.complete else BACK + len(due) / RETURNS
         self._look = look = Look(asyncio.get_running_loop().time, whole, due, spread, patience)
         try:
             question = HostQuestion(whole, spread) if spread else HostQuestion(whole)

@@ -197,6 +197,22 @@ class Looks(Case):
         self.run_for(10, (0.1, lambda: self.answer("a")), (0.2, lose), (8, back))
         self.assertEqual((len(self.questions), self.inventory.complete), (2, False))
 
+    def test_given_up(self) -> None:
+        """A long look that is under way when the bus is lost is given up; all are asked as soon as it is back."""
+        for number in range(60 * LOOKS_A_SECOND):
+            self.inventory.told(f"h-{number}", HostAnswer(LOG, "1", "vm"))
+        self.inventory.complete, self.lookout._looks = True, 1
+        self.run_for(3, (1, self.lookout.lost), (2, self.lookout.connected))
+        self.assertEqual([(one.targets, one.spread) for one in self.questions], [(False, 12.0), (True, 1.2)])
+
+    def test_start_of_many(self) -> None:
+        """At a start the answers are spread by the hosts that are known from before."""
+        for number in range(10_000):
+            self.inventory.told(f"h-{number}", HostAnswer(LOG, "1", "vm"))
+            self.inventory.lost(f"h-{number}")
+        self.run_for(1)
+        self.assertEqual([(one.targets, one.spread) for one in self.questions], [(True, 2.0)])
+
     def test_gaps(self) -> None:
         """A look during which messages may have been lost doesn't count, and is repeated at once."""
 
