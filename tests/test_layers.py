@@ -173,6 +173,7 @@ class House(SynchronousTestCase):
                 "agent.service",
                 "agent.summonses",
                 "demo.__main__",
+                "platform.auth.sessions",
                 "platform.platform",
                 "program.lost_lines",
                 "program.reactor",

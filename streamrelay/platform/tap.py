@@ -33,6 +33,7 @@ from streamrelay.program.options import ConfigOptions, one_line
 from streamrelay.program.readiness import Readiness
 from streamrelay.program.service import Looped, Ports
 from streamrelay.program.state_directory import find_state
+from streamrelay.protocol.tokens import Signer
 
 log = Logger()
 
@@ -131,6 +132,8 @@ def make_gate(config: PlatformConfig, reactor: Any, outbound: Outbound = DIRECT)
     ring = KeyRing(config.keys)
     ring.load()
     sessions = Sessions(reactor, config.sessions.idle, config.sessions.life)
+    if config.tokens == "signed":  # so that sessions hold at all platforms with this key
+        sessions.secret = Signer.load(config.key).derive("sessions")
     made = Authenticator(
         ring, sessions, Throttle(reactor), proxies=Proxies.named(config.proxies, config.proxy_protocol)
     )

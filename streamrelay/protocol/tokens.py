@@ -4,6 +4,7 @@ The platform holds the private key; relays and agents hold public keys and can v
 """
 
 import hashlib
+import hmac
 import re
 import secrets
 import time
@@ -106,6 +107,14 @@ class Signer:
         if not isinstance(key, Ed25519PrivateKey):
             raise ConfigError(f"{path}: an Ed25519 key is expected; make one with `streamrelay keygen`")
         return cls(key, key_id(key.public_key()))
+
+    def derive(self, purpose: str) -> bytes:
+        """Return a secret of 32 bytes for another purpose, the same for all who have this key; the key can't be told
+        from it."""
+        raw = self.key.private_bytes(
+            serialization.Encoding.Raw, serialization.PrivateFormat.Raw, serialization.NoEncryption()
+        )
+        return hmac.digest(raw, f"streamrelay {purpose}".encode(), "sha256")
 
     def mint(self, audience: str, life: float = SUMMONS_LIFE, **claims: object) -> str:
         """Make a JWT for `audience` that may be used within `life` seconds from now."""

@@ -134,15 +134,16 @@ class Units(SynchronousTestCase):
         self.patch(pwd, "getpwnam", lambda name: (name, "x", 4711))
         self.patch(grp, "getgrnam", lambda name: (name, "x", 4711))
         commands = self.commands()
-        self.assertEqual(set(commands), set(TAPS))
-        for name, (twistd, *arguments) in commands.items():
+        self.assertEqual(set(commands), {*TAPS, "streamrelay@"})
+        for unit, (twistd, *arguments) in commands.items():
+            name = unit.removesuffix("@")
             at = arguments.index(name)
             self.assertEqual(Path(twistd).name, "twistd")
             ServerOptions().parseOptions(arguments[:at])
             own = TAPS[name].Options()
             own.parseOptions(arguments[at + 1 :])
             self.assertTrue((ETC / Path(own["config"]).name).exists(), own["config"])
-            self.assertEqual(Path(own["config"]).parent, Path(INSTALLED))
+            self.assertEqual(Path(own["config"]).parent, Path(INSTALLED) / ("%i" if unit.endswith("@") else ""))
 
     def test_unknown_option(self) -> None:
         """The check above would notice an option that there isn't."""
@@ -173,8 +174,12 @@ class Others(SynchronousTestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_haproxy(self) -> None:
-        """HAProxy takes its sample without a warning."""
-        path = self.sample("haproxy.cfg")
+        """HAProxy takes its samples without a warning."""
+        for name in ("haproxy.cfg", "haproxy-many.cfg"):
+            self.assert_haproxy(name)
+
+    def assert_haproxy(self, name: str) -> None:
+        path = self.sample(name)
         proxy = program("haproxy")
         certificate(path.parent, "relay")
         (path.parent / "haproxy").mkdir()

@@ -88,10 +88,14 @@ class ApiResource(Resource):
 
     async def _caller(self, request: Request, credentials: Credentials) -> Caller:
         try:
-            return await self.authenticator.caller(credentials)
+            caller = await self.authenticator.caller(credentials)
         except SessionOver:
             cookies.clear(request)
             raise
+        newer = self.authenticator.sessions.renew(caller.session) if caller.session and credentials.safe else None
+        if newer is not None:
+            cookies.write(request, newer, self.authenticator.sessions.life)
+        return caller
 
 
 def read_body(request: Request, kind: type[Body]) -> Body:

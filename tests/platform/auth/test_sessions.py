@@ -13,7 +13,7 @@ class Lives(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.sessions = Sessions(self.clock, 100, 250)
+        self.sessions = Sessions(self.clock, 100, 250, b"secret", self.clock.seconds)
 
     def test_found(self) -> None:
         """A session is found by its token alone, which nothing that is kept tells."""
@@ -70,3 +70,69 @@ class Lives(SynchronousTestCase):
         self.assertEqual(csrf_of(first), csrf_of(first))
         self.assertNotEqual(csrf_of(first), csrf_of(second))
         self.assertNotIn(first, csrf_of(first))
+
+
+class Elsewhere(SynchronousTestCase):
+    """Sessions that were begun at another platform, whose clock of durations began at another time."""
+
+    def setUp(self) -> None:
+        self.clock, self.other_clock = Clock(), Clock()
+        self.other_clock.advance(5000)
+        self.here = Sessions(self.clock, 100, 250, b"secret", self.clock.seconds)
+        self.there = Sessions(self.other_clock, 100, 250, b"secret", self.clock.seconds)
+        self.token = self.there.begin("alice", "h")
+
+    def advance(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+        self.other_clock.advance(seconds)
+
+    def test_taken_up(self) -> None:
+        """A session is known wherever the secret is the same, and nowhere else."""
+        session = there(self.here.find(self.token))
+        self.assertEqual((session.name, session.key_hash, len(self.here)), ("alice", "h", 1))
+        self.assertIsNone(Sessions(self.clock, 100, 250, b"other", self.clock.seconds).find(self.token))
+        self.assertIsNone(Sessions(self.clock, 100, 250).find(self.token))
+
+    def test_forged(self) -> None:
+        """No token holds good whose id, content or seal are of different ones."""
+        one, other = (self.there.begin(name, "h").split(".") for name in ("bob", "carol"))
+        for mixed in ([other[0], *one[1:]], [one[0], other[1], one[2]], [*one[:2], other[2]], one[:2], ["", "", ""]):
+            self.assertIsNone(self.here.find(".".join(mixed)), mixed)
+
+    def test_idle(self) -> None:
+        """Without use a session is over everywhere; one in use goes on by its newer token, until its life ends."""
+        self.advance(60)
+        there(self.there.find(self.token))
+        newer = there(self.there.renew(self.token))
+        self.assertIsNone(self.there.renew(newer))
+        self.assertEqual(csrf_of(newer), csrf_of(self.token))
+        self.advance(60)
+        self.assertIsNone(self.here.find(self.token))
+        there(self.here.find(newer))
+        for _ in range(2):
+            self.advance(60)
+            newer = self.here.renew(newer) or newer
+            self.assertEqual(self.here.find(newer) is None, self.clock.seconds() >= 250)
+        self.advance(60)
+        self.assertIsNone(self.here.find(newer))
+
+    def test_ended(self) -> None:
+        """A session that has ended here isn't taken up again, by none of its tokens."""
+        self.advance(60)
+        newer = there(self.there.renew(self.token))
+        there(self.here.find(self.token))
+        self.here.end(self.token)
+        self.assertEqual([self.here.find(token) for token in (self.token, newer)], [None, None])
+
+    def test_bounded(self) -> None:
+        """Those that are taken up count among the sessions of a key, and those that gave way stay away."""
+        tokens = [self.there.begin("alice", "h") for _ in range(SESSIONS_EACH)]
+        for token in (self.token, *tokens):
+            self.here.find(token)
+        self.assertEqual(len(self.here), SESSIONS_EACH)
+        self.assertIsNone(self.here.find(self.token))
+
+    def test_from_the_future(self) -> None:
+        """A token of a later time than the clocks' tolerance isn't taken."""
+        early = Sessions(self.clock, 100, 250, b"secret", lambda: -3600.0)
+        self.assertIsNone(early.find(self.token))
