@@ -4,7 +4,7 @@ They open the websocket themselves and know nothing of streamrelay: noVNC and sp
 around xterm.js with its own attach addon, from npm.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -43,15 +43,16 @@ class OwnPages(LiveTest):
         self.common = shared(targets=TARGETS, relay=(f"--origin={origin()}",))
 
     @contextmanager
-    def page(self, address: str, files: dict[str, Path], **query: str) -> Iterator[Any]:
-        """A page of the site, open in the browser."""
+    def page(self, address: str, files: dict[str, Path], query: Callable[[], dict[str, str]]) -> Iterator[Any]:
+        """A page of the site, open in the browser. Its query is made once that is there: a URL is good for half a
+        minute."""
         site = Pages(files, port=site_port())
         try:
             with chromium() as browser:
                 page = browser.new_page(viewport={"width": 1000, "height": 800})
                 self.asked: list[str] = []
                 page.on("dialog", self.ask)
-                page.goto(f"{site.url}/{address}?{urlencode(query)}")
+                page.goto(f"{site.url}/{address}?{urlencode(query())}")
                 yield page
         finally:
             site.close()
@@ -84,7 +85,7 @@ class OwnPages(LiveTest):
         folder = packaged("novnc")
         port = free_port()
         machine = self.machine(vnc=f"127.0.0.1:{port - 5900}")
-        with self.page(name, {"/": folder}, **self.parts(f"vnc/{port}"), **query) as page:
+        with self.page(name, {"/": folder}, lambda: {**self.parts(f"vnc/{port}"), **query}) as page:
             self.shows(page, where, machine)
 
     def test_novnc(self) -> None:
@@ -102,7 +103,7 @@ class OwnPages(LiveTest):
         machine = self.machine(spice=f"addr=127.0.0.1,port={port},disable-ticketing=on")
         where = "#spice-screen"
         for _ in range(4):
-            with self.page("spice_auto.html", {"/": folder}, **self.parts(f"spice/{port}")) as page:
+            with self.page("spice_auto.html", {"/": folder}, lambda: self.parts(f"spice/{port}")) as page:
                 until(lambda page=page: self.asked or lit(page.locator(where)) > 100, what="the screen")
                 # One of some thirty sessions fails by itself, and the page asks for a password: its ciphertext of it is
                 # wrong if it begins with a zero (spice-html5 0.3.0, rsa_encrypt).
@@ -117,7 +118,7 @@ class OwnPages(LiveTest):
             raise SkipTest("needs xterm's attach addon: npm ci --prefix tests")
         (self.folder / "attach.html").write_text(ATTACH)
         files = {"/attach.html": self.folder / "attach.html", "/@xterm/": NPM}
-        with self.page("attach.html", files, url=self.open(self.common, "shell")) as page:
+        with self.page("attach.html", files, lambda: {"url": self.open(self.common, "shell")}) as page:
             rows = page.locator(".xterm-rows")
             until(lambda: "$" in rows.inner_text(), what="the prompt")
             page.keyboard.type("echo $((6 * 7)) ünï; stty size\n")
