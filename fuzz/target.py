@@ -27,6 +27,7 @@ TARGETS: Final = (
     "journal",
     "places",
     "relays",
+    "sessions",
     "launcher",
     "records",
     "log_text",
