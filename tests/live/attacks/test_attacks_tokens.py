@@ -199,7 +199,7 @@ class ThreeChecks(AttackTest):
         decoy = self.decoy()
         bus = NatsClient(self.common.nats_port)
         self.addCleanup(bus.close)
-        bus.subscribe("streamrelay.v1.host.>")
+        bus.subscribe("streamrelay.v1.host.*.open")
         for target, host in (
             (decoy.target.replace("port/", "port6/"), HOST),
             ("shell", HOST),
