@@ -41,7 +41,7 @@ class Suite(LiveTest):
         folder.mkdir()
         chain = self.start_chain(Chain(folder, tokens=tokens))
         bus = NatsClient(chain.nats_port)
-        bus.subscribe("streamrelay.v1.host.>")
+        bus.subscribe("streamrelay.v1.host.*.open")
         listener = self.listen()
         url = self.open(chain, listener.target)
         until(bus.message, what="the summons")  # which holds the agent's token
