@@ -98,7 +98,10 @@ export class Matches {
     this.#timer = 0;
     const until = performance.now() + SLICE;
     this.seen = Math.max(this.seen, this.#lines.first);
-    while (!this.done && performance.now() < until) this.#step();
+    while (!this.done) {
+      this.#step(); // at least one, however busy the machine is
+      if (performance.now() >= until) break;
+    }
     if (!this.done) this.#timer = setTimeout(() => this.#slice(), 0);
     this.#changed();
   }
