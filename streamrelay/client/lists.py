@@ -11,8 +11,9 @@ from typing import Any, Final
 import msgspec
 
 from streamrelay.client import access
+from streamrelay.client.listed import HostList, ListedHost, ListedTarget, RelayList, StreamList
 from streamrelay.client.output import say, tell
-from streamrelay.client.platform_api import HostList, ListedHost, ListedTarget, PlatformError, RelayList, StreamList
+from streamrelay.client.platform_api import PlatformError
 from streamrelay.client.statuses import BROKE, BY_STATUS, UNREACHED
 from streamrelay.errors import printable
 from streamrelay.protocol.summons import StreamInfo

@@ -52,13 +52,7 @@ def add_connect(commands: Any) -> None:
         "standard input and output); port 0: any free one, which is told",
     )
     connect.add_argument("--view", action="store_true", help="look only: nothing that is sent reaches the target")
-    connect.add_argument(
-        "--zone",
-        metavar="ZONE",
-        type=zone,
-        default="",
-        help="go by a relay of this zone, if there is one (default: of the host's zone)",
-    )
+    _zone(connect)
     _places(connect)
     connect.add_argument(
         "--escape",
@@ -78,6 +72,16 @@ def add_connect(commands: Any) -> None:
     connect.add_argument("-v", "--verbose", action="store_true", help="say when the stream opens and ends")
     _reaching(connect)
     connect.set_defaults(run=run_connect)
+
+
+def _zone(connect: argparse.ArgumentParser) -> None:
+    connect.add_argument(
+        "--zone",
+        metavar="ZONE",
+        type=zone,
+        default="",
+        help="go by a relay of this zone, if there is one (default: of the host's zone)",
+    )
 
 
 def _places(connect: argparse.ArgumentParser) -> None:

@@ -18,7 +18,7 @@ from streamrelay.net.retry import Turns, persist
 from streamrelay.protocol import codec
 from streamrelay.protocol.limits import CONNECT_TIME
 from streamrelay.protocol.names import JSON_LINES
-from streamrelay.protocol.summons import Refusal, StreamInfo, TargetInfo, Terms
+from streamrelay.protocol.summons import Refusal, Terms
 
 T = TypeVar("T")
 
@@ -92,66 +92,11 @@ class OpenedStream(Struct, frozen=True):
     """Connections that it may carry at once; 0 if it is one by itself."""
 
 
-class ListedTarget(TargetInfo, frozen=True):
-    """A target that the user may open."""
-
-    view: bool = False
-    """True if the user may only look at it."""
-
-
-class ListedHost(Struct, frozen=True):
-    """One host, with targets that the user may open."""
-
-    host: str
-    targets: tuple[ListedTarget, ...]
-    version: str = ""
-    complete: bool = True
-    """False if it has more targets than are listed."""
-    state: str = "up"
-    """``up``, ``silent`` if it doesn't answer, or ``down``."""
-    seen: float | None = None
-    """Seconds since the epoch at which one was last heard that isn't up."""
-
-
 class Concluded(Struct, frozen=True):
     """The last line of an answer of several."""
 
     status: int = 201
     """Status of a problem, for which there is no stream."""
-
-
-class HostList(Struct, frozen=True):
-    """The answer to ``GET /v1/hosts``."""
-
-    hosts: tuple[ListedHost, ...]
-    complete: bool = True
-    """True if all hosts have answered."""
-
-
-class ListedRelay(Struct, frozen=True):
-    """One relay, as it says itself."""
-
-    relay: str
-    url: str
-    zone: str = ""
-    state: str = ""
-    load: float = 0
-    streams: int = 0
-    version: str = ""
-
-
-class RelayList(Struct, frozen=True):
-    """The answer to ``GET /v1/relays``."""
-
-    relays: tuple[ListedRelay, ...]
-
-
-class StreamList(Struct, frozen=True):
-    """The answer to ``GET /v1/streams``."""
-
-    streams: tuple[StreamInfo, ...]
-    complete: bool = True
-    """True if all hosts have answered."""
 
 
 @define(frozen=True)

@@ -1,0 +1,60 @@
+"""Lists of a platform, as its API answers them."""
+
+from msgspec import Struct
+
+from streamrelay.protocol.summons import StreamInfo, TargetInfo
+
+
+class ListedTarget(TargetInfo, frozen=True):
+    """A target that the user may open."""
+
+    view: bool = False
+    """True if the user may only look at it."""
+
+
+class ListedHost(Struct, frozen=True):
+    """One host, with targets that the user may open."""
+
+    host: str
+    targets: tuple[ListedTarget, ...]
+    version: str = ""
+    complete: bool = True
+    """False if it has more targets than are listed."""
+    state: str = "up"
+    """``up``, ``silent`` if it doesn't answer, or ``down``."""
+    seen: float | None = None
+    """Seconds since the epoch at which one was last heard that isn't up."""
+
+
+class HostList(Struct, frozen=True):
+    """The answer to ``GET /v1/hosts``."""
+
+    hosts: tuple[ListedHost, ...]
+    complete: bool = True
+    """True if all hosts have answered."""
+
+
+class ListedRelay(Struct, frozen=True):
+    """One relay, as it says itself."""
+
+    relay: str
+    url: str
+    zone: str = ""
+    state: str = ""
+    load: float = 0
+    streams: int = 0
+    version: str = ""
+
+
+class RelayList(Struct, frozen=True):
+    """The answer to ``GET /v1/relays``."""
+
+    relays: tuple[ListedRelay, ...]
+
+
+class StreamList(Struct, frozen=True):
+    """The answer to ``GET /v1/streams``."""
+
+    streams: tuple[StreamInfo, ...]
+    complete: bool = True
+    """True if all hosts have answered."""
