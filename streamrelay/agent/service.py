@@ -18,6 +18,7 @@ from streamrelay.agent.namesakes import Namesakes
 from streamrelay.agent.state import take_up
 from streamrelay.agent.streams import Streams
 from streamrelay.agent.summonses import MEMORY, ClocksDiffer, Pending, Summonses
+from streamrelay.bus.by_settings import bus_by
 from streamrelay.bus.connection import Bus, as_deferred
 from streamrelay.bus.discovery import Discovery
 from streamrelay.bus.message import Message
@@ -27,7 +28,7 @@ from streamrelay.program.histogram import Histogram
 from streamrelay.program.platform_keys import PlatformKeys
 from streamrelay.program.readiness import Readiness
 from streamrelay.protocol import codec
-from streamrelay.protocol.subjects import end_subject, event_subject, open_subject
+from streamrelay.protocol.subjects import AGENT_NAME, end_subject, event_subject, open_subject
 from streamrelay.protocol.summons import Agents, Answer, End, HostAnswer, Refusal, Summons
 from streamrelay.protocol.tokens import Verifier
 
@@ -63,18 +64,8 @@ class Agent(Service):
         self.summonses, self.memory = Summonses(None, self.now), NothingKept(self.reactor, self.now)
         paths = config.platform_key if config.tokens == "signed" else ()
         self.keys = PlatformKeys(paths, config.host, self._use)
-        self.bus = Bus(
-            config.nats,
-            f"streamagent {config.host}",
-            creds=config.nats_creds,
-            nkey=config.nats_nkey,
-            ca=config.ca,
-            certificate=config.nats_certificate,
-            handshake_first=config.nats_handshake_first,
-            outbound=self.streams.dialler.outbound,
-            up=self._connected,
-            lost=self._lost,
-        )
+        name, outbound = f"{AGENT_NAME}{config.host}", self.streams.dialler.outbound
+        self.bus = bus_by(config, name, outbound, self._connected, self._lost)
         self.bus.listen(open_subject(config.host), self._summoned)
         self.bus.listen(end_subject(config.host), self._told_to_end)
         started = moment(self.now())

@@ -15,7 +15,7 @@ from streamrelay.agent.targets.sealed_places import Seal
 from streamrelay.errors import ConfigError
 from streamrelay.files import open_secret
 from streamrelay.logs import Logger
-from streamrelay.program.state_directory import find_state
+from streamrelay.program.state_directory import find_state, why_unusable
 
 log = Logger()
 
@@ -36,11 +36,10 @@ def take_up(named: str, host: str, clock: Any, now: Callable[[], float]) -> Memo
         Seal.secret = own_secret(state / "places.key")
         return Followed(str(state / _followed(host)), now)
     except OSError as error:
-        where = f"{error.filename or named}: " if error.filename or named else ""
         log.warn(
             "this agent keeps nothing over a restart: {why}; clients go on in logs only until it ends, and what was "
             "signed before its start is refused as busy",
-            why=f"{where}{error.strerror}",
+            why=why_unusable(error, named),
         )
         return NothingKept(clock, now)
 

@@ -6,6 +6,12 @@ from pathlib import Path
 from streamrelay.files import check_own
 
 
+def why_unusable(error: OSError, named: str) -> str:
+    """Say in words why the directory that is named, or a file in it, can't be used."""
+    where = error.filename or named
+    return f"{where}: {error.strerror}" if where else str(error.strerror)
+
+
 def find_state(named: str, whose: str) -> Path:
     """Return the directory that is named, or else the one that systemd has made, and make it if there is none.
 

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 
 from streamrelay import __version__
+from streamrelay.bus.by_settings import bus_by
 from streamrelay.bus.connection import Bus, as_deferred
 from streamrelay.bus.micro_service import MicroService, moment
 from streamrelay.logs import Logger, steadily
@@ -44,17 +45,7 @@ class Presence(Service):
         self.load = Load(self.relay, self.reactor)
         self._each = LoopingCall(steadily(self._look))
         self._each.clock = self.reactor
-        self.bus = Bus(
-            config.nats,
-            f"streamrelay {config.id}",
-            creds=config.nats_creds,
-            nkey=config.nats_nkey,
-            ca=config.ca,
-            certificate=config.nats_certificate,
-            handshake_first=config.nats_handshake_first,
-            outbound=Outbound.of(config),
-            up=self._tell,
-        )
+        self.bus = bus_by(config, f"streamrelay {config.id}", Outbound.of(config), self._tell)
         about = (f"streamrelay relay {config.id}", __version__, moment(self.relay.now()), self._metadata)
         MicroService(self.bus, RELAY_SERVICE, config.id, *about).listen()
         self.relay.changed = self._count

@@ -4,6 +4,7 @@ from typing import Any
 
 from nats.micro.service import ServiceInfo, ServicePing, ServiceStats
 
+from streamrelay.bus import by_settings
 from streamrelay.bus.message import Message
 from streamrelay.errors import ConfigError
 from streamrelay.program.readiness import Readiness
@@ -39,7 +40,7 @@ class Case(RelayCase):
         self.signer = Signer.load(str(private))
         self.start(**{**SETTINGS, "platform_key": (str(public),), **settings})
         self.readiness, self.used = Readiness(), 0.0
-        self.patch(module, "Bus", lambda *more, **each: FakeBus(up=each["up"]))
+        self.patch(by_settings, "Bus", lambda *more, **each: FakeBus(up=each["up"]))
         self.patch(module, "as_deferred", lambda work: work.close())
         self.presence = Presence(self.relay, self.clock, self.readiness)
         self.presence.load = Load(self.relay, self.clock, lambda: self.used)
