@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.live.bus.secured_bus import LockedChain
-from tests.live.support.case import LiveTest
+from tests.live.relay.by_relays import ByRelays
 from tests.live.support.chain import HOST
 from tests.live.support.ports import answers, free_port
 from tests.live.support.processes import Program, need_program, twistd
-from tests.live.support.sockets import take
-from tests.live.support.waiting import WAIT, until
+from tests.live.support.waiting import until
 
 SAMPLE = Path(__file__).resolve().parents[3] / "etc/haproxy-many.cfg"
 RELAYS = ("r1", "r2")
@@ -100,30 +99,15 @@ class SeveralChain(LockedChain):
         return next(relay for relay in RELAYS if url.startswith(f"{self.public}/{relay}/client/"))
 
 
-class Case(LiveTest):
+class Case(ByRelays):
     """Two relays and two platforms behind HAProxy, and an agent."""
+
+    own: SeveralChain
 
     def setUp(self) -> None:
         super().setUp()
         need_program("haproxy")
         self.own = self.start_chain(SeveralChain(self.folder))
-
-    def stream_by(self, relay: str) -> tuple[Any, Any]:
-        """A stream by a relay that a platform has picked: the client's leg, and the target's connection."""
-        while True:
-            listener = self.listen()
-            url = self.open(self.own, listener.target)
-            leg = self.websocket(url)
-            target = listener.accept()
-            if self.own.relay_of(url) == relay:
-                return leg, target
-            leg.close()
-
-    def carries(self, leg: Any, target: Any) -> None:
-        leg.send(b"up")
-        self.assertEqual(take(target, 2), b"up")
-        target.sendall(b"down")
-        self.assertEqual(leg.recv(WAIT), b"down")
 
 
 class Relays(Case):

@@ -8,14 +8,13 @@ import signal
 import socket
 import time
 from collections import Counter
-from typing import Any
 
 from streamrelay.platform import enrolment
 from streamrelay.protocol.names import JSON_LINES
 from streamrelay.protocol.relay_state import RelayState
 from tests.documented import RELAY_SILENCE
 from tests.live.bus.secured_bus import LockedChain, User
-from tests.live.support.case import LiveTest
+from tests.live.relay.by_relays import ByRelays
 from tests.live.support.chain import HOST
 from tests.live.support.ports import answers, free_port
 from tests.live.support.processes import Program, twistd
@@ -94,8 +93,10 @@ class ManyRelays(LockedChain):
         return next(relay for relay, port in self.ports.items() if url.startswith(f"{self.base}:{port}/client/"))
 
 
-class Case(LiveTest):
+class Case(ByRelays):
     """Three relays, a platform and an agent."""
+
+    own: ManyRelays
 
     def setUp(self) -> None:
         super().setUp()
@@ -106,23 +107,6 @@ class Case(LiveTest):
         self.addCleanup(user.close)
         self.assertEqual(user.welcome, "+OK", who)
         return user
-
-    def stream_by(self, relay: str) -> tuple[Any, Any]:
-        """A stream by a relay that the platform has picked: the client's leg, and the target's connection."""
-        while True:
-            listener = self.listen()
-            url = self.open(self.own, listener.target)
-            leg = self.websocket(url, ca=str(self.folder / "ca.pem"))
-            target = listener.accept()
-            if self.own.relay_of(url) == relay:
-                return leg, target
-            leg.close()
-
-    def carries(self, leg: Any, target: Any) -> None:
-        leg.send(b"up")
-        self.assertEqual(take(target, 2), b"up")
-        target.sendall(b"down")
-        self.assertEqual(leg.recv(WAIT), b"down")
 
 
 class Picked(Case):
