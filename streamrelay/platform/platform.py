@@ -13,13 +13,14 @@ from streamrelay.bus.connection import Bus
 from streamrelay.bus.message import Down, Nobody, TooSlow
 from streamrelay.errors import ConfigError, Refused
 from streamrelay.net.outbound import Outbound
+from streamrelay.platform.fleet.heard import host_named
 from streamrelay.platform.fleet.inventory import Inventory
 from streamrelay.platform.fleet.lookout import Lookout
 from streamrelay.platform.namesakes import Namesakes
 from streamrelay.platform.new_stream import Early
 from streamrelay.platform.new_stream import Opened as Opened
 from streamrelay.platform.opening import Opening, is_settled
-from streamrelay.platform.refusals import refused
+from streamrelay.platform.refusals import no_bus, refused
 from streamrelay.platform.relays import PickedRelay, RelayChoice
 from streamrelay.platform.shared_answer import Shared
 from streamrelay.protocol import codec, tokens
@@ -173,7 +174,7 @@ class Platform:
         if not is_host(host) or not is_target(target):
             raise Refused(404, "no such host or target", code="no_such_target")
         if not self.bus.connected:
-            raise Refused(503, "the platform has no connection to NATS", code="bus_down")
+            raise no_bus()
         bounds = (self.limits if limits is None else limits).claims()
         about: dict[str, Any] = {"host": host, "target": target, "user": user, **bounds}
         channels = channels and not terms.view
@@ -212,7 +213,7 @@ class Platform:
     async def know_hosts(self) -> None:
         """Wait until all hosts are known, though not for long; `Refused` 503 if there is no connection to the bus."""
         if not self.bus.connected:
-            raise _no_bus()
+            raise no_bus()
         self.lookout.watch()
         if not self.inventory.complete:
             await self.lookout.known(KNOWN_TIME)
@@ -224,7 +225,7 @@ class Platform:
         there is no connection to the bus.
         """
         if not self.bus.connected:
-            raise _no_bus()
+            raise no_bus()
         return await (self._streams.anew() if anew else self._streams.answer())
 
     async def end(self, host: str, stream: str) -> None:
@@ -244,11 +245,11 @@ class Platform:
         try:
             gathered = await self.bus.gather(ALL_STREAMS, due)
         except Down:
-            raise _no_bus() from None
+            raise no_bus() from None
         self.lookout.missed([host_of(part) for part in gathered.missing])
         told = (info for part, answer in gathered.answers for info in _streams_of(part, answer))
         streams = Listing(sorted(told, key=lambda info: -info.seconds))
-        streams.complete = gathered.complete and next(self.inventory.named("silent"), None) is None
+        streams.complete = gathered.complete and not any(self.inventory.named("silent"))
         return streams
 
     def _envelope(self, host: str, role: str, message: dict[str, Any], life: float) -> bytes:
@@ -281,15 +282,11 @@ class Platform:
         return answer
 
 
-def _no_bus() -> Refused:
-    return Refused(503, "the platform has no connection to NATS", code="bus_down")
-
-
 def _streams_of(part: str, answer: bytes) -> list[StreamInfo]:
     """Return what a host answers of its streams; nonsense, and streams of others, are left out."""
-    host = host_of(part)
+    host = host_named(part)
     try:
         told = codec.decode(answer, tuple[StreamInfo, ...])
     except ValueError:
         return []
-    return [info for info in told if is_host(host) and subject_part(host) == part and info.host == host]
+    return [info for info in told if info.host == host]

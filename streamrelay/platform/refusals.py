@@ -1,4 +1,4 @@
-"""An agent's refusal in HTTP's terms."""
+"""Refusals in HTTP's terms: an agent's, and those of the platform itself."""
 
 from typing import Final
 
@@ -19,6 +19,11 @@ STATUS: Final = {
     Refusal.RELAY_BUSY: 503,
     Refusal.NO_SUCH_STREAM: 404,
 }
+
+
+def no_bus() -> Refused:
+    """Return what anybody is told who asks while there is no connection to the bus."""
+    return Refused(503, "the platform has no connection to NATS", code="bus_down")
 
 
 def refused(answer: Answer) -> Refused:

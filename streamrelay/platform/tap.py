@@ -32,7 +32,7 @@ from streamrelay.program.admin import Told, add_admin, no_bus
 from streamrelay.program.options import ConfigOptions, one_line
 from streamrelay.program.readiness import Readiness
 from streamrelay.program.service import Looped, Ports
-from streamrelay.program.state_directory import find_state
+from streamrelay.program.state_directory import find_state, why_unusable
 from streamrelay.protocol.tokens import Signer
 
 log = Logger()
@@ -80,10 +80,9 @@ class PlatformService(Service):
         try:
             path = find_state(self._state, "platform") / "hosts.sqlite"
         except OSError as error:
-            where = f"{error.filename}: " if error.filename else ""
             log.info(
                 "hosts that are down at a start aren't known: {why}; see the setting state",
-                why=f"{where}{error.strerror}",
+                why=why_unusable(error, self._state),
             )
             return
         self._kept = Kept(path, self._platform.inventory, self._platform.now)

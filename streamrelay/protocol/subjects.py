@@ -29,12 +29,6 @@ def event_subject(host: str, kind: str) -> str:
     return f"streamrelay.v1.event.{subject_part(host)}.{kind}"
 
 
-def heard_host(subject: str) -> str:
-    """Return the host of an event's subject, or of an inbox on which it answers."""
-    own = subject.rpartition(".")[0] if subject.startswith("streamrelay.v1.event.") else subject
-    return host_of(own.rpartition(".")[2])
-
-
 def relay_subject(relay: str, kind: str) -> str:
     return f"streamrelay.v1.relay.{subject_part(relay)}.{kind}"
 

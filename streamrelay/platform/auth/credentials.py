@@ -4,7 +4,7 @@ import hmac
 
 from attrs import define, field
 
-from streamrelay.platform.auth.sessions import csrf_of
+from streamrelay.platform.auth.session_token import csrf_of
 
 
 @define(frozen=True)

@@ -16,10 +16,8 @@ from msgspec import Meta, Struct, structs
 from twisted.internet.interfaces import IReactorTime
 
 from streamrelay.logs import Logger
-from streamrelay.platform.auth.session_token import SealedSession, csrf_of, open_token, seal
+from streamrelay.platform.auth.session_token import SealedSession, open_token, seal
 from streamrelay.protocol.limits import CLOCK_SKEW
-
-__all__ = ["EACH", "Session", "Sessions", "SessionsConfig", "csrf_of"]
 
 log = Logger()
 

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from streamrelay.protocol import codec
 from streamrelay.protocol.names import is_host
-from streamrelay.protocol.subjects import AGENT_NAME, heard_host, subject_part
+from streamrelay.protocol.subjects import AGENT_NAME, host_of, subject_part
 from streamrelay.protocol.summons import HostAnswer, TargetInfo
 
 _SAID: Any = HostAnswer | tuple[TargetInfo, ...]
@@ -23,9 +23,15 @@ class Disconnect(Struct, frozen=True):
 
 
 def vouched_host(subject: str) -> str | None:
-    """Return the host on whose own subject something came, or None if no host has such a name."""
-    host = heard_host(subject)
-    return host if is_host(host) and subject_part(host) in subject.split(".") else None
+    """Return the host on whose own subject something came, event or answer; None if no host has that name."""
+    own = subject.rpartition(".")[0] if subject.startswith("streamrelay.v1.event.") else subject
+    return host_named(own.rpartition(".")[2])
+
+
+def host_named(part: str) -> str | None:
+    """Return the host whose name is this part of a subject, or None if no host has such a name."""
+    host = host_of(part)
+    return host if is_host(host) and subject_part(host) == part else None
 
 
 def read_answer(data: bytes) -> HostAnswer | None:

@@ -210,8 +210,8 @@ class Lookout:
 
     def _pause(self) -> float:
         """Return the seconds until the next look."""
-        silent = next(self.inventory.named("silent"), None) is not None
-        if silent and asyncio.get_running_loop().time() < self._watched:
+        # In this order, as it is asked every second, and to look for silent ones is to look at all.
+        if asyncio.get_running_loop().time() < self._watched and any(self.inventory.named("silent")):
             return SILENT_LOOK
         if self._several:
             return LOOK_EVERY
@@ -231,7 +231,7 @@ class Lookout:
         patience = FIRST if self.inventory.complete else BACK + len(due) / RETURNS
         self._look = look = Look(asyncio.get_running_loop().time, whole, due, spread, patience)
         try:
-            question = HostQuestion(whole, spread) if spread else HostQuestion(whole)
+            question = HostQuestion(whole, spread) if spread else HostQuestion(whole)  # a 0.0 isn't left out
             self.bus.publish(ALL_TARGETS, codec.encode(question), self.inbox)
             await look.over()
         finally:

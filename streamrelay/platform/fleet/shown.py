@@ -98,10 +98,8 @@ class Shown:
     _dirty: set[str] = field(factory=set)
     _untold: set[str] = field(factory=set)
     _known: dict[tuple[Any, ...], tuple[bool, bool]] = field(factory=dict)
-    _user: User = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._user = User("", self.grants)
         self.entries = {info.host: entry for info in self.hosts.values() if (entry := self._entry(info)) is not None}
         self._order = sorted(map(place, self.entries))
         self.down = sum(entry.state == "down" for entry in self.entries.values())

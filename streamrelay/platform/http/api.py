@@ -12,7 +12,7 @@ from streamrelay.bus.connection import as_deferred
 from streamrelay.errors import Refused
 from streamrelay.logs import Logger
 from streamrelay.platform.auth.credentials import Credentials
-from streamrelay.platform.auth.sessions import csrf_of
+from streamrelay.platform.auth.session_token import csrf_of
 from streamrelay.platform.fleet.views import Views
 from streamrelay.platform.http import cookies
 from streamrelay.platform.http.api_resource import ApiResource, Result, read_body

@@ -152,7 +152,7 @@ def takes_gzip(accepted: str) -> bool:
 
 def has_already(known: str, tag: str) -> bool:
     """Tell whether an If-None-Match names a tag, weakly or not (RFC 9110, 13.1.2)."""
-    return known.strip() == "*" or tag in re.findall(r'"[^"]*"', known)
+    return known.strip() == "*" or tag.removeprefix("W/") in re.findall(r'"[^"]*"', known)
 
 
 def pages(relays: Callable[[], str], viewers: str = "") -> dict[Segments, Page]:

@@ -20,7 +20,8 @@ from streamrelay.net.proxies import Proxies
 from streamrelay.platform.auth.credentials import Credentials
 from streamrelay.platform.auth.grants import KeyRing, UnknownKey, User, hash_key
 from streamrelay.platform.auth.oidc import BearerError, Issuer, MistimedBearer
-from streamrelay.platform.auth.sessions import Sessions, csrf_of
+from streamrelay.platform.auth.session_token import csrf_of
+from streamrelay.platform.auth.sessions import Sessions
 from streamrelay.platform.auth.throttle import Throttle
 from streamrelay.platform.auth.webhook import Action, Asking, Question
 from streamrelay.protocol.names import PREFIX

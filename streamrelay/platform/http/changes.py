@@ -1,7 +1,6 @@
 """Changes of the list of hosts as they come: ``GET /v1/hosts/changes``, by server-sent events (WHATWG HTML, 9.2)."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -25,6 +24,7 @@ from streamrelay.platform.http.hosts import counts
 from streamrelay.platform.http.responses import problem_of, secure_headers
 from streamrelay.platform.http.tally import AnswerTally
 from streamrelay.platform.platform import Platform
+from streamrelay.platform.refusals import no_bus
 
 log = Logger()
 
@@ -76,7 +76,7 @@ class Watcher:
         self._missed.clear()
 
     def _tell_trouble(self) -> None:
-        self.say("trouble", problem_of(NO_BUS))
+        self.say("trouble", problem_of(no_bus()))
 
     def say(self, event: str, data: object) -> None:
         self.request.write(b"event: " + event.encode() + b"\ndata: " + msgspec.json.encode(data) + b"\n\n")
@@ -106,10 +106,6 @@ class Watcher:
         self.end()
 
 
-NO_BUS: Final = Refused(503, "the platform has no connection to NATS", code="bus_down")
-STOPS: Final = Refused(503, "the platform stops", code="unavailable", retry_after=2)
-
-
 @define(eq=False)
 class Watchers:
     """All who are told of changes."""
@@ -135,7 +131,9 @@ class Watchers:
             self._timer = asyncio.get_running_loop().call_later(GATHERED, self._tell)
 
     def _tell(self) -> None:
-        self._timer = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         complete, connected = self.platform.inventory.complete, self.platform.bus.connected
         changed = {view: view.news() for view in self.views.watched}
         for watcher in tuple(self.here):
@@ -144,8 +142,8 @@ class Watchers:
     def come(self, request: Request, user: str, view: Shown) -> Watcher:
         """Begin to tell somebody, or raise `Refused`."""
         if self.ending:
-            raise STOPS
-        if Counter(self.here.values())[user] >= MOST_WATCHERS:
+            raise _stops()
+        if list(self.here.values()).count(user) >= MOST_WATCHERS:
             words = f"{MOST_WATCHERS} requests of this user are told of changes already"
             raise Refused(429, words, code="too_many_pages", retry_after=10)
         self._tell()  # what is older than who comes now
@@ -165,7 +163,7 @@ class Watchers:
         """End all of them, as the platform stops."""
         self.ending = True
         for watcher in tuple(self.here):
-            watcher.end(STOPS)
+            watcher.end(_stops())
 
 
 class Changes(ApiResource):
@@ -209,6 +207,10 @@ class Changes(ApiResource):
             except Refused as refusal:
                 watcher.end(refusal)
             watcher.breathe()
+
+
+def _stops() -> Refused:
+    return Refused(503, "the platform stops", code="unavailable", retry_after=2)
 
 
 def _breathed(failure: Failure) -> None:

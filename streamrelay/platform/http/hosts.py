@@ -151,7 +151,7 @@ def send_list(request: Request, revision: str, make: Callable[[], bytes]) -> Non
     request.setHeader("Cache-Control", "private, no-cache")
     request.setHeader("ETag", tag)
     request.setHeader("Vary", "Accept-Encoding, Authorization, Cookie")
-    if has_already(header(request, "if-none-match") or "", tag.removeprefix("W/")):
+    if has_already(header(request, "if-none-match") or "", tag):
         request.setResponseCode(304)
         request.finish()
         return
@@ -161,7 +161,4 @@ def send_list(request: Request, revision: str, make: Callable[[], bytes]) -> Non
         body = gzip.compress(body, FASTEST, mtime=0)
         request.setHeader("Content-Encoding", "gzip")
     request.setHeader("Content-Length", str(len(body)))
-    if request.method != b"HEAD":
-        Sending(request, body).start()
-    else:
-        request.finish()
+    Sending(request, body).start()

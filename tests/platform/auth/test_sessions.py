@@ -3,7 +3,8 @@
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.platform.auth.sessions import Sessions, csrf_of
+from streamrelay.platform.auth.session_token import csrf_of
+from streamrelay.platform.auth.sessions import Sessions
 from tests.documented import SESSIONS_EACH
 from tests.examples import there
 

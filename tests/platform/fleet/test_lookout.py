@@ -265,7 +265,11 @@ class Looks(Case):
         for number in range(60 * LOOKS_A_SECOND):
             self.inventory.told(f"h-{number}", HostAnswer(LOG, "1", "vm"))
         self.inventory.complete, self.lookout._looks, self.lookout._several = True, 1, True
-        self.assertEqual(self.lookout._pause(), LOOK_EVERY)
+
+        async def pause() -> float:
+            return self.lookout._pause()
+
+        self.assertEqual(self.loop.run_until_complete(pause()), LOOK_EVERY)
 
     def test_error(self) -> None:
         """A look that fails is in the log with its traceback, and the next one comes."""

@@ -16,7 +16,8 @@ from streamrelay.platform.auth.credentials import Credentials
 from streamrelay.platform.auth.grants import Grant, KeyRing, hash_key
 from streamrelay.platform.auth.key_file import add_key, revoke_key
 from streamrelay.platform.auth.oidc import Issuer, OidcConfig
-from streamrelay.platform.auth.sessions import Sessions, csrf_of
+from streamrelay.platform.auth.session_token import csrf_of
+from streamrelay.platform.auth.sessions import Sessions
 from streamrelay.platform.auth.throttle import Throttle
 from streamrelay.platform.auth.webhook import AskConfig, Asking
 from streamrelay.platform.http import authenticate
