@@ -10,7 +10,7 @@ import streamrelay
 
 ROOT = Path(streamrelay.__file__).parent
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-PARTS = {"channels", "websocket", "bus", "program", "datapath", "net", "protocol"}
+PARTS = {"channels", "resume", "websocket", "bus", "program", "datapath", "net", "protocol"}
 """What the four programs share."""
 RULES = {
     "protocol": set(),
@@ -20,6 +20,7 @@ RULES = {
     "program": {"net", "protocol"},
     "websocket": {"datapath", "net", "protocol"},
     "channels": {"datapath", "protocol"},
+    "resume": {"datapath", "protocol"},
     "relay": PARTS,
     "agent": PARTS,
     "platform": PARTS,

@@ -11,8 +11,7 @@ from twisted.internet.interfaces import IDelayedCall
 
 from streamrelay.agent.summoned_stream import SummonedStream, let_go
 from streamrelay.agent.targets.kind import Target
-from streamrelay.agent.waiting_leg import WaitingLeg
-from streamrelay.channels.carrier import Carrier
+from streamrelay.channels.carrier import Carrier, Leg
 from streamrelay.channels.channel_end import ChannelEnd
 from streamrelay.datapath.connection import Connection, Feed
 from streamrelay.errors import TargetError
@@ -44,6 +43,16 @@ def most_channels(summons: Summons, target: Target) -> int:
     return MOST if can else 0
 
 
+class FirstLeg(Protocol):
+    """A leg that was met, which is not joined yet."""
+
+    @property
+    def leg(self) -> Leg: ...
+
+    def hand_over(self, feed: Feed) -> None:
+        """Tell the feed, now joined, what has come since it was met."""
+
+
 class Host(Protocol):
     """The streams of this host, as much of them as channels need."""
 
@@ -67,13 +76,10 @@ class Host(Protocol):
         """Join a leg and a target, and return when both hold nothing any more."""
 
 
-async def carry(
-    host: Host, summoned: SummonedStream, met: Met, waiting_leg: WaitingLeg, connection: Connection
-) -> None:
+async def carry(host: Host, summoned: SummonedStream, met: Met, first: FirstLeg, connection: Connection) -> None:
     """See a stream's channels through until its leg holds nothing any more; channel 1 is the given connection."""
-    summons, leg = summoned.summons, waiting_leg.leg
+    summons, leg = summoned.summons, first.leg
     carried = summoned.carrying = Carried(host, summoned, met, Carrier(leg, host.reactor, summoned.channels))
-    summoned.came(waiting_leg)
     log.info(
         "stream {name} to {target} carries channels for {user} from {client}",
         name=summons.stream,
@@ -82,7 +88,7 @@ async def carry(
         client=met.from_,
     )
     carried.start(connection)
-    waiting_leg.hand_over(carried.carrier)
+    first.hand_over(carried.carrier)
     await carried.gone
     log.info(
         "stream {name} to {target} carries nothing any more: {how}, after {count}",

@@ -25,12 +25,12 @@ from streamrelay.program.shared_settings import (
 )
 from streamrelay.program.validation import check_admin, check_relay
 from streamrelay.protocol.fields import LABEL_WORDS, Labels
-from streamrelay.protocol.limits import Limits
+from streamrelay.protocol.limits import MOST_HOLD, Limits
 from streamrelay.protocol.names import HOST_WORDS, is_host
 
 LIVE: Final = (
     *("platform_key", "relays", "patience", "drain", "max_streams", "max_streams_per_user"),
-    *("idle", "lifetime", "quota"),
+    *("idle", "lifetime", "quota", "hold", "max_detached"),
 )
 """Settings that count as soon as the file is read again, for summonses that come from then on."""
 
@@ -71,6 +71,12 @@ class AgentConfig(Limits, frozen=True, forbid_unknown_fields=True):
     """Streams at once, over which a summons is refused as busy."""
     max_streams_per_user: Annotated[int, Meta(ge=1)] = 500
     """Streams of one user at once, as summonses name them, over which one is refused as busy."""
+    hold: Annotated[float, Meta(ge=0, le=MOST_HOLD)] = 120.0
+    """Seconds for which a stream that can resume is held without legs; 0: none resumes. A target may have its own."""
+    max_detached: Annotated[int, Meta(ge=0)] = 200
+    """Streams that are held without legs at once; one more ends as its legs are lost."""
+    resume_memory: Annotated[int, Meta(ge=0)] = 256 << 20
+    """Bytes that all streams keep together for the other ends to confirm; beyond it new streams don't resume."""
     state: Annotated[str, Option("A directory of this agent's own, for what it keeps when it starts again")] = ""
     """Empty: the one that systemd has made (``StateDirectory=``)."""
     insecure: Annotated[bool, Option("Allow ws:// and nats:// without TLS beyond this machine")] = False

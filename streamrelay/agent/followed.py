@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from streamrelay.errors import ConfigError
 from streamrelay.files import check_own
 from streamrelay.protocol.limits import CLOCK_SKEW
-from streamrelay.protocol.summons import Answer, Refusal, Summons
+from streamrelay.protocol.summons import Answer, Refusal, Resume, Summons
 
 ROOM: Final = 8192
 """Summonses that are remembered: the file has room for them from the first day on, so it neither grows nor finds the
@@ -25,7 +25,7 @@ _RECORD: Final = struct.Struct(">16sd")  # digest of a summons's id, and when it
 class Memory(Protocol):
     """What an agent knows of summonses beside those that it has heard since its start."""
 
-    def refusal(self, summons: Summons) -> Answer | None:
+    def refusal(self, summons: Summons | Resume) -> Answer | None:
         """Remember a summons that is about to be followed, or return why it mustn't be."""
 
     def close(self) -> None:
@@ -66,7 +66,7 @@ class Followed:
         self._order = deque(sorted(range(ROOM), key=lambda at: self._records[at][1]))
         self._known = {digest for digest, exp in self._records if exp}
 
-    def refusal(self, summons: Summons) -> Answer | None:
+    def refusal(self, summons: Summons | Resume) -> Answer | None:
         digest = blake2b(summons.jti.encode(), digest_size=16).digest()
         if digest in self._known:
             return Answer(refused=Refusal.BAD_SUMMONS, reason="it is a copy of one that was followed before")
@@ -104,7 +104,7 @@ class NothingKept:
     def __attrs_post_init__(self) -> None:
         self._began = self.clock.seconds()
 
-    def refusal(self, summons: Summons) -> Answer | None:
+    def refusal(self, summons: Summons | Resume) -> Answer | None:
         start = self.now() - (self.clock.seconds() - self._began)
         if summons.iat is None or summons.iat > start + CLOCK_SKEW:
             return None

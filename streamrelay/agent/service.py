@@ -17,7 +17,7 @@ from streamrelay.agent.followed import Memory, NothingKept
 from streamrelay.agent.namesakes import Namesakes
 from streamrelay.agent.state import take_up
 from streamrelay.agent.streams import Streams
-from streamrelay.agent.summonses import MEMORY, ClocksDiffer, Pending, Summonses
+from streamrelay.agent.summonses import MEMORY, AnotherRole, ClocksDiffer, Pending, Summonses
 from streamrelay.bus.by_settings import bus_by
 from streamrelay.bus.connection import Bus, as_deferred
 from streamrelay.bus.discovery import Discovery
@@ -29,7 +29,7 @@ from streamrelay.program.platform_keys import PlatformKeys
 from streamrelay.program.readiness import Readiness
 from streamrelay.protocol import codec
 from streamrelay.protocol.subjects import AGENT_NAME, end_subject, event_subject, open_subject
-from streamrelay.protocol.summons import Agents, Answer, End, HostAnswer, Refusal, Summons
+from streamrelay.protocol.summons import Agents, Answer, End, HostAnswer, Refusal, Resume, Summons
 from streamrelay.protocol.tokens import Verifier
 
 log = Logger()
@@ -80,8 +80,8 @@ class Agent(Service):
     def take(self, config: AgentConfig) -> None:
         """Let other settings count from now on, those of `LIVE`; or raise `ConfigError`, and nothing has changed."""
         self.keys.take(config.platform_key)
-        self.config = self.streams.config = config
-        self.streams.quota.take(config)
+        self.config = config
+        self.streams.take(config)
 
     def startService(self) -> None:
         super().startService()
@@ -154,7 +154,7 @@ class Agent(Service):
 
     def _summoned(self, message: Message) -> None:
         try:
-            summons = self.summonses.read(message.data, "summons", Summons)
+            summons = self._read_summons(message.data)
         except ValueError as error:
             log.warn("refused a summons: {error}", error=error)
             self.answers[Refusal.BAD_SUMMONS] += 1
@@ -171,12 +171,20 @@ class Agent(Service):
             lambda failure: log.failure("an error while a summons was answered", failure)
         )
 
-    async def _answer(self, summons: Summons, pending: Pending[Message]) -> None:
+    def _read_summons(self, data: bytes) -> Summons | Resume:
+        try:
+            return self.summonses.read(data, "summons", Summons)
+        except AnotherRole:
+            return self.summonses.read(data, "resume", Resume)
+
+    async def _answer(self, summons: Summons | Resume, pending: Pending[Message]) -> None:
         began, answer = self.reactor.seconds(), self.memory.refusal(summons)
-        if answer is None:
-            answer = await self.streams.open(summons, not pending.waiting[0].wants_answer)
-        else:
+        if answer is not None:
             log.warn("refused a summons: {error}", error=answer.reason)
+        elif isinstance(summons, Resume):
+            answer = await self.streams.resume(summons)
+        else:
+            answer = await self.streams.open(summons, not pending.waiting[0].wants_answer)
         self.answers[answer.refused or "ready"] += 1
         if answer.ready:
             self.opening.observe(self.reactor.seconds() - began)
@@ -206,6 +214,6 @@ class Agent(Service):
             log.warn("refused a request to end a stream: {error}", error=error)
             self._reply([message], self._invalid(error, "request"))
             return
-        ended = self.streams.end(end.stream)
+        ended = self.streams.end(end.stream, end.user, end.reason)
         missing = Answer(refused=Refusal.NO_SUCH_STREAM, reason="no such stream on this host")
         self._reply([message], Answer(ready=True) if ended else missing)

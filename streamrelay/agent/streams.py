@@ -6,12 +6,14 @@ from typing import Any
 from attrs import define, field
 from twisted.internet.defer import Deferred
 
-from streamrelay.agent.carried import CLOSES, carry, most_channels
+from streamrelay.agent.carried import carry, most_channels
 from streamrelay.agent.catalogue import Catalogue
 from streamrelay.agent.config import AgentConfig
 from streamrelay.agent.goodbye import SHUTTING_DOWN, Goodbye
 from streamrelay.agent.opening import Dialling, open_both, open_leg_first, withdraw
 from streamrelay.agent.record import Record
+from streamrelay.agent.relay_legs import RelayLegs, undialled, why_not
+from streamrelay.agent.resuming import HeldStream, Resuming
 from streamrelay.agent.stream_quota import StreamQuota
 from streamrelay.agent.summoned_stream import SummonedStream, let_go
 from streamrelay.agent.targets.kind import Target
@@ -23,27 +25,15 @@ from streamrelay.datapath.splice import Splice
 from streamrelay.errors import TargetError
 from streamrelay.logs import Logger
 from streamrelay.net.outbound import Outbound
-from streamrelay.program.relay_urls import fits
-from streamrelay.protocol.close import CloseCode, Outcome, outcome
-from streamrelay.protocol.control import SUBPROTOCOL, Met
+from streamrelay.protocol.close import CloseCode, outcome
+from streamrelay.protocol.control import Met
 from streamrelay.protocol.limits import CONNECT_TIME, strictest
-from streamrelay.protocol.summons import SPICE_LINKS, Answer, Refusal, StreamInfo, Summons
+from streamrelay.protocol.summons import SPICE_LINKS, Answer, Refusal, Resume, StreamInfo, Summons
 from streamrelay.websocket.client import Dialler
 from streamrelay.websocket.connection import FramedConnection
-from streamrelay.websocket.dial_errors import DialError, OutOfDescriptors, RelayBusy, failure
+from streamrelay.websocket.dial_errors import DialError
 
 log = Logger()
-
-
-def _why(summoned: SummonedStream, error: TargetError) -> Outcome:
-    return summoned.outcome or outcome(CLOSES.get(error.code, CloseCode.TARGET_REFUSED), error.reason)
-
-
-def _undialled(error: DialError) -> str:
-    """Return the code of a dial's failure: a relay that takes no more isn't one that can't be reached."""
-    if isinstance(error, OutOfDescriptors):
-        return Refusal.BUSY
-    return Refusal.RELAY_BUSY if isinstance(error, RelayBusy) else Refusal.DIAL_FAILED
 
 
 @define(eq=False)
@@ -55,12 +45,14 @@ class Streams:
     reactor: Any
     publish: Callable[[str, object], None]
     dialler: Dialler = field(init=False)
+    legs: RelayLegs = field(init=False)
     summoned_streams: set[SummonedStream] = field(factory=set)
     """Streams that are being opened, wait for their clients, live, or still hold something."""
     heartbeat: Heartbeat = field(init=False)
     quota: StreamQuota = field(init=False)
     record: Record = field(init=False)
     goodbye: Goodbye = field(init=False)
+    resuming: Resuming = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         config = self.config
@@ -73,6 +65,13 @@ class Streams:
         self.dialler = Dialler(
             self.reactor, self.heartbeat, config.ca or None, always, config.insecure, config.certificate, who, outbound
         )
+        self.legs = RelayLegs(config, self.reactor, self.dialler)
+        self.resuming = Resuming(config, self.reactor, self.legs, lambda: self.goodbye.begun)
+
+    def take(self, config: AgentConfig) -> None:
+        """Let other settings count from now on."""
+        self.config = self.legs.config = self.resuming.config = config
+        self.quota.take(config)
 
     async def open(self, summons: Summons, nobody_asks: bool) -> Answer:
         """Begin what a summons asks for, and answer it; nothing is raised, an error of ours is answered as busy.
@@ -97,11 +96,15 @@ class Streams:
         """Return all streams as discovery tells of them."""
         return [summoned.info(self.config.host) for summoned in self.summoned_streams]
 
-    def end(self, stream: str) -> bool:
-        """End a stream, whatever it is at; return False if there is none of this id."""
-        named = [summoned for summoned in self.summoned_streams if summoned.summons.stream == stream]
+    def end(self, stream: str, user: str | None = None, reason: str = "") -> bool:
+        """End a stream, whatever it is at; return False if there is none of this id, or it is another user's."""
+        named = [
+            summoned
+            for summoned in self.summoned_streams
+            if summoned.summons.stream == stream and user in (None, summoned.summons.user)
+        ]
         for summoned in named:
-            summoned.end(outcome(CloseCode.OPERATOR))
+            summoned.end(outcome(CloseCode.OPERATOR, reason))
         return bool(named)
 
     async def stop(self) -> None:
@@ -111,11 +114,8 @@ class Streams:
         self.quota.stop()
 
     async def _begin(self, summons: Summons, nobody_asks: bool) -> Answer:
-        if not self._may_dial(summons.relay):
-            return Answer(
-                refused=Refusal.DIAL_FAILED,
-                reason=f"{summons.relay} is not one of this agent's relays (setting relays)",
-            )
+        if other := self.legs.refuse(summons.relay):
+            return other
         try:
             summoned = self.admit(summons)
         except TargetError as error:
@@ -152,7 +152,7 @@ class Streams:
 
         def dial() -> Dialling:
             summons = summoned.summons
-            dials.append(Deferred.fromCoroutine(self._dial(summons, min(CONNECT_TIME, summons.dial or CONNECT_TIME))))
+            dials.append(Deferred.fromCoroutine(self.legs.dial(summons)))
             return dials[0]
 
         try:
@@ -163,60 +163,30 @@ class Streams:
             connection, leg = await (open_leg_first if programs_wait else open_both)(summoned, target, dial)
         except TargetError as error:
             if nobody_asks:  # then the client, who may wait at the relay, is to be told there
-                summoned.begin(self._excuse(summoned, dials[0] if dials else dial(), error))
+                summoned.begin(self.legs.excuse(summoned, dials[0] if dials else dial(), error))
             elif dials:
-                summoned.begin(withdraw(summoned, dials[0], _why(summoned, error)))
+                summoned.begin(withdraw(summoned, dials[0], why_not(summoned, error)))
             return Answer(refused=error.code, reason=error.reason)
         except DialError as error:
-            return Answer(refused=_undialled(error), reason=str(error))
+            return undialled(error)
         channels = summoned.channels = most_channels(summoned.summons, target)
         several = SPICE_LINKS if target.viewer == "spice" and not channels else 1
         links = summoned.summons.links or several
+        hold = summoned.hold_time = self.resuming.hold_time(summoned.summons, target, links)
+        told = Answer(ready=True, kind=target.kind, viewer=target.viewer, links=links, channels=channels, resume=hold)
+        summoned.answer = told
         summoned.begin(self._link(summoned, leg, connection, links))
-        return Answer(ready=True, kind=target.kind, viewer=target.viewer, links=links, channels=channels)
+        return told
 
-    def _may_dial(self, relay: str) -> bool:
-        return not self.config.relays or any(fits(pattern, "", relay) for pattern in self.config.relays)
-
-    async def _dial(self, summons: Summons, seconds: float = CONNECT_TIME) -> FramedConnection:
-        leg = await self.dialler.dial(summons.relay.rstrip("/") + "/agent", summons.token, seconds=seconds)
-        if not leg.control:
-            leg.abort()
-            raise failure(self.dialler.who, summons.relay, f"it did not agree to the subprotocol {SUBPROTOCOL}")
-        return leg
-
-    async def _excuse(self, summoned: SummonedStream, dialling: Dialling, error: TargetError) -> None:
+    async def resume(self, asked: Resume) -> Answer:
+        """Give a stream that has lost its leg another one, and answer the summons that asks for it."""
+        if other := self.legs.refuse(asked.relay):
+            return other
         try:
-            waiting_leg = WaitingLeg(await dialling)
-            await self._meet(summoned, waiting_leg)
-        except (DialError, NotMet) as missed:
-            log.info(
-                "stream {name}: can't tell the client that the target can't be opened: {failure}",
-                name=summoned.summons.stream,
-                failure=missed,
-            )
-            return
-        await self._dismiss(summoned, waiting_leg, error)
-
-    async def _dismiss(self, summoned: SummonedStream, waiting_leg: WaitingLeg, error: TargetError) -> None:
-        """Tell a client who has come that the target can't be had."""
-        waiting_leg.leg.close(_why(summoned, error))
-        await waiting_leg.left
-        summoned.waiting_legs.discard(waiting_leg)
-
-    async def _meet(self, summoned: SummonedStream, waiting_leg: WaitingLeg) -> Met:
-        """Wait for the client at the relay, or raise `NotMet`: the leg ended before, or the agent's patience."""
-        timeout = self.reactor.callLater(self.config.patience, waiting_leg.leave, outcome(CloseCode.NOBODY_CAME))
-        met = waiting_leg.begin()
-        summoned.watch(waiting_leg)
-        try:
-            return await met
-        except NotMet:
-            summoned.waiting_legs.discard(waiting_leg)
-            raise
-        finally:
-            if timeout.active():
-                timeout.cancel()
+            return await self.resuming.resume(asked)
+        except Exception:
+            log.failure("an error while stream {stream} was resumed", stream=asked.stream)
+            return Answer(refused=Refusal.BUSY, reason="an error in the agent; see its log")
 
     async def _link(
         self, summoned: SummonedStream, leg: FramedConnection, connection: Connection | None, links: int
@@ -235,7 +205,7 @@ class Streams:
     ) -> None:
         """Wait for the client, then splice; a stream of several links sends its next leg as soon as this is met."""
         try:
-            met = await self._meet(summoned, waiting_leg)
+            met = await self.legs.meet(summoned, waiting_leg)
         except NotMet as not_met:
             self.record.not_met(summoned.summons, not_met, not summoned.met)
             if connection is not None:
@@ -248,17 +218,32 @@ class Streams:
             try:  # by its name again, as the list may have changed since the summons
                 connection = await summoned.connect(self.catalogue.find(summoned.summons.target))
             except TargetError as error:
-                await self._dismiss(summoned, waiting_leg, error)
+                await self.legs.dismiss(summoned, waiting_leg, error)
                 return
-        if summoned.channels:
-            await carry(self, summoned, met, waiting_leg, connection)
-            return
+        held = self.resuming.begin(summoned, waiting_leg) if summoned.hold_time and met.mode == "v1" else None
+        try:
+            await self._join(summoned, met, waiting_leg, held or waiting_leg, connection)
+        finally:
+            if held is not None:
+                held.over()
+
+    async def _join(
+        self,
+        summoned: SummonedStream,
+        met: Met,
+        waiting_leg: WaitingLeg,
+        leg: HeldStream | WaitingLeg,
+        connection: Connection,
+    ) -> None:
         summoned.came(waiting_leg)
-        await self.splice(summoned, met, waiting_leg.leg, connection, waiting_leg.hand_over)
+        if summoned.channels:
+            await carry(self, summoned, met, leg, connection)
+        else:
+            await self.splice(summoned, met, leg.leg, connection, leg.hand_over)
 
     async def _next_link(self, summoned: SummonedStream, links: int) -> None:
         try:
-            leg = await self._dial(summoned.summons)
+            leg = await self.legs.dial(summoned.summons, CONNECT_TIME)
         except DialError as error:
             log.info(
                 "stream {name}: can't open another websocket at the relay: {error}",

@@ -17,7 +17,7 @@ from streamrelay.errors import TargetError, first_line
 from streamrelay.logs import Logger
 from streamrelay.net.peer import stems_from_full
 from streamrelay.protocol.close import CloseCode, Outcome
-from streamrelay.protocol.summons import Refusal, StreamInfo, Summons
+from streamrelay.protocol.summons import Answer, Refusal, StreamInfo, Summons
 
 log = Logger()
 T = TypeVar("T")
@@ -67,6 +67,12 @@ class SummonedStream:
     """Channels that it may carry at once; 0: it carries none."""
     carrying: "Carrying | None" = None
     """The stream's channels, once its client has come."""
+    answer: Answer = field(factory=Answer)
+    """Answer to its summons, once it is ready."""
+    hold_time: float = 0
+    """Seconds for which it is held without legs; 0: it ends with them."""
+    detached_at: float | None = None
+    """When it lost its legs, in seconds of the clock, if it has none."""
     met: bool = False
     """True once the stream's client has come."""
     began: float = field(init=False)
@@ -81,7 +87,9 @@ class SummonedStream:
         up = self.up + sum(splice.outward.count for splice in self.splices)
         down = self.down + sum(splice.inward.count for splice in self.splices)
         carried = UNSET if self.carrying is None else self.carrying.open
-        return StreamInfo(summons.stream, host, summons.target, summons.user, seconds, up, down, not self.met, carried)
+        detached = UNSET if self.detached_at is None else self.reactor.seconds() - self.detached_at
+        about = summons.stream, host, summons.target, summons.user, seconds, up, down, not self.met
+        return StreamInfo(*about, detached=detached, channels=carried)
 
     @property
     def counts(self) -> bool:

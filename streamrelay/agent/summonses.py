@@ -8,16 +8,20 @@ from attrs import define, field
 
 from streamrelay.protocol import codec
 from streamrelay.protocol.limits import CLOCK_SKEW, SUMMONS_LIFE
-from streamrelay.protocol.summons import Agents, Answer, End, Summons
-from streamrelay.protocol.tokens import MistimedError, TokenError, Verifier
+from streamrelay.protocol.summons import Agents, Answer, End, Resume, Summons
+from streamrelay.protocol.tokens import MistimedError, TokenError, Verifier, WrongRole
 
 MEMORY: Final = 2 * (SUMMONS_LIFE + CLOCK_SKEW)
 """Seconds that a summons must be remembered: twice as long as it can be valid."""
 LONGEST: Final = 16384
 """Bytes of a summons at most."""
 
-Request = TypeVar("Request", Summons, End, Agents)
+Request = TypeVar("Request", Summons, Resume, End, Agents)
 Asker = TypeVar("Asker")
+
+
+class AnotherRole(ValueError):
+    """Refusal of a request that is of another kind."""
 
 
 class ClocksDiffer(ValueError):
@@ -67,6 +71,8 @@ class Summonses(Generic[Asker]):
         except MistimedError as error:
             late = " (or it came late)" if error.ahead < 0 else ""
             raise ClocksDiffer(abs(error.ahead), error.ahead < 0, late) from None
+        except WrongRole as error:
+            raise AnotherRole(str(error)) from None
         except TokenError as error:
             raise ValueError(str(error)) from None
         if claims["exp"] > claims["iat"] + SUMMONS_LIFE:

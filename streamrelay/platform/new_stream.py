@@ -39,6 +39,10 @@ class Opened(Struct, frozen=True):
     """True if the target may only be looked at."""
     channels: int = 0
     """Connections that the stream may carry at once, as channels; 0: it is one connection."""
+    resume: float = 0
+    """Seconds for which it is held once it has lost its legs; 0: it ends with them."""
+    received: int = 0
+    """Position up to which the host has received a stream that is resumed."""
 
 
 @define(frozen=True)

@@ -43,6 +43,8 @@ class Opening:
     channels: bool
     early: Callable[[Early], None] | None
     zone: str = ""
+    stream: str = ""
+    """Id of the stream; empty: a new one."""
     _told: Early | None = None
     _tried: list[str] = field(factory=list)
 
@@ -54,7 +56,7 @@ class Opening:
         """Open it, or raise `Refused`."""
         began = self.clock()
         relay = await self.choice.first(self.host, self.zone)
-        stream = ""
+        stream = self.stream
         while True:
             self._tried.append(relay.id)
             new = NewStream.mint(self.signer, relay.url, relay.id, self.about, self.links, self.channels, stream)
@@ -105,7 +107,8 @@ class Opening:
         carried = answer.channels if self.channels else 0
         told = self._told if len(self._tried) == 1 else None
         told = told or Early(new.stream, new.url(links, carried > 0), self.now() + SUMMONS_LIFE)
-        return Opened(told.stream, told.url, answer.kind, told.expires, answer.viewer, links, self.terms.view, carried)
+        about = told.stream, told.url, answer.kind, told.expires, answer.viewer, links, self.terms.view, carried
+        return Opened(*about, resume=answer.resume, received=answer.received)
 
 
 def is_settled(bounds: dict[str, Any], terms: Terms, channels: bool) -> bool:

@@ -8,11 +8,13 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
 from attrs import define, field
+from msgspec import structs
 
 from streamrelay.bus.connection import Bus
-from streamrelay.bus.message import Down, Nobody, TooSlow
+from streamrelay.bus.message import Down
 from streamrelay.errors import ConfigError, Refused
 from streamrelay.net.outbound import Outbound
+from streamrelay.platform.asking import Asking
 from streamrelay.platform.fleet.heard import host_named
 from streamrelay.platform.fleet.inventory import Inventory
 from streamrelay.platform.fleet.lookout import Lookout
@@ -20,11 +22,12 @@ from streamrelay.platform.namesakes import Namesakes
 from streamrelay.platform.new_stream import Early
 from streamrelay.platform.new_stream import Opened as Opened
 from streamrelay.platform.opening import Opening, is_settled
-from streamrelay.platform.refusals import no_bus, refused
+from streamrelay.platform.refusals import no_bus
 from streamrelay.platform.relays import PickedRelay, RelayChoice
+from streamrelay.platform.resumption import Resumption as Resumption
 from streamrelay.platform.shared_answer import Shared
 from streamrelay.protocol import codec, tokens
-from streamrelay.protocol.limits import CLOCK_SKEW, CONNECT_TIME, SUMMONS_LIFE, Limits
+from streamrelay.protocol.limits import Limits
 from streamrelay.protocol.names import is_host, is_target
 from streamrelay.protocol.subjects import (
     ALL_STREAMS,
@@ -35,16 +38,10 @@ from streamrelay.protocol.subjects import (
     relay_subject,
     subject_part,
 )
-from streamrelay.protocol.summons import Answer, HostInfo, StreamInfo, Terms
+from streamrelay.protocol.summons import Answer, HostInfo, Refusal, StreamInfo, Terms
 from streamrelay.protocol.tokens import Signer
 
 T = TypeVar("T")
-
-OPEN_TIME: Final = CONNECT_TIME + 0.5
-"""Seconds within which an agent must answer a summons: the agent gives its target `CONNECT_TIME` of them."""
-ASKED_LIFE: Final = OPEN_TIME - CLOCK_SKEW
-"""Seconds that a request lives whose answer is waited for: an agent, which allows for its clock, refuses it once nobody
-waits, so that what the client was told didn't open doesn't run all the same."""
 
 KNOWN_TIME: Final = 5.0
 """Seconds for which a list of hosts waits until all are known."""
@@ -97,6 +94,7 @@ class Platform:
     inventory: Inventory = field(init=False)
     lookout: Lookout = field(init=False)
     namesakes: Namesakes = field(init=False)
+    asking: Asking = field(init=False)
     _signer: Signer | None = None
     _streams: Shared[Listing[StreamInfo]] = field(init=False)
 
@@ -123,6 +121,7 @@ class Platform:
         if fixed is None:
             self.bus.listen(relay_subject("*", "*"), self.choice.hear)
         self.inventory, self.namesakes = Inventory(self.now), Namesakes(self._tell_agents)
+        self.asking = Asking(self.bus, self.inventory, self._signer, self.now)
         self.lookout = Lookout(self.bus, self.inventory, self._knock, self.namesakes.looked)
         self.lookout.listen()
         self._streams = Shared(self._ask_streams, self.clock)
@@ -156,6 +155,7 @@ class Platform:
         early: Callable[[Early], None] | None = None,
         channels: bool = False,
         zone: str = "",
+        resume: bool = False,
     ) -> Opened:
         """Summon the agent of `host` to `target` for `user`; `Refused` says in HTTP's terms why there is no stream.
 
@@ -170,6 +170,8 @@ class Platform:
 
         Of the relays of the bus one of `zone` is picked, or else of the host's (`zone_of`), or any if there is none. If
         its agent can't use it, `Opened` may have another URL than `early` was told.
+
+        With `resume` the stream outlives its legs, where tokens are signed and the agent can: `Opened` says how long.
         """
         if not is_host(host) or not is_target(target):
             raise Refused(404, "no such host or target", code="no_such_target")
@@ -178,18 +180,51 @@ class Platform:
         bounds = (self.limits if limits is None else limits).claims()
         about: dict[str, Any] = {"host": host, "target": target, "user": user, **bounds}
         channels = channels and not terms.view
+        resume = resume and self._signer is not None
+        stream = tokens.new_id() if resume else ""
+        if resume:
+            about["stream"] = stream
         told = early if self.early and is_settled(bounds, terms, channels) else None
 
         def ask(message: dict[str, Any]) -> Coroutine[Any, Any, Answer]:
-            return self._ask(open_subject(host), host, "summons", message)
+            more = {"resume": True} if resume else {}
+            return self.asking.ask(open_subject(host), host, "summons", {**message, **more})
 
-        links, zone = 1 if early or channels else links, zone or self._zone_of(host)
+        links, zone = 1 if early or channels or resume else links, zone or self._zone_of(host)
         opening = Opening(
-            self._signer, self.choice, ask, self.clock, self.now, about, terms, links, channels, told, zone
+            self._signer, self.choice, ask, self.clock, self.now, about, terms, links, channels, told, zone, stream
         )
         opened = await opening.run()
         self._streams.forget()
         return opened
+
+    async def resume(self, again: Resumption, early: Callable[[Early], None] | None = None) -> Opened:
+        """Summon the agent of a stream that has lost its legs to bring another one, or raise `Refused`: 410 if the
+        stream is over, 409 if a newer request was made, any other status: not now. `early` is as in `open`.
+
+        Whether its user may still have it is the caller's to know, each time.
+        """
+        if self._signer is None:
+            raise Refused(410, "streams resume only where tokens are signed", code=Refusal.STREAM_OVER)
+        if not self.bus.connected:
+            raise no_bus()
+
+        def ask(message: dict[str, Any]) -> Coroutine[Any, Any, Answer]:
+            return self.asking.ask(open_subject(again.host), again.host, "resume", again.summons(message))
+
+        bounds = (self.limits if again.limits is None else again.limits).claims()
+        zone, told = again.zone or self._zone_of(again.host), again.told(early) if self.early else None
+        opening = Opening(
+            *(self._signer, self.choice, ask, self.clock, self.now, again.about(bounds)),
+            *(Terms(again.view), 1, False, told, zone),
+        )
+        opened = await opening.run()
+        self._streams.forget()
+        return structs.replace(opened, stream=again.stream)
+
+    def withdraw(self, user: str, host: str, stream: str, reason: str) -> None:
+        """End a stream of a user who may have it no longer; of anybody else's nothing happens."""
+        self.asking.tell(host, "end", {"stream": stream, "user": user, "reason": reason})
 
     def _zone_of(self, host: str) -> str:
         """Return the zone of a host, as its labels say; empty: any will do."""
@@ -230,15 +265,15 @@ class Platform:
 
     async def end(self, host: str, stream: str) -> None:
         """End a stream of `host`, or raise `Refused`: 404 if there is no such stream, 503 if the host is offline."""
-        await self._ask(end_subject(host), host, "end", {"stream": stream})
+        await self.asking.ask(end_subject(host), host, "end", {"stream": stream})
         self._streams.forget()
 
     def _tell_agents(self, host: str, agents: list[str]) -> None:
-        self.bus.publish(end_subject(host), self._envelope(host, "agents", {"agents": agents}, SUMMONS_LIFE))
+        self.asking.tell(host, "agents", {"agents": agents})
 
     def _knock(self, host: str) -> bytes:
         """Return what an agent neither answers nor tells."""
-        return self._envelope(host, "agents", {"agents": []}, SUMMONS_LIFE)
+        return self.asking.envelope(host, "agents", {"agents": []})
 
     async def _ask_streams(self) -> Listing[StreamInfo]:
         due = frozenset(subject_part(host) for host in self.inventory.named("up"))
@@ -251,35 +286,6 @@ class Platform:
         streams = Listing(sorted(told, key=lambda info: -info.seconds))
         streams.complete = gathered.complete and not any(self.inventory.named("silent"))
         return streams
-
-    def _envelope(self, host: str, role: str, message: dict[str, Any], life: float) -> bytes:
-        if self._signer is not None:
-            return self._signer.mint(host, life, role=role, **message).encode()
-        plain = {**message, "jti": tokens.new_id(), "exp": self.now() + life}
-        return codec.encode(plain)
-
-    async def _ask(self, subject: str, host: str, role: str, message: dict[str, Any]) -> Answer:
-        try:
-            reply = await self.bus.request(subject, self._envelope(host, role, message, ASKED_LIFE), OPEN_TIME)
-            answer = codec.decode(reply, Answer)
-        except Nobody:
-            self.inventory.lost(host)
-            raise Refused(503, f"host {host} is offline", code="host_offline") from None
-        except (Down, TooSlow) as error:
-            # It may be followed yet, by a host whose clock is behind or whose target is slow: nobody would come for it.
-            end = self._envelope(host, "end", {"stream": message["stream"]}, SUMMONS_LIFE)
-            self.bus.publish(end_subject(host), end)
-            if isinstance(error, Down):
-                words = "the platform has no connection to NATS, or lost it before the answer"
-                raise Refused(503, words, code="bus_down") from None
-            self.inventory.hangs(host)
-            raise Refused(504, f"host {host} did not answer in time", code="host_slow") from None
-        except ValueError:
-            raise Refused(502, f"host {host} gave an invalid answer", code="bad_answer") from None
-        self.inventory.here(host)
-        if not answer.ready:
-            raise refused(answer)
-        return answer
 
 
 def _streams_of(part: str, answer: bytes) -> list[StreamInfo]:

@@ -18,6 +18,8 @@ STATUS: Final = {
     Refusal.BUSY: 503,
     Refusal.RELAY_BUSY: 503,
     Refusal.NO_SUCH_STREAM: 404,
+    Refusal.STREAM_OVER: 410,
+    Refusal.STALE: 409,
 }
 
 

@@ -68,9 +68,37 @@ class Asked(Struct, frozen=True):
     ping: Annotated[int, Meta(ge=1, le=2**53 - 1)] | None = None
 
 
+class StreamEnd(Struct, frozen=True):
+    """The last word of an end of a stream that resumes: how the stream ended for it."""
+
+    code: Annotated[int, Meta(ge=1000, le=4999)]
+    reason: Annotated[str, Meta(max_length=200)] = ""
+
+
+class Word(Struct, frozen=True, omit_defaults=True):
+    """What a control message is to the ends of a stream that resumes (protocol.rst, "Streams that resume")."""
+
+    ack: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
+    """Position that is confirmed."""
+    fin: bool = False
+    """True if this direction has ended."""
+    end: StreamEnd | None = None
+    hold: bool | None = None
+    met: msgspec.Raw | None = None
+    ping: msgspec.Raw | None = None
+    pong: msgspec.Raw | None = None
+
+    @property
+    def counts(self) -> bool:
+        """True if it is one position of the stream."""
+        return not (self.ack is not None or self.hold is not None or self.met or self.ping or self.pong)
+
+
 EOF_MESSAGE: Final = b'{"eof":true}'
+FIN_MESSAGE: Final = b'{"fin":true}'
 _control = msgspec.json.Decoder(Control)
 _asked = msgspec.json.Decoder(Asked)
+_word = msgspec.json.Decoder(Word)
 _T = TypeVar("_T")
 
 
@@ -82,6 +110,11 @@ def decode_control(message: bytes | bytearray) -> Control:
 def decode_ping(message: bytes | bytearray) -> int | None:
     """Return the number of a control message that is a ping, or None; or raise `PeerError` as `decode_control` does."""
     return _decoded(_asked, message).ping
+
+
+def decode_word(message: bytes | bytearray) -> Word:
+    """Decode a control message of a stream that resumes, or raise `PeerError` as `decode_control` does."""
+    return _decoded(_word, message)
 
 
 def _decoded(decoder: msgspec.json.Decoder[_T], message: bytes | bytearray) -> _T:

@@ -19,6 +19,8 @@ CLOCK_SKEW: Final = 5
 CHANNELS_TAKEN: Final = 300.0
 """Seconds in which a stream takes new channels after its client has come: what a grant allowed is asked for again."""
 
+MOST_HOLD: Final = 7 * 86400.0
+"""Seconds for which a stream without legs may be held."""
 MOST_SECONDS: Final = 1e9
 Seconds = Annotated[float, Meta(ge=0, le=MOST_SECONDS)]
 Bytes = Annotated[int, Meta(ge=0, le=2**63 - 1)]

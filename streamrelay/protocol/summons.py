@@ -2,11 +2,11 @@
 
 from typing import Annotated, Final, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from streamrelay.protocol.control import Place
 from streamrelay.protocol.fields import Address, Host, Labels, Stream, StreamOrChannel, Target, Url, Version, Word
-from streamrelay.protocol.limits import MOST_AGENTS, MOST_SPREAD, Bytes, Limits, Lines
+from streamrelay.protocol.limits import MOST_AGENTS, MOST_SPREAD, Bytes, Limits, Lines, Seconds
 
 
 class Refusal:
@@ -21,6 +21,8 @@ class Refusal:
     BUSY: Final = "busy"
     RELAY_BUSY: Final = "relay_busy"
     NO_SUCH_STREAM: Final = "no_such_stream"
+    STREAM_OVER: Final = "stream_over"
+    STALE: Final = "stale"
 
 
 REFUSALS: Final = tuple(value for name, value in vars(Refusal).items() if name.isupper())
@@ -69,6 +71,8 @@ class Summons(Limits, frozen=True):
     """True if the stream is to carry channels, where the agent can."""
     dial: Annotated[float, Meta(ge=0, le=60)] = 0
     """Seconds that the first leg may take to be open at the relay, as there is another one; 0: as many as ever."""
+    resume: bool = False
+    """True if the stream is to outlive its legs, where the agent can."""
     view: bool = False
     """True if the stream is to look only; it is one of the stream's `Terms`, as are the next three."""
     place: Place = ""
@@ -80,12 +84,36 @@ class Summons(Limits, frozen=True):
         return Terms(self.view, self.place, self.after, self.user, self.lines)
 
 
+class Resume(Struct, frozen=True):
+    """A request to an agent to give a stream another leg (protocol.rst, "Streams that resume"); always signed."""
+
+    stream: Stream
+    target: Target
+    relay: Url
+    token: Annotated[str, Meta(max_length=8192)]
+    jti: Annotated[str, Meta(min_length=8, max_length=64)]
+    exp: float
+    received: Bytes
+    """Position up to which the client has received the stream."""
+    attempt: Annotated[int, Meta(ge=1, le=2**53 - 1)] = field(name="try")
+    """Number of the request, which grows."""
+    iat: float | None = None
+    user: Annotated[str, Meta(max_length=256)] = ""
+    view: bool = False
+    dial: Annotated[float, Meta(ge=0, le=60)] = 0
+    """As a summons's."""
+
+
 class End(Struct, frozen=True):
     """A request to an agent to end one stream."""
 
     stream: StreamOrChannel
     jti: Annotated[str, Meta(min_length=8, max_length=64)]
     exp: float
+    user: Annotated[str, Meta(max_length=256)] | None = None
+    """Name of the user whose stream it must be; None: anybody's."""
+    reason: Annotated[str, Meta(max_length=120)] = ""
+    """Why it ends, in one line; empty: an operator wants it."""
 
 
 class Answer(Struct, frozen=True, omit_defaults=True):
@@ -101,6 +129,10 @@ class Answer(Struct, frozen=True, omit_defaults=True):
     """Legs that the agent will send."""
     channels: Annotated[int, Meta(ge=0, le=65536)] = 0
     """Channels that may be open at once; 0: it is an ordinary stream."""
+    resume: Seconds = 0
+    """Seconds for which a stream that has lost its legs is held; 0: it ends with them."""
+    received: Bytes = 0
+    """Position up to which the agent has received a stream that is resumed."""
 
 
 class TargetInfo(Struct, frozen=True, omit_defaults=True):
@@ -188,6 +220,8 @@ class StreamInfo(Struct, frozen=True):
     """Bytes from the target to the client."""
     waiting: bool = False
     """True if no client has come yet."""
+    detached: float | UnsetType = UNSET
+    """Seconds since it has lost its legs; unset of a stream that has some."""
     channels: int | UnsetType = UNSET
     """Channels that it carries now, each of which is a stream of the list by itself; unset for any other stream."""
 

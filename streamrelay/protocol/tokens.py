@@ -17,7 +17,7 @@ from attrs import define
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from msgspec import Meta
+from msgspec import Meta, field
 
 from streamrelay.errors import ConfigError
 from streamrelay.files import read, read_secret, write_new
@@ -35,6 +35,10 @@ Role = Literal["client", "agent"]
 
 class TokenError(Exception):
     """Rejection of a token; the text is for our own log, never for the peer."""
+
+
+class WrongRole(TokenError):
+    """Rejection of a token that is for something else."""
 
 
 class MistimedError(TokenError):
@@ -56,6 +60,8 @@ class LegClaims(Limits, frozen=True):
     target: str = ""
     user: str = ""
     links: Annotated[int, Meta(ge=1, le=32)] = 1
+    resumes: str = field(name="stream", default="")
+    """Id of the stream that outlives its legs, of which this is one; empty of any other leg."""
     kid: str = ""
     """The key that has signed it, whatever the claims say; empty of an opaque token."""
 
@@ -165,7 +171,7 @@ class Verifier:
             raise TokenError("its audience is not this program")
         _check_times(claims)
         if claims["role"] != role:
-            raise TokenError(f"its role is not {role}")
+            raise WrongRole(f"its role is not {role}")
         if claims["exp"] > claims["iat"] + LONGEST_LIFE:  # a difference may overflow
             raise TokenError("its lifetime is too long")
         return {**claims, "kid": kid}

@@ -113,6 +113,7 @@ class FramedConnection:
     def send(self, data: Sequence[memoryview], size: int) -> None:
         if self._phase == OPEN:
             self._liveness.sent += size
+            self._flood_limit.sent += size
             self._writer.write(BINARY, data, size)
 
     def send_control(self, message: bytes) -> None:

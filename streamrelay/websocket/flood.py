@@ -16,12 +16,19 @@ MOST_HEADERS: Final = 2048
 """Bytes of a read that may be headers and control frames. Whoever sends more, as with messages of one byte, is read
 in such small pieces that no piece (341 frames at most) keeps the reactor from others for long."""
 
+ANSWERED: Final = 64 * 1024
+"""Bytes sent to a peer for which it may send one control message more."""
+MOST_ANSWERED: Final = 4 << 20
+"""Bytes of which that counts later, at most."""
+
 
 @define(eq=False)
 class FloodLimit:
     """The flood limit of one peer (protocol.rst, "Rate")."""
 
     channel: Channel
+    sent: int = 0
+    """Bytes sent to the peer for which it has sent no control message; its owner adds them."""
     _credit: float = CONTROL_BURST
     _expected: int = 0  # control frames that we have asked for
     _dense: bool = False  # it sent little but headers, since it was last renewed
@@ -33,6 +40,9 @@ class FloodLimit:
         """Count a control frame that has come, or raise `PeerError` 1008 if it is one too many."""
         if self._expected:
             self._expected -= 1
+            return
+        if self.sent >= ANSWERED:
+            self.sent = min(self.sent, MOST_ANSWERED) - ANSWERED
             return
         self._credit -= 1
         if self._credit < 0:

@@ -23,7 +23,7 @@ from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.errors import PeerError, TargetError
 from streamrelay.protocol import codec
 from streamrelay.protocol.close import CloseCode, outcome
-from streamrelay.protocol.summons import Answer, Refusal, Summons, TargetInfo, Terms, Viewer
+from streamrelay.protocol.summons import Answer, Refusal, Resume, Summons, TargetInfo, Terms, Viewer
 from streamrelay.websocket.client import Dialler
 from streamrelay.websocket.dial_errors import DialError
 from streamrelay.websocket.ready import Ready
@@ -47,6 +47,7 @@ class FakeTarget:
     kind: str = "log"
     viewer: Viewer = "log"
     max_streams: int = 0
+    hold: float | None = None
     connecting: Deferred[None] | None = None
     """What is waited for first."""
 
@@ -106,7 +107,7 @@ class FakeMemory:
     answer: Answer | None = None
     asked: list[str] = field(factory=list)
 
-    def refusal(self, summons: Summons) -> Answer | None:
+    def refusal(self, summons: Summons | Resume) -> Answer | None:
         self.asked.append(summons.jti)
         return self.answer
 

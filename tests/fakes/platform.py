@@ -41,6 +41,7 @@ class FakePlatform(Platform):
         early: Callable[[Early], None] | None = None,
         channels: bool = False,
         zone: str = "",
+        resume: bool = False,
     ) -> Opened:
         self.zones.append(zone)
         self.opened.append((user, host, target))

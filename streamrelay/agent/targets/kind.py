@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Protocol, Self, TypeGuard
 from msgspec import Meta, Struct, structs
 
 from streamrelay.datapath.connection import Connection
+from streamrelay.protocol.limits import MOST_HOLD
 from streamrelay.protocol.summons import Terms, Viewer
 
 PART: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
@@ -34,6 +35,10 @@ class Target(Protocol):
     def max_streams(self) -> int:
         """Streams of it at once; 0: as many as the host may have."""
 
+    @property
+    def hold(self) -> float | None:
+        """Seconds for which a stream of it is held that has lost its legs; None: as the agent's own setting says."""
+
     async def connect(self, reactor: Any, terms: Terms) -> Connection:
         """Return a connection to splice, or raise `TargetError`. The caller enforces that it may only be looked at."""
 
@@ -52,6 +57,9 @@ class Kind(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_fi
     """For a pattern: the regular expression that each named part must match."""
     max_streams: Annotated[int, Meta(ge=0)] = 0
     """Streams at once that the target may have, each of a pattern's by itself; 0: as many as the host."""
+
+    hold: Annotated[float, Meta(ge=0, le=MOST_HOLD)] | None = None
+    """Seconds for which a stream of it is held that has lost its legs; None: as the agent's own setting says."""
 
     @property
     def kind(self) -> str:

@@ -23,6 +23,7 @@ from streamrelay.platform.http.health import Health
 from streamrelay.platform.http.hosts import Hosts
 from streamrelay.platform.http.relays import RelayList
 from streamrelay.platform.http.responses import send_early, send_problem, takes_lines
+from streamrelay.platform.http.resume import ResumeStream
 from streamrelay.platform.http.tally import OPENING, AnswerTally
 from streamrelay.platform.platform import Platform
 from streamrelay.program.readiness import Readiness
@@ -47,6 +48,7 @@ class OpenRequest(Struct, frozen=True, forbid_unknown_fields=True):
     lines: Lines | None = None
     channels: bool = False
     zone: Zone = ""
+    resume: bool = False
 
 
 class SignInRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -84,6 +86,7 @@ class Streams(ApiResource):
             early=early,
             channels=wanted.channels,
             zone=wanted.zone,
+            resume=wanted.resume,
         )
         opened = await as_deferred(opening)
         log.info(
@@ -206,6 +209,8 @@ class Root(Resource):
                 child: Resource = Streams(*parts)
             case [b"v1", b"streams", stream]:
                 child = OneStream(*parts, stream.decode("utf-8", "replace"))
+            case [b"v1", b"streams", stream, b"resume"]:
+                child = ResumeStream(*parts, stream.decode("utf-8", "replace"))
             case [b"v1", b"hosts"]:
                 child = Hosts(*parts, self.views)
             case [b"v1", b"hosts", b"changes"]:

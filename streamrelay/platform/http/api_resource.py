@@ -103,7 +103,7 @@ def read_body(request: Request, kind: type[Body]) -> Body:
     content_type = (header(request, "content-type") or "").split(";")[0].strip().lower()
     if content_type != "application/json":  # a form of another site can't send this without asking first
         raise Refused(415, "expected Content-Type: application/json")
-    expected = ", ".join(f'"{name}": …' for name in kind.__struct_fields__)
+    expected = ", ".join(f'"{name}": …' for name in kind.__struct_encode_fields__)
     try:
         return codec.decode(request.content.read(MAX_BODY) if request.content else b"", kind)
     except ValueError as error:

@@ -119,6 +119,10 @@ class AsUser:
     def max_streams(self) -> int:
         return self.settings.max_streams
 
+    @property
+    def hold(self) -> float | None:
+        return self.settings.hold
+
     async def connect(self, reactor: Any, terms: Terms) -> Connection:
         if self.launcher is None:
             why = f"{self.name} is to run as {self.settings.user}: start the agent anew, as root"

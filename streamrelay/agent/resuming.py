@@ -1,0 +1,214 @@
+"""The streams of a host that outlive their legs: held while they have none, and taken up again by a new summons."""
+
+from collections.abc import Callable
+from typing import Final
+
+from attrs import define, field
+from msgspec import structs
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from streamrelay.agent.config import AgentConfig
+from streamrelay.agent.goodbye import SHUTTING_DOWN
+from streamrelay.agent.relay_legs import RelayLegs, undialled
+from streamrelay.agent.summoned_stream import SummonedStream
+from streamrelay.agent.targets.kind import Target
+from streamrelay.agent.waiting_leg import NotMet, WaitingLeg
+from streamrelay.datapath.connection import Feed
+from streamrelay.logs import Logger, Several
+from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
+from streamrelay.protocol.summons import Answer, Refusal, Resume, Summons
+from streamrelay.resume.connection import ResumableConnection
+from streamrelay.resume.outgoing import Memory, OutOfReach
+from streamrelay.websocket.dial_errors import DialError
+
+log = Logger()
+
+REMEMBERED: Final = 1000
+"""Streams that are over of which it is known how they ended, to be told to those who come back for them."""
+
+
+@define(eq=False)
+class Resuming:
+    """All streams of a host that resume: how much they keep, how many have no leg, and how others have ended."""
+
+    config: AgentConfig
+    clock: IReactorTime
+    legs: RelayLegs
+    is_stopping: Callable[[], bool]
+    memory: Memory = field(init=False)
+    held: "dict[str, HeldStream]" = field(factory=dict)
+    """Streams that may be taken up again, by their ids."""
+    _ended: dict[str, str] = field(factory=dict)  # how others have, by id and user
+
+    def __attrs_post_init__(self) -> None:
+        self.memory = Memory(self.config.resume_memory)
+
+    @property
+    def detached(self) -> int:
+        """Number of streams that have no leg."""
+        return sum(1 for each in self.held.values() if each.summoned.detached_at is not None)
+
+    def hold_time(self, summons: Summons, target: Target, legs: int) -> float:
+        """Return for how many seconds a new stream is to be held without a leg; 0 if it ends with its legs."""
+        if not summons.resume or summons.iat is None or legs > 1 or self.memory.is_full:
+            return 0
+        return self.config.hold if target.hold is None else target.hold
+
+    def begin(self, summoned: SummonedStream, waiting_leg: WaitingLeg) -> "HeldStream":
+        """Let a stream outlive its first leg."""
+        held = self.held[summoned.summons.stream] = HeldStream(self, summoned, waiting_leg)
+        return held
+
+    def forget(self, held: "HeldStream") -> None:
+        """Take note that a stream is over."""
+        summons = held.summoned.summons
+        if self.held.pop(summons.stream, None) is not None:
+            self._ended[_key(summons.stream, summons.user)] = str(held.connection.outcome or FINISHED)
+            for oldest in list(self._ended)[:-REMEMBERED]:
+                del self._ended[oldest]
+
+    async def resume(self, asked: Resume) -> Answer:
+        """Give a stream a new leg, and answer the summons that asks for it."""
+        held = self.held.get(asked.stream)
+        if held is None or not held.is_asked_by(asked):
+            how = self._ended.get(_key(asked.stream, asked.user))
+            reason = (
+                f"the stream is over: {how}" if how else "no such stream on this host; perhaps its agent was restarted"
+            )
+            return Answer(refused=Refusal.STREAM_OVER, reason=reason)
+        return await held.resume(asked)
+
+
+def _key(stream: str, user: str) -> str:
+    return f"{stream} {user}"
+
+
+@define(eq=False)
+class HeldStream:
+    """One stream that outlives its legs. It stands for its leg to who splices it: `leg`, and `hand_over`."""
+
+    resuming: Resuming
+    summoned: SummonedStream
+    first: WaitingLeg
+    connection: ResumableConnection = field(init=False)
+    _try: int = 0  # of the last request to resume
+    _request: int = 0  # number of requests that were followed
+    _holding: IDelayedCall | None = None
+
+    def __attrs_post_init__(self) -> None:
+        resuming = self.resuming
+        self.connection = ResumableConnection(resuming.clock, self._lost, memory=resuming.memory)
+
+    @property
+    def leg(self) -> ResumableConnection:
+        return self.connection
+
+    def hand_over(self, feed: Feed) -> None:
+        """Attach the first leg, as its client has come and the splice has joined."""
+        self._attach(self.first, 0)
+
+    def over(self) -> None:
+        """Take note that nothing of the stream is left."""
+        self._attached()
+        self.resuming.forget(self)
+
+    def is_asked_by(self, asked: Resume) -> bool:
+        """Tell whether a summons is of this stream's user, for its target, and for no more than it may."""
+        own = self.summoned.summons
+        return (asked.target, asked.user, asked.view) == (own.target, own.user, own.view)
+
+    async def resume(self, asked: Resume) -> Answer:
+        if asked.attempt < self._try:
+            return Answer(refused=Refusal.STALE, reason=f"try {asked.attempt} is older than {self._try}")
+        if self.resuming.is_stopping():
+            return Answer(refused=Refusal.BUSY, reason=SHUTTING_DOWN)
+        self._try = asked.attempt  # that of the last one is the platform's, by another relay
+        self._request += 1
+        try:
+            self.connection.outgoing.check(asked.received)
+        except OutOfReach as error:
+            self.connection.give_up(outcome(CloseCode.LEG_LOST, str(error)))
+            return Answer(refused=Refusal.STREAM_OVER, reason=str(error))
+        self.connection.detach()
+        self._detached()
+        return await self.summoned.hold(self._resume(asked, self._request))
+
+    async def _resume(self, asked: Resume, request: int) -> Answer:
+        try:
+            leg = await self.resuming.legs.dial(asked)
+        except DialError as error:
+            return undialled(error)
+        if self._request != request or self.connection.is_over:
+            leg.abort()
+            return Answer(refused=Refusal.STALE, reason="a newer request has overtaken this one, or the stream is over")
+        self.summoned.begin(self._meet(asked, request, WaitingLeg(leg)))
+        return structs.replace(self.summoned.answer, received=self.connection.received)
+
+    async def _meet(self, asked: Resume, request: int, waiting_leg: WaitingLeg) -> None:
+        name = asked.stream
+        try:
+            met = await self.resuming.legs.meet(self.summoned, waiting_leg)
+        except NotMet as missed:
+            log.info("stream {name}: the client did not come back: {why}", name=name, why=missed)
+            await waiting_leg.left
+            return
+        self.summoned.came(waiting_leg)
+        if self._request != request or self.connection.is_over:
+            waiting_leg.leg.abort()
+            return
+        try:
+            self._attach(waiting_leg, asked.received)
+        except OutOfReach as error:
+            waiting_leg.leg.abort()
+            self.connection.give_up(outcome(CloseCode.LEG_LOST, str(error)))
+            return
+        log.info(
+            "stream {name} goes on for {user} from {client}, by {relay}",
+            name=name,
+            user=asked.user or "somebody",
+            client=met.from_,
+            relay=asked.relay,
+        )
+
+    def _attach(self, waiting_leg: WaitingLeg, position: int) -> None:
+        self._attached()
+        waiting_leg.hand_over(self.connection.attach(waiting_leg.leg, position))
+
+    def _lost(self, why: Outcome) -> None:
+        """Hold the stream, as its leg is lost; or end it, if that can't be."""
+        resuming, summons = self.resuming, self.summoned.summons
+        most = resuming.config.max_detached
+        if resuming.is_stopping():
+            self.connection.give_up(outcome(CloseCode.LEG_LOST, SHUTTING_DOWN))
+        elif resuming.detached >= most:
+            reason = f"{why}; {Several(most, 'stream')} without a leg are held already (max_detached)"
+            self.connection.give_up(outcome(CloseCode.LEG_LOST, reason))
+        else:
+            log.info(
+                "stream {name} to {target} has lost its leg ({why}); it is held for {hold:g} s",
+                name=summons.stream,
+                target=summons.target,
+                why=str(why),
+                hold=self.summoned.hold_time,
+            )
+            self._detached()
+
+    def _detached(self) -> None:
+        """Begin to hold it, anew with each request to resume it."""
+        if self._holding is not None:
+            self._holding.cancel()
+        clock = self.resuming.clock
+        if self.summoned.detached_at is None:
+            self.summoned.detached_at = clock.seconds()
+        self._holding = clock.callLater(self.summoned.hold_time, self._held_enough)
+
+    def _attached(self) -> None:
+        self.summoned.detached_at = None
+        if self._holding is not None:
+            self._holding.cancel()
+            self._holding = None
+
+    def _held_enough(self) -> None:
+        self._holding = None
+        why = f"nobody came back within {self.summoned.hold_time:g} s"
+        self.connection.give_up(outcome(CloseCode.LEG_LOST, why))

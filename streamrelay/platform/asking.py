@@ -1,0 +1,68 @@
+"""Requests of the platform to one agent: signed, sent over the bus, and answered or refused in HTTP's terms."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from attrs import define
+
+from streamrelay.bus.connection import Bus
+from streamrelay.bus.message import Down, Nobody, TooSlow
+from streamrelay.errors import Refused
+from streamrelay.platform.fleet.inventory import Inventory
+from streamrelay.platform.refusals import refused
+from streamrelay.protocol import codec, tokens
+from streamrelay.protocol.limits import CLOCK_SKEW, CONNECT_TIME, SUMMONS_LIFE
+from streamrelay.protocol.subjects import end_subject
+from streamrelay.protocol.summons import Answer
+from streamrelay.protocol.tokens import Signer
+
+OPEN_TIME: Final = CONNECT_TIME + 0.5
+"""Seconds within which an agent must answer a summons: the agent gives its target `CONNECT_TIME` of them."""
+ASKED_LIFE: Final = OPEN_TIME - CLOCK_SKEW
+"""Seconds that a request lives whose answer is waited for: an agent, which allows for its clock, refuses it once nobody
+waits, so that what the client was told didn't open doesn't run all the same."""
+
+
+@define(eq=False)
+class Asking:
+    """One platform's requests. `now` is wall-clock time. Without a signer they are plain JSON."""
+
+    bus: Bus
+    inventory: Inventory
+    signer: Signer | None
+    now: Callable[[], float]
+
+    def envelope(self, host: str, role: str, message: dict[str, Any], life: float = SUMMONS_LIFE) -> bytes:
+        """Return a message as an agent of this host takes it, for `life` seconds."""
+        if self.signer is not None:
+            return self.signer.mint(host, life, role=role, **message).encode()
+        plain = {**message, "jti": tokens.new_id(), "exp": self.now() + life}
+        return codec.encode(plain)
+
+    def tell(self, host: str, role: str, message: dict[str, Any]) -> None:
+        """Tell an agent what it needn't answer."""
+        self.bus.publish(end_subject(host), self.envelope(host, role, message))
+
+    async def ask(self, subject: str, host: str, role: str, message: dict[str, Any]) -> Answer:
+        """Return an agent's answer that it is ready, or raise `Refused`."""
+        try:
+            reply = await self.bus.request(subject, self.envelope(host, role, message, ASKED_LIFE), OPEN_TIME)
+            answer = codec.decode(reply, Answer)
+        except Nobody:
+            self.inventory.lost(host)
+            raise Refused(503, f"host {host} is offline", code="host_offline") from None
+        except (Down, TooSlow) as error:
+            if role == "summons":
+                # It may be followed yet, by a host whose clock is behind or whose target is slow: nobody would come.
+                self.tell(host, "end", {"stream": message["stream"]})
+            if isinstance(error, Down):
+                words = "the platform has no connection to NATS, or lost it before the answer"
+                raise Refused(503, words, code="bus_down") from None
+            self.inventory.hangs(host)
+            raise Refused(504, f"host {host} did not answer in time", code="host_slow") from None
+        except ValueError:
+            raise Refused(502, f"host {host} gave an invalid answer", code="bad_answer") from None
+        self.inventory.here(host)
+        if not answer.ready:
+            raise refused(answer)
+        return answer

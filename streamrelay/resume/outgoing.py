@@ -1,0 +1,137 @@
+"""What one end has sent of a stream that resumes, and keeps until the other end has confirmed it. No time, no I/O."""
+
+from collections import deque
+from typing import Final
+
+from attrs import define, field
+
+from streamrelay.errors import PeerError
+from streamrelay.protocol.close import CloseCode
+
+OVERHEAD: Final = 64
+"""Bytes that a control message weighs beside its own, as there may be many small ones."""
+
+
+class OutOfReach(Exception):
+    """A position at which nothing can go on: what is behind it was never sent, or isn't kept any more."""
+
+
+@define(frozen=True)
+class Piece:
+    """Bytes that are sent together, or one control message, which counts as one position."""
+
+    data: bytes
+    is_control: bool = False
+
+    @property
+    def size(self) -> int:
+        return 1 if self.is_control else len(self.data)
+
+    @property
+    def weight(self) -> int:
+        return len(self.data) + (OVERHEAD if self.is_control else 0)
+
+
+@define(eq=False)
+class Memory:
+    """Bytes that all streams of a process keep together. Beyond `most` each keeps little more than `LEAST`."""
+
+    most: float
+    kept: int = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self.kept > self.most
+
+
+UNBOUNDED: Final = float("inf")
+LEAST: Final = 256 * 1024
+"""Bytes that a stream may keep however full the memory is: so many are confirmed at a time, so that it goes on."""
+
+
+@define(eq=False)
+class Outgoing:
+    """One direction of a stream, at the end that sends. Whoever has put as much as `window` is to wait; what is put all
+    the same is kept, too."""
+
+    window: int
+    memory: Memory = field(factory=lambda: Memory(UNBOUNDED))
+    end: int = 0
+    """Position behind all that was put here."""
+    reached: int = 0
+    """Highest position that has gone out by any leg."""
+    sent: int = 0
+    """Position up to which it has gone out by this leg."""
+    confirmed: int = 0
+    """Position up to which the other end has it."""
+    weight: int = 0
+    """Bytes that are kept."""
+    _kept: deque[Piece] = field(factory=deque)
+    _start: int = 0  # position of the first of them
+    _out: int = 0  # number of them that have gone out by this leg
+
+    @property
+    def is_full(self) -> bool:
+        """True while nothing more should be put."""
+        return self.weight >= self.window or (self.weight >= LEAST and self.memory.is_full)
+
+    @property
+    def is_caught_up(self) -> bool:
+        """True if all has gone out by this leg."""
+        return self.sent == self.end
+
+    def put(self, piece: Piece) -> None:
+        self._kept.append(piece)
+        self.end += piece.size
+        self._weigh(piece.weight)
+
+    def next(self) -> Piece | None:
+        """Return what is to go out next, and take it for sent; None if all is out."""
+        if self.is_caught_up:
+            return None
+        piece = self._kept[self._out]
+        self._out += 1
+        self.sent += piece.size
+        self.reached = max(self.reached, self.sent)
+        return piece
+
+    def confirm(self, position: int) -> None:
+        """Forget what the other end has; or raise `PeerError` 1002 for what it can't have."""
+        if position > self.sent:
+            raise PeerError(CloseCode.PROTOCOL, f"position {position} is confirmed, and {self.sent} was sent")
+        self._forget(position)
+
+    def rewind(self, position: int) -> None:
+        """Go on at a position, by a new leg; or raise `OutOfReach`."""
+        self.check(position)
+        self._forget(position)
+        self._out, self.sent = 0, position
+        if self._kept and self._start < position:
+            piece = self._kept.popleft()
+            self._kept.appendleft(Piece(piece.data[position - self._start :]))
+            self._weigh(self._start - position)
+            self._start = position
+
+    def check(self, position: int) -> None:
+        """Raise `OutOfReach` if nothing can go on at a position."""
+        if not self.confirmed <= position <= self.reached:
+            kept = f"{self.confirmed} to {self.reached}"
+            raise OutOfReach(f"position {position} is none at which the stream can go on (those are {kept})")
+
+    def clear(self) -> None:
+        """Keep nothing any more, as the stream is over."""
+        self._weigh(-self.weight)
+        self._kept.clear()
+        self._out, self.sent = 0, self.end
+
+    def _forget(self, position: int) -> None:
+        self.confirmed = max(self.confirmed, position)
+        while self._kept and self._start + self._kept[0].size <= position:
+            piece = self._kept.popleft()
+            self._start += piece.size
+            self._out = max(0, self._out - 1)
+            self._weigh(-piece.weight)
+
+    def _weigh(self, more: int) -> None:
+        self.weight += more
+        self.memory.kept += more
