@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from streamrelay.client import access
-from streamrelay.client.output import Once, OutputError, say, untold
+from streamrelay.client.output import Cuts, Once, OutputError, say, untold
 from streamrelay.client.statuses import BROKE, BY_CODE, BY_STATUS, INTERRUPTED, OFFLINE, SIGNALLED, UNREACHED, USAGE
 from streamrelay.errors import ConfigError
 from streamrelay.protocol.close import EXPLAIN, CloseCode
@@ -131,8 +131,9 @@ async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
     api = access.api(arguments, reactor)
     dialler = access.dialler(arguments, reactor, api.outbound)
     known = access.known_relay(arguments)
-    request = StreamRequest(arguments.host, arguments.target, _terms(arguments, place), zone=arguments.zone)
-    opening = Opening(api, dialler, request, known)
+    terms, resume, cuts = _terms(arguments, place), not arguments.no_resume, Cuts()
+    request = StreamRequest(arguments.host, arguments.target, terms, zone=arguments.zone, resume=resume)
+    opening = Opening(api, dialler, request, known, cuts.say)
     interrupted = reactor.addSystemEventTrigger("before", "shutdown", opening.give_up)
     try:
         opened, leg = await opening.done
@@ -149,6 +150,7 @@ async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
     stream = ClientStream(leg, local, say)
     reactor.addSystemEventTrigger("before", "shutdown", stream.leave, reactor)
     if terminal is not None:
+        cuts.disturb = True
         local.escape = terminal.escape(arguments.escape, opened.view)
         terminal.enter(reactor)
     try:
@@ -261,8 +263,8 @@ async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
     terms, view_only, known = _terms(arguments), Once(VIEW_ONLY), access.known_relay(arguments)
 
     async def ask(channels: bool, wanted: Any) -> Any:
-        request = StreamRequest(arguments.host, arguments.target, terms, channels, wanted, arguments.zone)
-        return await open_stream(api, dialler, request, known)
+        about = arguments.host, arguments.target, terms, channels, wanted, arguments.zone
+        return await open_stream(api, dialler, StreamRequest(*about, not arguments.no_resume), known, say)
 
     streams = PortStreams(reactor, ask)
 

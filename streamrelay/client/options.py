@@ -53,6 +53,9 @@ def add_connect(commands: Any) -> None:
     )
     connect.add_argument("--view", action="store_true", help="look only: nothing that is sent reaches the target")
     _zone(connect)
+    connect.add_argument(
+        "--no-resume", action="store_true", help="let the stream end when its connection to the relay is lost"
+    )
     _places(connect)
     connect.add_argument(
         "--escape",

@@ -47,3 +47,14 @@ class Once:
         text, self._text = self._text, None
         if text is not None:
             say(text)
+
+
+class Cuts:
+    """Words about a stream that is cut and goes on."""
+
+    def __init__(self) -> None:
+        self.disturb = False  # as they would stand amid what a program draws on this terminal
+
+    def say(self, text: str) -> None:
+        if not self.disturb:
+            say(text)

@@ -12,6 +12,7 @@ from msgspec import Struct, structs
 from twisted.internet.defer import Deferred
 
 from streamrelay.client.statuses import WRONG_URL
+from streamrelay.client.stream_request import ResumeRequest, StreamRequest, always
 from streamrelay.net.http_client import Fetch, FetchDropped, Fetched, FetchError, HttpFetch, OutOfDescriptors
 from streamrelay.net.outbound import DIRECT, Outbound
 from streamrelay.net.retry import Turns, persist
@@ -21,9 +22,6 @@ from streamrelay.protocol.names import JSON_LINES
 from streamrelay.protocol.summons import Refusal, Terms
 
 T = TypeVar("T")
-
-ANY_TERMS: Final = Terms()
-"""Terms on which a stream is opened without a further word."""
 
 REQUEST_TIME: Final = 20.0
 """Seconds that the platform may take to answer; it gives the host ten and a half of them."""
@@ -54,30 +52,6 @@ class Unwanted(Exception):
         super().__init__("a local connection was reset before its stream was asked for")
 
 
-def _always() -> bool:
-    return True
-
-
-@define(frozen=True)
-class StreamRequest:
-    """A stream that is asked for."""
-
-    host: str
-    target: str
-    terms: Terms = ANY_TERMS
-    channels: bool = False
-    """True if it is to carry channels, if that can be."""
-    is_wanted: Callable[[], bool] = _always
-    """Asked when its turn comes, as who wanted it may have gone."""
-    zone: str = ""
-    """Zone whose relays it is to go by, if there are any; empty: that of its host."""
-
-    def body(self) -> bytes:
-        channels = {"channels": True} if self.channels else {}
-        zone = {"zone": self.zone} if self.zone else {}
-        return msgspec.json.encode({"host": self.host, "target": self.target, **stated(self.terms), **channels, **zone})
-
-
 class OpenedStream(Struct, frozen=True):
     """The answer to ``POST /v1/streams``."""
 
@@ -90,6 +64,10 @@ class OpenedStream(Struct, frozen=True):
     """True if the stream is to look only, as was asked for or as no grant allows more."""
     channels: int = 0
     """Connections that it may carry at once; 0 if it is one by itself."""
+    resume: float = 0
+    """Seconds for which its host holds it once its leg is lost; 0 if it ends with that."""
+    received: int = 0
+    """Position up to which its host has received it."""
 
 
 class Concluded(Struct, frozen=True):
@@ -106,7 +84,7 @@ class Question:
     method: str
     path: str
     body: bytes = b""
-    is_wanted: Callable[[], bool] = _always
+    is_wanted: Callable[[], bool] = always
     early: Callable[[OpenedStream], None] | None = None
     """Called with each line of the answer that comes before its last."""
 
@@ -143,6 +121,11 @@ class PlatformApi:
         others, if it was asked again.
         """
         question = Question("POST", "/v1/streams", request.body(), request.is_wanted, early)
+        return self.read(await self._ask(question), OpenedStream)
+
+    async def resume(self, request: ResumeRequest, early: Callable[[OpenedStream], None] | None = None) -> OpenedStream:
+        """Ask for another leg of a stream; `early` as in `open`."""
+        question = Question("POST", request.path, request.body(), early=early)
         return self.read(await self._ask(question), OpenedStream)
 
     async def streams(self) -> bytes:
@@ -229,11 +212,6 @@ class PlatformApi:
 
     def _no_platform(self) -> PlatformError:
         return PlatformError(0, f"{self.url} gave an answer that is no platform's; check --platform")
-
-
-def stated(terms: Terms) -> dict[str, object]:
-    """Return what of these terms isn't as without a word; a platform that doesn't know the others needn't."""
-    return {name: value for name, value in structs.asdict(terms).items() if value != getattr(ANY_TERMS, name)}
 
 
 def _tell(early: Callable[[OpenedStream], None], line: bytes) -> None:

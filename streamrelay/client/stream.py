@@ -5,14 +5,14 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import Factory
 
 from streamrelay.client.early_leg import EarlyLeg
 from streamrelay.client.known_relay import NOWHERE, KnownRelay
-from streamrelay.client.platform_api import OpenedStream, PlatformApi, StreamRequest
+from streamrelay.client.platform_api import OpenedStream, PlatformApi, PlatformError, StreamRequest
 from streamrelay.datapath.connection import Connection
 from streamrelay.datapath.splice import Half, Splice
 from streamrelay.logs import Seldom, Several
@@ -101,10 +101,15 @@ class _Overhearing(Half):
 
 
 async def open_stream(
-    api: PlatformApi, dialler: "Dialler", request: StreamRequest, known: KnownRelay = NOWHERE
+    api: PlatformApi,
+    dialler: "Dialler",
+    request: StreamRequest,
+    known: KnownRelay = NOWHERE,
+    say: Callable[[str], None] = lambda text: None,
 ) -> tuple[OpenedStream, Any]:
-    """Open a stream, and return the platform's answer and the leg; `PlatformError` or `DialError` if there is none, and
-    `Unwanted` if nobody wants it any more when its turn comes.
+    """Open a stream, and return the platform's answer and the leg, or what stands for all of its legs; `say` is told of
+    a stream that outlives them. `PlatformError` or `DialError` if there is none, and `Unwanted` if nobody wants it any
+    more when its turn comes.
 
     The relay is dialled while the agent is asked, where the platform tells the URL by then; the one that is `known` is
     connected while the platform is asked. What it refuses after that is the reason, whatever became of the dial.
@@ -114,11 +119,21 @@ async def open_stream(
         opening = Deferred.fromCoroutine(api.open(request, early.told))
         early.begin()
         opened = await opening
+    except PlatformError as error:
+        early.drop()
+        if error.status == 400 and request.resume:  # an older platform, which doesn't know the word
+            return await open_stream(api, dialler, evolve(request, resume=False), known, say)
+        raise
     except Exception:
         early.drop()
         raise
     try:
-        return opened, await early.leg(opened)
+        leg = await early.leg(opened)
+        if not opened.resume:
+            return opened, leg
+        from streamrelay.client.resuming import ResumingStream  # not before: the platform was asked first
+
+        return opened, ResumingStream(api, dialler, request, opened, say).begin(leg)
     except Exception:  # also of who is cancelled: nobody comes, and the target would wait
         ending = Deferred.fromCoroutine(api.end(opened.stream)).addTimeout(END_TIME, api.reactor)
         await ending.addErrback(lambda failure: None)
@@ -133,11 +148,12 @@ class Opening:
     dialler: "Dialler"
     request: StreamRequest
     known: KnownRelay = NOWHERE
+    say: Callable[[str], None] = lambda text: None
     done: "Deferred[tuple[OpenedStream, Any]]" = field(init=False)
     given_up: bool = False
 
     def __attrs_post_init__(self) -> None:
-        self.done = Deferred.fromCoroutine(open_stream(self.api, self.dialler, self.request, self.known))
+        self.done = Deferred.fromCoroutine(open_stream(self.api, self.dialler, self.request, self.known, self.say))
 
     def give_up(self) -> "Deferred[None]":
         """Want it no longer; return when nothing is left of it, or after `END_TIME`."""

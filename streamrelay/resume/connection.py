@@ -57,6 +57,8 @@ class ResumableConnection:
     lost: Callable[[Outcome], None]
     window: int = WINDOW
     memory: Memory | None = None
+    first: Leg | None = None
+    """Leg that is attached as soon as this is joined."""
     attached: Attached | None = None
     """The leg that there is."""
     outgoing: Outgoing = field(init=False)
@@ -84,8 +86,11 @@ class ResumableConnection:
 
     def join(self, feed: Feed, drain: Drain) -> None:
         self._feed, self._drain = feed, drain
+        first, self.first = self.first, None
         if self._phase == OVER:
             self._tell_over()
+        elif first is not None:
+            self.attach(first, 0)
 
     def send(self, data: Sequence[memoryview], size: int) -> None:
         if self._phase != OPEN or not size:

@@ -1,0 +1,122 @@
+"""A stream of the native client that outlives its legs: when one is lost the platform is asked for another one."""
+
+import random
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+
+from streamrelay.client.early_leg import EarlyLeg
+from streamrelay.client.platform_api import OpenedStream, PlatformApi, PlatformError, ResumeRequest, StreamRequest
+from streamrelay.logs import Logger
+from streamrelay.protocol.close import CloseCode, Outcome, outcome
+from streamrelay.resume.connection import ResumableConnection
+from streamrelay.resume.outgoing import OutOfReach
+from streamrelay.websocket.dial_errors import DialError
+
+if TYPE_CHECKING:  # as in stream.py
+    from streamrelay.websocket.client import Dialler
+
+log = Logger()
+
+FIRST_PAUSE: Final = 0.2
+"""Seconds between the first two tries; each further pause is twice as long."""
+LONGEST_PAUSE: Final = 10.0
+STEADY: Final = 5.0
+"""Seconds that a leg must have lived so that the next one is asked for at once."""
+NEVER: Final = (400, 401, 403, 404, 405, 410)
+"""Statuses after which it isn't worth asking again."""
+
+
+@define(eq=False)
+class ResumingStream:
+    """One stream that is kept alive, from its first leg on. `say` is told when it is cut, and when it goes on."""
+
+    api: PlatformApi
+    dialler: "Dialler"
+    request: StreamRequest
+    opened: OpenedStream
+    say: Callable[[str], None]
+    jitter: Callable[[], float] = random.random
+    connection: ResumableConnection = field(init=False)
+    _attempt: int = 0
+    _pause: float = 0
+    _attached_at: float = 0
+    _working: "Deferred[None] | None" = None
+
+    def __attrs_post_init__(self) -> None:
+        self.connection = ResumableConnection(self._clock, self._lost)
+
+    @property
+    def _clock(self) -> IReactorTime:
+        clock: IReactorTime = self.api.reactor
+        return clock
+
+    def begin(self, leg: Any) -> ResumableConnection:
+        """Return the connection that stands for all legs, of which this is the first."""
+        self._attached_at = self._clock.seconds()
+        self.connection.first = leg
+        return self.connection
+
+    def _lost(self, why: Outcome) -> None:
+        now = self._clock.seconds()
+        if now - self._attached_at >= STEADY:
+            self._pause = 0
+        self.say(f"the stream is cut ({why}); going on is tried for {self.opened.resume:g} s")
+        self._working = Deferred.fromCoroutine(self._go_on(now, str(why)))
+        self._working.addErrback(self._failed)
+
+    async def _go_on(self, lost_at: float, why: str) -> None:
+        """Ask for a leg until there is one, or the hold has passed, or it is said that there will be none."""
+        until = lost_at + self.opened.resume
+        while not self.connection.is_over:
+            if self._pause:
+                await deferLater(self._clock, self._pause * (1 - self.jitter() / 2))
+            self._pause = min(LONGEST_PAUSE, 2 * self._pause or FIRST_PAUSE)
+            if self.connection.is_over:
+                return
+            try:
+                opened, leg = await self._try()
+            except (PlatformError, DialError) as error:
+                why = str(error)
+                if getattr(error, "status", 0) in NEVER:
+                    break
+                if self._clock.seconds() >= until:
+                    why = f"not resumed within {self.opened.resume:g} s: {why}"
+                    break
+                continue
+            self._take(opened, leg, lost_at)
+            return
+        self.connection.give_up(outcome(CloseCode.LEG_LOST, why))
+
+    async def _try(self) -> tuple[OpenedStream, Any]:
+        self._attempt += 1
+        wanted, opened = self.request, self.opened
+        about = wanted.host, wanted.target, opened.view, wanted.zone
+        early = EarlyLeg(self.dialler)
+        request = ResumeRequest(opened.stream, *about, self.connection.received, self._attempt)
+        try:
+            again = await self.api.resume(request, early.told)
+        except Exception:
+            early.drop()
+            raise
+        return again, await early.leg(again)
+
+    def _take(self, opened: OpenedStream, leg: Any, lost_at: float) -> None:
+        now = self._clock.seconds()
+        self._attached_at = now
+        try:
+            self.connection.attach(leg, opened.received)
+        except OutOfReach as error:
+            leg.abort()
+            self.connection.give_up(outcome(CloseCode.LEG_LOST, str(error)))
+            return
+        if not self.connection.is_over:
+            self.say(f"the stream goes on after {now - lost_at:.1f} s")
+
+    def _failed(self, failure: Any) -> None:
+        log.failure("an error while a stream was resumed", failure)
+        self.connection.give_up(outcome(CloseCode.OUR_FAULT))

@@ -1,0 +1,69 @@
+"""What the native client asks a platform of streams, as the bodies of its requests (protocol.rst)."""
+
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+from attrs import define
+from msgspec import structs
+
+from streamrelay.protocol.summons import Terms
+
+ANY_TERMS: Final = Terms()
+"""Terms on which a stream is opened without a further word."""
+
+def always() -> bool:
+    return True
+
+
+@define(frozen=True)
+class StreamRequest:
+    """A stream that is asked for."""
+
+    host: str
+    target: str
+    terms: Terms = ANY_TERMS
+    channels: bool = False
+    """True if it is to carry channels, if that can be."""
+    is_wanted: Callable[[], bool] = always
+    """Asked when its turn comes, as who wanted it may have gone."""
+    zone: str = ""
+    """Zone whose relays it is to go by, if there are any; empty: that of its host."""
+    resume: bool = False
+    """True if it is to outlive its legs, if that can be."""
+
+    def body(self) -> bytes:
+        channels = {"channels": True} if self.channels else {}
+        zone = {"zone": self.zone} if self.zone else {}
+        more = {**stated(self.terms), **channels, **zone, **({"resume": True} if self.resume else {})}
+        return msgspec.json.encode({"host": self.host, "target": self.target, **more})
+
+
+@define(frozen=True)
+class ResumeRequest:
+    """A stream that is to go on by another leg."""
+
+    stream: str
+    host: str
+    target: str
+    view: bool
+    zone: str
+    received: int
+    """Position up to which it has been received here."""
+    attempt: int
+    """Number of the request, which grows."""
+
+    @property
+    def path(self) -> str:
+        return f"/v1/streams/{quote(self.stream, safe='')}/resume"
+
+    def body(self) -> bytes:
+        more = {**({"view": True} if self.view else {}), **({"zone": self.zone} if self.zone else {})}
+        about = {"host": self.host, "target": self.target, "received": self.received, "try": self.attempt}
+        return msgspec.json.encode({**about, **more})
+
+
+def stated(terms: Terms) -> dict[str, object]:
+    """Return what of these terms isn't as without a word; a platform that doesn't know the others needn't."""
+    return {name: value for name, value in structs.asdict(terms).items() if value != getattr(ANY_TERMS, name)}

@@ -1,0 +1,1 @@
+"""Tests of streams that outlive their legs."""
