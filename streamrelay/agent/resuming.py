@@ -91,7 +91,7 @@ class HeldStream:
     summoned: SummonedStream
     first: WaitingLeg
     connection: ResumableConnection = field(init=False)
-    _try: int = 0  # of the last request to resume
+    _newest: int = 0  # of the last request to resume
     _request: int = 0  # number of requests that were followed
     _holding: IDelayedCall | None = None
 
@@ -118,11 +118,11 @@ class HeldStream:
         return (asked.target, asked.user, asked.view) == (own.target, own.user, own.view)
 
     async def resume(self, asked: Resume) -> Answer:
-        if asked.attempt < self._try:
-            return Answer(refused=Refusal.STALE, reason=f"try {asked.attempt} is older than {self._try}")
+        if asked.attempt < self._newest:
+            return Answer(refused=Refusal.STALE, reason=f"try {asked.attempt} is older than {self._newest}")
         if self.resuming.is_stopping():
             return Answer(refused=Refusal.BUSY, reason=SHUTTING_DOWN)
-        self._try = asked.attempt  # that of the last one is the platform's, by another relay
+        self._newest = asked.attempt  # that of the last one is the platform's, by another relay
         self._request += 1
         try:
             self.connection.outgoing.check(asked.received)

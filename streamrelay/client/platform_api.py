@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 from attrs import define, field
-from msgspec import Struct, structs
+from msgspec import Struct
 from twisted.internet.defer import Deferred
 
 from streamrelay.client.statuses import WRONG_URL
@@ -19,7 +19,7 @@ from streamrelay.net.retry import Turns, persist
 from streamrelay.protocol import codec
 from streamrelay.protocol.limits import CONNECT_TIME
 from streamrelay.protocol.names import JSON_LINES
-from streamrelay.protocol.summons import Refusal, Terms
+from streamrelay.protocol.summons import Refusal
 
 T = TypeVar("T")
 

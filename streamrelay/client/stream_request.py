@@ -13,6 +13,7 @@ from streamrelay.protocol.summons import Terms
 ANY_TERMS: Final = Terms()
 """Terms on which a stream is opened without a further word."""
 
+
 def always() -> bool:
     return True
 

@@ -57,7 +57,9 @@ class Cuts(SynchronousTestCase):
             end.make(WINDOW)
         wires, cuts, idle = [attach(client, host, dice)], 0, 0
         while not all(end.is_gone for end in ends):
-            moved = [end.act() for end in ends if dice.random() < 0.4] + [dice.choice(wires[-3:]).move() for _ in range(dice.randrange(4))]
+            moved = [end.act() for end in ends if dice.random() < 0.4] + [
+                dice.choice(wires[-3:]).move() for _ in range(dice.randrange(4))
+            ]
             for mine, theirs in ((client, host), (host, client)):
                 self.assertTrue(is_prefix(joined(mine.came), joined(sent[ends.index(theirs)])), f"seed {seed}")
             if cuts < 20 and dice.random() < 0.1:
