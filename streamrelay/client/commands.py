@@ -121,8 +121,8 @@ def _terms(arguments: argparse.Namespace, place: Any = None) -> Any:
 async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
     """Open one stream on standard input and output, and return the status with which it ended."""
     from streamrelay.client.log_place import LogPlace
-    from streamrelay.client.platform_api import StreamRequest
     from streamrelay.client.stream import ClientStream, Opening
+    from streamrelay.client.stream_request import StreamRequest
 
     place = LogPlace(
         arguments.host, arguments.target, arguments.place_file or "", arguments.since_place, arguments.after
@@ -250,9 +250,10 @@ async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
     """Open a local port, and streams for its connections, until it is interrupted."""
     from twisted.internet.defer import Deferred
 
-    from streamrelay.client.platform_api import PlatformError, StreamRequest, Unwanted
+    from streamrelay.client.platform_api import PlatformError, Unwanted
     from streamrelay.client.port_streams import PortStreams
     from streamrelay.client.stream import ClientStream, LocalPort, Unserved, WaitingRoom, broken, open_stream
+    from streamrelay.client.stream_request import StreamRequest
     from streamrelay.websocket.dial_errors import DialError
 
     address, port = _local_address(arguments)

@@ -10,7 +10,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from streamrelay.client.early_leg import EarlyLeg
-from streamrelay.client.platform_api import OpenedStream, PlatformApi, PlatformError, ResumeRequest, StreamRequest
+from streamrelay.client.platform_api import OpenedStream, PlatformApi, PlatformError
+from streamrelay.client.stream_request import ResumeRequest, StreamRequest
 from streamrelay.logs import Logger
 from streamrelay.protocol.close import CloseCode, Outcome, outcome
 from streamrelay.resume.connection import ResumableConnection

@@ -12,7 +12,8 @@ from twisted.internet.protocol import Factory
 
 from streamrelay.client.early_leg import EarlyLeg
 from streamrelay.client.known_relay import NOWHERE, KnownRelay
-from streamrelay.client.platform_api import OpenedStream, PlatformApi, PlatformError, StreamRequest
+from streamrelay.client.platform_api import OpenedStream, PlatformApi, PlatformError
+from streamrelay.client.stream_request import StreamRequest
 from streamrelay.datapath.connection import Connection
 from streamrelay.datapath.splice import Half, Splice
 from streamrelay.logs import Seldom, Several

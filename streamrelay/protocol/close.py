@@ -16,6 +16,7 @@ class CloseCode(IntEnum):
     FLOODING = 1008
     TOO_BIG = 1009
     OUR_FAULT = 1011
+    MOVED = 1012
     OVERLOADED = 1013
     TARGET_REFUSED = 4001
     TARGET_UNREACHABLE = 4002
@@ -36,6 +37,7 @@ EXPLAIN: Final = {
     CloseCode.FLOODING: "too many control messages",
     CloseCode.TOO_BIG: "a frame or control message that is too big",
     CloseCode.OUR_FAULT: "an error in the relay or the agent",
+    CloseCode.MOVED: "the relay is shutting down; the stream goes on by another leg",
     CloseCode.OVERLOADED: "overloaded, try again",
     CloseCode.TARGET_REFUSED: "the target refused the connection",
     CloseCode.TARGET_UNREACHABLE: "the target can't be reached",

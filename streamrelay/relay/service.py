@@ -29,6 +29,7 @@ from streamrelay.relay.claims import claims_of
 from streamrelay.relay.config import RelayConfig
 from streamrelay.relay.goodbye import Goodbye
 from streamrelay.relay.handshakes import Handshakes
+from streamrelay.relay.moving import Moving
 from streamrelay.relay.rendezvous import Rendezvous
 from streamrelay.relay.stall import StallLimit
 from streamrelay.relay.tally import RelayTally
@@ -59,6 +60,7 @@ class Relay(Service):
     crowded: Seldom = field(init=False)
     proxies: Proxies = field(init=False)
     goodbye: Goodbye = field(init=False)
+    moving: Moving = field(init=False)
     bounds: dict[str, Bounds] = field(factory=dict)
     """Limits of the streams of several links, as long as the rendezvous knows them: what one link has used up, all
     have."""
@@ -71,6 +73,7 @@ class Relay(Service):
         config = self.config
         self.proxies = Proxies.named(config.proxies, config.proxy_protocol)
         self.goodbye = Goodbye(self.clock, self.legs, lambda: bool(self.streams or self.handshakes.count))
+        self.moving = Moving(self.clock, self.legs)
         self.handshakes = Handshakes(config, self.clock, self.proxies, lambda: len(self.legs))
         most = config.max_waiting_per_address
         self.crowded = turned_away(self.clock, f"max_waiting_per_address = {most}")
@@ -111,8 +114,10 @@ class Relay(Service):
         return self.goodbye.begun
 
     def drain(self) -> "Deferred[None]":
-        """Let no leg in any more, and tell those that wait for another; streams run on."""
-        return self.goodbye.begin(self.rendezvous.lone_legs())
+        """Let no leg in any more, and tell those that wait for another; streams run on, or go on elsewhere."""
+        done = self.goodbye.begin(self.rendezvous.lone_legs())
+        self.moving.begin(self.config.drain if self.config.nats else 0)
+        return done
 
     def cut(self) -> "Deferred[None]":
         """End all streams now; each has its line in the log before the answer comes."""
@@ -121,6 +126,7 @@ class Relay(Service):
     def stopService(self) -> "Deferred[None]":
         """Tell every leg that the relay is shutting down, clients behind what their agents had sent."""
         self._sweep.stop()
+        self.moving.stop()
         self.handshakes.stop()
         self.crowded.stop()
         done = self.goodbye.end()
@@ -257,6 +263,7 @@ class Relay(Service):
         self.room.leave(admitted)
         self.legs.discard(admitted)
         self.goodbye.look()
+        self.moving.look()
         self.changed()
 
 

@@ -9,8 +9,9 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.client.known_relay import KnownRelay
-from streamrelay.client.platform_api import PlatformApi, PlatformError, StreamRequest
+from streamrelay.client.platform_api import PlatformApi, PlatformError
 from streamrelay.client.stream import Opening
+from streamrelay.client.stream_request import StreamRequest
 from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.net.http_client import Fetch, Fetched, FetchError, Line
 from streamrelay.websocket.client import Dialler

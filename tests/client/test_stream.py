@@ -9,9 +9,10 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.client import platform_api
-from streamrelay.client.platform_api import PlatformApi, PlatformError, StreamRequest, Unwanted
+from streamrelay.client.platform_api import PlatformApi, PlatformError, Unwanted
 from streamrelay.client.statuses import WRONG_URL
 from streamrelay.client.stream import LOCAL_RESET, LOOK, ClientStream, LocalPort, Opening, Unserved, WaitingRoom, broken
+from streamrelay.client.stream_request import StreamRequest
 from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.datapath.plain import PlainConnection
 from streamrelay.net.http_client import FetchDropped, Fetched, FetchError, Line, OutOfDescriptors

@@ -7,9 +7,10 @@ from typing import Any, Final
 from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
 
-from streamrelay.client.platform_api import OpenedStream, PlatformApi, PlatformError, StreamRequest, Unwanted
+from streamrelay.client.platform_api import OpenedStream, PlatformApi, PlatformError, Unwanted
 from streamrelay.client.port_streams import PortStreams
 from streamrelay.client.stream import ClientStream, LocalPort, WaitingRoom, open_stream
+from streamrelay.client.stream_request import StreamRequest
 from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.datapath.plain import PlainConnection
 from streamrelay.errors import Refused

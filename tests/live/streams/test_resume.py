@@ -38,7 +38,7 @@ class Resuming(Command):
         client = self.client(listener.target)
         target = listener.accept()
         assert client.stdin is not None and client.stdout is not None and client.stderr is not None
-        stop = threading.Event()
+        stop, standard_input = threading.Event(), client.stdin
 
         def trickle(write: Callable[[bytes], object], data: bytes) -> None:
             for at in range(0, size, MIB):
@@ -46,8 +46,8 @@ class Resuming(Command):
                 stop.wait(0.25)
 
         def close_after(data: bytes) -> None:
-            trickle(client.stdin.write, data)
-            client.stdin.close()
+            trickle(standard_input.write, data)
+            standard_input.close()
 
         works = [Work(close_after, up), Work(trickle, target.sendall, down)]
         at_target, at_client = Work(take, target, size), Work(client.stdout.read, size)
