@@ -45,7 +45,7 @@ class AgentMetrics:
         )
         yield gauge("streamrelay_bus_connected", "1 if there is a connection to NATS", float(agent.bus.connected))
         yield counter("streamrelay_bus_losses", "Connections to NATS that were lost", agent.bus.losses)
-        yield certificates({"relay": agent.streams.dialler.expiry, "bus": agent.bus.expiry})
+        yield certificates({"relay": agent.streams.legs.dialler.expiry, "bus": agent.bus.expiry})
         yield from limits(self._limits())
 
     def _limits(self) -> list[Limit]:

@@ -64,7 +64,7 @@ class Agent(Service):
         self.summonses, self.memory = Summonses(None, self.now), NothingKept(self.reactor, self.now)
         paths = config.platform_key if config.tokens == "signed" else ()
         self.keys = PlatformKeys(paths, config.host, self._use)
-        name, outbound = f"{AGENT_NAME}{config.host}", self.streams.dialler.outbound
+        name, outbound = f"{AGENT_NAME}{config.host}", self.streams.legs.dialler.outbound
         self.bus = bus_by(config, name, outbound, self._connected, self._lost)
         self.bus.listen(open_subject(config.host), self._summoned)
         self.bus.listen(end_subject(config.host), self._told_to_end)
@@ -94,7 +94,7 @@ class Agent(Service):
             count=Several(len(self.catalogue.entries), "target"),
             mode=self.config.tokens,
         )
-        self.streams.dialler.outbound.announce()
+        self.streams.legs.dialler.outbound.announce()
         # Not before, as it must belong to the user who we have become by now.
         self.memory = take_up(self.config.state, self.config.host, self.reactor, self.now)
         # Not before the loop runs: a task made earlier never runs in a daemon on Python 3.12 (hazard of fork).

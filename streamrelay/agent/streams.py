@@ -44,7 +44,6 @@ class Streams:
     catalogue: Catalogue
     reactor: Any
     publish: Callable[[str, object], None]
-    dialler: Dialler = field(init=False)
     legs: RelayLegs = field(init=False)
     summoned_streams: set[SummonedStream] = field(factory=set)
     """Streams that are being opened, wait for their clients, live, or still hold something."""
@@ -62,10 +61,10 @@ class Streams:
         self.record = Record(lambda kind, event: self.publish(kind, event), self.reactor)
         always = config.mask == "always"
         who, outbound = f"agent {config.host}", Outbound.of(config)
-        self.dialler = Dialler(
+        dialler = Dialler(
             self.reactor, self.heartbeat, config.ca or None, always, config.insecure, config.certificate, who, outbound
         )
-        self.legs = RelayLegs(config, self.reactor, self.dialler)
+        self.legs = RelayLegs(config, self.reactor, dialler)
         self.resuming = Resuming(config, self.reactor, self.legs, lambda: self.goodbye.begun)
 
     def take(self, config: AgentConfig) -> None:

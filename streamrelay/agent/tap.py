@@ -47,7 +47,7 @@ def makeService(options: Options) -> MultiService:
             service.drain(agent, now.drain)
 
         catalogue.settings_read = options.started(config, "targets", live=LIVE, take=take).compare
-        service.watch(catalogue.files, agent.keys.files, agent.bus.files, *agent.streams.dialler.files)
+        service.watch(catalogue.files, agent.keys.files, agent.bus.files, *agent.streams.legs.dialler.files)
         told = Told("agent", service.readiness, AgentMetrics(agent).families, lambda: no_bus(agent.bus.connected))
         add_admin(service, config, told, clock)
     return service

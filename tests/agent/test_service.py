@@ -123,7 +123,7 @@ class Case(SynchronousTestCase):
         self.agent = Agent(config, self.catalogue, self.reactor, lambda: 1000.0)
         self.agent.bus = self.bus = FakeBus()
         self.agent.memory = self.memory = FakeMemory()
-        self.agent.streams.dialler = self.dialler = FakeDialler(self.reactor, Heartbeat(self.reactor))
+        self.agent.streams.legs.dialler = self.dialler = FakeDialler(self.reactor, Heartbeat(self.reactor))
         self.target = self.catalogue.target
         self.patch(module, "as_deferred", Deferred.fromCoroutine)
 

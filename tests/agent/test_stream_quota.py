@@ -20,7 +20,7 @@ class Quotas(Case):
         super().setUp()
         config = AgentConfig("web-1", tokens="opaque", relays=(RELAY,), max_streams=10, max_streams_per_user=3)
         agent = Agent(config, self.catalogue, self.reactor, lambda: 1000.0)
-        agent.bus, agent.streams.dialler = self.bus, self.dialler
+        agent.bus, agent.streams.legs.dialler = self.bus, self.dialler
         self.agent = agent
 
     def opened(self, count: int, name: str = "", **changes: str) -> list[str]:

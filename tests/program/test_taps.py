@@ -98,7 +98,7 @@ class Services(Case):
         issuer: Any = gate.issuer
         asking: Any = gate.asking
         service, _ = platform_tap.makeService(self.parse(platform_tap, "--config", str(path)))
-        dialling = (agent.bus, agent.streams.dialler, issuer.keys.fetch, asking.fetch, service._platform.bus)
+        dialling = (agent.bus, agent.streams.legs.dialler, issuer.keys.fetch, asking.fetch, service._platform.bus)
         self.assertEqual([str(one.outbound.proxy) for one in dialling], [url] * 5)
         login = ("--outbound-proxy", "http://alice:hidden@proxy.example")
         wrong = str(self.assertRaises(usage.UsageError, self.parse, agent_tap, *login))

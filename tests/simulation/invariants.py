@@ -112,7 +112,7 @@ class Invariants:
         for agent in world.agents.values():
             streams = agent.agent.streams
             yield from _filled(agent.name, streams=streams.summoned_streams, members=streams.heartbeat.members)
-            yield from _filled(agent.name, turns=streams.dialler._turns._queues)
+            yield from _filled(agent.name, turns=streams.legs.dialler._turns._queues)
         for client in world.clients.values():
             yield from _filled(client.name, waiting=client.waiting._waiting, members=client.heartbeat.members)
             yield from _filled(client.name, turns=client.dialler._turns._queues)
