@@ -72,7 +72,7 @@ class SummonedStream:
     hold_time: float = 0
     """Seconds for which it is held without legs; 0: it ends with them."""
     detached_at: float | None = None
-    """When it lost its legs, in seconds of the clock, if it has none."""
+    """Seconds of the clock at which it lost its legs; None while it has some."""
     met: bool = False
     """True once the stream's client has come."""
     began: float = field(init=False)

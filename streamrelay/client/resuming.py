@@ -1,6 +1,7 @@
 """A stream of the native client that outlives its legs: when one is lost the platform is asked for another one."""
 
 import random
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +13,6 @@ from twisted.internet.task import deferLater
 from streamrelay.client.early_leg import EarlyLeg
 from streamrelay.client.platform_api import OpenedStream, PlatformApi, PlatformError
 from streamrelay.client.stream_request import ResumeRequest, StreamRequest
-from streamrelay.logs import Logger
 from streamrelay.protocol.close import CloseCode, Outcome, outcome
 from streamrelay.resume.connection import ResumableConnection
 from streamrelay.resume.outgoing import OutOfReach
@@ -20,8 +20,6 @@ from streamrelay.websocket.dial_errors import DialError
 
 if TYPE_CHECKING:  # as in stream.py
     from streamrelay.websocket.client import Dialler
-
-log = Logger()
 
 FIRST_PAUSE: Final = 0.2
 """Seconds between the first two tries; each further pause is twice as long."""
@@ -119,5 +117,5 @@ class ResumingStream:
             self.say(f"the stream goes on after {now - lost_at:.1f} s")
 
     def _failed(self, failure: Any) -> None:
-        log.failure("an error while a stream was resumed", failure)
-        self.connection.give_up(outcome(CloseCode.OUR_FAULT))
+        failure.printTraceback(file=sys.stderr)  # ours, for whoever reports it
+        self.connection.give_up(outcome(CloseCode.OUR_FAULT, f"a bug in streamrelay: {failure.value}"))

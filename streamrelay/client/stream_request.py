@@ -1,4 +1,4 @@
-"""What the native client asks a platform of streams, as the bodies of its requests (protocol.rst)."""
+"""Requests of the native client for streams, and their bodies (protocol.rst, "The platform's API")."""
 
 from collections.abc import Callable
 from typing import Final

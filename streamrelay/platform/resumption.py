@@ -12,7 +12,7 @@ from streamrelay.protocol.limits import Limits
 
 @define(frozen=True)
 class Resumption:
-    """What is known of a stream that is to go on: the platform itself keeps nothing of it."""
+    """A request for new legs of a stream, with all that is known of it: the platform keeps nothing."""
 
     user: str
     host: str

@@ -37,7 +37,7 @@ EXPLAIN: Final = {
     CloseCode.FLOODING: "too many control messages",
     CloseCode.TOO_BIG: "a frame or control message that is too big",
     CloseCode.OUR_FAULT: "an error in the relay or the agent",
-    CloseCode.MOVED: "the relay is shutting down; the stream goes on by another leg",
+    CloseCode.MOVED: "the relay stops; the stream goes on elsewhere",
     CloseCode.OVERLOADED: "overloaded, try again",
     CloseCode.TARGET_REFUSED: "the target refused the connection",
     CloseCode.TARGET_UNREACHABLE: "the target can't be reached",

@@ -76,7 +76,7 @@ class StreamEnd(Struct, frozen=True):
 
 
 class Word(Struct, frozen=True, omit_defaults=True):
-    """What a control message is to the ends of a stream that resumes (protocol.rst, "Streams that resume")."""
+    """A control message as it is to the ends of a stream that resumes (protocol.rst, "Streams that resume")."""
 
     ack: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
     """Position that is confirmed."""

@@ -113,7 +113,7 @@ class End(Struct, frozen=True):
     user: Annotated[str, Meta(max_length=256)] | None = None
     """Name of the user whose stream it must be; None: anybody's."""
     reason: Annotated[str, Meta(max_length=120)] = ""
-    """Why it ends, in one line; empty: an operator wants it."""
+    """Reason in one line; empty: an operator wants it."""
 
 
 class Answer(Struct, frozen=True, omit_defaults=True):

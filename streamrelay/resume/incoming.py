@@ -1,4 +1,4 @@
-"""What has come of a stream that resumes, and when the other end is told that it has."""
+"""Confirming what has come of a stream that resumes: when the other end is told."""
 
 from collections.abc import Callable
 from typing import Final

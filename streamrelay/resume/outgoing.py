@@ -1,4 +1,4 @@
-"""What one end has sent of a stream that resumes, and keeps until the other end has confirmed it. No time, no I/O."""
+"""The bytes that one end of a stream which resumes has sent, kept until they are confirmed. No time, no I/O."""
 
 from collections import deque
 from typing import Final

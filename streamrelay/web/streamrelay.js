@@ -41,6 +41,7 @@ const WORDS = {
   1008: 'too many control messages',
   1009: 'a frame or control message that is too big',
   1011: 'an error in the relay or the agent',
+  1012: 'the relay stops; the stream goes on elsewhere',
   1013: 'overloaded, try again',
   4001: 'the target refused the connection',
   4002: "the target can't be reached",
@@ -53,7 +54,7 @@ const WORDS = {
   4011: 'byte quota used up',
 };
 const SILENT = 'the relay does not answer'; // of a link that is dead
-const TRANSIENT_CODES = [1001, 1006, 1013, 4004, 4005];
+const TRANSIENT_CODES = [1001, 1006, 1012, 1013, 4004, 4005];
 const TRANSIENT_STATUSES = [0, 429, 503, 504];
 const TRANSIENT_REFUSALS = ['dial_failed']; // the agent can't reach the relay
 

@@ -11,6 +11,7 @@ from streamrelay import main
 from streamrelay.platform import Opened, Platform, Terms
 from streamrelay.platform.http import api, changes, hosts
 from streamrelay.platform.http.relays import RelayList
+from streamrelay.platform.http.resume import ResumeStream
 from tests.docs.test_twins import literals, table
 from tests.examples import there
 
@@ -22,7 +23,7 @@ OF_ITS_OWN = {
 }
 """Options of the native client that are about itself, not about what it asks for."""
 PATHS = {
-    "/v1/streams": (api.Streams, api.OneStream),
+    "/v1/streams": (api.Streams, api.OneStream, ResumeStream),
     "/v1/hosts": (hosts.Hosts,),
     "/v1/hosts/changes": (changes.Changes,),
     "/v1/relays": (RelayList,),

@@ -31,7 +31,7 @@ class Told(Case):
     def test_opaque(self) -> None:
         """With opaque tokens it is told as well; both legs have the one token."""
         self.platform = Platform("wss://relay.example/")
-        self.platform.bus = self.bus = FakeBus()
+        self.platform.bus = self.platform.asking.bus = self.bus = FakeBus()
         self.bus.answers.append(READY)
         opened = self.open(early=self.told.append)
         self.assertEqual([early.url for early in self.told], [opened.url])

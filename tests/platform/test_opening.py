@@ -45,7 +45,7 @@ class Case(OneRelay):
         self.platform = Platform(
             key=str(private), relays=("wss://{id}.relay.example",), clock=lambda: self.bus.time, zone_of=self.zone_of
         )
-        self.platform.bus = self.bus
+        self.platform.bus = self.platform.asking.bus = self.bus
         self.platform.choice.patience = 0
         for relay in ("r1", "r2", "r3", "r4"):
             self.tell(relay)

@@ -35,7 +35,7 @@ READY = codec.encode(Answer(ready=True, kind="log"))
 
 def put_bus(platform: Platform) -> FakeBus:
     """Give a platform a bus that is a fake."""
-    platform.bus = platform.lookout.bus = bus = FakeBus()
+    platform.bus = platform.lookout.bus = platform.asking.bus = bus = FakeBus()
     platform.lookout.listen()
     return bus
 

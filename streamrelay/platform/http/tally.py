@@ -17,7 +17,7 @@ CODES: Final = frozenset(
     (
         *("bad_request", "no_key", "not_granted", "not_allowed", "csrf", "no_such_target", "no_such_stream"),
         *("no_such_session", "not_found", "method_not_allowed", "unsupported_media_type", "too_many", "unavailable"),
-        *("changed", "too_many_pages"),
+        *("changed", "too_many_pages", "stream_over", "stale"),
         *("internal_error", "target_refused", "dial_failed", "bad_summons", "bad_answer", "host_offline", "busy"),
         *("relay_busy", "no_relay", "bus_down", "incomplete", "issuer_down", "ask_failed", "target_unreachable"),
         "host_slow",
@@ -28,7 +28,7 @@ such: there would be no end of them."""
 OPENING: Final = "/v1/streams"
 """The path that opens streams."""
 _LISTS: Final = (("GET", OPENING), ("GET", "/v1/hosts"), ("GET", "/v1/relays"))
-_OTHERS: Final = (*_LISTS, ("DELETE", f"{OPENING}/ID"), ("POST", "/v1/session"))
+_OTHERS: Final = (*_LISTS, ("DELETE", f"{OPENING}/ID"), ("POST", f"{OPENING}/ID/resume"), ("POST", "/v1/session"))
 
 
 def _nothing() -> Counter[tuple[str, str, str]]:

@@ -25,7 +25,7 @@ class Changes(Case):
         super().setUp()
         self.loop = LeapingLoop()
         self.addCleanup(self.loop.close)
-        self.platform.bus = FakeBus()
+        self.platform.bus = self.platform.asking.bus = FakeBus()
         self.inventory = self.platform.inventory
         for number in (1, 2):
             self.inventory.told(f"web-{number}", UP)

@@ -23,7 +23,7 @@ class Listed(Case):
 
     def setUp(self) -> None:
         super().setUp()
-        self.platform.bus = self.bus = FakeBus()
+        self.platform.bus = self.platform.asking.bus = self.bus = FakeBus()
         self.everything = add_key(self.path, "root", [Grant("*", "*")])
         self.ring.files.refresh(force=True)
 
