@@ -50,7 +50,7 @@ class Resuming:
 
     def hold_time(self, summons: Summons, target: Target, legs: int) -> float:
         """Return for how many seconds a new stream is to be held without a leg; 0 if it ends with its legs."""
-        if not summons.resume or summons.iat is None or legs > 1 or self.memory.is_full:
+        if not summons.resume or self.config.tokens != "signed" or legs > 1 or self.memory.is_full:
             return 0
         return self.config.hold if target.hold is None else target.hold
 

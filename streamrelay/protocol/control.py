@@ -1,9 +1,9 @@
 """Subprotocols and control messages (protocol.rst, "Control messages")."""
 
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct
 
 from streamrelay.errors import PeerError
 from streamrelay.protocol.close import CloseCode
@@ -83,15 +83,15 @@ class Word(Struct, frozen=True, omit_defaults=True):
     fin: bool = False
     """True if this direction has ended."""
     end: StreamEnd | None = None
-    hold: bool | None = None
-    met: msgspec.Raw | None = None
-    ping: msgspec.Raw | None = None
-    pong: msgspec.Raw | None = None
+    hold: Any = UNSET
+    met: Any = UNSET
+    ping: Any = UNSET
+    pong: Any = UNSET
 
     @property
     def counts(self) -> bool:
         """True if it is one position of the stream."""
-        return not (self.ack is not None or self.hold is not None or self.met or self.ping or self.pong)
+        return self.ack is None and all(value is UNSET for value in (self.hold, self.met, self.ping, self.pong))
 
 
 EOF_MESSAGE: Final = b'{"eof":true}'

@@ -7,6 +7,7 @@ from twisted.internet.defer import Deferred
 
 from streamrelay.platform import Early, Limits, Opened, Platform
 from streamrelay.platform.platform import TERMS, Listing
+from streamrelay.platform.resumption import Resumption
 from streamrelay.protocol.summons import HostInfo, StreamInfo, Terms
 from tests.examples import T
 
@@ -29,6 +30,8 @@ class FakePlatform(Platform):
     channels: list[bool] = field(factory=list)
     zones: list[str] = field(factory=list)
     ended: list[tuple[str, str]] = field(factory=list)
+    resumed: list[Resumption] = field(factory=list)
+    withdrawn: list[tuple[str, str, str]] = field(factory=list)
 
     async def open(
         self,
@@ -52,6 +55,13 @@ class FakePlatform(Platform):
         if self.opening is not None:
             await self.opening
         return self._give()
+
+    async def resume(self, again: Resumption, early: Callable[[Early], None] | None = None) -> Opened:
+        self.resumed.append(again)
+        return self._give()
+
+    def withdraw(self, user: str, host: str, stream: str, reason: str) -> None:
+        self.withdrawn.append((user, host, stream))
 
     async def know_hosts(self) -> None:
         """Take what is up now for the inventory."""

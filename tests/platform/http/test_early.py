@@ -53,7 +53,19 @@ class Early(test_api.Case):
         opening.callback(None)
         _, lines = self.lines(transport)
         self.assertEqual(
-            lines[1:], [{**EARLY, "kind": "log", "viewer": "raw", "links": 1, "view": False, "channels": 0}]
+            lines[1:],
+            [
+                {
+                    **EARLY,
+                    "kind": "log",
+                    "viewer": "raw",
+                    "links": 1,
+                    "view": False,
+                    "channels": 0,
+                    "resume": 0,
+                    "received": 0,
+                }
+            ],
         )
         self.assertTrue(transport.value().endswith(b"\r\n0\r\n\r\n"))
 

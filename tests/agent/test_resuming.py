@@ -1,0 +1,199 @@
+"""resuming.py: streams of a host that are held without a leg, and taken up again."""
+
+import time
+from typing import Any
+
+from streamrelay.agent.config import AgentConfig
+from streamrelay.agent.service import Agent
+from streamrelay.bus.message import Message
+from streamrelay.protocol import codec
+from streamrelay.protocol.close import CloseCode, Outcome, outcome
+from streamrelay.protocol.summons import Answer, Refusal
+from streamrelay.protocol.tokens import Signer
+from streamrelay.websocket.dial_errors import DialError
+from tests.agent.test_service import MET, RELAY, Case, FakeDialler, FakeMemory
+from tests.examples import STREAM
+from tests.fakes.connections import FakeConnection
+from tests.fakes.files import key_pair
+
+HOLD = 120.0
+LOST = outcome(CloseCode.LEG_LOST)
+
+
+class Holding(Case):
+    """An agent that holds streams, for a platform that signs."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        private, public = key_pair(self)
+        self.signer, self.public = Signer.load(str(private)), str(public)
+        self.start()
+
+    def start(self, **settings: Any) -> None:
+        config = AgentConfig("web-1", platform_key=(self.public,), **settings)
+        self.agent = Agent(config, self.catalogue, self.reactor, time.time)
+        self.agent.bus, self.agent.memory = self.bus, FakeMemory()
+        self.bus.published.clear()
+        self.agent.streams.legs.dialler = self.dialler = FakeDialler(self.reactor, self.agent.streams.heartbeat)
+
+    def ask(self, role: str, **claims: Any) -> Answer:
+        about = {"stream": STREAM, "target": "log", "relay": RELAY, "token": "t", "user": "alice", **claims}
+        self.agent._summoned(Message(self.signer.mint("web-1", 20, role=role, **about).encode(), "_INBOX.a"))
+        return self.answers()[-1]
+
+    def open(self, **claims: Any) -> FakeConnection:
+        """Open a stream whose client has come."""
+        self.ask("summons", resume=True, **claims)
+        self.dialler.legs[-1].feed.control(MET)
+        return self.dialler.legs[-1]
+
+    def come_back(self, received: int = 0, attempt: int = 1, **claims: Any) -> Answer:
+        return self.ask("resume", **{"received": received, "try": attempt, **claims})
+
+    def test_goes_on(self) -> None:
+        """A stream that has lost its leg goes on by another one, at the byte that each end has; its target knows
+        nothing of it."""
+        leg = self.open()
+        self.assertEqual(self.answers()[-1].resume, HOLD)
+        leg.receive(b"up")
+        self.target.made[-1].receive(b"down")
+        leg.lose(LOST)
+        self.reactor.advance(5)
+        [info] = self.agent.streams.infos()
+        self.assertEqual((info.detached, info.up), (5, 2))
+        self.target.made[-1].receive(b"more")
+        answer = self.come_back(received=1)
+        self.assertEqual((answer.ready, answer.received, answer.kind), (True, 2, "log"))
+        new = self.dialler.legs[-1]
+        self.assertEqual(bytes(new.sent), b"")
+        new.feed.control(MET)
+        self.assertEqual(bytes(new.sent), b"ownmore")
+        new.receive(b"again")
+        self.assertEqual(bytes(self.target.made[-1].sent), b"upagain")
+        self.assertEqual(len(self.target.made), 1)
+        [info] = self.agent.streams.infos()
+        self.assertNotIn("detached", codec.decode(codec.encode(info), dict))
+
+    def test_hold(self) -> None:
+        """Nobody who comes back within the hold: the stream ends, and who comes later is told how."""
+        self.open().lose(LOST)
+        self.reactor.advance(HOLD - 1)
+        self.assertEqual(len(self.agent.streams.infos()), 1)
+        self.reactor.advance(1)
+        self.assertTrue(self.target.made[-1].aborted or self.target.made[-1].closed)
+        self.target.made[-1].lose()
+        self.assertEqual(self.agent.streams.infos(), [])
+        answer = self.come_back()
+        self.assertEqual(answer.refused, Refusal.STREAM_OVER)
+        self.assertIn("nobody came back within 120 s", answer.reason)
+
+    def test_of_target(self) -> None:
+        """A target may have a hold of its own, and none at all."""
+        for hold, expected in ((3600.0, 3600.0), (0.0, 0.0), (None, HOLD)):
+            self.target.hold = hold
+            answer = self.ask("summons", resume=True, stream=f"{hold}".replace(".", "-").ljust(22, "x"))
+            self.assertEqual((answer.ready, answer.resume), (True, expected))
+
+    def test_not_asked(self) -> None:
+        """Who doesn't ask for it has a stream that ends with its leg, and so has one of several websockets."""
+        self.assertEqual(self.ask("summons").resume, 0)
+        self.target.viewer = "spice"
+        self.assertEqual(self.ask("summons", resume=True, links=0, stream="t" * 22).resume, 0)
+
+    def test_others(self) -> None:
+        """Another user's stream, one to another target, or one that is looked at in another way isn't there."""
+        leg = self.open()
+        for claims in ({"user": "bob"}, {"target": "other"}, {"view": True}, {"stream": "u" * 22}):
+            answer = self.come_back(**claims)
+            self.assertEqual((answer.refused, answer.ready), (Refusal.STREAM_OVER, False), claims)
+        self.assertFalse(leg.aborted)
+        self.assertEqual(len(self.dialler.legs), 1)
+
+    def test_newest(self) -> None:
+        """A request that isn't the newest is stale; the newest drops the leg that there is."""
+        leg = self.open()
+        self.assertTrue(self.come_back(attempt=5).ready)
+        self.assertTrue(leg.aborted)
+        self.assertEqual(self.come_back(attempt=4).refused, Refusal.STALE)
+        first, second = self.dialler.legs[-1], None
+        self.assertTrue(self.come_back(attempt=6).ready)
+        second = self.dialler.legs[-1]
+        first.feed.control(MET)
+        self.assertTrue(first.aborted)
+        second.feed.control(MET)
+        self.target.made[-1].receive(b"x")
+        self.assertEqual((bytes(first.sent), bytes(second.sent)), (b"", b"x"))
+
+    def test_out_of_reach(self) -> None:
+        """A position that was never sent ends the stream, as nothing can go on there."""
+        self.open()
+        answer = self.come_back(received=7)
+        self.assertEqual(answer.refused, Refusal.STREAM_OVER)
+        self.assertIn("position 7", answer.reason)
+        self.assertTrue(self.target.made[-1].closed or self.target.made[-1].aborted)
+
+    def test_no_relay(self) -> None:
+        """A relay that can't be reached is told as ever, and the stream is held on."""
+        self.open().lose(LOST)
+        self.dialler.error = DialError("no route")
+        self.assertEqual(self.come_back().refused, Refusal.DIAL_FAILED)
+        self.dialler.error = None
+        self.assertTrue(self.come_back().ready)  # of the same try, as the platform asks by another relay
+
+    def test_not_met(self) -> None:
+        """A new leg whose client doesn't come is left, and the stream is held on."""
+        self.open().lose(LOST)
+        self.come_back()
+        leg = self.dialler.legs[-1]
+        leg.lose(outcome(CloseCode.NOBODY_CAME))
+        self.assertEqual(len(self.agent.streams.infos()), 1)
+        self.assertTrue(self.come_back(attempt=2).ready)
+
+    def test_detached(self) -> None:
+        """Of more streams than may be held the next one that loses its leg ends."""
+        self.start(max_detached=1)
+        legs = [self.open(stream=letter * 22) for letter in "ab"]
+        for leg in legs:
+            leg.lose(LOST)
+        self.assertEqual([made.closed is not None or made.aborted for made in self.target.made], [False, True])
+
+    def test_ended(self) -> None:
+        """An operator ends a stream that has no leg, and so does its user's platform; no other user's does."""
+        self.open().lose(LOST)
+        for user, ends in (("bob", False), ("alice", True)):
+            request = self.signer.mint("web-1", 20, role="end", stream=STREAM, user=user, reason="withdrawn")
+            self.agent._told_to_end(Message(request.encode(), "_INBOX.a"))
+            self.assertEqual(self.answers()[-1].ready, ends)
+        self.assertEqual(self.target.made[-1].closing, Outcome(4006, "withdrawn"))
+
+    def test_tail(self) -> None:
+        """A target that ends while there is no leg: what it sent, and its end, are told to who comes back."""
+        self.open().lose(LOST)
+        target = self.target.made[-1]
+        target.receive(b"last words")
+        target.feed.eof()
+        target.lose()
+        self.assertTrue(self.come_back().ready)
+        self.dialler.legs[-1].feed.control(MET)
+        leg = self.dialler.legs[-1]
+        self.assertEqual(
+            (bytes(leg.sent), leg.controls), (b"last words", [b'{"fin":true}', b'{"end":{"code":1000,"reason":""}}'])
+        )
+        leg.feed.control(b'{"ack":12}')
+        leg.lose()
+        self.assertEqual(self.agent.streams.infos(), [])
+
+    def test_stop(self) -> None:
+        """An agent that stops holds nothing, and ends what it holds."""
+        self.open().lose(LOST)
+        self.agent.streams.goodbye.begin()
+        self.assertEqual(self.come_back().refused, Refusal.BUSY)
+        self.agent.streams.goodbye.cut()
+        self.assertTrue(self.target.made[-1].closed or self.target.made[-1].aborted)
+
+    def test_full_memory(self) -> None:
+        """Where all streams keep too much already a new one doesn't resume, and its answer says so."""
+        self.start(resume_memory=3)
+        self.open()
+        self.target.made[-1].receive(b"four")
+        self.assertEqual(self.ask("summons", resume=True, stream="n" * 22).resume, 0)
