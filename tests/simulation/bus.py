@@ -8,6 +8,7 @@ from attrs import define, field
 from nats import errors as nats_errors
 
 from streamrelay.bus.pulse import Pulse
+from streamrelay.bus.subscriptions import NO_RESPONDERS, STATUS
 from tests.simulation.process import Process
 
 Hear = Callable[["Letter"], Awaitable[None]]
@@ -20,6 +21,11 @@ class Letter:
     subject: str
     data: bytes
     reply: str = ""
+    headers: dict[str, str] | None = None
+
+    @property
+    def is_summons(self) -> bool:
+        return self.subject.endswith(".open")
 
 
 @define
@@ -47,6 +53,8 @@ class Server:
     """True while it keeps its connections and says nothing."""
     inboxes: int = 0
     """Inboxes that were made, so that no two are the same."""
+    summoned: float = 0.0
+    """When the last one comes of the summonses that are on their way; until then an agent may begin a stream."""
 
     def carry(self, letter: Letter) -> int:
         """Bring a letter to all who listen, and return how many those are, as far as anybody is told."""
@@ -57,7 +65,9 @@ class Server:
             for subscription in client.listening(letter.subject):
                 heard += 1
                 for delay in self._delays():
-                    client.process.later(delay, client.deliver, subscription, letter)
+                    event = client.process.later(delay, client.deliver, subscription, letter)
+                    if letter.is_summons:
+                        self.summoned = max(self.summoned, event.when)
         return heard
 
     def _delays(self) -> list[float]:
@@ -80,13 +90,28 @@ class Server:
 
 @define(eq=False)
 class Subscription:
-    """What one client listens to: a subject, or all those below one."""
+    """What one client listens to: a subject, or all that have anything in place of its ``*``."""
 
     client: "SimulatedNats"
     subject: str
     hear: Hear | None
+    is_open: bool = True
+    is_wild: bool = field(init=False)
+    _begin: str = field(init=False)  # of the subject, before its *
+    _end: str = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._begin, star, self._end = self.subject.partition("*")
+        self.is_wild = bool(star)
+
+    def fits(self, subject: str) -> bool:
+        if not subject.startswith(self._begin) or not subject.endswith(self._end):
+            return False
+        between = subject[len(self._begin) : len(subject) - len(self._end)]
+        return bool(between) and "." not in between
 
     async def unsubscribe(self) -> None:
+        self.is_open = False
         self.client.subscriptions.pop(self, None)
 
     async def drain(self) -> None:
@@ -134,7 +159,8 @@ class SimulatedNats:
         await asyncio.sleep(2 * self.server.post.latency)
 
     async def publish(self, subject: str, data: bytes, reply: str = "") -> None:
-        self.server.carry(Letter(subject, data, reply))
+        if not self.server.carry(Letter(subject, data, reply)) and reply:
+            self.server.carry(Letter(reply, b"", headers={STATUS: NO_RESPONDERS}))
 
     async def request(self, subject: str, data: bytes, timeout: float) -> Letter:
         inbox, answer = self.new_inbox(), asyncio.get_running_loop().create_future()
@@ -174,10 +200,10 @@ class SimulatedNats:
     # -- what the server calls -------------------------------------------------------------------------------
 
     def listening(self, subject: str) -> list[Subscription]:
-        return [one for one in self.subscriptions if _fits(one.subject, subject)]
+        return [one for one in self.subscriptions if one.subject == subject or (one.is_wild and one.fits(subject))]
 
     def deliver(self, subscription: Subscription, letter: Letter) -> None:
-        if subscription in self.subscriptions and subscription.hear is not None and self.is_connected:
+        if subscription.is_open and subscription.hear is not None and self.is_connected:
             self.process.loop.create_task(subscription.hear(letter))
 
     def lost(self) -> None:
@@ -192,7 +218,3 @@ class SimulatedNats:
         if not self.closed:
             self.server.clients[self] = None
             await self.options["reconnected_cb"]()
-
-
-def _fits(pattern: str, subject: str) -> bool:
-    return pattern == subject or (pattern.endswith(".*") and subject.startswith(pattern[:-1]))

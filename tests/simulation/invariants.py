@@ -11,6 +11,7 @@ from zope.interface import implementer
 from streamrelay.channels.window import MOST as WINDOW
 from streamrelay.datapath.channel import DEAD, READ
 from streamrelay.datapath.connection import HIGH
+from streamrelay.datapath.socket_channel import SocketChannel
 from tests.simulation.plan import Fault
 from tests.simulation.sockets import Socket
 from tests.simulation.users import StreamState
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 BOUND: Final = HIGH + READ + 4096
 """Unsent bytes of one direction at most: with what one read brings, and some frames' headers."""
+NAMESAKE: Final = "agents answer as"
+"""What stands in the log where a host has a second agent."""
 REMEMBERED: Final = {"Summonses.forget", "Deadlines._ring", "Seldom._minute_ended", "WaitingRoom._look"}
 """Delayed calls that may outlive what they were made for: they forget, or tell, for many at once."""
 
@@ -36,26 +39,32 @@ class Invariants:
 
     def after_step(self) -> None:
         """Look at what this step has touched; raise `Wrong` if it broke a rule."""
-        active = self.world.kernel.active
-        if active:
-            for sock in active:
-                self._look(sock)
-            active.clear()
-        if self.problems:
-            raise Wrong(self.problems[0])
+        touched = self.world.scheduler.touched
+        for sock in touched:
+            if sock is None:
+                raise Wrong(self.problems[0])
+            if sock.channel is not None and not sock.closed:
+                self._look(sock, sock.channel)
+        touched.clear()
 
-    def _look(self, sock: Socket) -> None:
-        channel = sock.channel
-        if channel is None or sock.closed:
+    def found(self, problem: str) -> None:
+        """Note what is wrong where nobody can be told of it by an exception, so that it ends the schedule."""
+        self.problems.append(problem)
+        self.world.scheduler.touched.append(None)
+
+    def _look(self, sock: Socket, channel: SocketChannel) -> None:
+        unsent = channel.unsent
+        if not unsent:
             return
         bound = BOUND + WINDOW if sock.tap is None and self.world.plan.shares else BOUND
-        if channel.unsent > bound:
-            raise Wrong(f"{channel.unsent} bytes are unsent at {sock.name}, over {bound}")
-        if channel.unsent and sock.writer is None and channel._phase != DEAD:
-            raise Wrong(f"{channel.unsent} bytes are unsent at {sock.name}, and nobody waits for room there")
+        if unsent > bound:
+            raise Wrong(f"{unsent} bytes are unsent at {sock.name}, over {bound}")
+        if sock.writer is None and channel._phase != DEAD:
+            raise Wrong(f"{unsent} bytes are unsent at {sock.name}, and nobody waits for room there")
 
     def __call__(self, event: LogEvent) -> None:
-        """Look at a log line (ILogObserver): it is no error of ours, and holds no token."""
+        """Look at a log line (ILogObserver): it is no error of ours, holds no token, and tells of no second agent, as
+        there is none of the same name; but an answer that is late may be one's that was there before."""
         if is_unhandled(event):
             return  # of whatever schedule: the collector may come at any time, and campaign.py looks for them
         text = _text(event)
@@ -64,9 +73,11 @@ class Invariants:
         if event.get("log_level") in (LogLevel.critical, LogLevel.error):
             failure = event.get("log_failure")
             trace = f"\n{failure.getTraceback()}" if failure is not None else ""
-            self.problems.append(f"an error is logged: {text}{trace}")
+            self.found(f"an error is logged: {text}{trace}")
         if any(token in text for token in self.world.tokens):
-            self.problems.append(f"a token is logged: {text}")
+            self.found(f"a token is logged: {text}")
+        if NAMESAKE in text and not self.world.plan.post.late:
+            self.found(f"a second agent is told of where there is none: {text}")
 
     # -- while a program drains ------------------------------------------------------------------------------
 
@@ -100,8 +111,12 @@ class Invariants:
                 yield end.progress
 
     def held(self) -> Iterator[str]:
-        """Tell what programs hold of streams that are over."""
+        """Tell what programs hold of streams that are over, and what may still begin one that nobody waits for."""
         world = self.world
+        if world.scheduler.now <= world.server.summoned:
+            yield "a summons is still on its way"
+        if world.users.asked:
+            yield "the platform is still asked for a stream"
         for process in world.processes:
             if process.alive and process.sockets:
                 yield f"{process.name}: open sockets: {list(process.sockets.values())}"
@@ -137,6 +152,18 @@ class Invariants:
             yield from _filled(relay.name, buckets=relay.relay.room._buckets)
         for agent in self.world.agents.values():
             yield from _filled(agent.name, summonses=agent.agent.summonses.heard)
+
+    def listed(self) -> Iterator[str]:
+        """Tell what is wrong in the platform's list of hosts, once all runs again and it had time to look, where the
+        bus loses nothing and brings all at once."""
+        post = self.world.plan.post
+        if post.lost or post.late:
+            return
+        for number, platform in self.world.platform.platforms.items():
+            states = {host: info.state for host, info in platform.inventory.hosts.items()}
+            wanted = {agent.name: "up" for agent in self.world.agents.values()}
+            if not platform.inventory.complete or states != wanted:
+                yield f"the list of hosts of platform {number} has {states}, and not {wanted}"
 
     def delivered(self) -> Iterator[str]:
         """Tell what wasn't delivered although nothing was broken."""

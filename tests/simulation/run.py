@@ -78,10 +78,12 @@ def _judge(world: World, rules: Invariants) -> None:
     scheduler.run(scheduler.now + MEMORY)
     _require(rules.held())
     _require(rules.remembered())
+    _require(rules.listed())
     _require(rules.timers({"LoopingCall"}))
     world.stop()
     scheduler.run(scheduler.now + STOPPING)
     _require(rules.timers(set()))
+    _require(rules.problems)
 
 
 def _until(world: World, end: float, wanted: Callable[[], Iterable[str]]) -> None:

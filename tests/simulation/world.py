@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from attrs import define, field
 
+from streamrelay.platform.http.changes import BREATH
 from streamrelay.protocol.tokens import opaque_stream
 from streamrelay.relay.admitted_leg import AdmittedLeg
 from streamrelay.relay.service import Relay
@@ -96,7 +97,7 @@ class World:
 
     def _loop_failed(self, context: dict[str, Any]) -> None:
         if "was destroyed" not in context["message"]:  # with its process, or the world
-            self.rules.problems.append(f"asyncio: {context['message']}: {context.get('exception')!r}")
+            self.rules.found(f"asyncio: {context['message']}: {context.get('exception')!r}")
 
     # -- the plan --------------------------------------------------------------------------------------------
 
@@ -118,6 +119,18 @@ class World:
         for program in self.programs.values():
             program.start()
         self.faults.begin(self.plan.faults)
+        if self.plan.watched:
+            self._watch()
+
+    def _watch(self) -> None:
+        """Look at the list of hosts, as an open page does every 15 s, until nothing breaks any more."""
+        process = self.platform.running
+        assert process is not None
+        process.enter()
+        for platform in self.platform.platforms.values():
+            platform.lookout.watch()
+        if self.scheduler.now < self.plan.faults_end + BREATH:
+            process.later(BREATH, self._watch)
 
     def stop(self) -> None:
         """Stop all programs, as SIGTERM does."""
@@ -127,7 +140,7 @@ class World:
                 program.stop().addErrback(self.failed)
 
     def failed(self, failure: Any) -> None:
-        self.rules.problems.append(f"a stop failed: {failure.getTraceback()}")
+        self.rules.found(f"a stop failed: {failure.getTraceback()}")
 
     # -- what is to be held to its rules ---------------------------------------------------------------------
 
