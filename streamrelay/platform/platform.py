@@ -13,6 +13,7 @@ from streamrelay.bus.connection import Bus
 from streamrelay.bus.message import Down, Nobody, TooSlow
 from streamrelay.errors import ConfigError, Refused
 from streamrelay.net.outbound import Outbound
+from streamrelay.platform.asking import ask
 from streamrelay.platform.fleet.heard import host_named
 from streamrelay.platform.fleet.inventory import Inventory
 from streamrelay.platform.fleet.lookout import Lookout
@@ -173,8 +174,7 @@ class Platform:
         """
         if not is_host(host) or not is_target(target):
             raise Refused(404, "no such host or target", code="no_such_target")
-        if not self.bus.connected:
-            raise no_bus()
+        await self._have_bus()
         bounds = (self.limits if limits is None else limits).claims()
         about: dict[str, Any] = {"host": host, "target": target, "user": user, **bounds}
         channels = channels and not terms.view
@@ -212,8 +212,7 @@ class Platform:
 
     async def know_hosts(self) -> None:
         """Wait until all hosts are known, though not for long; `Refused` 503 if there is no connection to the bus."""
-        if not self.bus.connected:
-            raise no_bus()
+        await self._have_bus()
         self.lookout.watch()
         if not self.inventory.complete:
             await self.lookout.known(KNOWN_TIME)
@@ -224,14 +223,19 @@ class Platform:
         The list may be two seconds old, but for what was opened and ended here; with `anew` it isn't. `Refused` 503 if
         there is no connection to the bus.
         """
-        if not self.bus.connected:
-            raise no_bus()
+        await self._have_bus()
         return await (self._streams.anew() if anew else self._streams.answer())
 
     async def end(self, host: str, stream: str) -> None:
         """End a stream of `host`, or raise `Refused`: 404 if there is no such stream, 503 if the host is offline."""
+        await self._have_bus()
         await self._ask(end_subject(host), host, "end", {"stream": stream})
         self._streams.forget()
+
+    async def _have_bus(self) -> None:
+        """Have a connection to the bus, be it in a moment by another server, or raise `Refused` 503."""
+        if not await self.bus.is_back():
+            raise no_bus()
 
     def _tell_agents(self, host: str, agents: list[str]) -> None:
         self.bus.publish(end_subject(host), self._envelope(host, "agents", {"agents": agents}, SUMMONS_LIFE))
@@ -260,7 +264,8 @@ class Platform:
 
     async def _ask(self, subject: str, host: str, role: str, message: dict[str, Any]) -> Answer:
         try:
-            reply = await self.bus.request(subject, self._envelope(host, role, message, ASKED_LIFE), OPEN_TIME)
+            request, is_up = self._envelope(host, role, message, ASKED_LIFE), self.inventory.is_up
+            reply = await ask(self.bus, subject, request, OPEN_TIME, role == "summons", lambda: is_up(host))
             answer = codec.decode(reply, Answer)
         except Nobody:
             self.inventory.lost(host)

@@ -187,7 +187,7 @@ class Looks(Case):
         """A bus that is lost amid a look keeps nobody busy: nothing is asked until it is back, and then at once."""
 
         def lose() -> None:
-            self.bus.down, self.bus.losses = True, 1
+            self.bus.down, self.bus.requests.losses = True, 1
             self.lookout.lost()
 
         def back() -> None:
@@ -217,7 +217,7 @@ class Looks(Case):
         """A look during which messages may have been lost doesn't count, and is repeated at once."""
 
         def lose() -> None:
-            self.bus.losses += 1
+            self.bus.requests.losses += 1
 
         self.run_for(1.5, (0.1, lambda: self.answer("a")), (0.2, lose))
         self.assertEqual((len(self.questions), self.inventory.complete), (2, False))

@@ -1,0 +1,40 @@
+"""A request to one host, which isn't given up because a server of NATS has ended.
+
+Agent and platform are each at a server of their own. When one ends, those who were there are at another in a moment;
+until then nobody listens for that host, or the platform itself can say nothing.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from streamrelay.bus.connection import Bus
+from streamrelay.bus.message import Down, Nobody
+
+COPY: Final = 0.25
+"""Seconds without an answer after which a summons is sent again, then more seldom: agents follow all copies as one."""
+AWAY: Final = 2.0
+"""Seconds for which an agent that was there is waited for, where it may be on the way to another server."""
+LOOK: Final = 0.05
+"""Seconds between two tries whether it is there."""
+
+
+async def ask(bus: Bus, subject: str, data: bytes, timeout: float, copies: bool, is_up: Callable[[], bool]) -> bytes:
+    """Return the host's answer, or raise `Nobody`, `Down`, or after `timeout` seconds `TooSlow`.
+
+    `copies`: whether the host takes copies for one. `is_up` tells whether the host was there, as far as is known.
+    """
+    now = asyncio.get_running_loop().time
+    end = now() + timeout
+    away = end  # until when an agent that isn't there is waited for; it is at first
+    while True:
+        try:
+            return await bus.request(subject, data, end - now(), COPY if copies else 0.0)
+        except Nobody:
+            away = min(away, now() + AWAY)
+            if now() + LOOK > away or not bus.has_others or not is_up():
+                raise
+        except Down:
+            if not copies or now() + LOOK > end or not await bus.is_back():
+                raise
+        await asyncio.sleep(LOOK)
