@@ -179,7 +179,8 @@ class Streams:
         return not self.config.relays or any(fits(pattern, "", relay) for pattern in self.config.relays)
 
     async def _dial(self, summons: Summons, seconds: float = CONNECT_TIME) -> FramedConnection:
-        leg = await self.dialler.dial(summons.relay.rstrip("/") + "/agent", summons.token, seconds=seconds)
+        url, elsewhere = summons.relay.rstrip("/") + "/agent", summons.dial > 0
+        leg = await self.dialler.dial(url, summons.token, seconds=seconds, elsewhere=elsewhere)
         if not leg.control:
             leg.abort()
             raise failure(self.dialler.who, summons.relay, f"it did not agree to the subprotocol {SUBPROTOCOL}")
