@@ -12,7 +12,7 @@ from streamrelay.bus.connection import Bus
 from streamrelay.bus.message import Down, Nobody
 
 COPY: Final = 0.25
-"""Seconds without an answer after which a summons is sent again, then more seldom: agents follow all copies as one."""
+"""Seconds without an answer after which a summons is sent again, then more seldom: agents follow no copy of one."""
 AWAY: Final = 2.0
 """Seconds for which an agent that was there is waited for, where it may be on the way to another server."""
 LOOK: Final = 0.05

@@ -265,7 +265,9 @@ class Platform:
     async def _ask(self, subject: str, host: str, role: str, message: dict[str, Any]) -> Answer:
         try:
             request, is_up = self._envelope(host, role, message, ASKED_LIFE), self.inventory.is_up
-            reply = await ask(self.bus, subject, request, OPEN_TIME, role == "summons", lambda: is_up(host))
+            # A plain summons has no time of signing, by which an agent that has started since would know it for a copy.
+            copies = role == "summons" and self._signer is not None
+            reply = await ask(self.bus, subject, request, OPEN_TIME, copies, lambda: is_up(host))
             answer = codec.decode(reply, Answer)
         except Nobody:
             self.inventory.lost(host)

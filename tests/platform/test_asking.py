@@ -4,14 +4,17 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from attrs import define
+from attrs import define, field
 
 from streamrelay.bus.message import Down, Nobody, TooSlow
+from streamrelay.platform import Platform
 from streamrelay.platform.asking import LOOK, ask
-from streamrelay.protocol.summons import HostAnswer
+from streamrelay.protocol import codec
+from streamrelay.protocol.summons import Answer, HostAnswer
 from tests.bus.test_pulse import OnALoop
 from tests.documented import HOST_AWAY, SUMMONS_COPY
 from tests.fakes.bus import FakeBus
+from tests.fakes.reactors import awaited
 from tests.platform.test_platform import READY, Case
 
 
@@ -79,8 +82,30 @@ class Returns(OnALoop):
             self.assertEqual(self.outcome(ask(bus, "a", b"", 10.0, copies, lambda: True))[0], found)
 
 
+@define(eq=False)
+class Copying(FakeBus):
+    """A bus that keeps how soon copies were to be sent."""
+
+    copies: list[float] = field(factory=list)
+
+    async def request(self, subject: str, data: bytes, timeout: float, again: float = 0.0) -> bytes:
+        self.copies.append(again)
+        return await super().request(subject, data, timeout, again)
+
+
 class Opening(Case):
     """Streams that are opened while a server of NATS ends."""
+
+    def test_signed(self) -> None:
+        """A signed summons is sent again, as an agent knows it for a copy even if it has started since; a plain one
+        isn't, nor a request to end a stream."""
+        ended = codec.encode(Answer(ready=True))
+        for platform, copies in ((self.platform, [SUMMONS_COPY, 0.0]), (Platform("wss://relay.example"), [0.0, 0.0])):
+            platform.bus = bus = Copying()
+            bus.answers += [READY, ended]
+            opened = awaited(platform.open("alice", "web-1", "log"))
+            awaited(platform.end("web-1", opened.stream))
+            self.assertEqual(bus.copies, copies)
 
     def test_own_server(self) -> None:
         """A platform that has just lost its server is back by another one before it says that it has no bus."""
