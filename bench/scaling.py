@@ -141,7 +141,9 @@ def filled(text: str, kept: Results) -> str:
     """Return a page with its tables as the model and the results have them now."""
     tables = {name: table(lines) for name, lines in TABLES.items()}
     tables |= {"measured": measured(kept), "costs": costs(kept)}
-    return _PLACE.sub(lambda match: f"{match[1]}{tables[match[2]]}\n\n{match[3]}", text)
+    return _PLACE.sub(
+        lambda match: f"{match[1]}{tables[match[2]]}\n\n{match[3]}" if match[2] in tables else match[0], text
+    )
 
 
 def main() -> None:

@@ -142,7 +142,10 @@ class House(SynchronousTestCase):
         self.assertEqual(self.users_of("autobahn"), set())
         self.assertEqual(self.users_of("_nvx_xormasker"), {"websocket.frames"})
         transports = {"bus.transports", "bus.websocket_transport"}
-        self.assertEqual(self.users_of("nats"), {"bus.connection", "bus.nats_client", "bus.subscriptions"} | transports)
+        self.assertEqual(
+            self.users_of("nats"),
+            {"bus.connection", "bus.nats_client", "bus.requests", "bus.subscriptions"} | transports,
+        )
         self.assertEqual(self.users_of("nkeys"), {"bus.credentials"})
         self.assertEqual(
             self.users_of("asyncio"),
@@ -150,10 +153,12 @@ class House(SynchronousTestCase):
                 "bus.connection",
                 "bus.nats_client",
                 "bus.pulse",
+                "bus.requests",
                 "bus.transports",
                 "bus.websocket_transport",
                 "datapath.socket_channel",
                 "datapath.tls_channel",
+                "platform.asking",
                 "platform.fleet.look",
                 "platform.fleet.lookout",
                 "platform.http.changes",

@@ -9,12 +9,13 @@ from bench.works.interactive import ECHO
 from bench.works.local import CROWD, LOCAL
 from bench.works.pairs import ARRIVALS, IDLE
 from bench.works.resting import RESTING
+from bench.works.several import SEVERAL
 from bench.works.start import START
 from bench.works.trips import ANSWERS, TRIPS
 from bench.works.whole import CHAIN, OPENING
 from bench.works.work import Work
 
 WORKS: tuple[Work, ...] = (
-    *(BULK, ACTIVE, TLS, ECHO, FAIRNESS, ARRIVALS, IDLE, RESTING),
+    *(BULK, ACTIVE, TLS, ECHO, FAIRNESS, ARRIVALS, SEVERAL, IDLE, RESTING),
     *(CHAIN, TRIPS, ANSWERS, OPENING, LOCAL, CROWD, START, DAILY, CLICKING, HOSTS),
 )

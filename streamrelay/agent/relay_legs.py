@@ -56,7 +56,8 @@ class RelayLegs:
         """Return a leg that is open at its relay, or raise `DialError`; it has so many seconds, 0: those of the
         summons."""
         seconds = seconds or min(CONNECT_TIME, summons.dial or CONNECT_TIME)
-        leg = await self.dialler.dial(summons.relay.rstrip("/") + "/agent", summons.token, seconds=seconds)
+        url, elsewhere = summons.relay.rstrip("/") + "/agent", summons.dial > 0
+        leg = await self.dialler.dial(url, summons.token, seconds=seconds, elsewhere=elsewhere)
         if not leg.control:
             leg.abort()
             raise failure(self.dialler.who, summons.relay, f"it did not agree to the subprotocol {SUBPROTOCOL}")

@@ -1,4 +1,4 @@
-"""The bus: NATS, by nats-py on asyncio. Only this file, `nats_client` and `subscriptions` know nats-py.
+"""The bus: NATS, by nats-py on asyncio. Only this file, `nats_client`, `requests` and `subscriptions` know nats-py.
 
 Core NATS and nothing durable: what is published while the bus is down is dropped, as a late summons is useless.
 Coroutines here are asyncio's; `as_deferred` brings them to Twisted.
@@ -17,8 +17,9 @@ from twisted.internet.defer import Deferred
 
 from streamrelay.bus import credentials
 from streamrelay.bus.complaints import Complaints, is_deafening, is_login_refused
-from streamrelay.bus.message import BusError, Down, Message, Nobody, TooSlow
+from streamrelay.bus.message import BusError, Down, Message
 from streamrelay.bus.nats_client import Gathered, NatsClient, forget, gather, is_too_slow, plain_places, soon
+from streamrelay.bus.requests import Requests
 from streamrelay.bus.settings import ENCRYPTED, without_password
 from streamrelay.bus.subscriptions import Subscriptions
 from streamrelay.bus.tls import tls_context
@@ -32,8 +33,8 @@ T = TypeVar("T")
 
 ANSWER_TIME: Final = 5.0
 """Seconds that a server may take for each step of a connection."""
-GRACE: Final = 2.0
-"""Seconds that an answer is waited for once the connection was lost: it may be back before the host has answered."""
+LOOK: Final = 0.02
+"""Seconds between two looks whether there is a connection again."""
 REFUSED: Final = 10.0
 """Seconds until the next attempt when the bus doesn't let us hear what we must."""
 SELDOM: Final = 30.0
@@ -68,8 +69,7 @@ class Bus:
     _task: "asyncio.Task[None] | None" = None
     _publishing: "set[asyncio.Task[None]]" = field(factory=set)
     _closed: asyncio.Event = field(factory=asyncio.Event)  # the client of now is done for
-    losses: int = 0  # of the connection
-    _waiting: set[asyncio.Timeout] = field(factory=set)  # for answers
+    requests: Requests = field(factory=Requests)
     _dropped: int = 0  # messages that came faster than they were taken
     _deaf: bool = False  # that client may not hear what it must
     _refusals: int = 0  # of our user, since there was a connection
@@ -92,6 +92,11 @@ class Bus:
             self._tls, self.expiry = tls_context(self.ca, self.certificate), expiry_of(self.certificate)
 
     @property
+    def losses(self) -> int:
+        """Number of times that a connection was lost."""
+        return self.requests.losses
+
+    @property
     def gaps(self) -> int:
         """Number of times that messages for us may have been lost, until now."""
         return self.losses + self._dropped
@@ -99,6 +104,17 @@ class Bus:
     @property
     def connected(self) -> bool:
         return self._client is not None and self._client.is_connected
+
+    @property
+    def has_others(self) -> bool:
+        """True if there is more than one server, so that who has lost one may be back by another in a moment."""
+        return self._client is not None and self._client.has_others
+
+    async def is_back(self) -> bool:
+        """Return whether there is a connection; one that was lost just now is waited for if it can be had elsewhere."""
+        while not self.connected and self.requests.may_be_back(self._client):
+            await asyncio.sleep(LOOK)
+        return self.connected
 
     @property
     def address(self) -> str:
@@ -145,27 +161,13 @@ class Bus:
         self._publishing.add(task)
         task.add_done_callback(self._publishing.discard)
 
-    async def request(self, subject: str, data: bytes, timeout: float) -> bytes:
+    async def request(self, subject: str, data: bytes, timeout: float, again: float = 0.0) -> bytes:
         """Return the answer to a request, or raise `Nobody`, `Down`, or after `timeout` seconds `TooSlow`.
 
-        A server that hangs is `Down` within about six seconds, be `timeout` longer, and at once from then on.
+        A server that hangs is `Down` within about six seconds, be `timeout` longer, and at once from then on. With
+        `again`, seconds, copies are sent while there is no answer; see `requests`.
         """
-        client, losses = self._standing(), self.losses
-        waiting = asyncio.timeout(timeout)
-        self._waiting.add(waiting)
-        try:
-            async with waiting:
-                with client.pulse.felt():
-                    message = await client.request(subject, data, timeout=timeout + 1)  # more than `waiting` has
-        except nats_errors.NoRespondersError:
-            raise Nobody(subject) from None
-        except (TimeoutError, nats_errors.TimeoutError):
-            raise (TooSlow if self.losses == losses else Down)(f"no answer within {timeout:g} s") from None
-        except nats_errors.Error as error:
-            raise Down(str(error)) from None
-        finally:
-            self._waiting.discard(waiting)
-        return message.data
+        return await self.requests.ask(self._standing(), subject, data, timeout, again)
 
     async def gather(self, subject: str, due: frozenset[str], data: bytes = b"") -> Gathered:
         """The answers of all who listen, of whom these are `due`; `Down` if the bus was lost meanwhile, as then nobody
@@ -217,17 +219,9 @@ class Bus:
             await client.close()
             await asyncio.sleep(REFUSED if self._deaf else 1 + random.random())
 
-    def _lose(self) -> None:
-        """Have nobody wait much longer for answers that may have been on their way."""
-        self.losses += 1
-        end = asyncio.get_running_loop().time() + GRACE
-        for waiting in self._waiting:
-            if not waiting.expired() and (waiting.when() or end) > end:
-                waiting.reschedule(end)
-
     async def _connect(self, client: NatsClient, closed: asyncio.Event) -> None:
         async def disconnected() -> None:
-            self._lose()
+            self.requests.lose()
             if self._task is not None:
                 log.warn("lost the connection to NATS at {url}; live streams go on", url=client.url)
                 self.lost()
@@ -263,6 +257,7 @@ class Bus:
 
     def _stands(self) -> None:
         self._complaints.forget()
+        self.requests.stand()
         self._refusals = 0
         if self._trying is not None:
             self._trying.wait_between(soon())

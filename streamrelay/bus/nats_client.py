@@ -112,6 +112,11 @@ class NatsClient(Client):
         """Our own IP address in the connection."""
         return self._transport.own_address if isinstance(self._transport, BusTransport) else ""
 
+    @property
+    def has_others(self) -> bool:
+        """True if more than one server is known, by the settings or by another server's word."""
+        return len(self._server_pool) > 1
+
     def wait_between(self, seconds: float) -> None:
         """Let this time pass between two attempts at one server from now on."""
         self.options["reconnect_time_wait"] = seconds

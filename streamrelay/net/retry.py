@@ -45,7 +45,10 @@ class Turns:
 
 
 async def persist(
-    clock: IReactorTime, until: float, attempt: Callable[[], Awaitable[T]], dropped: type[Exception]
+    clock: IReactorTime,
+    until: float,
+    attempt: Callable[[], Awaitable[T]],
+    dropped: type[Exception] | tuple[type[Exception], ...],
 ) -> T:
     """Return what an attempt brings. One that was `dropped` is followed by another, if that begins before `until`.
 

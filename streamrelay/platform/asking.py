@@ -1,5 +1,11 @@
-"""Requests of the platform to one agent: signed, sent over the bus, and answered or refused in HTTP's terms."""
+"""Requests of the platform to one agent: signed, sent over the bus, and answered or refused in HTTP's terms.
 
+None is given up because a server of NATS has ended. Agent and platform are each at a server of their own; when one
+ends, those who were there are at another in a moment. Until then nobody listens for that host, or the platform itself
+can say nothing.
+"""
+
+import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -21,6 +27,12 @@ OPEN_TIME: Final = CONNECT_TIME + 0.5
 ASKED_LIFE: Final = OPEN_TIME - CLOCK_SKEW
 """Seconds that a request lives whose answer is waited for: an agent, which allows for its clock, refuses it once nobody
 waits, so that what the client was told didn't open doesn't run all the same."""
+COPY: Final = 0.25
+"""Seconds without an answer after which a summons is sent again, then more seldom: agents follow no copy of one."""
+AWAY: Final = 2.0
+"""Seconds for which an agent that was there is waited for, where it may be on the way to another server."""
+LOOK: Final = 0.05
+"""Seconds between two tries whether it is there."""
 
 
 @define(eq=False)
@@ -46,7 +58,10 @@ class Asking:
     async def ask(self, subject: str, host: str, role: str, message: dict[str, Any]) -> Answer:
         """Return an agent's answer that it is ready, or raise `Refused`."""
         try:
-            reply = await self.bus.request(subject, self.envelope(host, role, message, ASKED_LIFE), OPEN_TIME)
+            request = self.envelope(host, role, message, ASKED_LIFE)
+            # A plain summons has no time of signing, by which an agent that has started since would know it for a copy.
+            copies = role in ("summons", "resume") and self.signer is not None
+            reply = await ask(self.bus, subject, request, OPEN_TIME, copies, lambda: self.inventory.is_up(host))
             answer = codec.decode(reply, Answer)
         except Nobody:
             self.inventory.lost(host)
@@ -66,3 +81,24 @@ class Asking:
         if not answer.ready:
             raise refused(answer)
         return answer
+
+
+async def ask(bus: Bus, subject: str, data: bytes, timeout: float, copies: bool, is_up: Callable[[], bool]) -> bytes:
+    """Return the host's answer, or raise `Nobody`, `Down`, or after `timeout` seconds `TooSlow`.
+
+    `copies`: whether the host takes copies for one. `is_up` tells whether the host was there, as far as is known.
+    """
+    now = asyncio.get_running_loop().time
+    end = now() + timeout
+    away = end  # until when an agent that isn't there is waited for; it is at first
+    while True:
+        try:
+            return await bus.request(subject, data, end - now(), COPY if copies else 0.0)
+        except Nobody:
+            away = min(away, now() + AWAY)
+            if now() + LOOK > away or not bus.has_others or not is_up():
+                raise
+        except Down:
+            if not copies or now() + LOOK > end or not await bus.is_back():
+                raise
+        await asyncio.sleep(LOOK)

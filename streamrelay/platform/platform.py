@@ -175,8 +175,7 @@ class Platform:
         """
         if not is_host(host) or not is_target(target):
             raise Refused(404, "no such host or target", code="no_such_target")
-        if not self.bus.connected:
-            raise no_bus()
+        await self._have_bus()
         bounds = (self.limits if limits is None else limits).claims()
         about: dict[str, Any] = {"host": host, "target": target, "user": user, **bounds}
         channels = channels and not terms.view
@@ -206,8 +205,7 @@ class Platform:
         """
         if self._signer is None:
             raise Refused(410, "streams resume only where tokens are signed", code=Refusal.STREAM_OVER)
-        if not self.bus.connected:
-            raise no_bus()
+        await self._have_bus()
 
         def ask(message: dict[str, Any]) -> Coroutine[Any, Any, Answer]:
             return self.asking.ask(open_subject(again.host), again.host, "resume", again.summons(message))
@@ -247,8 +245,7 @@ class Platform:
 
     async def know_hosts(self) -> None:
         """Wait until all hosts are known, though not for long; `Refused` 503 if there is no connection to the bus."""
-        if not self.bus.connected:
-            raise no_bus()
+        await self._have_bus()
         self.lookout.watch()
         if not self.inventory.complete:
             await self.lookout.known(KNOWN_TIME)
@@ -259,14 +256,19 @@ class Platform:
         The list may be two seconds old, but for what was opened and ended here; with `anew` it isn't. `Refused` 503 if
         there is no connection to the bus.
         """
-        if not self.bus.connected:
-            raise no_bus()
+        await self._have_bus()
         return await (self._streams.anew() if anew else self._streams.answer())
 
     async def end(self, host: str, stream: str) -> None:
         """End a stream of `host`, or raise `Refused`: 404 if there is no such stream, 503 if the host is offline."""
+        await self._have_bus()
         await self.asking.ask(end_subject(host), host, "end", {"stream": stream})
         self._streams.forget()
+
+    async def _have_bus(self) -> None:
+        """Have a connection to the bus, be it in a moment by another server, or raise `Refused` 503."""
+        if not await self.bus.is_back():
+            raise no_bus()
 
     def _tell_agents(self, host: str, agents: list[str]) -> None:
         self.asking.tell(host, "agents", {"agents": agents})

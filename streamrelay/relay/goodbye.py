@@ -1,16 +1,22 @@
-"""The stop of a relay's legs: none is let in any more, streams run on, then all are told, clients last."""
+"""The stop of a relay's legs: no stream is let in any more, others run on, then all are told, clients last.
+
+A stream whose first leg is here is one that there is: its client may have been told the URL just now. So for a while
+legs that wait for another go on waiting, and that other one is let in.
+"""
 
 from collections.abc import Callable, Collection, Iterable
 from typing import Final, Protocol
 
 from attrs import define
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from streamrelay.datapath.splice import Splice
 from streamrelay.protocol.close import CloseCode, outcome
 from streamrelay.relay.leg import Leg
 
+MEETING: Final = 5.0
+"""Seconds for which legs that wait for another one go on waiting."""
 WIND_UP: Final = 3.0
 """Seconds in which what agents had sent may go out to their clients."""
 GOODBYE: Final = 2.0
@@ -33,25 +39,43 @@ class Goodbye:
     clock: IReactorTime
     legs: Collection[Told]
     """Legs that were admitted and are not gone."""
+    lone: Callable[[], Collection[Told]]
+    """Returns the legs that wait for another one."""
     busy: Callable[[], bool]
-    """Tells whether a splice lives, or a handshake is under way: who has come is answered."""
+    """Tells whether a splice lives, a leg waits or opens, or a handshake is under way: who has come is answered."""
     begun: bool = False
-    """True once no leg is let in any more, while streams may still run."""
+    """True once no stream is let in any more, while those that there are may still run."""
     _drained: "Deferred[None] | None" = None  # nothing is busy
     _empty: "Deferred[None] | None" = None  # no leg is left
+    _meeting: IDelayedCall | None = None  # the end of the time in which legs may still meet
 
-    def begin(self, lone: Collection[Told]) -> "Deferred[None]":
-        """Let no leg in any more, and tell those that wait for another; the answer comes once all is quiet."""
+    @property
+    def parted(self) -> bool:
+        """True once no leg meets another one any more."""
+        return self.begun and self._meeting is None
+
+    def begin(self) -> "Deferred[None]":
+        """Let no stream in any more, and tell legs that have met nobody after a while; the answer comes once all is
+        quiet."""
         self.begun, self._drained = True, Deferred()
-        for admitted in lone:
-            admitted.leg.end(outcome(CloseCode.GOING_AWAY))
+        self._meeting = self.clock.callLater(MEETING, self._part)
         self.look()
         return self._drained
+
+    def _part(self) -> None:
+        """Tell those that wait, and from now on who comes."""
+        if self._meeting is not None and self._meeting.active():
+            self._meeting.cancel()
+        self._meeting = None
+        for admitted in tuple(self.lone()):
+            admitted.leg.end(outcome(CloseCode.GOING_AWAY))
+        self.look()
 
     def look(self) -> None:
         """Take note that a stream or a handshake may have been the last one, or a leg."""
         if self._drained is not None and not self._drained.called and not self.busy():
             self._drained.callback(None)
+            self._part()
         if self._empty is not None and not self._empty.called and not self.legs:
             self._empty.callback(None)
 
@@ -59,6 +83,7 @@ class Goodbye:
         """Tell every leg, clients behind what their agents had sent; the answer comes once all have heard it, or have
         had their time."""
         self.begun, self._empty = True, Deferred()
+        self._part()
         for admitted in tuple(self.legs):
             admitted.leg.wind_up(outcome(CloseCode.GOING_AWAY))
         hurry = self.clock.callLater(WIND_UP, self._hurry)
@@ -78,7 +103,9 @@ class Goodbye:
                 splice.abort()
 
         cut = self.clock.callLater(ANSWERED, abort)
-        return self.begin(()).addCallback(lambda _: cut.cancel() if cut.active() else None)
+        self.begun, self._drained = True, Deferred()
+        self._part()
+        return self._drained.addCallback(lambda _: cut.cancel() if cut.active() else None)
 
     def _hurry(self) -> None:
         """Tell clients whose agents haven't answered, for instance as their targets take nothing."""

@@ -5,7 +5,7 @@ keeps them as long as it has others to wait for, as they have nowhere to go befo
 """
 
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from attrs import define, field
@@ -33,6 +33,8 @@ class Moving:
     clock: IReactorTime
     legs: Collection[Movable]
     """Legs that were admitted and are not gone."""
+    lone: Callable[[], Collection[Movable]]
+    """Returns those that wait for another."""
     _begun: bool = False
     _waiting: deque[Movable] = field(factory=deque)
     _timer: IDelayedCall | None = None
@@ -48,7 +50,9 @@ class Moving:
 
     def look(self) -> None:
         """Take note that a stream has ended."""
-        if self._begun and self._timer is None and all(admitted.claims.resumes for admitted in self.legs):
+        if not self._begun or self._timer is not None or self.lone():
+            return
+        if all(admitted.claims.resumes for admitted in self.legs):
             for admitted in self._clients():
                 self._move(admitted)
 
@@ -57,7 +61,9 @@ class Moving:
             self._timer.cancel()
 
     def _clients(self) -> list[Movable]:
-        return [each for each in self.legs if each.claims.resumes and each.claims.role == "client"]
+        lone = set(map(id, self.lone()))
+        clients = (each for each in self.legs if each.claims.resumes and each.claims.role == "client")
+        return [each for each in clients if id(each) not in lone]
 
     def _next(self, pause: float) -> None:
         self._timer = None

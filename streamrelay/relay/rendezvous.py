@@ -64,6 +64,11 @@ class Rendezvous(Generic[Leg]):
         meeting = self.meetings.get(stream)
         return meeting is not None and bool(meeting.waiting[OTHER[role]])
 
+    def is_expected(self, stream: str, role: str) -> bool:
+        """Tell whether a leg was admitted, be it open by now or not, for which none of this role has come yet."""
+        meeting = self.meetings.get(stream)
+        return meeting is not None and meeting.admitted[OTHER[role]] > meeting.admitted[role]
+
     def meet(self, stream: str, role: str, leg: Leg) -> Leg | None:
         """Return the leg that has waited longest for one of this role; if none waits, let this one wait: None."""
         waiting = self.meetings[stream].waiting

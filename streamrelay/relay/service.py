@@ -53,6 +53,8 @@ class Relay(Service):
     rendezvous: Rendezvous[AdmittedLeg] = field(factory=Rendezvous)
     legs: set[AdmittedLeg] = field(factory=set)
     """Legs that were admitted and are not gone."""
+    greeted: set[AdmittedLeg] = field(factory=set)
+    """Legs that were admitted and whose 101 is still to go out."""
     tally: RelayTally = field(factory=RelayTally)
     handshakes: Handshakes = field(init=False)
     room: WaitingRoom = field(init=False)
@@ -72,8 +74,8 @@ class Relay(Service):
     def __attrs_post_init__(self) -> None:
         config = self.config
         self.proxies = Proxies.named(config.proxies, config.proxy_protocol)
-        self.goodbye = Goodbye(self.clock, self.legs, lambda: bool(self.streams or self.handshakes.count))
-        self.moving = Moving(self.clock, self.legs)
+        self.goodbye = Goodbye(self.clock, self.legs, self.rendezvous.lone_legs, self._is_busy)
+        self.moving = Moving(self.clock, self.legs, self.rendezvous.lone_legs)
         self.handshakes = Handshakes(config, self.clock, self.proxies, lambda: len(self.legs))
         most = config.max_waiting_per_address
         self.crowded = turned_away(self.clock, f"max_waiting_per_address = {most}")
@@ -103,6 +105,9 @@ class Relay(Service):
             origins=", ".join(self.config.origin) or "none (no web page may connect)",
         )
 
+    def _is_busy(self) -> bool:
+        return bool(self.streams or self.rendezvous.waiting or self.greeted or self.handshakes.count)
+
     @property
     def still_running(self) -> int:
         """Number of splices that live."""
@@ -110,12 +115,13 @@ class Relay(Service):
 
     @property
     def stopping(self) -> bool:
-        """True once no leg is let in any more, while streams may still run."""
+        """True once no stream is let in any more, while those that there are may still run."""
         return self.goodbye.begun
 
     def drain(self) -> "Deferred[None]":
-        """Let no leg in any more, and tell those that wait for another; streams run on, or go on elsewhere."""
-        done = self.goodbye.begin(self.rendezvous.lone_legs())
+        """Let no stream in any more; those that there are run on, or go on elsewhere, and legs that wait may meet for a
+        while."""
+        done = self.goodbye.begin()
         self.moving.begin(self.config.drain if self.config.nats else 0)
         return done
 
@@ -163,7 +169,7 @@ class Relay(Service):
     def admit(self, request: LegRequest) -> AdmittedLeg:
         mark = fingerprint(request.token)
         try:
-            if self.stopping:
+            if self.goodbye.parted:
                 raise Refused(503, "shutting down")
             self.handshakes.check_room(request.address)
             if request.origin is not None and request.origin not in self.config.origin:
@@ -171,6 +177,8 @@ class Relay(Service):
             claims, name = claims_of(request, mark, self.verifier, self.now())
             if self.config.agent_ca and claims.role == "agent":
                 check_certificate(claims.host, request.certificate)
+            if self.stopping and not self.rendezvous.is_expected(claims.stream, claims.role):
+                raise Refused(503, "shutting down")
             bucket = self._room_for(claims, request.address)
             # Last, as it uses the token up: whoever is refused for anything else may come again with it.
             self.rendezvous.admit(claims.stream, claims.role, claims.links, claims.exp + CLOCK_SKEW)
@@ -188,6 +196,7 @@ class Relay(Service):
         admitted = AdmittedLeg(self, claims, name, request.peer)
         self.room.enter(admitted, bucket)
         self.legs.add(admitted)
+        self.greeted.add(admitted)
         self.changed()
         return admitted
 
@@ -200,11 +209,12 @@ class Relay(Service):
 
     def leg_opened(self, admitted: AdmittedLeg) -> None:
         """Pair a leg that has just opened, or let it wait."""
+        self.greeted.discard(admitted)
         other = self.rendezvous.meet(admitted.claims.stream, admitted.claims.role, admitted)
         if other is not None:
             client, agent = (admitted, other) if admitted.claims.role == "client" else (other, admitted)
             self._pair(client, agent)
-        elif self.stopping:  # its 101 was still to go out when all others were ended
+        elif self.goodbye.parted:  # its 101 was still to go out when all others were ended
             admitted.leg.end(outcome(CloseCode.GOING_AWAY))
         elif self.rendezvous.is_late(admitted.claims.stream, admitted.claims.role):
             admitted.leg.end(outcome(CloseCode.LEG_LOST))
@@ -262,6 +272,7 @@ class Relay(Service):
         self.rendezvous.leave(admitted.claims.stream)
         self.room.leave(admitted)
         self.legs.discard(admitted)
+        self.greeted.discard(admitted)
         self.goodbye.look()
         self.moving.look()
         self.changed()

@@ -20,10 +20,12 @@ from streamrelay.net.retry import Turns, persist, was_dropped
 from streamrelay.protocol.limits import CONNECT_TIME, MAX_HANDSHAKE
 from streamrelay.protocol.names import is_loopback
 from streamrelay.websocket.dial_errors import (
+    TRANSIENT,
     DialError,
     Dropped,
     OutOfDescriptors,
     RelayBusy,
+    RelayFull,
     Unanswered,
     closed,
     failure,
@@ -188,15 +190,21 @@ class Dialler:
         return Ready(factory.opening.origin, where, self.clock)
 
     def dial(
-        self, url: str, token: str = "", ready: Ready | None = None, seconds: float = CONNECT_TIME
+        self,
+        url: str,
+        token: str = "",
+        ready: Ready | None = None,
+        seconds: float = CONNECT_TIME,
+        elsewhere: bool = False,
     ) -> "Deferred[FramedConnection]":
         """Open the websocket `url`, presenting a `token` that is not in it in a header; or fail with `DialError`.
 
         It has these seconds for everything: until its turn comes, and as often as the relay drops it. Its token lives
         no longer than thrice that. A connection that stands `ready` is used if it is to the same relay, else dropped.
+        A relay that is full, or stops, isn't waited for if one can go `elsewhere`.
         """
-        prepared = [self._prepare(url, token, ready, seconds)]
-        said: list[DialError] = []
+        prepared, said = [self._prepare(url, token, ready, seconds)], list[DialError]()
+        again = TRANSIENT if elsewhere else (*TRANSIENT, RelayFull)
 
         async def attempt() -> "FramedConnection":
             factory, where = prepared.pop() if prepared else self._prepare(url, token, None, seconds)
@@ -210,7 +218,7 @@ class Dialler:
 
         until = self.clock.seconds() + seconds
         dial = self._turns.run(
-            urlsplit(url).netloc, lambda: Deferred.fromCoroutine(persist(self.clock, until, attempt, Dropped))
+            urlsplit(url).netloc, lambda: Deferred.fromCoroutine(persist(self.clock, until, attempt, again))
         )
         # `until` keeps a late attempt from beginning; the timeout ends one under way, or the wait for a turn, whose
         # cancellation `_no_turn` puts in words.

@@ -14,8 +14,16 @@ class Dropped(DialError):
     """Failure of a dial that the relay took for one too many, as it seems: it may be open to the next."""
 
 
-class RelayBusy(Dropped):
-    """Refusal of a dial by a relay that says itself that it takes no more now (429, 503)."""
+class RelayBusy(DialError):
+    """Refusal of a dial by a relay that says itself that it takes no more now."""
+
+
+class RelayCrowded(RelayBusy):
+    """Refusal of too many dials of one address (429): the relay may be open to the next in a moment."""
+
+
+class RelayFull(RelayBusy):
+    """Refusal of all dials (503): the relay is full, or stops."""
 
 
 class Unanswered(DialError):
@@ -26,6 +34,9 @@ class OutOfDescriptors(DialError):
     """Lack of a descriptor for a dial: neither the relay nor the way to it is the matter."""
 
 
+TRANSIENT: Final = (Dropped, RelayCrowded)
+"""Failures after which a dial is tried again."""
+_BUSY: Final = {b"429": RelayCrowded, b"503": RelayFull}
 _STATUS: Final = re.compile(rb"HTTP/\d\.\d (\d{3})\b")
 _ALERT: Final = b"\x15\x03"
 """What TLS' alerts begin with."""
@@ -57,7 +68,7 @@ def failure(who: str, url: str, reason: str, answer: bytes = b"", kind: type[Dia
     if status is None or status[1] == b"101":
         return kind(f"{who} can't reach {place(url)}: {printable(reason)}")
     text = f"{who} was refused by {place(url)}: {_cause(int(status[1]), url) or printable(reason)}"
-    return (RelayBusy if status[1] in (b"429", b"503") else kind)(text)
+    return _BUSY.get(status[1], kind)(text)
 
 
 def _cause(status: int, url: str) -> str:

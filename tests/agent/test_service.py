@@ -87,11 +87,16 @@ class FakeDialler(Dialler):
     dialled: list[tuple[str, str]] = field(factory=list)
     seconds: list[float] = field(factory=list)
     """Seconds that each dial has."""
+    elsewhere: bool = False
+    """Whether the last dial can go to another relay."""
     dialling: Deferred[Any] | None = None
 
-    def dial(self, url: str, token: str = "", ready: Ready | None = None, seconds: float = 0) -> Deferred[Any]:
+    def dial(
+        self, url: str, token: str = "", ready: Ready | None = None, seconds: float = 0, elsewhere: bool = False
+    ) -> Deferred[Any]:
         self.dialled.append((url, token))
         self.seconds.append(seconds)
+        self.elsewhere = elsewhere
         if self.dialling is not None:
             return self.dialling
         if self.error is not None:
@@ -276,10 +281,11 @@ class Summoned(Case):
         self.assertEqual((leg.closing.code, leg.closing.reason), (CloseCode.TARGET_UNREACHABLE, "no answer"))
 
     def test_other_relays(self) -> None:
-        """A platform that could name another relay says how long this one may take, but not longer than any may."""
+        """A platform that could name another relay says how long this one may take, but not longer than any may; and
+        one that is full isn't waited for then."""
         for number, (said, seconds) in enumerate(((0, CONNECT_TIME), (3, 3), (60, CONNECT_TIME))):
             self.summon(jti=f"{number:j<22}", stream=f"{number:s<22}", dial=said)
-            self.assertEqual(self.dialler.seconds.pop(), seconds)
+            self.assertEqual((self.dialler.seconds.pop(), self.dialler.elsewhere), (seconds, said > 0))
             self.agent.streams.summoned_streams.clear()
         self.summon(jti="x" * 22, dial=61)
         self.assertEqual(self.answers()[-1].refused, Refusal.BAD_SUMMONS)

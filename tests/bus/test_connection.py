@@ -39,7 +39,7 @@ class Silent(Standing):
     pulse: Pulse
 
     async def request(self, subject: str, data: bytes, timeout: float) -> None:
-        self.bus.losses += self.losses
+        self.bus.requests.losses += self.losses
         raise nats_errors.TimeoutError
 
 

@@ -8,10 +8,11 @@ from attrs import define, field
 from nats import errors as nats_errors
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.bus.connection import GRACE, Bus
+from streamrelay.bus.connection import Bus
 from streamrelay.bus.message import Down, TooSlow
 from streamrelay.bus.nats_client import Hangs, NatsClient
 from streamrelay.bus.pulse import DOUBT, LONG_SILENCE, REST, SILENCE, Pulse
+from streamrelay.bus.requests import GRACE
 from tests.examples import T
 from tests.fakes.logs import Heard
 from tests.fakes.reactors import LeapingLoop
@@ -145,7 +146,7 @@ class Asked:
     async def nothing(self) -> None: ...
 
     async def request(self, subject: str, data: bytes, timeout: float) -> "Asked":
-        asyncio.get_running_loop().call_later(self.lost_after, self.bus._lose)
+        asyncio.get_running_loop().call_later(self.lost_after, self.bus.requests.lose)
         await asyncio.sleep(self.answer_after)
         return self
 
@@ -165,7 +166,7 @@ class Requests(OnALoop):
             found: object = self.run_it(bus.request("a", b"", 10.0))
         except (Down, TooSlow) as error:
             found = type(error)
-        self.assertEqual(bus._waiting, set())
+        self.assertEqual(bus.requests.waiting, {})
         return found, round(self.loop.time() - began, 3)
 
     def test_lost(self) -> None:

@@ -110,7 +110,9 @@ class DialOf(Dialler):
         self.ready = FakeReady(url)
         return self.ready
 
-    def dial(self, url: str, token: str = "", ready: Ready | None = None, seconds: float = 0) -> "Deferred[Any]":
+    def dial(
+        self, url: str, token: str = "", ready: Ready | None = None, seconds: float = 0, elsewhere: bool = False
+    ) -> "Deferred[Any]":
         if self.refuses:
             raise DialError("it is not encrypted")
         self.taken += [ready] if ready is not None else []

@@ -31,7 +31,9 @@ class FakeDialler(Dialler):
     legs: list[FakeConnection] = field(factory=list)
     error: Exception | None = None
 
-    def dial(self, url: str, token: str = "", ready: Ready | None = None, seconds: float = 0) -> "Deferred[Any]":
+    def dial(
+        self, url: str, token: str = "", ready: Ready | None = None, seconds: float = 0, elsewhere: bool = False
+    ) -> "Deferred[Any]":
         if self.error is not None:
             return fail(self.error)
         self.legs.append(FakeConnection())

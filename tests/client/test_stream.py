@@ -111,7 +111,9 @@ class FakeDialler(Dialler):
 
     dialling: "Deferred[Any]" = field(factory=Deferred)
 
-    def dial(self, url: str, token: str = "", ready: Ready | None = None, seconds: float = 0) -> "Deferred[Any]":
+    def dial(
+        self, url: str, token: str = "", ready: Ready | None = None, seconds: float = 0, elsewhere: bool = False
+    ) -> "Deferred[Any]":
         return self.dialling
 
 

@@ -35,12 +35,22 @@ class FakeBus(Bus):
     listeners: dict[str, Callable[[Message], None]] = field(init=False, factory=dict)
     needed: set[str] = field(factory=set)
     """Subjects without which the program doesn't go on."""
+    clustered: bool = False
+    """True if there is another server, by which a bus that is down is back at once."""
     down: bool = False
     stopped: bool = False
 
     @property
     def connected(self) -> bool:
         return not self.down
+
+    @property
+    def has_others(self) -> bool:
+        return self.clustered
+
+    async def is_back(self) -> bool:
+        self.down = self.down and not self.clustered
+        return self.connected
 
     def start(self) -> None: ...
 
@@ -51,10 +61,11 @@ class FakeBus(Bus):
         self.published.append((subject, data))
         self.replies.append(reply)
 
-    async def request(self, subject: str, data: bytes, timeout: float) -> bytes:
+    async def request(self, subject: str, data: bytes, timeout: float, again: float = 0.0) -> bytes:
         self.asked.append((subject, data))
         answer = self.answers.popleft()
         if isinstance(answer, Exception):
+            self.down = self.down or isinstance(answer, Down)
             raise answer
         return answer
 

@@ -197,8 +197,8 @@ class Opening(Case):
         """What the bus says is told in HTTP's terms, with a word for programs."""
         for failure, status, code in (
             (Nobody(), 503, "host_offline"),
-            (Down(), 503, "bus_down"),
             (TooSlow(), 504, "host_slow"),
+            (Down(), 503, "bus_down"),
         ):
             self.bus.answers.append(failure)
             refused = self.refused(self.platform.open("u", "h", "t"))

@@ -57,6 +57,14 @@ class Matching(SynchronousTestCase):
             self.assertEqual(self.here.meet("a", "agent", f"agent {number}"), met)
         self.assertEqual([self.here.is_late("a", "agent") for _ in range(2)], [True, False])
 
+    def test_expected(self) -> None:
+        """A leg is expected from when another one is admitted that it may meet, until it is admitted itself."""
+        self.assertFalse(self.here.is_expected("a", "client"))
+        self.admit("a", "agent")
+        self.assertEqual([self.here.is_expected("a", role) for role in ("client", "agent")], [True, False])
+        self.admit("a", "client")
+        self.assertFalse(self.here.is_expected("a", "client"))
+
     def test_streams_are_apart(self) -> None:
         """Legs of different streams never meet."""
         self.admit("a", "client")

@@ -16,14 +16,14 @@ from streamrelay.protocol import tokens
 from streamrelay.protocol.close import CloseCode
 from streamrelay.protocol.tokens import Signer
 from streamrelay.relay.config import RelayConfig
-from streamrelay.relay.goodbye import ANSWERED, WIND_UP
+from streamrelay.relay.goodbye import ANSWERED, MEETING, WIND_UP
 from streamrelay.relay.rendezvous import Rendezvous
 from streamrelay.relay.service import Relay
 from streamrelay.websocket.admission import LegRequest
 from streamrelay.websocket.connection import FramedConnection
 from streamrelay.websocket.frame_writer import Masking
 from streamrelay.websocket.frames import FrameReader
-from tests.documented import AGENT_PATIENCE, BEAT, OPAQUE_MEMORY, RELAY_GOODBYE
+from tests.documented import AGENT_PATIENCE, BEAT, OPAQUE_MEMORY, RELAY_GOODBYE, RELAY_MEETING
 from tests.examples import STREAM, examples
 from tests.fakes.admission import FakeHandshake
 from tests.fakes.channels import FakeChannel
@@ -38,10 +38,15 @@ ORIGIN = "https://panel.example"
 class Leg:
     """One websocket at the relay, as a stranger sees it."""
 
-    def __init__(self, relay: Relay, role: str, token: str, control: bool = True) -> None:
+    def __init__(self, relay: Relay, role: str, token: str, control: bool = True, is_open: bool = True) -> None:
         self.relay, self.channel = relay, FakeChannel()
         self.admitted = relay.admit(LegRequest(role, token, None, f"{role}.example:1"))
         self.connection = FramedConnection(self.channel, relay.clock, relay_pulse(relay), Masking.NONE, control)
+        if is_open:
+            self.open()
+
+    def open(self) -> None:
+        """Let its 101 go out."""
         self.admitted.opened(self.connection)
 
     def frames(self) -> list[tuple[int, bytes]]:
@@ -559,19 +564,20 @@ class Stopping(Case):
         self.assertEqual(client.close_codes(), [1001])
 
     def test_drain(self) -> None:
-        """A relay that drains lets nobody in, tells legs that wait, and is through when the last stream has ended."""
+        """A relay that drains lets no stream in, tells legs that have met nobody for a while, and is through when the
+        last stream has ended."""
         waiting = self.leg("client", "w" * 22)
-        admitted = self.relay.admit(LegRequest("client", "o" * 22, None, "x:1"))
         client, agent = self.leg("client"), self.leg("agent")
         drained = self.relay.drain()
+        self.clock.advance(RELAY_MEETING - 0.1)
+        self.assertEqual([leg.close_codes() for leg in (waiting, client, agent)], [[], [], []])
+        self.clock.advance(0.1)
         self.assertEqual([leg.close_codes() for leg in (waiting, client, agent)], [[1001], [], []])
+        waiting.lose()
         handshake = FakeHandshake()
         self.assertTrue(self.relay.handshake_began(handshake))  # to be answered once it is read
         self.relay.handshake_ended(handshake)
         self.assertEqual(self.status("client", "n" * 22), 503)
-        channel = FakeChannel()
-        admitted.opened(FramedConnection(channel, self.clock, Heartbeat(self.clock), Masking.NONE, True))
-        self.assertIn((1001).to_bytes(2, "big"), bytes(channel.sent))
         client.send(b"still runs")
         self.assertIn((2, b"still runs"), agent.frames())
         self.assertEqual(self.relay.still_running, 1)
@@ -583,9 +589,44 @@ class Stopping(Case):
         self.assertEqual(self.relay.still_running, 0)
 
     def test_nothing_to_drain(self) -> None:
-        """A relay without streams is through at once."""
-        self.leg("client")
+        """A relay without streams is through at once, and nothing more is scheduled."""
+        before = self.clock.getDelayedCalls()
         self.successResultOf(self.relay.drain())
+        self.assertEqual(self.clock.getDelayedCalls(), before)
+
+    def test_meet_while_draining(self) -> None:
+        """A stream whose first leg was let in before the drain comes to be, whichever that is, open by then or not: its
+        client may have been told the URL just now. Others don't."""
+        for first, second in (("agent", "client"), ("client", "agent")):
+            for is_open in (True, False):
+                self.start()
+                one = Leg(self.relay, first, STREAM, is_open=is_open)
+                drained = self.relay.drain()
+                self.assertEqual(self.status(second, "n" * 22), 503)
+                if not is_open:
+                    one.open()
+                other = self.leg(second)
+                other.send(b"met")
+                self.assertIn((2, b"met"), one.frames())
+                self.assertNoResult(drained)
+                self.assertEqual(self.status(first), 503)
+                one.lose()
+                other.lose()
+                self.successResultOf(drained)
+
+    def test_meet_too_late(self) -> None:
+        """Once those that waited have been told, nobody is let in for them."""
+        self.leg("agent")
+        self.relay.drain()
+        self.clock.advance(MEETING)
+        self.assertEqual(self.status("client"), 503)
+
+    def test_drain_ended(self) -> None:
+        """A relay that is told to end now tells those that wait at once."""
+        waiting = self.leg("client")
+        self.relay.drain()
+        self.relay.cut()
+        self.assertEqual(waiting.close_codes(), [1001])
 
     def test_under_way(self) -> None:
         """A relay that drains waits for handshakes that are under way, as who has come is to be answered."""

@@ -187,6 +187,8 @@ class SimulatedNats:
         return f"{self.options.get('inbox_prefix', '_INBOX')}.{self.process.name}-{self.server.inboxes}"
 
     own_address = ""
+    has_others = False
+    """There is one server."""
 
     def wait_between(self, seconds: float) -> None: ...
 

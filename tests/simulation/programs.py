@@ -191,7 +191,6 @@ class PlatformProgram:
                 early=self.world.plan.patience > 0,
                 signer=Signer(cast(Any, KEY), KEY_ID, wall) if self.world.signed else None,
             )
-            platform.bus._waiting = OrderedSet()
             self.platforms[number] = platform
             platform.start()
 

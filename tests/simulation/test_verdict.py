@@ -3,7 +3,7 @@
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.client.platform_api import StreamRequest
+from streamrelay.client.stream_request import StreamRequest
 from streamrelay.protocol.limits import Limits
 from streamrelay.protocol.subjects import open_subject
 from tests.simulation.bus import Letter, Post

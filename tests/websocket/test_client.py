@@ -304,8 +304,8 @@ class Bursts(SynchronousTestCase):
         """The connections that were begun so far."""
         return self.reactor.tcpClients
 
-    def dial(self, place: str = "127.0.0.1:9") -> "Deferred[FramedConnection]":
-        return self.dialler.dial(f"ws://{place}/agent", STREAM)
+    def dial(self, place: str = "127.0.0.1:9", **more: Any) -> "Deferred[FramedConnection]":
+        return self.dialler.dial(f"ws://{place}/agent", STREAM, **more)
 
     def lose(self, number: int, reason: Exception | None = None, answer: bytes = b"") -> None:
         """Connect what was tried, answer it, and drop it."""
@@ -413,6 +413,15 @@ class Bursts(SynchronousTestCase):
         self.assertEqual(len(self.tried), 2)
         self.reactor.advance(CONNECT_TIME)
         self.assertIn("503: it is full or stops", str(self.failureResultOf(dial, RelayBusy).value))
+
+    def test_elsewhere(self) -> None:
+        """Who can go to another relay waits for one where its address is in a crowd, and not for one that is full."""
+        dial = self.dial(elsewhere=True)
+        self.lose(0, None, b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n")
+        self.assertNoResult(dial)
+        self.reactor.advance(0.2)
+        self.lose(1, None, b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
+        self.failureResultOf(dial, RelayBusy)
 
     def test_once(self) -> None:
         """What will not change is not tried again: a token that isn't good, half an answer, a port where nobody

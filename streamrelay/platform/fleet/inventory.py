@@ -91,6 +91,10 @@ class Inventory:
         known = self.hosts.get(host)
         return None if known is None else known.state
 
+    def is_up(self, host: str) -> bool:
+        """Tell whether a host can be had, as far as is known."""
+        return self.state(host) == "up"
+
     def named(self, *states: State) -> Iterator[str]:
         """Return the hosts that are in one of these states."""
         return (info.host for info in self.hosts.values() if info.state in states)

@@ -82,7 +82,7 @@ class Case(SynchronousTestCase):
 
     def lose_bus(self) -> None:
         self.bus.down = True
-        self.bus.losses += 1
+        self.bus.requests.losses += 1
         self.lookout.lost()
 
     def bus_is_back(self) -> None:
@@ -220,7 +220,7 @@ class Looks(Case):
         """A look during which messages may have been lost doesn't count, and is repeated at once."""
 
         def lose() -> None:
-            self.bus.losses += 1
+            self.bus.requests.losses += 1
 
         self.run_for(1.5, (0.1, lambda: self.answer("a")), (0.2, lose))
         self.assertEqual((len(self.questions), self.inventory.complete), (2, False))

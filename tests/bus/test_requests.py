@@ -1,0 +1,148 @@
+"""requests.py: a request is sent again while nobody answers, and survives the loss of a server."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from itertools import pairwise
+from typing import Any
+
+from attrs import define, field
+from nats import errors as nats_errors
+
+from streamrelay.bus.message import Down, Nobody, TooSlow
+from streamrelay.bus.pulse import Pulse
+from streamrelay.bus.requests import GRACE, RARER, Requests
+from tests.bus.test_pulse import OnALoop
+from tests.fakes.reactors import awaited
+
+AGAIN = 0.25
+
+
+@define
+class Client:
+    """A client of NATS whose requests become what the test says, each in its turn: `Answered`, or an error."""
+
+    becomes: list[Callable[[], Coroutine[Any, Any, bytes]]]
+    data: bytes = b""
+    has_others: bool = True
+    sent: list[float] = field(factory=list)
+    pulse: Pulse = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.pulse = Pulse(self.ping, self.ping)
+
+    async def ping(self) -> None:
+        self.pulse.hear()
+
+    async def request(self, subject: str, data: bytes, timeout: float) -> "Client":
+        self.sent.append(round(asyncio.get_running_loop().time(), 3))
+        became = self.becomes[min(len(self.sent), len(self.becomes)) - 1]
+        return Client([], data=await became())
+
+
+def answered(data: bytes, seconds: float) -> Callable[[], Coroutine[Any, Any, bytes]]:
+    async def work() -> bytes:
+        await asyncio.sleep(seconds)
+        return data
+
+    return work
+
+
+def failing(error: Exception, seconds: float = 0.001) -> Callable[[], Coroutine[Any, Any, bytes]]:
+    async def work() -> bytes:
+        await asyncio.sleep(seconds)
+        raise error
+
+    return work
+
+
+LOST = answered(b"never", 1e6)
+NOBODY = failing(nats_errors.NoRespondersError())
+UNSENT = failing(nats_errors.OutboundBufferLimitError())
+
+
+class Copies(OnALoop):
+    """Copies of a request."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.requests = Requests()
+
+    def ask(self, *becomes: Callable[[], Coroutine[Any, Any, bytes]], again: float = AGAIN) -> tuple[object, float]:
+        """The answer or the kind of error, and the seconds until then."""
+        client: Any = Client(list(becomes))
+        self.client, began = client, self.loop.time()
+        try:
+            found: object = self.run_it(self.requests.ask(client, "a", b"", 10.0, again))
+        except (Down, Nobody, TooSlow) as error:
+            found = type(error)
+        self.assertEqual(self.requests.waiting, {})
+        self.assertEqual(asyncio.all_tasks(self.loop), set())
+        return found, round(self.loop.time() - began, 3)
+
+    def test_soon(self) -> None:
+        """What is answered soon is sent once."""
+        self.assertEqual(self.ask(answered(b"a", 0.2)), (b"a", 0.2))
+        self.assertEqual(len(self.client.sent), 1)
+
+    def test_lost(self) -> None:
+        """A request that a server has lost, or its answer, is sent again soon, and the copy's answer counts."""
+        self.assertEqual(self.ask(LOST, answered(b"copy", 0.01)), (b"copy", AGAIN + 0.01))
+
+    def test_rarer(self) -> None:
+        """Copies are more and more seldom, and end with the request."""
+        self.assertEqual(self.ask(LOST), (TooSlow, 10.0))
+        waits = [after - before for before, after in pairwise(self.client.sent)]
+        self.assertAlmostEqual(waits[0], AGAIN, 2)
+        for before, after in pairwise(waits):
+            self.assertAlmostEqual(after / before, RARER, 2)
+
+    def test_first(self) -> None:
+        """The first one's answer counts as well, when copies are out."""
+        self.assertEqual(self.ask(answered(b"first", 0.5), LOST), (b"first", 0.5))
+
+    def test_nobody(self) -> None:
+        """That nobody hears the first is the answer; that nobody hears a copy, or that it can't be sent, is none."""
+        self.assertEqual(self.ask(NOBODY)[0], Nobody)
+        self.assertEqual(self.ask(answered(b"first", 3), NOBODY, UNSENT, NOBODY), (b"first", 3.0))
+        self.assertEqual(self.ask(LOST, NOBODY, answered(b"copy", 0.01))[0], b"copy")
+
+    def test_none(self) -> None:
+        """Of what isn't to be followed twice no copy is sent."""
+        self.assertEqual(self.ask(LOST, again=0.0), (TooSlow, 10.0))
+        self.assertEqual(len(self.client.sent), 1)
+
+    def test_connection(self) -> None:
+        """Once there is a connection again, an answer to a copy may take its time; while there is none it may not."""
+        self.loop.call_later(1.0, self.requests.lose)
+        self.assertEqual(self.ask(LOST), (Down, 1.0 + GRACE))
+        for again, found in ((AGAIN, (b"late", 8.0)), (0.0, (Down, 1.0 + GRACE))):
+            self.loop.call_later(1.0, self.requests.lose)
+            self.loop.call_later(1.5, self.requests.stand)
+            self.assertEqual(self.ask(answered(b"late", 8.0), LOST, again=again), found)
+
+
+class Back(OnALoop):
+    """A connection that may be made to another server."""
+
+    def test_may_be_back(self) -> None:
+        """It may for two seconds after a loss, where there is another server; never where there was no connection."""
+        requests, client = Requests(), Client([])
+        alone: Any = Client([], has_others=False)
+        known: Any = client
+
+        async def look() -> list[bool]:
+            requests.lose()
+            found = [requests.may_be_back(each) for each in (None, alone, known)]
+            await asyncio.sleep(GRACE)
+            return [*found, requests.may_be_back(known)]
+
+        self.assertEqual(self.run_it(look()), [False, False, True, False])
+
+    def test_between(self) -> None:
+        """Between the end of a connection and the moment in which it is told, it may be, too."""
+
+        async def look() -> bool:
+            known: Any = Client([])
+            return Requests().may_be_back(known)
+
+        self.assertTrue(awaited(look()))
