@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct
 
 from streamrelay.errors import PeerError
-from streamrelay.protocol.close import CloseCode
+from streamrelay.protocol.close import CloseCode, Outcome
 
 SUBPROTOCOL: Final = "streamrelay.v1"
 """Subprotocol whose binary messages are the stream's bytes, and text messages control messages."""
@@ -73,6 +73,10 @@ class StreamEnd(Struct, frozen=True):
 
     code: Annotated[int, Meta(ge=1000, le=4999)]
     reason: Annotated[str, Meta(max_length=200)] = ""
+
+    @property
+    def outcome(self) -> Outcome:
+        return Outcome(self.code, self.reason)
 
 
 class Word(Struct, frozen=True, omit_defaults=True):

@@ -8,15 +8,13 @@ phase only grows:
 what happens        OPEN                             ENDING: our end is said       OVER: nothing goes on
 ==================  ===============================  ============================  =====================
 send, send_eof      kept, and out by the leg         dropped                       dropped
-close               ``end`` kept, and out → ENDING   --                            --
-                    (not in order, and no leg:
-                    over → OVER)
+close               ``end`` kept, out → ENDING; not  --                            --
+                    orderly, no leg: over → OVER
 bytes, control      counted, told, confirmed         counted, confirmed            dropped
 the peer's ``end``  over, leg closed → OVER          over, leg closed → OVER       --
 all is confirmed    --                               over, leg closed → OVER       --
 leg is lost         detached                         detached                      --
-leg ends with an    over → OVER                      over → OVER                   --
-outcome
+leg: last words     over → OVER                      over → OVER                   --
 attach              goes on by the new leg           goes on by the new leg        the leg is aborted
 give_up, abort      over → OVER                      over → OVER                   --
 ==================  ===============================  ============================  =====================
@@ -25,7 +23,6 @@ give_up, abort      over → OVER                      over → OVER            
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from attrs import define, field
 from twisted.internet.interfaces import IReactorTime
@@ -36,16 +33,9 @@ from streamrelay.protocol import codec
 from streamrelay.protocol.close import CloseCode, Outcome
 from streamrelay.protocol.control import FIN_MESSAGE, StreamEnd, Word, decode_word
 from streamrelay.resume.incoming import Incoming
-from streamrelay.resume.leg import Attached, Leg
-from streamrelay.resume.outgoing import Memory, Outgoing, Piece
+from streamrelay.resume.leg import LAST_WORDS, Attached, Leg
+from streamrelay.resume.outgoing import UNBOUNDED, WINDOW, Memory, Outgoing, Piece
 
-WINDOW: Final = 4 << 20
-"""Bytes that one end keeps at most for the other one, beside those of one read."""
-LAST_WORDS: Final = (
-    *(CloseCode.TARGET_REFUSED, CloseCode.TARGET_UNREACHABLE, CloseCode.TARGET_RESET),
-    *(CloseCode.OPERATOR, CloseCode.IDLE, CloseCode.LIFETIME, CloseCode.QUOTA),
-)
-"""Closes of a leg that are the end of its stream; after all others it may go on."""
 OPEN, ENDING, OVER = range(3)
 
 
@@ -67,14 +57,14 @@ class ResumableConnection:
     _phase: int = OPEN
     _feed: Feed | None = None
     _drain: Drain | None = None
-    _paused: bool = False
     _fin: bool = False  # of the peer
     _incoming: Incoming = field(init=False)
     _legs: set[Attached] = field(factory=set)  # those that hold something
 
     def __attrs_post_init__(self) -> None:
-        self.outgoing = Outgoing(self.window) if self.memory is None else Outgoing(self.window, self.memory)
-        self._incoming = Incoming(self.clock, self._confirm)
+        memory = self.memory or Memory(UNBOUNDED)
+        self.outgoing = Outgoing(self.window, memory)
+        self._incoming = Incoming(self.clock, self, self._confirm, 2 * self.window, memory)
 
     # -- Connection ------------------------------------------------------------------------------------------
 
@@ -114,19 +104,15 @@ class ResumableConnection:
             self._put(FIN_MESSAGE)
 
     def pause(self) -> None:
-        self._paused = self._incoming.waits = True
-        if self.attached is not None:
-            self.attached.leg.pause()
+        self._incoming.waits = True
 
     def resume(self) -> None:
-        self._paused = False
-        if self.attached is not None:
-            self.attached.leg.resume()
         self._incoming.went_on()
+        if self.attached is not None and not self._incoming.is_full:
+            self.attached.leg.resume()
 
     def close(self, outcome: Outcome) -> None:
-        """Say the end; it is over once the other end has heard it, or has ended, too. Without a leg it is so at once,
-        unless what was sent before is worth waiting for the next one."""
+        """Say the end, which the other end is to hear; without a leg only if it is orderly, or this is over at once."""
         if self._phase != OPEN:
             return
         if self.attached is None and not outcome.orderly:
@@ -134,6 +120,7 @@ class ResumableConnection:
             return
         self._phase, self.outcome = ENDING, outcome
         self._put(codec.encode(Word(end=StreamEnd(outcome.code, outcome.reason[:200]))))
+        self._incoming.drop()
         self.resume()  # for the answer
 
     def abort(self) -> None:
@@ -171,11 +158,11 @@ class ResumableConnection:
             leg.abort()
             return attached
         self.outgoing.rewind(position)
-        self._incoming.attached()
         self.attached = attached
         leg.join(attached, attached)
-        if self._paused:
-            leg.pause()
+        self._read_less()
+        if self.attached is attached:
+            self._incoming.attached()
         self.go_on()
         return attached
 
@@ -189,6 +176,7 @@ class ResumableConnection:
 
     def give_up(self, outcome: Outcome) -> None:
         """End without the other end's knowledge, as it doesn't come any more."""
+        self._incoming.flush()
         self._finish(outcome)
 
     # -- from the leg ----------------------------------------------------------------------------------------
@@ -196,35 +184,31 @@ class ResumableConnection:
     def leg_received(self, data: Sequence[memoryview], size: int) -> None:
         if self._fin:
             raise PeerError(CloseCode.PROTOCOL, "bytes after a fin")
-        self._incoming.received += size
-        if self._phase == OPEN and self._feed is not None:
-            self._feed.received(data, size)
-        self._incoming.came()
+        self._incoming.came(data, size)
+        self._read_less()
 
     def leg_said(self, message: bytes) -> None:
         word = decode_word(message)
-        if word.ack is not None:
-            self._confirmed(word.ack)
-        elif not word.counts:
+        if not word.counts:
+            if word.ack is not None:
+                self._confirmed(word.ack)
             return
-        else:
-            self._incoming.received += 1
-            if word.end is not None:
-                self._ended(word.end)
-            elif word.fin:
-                self._finned()
-            elif self._phase == OPEN and self._feed is not None:
-                self._feed.control(message)
-            self._incoming.came()
+        if word.fin and self._fin:
+            raise PeerError(CloseCode.PROTOCOL, "a second fin")
+        self._fin = self._fin or word.fin
+        if word.end is not None and not word.end.outcome.orderly:
+            self._incoming.flush()
+        self._incoming.said(message)
+        self._read_less()
 
     def leg_over(self, outcome: Outcome) -> None:
         self.attached = None
         self._incoming.stop()
         if outcome.code in LAST_WORDS:
-            self._finish(outcome)
-            return
-        self._have_room()
-        self.lost(outcome)
+            self.give_up(outcome)
+        else:
+            self._have_room()
+            self.lost(outcome)
 
     def leg_gone(self, attached: Attached) -> None:
         self._legs.discard(attached)
@@ -243,6 +227,21 @@ class ResumableConnection:
             else:
                 self.attached.leg.send([memoryview(piece.data)], piece.size)
         self._have_room()
+
+    def take(self, data: Sequence[memoryview], size: int) -> None:
+        if self._phase == OPEN and self._feed is not None:
+            self._feed.received(data, size)
+
+    def take_control(self, message: bytes) -> None:
+        word = decode_word(message)
+        if word.end is not None:
+            self._incoming.confirm()
+            self._leave(word.end.outcome)
+        elif self._phase == OPEN and self._feed is not None:
+            if word.fin:
+                self._feed.eof()
+            else:
+                self._feed.control(message)
 
     # -- inside ----------------------------------------------------------------------------------------------
 
@@ -265,16 +264,10 @@ class ResumableConnection:
         else:
             self._have_room()
 
-    def _finned(self) -> None:
-        if self._fin:
-            raise PeerError(CloseCode.PROTOCOL, "a second fin")
-        self._fin = True
-        if self._phase == OPEN and self._feed is not None:
-            self._feed.eof()
-
-    def _ended(self, end: StreamEnd) -> None:
-        self._incoming.confirm()
-        self._leave(Outcome(end.code, end.reason))
+    def _read_less(self) -> None:
+        """Read the leg no more while more is held than an end may send that keeps to the protocol."""
+        if self.attached is not None and self._incoming.is_full:
+            self.attached.leg.pause()
 
     def _leave(self, how: Outcome) -> None:
         """End, as both know that it is over; the leg is closed in order."""
@@ -288,6 +281,7 @@ class ResumableConnection:
             return
         self._phase, self.outcome = OVER, outcome
         self._incoming.stop()
+        self._incoming.drop()
         self.attached = None
         self.outgoing.clear()
         self._tell_over()

@@ -1,15 +1,30 @@
-"""Confirming what has come of a stream that resumes: when the other end is told."""
+"""What has come of a stream that resumes: told in order to who takes it, held while they don't, and then confirmed.
 
-from collections.abc import Callable
-from typing import Final
+A leg is read on while the program at this end takes nothing: what it confirms of the other direction stands behind
+bytes, so who stops to read for one direction would stop the other one, too (protocol.rst, "Reading").
+"""
 
-from attrs import define
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from attrs import define, field
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from streamrelay.resume.outgoing import LEAST
+from streamrelay.resume.outgoing import LEAST, OVERHEAD, Memory
 
 CONFIRM_TIME: Final = 1.0
 """Seconds after which anything that has come is confirmed."""
+TOGETHER: Final = 64 * 1024
+"""Bytes that are held as one at least, so that those of many small messages take no more memory than others."""
+
+
+class Taker(Protocol):
+    """Who is told what has come."""
+
+    def take(self, data: Sequence[memoryview], size: int) -> None: ...
+
+    def take_control(self, message: bytes) -> None: ...
 
 
 @define(eq=False)
@@ -17,43 +32,113 @@ class Incoming:
     """One direction of a stream, at the end that receives. `tell` confirms a position to the other end."""
 
     clock: IReactorTime
+    taker: Taker
     tell: Callable[[int], None]
+    most: int
+    """Bytes that are held before the leg is read no more; an end that keeps to the protocol never sends so many."""
+    memory: Memory
     received: int = 0
     """Position up to which everything has come."""
     waits: bool = False
-    """True while what has come waits in our own hands, which isn't confirmed."""
+    """True while the taker has no room; what it was told last may be in its hands yet, so nothing is confirmed."""
+    _held: deque[bytearray | bytes] = field(factory=deque)  # bytes, or a control message, which isn't changed
+    _behind: int = 0  # positions that are held
+    _weight: int = 0
     _told: int = 0
     _later: IDelayedCall | None = None
 
-    def came(self) -> None:
-        """Confirm what has come, once there is enough of it, or in a while."""
-        if self.waits or self.received == self._told:
-            return
-        if self.received - self._told >= LEAST:
-            self.confirm()
-        elif self._later is None:
-            self._later = self.clock.callLater(CONFIRM_TIME, self._time)
+    @property
+    def is_full(self) -> bool:
+        """True while the leg isn't to be read."""
+        return self._weight >= self.most or (self._weight >= LEAST and self.memory.is_full)
+
+    def came(self, data: Sequence[memoryview], size: int) -> None:
+        """Take bytes that have come."""
+        self.received += size
+        if self.waits or self._held:
+            self._hold(data, size)
+        else:
+            self.taker.take(data, size)
+        self._confirm_soon()
+
+    def said(self, message: bytes) -> None:
+        """Take a control message that counts."""
+        self.received += 1
+        if self.waits or self._held:
+            self._held.append(bytes(message))
+            self._weigh(1, len(message) + OVERHEAD)
+        else:
+            self.taker.take_control(message)
+        self._confirm_soon()
 
     def went_on(self) -> None:
-        """Take note that nothing waits any more."""
+        """Take note that there is room: what is held is told, as long as there is."""
         self.waits = False
-        self.came()
+        while self._held and not self.waits:
+            self._tell_one()
+        self._confirm_soon()
+
+    def flush(self) -> None:
+        """Tell all that is held, as an end follows that waits for nobody."""
+        self.waits = False
+        while self._held:
+            self._tell_one()
+        self.waits = False
+
+    def drop(self) -> None:
+        """Hold nothing any more, as nobody takes it."""
+        self._held.clear()
+        self._weigh(-self._behind, -self._weight)
+        self.waits = False
 
     def confirm(self) -> None:
-        """Confirm all that has come."""
+        """Confirm all that was taken."""
         self.stop()
-        if self.received > self._told:
-            self._told = self.received
-            self.tell(self._told)
+        position = self.received - self._behind
+        if position > self._told:
+            self._told = position
+            self.tell(position)
 
     def attached(self) -> None:
-        """Take note that the other end was told the position, as there is a new leg."""
-        self._told = self.received
+        """Take note of a new leg: what was confirmed last may be lost, so it is said anew."""
+        self._told = 0
+        self._confirm_soon()
 
     def stop(self) -> None:
         if self._later is not None:
             self._later.cancel()
             self._later = None
+
+    def _hold(self, data: Sequence[memoryview], size: int) -> None:
+        if not self._held or isinstance(self._held[-1], bytes) or len(self._held[-1]) >= TOGETHER:
+            self._held.append(bytearray())
+        for each in data:
+            self._held[-1] += each
+        self._weigh(size, size)
+
+    def _tell_one(self) -> None:
+        item = self._held.popleft()
+        if isinstance(item, bytearray):
+            self._weigh(-len(item), -len(item))
+            self.taker.take([memoryview(item)], len(item))
+        else:
+            self._weigh(-1, -len(item) - OVERHEAD)
+            self.taker.take_control(item)
+
+    def _weigh(self, positions: int, weight: int) -> None:
+        self._behind += positions
+        self._weight += weight
+        self.memory.kept += weight
+
+    def _confirm_soon(self) -> None:
+        """Confirm what was taken, once there is enough of it, or in a while."""
+        untold = self.received - self._behind - self._told
+        if self.waits or not untold:
+            return
+        if untold >= LEAST:
+            self.confirm()
+        elif self._later is None:
+            self._later = self.clock.callLater(CONFIRM_TIME, self._time)
 
     def _time(self) -> None:
         self._later = None

@@ -1,13 +1,19 @@
 """A leg of a stream that resumes, which is one of several that come and go."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from attrs import define
 
 from streamrelay.datapath.connection import Connection, Drain, Feed
 from streamrelay.errors import PeerError
 from streamrelay.protocol.close import CloseCode, Outcome
+
+LAST_WORDS: Final = (
+    *(CloseCode.TARGET_REFUSED, CloseCode.TARGET_UNREACHABLE, CloseCode.TARGET_RESET),
+    *(CloseCode.OPERATOR, CloseCode.IDLE, CloseCode.LIFETIME, CloseCode.QUOTA),
+)
+"""Closes of a leg that are the end of its stream; after all others it may go on."""
 
 
 class Leg(Connection, Protocol):

@@ -8,8 +8,8 @@ from attrs import define, field
 from streamrelay.errors import PeerError
 from streamrelay.protocol.close import CloseCode
 
-OVERHEAD: Final = 64
-"""Bytes that a control message weighs beside its own, as there may be many small ones."""
+OVERHEAD: Final = 128
+"""Bytes that a piece weighs beside its own, as there may be many small ones."""
 
 
 class OutOfReach(Exception):
@@ -29,7 +29,7 @@ class Piece:
 
     @property
     def weight(self) -> int:
-        return len(self.data) + (OVERHEAD if self.is_control else 0)
+        return len(self.data) + OVERHEAD
 
 
 @define(eq=False)
@@ -45,6 +45,8 @@ class Memory:
 
 
 UNBOUNDED: Final = float("inf")
+WINDOW: Final = 4 << 20
+"""Bytes that one end keeps at most for the other one, beside those of one read."""
 LEAST: Final = 256 * 1024
 """Bytes that a stream may keep however full the memory is: so many are confirmed at a time, so that it goes on."""
 
@@ -64,6 +66,8 @@ class Outgoing:
     """Position up to which it has gone out by this leg."""
     confirmed: int = 0
     """Position up to which the other end has it."""
+    taken: int = 0
+    """Position up to which it has left the other end's hands, as it has said by an ack."""
     weight: int = 0
     """Bytes that are kept."""
     _kept: deque[Piece] = field(factory=deque)
@@ -73,7 +77,9 @@ class Outgoing:
     @property
     def is_full(self) -> bool:
         """True while nothing more should be put."""
-        return self.weight >= self.window or (self.weight >= LEAST and self.memory.is_full)
+        if self.weight >= LEAST and self.memory.is_full:
+            return True
+        return self.weight >= self.window or self.end - self.taken >= self.window
 
     @property
     def is_caught_up(self) -> bool:
@@ -99,6 +105,7 @@ class Outgoing:
         """Forget what the other end has; or raise `PeerError` 1002 for what it can't have."""
         if position > self.sent:
             raise PeerError(CloseCode.PROTOCOL, f"position {position} is confirmed, and {self.sent} was sent")
+        self.taken = max(self.taken, position)
         self._forget(position)
 
     def rewind(self, position: int) -> None:
@@ -122,7 +129,7 @@ class Outgoing:
         """Keep nothing any more, as the stream is over."""
         self._weigh(-self.weight)
         self._kept.clear()
-        self._out, self.sent = 0, self.end
+        self._out, self.sent, self.taken = 0, self.end, self.end
 
     def _forget(self, position: int) -> None:
         self.confirmed = max(self.confirmed, position)

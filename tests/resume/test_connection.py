@@ -8,7 +8,7 @@ from streamrelay.errors import PeerError
 from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
 from streamrelay.resume.connection import ResumableConnection
 from streamrelay.resume.incoming import CONFIRM_TIME
-from streamrelay.resume.outgoing import LEAST, Memory, Outgoing, OutOfReach, Piece
+from streamrelay.resume.outgoing import LEAST, OVERHEAD, Memory, Outgoing, OutOfReach, Piece
 from tests.fakes.connections import Ear, FakeConnection
 
 LOST = outcome(CloseCode.LEG_LOST)
@@ -66,7 +66,7 @@ class Sending(Case):
         self.send(b"hello")
         self.send(b"world")
         self.leg.feed.control(b'{"ack":5}')
-        self.assertEqual((self.connection.outgoing.weight, self.memory.kept), (5, 5))
+        self.assertEqual((self.connection.outgoing.weight, self.memory.kept), (5 + OVERHEAD,) * 2)
         self.leg.feed.control(b'{"ack":3}')  # late, and of no use
         self.assertRaises(PeerError, self.leg.feed.control, b'{"ack":11}')
         self.leg.feed.control(b'{"ack":10}')
@@ -86,11 +86,11 @@ class Sending(Case):
     def test_full_memory(self) -> None:
         """Where all streams keep too much each goes on in small steps, and none is refused its bytes."""
         self.memory.most = 0
-        self.send(bytes(LEAST - 1))
+        self.send(bytes(LEAST - OVERHEAD - 1))
         self.assertEqual(self.connection.unsent, 0)
         self.send(b"x")
         self.assertGreater(self.connection.unsent, HIGH)
-        self.leg.feed.control(b'{"ack":%d}' % LEAST)
+        self.leg.feed.control(b'{"ack":%d}' % self.connection.outgoing.end)
         self.assertEqual(self.connection.unsent, 0)
 
     def test_slow_leg(self) -> None:
@@ -137,18 +137,24 @@ class Receiving(Case):
         self.assertEqual((len(self.leg.controls), self.clock.getDelayedCalls()), (2, []))
 
     def test_in_hand(self) -> None:
-        """What our own sink hasn't taken isn't confirmed before it has."""
+        """What our own sink hasn't taken isn't confirmed before it has; the leg is read all the same."""
         self.connection.pause()
         self.leg.receive(bytes(LEAST))
         self.clock.advance(CONFIRM_TIME)
-        self.assertEqual((self.leg.controls, self.leg.paused), ([], True))
+        self.assertEqual((self.leg.controls, self.leg.paused), ([], False))
         self.connection.resume()
         self.assertEqual(self.leg.controls, [b'{"ack":%d}' % LEAST])
 
     def test_paused(self) -> None:
-        """A leg that comes while the sink has no room isn't read."""
+        """A leg isn't read while more waits for the sink than the other end may send, nor is one that comes then."""
         self.connection.pause()
-        self.assertTrue(self.attach(0).paused)
+        self.leg.receive(bytes(2 << 20))
+        self.assertTrue(self.leg.paused)
+        leg = self.attach(0)
+        self.assertTrue(leg.paused)
+        self.connection.resume()
+        self.assertFalse(leg.paused)
+        self.assertEqual(self.ear.data, bytes(2 << 20))
 
     def test_fin(self) -> None:
         """A fin is told once; bytes behind it, a second one, and an eof are faults."""
@@ -240,6 +246,6 @@ class Kept(SynchronousTestCase):
         outgoing.rewind(4)
         self.assertEqual((outgoing.next(), outgoing.next()), (Piece(b"ef"), Piece(b"{}", is_control=True)))
         outgoing.confirm(6)
-        self.assertEqual(outgoing.weight, 2 + 64)
+        self.assertEqual(outgoing.weight, 2 + OVERHEAD)
         outgoing.confirm(7)
         self.assertEqual((outgoing.weight, outgoing.is_caught_up), (0, True))

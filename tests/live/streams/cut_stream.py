@@ -61,6 +61,17 @@ class CutStream(Command):
         self.assertEqual(cuts, CUTS)
         return said.splitlines()
 
+    def each_direction_by_itself(self, client: "subprocess.Popen[bytes]", listener: Listener) -> None:
+        """A target that takes nothing before all that it says is taken, and a client that has much for it."""
+        up, down = seeded(SIZE, 1), seeded(SIZE, 2)
+        target = listener.accept()
+        assert client.stdin is not None and client.stdout is not None
+        works = [Work(client.stdin.write, up), Work(target.sendall, down)]
+        self.assertEqual(client.stdout.read(SIZE), down)
+        self.assertEqual(take(target, SIZE), up)
+        for work in works:
+            work.result()
+
 
 def trickle(write: Callable[[bytes], object], data: bytes) -> None:
     """Write it in as much time as the relay is to be killed in."""

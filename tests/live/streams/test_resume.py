@@ -22,6 +22,11 @@ class Resuming(CutStream):
         said = self.outlives_relays(self.client(listener.target), listener)
         self.assertGreaterEqual(len([line for line in said if "goes on after" in line]), 1, said)
 
+    def test_each_direction(self) -> None:
+        """A target that takes nothing until what it says is taken stops nothing else."""
+        listener = self.listen()
+        self.each_direction_by_itself(self.client(listener.target), listener)
+
     def test_not_resumed(self) -> None:
         """With --no-resume a stream ends with its leg, as it does for an agent that holds none."""
         listener = self.listen()

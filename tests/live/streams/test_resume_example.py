@@ -53,6 +53,11 @@ class Example(CutStream):
         listener = self.listen()
         self.assertEqual(self.outlives_relays(self.run_example(listener.target), listener), [])
 
+    def test_each_direction(self) -> None:
+        """A target that takes nothing until what it says is taken stops nothing else."""
+        listener = self.listen()
+        self.each_direction_by_itself(self.run_example(listener.target), listener)
+
     def test_agent_restarted(self) -> None:
         """A stream whose agent is another one by now is over, and the client says why at once."""
         listener = self.listen()
