@@ -13,9 +13,12 @@ export function showDetached(element, stream) {
   state.setAttribute('role', 'status');
   const more = document.createElement('span'); // which changes, and would be read out each time
   shown.append(state, more);
-  let timer = 0;
+  let [timer, before] = [0, 0]; // the latter is what may have arrived, but isn't confirmed
+  stream.addEventListener?.('detached', () => {
+    before = stream.unconfirmed;
+  });
   const say = () => {
-    more.textContent = ` ${waiting(stream)}`;
+    more.textContent = ` ${waiting(stream.detached?.until ?? 0, stream.unconfirmed - before)}`;
   };
   whenDetached(
     stream,
@@ -33,9 +36,9 @@ export function showDetached(element, stream) {
 }
 
 /** How long it is kept, and what waits here. */
-function waiting({ detached, unconfirmed }) {
-  const seconds = Math.max(0, Math.ceil(((detached?.until ?? 0) - Date.now()) / 1000));
+function waiting(until, bytes) {
+  const seconds = Math.max(0, Math.ceil((until - Date.now()) / 1000));
   const kept = `The host keeps it open for ${seconds} s more.`;
-  if (!unconfirmed) return kept;
-  return `${kept} ${several(unconfirmed, 'byte')} of yours ${unconfirmed === 1 ? 'waits' : 'wait'} for it here.`;
+  if (bytes <= 0) return kept;
+  return `${kept} ${several(bytes, 'byte')} of yours ${bytes === 1 ? 'waits' : 'wait'} for it here.`;
 }
