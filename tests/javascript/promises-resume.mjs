@@ -103,11 +103,11 @@ export async function nothing_is_lost_or_doubled_by_many_cuts() {
 }
 
 export function kept_bytes_are_those_that_were_said() {
-  for (let seed = 1; seed <= 200; seed += 1) {
+  for (let seed = 1; seed <= 25; seed += 1) {
     const chance = chances(seed);
     const outgoing = new Outgoing();
     const said = [];
-    for (let step = 0; step < 100; step += 1) {
+    for (let step = 0; step < 60; step += 1) {
       const bytes = Uint8Array.from({ length: Math.floor(chance() ** 6 * 9000) }, () => Math.floor(chance() * 256));
       if (chance() < 0.2) {
         outgoing.say(`{"resize":[${step},1]}`);
