@@ -129,8 +129,8 @@ class Machines(ConsoleTest):
         self.assert_content()
 
     def test_relay_killed(self) -> None:
-        """The relay is killed: both screens' tabs say so, keep the picture, and go on once it is back. By VNC it is the same
-        stream, whose machine hasn't noticed."""
+        """The relay is killed: both screens' tabs say so, keep the picture, and go on once it is back. By VNC it is the
+        same stream, whose machine hasn't noticed."""
         machine = self.machine("a", vnc=True, spice=True)
         page = self.signed_in()
         for console in ("spice", "vnc"):

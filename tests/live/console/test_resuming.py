@@ -1,4 +1,4 @@
-"""Streams of the console that resume: a relay is killed and started, and what is open goes on where it was. In Chromium."""
+"""Streams of the console that resume: a relay is killed and started, and what is open goes on. In Chromium."""
 
 import re
 from typing import Any
@@ -7,7 +7,6 @@ from tests.live.console.console import LATER, ConsoleChain, ConsoleTest
 from tests.live.support.chain import HOST
 from tests.live.support.ports import answers
 from tests.live.support.waiting import until
-
 
 
 class Resuming(ConsoleTest):
@@ -36,7 +35,7 @@ class Resuming(ConsoleTest):
         return found
 
     def test_same_shell(self) -> None:
-        """The same shell goes on: what it said meanwhile comes once and in order, and so does what was typed meanwhile."""
+        """The same shell goes on: what it said meanwhile comes once and in order, and what was typed reaches it."""
         self.resuming()
         page = self.signed_in()
         panel = self.open_target(page, "shell")

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from tests.live.console.console import OWN, ConsoleChain
+from tests.live.console.console import OWN, UNOPENED, ConsoleChain
 from tests.live.console.windows import SHOWN, WindowTest
 from tests.live.support.chromium_window import chromium_window
 from tests.live.support.firefox import firefox
@@ -63,5 +63,5 @@ class Windows(WindowTest):
         lines = re.findall(r"line-(\d+)-", view.evaluate(TEXT))
         self.assertEqual(lines, [str(number) for number in range(1, LINES + 1)])
         self.assertIsNone(view.evaluate(f"document.querySelector('{SHOWN} .viewer-detached')"))
-        expected = (OWN, "WebSocket connection to ", "Firefox can’t establish a connection to the server at ws://")
+        expected = (OWN, UNOPENED, "Firefox can\u2019t establish a connection to the server at ws://")
         self.assertEqual([one for one in view.complaints if not one.startswith(expected)], [])
