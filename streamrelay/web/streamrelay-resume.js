@@ -191,7 +191,6 @@ export class Resumption {
     this.say(JSON.stringify({ end: { code, reason } }));
     this.#ending = true;
     this.#roomy();
-    this.#incoming.taken = this.#incoming.received; // nobody reads it any more
     if (this.#leg) this.#lastWords();
   }
 
@@ -204,7 +203,6 @@ export class Resumption {
     const { ack, end } = item instanceof Uint8Array ? /** @type {any} */ ({}) : Object(item);
     if (ack !== undefined) this.#confirmed(ack);
     else if (end !== undefined && size) this.#ended(Object(end));
-    else if (this.#ending) this.took(size);
     return size;
   }
 
@@ -225,7 +223,6 @@ export class Resumption {
   #confirm(position) {
     clearTimeout(this.#timers.confirm);
     this.#timers.confirm = 0;
-    if (position <= this.#incoming.confirmed) return;
     this.#incoming.confirmed = position;
     this.#leg?.send(`{"ack":${position}}`);
   }

@@ -55,6 +55,7 @@ export async function requests_come_less_and_less_often_until_the_hold_has_passe
       const most = Math.min(10, 0.2 * 2 ** place);
       assert(wait >= most / 2 - 0.002 && wait <= most + 0.002, `wait ${place}: ${wait} s`);
     }
+    assert(new Set(waits.slice(5, -1).map((wait) => wait.toFixed(3))).size > 5, 'pages would ask in step');
     assert(Math.abs(at.at(-1) - 120) < 0.01, `the last one after ${at.at(-1)} s`);
     assert.deepEqual([outcome.code, outcome.transient, outcome.clean], [4005, true, false]);
     assert.match(outcome.reason, /^not resumed: the relay .* can't be reached/);
@@ -76,8 +77,12 @@ export async function it_is_told_when_it_is_detached_and_attached() {
   await writer.write('typed');
   assert.equal(stream.unconfirmed, 5);
   world.up = true;
+  world.hold = 7; // by now
   await world.run(() => world.agent.heard.length === 5);
   assert.deepEqual([told[1][0], told[1][2], stream.detached, told.length], ['attached', null, null, 2]);
+  world.agent.near.cut(1006);
+  const { since: again, until } = told[2][2];
+  assert.equal(until - again, 7000);
 }
 
 export async function what_can_never_be_is_not_asked_for_again() {
