@@ -189,7 +189,7 @@ class Platform:
             more = {"resume": True} if resume else {}
             return self.asking.ask(open_subject(host), host, "summons", {**message, **more})
 
-        links, zone = 1 if early or channels or resume else links, zone or self._zone_of(host)
+        links, zone = 1 if early or channels else links, zone or self._zone_of(host)
         opening = Opening(
             self._signer, self.choice, ask, self.clock, self.now, about, terms, links, channels, told, zone, stream
         )

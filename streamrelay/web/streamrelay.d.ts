@@ -49,6 +49,8 @@ export interface Ticket {
   view: boolean;
   /** Seconds since the epoch. */
   expires: number;
+  /** Seconds for which the host holds the stream while it has no leg; 0: it doesn't resume. */
+  resume: number;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: classes of other programs have types of their own
@@ -67,6 +69,8 @@ export interface Wanted {
   lines?: number;
   /** Go by a relay of this zone, if there is one; default: of the host's zone. */
   zone?: string;
+  /** Outlive lost connections, if the host can (docs/javascript.rst, "Streams that resume"). */
+  resume?: boolean;
   /** The platform's URL; default: the page's own origin. */
   platform?: string;
   /** A key, or a JWT of the platform's issuer; without one, the console's session counts. */
@@ -80,10 +84,23 @@ export interface Wanted {
   WebSocket?: WebSocketClass;
 }
 
+/**
+ * Asks for new legs of a stream, as by `POST /v1/streams/<id>/resume`: the body's `received` and `try`, of the answer
+ * `url`, `received` and `resume`. Rejects with `Refused`, whose status says whether it is asked again.
+ */
+export type Resume = (position: {
+  stream: string;
+  received: number;
+  try: number;
+  signal: AbortSignal;
+}) => Promise<{ url: string; received: number; resume: number }>;
+
 export interface ConnectOptions {
   signal?: AbortSignal;
   WebSocket?: WebSocketClass;
   ticket?: Ticket | null;
+  /** Of a ticket of a stream that resumes: who asks for its next legs, or by what this client does. */
+  resume?: Wanted | Resume;
 }
 
 /** A control message of the agent; there may be other keys. */
@@ -162,7 +179,8 @@ export function open(wanted: Wanted): Promise<Stream>;
 /** Open the stream of a ticket's URL; rejects with a `StreamError`, or the signal's reason. */
 export function connect(url: string, options?: ConnectOptions): Promise<Stream>;
 
-export class Stream {
+/** Events of one that resumes: `detached`, as its leg is lost and another one asked for, and `attached`. */
+export class Stream extends EventTarget {
   private constructor();
   readonly ticket: Ticket | null;
   /** The bytes; fails with a `StreamError` if the stream breaks off. Cancelling it closes the stream. */
@@ -177,6 +195,12 @@ export class Stream {
   readonly place: { place: string; after: number } | null;
   /** The terminal's size, integers from 1 to 10000; sent at most 4 times a second, the last one counts. */
   resize(columns: number, rows: number): void;
+  /** While a stream that resumes has no leg: since when, and until when one is asked for, in ms since the epoch. */
+  readonly detached: { since: number; until: number } | null;
+  /** Bytes, and messages, that were written to a stream that resumes, and that its host hasn't confirmed. */
+  readonly unconfirmed: number;
+  /** Ask for a leg now, if there is none, as there is reason to believe that it will be given. */
+  hurry(): void;
   /** Leave the stream. */
   close(): void;
 }

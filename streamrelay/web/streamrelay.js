@@ -1,5 +1,6 @@
 /**
- * The client of streamrelay, for pages and for Node 22 or newer: one file, no dependencies (docs/javascript.rst).
+ * The client of streamrelay, for pages and for Node 22 or newer: one file, no dependencies (docs/javascript.rst). Streams
+ * that resume need streamrelay-resume.js beside it, which is loaded for them alone.
  *
  *     import { open } from './streamrelay.js';
  *     const stream = await open({ host: 'web-1', target: 'log' });
@@ -7,7 +8,8 @@
  *
  * A ticket's URL holds a token. It stands in no message, error or log of this file.
  * @module
- * @import { ConnectOptions, Outcome, Ticket, Wanted } from './streamrelay.js'
+ * @import { ConnectOptions, Outcome, Resume, Ticket, Wanted } from './streamrelay.js'
+ * @import { Resumption } from './streamrelay-resume.js'
  */
 
 const PROTOCOL = 'streamrelay.v1';
@@ -106,25 +108,41 @@ export class Refused extends Error {
  * @type {(wanted: Wanted, early?: (url: string) => void) => Promise<Ticket>}
  */
 export async function ask(wanted, early) {
-  const { host, target, view, place, after, lines, zone, signal } = wanted;
+  const { host, target, view, place, after, lines, zone, resume } = wanted;
   const where = { ...(place && { place, after: after ?? 0 }), ...(lines != null && { lines }) };
-  const body = JSON.stringify({ host, target, ...(view && { view }), ...where, ...(zone && { zone }) });
-  const { status, retryAfter, text } = await post(wanted, body, early);
+  const how = { ...(view && { view }), ...where, ...(zone && { zone }), ...(resume && { resume: true }) };
+  const answer = await asked(wanted, '/v1/streams', { host, target, ...how }, early);
+  return { stream: '', kind: '', viewer: 'raw', links: 1, view: false, expires: 0, resume: 0, ...answer };
+}
+
+/**
+ * Ask for new legs of a stream that resumes.
+ * @type {(wanted: Wanted, position: Parameters<Resume>[0]) => ReturnType<Resume>}
+ */
+function askAgain(wanted, { stream, received, try: number, signal }) {
+  const { host, target } = wanted;
+  const path = `/v1/streams/${encodeURIComponent(stream)}/resume`;
+  return asked({ ...wanted, signal }, path, { host, target, received, try: number });
+}
+
+/** What the platform says to a request for legs. */
+async function asked(wanted, path, body, early) {
+  const { status, retryAfter, text } = await post(wanted, path, JSON.stringify(body), early);
   const answer = parsed(text);
-  signal?.throwIfAborted();
+  wanted.signal?.throwIfAborted();
   if (status !== 201) {
     const detail = typeof answer.detail === 'string' ? line(answer.detail) : `the platform answered ${status}`;
     throw new Refused(status, typeof answer.code === 'string' ? line(answer.code) : '', detail, retryAfter);
   }
   if (typeof answer.url !== 'string') throw new Refused(status, 'bad_answer', 'the platform gave an invalid answer');
-  return { stream: '', kind: '', viewer: 'raw', links: 1, view: false, expires: 0, ...answer };
+  return answer;
 }
 
 /**
- * @type {(wanted: Wanted, body: string, early?: (url: string) => void)
+ * @type {(wanted: Wanted, path: string, body: string, early?: (url: string) => void)
  *   => Promise<{ status: number, retryAfter: number, text: string }>}
  */
-async function post(wanted, body, early) {
+async function post(wanted, path, body, early) {
   const { platform = globalThis.location?.origin, key, csrf, signal, fetch = globalThis.fetch } = wanted;
   if (!platform || platform === 'null') throw new TypeError('platform: its URL is needed outside of its own pages');
   const late = AbortSignal.timeout(PATIENCE);
@@ -135,7 +153,7 @@ async function post(wanted, body, early) {
   if (key) headers.Authorization = `Bearer ${key}`;
   if (csrf) headers['X-CSRF-Token'] = csrf;
   try {
-    const response = await fetch(`${String(platform).replace(/\/+$/, '')}/v1/streams`, {
+    const response = await fetch(`${String(platform).replace(/\/+$/, '')}${path}`, {
       method: 'POST',
       headers,
       body,
@@ -179,11 +197,15 @@ async function read(response, early) {
 }
 
 /** An object that somebody else sent as JSON; an empty one if it is none. */
-function parsed(text) {
+const parsed = (text) => parsedObject(text) ?? {};
+
+/** The same, or null. */
+function parsedObject(text) {
   try {
-    return Object(JSON.parse(text));
+    const value = JSON.parse(text);
+    return typeof value === 'object' ? value : null;
   } catch {
-    return {};
+    return null;
   }
 }
 
@@ -194,6 +216,7 @@ function parsed(text) {
  */
 export async function open(wanted) {
   const { signal, WebSocket } = wanted;
+  const resuming = wanted.resume ? await resumptions(wanted, { WebSocket }) : () => null;
   const leaving = new AbortController();
   const either = signal ? AbortSignal.any([signal, leaving.signal]) : leaving.signal;
   let early = '';
@@ -201,15 +224,14 @@ export async function open(wanted) {
   let connecting = null;
   const told = (url) => {
     early = url;
-    connecting = connect(url, { signal: either, WebSocket });
+    connecting = streamAt(url, { signal: either, WebSocket }, resuming());
     connecting.catch(() => {}); // what the platform says comes first
   };
   try {
     const ticket = await ask(wanted, told);
-    if (early !== ticket.url) {
-      leaving.abort();
-      return await connect(ticket.url, { signal, WebSocket, ticket });
-    }
+    const other = early !== ticket.url;
+    if (other) leaving.abort();
+    connecting = other ? streamAt(ticket.url, { signal, WebSocket }, resuming()) : connecting;
     const stream = /** @type {Stream} */ (/** @type {unknown} */ (await connecting));
     stream.ticket = ticket;
     return stream;
@@ -223,7 +245,38 @@ export async function open(wanted) {
  * Open the stream of a ticket's URL. Rejects with an error that has an `outcome`, or with the signal's reason.
  * @type {(url: string, options?: ConnectOptions) => Promise<Stream>}
  */
-export function connect(url, { signal, WebSocket = globalThis.WebSocket, ticket = null } = {}) {
+export async function connect(url, { signal, WebSocket, ticket = null, resume } = {}) {
+  const resumes = (ticket?.resume ?? 0) > 0;
+  if (resumes && !resume) throw new TypeError('resume: this ticket is that of a stream that resumes');
+  const resuming = resumes && resume ? await resumptions(resume, { WebSocket }) : () => null;
+  const stream = await streamAt(url, { signal, WebSocket }, resuming());
+  stream.ticket = ticket;
+  return stream;
+}
+
+/**
+ * What makes a stream resume, for each that is opened. Its code is loaded when it is first wanted.
+ * @type {(resume: Wanted | Resume, options: ConnectOptions) => Promise<() => Resumption>}
+ */
+async function resumptions(resume, { WebSocket }) {
+  const again = typeof resume === 'function' ? resume : (position) => askAgain(resume, position);
+  const module = await import('./streamrelay-resume.js').catch((cause) => {
+    throw new TypeError('resume: streamrelay-resume.js, which belongs beside streamrelay.js, is not there', { cause });
+  });
+  const reachAgain = (url, signal) => reach(url, { signal, WebSocket });
+  return () => new module.Resumption({ ask: again, reach: reachAgain, waking });
+}
+
+/** @type {(url: string, options: ConnectOptions, resumption: Resumption | null) => Promise<Stream>} */
+async function streamAt(url, { signal, WebSocket }, resumption) {
+  return new Stream(await reach(url, { signal, WebSocket }), signal, resumption);
+}
+
+/**
+ * Open a websocket of a ticket's URL.
+ * @type {(url: string, options: ConnectOptions) => Promise<Leg>}
+ */
+function reach(url, { signal, WebSocket = globalThis.WebSocket }) {
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
     if (!WebSocket) throw new TypeError('there is no WebSocket here: Node 22 has one, or pass a class as `WebSocket`');
@@ -253,16 +306,109 @@ export function connect(url, { signal, WebSocket = globalThis.WebSocket, ticket 
     socket.addEventListener('error', failed);
     socket.addEventListener('close', failed);
     socket.addEventListener('open', () => {
-      if ([WATCHED, PROTOCOL].includes(socket.protocol)) settle(resolve, new Stream(socket, ticket, signal));
+      if ([WATCHED, PROTOCOL].includes(socket.protocol)) settle(resolve, new Leg(socket));
       else settle(reject, unopened('the server is not a streamrelay relay (no subprotocol streamrelay.v1)', false));
     });
   });
 }
 
-/** A stream that is open; `open` and `connect` make them. */
-export class Stream {
-  /** @type {Ticket | null} */
-  ticket;
+/** One websocket of a stream, and whether its link lives. What comes before somebody listens waits. */
+class Leg {
+  #socket;
+  /** @type {Link | null} */
+  #link = null; // where the relay answers
+  /** @type {(() => void)[] | null} */
+  #early = [];
+  #heard = (_data) => {};
+  #ended = (_code, _reason) => {};
+
+  constructor(socket) {
+    this.#socket = socket;
+    if (socket.protocol === WATCHED)
+      this.#link = new Link(
+        (ping) => this.send(ping),
+        () => this.#broke(),
+      );
+    socket.addEventListener('message', ({ data }) => {
+      this.#link?.heard();
+      this.#tell(() => this.#heard(data));
+    });
+    socket.addEventListener('close', ({ code, reason }) => this.#over(code, reason));
+  }
+
+  /** `heard(data)` is told what comes, `ended(code, reason)` that nothing more does. */
+  listen(heard, ended) {
+    [this.#heard, this.#ended] = [heard, ended];
+    const early = this.#early ?? [];
+    this.#early = null;
+    for (const told of early) told();
+  }
+
+  /** Bytes that the websocket holds unsent. */
+  get unsent() {
+    return this.#socket.bufferedAmount;
+  }
+
+  /** What is sent while the other end closes is lost in any case; browsers complain of it. */
+  send(message) {
+    if (this.#socket.readyState !== 1) return;
+    this.#socket.send(message);
+    this.#link?.sent(message.length);
+  }
+
+  /** A number is the relay's answer to us; whether it was. */
+  answered(pong) {
+    if (!this.#link || !Number.isInteger(pong)) return false;
+    this.#link.answered(pong);
+    return true;
+  }
+
+  /** The agent has said something. */
+  met() {
+    this.#link?.met();
+  }
+
+  /** Close it; nobody is told anything of it any more. Pages may say few codes. */
+  close(code = 1000) {
+    this.leave();
+    this.#socket.close(code === 1000 || (code >= 3000 && code < 5000) ? code : 1000);
+  }
+
+  leave() {
+    this.#link?.leave();
+    this.listen(
+      () => {},
+      () => {},
+    );
+  }
+
+  #tell(told) {
+    if (this.#early) this.#early.push(told);
+    else told();
+  }
+
+  /** The link is dead, though nobody has closed it. What has come can still be read. */
+  #broke() {
+    if (this.#socket.terminate) this.#socket.terminate();
+    else this.#socket.close(); // browsers, and Node's own, can't cut it
+    this.#over(1006, SILENT);
+  }
+
+  #over(code, reason) {
+    this.#link?.leave();
+    this.#tell(() => {
+      const ended = this.#ended;
+      this.#heard = this.#ended = () => {};
+      ended(code, reason);
+    });
+  }
+}
+
+/**
+ * A stream that is open; `open` and `connect` make them. Events of one that resumes: `detached`, as its leg is lost and
+ * another one asked for, and `attached`.
+ */
+export class Stream extends EventTarget {
   /** Bytes and strings (as UTF-8) for the target; closing it is the end of file. */
   writable;
   /** How it ended, once it has; never rejects. */
@@ -270,13 +416,19 @@ export class Stream {
   /** @type {{ place: string, after: number } | null} Where a log stands: behind so many bytes after that place. */
   place = null;
 
-  #socket;
+  /** @type {Ticket | null} */
+  #ticket = null;
+  /** @type {Leg} */
+  #leg; // the only one, unless it resumes
+  /** @type {Resumption | null} */
+  #resumption;
   #signal;
   #queue = new Queue(); // what has come and wasn't read: bytes and control messages
   #waiting = 0; // bytes in there
   /** @type {(value?: any) => void} */
   #wake = () => {}; // somebody who waits for more
   #eof = false; // the agent has no more bytes
+  #finished = false; // we have none
   #exit = undefined;
   /** @type {Outcome | null} */
   #result = null;
@@ -291,18 +443,12 @@ export class Stream {
   #holding = false; // as we want it
   #held = false; // as the agent was told
   #pace = 0;
-  /** @type {Link | null} */
-  #link = null; // where the relay answers
 
-  constructor(socket, ticket, signal) {
-    this.#socket = socket;
-    if (socket.protocol === WATCHED)
-      this.#link = new Link(
-        (ping) => this.#put(ping),
-        () => this.#broke(),
-      );
+  constructor(leg, signal, resumption) {
+    super();
+    this.#leg = leg;
+    this.#resumption = resumption;
     this.#signal = signal;
-    this.ticket = ticket;
     this.closed = new Promise((settle) => {
       this.#settle = settle;
     });
@@ -311,12 +457,44 @@ export class Stream {
         this.#sink = sink;
       },
       write: (chunk) => this.#write(chunk),
-      close: () => this.#put('{"eof":true}'),
+      close: () => this.#finish(),
       abort: () => this.close(),
     });
-    socket.addEventListener('message', ({ data }) => this.#received(data));
-    socket.addEventListener('close', ({ code, reason }) => this.#end(outcome(code, reason, this.#exit)));
     signal?.addEventListener('abort', this.#abort);
+    resumption?.begin(leg, {
+      listen: (next) => this.#listen(next),
+      over: (code, reason) => this.#end(outcome(code, reason, this.#exit)),
+      plain: () => this.#plain(),
+      changed: (name) => this.#changed(name),
+    });
+    this.#listen(leg);
+    if (signal?.aborted) this.#abort();
+  }
+
+  /** Null after `connect(url)`. */
+  get ticket() {
+    return this.#ticket;
+  }
+
+  /** Told once the platform has said it all. */
+  set ticket(ticket) {
+    this.#ticket = ticket;
+    this.#resumption?.decide(ticket ?? { stream: '', resume: 0 });
+  }
+
+  /** While a stream that resumes has no leg: since when, and until when one is asked for, in ms since the epoch. */
+  get detached() {
+    return this.#resumption?.detached ?? null;
+  }
+
+  /** Bytes, and messages, that were written to a stream that resumes and that its host hasn't confirmed. */
+  get unconfirmed() {
+    return this.#resumption?.unconfirmed ?? 0;
+  }
+
+  /** Ask for a leg at once, if there is none. */
+  hurry() {
+    if (this.detached) this.#resumption?.hurry();
   }
 
   /** The stream's bytes. It fails with an error that has an `outcome` if the stream breaks off. */
@@ -345,25 +523,18 @@ export class Stream {
 
   #abort = () => this.#leave({ ...outcome(1000, '', this.#exit), words: 'aborted', clean: false }, this.#signal.reason);
 
-  #leave(result, error) {
+  #leave(result, error, code = 1000) {
     if (this.#result) return;
     this.#queue = new Queue();
     this.#eof = false;
     this.#end(result, error);
-    this.#socket.close(1000);
-  }
-
-  /** The link is dead, though nobody has closed it. What has come can still be read. */
-  #broke() {
-    this.#end(outcome(1006, SILENT, this.#exit));
-    if (this.#socket.terminate) this.#socket.terminate();
-    else this.#socket.close(); // browsers, and Node's own, can't cut it
+    if (this.#resumption) this.#resumption.end(code, code === 1000 ? '' : result.reason);
+    else this.#leg.close();
   }
 
   #end(result, error = result.clean ? null : failure(result)) {
     if (this.#result) return;
     this.#result = result;
-    this.#link?.leave();
     this.#error = error;
     clearTimeout(this.#pace);
     this.#signal?.removeEventListener('abort', this.#abort);
@@ -372,49 +543,64 @@ export class Stream {
     this.#settle(result);
   }
 
+  /** It doesn't resume, as its host doesn't hold it. */
+  #plain() {
+    this.#resumption = null;
+    this.#balance();
+  }
+
+  #changed(name) {
+    if (this.#result) return;
+    if (name === 'attached') this.#speak();
+    this.dispatchEvent(new Event(name));
+  }
+
   // -- what comes in
 
-  #received(data) {
-    if (this.#result) return;
-    this.#link?.heard();
-    if (typeof data !== 'string') this.#push(new Uint8Array(data), data.byteLength);
-    else if (data.length <= CONTROL) this.#control(data);
+  #listen(leg) {
+    leg.listen(
+      (data) => this.#received(data, leg),
+      (code, reason) => {
+        if (this.#resumption) this.#resumption.lost(code, reason);
+        else this.#end(outcome(code, reason, this.#exit));
+      },
+    );
+  }
+
+  #received(data, leg) {
+    if (typeof data !== 'string') this.#push(new Uint8Array(data), data.byteLength, leg);
+    else if (data.length <= CONTROL) this.#control(data, leg);
     else this.#giveUp(1009, 'a control message of the other end is too long');
     if (this.#waiting > MOST) this.#giveUp(1013, `more than ${MOST >> 20} MiB wait, and the agent does not hold`);
   }
 
-  #control(text) {
-    let control;
-    try {
-      control = JSON.parse(text);
-    } catch {
-      return;
-    }
-    if (control === null || typeof control !== 'object') return;
-    if (this.#link && Number.isInteger(control.pong)) {
-      this.#link.answered(control.pong);
-      return;
-    }
-    if (Number.isInteger(control.exit)) this.#exit = control.exit;
-    if (control.eof === true) {
-      this.#eof = true;
-      this.#wake();
-    } else {
-      this.#push(control, text.length);
-    }
+  #control(text, leg) {
+    const control = parsedObject(text);
+    if (leg.answered(control?.pong)) return;
+    if (Number.isInteger(control?.exit)) this.#exit = control.exit;
+    this.#push(control, text.length, leg);
   }
 
-  #push(item, size) {
-    this.#link?.met();
-    this.#queue.push([item, size + OVERHEAD]);
-    this.#waiting += size + OVERHEAD;
+  /** Keep an item for the reader; some are for nobody, but have a position. */
+  #push(item, length, leg) {
+    const resumes = this.#resumption !== null;
+    const position = this.#resumption?.came(item) ?? 0;
+    if (this.#result) return;
+    leg.met();
+    const eof = item?.[resumes ? 'fin' : 'eof'] === true;
+    const kept = eof || (resumes && item?.ack !== undefined) ? null : item;
+    const size = kept ? length + OVERHEAD : 0;
+    this.#queue.push([kept, size, position]);
+    this.#waiting += size;
+    this.#eof ||= eof;
     this.#wake();
     this.#balance();
+    this.#endBoth();
   }
 
   #giveUp(code, reason) {
     const result = outcome(code, reason);
-    this.#leave(result, failure(result));
+    this.#leave(result, failure(result), code);
   }
 
   #read(as) {
@@ -436,7 +622,7 @@ export class Stream {
       }
       const item = this.#shift();
       if (item && (this.#taken === 'items' || item instanceof Uint8Array)) return reader.enqueue(item);
-      if (!item)
+      if (item === undefined)
         await new Promise((wake) => {
           this.#wake = wake;
         });
@@ -444,21 +630,21 @@ export class Stream {
   }
 
   #shift() {
-    const [item, size] = this.#queue.shift() ?? [null, 0];
-    if (!item) return null;
+    const [item, size, position] = this.#queue.shift() ?? [undefined, 0, 0];
     this.#waiting -= size;
     this.#balance();
-    if (typeof item.place === 'string' && item.place) this.place = { place: item.place, after: 0 };
+    this.#resumption?.took(position);
+    if (typeof item?.place === 'string' && item.place) this.place = { place: item.place, after: 0 };
     else if (item instanceof Uint8Array && this.place) {
       this.place = { ...this.place, after: this.place.after + item.byteLength };
     }
     return item;
   }
 
-  /** Ask the agent to hold, or to go on. */
+  /** Ask the agent to hold, or to go on; one whose stream resumes sees it by what is confirmed. */
   #balance() {
     const full = this.#waiting > (this.#holding ? LOW : HIGH);
-    if (full === this.#holding) return;
+    if (full === this.#holding || this.#resumption) return;
     this.#holding = full;
     this.#speak();
   }
@@ -467,7 +653,7 @@ export class Stream {
 
   /** Say what is to be said, at once or when it is our turn; by then it may have become void. */
   #speak = () => {
-    if (this.#pace || this.#result) return;
+    if (this.#pace || this.#result || this.detached) return;
     const message = this.#unsaid;
     if (this.#holding !== this.#held) message.hold = this.#held = this.#holding;
     if (!Object.keys(message).length) return;
@@ -482,24 +668,41 @@ export class Stream {
   async #write(chunk) {
     const bytes = typeof chunk === 'string' ? new TextEncoder().encode(chunk) : view(chunk);
     for (let begin = 0; begin < bytes.byteLength; begin += CHUNK) {
-      await this.#room();
-      this.#put(bytes.subarray(begin, begin + CHUNK));
+      const piece = bytes.subarray(begin, begin + CHUNK);
+      await this.#room(piece.byteLength);
+      this.#put(piece);
     }
   }
 
-  /** What is sent while the other end closes is lost in any case; browsers complain of it. */
   #put(message) {
-    if (this.#socket.readyState !== 1) return;
-    this.#socket.send(message);
-    this.#link?.sent(message.length);
+    if (this.#resumption) this.#resumption.say(message);
+    else this.#leg.send(message);
+  }
+
+  /** There is nothing more to write. */
+  #finish() {
+    this.#finished = true;
+    this.#put(this.#resumption ? '{"fin":true}' : '{"eof":true}');
+    this.#endBoth();
+  }
+
+  /** The end, once both directions have ended; of a stream that doesn't resume the relay says it. */
+  #endBoth() {
+    if (this.#eof && this.#finished) this.#resumption?.end(1000);
+  }
+
+  /** Wait until a write of so many bytes has room. */
+  async #room(size) {
+    if (this.#resumption) await this.#resumption.room(size);
+    else await this.#drained();
+    if (this.#result) throw this.#error ?? failure(this.#result);
   }
 
   /** Wait until the websocket holds little. Browsers say nothing when that comes, so we look. */
-  async #room() {
-    for (let wait = 1; this.#socket.bufferedAmount > UNSENT && !this.#result; wait = Math.min(2 * wait, POLL)) {
+  async #drained() {
+    for (let wait = 1; this.#leg.unsent > UNSENT && !this.#result; wait = Math.min(2 * wait, POLL)) {
       await new Promise((awake) => setTimeout(awake, wait));
     }
-    if (this.#result) throw this.#error ?? failure(this.#result);
   }
 }
 
@@ -580,6 +783,18 @@ class Link {
 
 /** @type {Set<Link>} */
 const links = new Set(); // of this page, or program: one timer looks at all of them
+/** @type {Set<() => void>} */
+const sleepers = new Set(); // to be called when there may be a network again
+/** Who waits for a network. */
+const waking = {
+  add(sleeper) {
+    sleepers.add(sleeper);
+    lookOut();
+  },
+  delete(sleeper) {
+    if (sleepers.delete(sleeper)) lookOut();
+  },
+};
 let looks = 0; // the timer
 let looked = 0; // when it did so
 let listens = false;
@@ -591,9 +806,10 @@ function lookOut() {
   if (!listens) {
     listens = true;
     globalThis.addEventListener?.('online', wake);
+    globalThis.addEventListener?.('pageshow', (event) => event.persisted && wake(event));
     globalThis.document?.addEventListener('visibilitychange', wake);
   }
-  const wanted = links.size > 0 && !unseen();
+  const wanted = links.size + sleepers.size > 0 && !unseen();
   if (wanted === Boolean(looks)) return;
   if (wanted) {
     looked = Date.now();
@@ -606,14 +822,15 @@ function lookOut() {
 
 function look() {
   const now = Date.now();
-  if (now - looked > LATE || now < looked) wake();
+  if (now - looked > LATE || now < looked) wake(null);
   looked = now;
   for (const link of links) link.look();
 }
 
-function wake() {
+function wake(event) {
   lookOut();
   if (!unseen()) for (const link of links) link.wake();
+  if (!unseen() || event?.type === 'online') for (const sleeper of [...sleepers]) sleeper();
 }
 
 /** First in, first out. An array's own `shift` moves all that are left: with 100,000 of them a page stands still. */

@@ -162,3 +162,63 @@ export async function host_that_is_back_is_told() {
   assert.deepEqual(back, [['b', 'c']]);
   hosts.stop();
 }
+
+/** A stream that resumes, or not, as the test says. */
+class Resuming extends EventTarget {
+  detached = null;
+  hurried = 0;
+  #ends = (_outcome) => {};
+  closed = new Promise((end) => {
+    this.#ends = end;
+  });
+
+  lose() {
+    this.detached = { since: 0, until: 120_000 };
+    this.dispatchEvent(new Event('detached'));
+  }
+
+  come() {
+    this.detached = null;
+    this.dispatchEvent(new Event('attached'));
+  }
+
+  end() {
+    this.detached = null;
+    this.#ends(BROKE);
+  }
+
+  hurry() {
+    this.hurried += 1;
+  }
+}
+
+export async function stream_that_resumes_is_not_opened_anew_unless_it_ends() {
+  const clock = new Clock();
+  const streams = [];
+  const connection = new Connection(() => {
+    const stream = new Resuming();
+    streams.push(stream);
+    return Promise.resolve({ stream, closed: stream.closed, close() {} });
+  });
+  const states = [];
+  connection.addEventListener('change', () => states.push(connection.state));
+  connection.start();
+  await clock.forward(5000);
+  streams[0].lose();
+  await clock.forward(400);
+  streams[0].come(); // too soon to be told
+  await clock.forward(5000);
+  streams[0].lose();
+  await clock.forward(60_000);
+  assert.equal(connection.state, 'detached');
+  connection.hurry();
+  assert.equal(streams[0].hurried, 1);
+  streams[0].come();
+  await clock.forward(5000);
+  assert.deepEqual([states, streams.length], [['opening', 'open', 'detached', 'open'], 1]);
+  streams[0].lose();
+  await clock.forward(60_000);
+  streams[0].end(); // as it wasn't resumed
+  await clock.forward(1000);
+  assert.deepEqual([states.slice(4), streams.length], [['detached', 'waiting', 'opening', 'open'], 2]);
+}

@@ -52,6 +52,32 @@ export async function source_asks_first() {
   }
 }
 
+/** A stream resumes by the session that there is by then: somebody may have signed in again meanwhile. */
+export async function source_resumes_by_the_session_of_then() {
+  const bodies = [];
+  const ticket = { ...TICKET, resume: 120 };
+  Object.assign(globalThis, { document: Object.assign(new EventTarget(), { baseURI: 'http://platform.example/' }) });
+  globalThis.WebSocket = Relay;
+  globalThis.fetch = (url, { headers, body }) => {
+    bodies.push([new URL(url).pathname, headers['X-CSRF-Token'], JSON.parse(body).resume]);
+    return Promise.resolve(Response.json(ticket, { status: bodies.length === 1 ? 201 : 410 }));
+  };
+  const session = { csrf: 'first' };
+  const from = new Source(session, 'h', 'shell');
+  await from.first();
+  const opening = from.open();
+  await new Promise((later) => setTimeout(later, 5));
+  Relay.last.tell('open');
+  const stream = await opening;
+  session.csrf = 'second';
+  Relay.last.tell('close', { code: 1012, reason: '' });
+  assert.equal((await stream.closed).code, 4005);
+  assert.deepEqual(bodies, [
+    ['/v1/streams', 'first', true],
+    ['/v1/streams/s/resume', 'second', undefined],
+  ]);
+}
+
 /** A first stream that isn't what is wanted in the end, or by nobody any more, is closed. */
 export async function source_leaves_the_first() {
   for (const how of ['ask', 'place', 'leave']) {

@@ -9,6 +9,7 @@ import {
   open,
   outcome,
   Refused,
+  type Resume,
   type Stream,
   type StreamError,
   type Ticket,
@@ -50,6 +51,17 @@ await writer.write('text');
 await writer.write(new Uint8Array(3));
 stream.resize(80, 24);
 stream.close();
+
+const kept = await open({ host: 'web-1', target: 'shell', resume: true });
+kept.addEventListener('detached', () => `until ${kept.detached?.until}, ${kept.unconfirmed} bytes wait`);
+kept.addEventListener('attached', () => kept.detached === null);
+kept.hurry();
+const again: Resume = ({ stream: id, received, try: number, signal }) => {
+  signal.throwIfAborted();
+  return Promise.resolve({ url: `wss://relay.example/${id}/${number}`, received, resume: ticket.resume });
+};
+await connect(ticket.url, { ticket, resume: again });
+await connect(ticket.url, { ticket, resume: { host: 'web-1', target: 'shell' } });
 
 const end: Outcome = await stream.closed;
 const words: string = end.clean ? '' : end.words + end.reason + end.code;

@@ -79,6 +79,12 @@ class Opening(Case):
         self.assertNotEqual(agent.jti, client.jti)
         self.assertEqual(opened.kind, "log")
 
+    def test_several_websockets(self) -> None:
+        """What is asked to resume may take several websockets, as its host alone knows; then it doesn't resume."""
+        self.bus.answers.append(codec.encode(Answer(ready=True, kind="qemu", viewer="spice", links=5)))
+        opened = self.open(resume=True)
+        self.assertEqual((opened.links, opened.resume), (5, 0))
+
     def test_no_longer_than_waited_for(self) -> None:
         """A summons is good, by a clock that is right, no longer than its answer is waited for, signed or plain."""
         self.bus.answers.append(READY)

@@ -1,5 +1,7 @@
 // One tab's connection: says in words how it stands, and tries again for as long as that may help. No DOM.
 
+import { whenDetached } from '../log/detached.js';
+
 // Seconds. A relay that restarts loses all its pages in one moment: each comes back at once for who looks, but not in the
 // same moment as all others, and waits longer each time that it comes in vain, so that an outage is outlasted by less than
 // its own length.
@@ -11,8 +13,8 @@ const STEADY = 3; // after which a stream has stood, and the next try is the fir
 /**
  * `opens()` promises what a viewer's `connect` does. Event: `change`.
  *
- * state: idle, opening, open, waiting (for the next try) or over. words: why it is waiting or over, or was before it
- * opened again. tone: "" for an end in order, else "bad".
+ * state: idle, opening, open, detached (a stream that resumes has lost its leg), waiting (for the next try) or over. words:
+ * why it is waiting or over, or was before it opened again. tone: "" for an end in order, else "bad".
  */
 export class Connection extends EventTarget {
   state = 'idle';
@@ -46,6 +48,7 @@ export class Connection extends EventTarget {
 
   /** Try now if it is waiting anyway, as there is news. If it comes too early, it needn't wait as long as before. */
   hurry() {
+    this.#link?.stream?.hurry?.();
     if (this.state !== 'waiting') return;
     this.#tries = 1;
     void this.#try();
@@ -81,6 +84,7 @@ export class Connection extends EventTarget {
     const since = performance.now();
     this.#link = link;
     this.#show('open', '', '');
+    this.#watch(link.stream, round);
     let outcome;
     try {
       outcome = await link.closed;
@@ -95,6 +99,16 @@ export class Connection extends EventTarget {
     this.#link = null;
     if (performance.now() - since > STEADY * 1000) this.#tries = 0;
     this.#ended(inWords(outcome), outcome.transient, outcome.clean && !outcome.exit ? '' : 'bad');
+  }
+
+  /** A stream that resumes does so by itself; what can't be resumed ends, and is opened anew. */
+  #watch(stream, round) {
+    const show = (...how) => round === this.#round && this.#show(...how);
+    whenDetached(
+      stream,
+      () => show('detached', 'reconnecting …', ''),
+      (ended) => !ended && show('open', '', ''),
+    );
   }
 
   #refused(error) {

@@ -2,7 +2,7 @@
 
 import { Connection } from './connection.js';
 
-const ORDER = ['idle', 'waiting', 'over', 'opening', 'open']; // what is told if they differ: the first of these
+const ORDER = ['idle', 'waiting', 'over', 'opening', 'detached', 'open']; // what is told if they differ: the first of these
 
 /** Event: `change`. Of states, words and tones see `Connection`. */
 export class Connections extends EventTarget {
@@ -55,9 +55,9 @@ export class Connections extends EventTarget {
     return open && open < this.#all.size ? `${open} of ${this.#all.size} connected` : '';
   }
 
-  /** Whether one is open. */
+  /** Whether one is open, or will be again without having ended. */
   get live() {
-    return this.#every.some(({ state }) => state === 'open');
+    return this.#every.some(({ state }) => ['open', 'detached'].includes(state));
   }
 
   /** Until the first next try. */
@@ -67,7 +67,7 @@ export class Connections extends EventTarget {
 
   /** Open what isn't; all anew if everything is. */
   start() {
-    const down = this.#every.filter(({ state }) => !['opening', 'open'].includes(state));
+    const down = this.#every.filter(({ state }) => !['opening', 'detached', 'open'].includes(state));
     for (const one of down.length ? down : this.#every) one.start();
   }
 

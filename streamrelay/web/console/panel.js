@@ -6,7 +6,15 @@ import { Meant } from './meant.js';
 import { menu } from './menu.js';
 import { iconOf, kindOf } from './viewers.js';
 
-const STATES = { idle: 'Not open', opening: 'Opening …', open: 'Connected', waiting: 'Waiting', over: 'Ended' };
+const STATES = {
+  idle: 'Not open',
+  opening: 'Opening …',
+  open: 'Connected',
+  detached: 'Reconnecting …',
+  waiting: 'Waiting',
+  over: 'Ended',
+};
+const LIVE = ['open', 'detached']; // of which the viewer says what there is to say
 let count = 0;
 
 export class Panel {
@@ -95,10 +103,10 @@ export class Panel {
     write(this.#state, label || STATES[state]);
     write(this.#stateInTab, `, ${(label || STATES[state]).toLowerCase()}`);
     const asks = state === 'idle';
-    this.#notice.hidden = !(words || asks) || state === 'open';
+    this.#notice.hidden = !(words || asks) || LIVE.includes(state);
     this.#why.hidden = !asks;
     setIcon(this.#sign, asks ? 'link' : 'warning');
-    this.#act.hidden = state === 'opening' || state === 'open';
+    this.#act.hidden = state === 'opening' || LIVE.includes(state);
     write(this.#act, { idle: 'Open', waiting: 'Try now' }[state] ?? 'Reconnect');
     this.#meant.about(asks && this.selected ? this.#question : '');
     clearInterval(this.#tick);

@@ -1,6 +1,7 @@
 // What a viewer opens its streams by: bound to one target of one host (and to whoever is signed in).
 
 import { ask, connect, open } from '../streamrelay.js';
+import '../streamrelay-resume.js'; // before a connection is lost, and with it the way to this file
 
 const FRESH = 20_000; // ms in which a ticket is used, well within the 30 s that it is good for
 
@@ -44,7 +45,7 @@ export class Source {
     const [ticket, stream] = this.#take(options);
     if (ticket && stream) return Promise.resolve(stream);
     stream?.close();
-    if (ticket) return connect(ticket.url, { ticket, signal: this.#leave.signal });
+    if (ticket) return connect(ticket.url, { ticket, signal: this.#leave.signal, resume: this.#wanted(options) });
     return this.#open(options);
   };
 
@@ -78,9 +79,19 @@ export class Source {
     return [fits ? ticket : null, stream];
   }
 
+  /** Of which a stream that resumes asks again, by the session that there is then. */
   #wanted(options) {
-    const { host, target } = this;
-    const platform = new URL('.', document.baseURI).href;
-    return { ...options, host, target, platform, csrf: this.#session.csrf, signal: this.#leave.signal };
+    const session = this.#session;
+    return {
+      ...options,
+      host: this.host,
+      target: this.target,
+      resume: true,
+      platform: new URL('.', document.baseURI).href,
+      signal: this.#leave.signal,
+      get csrf() {
+        return session.csrf;
+      },
+    };
   }
 }

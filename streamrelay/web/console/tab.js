@@ -207,12 +207,13 @@ export class Tab {
     if (state === this.#told || !this.#panel.selected) return;
     this.#told = state;
     if (state === 'open') whisper(`Connected to ${this.name}.`);
+    else if (state === 'detached') whisper(`${this.name}: reconnecting.`);
     else if (this.isDown && words) whisper(`${this.name}: ${words}.`);
     if (this.#connection.live && this.#wantsFocus && this.#panel.mayTakeFocus) this.focus();
   }
 
   #tellBack(state) {
-    if (state === 'waiting') this.#waited = true;
+    if (['waiting', 'detached'].includes(state)) this.#waited = true;
     if (state !== 'open' || !this.#waited) return;
     this.#waited = false;
     this.#back();

@@ -1,6 +1,7 @@
 // One source of a log's lines: the streams by which they come, one after another, and how it stands.
 
 import { connect } from '../streamrelay.js';
+import { whenDetached } from './detached.js';
 import { Feed } from './feed.js';
 
 export class Source {
@@ -56,6 +57,12 @@ export class Source {
     if (this.#stream && this.#stream !== stream) this.#stream.close();
     this.#stream = stream;
     this.tell('');
+    const say = (words) => this.#stream === stream && this.tell(words);
+    whenDetached(
+      stream,
+      () => say('Reconnecting …'),
+      () => say(''),
+    );
     await this.#feed.read(stream);
     stream.close(); // if only the other end had finished
     const outcome = await stream.closed;

@@ -85,7 +85,7 @@ export function create(element, source) {
     /** A stream of one of the logs. */
     async connect(one = source) {
       const stream = await logs.open(one);
-      return { closed: logs.source(one).follow(stream), close: () => stream.close() };
+      return { closed: logs.source(one).follow(stream), stream, close: () => stream.close() };
     },
     /** Show one more log among the others, as `connect` brings it; or one no more. */
     join: (one) => logs.add(one),

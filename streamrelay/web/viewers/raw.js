@@ -1,6 +1,7 @@
 // Bytes as they are: as text or in hex, to send some, and to keep what came. Nothing that comes is anything but text.
 
 import { several } from '../log/several.js';
+import { showDetached } from './detached.js';
 import { LastBytes } from './raw-bytes.js';
 import { hexRows, parseHex, plain } from './raw-text.js';
 import { ownStyle } from './third-party.js';
@@ -75,7 +76,8 @@ class Raw {
     this.#parts.form.hidden = this.#parts.empty.lastElementChild.hidden = view;
     this.#say('');
     this.#draw();
-    return { closed: this.#show(stream).then(() => stream.closed), close: () => stream.close() };
+    showDetached(this.#element, stream);
+    return { closed: this.#show(stream).then(() => stream.closed), stream, close: () => stream.close() };
   }
 
   focus() {

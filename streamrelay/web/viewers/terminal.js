@@ -1,6 +1,7 @@
 // A terminal: xterm.js on a stream. The scrollback stays over reconnects; a target's bytes touch nothing but the terminal.
 
 import { copiedText, copyText } from './clipboard.js';
+import { showDetached } from './detached.js';
 import { allowStyleAttribute, withStyles } from './inline-style.js';
 import { choose, chosen, META, READER } from './terminal-choices.js';
 import { scrollByFinger } from './terminal-fingers.js';
@@ -72,7 +73,7 @@ class Terminal {
     if (this.#undo.signal.aborted) stream.close();
     else this.#begin(stream);
     const closed = Promise.race([this.#show(stream), this.#gone.promise]).then(() => stream.closed);
-    return { closed, close: () => stream.close() };
+    return { closed, stream, close: () => stream.close() };
   }
 
   focus() {
@@ -223,6 +224,7 @@ class Terminal {
     terminal.options.disableStdin = view;
     this.#element.firstChild.classList.toggle('view-only', view);
     this.#fitNow(); // before the stream is there to be told of it, as it is told below
+    showDetached(this.#element, stream);
     this.#stream = stream;
     this.#writer = view ? null : stream.writable.getWriter();
     this.#tellSize();

@@ -1,6 +1,7 @@
 // A machine's screen by VNC: noVNC on a stream. The last picture stays while there is no stream.
 
 import { Channel } from './channel.js';
+import { showDetached } from './detached.js';
 import { askFor } from './form.js';
 import { whenLeft } from './leaving.js';
 import { MachineClipboard } from './machine-clipboard.js';
@@ -65,6 +66,7 @@ class Vnc {
     this.#keysyms = keysyms;
     const stream = await this.#source.open({ view: this.#source.view });
     if (this.#undo.signal.aborted) stream.close();
+    showDetached(this.#element, stream);
     const session = new Session(RFB, stream, this.#screen, this.#source.view || Boolean(stream.ticket?.view));
     this.#undo.signal.addEventListener('abort', () => session.close());
     session.rfb.addEventListener('clipboard', ({ detail }) => this.#clipboard.came(detail.text));
@@ -74,7 +76,7 @@ class Vnc {
     await session.connected;
     this.#rfb = session.rfb;
     this.#clipboard.machine = this.#rfb.viewOnly ? null : machineOf(this.#rfb, this.#keysyms);
-    return { closed: session.closed, close: () => session.close() };
+    return { closed: session.closed, stream, close: () => session.close() };
   }
 
   focus() {

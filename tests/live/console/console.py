@@ -90,10 +90,17 @@ class ConsoleTest(LiveTest):
         self.common: Any = self.start()
         self.complaints: list[str] = []
         self.opened: list[Any] = []
+        self.addCleanup(self.leave)
 
     def start(self) -> Any:
         """What serves the page."""
         return shared(kind=self.kind)
+
+    def leave(self) -> None:
+        """Tell pages that they are left, which closing the browser doesn't: they end streams that the host would hold."""
+        for page in self.opened:
+            if not page.is_closed():
+                page.evaluate("void dispatchEvent(new PageTransitionEvent('pagehide'))")
 
     def own_chain(self, **settings: Any) -> ConsoleChain:
         """A chain that the test may break."""

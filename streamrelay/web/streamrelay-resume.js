@@ -1,0 +1,410 @@
+/**
+ * Streams that resume (docs/protocol.rst, "Streams that resume"), for streamrelay.js, which loads this file where one is
+ * wanted. No sockets here: legs are given, and so is who asks the platform for them.
+ * @module
+ */
+
+const WINDOW = 1 << 20; // bytes that we keep for the other end
+const CONFIRM = 256 << 10; // bytes after which we confirm
+const CONFIRM_TIME = 1000; // ms after which we confirm anything
+const BLOCK = 4096; // bytes that are kept as one, however small they came
+const OUTCOMES = [4001, 4002, 4003, 4006, 4008, 4009, 4011]; // closes that are the stream's end; others are a lost leg
+const LOST = 4005;
+const NEVER = [401, 403, 404, 410]; // statuses after which no later request would be answered otherwise
+const FIRST = 200; // ms between two requests, twice as long each time, up to
+const MOST = 10_000;
+const STEADY = 3000; // ms after which a leg has stood, and the next request is the first one
+const HANGS = 1000; // ms after which a request may be one that the network has lost
+const LAST_WORDS = 60_000; // ms that our end may take to be confirmed by a leg that is there
+const UNCOUNTED = ['ack', 'hold', 'met', 'ping', 'pong'];
+
+/** Positions that something takes: bytes, or an object that a text message held. */
+export function sizeOf(item) {
+  if (item instanceof Uint8Array) return item.byteLength;
+  return UNCOUNTED.some((name) => Object.hasOwn(Object(item), name)) ? 0 : 1;
+}
+
+/** What was said to the other end, from what it has confirmed on. */
+export class Outgoing {
+  /** Behind all that was said. */
+  position = 0;
+  /** The other end has all before it. */
+  confirmed = 0;
+
+  #kept = []; // { begin, item, block }, as they follow each other
+
+  get kept() {
+    return this.position - this.confirmed;
+  }
+
+  /** Keep bytes, of which a copy is made, or a control message as it is sent. */
+  say(item) {
+    if (typeof item === 'string') this.#kept.push({ begin: this.position, item, block: null });
+    else if (item.byteLength && !this.#fill(item)) this.#append(item);
+    this.position += typeof item === 'string' ? 1 : item.byteLength;
+  }
+
+  /** Forget what is before a position. False if it isn't one that was said; one that goes back changes nothing. */
+  confirm(position) {
+    if (!Number.isSafeInteger(position) || position > this.position) return false;
+    this.confirmed = Math.max(this.confirmed, position);
+    while (this.#kept.length && endOf(this.#kept[0]) <= position) this.#kept.shift();
+    return true;
+  }
+
+  /** Whether the other end may stand there. */
+  reaches(position) {
+    return Number.isSafeInteger(position) && position >= this.confirmed && position <= this.position;
+  }
+
+  /** What is to be sent from a position on, in order. */
+  *from(position) {
+    for (const { begin, item } of this.#kept) {
+      const skipped = Math.max(0, position - begin);
+      if (typeof item !== 'string' && skipped < item.byteLength) yield item.subarray(skipped);
+      else if (typeof item === 'string' && !skipped) yield item;
+    }
+  }
+
+  /** Keep few bytes behind the last ones. */
+  #fill(bytes) {
+    const last = this.#kept.at(-1);
+    const used = last?.item.byteLength;
+    if (!last?.block || used + bytes.byteLength > last.block.byteLength) return false;
+    last.block.set(bytes, used);
+    last.item = last.block.subarray(0, used + bytes.byteLength);
+    return true;
+  }
+
+  #append(bytes) {
+    const block = new Uint8Array(Math.max(BLOCK, bytes.byteLength));
+    block.set(bytes);
+    this.#kept.push({ begin: this.position, item: block.subarray(0, bytes.byteLength), block });
+  }
+}
+
+const endOf = ({ begin, item }) => begin + (typeof item === 'string' ? 1 : item.byteLength);
+
+/** How far what the other end says has come: here, to its reader, and as it was told. */
+export class Incoming {
+  received = 0;
+  taken = 0;
+  confirmed = 0;
+
+  /** Positions of which the other end isn't told yet that they have left our hands. */
+  get due() {
+    return this.taken - this.confirmed;
+  }
+}
+
+/**
+ * One stream's legs, which come and go, and what both ends have of it.
+ *
+ * `ways.ask({ stream, received, try, signal })` asks the platform, which says `{ url, received, resume }`;
+ * `ways.reach(url, signal)` opens a leg; functions in `ways.waking` are called when there may be a network again.
+ */
+export class Resumption {
+  /**
+   * While there is no leg: since when, and until when one is asked for, in ms since the epoch.
+   * @type {{ since: number, until: number } | null}
+   */
+  detached = null;
+
+  #ways;
+  #stream; // whom it tells: listen(leg), plain(), over(code, reason), changed(name)
+  #outgoing = new Outgoing();
+  #incoming = new Incoming();
+  #leg;
+  #name = ''; // the stream's
+  #since = 0; // when it came
+  #hold = -1; // ms; -1 until it is known
+  /** @type {[number, string] | null} */
+  #unheld = null; // why the first leg was lost before
+  #over = false;
+  #ending = false; // our end was said
+  #tries = 0;
+  #wait = 0; // ms until the next request
+  #asking = new AbortController();
+  #asked = 0; // when it was begun; 0: no request is under way
+  #wake = () => {};
+  #waiters = []; // who waits for room
+  #timers = { confirm: 0, words: 0 };
+
+  constructor(ways) {
+    this.#ways = ways;
+  }
+
+  /** The first leg, on which nothing but what comes is counted until `decide` is called. */
+  begin(leg, stream) {
+    this.#leg = leg;
+    this.#stream = stream;
+    this.#since = Date.now();
+    alive.add(this);
+    lookOut();
+  }
+
+  /** Which stream it is, and for how many seconds the host holds it; 0: it doesn't resume. */
+  decide({ stream, resume }) {
+    const unheld = this.#unheld;
+    this.#unheld = null;
+    if (this.#over) return;
+    this.#name = stream;
+    this.#hold = resume > 0 ? resume * 1000 : 0;
+    if (!this.#hold) {
+      this.#stop();
+      this.#stream.plain();
+      if (unheld) this.#stream.over(...unheld);
+    } else if (unheld) {
+      this.#detach();
+    } else {
+      this.#confirmSoon();
+    }
+  }
+
+  /** Bytes that were said and aren't confirmed. */
+  get unconfirmed() {
+    return this.#outgoing.kept;
+  }
+
+  // -- what goes out -------------------------------------------------------------------------------------------
+
+  say(message) {
+    if (this.#over || this.#ending) return;
+    this.#outgoing.say(message);
+    this.#leg?.send(message);
+  }
+
+  /** Until so many bytes more may be said. */
+  async room(size) {
+    while (!this.#over && !this.#ending && this.#outgoing.kept + size > WINDOW) {
+      await new Promise((room) => this.#waiters.push(room));
+    }
+  }
+
+  /** Say the end, behind all that was said before; the stream is over once the other end has it. */
+  end(code, reason = '') {
+    if (this.#over || this.#ending) return;
+    if (this.#hold < 0) {
+      this.#finish(code, reason);
+      return;
+    }
+    this.say(JSON.stringify({ end: { code, reason } }));
+    this.#ending = true;
+    this.#roomy();
+    if (this.#leg) this.#lastWords();
+  }
+
+  // -- what comes in -------------------------------------------------------------------------------------------
+
+  /** Count bytes, or a control message, and do what the other end says of itself. Returns the positions it takes. */
+  came(item) {
+    const size = sizeOf(item);
+    this.#incoming.received += size;
+    const { ack, end } = item instanceof Uint8Array ? /** @type {any} */ ({}) : Object(item);
+    if (ack !== undefined) this.#confirmed(ack);
+    else if (end !== undefined && size) this.#ended(Object(end));
+    return size;
+  }
+
+  /** Something that came has left our hands. */
+  took(size) {
+    if (!size) return;
+    this.#incoming.taken += size;
+    this.#confirmSoon();
+  }
+
+  #confirmSoon() {
+    const { due } = this.#incoming;
+    if (!this.#leg || this.#hold <= 0 || due <= 0) return;
+    if (due >= CONFIRM) this.#confirm(this.#incoming.taken);
+    else this.#timers.confirm ||= setTimeout(() => this.#confirm(this.#incoming.taken), CONFIRM_TIME);
+  }
+
+  #confirm(position) {
+    clearTimeout(this.#timers.confirm);
+    this.#timers.confirm = 0;
+    this.#incoming.confirmed = position;
+    this.#leg?.send(`{"ack":${position}}`);
+  }
+
+  #confirmed(position) {
+    if (!this.#outgoing.confirm(position)) this.#fault('the other end confirms more than it was sent');
+    else if (this.#ending && !this.#outgoing.kept) this.#finish(1000, '');
+    else this.#roomy();
+  }
+
+  #ended({ code, reason }) {
+    this.#confirm(this.#incoming.received);
+    if (Number.isInteger(code)) this.#finish(code, typeof reason === 'string' ? reason : '');
+    else this.#finish(1002, 'an end without a code');
+  }
+
+  /** The other end is none that can be understood. */
+  #fault(reason) {
+    this.end(1002, reason);
+    this.#finish(1002, reason);
+  }
+
+  // -- legs ----------------------------------------------------------------------------------------------------
+
+  /** The leg is lost, or has ended with the stream. */
+  lost(code, reason) {
+    this.#leg = null;
+    this.#quiet();
+    if (this.#over) return;
+    if (OUTCOMES.includes(code)) this.#finish(code, reason);
+    else if (this.#hold < 0) this.#unheld = [code, reason];
+    else this.#detach();
+  }
+
+  /** Ask for a leg now, as there may be a network again. */
+  hurry = () => {
+    const hangs = this.#asked > 0 && Date.now() - this.#asked >= HANGS;
+    this.#wait = hangs ? 0 : FIRST;
+    if (hangs) this.#asking.abort();
+    this.#wake();
+  };
+
+  #detach() {
+    const now = Date.now();
+    if (now - this.#since >= STEADY) this.#wait = 0;
+    this.detached = { since: now, until: now + this.#hold };
+    this.#ways.waking.add(this.hurry);
+    this.#stream.changed('detached');
+    void this.#resume();
+  }
+
+  /** Ask until there is a leg, or there will be none: the last time when the hold has passed. */
+  async #resume() {
+    for (let least = 0; this.detached; ) {
+      const { until } = this.detached;
+      await this.#pause(least, until);
+      if (!this.detached) return;
+      const last = Date.now() >= until;
+      const problem = least > Date.now() ? new Error('the platform is busy') : await this.#attempt();
+      if (last) this.#giveUp(problem);
+      least = Date.now() + (problem?.retryAfter ?? 0) * 1000;
+    }
+  }
+
+  /** Until the next request is due, or somebody is in a hurry; not before `least`, but when the hold has passed. */
+  #pause(least, until) {
+    const now = Date.now();
+    const wait = this.#wait * (1 - Math.random() / 2);
+    this.#wait = Math.min(MOST, 2 * this.#wait || FIRST);
+    return new Promise((resolve) => {
+      const awake = () => resolve(null);
+      let timer = setTimeout(awake, Math.max(0, Math.min(Math.max(wait, least - now), until - now)));
+      this.#wake = () => {
+        clearTimeout(timer);
+        if (this.detached && least > Date.now()) timer = setTimeout(awake, least - Date.now());
+        else awake();
+      };
+    });
+  }
+
+  /**
+   * Ask once. Returns why there is no leg; null if there is, or there will be none.
+   * @returns {Promise<any>}
+   */
+  async #attempt() {
+    this.#asked = Date.now();
+    this.#asking = new AbortController();
+    const { signal } = this.#asking;
+    try {
+      this.#tries += 1;
+      const [stream, { received }] = [this.#name, this.#incoming];
+      const answer = await this.#ways.ask({ stream, received, try: this.#tries, signal });
+      if (!Number.isSafeInteger(answer.received)) throw new Error('the platform gave an invalid answer');
+      const leg = this.#reachable(answer) && (await this.#ways.reach(answer.url, signal));
+      if (leg) this.#attach(leg, answer);
+      return null;
+    } catch (/** @type {any} */ error) {
+      if (NEVER.includes(error.status)) this.#giveUp(error);
+      return error;
+    } finally {
+      this.#asked = 0;
+    }
+  }
+
+  #reachable({ received }) {
+    const reachable = this.#outgoing.reaches(received);
+    if (!reachable) this.#giveUp(new Error('the two ends differ in what was sent'));
+    return reachable;
+  }
+
+  #attach(leg, { received, resume }) {
+    if (!this.detached) {
+      leg.close();
+      return;
+    }
+    if (resume > 0) this.#hold = resume * 1000;
+    this.detached = null;
+    this.#ways.waking.delete(this.hurry);
+    this.#leg = leg;
+    this.#since = Date.now();
+    this.#outgoing.confirm(received);
+    for (const message of this.#outgoing.from(received)) leg.send(message);
+    this.#roomy();
+    this.#confirmSoon();
+    if (this.#ending) this.#lastWords();
+    this.#stream.changed('attached');
+    this.#stream.listen(leg); // what has come by it already
+  }
+
+  // -- the end -------------------------------------------------------------------------------------------------
+
+  #giveUp(problem) {
+    if (problem) this.#finish(LOST, `not resumed: ${problem.message}`);
+  }
+
+  #lastWords() {
+    clearTimeout(this.#timers.words);
+    this.#timers.words = setTimeout(() => this.#finish(LOST, 'the other end did not confirm'), LAST_WORDS);
+  }
+
+  #finish(code, reason) {
+    if (this.#over) return;
+    const leg = this.#leg;
+    this.#stop();
+    this.#leg = null;
+    leg?.close(code);
+    this.#stream.over(code, reason);
+  }
+
+  /** Nothing more is asked for, confirmed or waited for. */
+  #stop() {
+    this.#over = true;
+    alive.delete(this);
+    this.detached = null;
+    this.#ways.waking.delete(this.hurry);
+    this.#asking.abort();
+    this.#wake();
+    this.#quiet();
+    this.#roomy();
+  }
+
+  #quiet() {
+    for (const name of Object.keys(this.#timers)) {
+      clearTimeout(this.#timers[name]);
+      this.#timers[name] = 0;
+    }
+  }
+
+  #roomy() {
+    for (const room of this.#waiters.splice(0)) room();
+  }
+}
+
+/** @type {Set<Resumption>} */
+const alive = new Set(); // of this page
+let listens = false;
+
+/** A page that is left for good says so, as it can't come back for what its hosts would hold. */
+function lookOut() {
+  if (listens) return;
+  listens = true;
+  globalThis.addEventListener?.('pagehide', ({ persisted }) => {
+    if (!persisted) for (const one of alive) one.end(1000);
+  });
+}

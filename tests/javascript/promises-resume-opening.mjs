@@ -1,0 +1,131 @@
+// How a stream that resumes begins in the JavaScript client, in all the ways in which one may be opened, and what it does
+// while it has no leg. tests/web/test_javascript_promises.py runs each of these.
+
+import assert from 'node:assert/strict';
+
+import { ask, connect, Refused } from '../../streamrelay/web/streamrelay.js';
+import { failure } from './fakes.mjs';
+import { units, World } from './resuming.mjs';
+
+/** A stream by `connect`, whose caller asks for its legs. */
+async function connected(world, resume) {
+  const wanted = { host: 'h', target: 't', platform: 'https://p', key: 'k', fetch: world.fetch };
+  const ticket = await ask({ ...wanted, resume: true });
+  const connecting = connect(ticket.url, { ticket, WebSocket: world.Socket, resume: resume ?? wanted });
+  await world.run(() => world.agent.near);
+  return connecting;
+}
+
+export async function ticket_that_was_asked_for_before_resumes_too() {
+  const world = new World();
+  const stream = await connected(world);
+  world.agent.near.cut(1006);
+  await stream.writable.getWriter().write('on');
+  await world.run(() => world.agent.heard.length === 2);
+  assert.equal(world.asked.length, 1);
+}
+
+export async function pages_own_server_may_ask_for_legs() {
+  const world = new World();
+  const asked = [];
+  const refused = new Refused(503, 'busy', 'not now', 7);
+  const stream = await connected(world, ({ signal, ...position }) => {
+    asked.push([world.clock.now, position]);
+    if (asked.length === 1) return Promise.reject(refused);
+    const [, { received, resume }] = world.agent.resume(position);
+    return Promise.resolve({ url: 'ws://relay/client/mine', received, resume });
+  });
+  world.agent.near.cut(1006);
+  await stream.writable.getWriter().write('on');
+  await world.run(() => world.agent.heard.length === 2);
+  const [[first, position], [second]] = asked;
+  assert.deepEqual([position, second - first], [{ stream: 'a/b', received: 0, try: 1 }, 7000]);
+  assert.deepEqual([world.legs.at(-1).url, world.asked.length], ['ws://relay/client/mine', 0]);
+}
+
+export async function stream_that_resumes_is_not_taken_for_another() {
+  const error = await failure(connect('ws://relay/client/x', { ticket: { resume: 120 }, WebSocket: World }));
+  assert.match(error.message, /resumes/);
+}
+
+export async function leg_that_is_lost_before_the_platform_has_answered_is_resumed() {
+  for (const hold of [120, 0]) {
+    const world = new World({ hold });
+    const lines = new TransformStream();
+    const writer = lines.writable.getWriter();
+    const url = 'ws://relay/client/early';
+    const fetch = (path, options) =>
+      path.endsWith('/v1/streams') ? Promise.resolve(new Response(lines.readable)) : world.fetch(path, options);
+    const say = (line) => void writer.write(new TextEncoder().encode(`${JSON.stringify(line)}\n`));
+    const opening = world.open({ fetch });
+    say({ stream: 'a/b', url, expires: 1 });
+    await world.run(() => world.agent.near);
+    world.agent.say(units('hel'));
+    await world.run(() => world.legs[0].idle);
+    await new Promise(setImmediate);
+    world.agent.near.cut(1012);
+    await new Promise(setImmediate);
+    say({ stream: 'a/b', url, kind: 'pty', viewer: 'terminal', resume: hold });
+    void writer.close();
+    const stream = await opening;
+    if (hold) {
+      world.agent.say(units('lo'));
+      const got = [];
+      void world.read(stream, got);
+      await world.run(() => got.length === 5);
+      assert.deepEqual([got, world.asked.length, world.asked[0].received], [units('hello'), 1, 3]);
+    } else {
+      assert.equal((await world.ended(stream)).code, 1012);
+      assert.equal(world.asked.length, 0);
+    }
+  }
+}
+
+export async function last_size_is_told_to_a_new_leg() {
+  const world = new World();
+  const stream = await world.open();
+  world.up = false;
+  world.agent.near.cut(1006);
+  for (let columns = 80; columns < 90; columns += 1) {
+    stream.resize(columns, 24);
+    await world.pass(1000);
+  }
+  assert.equal(stream.unconfirmed, 0);
+  world.up = true;
+  await world.run(() => world.agent.heard.length);
+  assert.deepEqual(world.agent.heard, ['{"resize":[89,24]}']);
+  world.agent.near.cut(1006);
+  await world.pass(2000); // it has been heard, so it isn't told again
+  assert.deepEqual(world.agent.heard, ['{"resize":[89,24]}']);
+}
+
+export async function dead_link_is_a_lost_leg() {
+  const world = new World();
+  world.protocol = 'streamrelay.v1.ping';
+  const stream = await world.open();
+  const got = [];
+  void world.read(stream, got);
+  await world.pass(13_000); // the ping is not answered
+  const dead = world.agent.near;
+  world.agent.near = null;
+  await world.run(() => world.asked.length);
+  dead.readyState = 1; // it wakes up, and has something to say that the agent says once more by the new leg
+  world.agent.say(units('once'));
+  dead.dispatchEvent(Object.assign(new Event('message'), { data: Uint8Array.from(units('once')).buffer }));
+  await world.run(() => got.length >= 4);
+  await world.pass(1000);
+  assert.deepEqual([got, world.asked.length], [units('once'), 1]);
+}
+
+export async function abort_ends_it_for_the_host_too() {
+  const world = new World();
+  const stopping = new AbortController();
+  const stream = await world.open({ signal: stopping.signal });
+  world.up = false;
+  world.agent.near.cut(1006);
+  await world.pass(1000);
+  stopping.abort(new Error('enough'));
+  assert.equal((await world.ended(stream)).words, 'aborted');
+  world.up = true;
+  await world.run(() => world.agent.over);
+}

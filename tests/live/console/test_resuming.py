@@ -1,0 +1,123 @@
+"""Streams of the console that resume: a relay is killed and started, and what is open goes on. In Chromium."""
+
+import re
+from typing import Any
+
+from tests.live.console.console import LATER, ConsoleChain, ConsoleTest
+from tests.live.support.chain import HOST
+from tests.live.support.ports import answers
+from tests.live.support.waiting import until
+
+
+class Resuming(ConsoleTest):
+    """A page whose relay is killed."""
+
+    def resuming(self, agent: str = "") -> ConsoleChain:
+        """A chain with a shell whose prompt is known."""
+        return self.own_chain(agent=agent)
+
+    def start_relay(self) -> None:
+        self.common.relay.start()
+        until(lambda: answers(self.common.relay_port), what="the relay")
+
+    def state(self, panel: Any, words: str) -> None:
+        self.expect(panel.locator("p.state")).to_have_text(words, timeout=LATER)
+
+    def rows(self, page: Any) -> str:
+        """What the terminal shows, in one piece of text."""
+        rows = page.locator(".panel:not([hidden]) .xterm-rows > div").all_inner_texts()
+        return "\n".join(row.replace("\xa0", " ").rstrip() for row in rows)
+
+    def shows(self, page: Any, pattern: str) -> re.Match[str]:
+        """Until the terminal shows something."""
+        found = until(lambda: re.search(pattern, self.rows(page)), what=f"{pattern!r} on the terminal")
+        assert found is not None
+        return found
+
+    def test_same_shell(self) -> None:
+        """The same shell goes on: what it said meanwhile comes once and in order, and what was typed reaches it."""
+        self.resuming()
+        page = self.signed_in()
+        panel = self.open_target(page, "shell")
+        page.keyboard.type("echo pid=$$=\n")
+        pid = self.shows(page, r"pid=(\d+)=")[1]
+        page.keyboard.type("for i in $(seq 24); do echo line-$i-; sleep 0.2; done\n")
+        self.shows(page, "line-3-")
+        self.common.relay.kill()
+        self.state(panel, "Reconnecting …")
+        told = panel.locator(".viewer-detached")
+        self.expect(told).to_contain_text("The host keeps it open for ")
+        self.expect(panel.locator(".notice")).to_be_hidden()
+        self.assertIn("line-3-", self.rows(page))
+        page.keyboard.type("echo same=$$=\n")
+        self.expect(told).to_contain_text("14 bytes of yours wait for it here")
+        self.picture(page, "console-detached")
+        self.assert_accessible(page, "detached")
+        self.start_relay()
+        self.state(panel, "Connected")
+        self.expect(told).to_have_count(0)
+        self.assertEqual(self.shows(page, r"same=(\d+)=")[1], pid)
+        lines = re.findall(r"line-(\d+)-", self.rows(page))
+        self.assertEqual(lines, [str(number) for number in range(1, 25)])
+        self.assert_content()
+
+    def test_again_and_again(self) -> None:
+        """Many losses cost nothing either."""
+        self.resuming()
+        page = self.signed_in()
+        panel = self.open_target(page, "shell")
+        page.keyboard.type("for i in $(seq 30); do echo line-$i-; sleep 0.3; done; echo over\n")
+        for number in (2, 9, 16):
+            self.shows(page, f"line-{number}-")
+            self.common.relay.kill()
+            self.start_relay()
+        self.shows(page, "\nover")
+        self.assertEqual(re.findall(r"line-(\d+)-", self.rows(page)), [str(number) for number in range(1, 31)])
+        self.state(panel, "Connected")
+        page.keyboard.type("exit 3\n")
+        self.expect(panel.locator("p.words")).to_have_text("The command ended with status 3.")
+        self.assert_content()
+
+    def test_hold_passes(self) -> None:
+        """What the host holds no longer is opened anew, as ever: after the hold it is said, and tried."""
+        self.resuming("hold = 2\n")
+        page = self.signed_in()
+        panel = self.open_target(page, "shell")
+        page.keyboard.type("echo pid=$$=\n")
+        pid = self.shows(page, r"pid=(\d+)=")[1]
+        self.common.relay.kill()
+        self.state(panel, "Waiting")
+        self.expect(panel.locator("p.words")).to_contain_text("not resumed")
+        self.expect(panel.locator(".viewer-detached")).to_have_count(0)
+        self.start_relay()
+        self.state(panel, "Connected")
+        page.keyboard.type("echo new=$$=\n")
+        self.assertNotEqual(self.shows(page, r"new=(\d+)=")[1], pid)
+        self.assert_content()
+
+    def test_log(self) -> None:
+        """A log has each line once, and no word about it."""
+        chain = self.resuming()
+        page = self.signed_in(f"#{HOST}/app")
+        panel = page.get_by_role("tabpanel")
+        self.expect(panel.get_by_text("second line").first).to_be_visible()
+        chain.relay.kill()
+        self.state(panel, "Reconnecting …")
+        with (chain.folder / "app.log").open("a") as log:
+            log.write("".join(f"meanwhile {number}\n" for number in range(50)))
+        self.start_relay()
+        self.state(panel, "Connected")
+        count = panel.locator("stream-log")
+        until(lambda: count.evaluate("log => log.count") == 52, what="all lines")
+        self.assert_content()
+
+    def test_left(self) -> None:
+        """A tab that is closed, and a page that is left, end what they had: the host holds nothing of it."""
+        chain = self.resuming()
+        page = self.signed_in()
+        self.open_target(page, "shell")
+        self.act(page, "Close")
+        until(lambda: not chain.ask("GET", "/v1/streams").json["streams"], what="no stream")
+        self.open_target(page, "app")
+        page.goto("about:blank")
+        until(lambda: not chain.ask("GET", "/v1/streams").json["streams"], what="no stream of the page")
