@@ -17,11 +17,13 @@ all is confirmed    --                               over, leg closed → OVER  
 leg is lost         detached                         detached                      --
 leg ends with an    over → OVER                      over → OVER                   --
 outcome
+protocol is broken  over → OVER                      over → OVER                   --
 attach              goes on by the new leg           goes on by the new leg        the leg is aborted
 give_up, abort      over → OVER                      over → OVER                   --
 ==================  ===============================  ============================  =====================
 
-"over" is told once; "gone" follows as soon as no leg holds anything any more.
+Whatever breaks the protocol is raised to the leg, too. "over" is told once; "gone" follows as soon as no leg holds
+anything any more.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,7 +35,7 @@ from twisted.internet.interfaces import IReactorTime
 from streamrelay.datapath.connection import HIGH, Connection, Drain, Feed
 from streamrelay.errors import PeerError
 from streamrelay.protocol import codec
-from streamrelay.protocol.close import CloseCode, Outcome
+from streamrelay.protocol.close import CloseCode, Outcome, outcome
 from streamrelay.protocol.control import FIN_MESSAGE, StreamEnd, Word, decode_word
 from streamrelay.resume.incoming import Incoming
 from streamrelay.resume.leg import Attached, Leg
@@ -80,9 +82,11 @@ class ResumableConnection:
 
     @property
     def unsent(self) -> int:
-        """A window that is full, and what waits for a leg that has no room, count as more than a source may leave."""
+        """A window that is full, and what waits for a leg that has no room, count as more than a source may leave; what
+        is sent all the same counts besides."""
         waits = self.outgoing.is_full or (self.attached is not None and not self.outgoing.is_caught_up)
-        return (self.attached.leg.unsent if self.attached else 0) + (HIGH + 1 if waits else 0)
+        unsent = self.attached.leg.unsent if self.attached else 0
+        return unsent + HIGH + 1 + self.outgoing.beyond if waits else unsent
 
     def join(self, feed: Feed, drain: Drain) -> None:
         self._feed, self._drain = feed, drain
@@ -96,7 +100,7 @@ class ResumableConnection:
         if self._phase != OPEN or not size:
             return
         straight = self.attached is not None and self.outgoing.is_caught_up
-        self.outgoing.put(Piece(b"".join(data)))  # before it is sent, as a leg may change it
+        self.outgoing.put(Piece.copy(data, size))  # before it is sent, as a leg may change it
         if straight:
             self.outgoing.next()
             self.attached.leg.send(data, size)  # type: ignore[union-attr]
@@ -149,6 +153,11 @@ class ResumableConnection:
     def received(self) -> int:
         """Position up to which everything has come."""
         return self._incoming.received
+
+    @property
+    def reached(self) -> int:
+        """What has come and what was confirmed of both directions: it grows while a leg is of use."""
+        return self._incoming.received + self.outgoing.confirmed
 
     # -- legs that come and go -------------------------------------------------------------------------------
 
@@ -226,6 +235,9 @@ class ResumableConnection:
         self._have_room()
         self.lost(outcome)
 
+    def leg_broke(self, error: PeerError) -> None:
+        self._finish(outcome(CloseCode.LEG_LOST, error.reason))
+
     def leg_gone(self, attached: Attached) -> None:
         self._legs.discard(attached)
         if self.attached is attached:  # without having said how it ended
@@ -239,7 +251,7 @@ class ResumableConnection:
             if piece is None:
                 break
             if piece.is_control:
-                self.attached.leg.send_control(piece.data)
+                self.attached.leg.send_control(bytes(piece.data))
             else:
                 self.attached.leg.send([memoryview(piece.data)], piece.size)
         self._have_room()

@@ -8,6 +8,10 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from streamrelay.resume.outgoing import LEAST
 
+MUCH: Final = 1 << 20
+"""Bytes that are confirmed at once. On their way a confirmation costs as much as a tenth of that does."""
+SOON: Final = 0.002
+"""Seconds after which `LEAST` bytes are confirmed, so that no window is full for long."""
 CONFIRM_TIME: Final = 1.0
 """Seconds after which anything that has come is confirmed."""
 
@@ -24,15 +28,21 @@ class Incoming:
     """True while what has come waits in our own hands, which isn't confirmed."""
     _told: int = 0
     _later: IDelayedCall | None = None
+    _soon: bool = False  # that is as soon as it gets
 
     def came(self) -> None:
         """Confirm what has come, once there is enough of it, or in a while."""
         if self.waits or self.received == self._told:
             return
-        if self.received - self._told >= LEAST:
+        size = self.received - self._told
+        if size >= MUCH:
             self.confirm()
         elif self._later is None:
-            self._later = self.clock.callLater(CONFIRM_TIME, self._time)
+            self._soon = size >= LEAST
+            self._later = self.clock.callLater(SOON if self._soon else CONFIRM_TIME, self._time)
+        elif size >= LEAST and not self._soon:
+            self._soon = True
+            self._later.reset(SOON)
 
     def went_on(self) -> None:
         """Take note that nothing waits any more."""
