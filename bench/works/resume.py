@@ -48,7 +48,7 @@ class Piped(Chain):
         mine, theirs = socket.socketpair()
         command = [*self.fleet.connect(), *self.options]
         with theirs:
-            user = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=subprocess.DEVNULL)
+            user = subprocess.Popen(command, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=subprocess.DEVNULL)
         self._users.append(user)
         return Pair(End(self.far.accept(), False), End(mine, False, user))
 

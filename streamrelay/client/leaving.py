@@ -34,7 +34,7 @@ class Leaving:
         if opened.resume:
             self._live[leg] = opened.stream
 
-    def leave(self) -> "Deferred[object]":
+    def leave(self) -> "Deferred[list[None]]":
         """End all of them: by their legs, or by the platform where they have none; return once that is done, or its
         time is up."""
         last: list[Deferred[None]] = []

@@ -5,6 +5,7 @@ from typing import Any
 
 from attrs import define, field
 from msgspec import structs
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -17,6 +18,7 @@ from streamrelay.protocol import codec
 from streamrelay.protocol.close import CloseCode, outcome
 from streamrelay.protocol.control import Word
 from streamrelay.websocket.client import Dialler
+from streamrelay.websocket.ready import Ready
 from tests.fakes.connections import Ear, FakeConnection
 from tests.fakes.http import FakeFetch
 
@@ -29,9 +31,9 @@ class AnyDialler(Dialler):
 
     legs: list[FakeConnection] = field(factory=list)
 
-    async def dial(self, url: str, token: str = "", **more: Any) -> Any:
+    def dial(self, url: str, token: str = "", ready: Ready | None = None, seconds: float = 0) -> "Deferred[Any]":
         self.legs.append(FakeConnection())
-        return self.legs[-1]
+        return succeed(self.legs[-1])
 
 
 class Tries(SynchronousTestCase):

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamrelay.datapath.connection import HIGH, Drain, Feed
 from streamrelay.protocol.close import Outcome
 from streamrelay.resume.connection import WINDOW, ResumableConnection
-from streamrelay.resume.outgoing import Memory
+from streamrelay.resume.outgoing import UNBOUNDED, Memory
 
 TRIP = 0.1
 """Seconds of a round trip."""
@@ -42,8 +42,12 @@ class FarLeg:
         now = self.clock.seconds()
         self._free_at = max(self._free_at, now) + size / self.rate
         other = self.other
-        assert other is not None
-        self.clock.callLater(self._free_at + TRIP / 2 - now, lambda: other.feed and tell(other.feed))
+
+        def arrive() -> None:
+            assert other is not None and other.feed is not None
+            tell(other.feed)
+
+        self.clock.callLater(self._free_at + TRIP / 2 - now, arrive)
 
     def send_eof(self) -> None: ...
     def pause(self) -> None: ...
@@ -77,13 +81,13 @@ class Source(Feed, Drain):
 class Throughput(SynchronousTestCase):
     """Two ends, a round trip of 100 ms apart."""
 
-    def rate(self, link: float, size: int = READ, **more: Memory) -> float:
+    def rate(self, link: float, size: int = READ, most: float = UNBOUNDED) -> float:
         """Bytes a second that arrive over a link of so many bytes a second."""
         clock = Clock()
         near, far = FarLeg(clock, link), FarLeg(clock, link)
         near.other, far.other = far, near
         ends = [
-            Source(ResumableConnection(clock, lambda how: None, first=leg, **more), read)
+            Source(ResumableConnection(clock, lambda how: None, WINDOW, Memory(most, kept=1), leg), read)
             for leg, read in ((near, size), (far, 0))
         ]
         for end in ends:
@@ -106,4 +110,4 @@ class Throughput(SynchronousTestCase):
 
     def test_full_memory(self) -> None:
         """A stream that may keep little, as the memory is full, waits for no timer of a second."""
-        self.assertGreater(self.rate(1e9, memory=Memory(0, kept=1)), 256 * 1024 / (TRIP + 0.02))
+        self.assertGreater(self.rate(1e9, most=0), 256 * 1024 / (TRIP + 0.02))

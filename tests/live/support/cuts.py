@@ -13,15 +13,20 @@ from tests.live.support.waiting import Work, until
 
 @define(eq=False)
 class Cutting:
-    """Cuts that a thread makes: `cut` every so many seconds, so often at `most`, until it is to stop."""
+    """Cuts that a thread makes: `cut` every so many seconds once it is `ready`, so often at `most`, until it is to
+    stop."""
 
     cut: Callable[[], object]
     every: float
+    ready: Callable[[], object] = lambda: True
     most: float = float("inf")
     count: int = 0
     _stop: threading.Event = field(factory=threading.Event)
 
     def run(self) -> None:
+        while not self.ready():
+            if self._stop.wait(0.1):
+                return
         while self.count < self.most and not self._stop.wait(self.every):
             self.cut()
             self.count += 1
@@ -31,9 +36,14 @@ class Cutting:
 
 
 @contextmanager
-def cutting(cut: Callable[[], object], every: float, most: float = float("inf")) -> Iterator[Cutting]:
+def cutting(
+    cut: Callable[[], object],
+    every: float,
+    ready: Callable[[], object] = lambda: True,
+    most: float = float("inf"),
+) -> Iterator[Cutting]:
     """Cut every so many seconds, counted from the end of the last cut, until the block is over."""
-    cuts = Cutting(cut, every, most)
+    cuts = Cutting(cut, every, ready, most)
     work = Work(cuts.run)
     try:
         yield cuts

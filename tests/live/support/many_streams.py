@@ -119,9 +119,13 @@ def main(platform: str, *kinds: str) -> None:
 
     def all_open(found: list[Counting]) -> None:
         streams.extend(found)
-        LoopingCall(lambda: [each.say() for each in streams]).start(PAUSE)
+        LoopingCall(say).start(PAUSE)
         print("open", flush=True)
         reactor.callInThread(wait)
+
+    def say() -> None:
+        for each in streams:
+            each.say()
 
     def wait() -> None:
         sys.stdin.read()
