@@ -96,12 +96,13 @@ def read_head(connection: Socket) -> bytes:
     return head
 
 
-def upgrade(connection: Socket, path: str) -> End:
+def upgrade(connection: Socket, path: str, subprotocol: str = "") -> End:
     """Make a connection a websocket."""
+    offer = f"Sec-WebSocket-Protocol: {subprotocol}\r\n" if subprotocol else ""
     key = "dGhlIHNhbXBsZSBub25jZQ=="
     connection.sendall(
         f"GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n{offer}\r\n".encode()
     )
     head = read_head(connection)
     if not head.startswith(b"HTTP/1.1 101") or not head.endswith(b"\r\n\r\n"):

@@ -9,6 +9,7 @@ from bench.works.interactive import ECHO
 from bench.works.local import CROWD, LOCAL
 from bench.works.pairs import ARRIVALS, IDLE
 from bench.works.resting import RESTING
+from bench.works.resume import HELD, RESUME
 from bench.works.several import SEVERAL
 from bench.works.start import START
 from bench.works.trips import ANSWERS, TRIPS
@@ -17,5 +18,5 @@ from bench.works.work import Work
 
 WORKS: tuple[Work, ...] = (
     *(BULK, ACTIVE, TLS, ECHO, FAIRNESS, ARRIVALS, SEVERAL, IDLE, RESTING),
-    *(CHAIN, TRIPS, ANSWERS, OPENING, LOCAL, CROWD, START, DAILY, CLICKING, HOSTS),
+    *(CHAIN, TRIPS, ANSWERS, OPENING, LOCAL, CROWD, START, DAILY, CLICKING, HOSTS, RESUME, HELD),
 )

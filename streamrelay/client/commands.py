@@ -12,7 +12,7 @@ from streamrelay.client import access
 from streamrelay.client.output import Cuts, Once, OutputError, say, untold
 from streamrelay.client.statuses import BROKE, BY_CODE, BY_STATUS, INTERRUPTED, OFFLINE, SIGNALLED, UNREACHED, USAGE
 from streamrelay.errors import ConfigError
-from streamrelay.protocol.close import EXPLAIN, CloseCode
+from streamrelay.protocol.close import EXPLAIN, FINISHED, CloseCode
 from streamrelay.protocol.names import HOST_WORDS, is_host, is_loopback
 
 VIEW_ONLY: Final = "view only: nothing that is sent from here reaches the target"
@@ -120,6 +120,7 @@ def _terms(arguments: argparse.Namespace, place: Any = None) -> Any:
 
 async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
     """Open one stream on standard input and output, and return the status with which it ended."""
+    from streamrelay.client.leaving import Leaving
     from streamrelay.client.log_place import LogPlace
     from streamrelay.client.stream import ClientStream, Opening
     from streamrelay.client.stream_request import StreamRequest
@@ -148,7 +149,10 @@ async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
     terminal = Terminal(leg) if takes_terminal(opened) and sys.stdin.isatty() else None
     local = _standard(arguments, reactor, opened, place)
     stream = ClientStream(leg, local, say)
-    reactor.addSystemEventTrigger("before", "shutdown", stream.leave, reactor)
+    leaving = Leaving(api, FINISHED)
+    leaving.add(opened, leg)
+    for leave in (partial(stream.leave, reactor), leaving.leave):
+        reactor.addSystemEventTrigger("before", "shutdown", leave)
     if terminal is not None:
         cuts.disturb = True
         local.escape = terminal.escape(arguments.escape, opened.view)
@@ -250,6 +254,7 @@ async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
     """Open a local port, and streams for its connections, until it is interrupted."""
     from twisted.internet.defer import Deferred
 
+    from streamrelay.client.leaving import Leaving
     from streamrelay.client.platform_api import PlatformError, Unwanted
     from streamrelay.client.port_streams import PortStreams
     from streamrelay.client.stream import ClientStream, LocalPort, Unserved, WaitingRoom, broken, open_stream
@@ -259,13 +264,16 @@ async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
     address, port = _local_address(arguments)
     api = access.api(arguments, reactor)
     dialler = access.dialler(arguments, reactor, api.outbound)
-    waiting, unserved = WaitingRoom(reactor), Unserved(reactor, say)
-    reactor.addSystemEventTrigger("before", "shutdown", unserved.stop)
+    waiting, unserved, leaving = WaitingRoom(reactor), Unserved(reactor, say), Leaving(api)
+    for last in (unserved.stop, leaving.leave):
+        reactor.addSystemEventTrigger("before", "shutdown", last)
     terms, view_only, known = _terms(arguments), Once(VIEW_ONLY), access.known_relay(arguments)
 
     async def ask(channels: bool, wanted: Any) -> Any:
         about = arguments.host, arguments.target, terms, channels, wanted, arguments.zone
-        return await open_stream(api, dialler, StreamRequest(*about, not arguments.no_resume), known, say)
+        got = await open_stream(api, dialler, StreamRequest(*about, not arguments.no_resume), known, say)
+        leaving.add(*got)
+        return got
 
     streams = PortStreams(reactor, ask)
 

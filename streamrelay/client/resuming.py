@@ -25,7 +25,7 @@ FIRST_PAUSE: Final = 0.2
 """Seconds between the first two tries; each further pause is twice as long."""
 LONGEST_PAUSE: Final = 10.0
 STEADY: Final = 5.0
-"""Seconds that a leg must have lived so that the next one is asked for at once."""
+"""Seconds that a leg must have lived so that the next one is asked for at once, if it has brought nothing."""
 NEVER: Final = (400, 401, 403, 404, 405, 410)
 """Statuses after which it isn't worth asking again."""
 
@@ -44,6 +44,7 @@ class ResumingStream:
     _attempt: int = 0
     _pause: float = 0
     _attached_at: float = 0
+    _reached: int = 0  # when the last leg was attached
     _working: "Deferred[None] | None" = None
 
     def __attrs_post_init__(self) -> None:
@@ -62,7 +63,7 @@ class ResumingStream:
 
     def _lost(self, why: Outcome) -> None:
         now = self._clock.seconds()
-        if now - self._attached_at >= STEADY:
+        if now - self._attached_at >= STEADY or self.connection.reached > self._reached:
             self._pause = 0
         self.say(f"the stream is cut ({why}); going on is tried for {self.opened.resume:g} s")
         self._working = Deferred.fromCoroutine(self._go_on(now, str(why)))
@@ -113,6 +114,7 @@ class ResumingStream:
             leg.abort()
             self.connection.give_up(outcome(CloseCode.LEG_LOST, str(error)))
             return
+        self._reached = self.connection.reached
         if not self.connection.is_over:
             self.say(f"the stream goes on after {now - lost_at:.1f} s")
 

@@ -12,6 +12,7 @@ from twisted.internet.protocol import Factory
 
 from streamrelay.client.early_leg import EarlyLeg
 from streamrelay.client.known_relay import NOWHERE, KnownRelay
+from streamrelay.client.leaving import END_TIME, GOODBYE
 from streamrelay.client.platform_api import OpenedStream, PlatformApi, PlatformError
 from streamrelay.client.stream_request import StreamRequest
 from streamrelay.datapath.connection import Connection
@@ -25,12 +26,6 @@ if TYPE_CHECKING:  # whoever has one has imported it, and a local port does so f
     from streamrelay.websocket.client import Dialler
 
 T = TypeVar("T")
-
-GOODBYE: Final = 0.1
-"""Seconds in which a close frame gets out when the program is stopped."""
-
-END_TIME: Final = 2.0
-"""Seconds in which the platform may end a stream whose leg isn't there."""
 
 LOCAL_RESET: Final = outcome(CloseCode.LEG_LOST, "the local connection was reset")
 REFUSED: Final = (CloseCode.TARGET_REFUSED, CloseCode.TARGET_UNREACHABLE, CloseCode.OVERLOADED)

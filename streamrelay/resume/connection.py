@@ -15,11 +15,13 @@ the peer's ``end``  over, leg closed → OVER          over, leg closed → OVER
 all is confirmed    --                               over, leg closed → OVER       --
 leg is lost         detached                         detached                      --
 leg: last words     over → OVER                      over → OVER                   --
+protocol is broken  over → OVER                      over → OVER                   --
 attach              goes on by the new leg           goes on by the new leg        the leg is aborted
 give_up, abort      over → OVER                      over → OVER                   --
 ==================  ===============================  ============================  =====================
 
-"over" is told once; "gone" follows as soon as no leg holds anything any more.
+Whatever breaks the protocol is raised to the leg, too. "over" is told once; "gone" follows as soon as no leg holds
+anything any more.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,7 +32,7 @@ from twisted.internet.interfaces import IReactorTime
 from streamrelay.datapath.connection import HIGH, Connection, Drain, Feed
 from streamrelay.errors import PeerError
 from streamrelay.protocol import codec
-from streamrelay.protocol.close import CloseCode, Outcome
+from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
 from streamrelay.protocol.control import FIN_MESSAGE, StreamEnd, Word, decode_word
 from streamrelay.resume.incoming import Incoming
 from streamrelay.resume.leg import LAST_WORDS, Attached, Leg
@@ -66,13 +68,13 @@ class ResumableConnection:
         self.outgoing = Outgoing(self.window, memory)
         self._incoming = Incoming(self.clock, self, self._confirm, 2 * self.window, memory)
 
-    # -- Connection ------------------------------------------------------------------------------------------
-
     @property
     def unsent(self) -> int:
-        """A window that is full, and what waits for a leg that has no room, count as more than a source may leave."""
+        """A window that is full, and what waits for a leg that has no room, count as more than a source may leave; what
+        is sent all the same counts besides."""
         waits = self.outgoing.is_full or (self.attached is not None and not self.outgoing.is_caught_up)
-        return (self.attached.leg.unsent if self.attached else 0) + (HIGH + 1 if waits else 0)
+        unsent = self.attached.leg.unsent if self.attached else 0
+        return unsent + HIGH + 1 + self.outgoing.beyond if waits else unsent
 
     def join(self, feed: Feed, drain: Drain) -> None:
         self._feed, self._drain = feed, drain
@@ -86,7 +88,7 @@ class ResumableConnection:
         if self._phase != OPEN or not size:
             return
         straight = self.attached is not None and self.outgoing.is_caught_up
-        self.outgoing.put(Piece(b"".join(data)))  # before it is sent, as a leg may change it
+        self.outgoing.put(Piece.copy(data, size))  # before it is sent, as a leg may change it
         if straight:
             self.outgoing.next()
             self.attached.leg.send(data, size)  # type: ignore[union-attr]
@@ -124,7 +126,7 @@ class ResumableConnection:
         self.resume()  # for the answer
 
     def abort(self) -> None:
-        self._finish(self.outcome or Outcome(CloseCode.LEG_LOST))
+        self._finish(Outcome(CloseCode.LEG_LOST))
         for attached in tuple(self._legs):
             attached.leg.abort()
 
@@ -137,7 +139,10 @@ class ResumableConnection:
         """Position up to which everything has come."""
         return self._incoming.received
 
-    # -- legs that come and go -------------------------------------------------------------------------------
+    @property
+    def reached(self) -> int:
+        """What has come and what was confirmed of both directions: it grows while a leg is of use."""
+        return self._incoming.received + self.outgoing.confirmed
 
     @property
     def is_over(self) -> bool:
@@ -146,8 +151,7 @@ class ResumableConnection:
     def attach(self, leg: Leg, position: int) -> Attached:
         """Go on by a leg, sending from the other end's position on; or raise `OutOfReach`. An older leg is dropped.
 
-        To be called once this is joined, as the leg may have bytes for it. What the leg has received before is to be
-        told to the feed that is returned.
+        To be called once this is joined. What the leg has received before is to be told to the feed that is returned.
         """
         self.outgoing.check(position)
         self.detach()
@@ -169,8 +173,8 @@ class ResumableConnection:
     def detach(self) -> None:
         """Drop the leg that there is, as another one is on its way; nothing more that it brings counts."""
         old, self.attached = self.attached, None
+        self._incoming.stop()
         if old is not None:
-            self._incoming.stop()
             old.leg.abort()
         self._have_room()
 
@@ -178,8 +182,6 @@ class ResumableConnection:
         """End without the other end's knowledge, as it doesn't come any more."""
         self._incoming.flush()
         self._finish(outcome)
-
-    # -- from the leg ----------------------------------------------------------------------------------------
 
     def leg_received(self, data: Sequence[memoryview], size: int) -> None:
         if self._fin:
@@ -210,10 +212,11 @@ class ResumableConnection:
             self._have_room()
             self.lost(outcome)
 
+    def leg_broke(self, error: PeerError) -> None:
+        self._finish(outcome(CloseCode.LEG_LOST, error.reason))
+
     def leg_gone(self, attached: Attached) -> None:
         self._legs.discard(attached)
-        if self.attached is attached:  # without having said how it ended
-            self.leg_over(Outcome(CloseCode.LEG_LOST))
         self._tell_gone()
 
     def go_on(self) -> None:
@@ -223,7 +226,7 @@ class ResumableConnection:
             if piece is None:
                 break
             if piece.is_control:
-                self.attached.leg.send_control(piece.data)
+                self.attached.leg.send_control(bytes(piece.data))
             else:
                 self.attached.leg.send([memoryview(piece.data)], piece.size)
         self._have_room()
@@ -243,8 +246,6 @@ class ResumableConnection:
             else:
                 self._feed.control(message)
 
-    # -- inside ----------------------------------------------------------------------------------------------
-
     def _confirm(self, position: int) -> None:
         if self.attached is not None:
             self.attached.leg.send_control(codec.encode(Word(ack=position)))
@@ -260,7 +261,7 @@ class ResumableConnection:
     def _confirmed(self, position: int) -> None:
         self.outgoing.confirm(position)
         if self._phase == ENDING and self.outgoing.confirmed == self.outgoing.end:
-            self._leave(self.outcome or Outcome(CloseCode.FINISHED))
+            self._leave(self.outcome or FINISHED)
         else:
             self._have_room()
 
@@ -271,16 +272,15 @@ class ResumableConnection:
 
     def _leave(self, how: Outcome) -> None:
         """End, as both know that it is over; the leg is closed in order."""
-        attached = self.attached
-        self._finish(self.outcome or how)
-        if attached is not None:
-            attached.leg.close(how)
+        leg = self.attached and self.attached.leg
+        self._finish(how)
+        if leg:
+            leg.close(how)
 
     def _finish(self, outcome: Outcome) -> None:
         if self._phase == OVER:
             return
-        self._phase, self.outcome = OVER, outcome
-        self._incoming.stop()
+        self._phase, self.outcome = OVER, self.outcome or outcome
         self._incoming.drop()
         self.attached = None
         self.outgoing.clear()

@@ -13,6 +13,10 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from streamrelay.resume.outgoing import LEAST, OVERHEAD, Memory
 
+MUCH: Final = 1 << 20
+"""Bytes that are confirmed at once. On their way a confirmation costs as much as a tenth of that does."""
+SOON: Final = 0.002
+"""Seconds after which `LEAST` bytes are confirmed, so that no window is full for long."""
 CONFIRM_TIME: Final = 1.0
 """Seconds after which anything that has come is confirmed."""
 TOGETHER: Final = 64 * 1024
@@ -46,6 +50,7 @@ class Incoming:
     _weight: int = 0
     _told: int = 0
     _later: IDelayedCall | None = None
+    _soon: bool = False  # that is as soon as it gets
 
     @property
     def is_full(self) -> bool:
@@ -86,7 +91,8 @@ class Incoming:
         self.waits = False
 
     def drop(self) -> None:
-        """Hold nothing any more, as nobody takes it."""
+        """Hold nothing any more, as nobody takes it, and confirm nothing later."""
+        self.stop()
         self._held.clear()
         self._weigh(-self._behind, -self._weight)
         self.waits = False
@@ -135,10 +141,14 @@ class Incoming:
         untold = self.received - self._behind - self._told
         if self.waits or not untold:
             return
-        if untold >= LEAST:
+        if untold >= MUCH:
             self.confirm()
         elif self._later is None:
-            self._later = self.clock.callLater(CONFIRM_TIME, self._time)
+            self._soon = untold >= LEAST
+            self._later = self.clock.callLater(SOON if self._soon else CONFIRM_TIME, self._time)
+        elif untold >= LEAST and not self._soon:
+            self._soon = True
+            self._later.reset(SOON)
 
     def _time(self) -> None:
         self._later = None

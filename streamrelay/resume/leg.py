@@ -34,6 +34,9 @@ class Stream(Protocol):
 
     def leg_over(self, outcome: Outcome) -> None: ...
 
+    def leg_broke(self, error: PeerError) -> None:
+        """End, as the peer has broken the protocol and would do so by its next leg."""
+
     def leg_gone(self, attached: "Attached") -> None: ...
 
     def go_on(self) -> None:
@@ -53,15 +56,25 @@ class Attached(Feed, Drain):
 
     def received(self, data: Sequence[memoryview], size: int) -> None:
         if self.counts:
-            self.stream.leg_received(data, size)
+            try:
+                self.stream.leg_received(data, size)
+            except PeerError as error:
+                self.stream.leg_broke(error)
+                raise
 
     def control(self, message: bytes) -> None:
         if self.counts:
-            self.stream.leg_said(message)
+            try:
+                self.stream.leg_said(message)
+            except PeerError as error:
+                self.stream.leg_broke(error)
+                raise
 
     def eof(self) -> None:
         if self.counts:
-            raise PeerError(CloseCode.PROTOCOL, "eof on a stream that resumes, whose word is fin")
+            error = PeerError(CloseCode.PROTOCOL, "eof on a stream that resumes, whose word is fin")
+            self.stream.leg_broke(error)
+            raise error
 
     def over(self, outcome: Outcome) -> None:
         if self.counts:

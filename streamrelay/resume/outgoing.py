@@ -1,15 +1,17 @@
 """The bytes that one end of a stream which resumes has sent, kept until they are confirmed. No time, no I/O."""
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Final
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from streamrelay.errors import PeerError
 from streamrelay.protocol.close import CloseCode
+from streamrelay.resume import buffers
 
 OVERHEAD: Final = 128
-"""Bytes that a piece weighs beside its own, as there may be many small ones."""
+"""Bytes that each piece weighs beside its own, as there may be many small ones."""
 
 
 class OutOfReach(Exception):
@@ -20,8 +22,16 @@ class OutOfReach(Exception):
 class Piece:
     """Bytes that are sent together, or one control message, which counts as one position."""
 
-    data: bytes
+    data: bytes | memoryview
     is_control: bool = False
+    buffer: bytearray | None = None
+    """What the data lie in, if that is to be released."""
+
+    @classmethod
+    def copy(cls, data: Sequence[memoryview], size: int) -> "Piece":
+        """Return a piece of bytes that are the caller's."""
+        kept, buffer = buffers.copied(data, size)
+        return cls(kept, buffer=buffer)
 
     @property
     def size(self) -> int:
@@ -29,12 +39,17 @@ class Piece:
 
     @property
     def weight(self) -> int:
-        return len(self.data) + OVERHEAD
+        return (len(self.data) if self.buffer is None else len(self.buffer)) + OVERHEAD
+
+    def release(self) -> None:
+        """Let go of it, as nobody wants it any more."""
+        if self.buffer is not None:
+            buffers.release(self.buffer)
 
 
 @define(eq=False)
 class Memory:
-    """Bytes that all streams of a process keep together. Beyond `most` each keeps little more than `LEAST`."""
+    """Bytes that all streams of a process keep together. Beyond `most` each keeps little more than `SPARE`."""
 
     most: float
     kept: int = 0
@@ -48,7 +63,9 @@ UNBOUNDED: Final = float("inf")
 WINDOW: Final = 4 << 20
 """Bytes that one end keeps at most for the other one, beside those of one read."""
 LEAST: Final = 256 * 1024
-"""Bytes that a stream may keep however full the memory is: so many are confirmed at a time, so that it goes on."""
+"""Bytes that are confirmed at a time."""
+SPARE: Final = 2 * LEAST
+"""What a stream may keep however full the memory is: enough to be confirmed, so that it goes on."""
 
 
 @define(eq=False)
@@ -77,9 +94,14 @@ class Outgoing:
     @property
     def is_full(self) -> bool:
         """True while nothing more should be put."""
-        if self.weight >= LEAST and self.memory.is_full:
+        if self.weight >= SPARE and self.memory.is_full:
             return True
         return self.weight >= self.window or self.end - self.taken >= self.window
+
+    @property
+    def beyond(self) -> int:
+        """Bytes that were put though nothing more should have been."""
+        return max(0, self.weight - self.window)
 
     @property
     def is_caught_up(self) -> bool:
@@ -114,9 +136,9 @@ class Outgoing:
         self._forget(position)
         self._out, self.sent = 0, position
         if self._kept and self._start < position:
-            piece = self._kept.popleft()
-            self._kept.appendleft(Piece(piece.data[position - self._start :]))
-            self._weigh(self._start - position)
+            piece = self._kept[0]
+            rest = self._kept[0] = evolve(piece, data=piece.data[position - self._start :])
+            self._weigh(rest.weight - piece.weight)
             self._start = position
 
     def check(self, position: int) -> None:
@@ -128,6 +150,8 @@ class Outgoing:
     def clear(self) -> None:
         """Keep nothing any more, as the stream is over."""
         self._weigh(-self.weight)
+        for piece in self._kept:
+            piece.release()
         self._kept.clear()
         self._out, self.sent, self.taken = 0, self.end, self.end
 
@@ -138,6 +162,7 @@ class Outgoing:
             self._start += piece.size
             self._out = max(0, self._out - 1)
             self._weigh(-piece.weight)
+            piece.release()
 
     def _weigh(self, more: int) -> None:
         self.weight += more

@@ -41,7 +41,7 @@ class FrameWriter:
             self.channel.write([frame_header(opcode, size, self._key), *data])
         else:
             key = os.urandom(4)
-            payload = memoryview(bytearray(b"".join(data)))
+            payload = memoryview(bytearray().join(data))
             apply_mask(payload, key)
             self.channel.write([frame_header(opcode, size, key), payload])
 

@@ -101,7 +101,7 @@ class Opening(Case):
         isn't, nor a request to end a stream."""
         ended = codec.encode(Answer(ready=True))
         for platform, copies in ((self.platform, [SUMMONS_COPY, 0.0]), (Platform("wss://relay.example"), [0.0, 0.0])):
-            platform.bus = bus = Copying()
+            platform.bus = platform.asking.bus = bus = Copying()
             bus.answers += [READY, ended]
             opened = awaited(platform.open("alice", "web-1", "log"))
             awaited(platform.end("web-1", opened.stream))

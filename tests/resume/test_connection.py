@@ -7,8 +7,8 @@ from streamrelay.datapath.connection import HIGH
 from streamrelay.errors import PeerError
 from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
 from streamrelay.resume.connection import ResumableConnection
-from streamrelay.resume.incoming import CONFIRM_TIME
-from streamrelay.resume.outgoing import LEAST, OVERHEAD, Memory, Outgoing, OutOfReach, Piece
+from streamrelay.resume.incoming import CONFIRM_TIME, SOON
+from streamrelay.resume.outgoing import LEAST, OVERHEAD, SPARE, Memory, Outgoing, OutOfReach, Piece
 from tests.fakes.connections import Ear, FakeConnection
 
 LOST = outcome(CloseCode.LEG_LOST)
@@ -86,7 +86,7 @@ class Sending(Case):
     def test_full_memory(self) -> None:
         """Where all streams keep too much each goes on in small steps, and none is refused its bytes."""
         self.memory.most = 0
-        self.send(bytes(LEAST - OVERHEAD - 1))
+        self.send(bytes(SPARE - OVERHEAD - 1))
         self.assertEqual(self.connection.unsent, 0)
         self.send(b"x")
         self.assertGreater(self.connection.unsent, HIGH)
@@ -132,6 +132,7 @@ class Receiving(Case):
         self.leg.receive(b"abc")
         self.clock.advance(CONFIRM_TIME)
         self.leg.receive(bytes(LEAST))
+        self.clock.advance(SOON)
         self.assertEqual(self.leg.controls, [b'{"ack":3}', b'{"ack":%d}' % (LEAST + 3)])
         self.clock.advance(CONFIRM_TIME)
         self.assertEqual((len(self.leg.controls), self.clock.getDelayedCalls()), (2, []))
@@ -143,6 +144,7 @@ class Receiving(Case):
         self.clock.advance(CONFIRM_TIME)
         self.assertEqual((self.leg.controls, self.leg.paused), ([], False))
         self.connection.resume()
+        self.clock.advance(SOON)
         self.assertEqual(self.leg.controls, [b'{"ack":%d}' % LEAST])
 
     def test_paused(self) -> None:
@@ -158,11 +160,16 @@ class Receiving(Case):
 
     def test_fin(self) -> None:
         """A fin is told once; bytes behind it, a second one, and an eof are faults."""
-        self.leg.feed.control(b'{"fin":true}')
-        self.assertEqual(self.ear.said[-1], ("eof",))
-        self.assertRaises(PeerError, self.leg.receive, b"x")
-        self.assertRaises(PeerError, self.leg.feed.control, b'{"fin":true}')
-        self.assertRaises(PeerError, self.leg.feed.eof)
+        for wrong in (
+            lambda: self.leg.receive(b"x"),
+            lambda: self.leg.feed.control(b'{"fin":true}'),
+            lambda: self.leg.feed.eof(),
+        ):
+            self.setUp()
+            self.leg.feed.control(b'{"fin":true}')
+            self.assertEqual(self.ear.said[-1], ("eof",))
+            self.assertRaises(PeerError, wrong)
+            self.assertEqual(self.ear.codes, [CloseCode.LEG_LOST])
 
     def test_old_leg(self) -> None:
         """What an older leg still brings counts no more."""

@@ -6,10 +6,14 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.protocol.close import CloseCode
+from streamrelay.resume.outgoing import OVERHEAD
 from tests.resume.wire import End, attach
 
 SCHEDULES = 400
-WINDOW = 300
+WINDOW = 1000
+SIZES = (1, 3, 50, 200)
+LARGE = (100, 40_000, 70_000, 190_000)
+"""Bytes of which some are kept in buffers that are used again."""
 
 
 def joined(items: list[bytes | str]) -> list[bytes | str]:
@@ -23,14 +27,14 @@ def joined(items: list[bytes | str]) -> list[bytes | str]:
     return result
 
 
-def content(dice: random.Random, name: str) -> list[bytes | str]:
+def content(dice: random.Random, name: str, sizes: tuple[int, ...]) -> list[bytes | str]:
     """What an end has to send: bytes, and control messages between them."""
     items: list[bytes | str] = []
     for number in range(dice.randrange(30)):
         if dice.random() < 0.25:
             items.append(f'{{"note":"{name}{number}"}}')
         else:
-            items.append(dice.randbytes(dice.choice((1, 3, 50, 200))))
+            items.append(dice.randbytes(dice.choice(sizes)))
     return items
 
 
@@ -46,15 +50,15 @@ def is_prefix(came: list[bytes | str], sent: list[bytes | str]) -> bool:
 class Cuts(SynchronousTestCase):
     """Two ends and a hostile wire."""
 
-    def run_one(self, seed: int) -> int:
+    def run_one(self, seed: int, window: int = WINDOW, sizes: tuple[int, ...] = SIZES) -> int:
         """Run one stream to its end; return how often it was cut."""
         dice, clock = random.Random(seed), Clock()
-        sent = content(dice, "up"), content(dice, "down")
+        sent = content(dice, "up", sizes), content(dice, "down", sizes)
         client = End("client", list(sent[0]), dice, clock)
         host = End("host", list(sent[1]), dice, clock)
         ends = client, host
         for end in ends:
-            end.make(WINDOW)
+            end.make(window)
         wires, cuts, idle = [attach(client, host, dice)], 0, 0
         while not all(end.is_gone for end in ends):
             moved = [end.act() for end in ends if dice.random() < 0.4] + [
@@ -75,7 +79,7 @@ class Cuts(SynchronousTestCase):
             self.assertLess(idle, 500, f"seed {seed} hangs")
         for mine, theirs in ((client, host), (host, client)):
             self.assertEqual(joined(mine.came), joined(sent[ends.index(theirs)]), f"seed {seed}")
-            self.assertLessEqual(mine.most, WINDOW + 700)  # a piece beyond it, fin and end
+            self.assertLessEqual(mine.most, window + 2 * max(sizes) + 6 * OVERHEAD)  # a piece beyond it, fin and end
             self.assertTrue(mine.finished)
         for end in ends:
             if end.connection.is_over:
@@ -86,3 +90,7 @@ class Cuts(SynchronousTestCase):
     def test_random(self) -> None:
         """However a stream's legs are cut, each end receives what the other has sent, in order, once, and it ends."""
         self.assertGreater(sum(self.run_one(seed) for seed in range(SCHEDULES)), SCHEDULES)
+
+    def test_large(self) -> None:
+        """The same for bytes that are kept in buffers which are used again."""
+        self.assertGreater(sum(self.run_one(seed, 400_000, LARGE) for seed in range(60)), 60)

@@ -30,8 +30,7 @@ class Resuming(ConsoleTest):
 
     def shows(self, page: Any, pattern: str) -> re.Match[str]:
         """Until the terminal shows something."""
-        found = until(lambda: re.search(pattern, self.rows(page)), what=f"{pattern!r} on the terminal")
-        assert found is not None
+        found: re.Match[str] = until(lambda: re.search(pattern, self.rows(page)), what=f"{pattern!r} on the terminal")
         return found
 
     def test_same_shell(self) -> None:

@@ -33,7 +33,7 @@ class Windows(WindowTest):
         """Until the terminal shows something; gives its first group."""
         found = until(lambda: re.search(pattern, self.view.evaluate(TEXT)), what=f"{pattern!r} on the terminal")
         assert found is not None
-        return found[1]
+        return str(found[1])
 
     def enter(self, line: str) -> None:
         self.display.type(line)

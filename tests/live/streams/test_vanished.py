@@ -1,18 +1,14 @@
 """Ends that vanish without a word while the other end of their stream takes nothing: all is given back in time."""
 
 import contextlib
-import os
-import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from twisted.trial.unittest import SkipTest
-
 from tests.live.support.case import LiveTest
-from tests.live.support.network import own_network
-from tests.live.support.processes import Program, run
+from tests.live.support.network import FarNetwork
+from tests.live.support.processes import Program
 from tests.live.support.promise import in_time
 from tests.live.support.waiting import until
 from tests.live.support.websockets import PlainLeg
@@ -64,37 +60,12 @@ class Vanished(LiveTest):
 
     def setUp(self) -> None:
         super().setUp()
-        self.ip = own_network(self)
-        number = os.getpid() % 250
-        self.far, self.between = f"streamrelay-far-{os.getpid()}", f"streamrelay-mid-{os.getpid()}"
-        self.outside, self.inside = f"10.214.{number}.1", f"10.214.{number}.2"
-        near = f"srn{os.getpid()}"
-        for name in (self.far, self.between):
-            try:
-                run(self.ip, "netns", "add", name, check=True)
-            except subprocess.CalledProcessError as error:
-                raise SkipTest(f"needs network namespaces: {error.stderr.decode().strip()}") from None
-            self.addCleanup(run, self.ip, "netns", "del", name)
-        for command in (
-            f"-n {self.between} link add bridge type bridge",
-            f"link add {near} type veth peer name near netns {self.between}",
-            f"-n {self.between} link add far type veth peer name eth netns {self.far}",
-            f"-n {self.between} link set near master bridge up",
-            f"-n {self.between} link set far master bridge up",
-            f"-n {self.between} link set bridge up",
-            f"addr add {self.outside}/24 dev {near}",
-            f"link set {near} up",
-            f"-n {self.far} addr add {self.inside}/24 dev eth",
-            f"-n {self.far} link set lo up",
-            f"-n {self.far} link set eth up",
-        ):
-            run(self.ip, *command.split(), check=True)
-        self.addCleanup(run, self.ip, "link", "del", near)
-        self.space = (self.ip, "netns", "exec", self.far)
+        self.network = FarNetwork(self)
+        self.space = self.network.space
 
     def cut(self) -> None:
         """From now on no packet passes, and nobody is told."""
-        run(self.ip, "-n", self.between, "link", "set", "bridge", "down", check=True)
+        self.network.cut()
         self.began = time.monotonic()
 
     def target(self, port: int, does: str, *space: str) -> None:
@@ -125,7 +96,7 @@ class Vanished(LiveTest):
             until(lambda: one.descriptors() == descriptors, STUCK, f"the descriptors of {one.name}")  # noqa: B023
 
     def chain_to(self, **more: Any) -> Any:
-        return self.chain(address=self.outside, agent="insecure = true\n", **more)
+        return self.chain(address=self.network.outside, agent="insecure = true\n", **more)
 
     def client(self, does: str, chain: Any, target: str, *space: str) -> None:
         """A client as a process: it sends without end, or waits for what comes."""

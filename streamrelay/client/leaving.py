@@ -1,0 +1,52 @@
+"""The streams of this program that outlive their legs, which end when it is stopped: nobody comes back for them."""
+
+from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
+
+from attrs import define, field
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.task import deferLater
+
+from streamrelay.client.platform_api import OpenedStream, PlatformApi
+from streamrelay.protocol.close import CloseCode, Outcome, outcome
+
+if TYPE_CHECKING:
+    from streamrelay.resume.connection import ResumableConnection
+
+GOODBYE: Final = 0.1
+"""Seconds in which the last words of a leg get out when the program is stopped."""
+END_TIME: Final = 2.0
+"""Seconds in which the platform may end a stream that has no leg."""
+STOPPED: Final = outcome(CloseCode.LEG_LOST, "the client was stopped")
+
+
+@define(eq=False)
+class Leaving:
+    """Streams that live, as long as somebody else has them."""
+
+    api: PlatformApi
+    how: Outcome = STOPPED
+    """Outcome with which they end."""
+    _live: "WeakKeyDictionary[ResumableConnection, str]" = field(factory=WeakKeyDictionary)
+
+    def add(self, opened: OpenedStream, leg: "ResumableConnection") -> None:
+        """Take note of a stream, if it outlives its legs; all others end with us."""
+        if opened.resume:
+            self._live[leg] = opened.stream
+
+    def leave(self) -> "Deferred[list[None]]":
+        """End all of them: by their legs, or by the platform where they have none; return once that is done, or its
+        time is up."""
+        last: list[Deferred[None]] = []
+        for connection, stream in list(self._live.items()):
+            if not connection.is_over:
+                last.append(self._goodbye() if connection.attached else self._end(stream))
+                connection.close(self.how)
+        return gatherResults(last)
+
+    def _goodbye(self) -> "Deferred[None]":
+        return deferLater(self.api.reactor, GOODBYE)
+
+    def _end(self, stream: str) -> "Deferred[None]":
+        ending = Deferred.fromCoroutine(self.api.end(stream)).addTimeout(END_TIME, self.api.reactor)
+        return ending.addErrback(lambda failure: None)  # there is nobody left to be told

@@ -1,0 +1,135 @@
+"""Copies by scp whose streams are cut again and again (protocol.rst, "Streams that resume"): not a byte is lost.
+
+`STREAMRELAY_CUT_MIB`, 1024 for the full form, is how much is copied at most; there are 20 cuts of the relay in it then.
+"""
+
+import hashlib
+import math
+import os
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from tests.live.support.cuts import cutting, kill_relay
+from tests.live.support.network import FarNetwork
+from tests.live.support.pace import timed
+from tests.live.support.ports import free_port
+from tests.live.support.sockets import MIB, seeded
+from tests.live.support.ssh import SshTest
+from tests.live.support.waiting import until
+
+SIZE = int(os.environ.get("STREAMRELAY_CUT_MIB", "48"))
+FULL = SIZE >= 1024
+SECONDS = 60 if FULL else 10
+"""Seconds that a copy without cuts takes at least, as scp limits it."""
+LIMIT = SIZE * 8192 // SECONDS
+"""Kbit/s of scp."""
+BLINKS = 3 if FULL else 1
+"""Cuts of a network; each is noticed after 45 s."""
+TIME = 1200.0
+"""Seconds of a copy at most."""
+
+
+class Copies(SshTest):
+    """scp by `streamrelay connect`."""
+
+    def copy(
+        self, cut: Callable[[], object], every: float, most: float = math.inf, up: bool = True, **more: object
+    ) -> list[float]:
+        """Copy a file while there are cuts; return the seconds of silence that the client told of."""
+        source, sink = self.folder / "source", self.folder / "sink"
+        for at in range(0, SIZE, 64):
+            with source.open("ab") as file:
+                file.write(seeded(min(64, SIZE - at) * MIB, at + 1))
+        there = f"{self.where}:"
+        ends = (str(source), f"{there}{sink}") if up else (f"{there}{source}", str(sink))
+        limits = ("-q", "-l", str(LIMIT))
+        with timed() as passed, cutting(cut, every, self.streams, most) as cuts:
+            status, output, said = self.ssh("scp", *limits, *ends, seconds=TIME, **more)  # type: ignore[arg-type]
+        took = passed()
+        self.assertEqual((status, output), (0, b""), said)
+        self.assertEqual(digest(sink), digest(source))
+        silences = [float(one) for one in re.findall(rb"goes on after ([0-9.]+) s", said)]
+        print(
+            f"figure: scp of {SIZE} MiB {'up' if up else 'down'}: {took:.0f} s, {cuts.count} cuts, "
+            f"{len(silences)} seen, silence up to {max(silences, default=0):.1f} s"
+        )
+        until(lambda: not self.streams(), what="no stream")
+        return silences
+
+    def streams(self) -> list[object]:
+        """Those that are open."""
+        found: list[object] = self.own.ask("GET", "/v1/streams").json["streams"]
+        return [stream for stream in found if not stream["waiting"]]  # type: ignore[index]
+
+
+def digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class Killed(Copies):
+    """A relay that is killed with -9 and started again every 2 s."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.start_with_sshd()
+
+    def test_up(self) -> None:
+        """A file that is sent comes whole, however often the relay is killed."""
+        silences = self.copy(partial(kill_relay, self.own), 2)
+        self.assertGreaterEqual(len(silences), 20 if FULL else 2)
+
+    def test_down(self) -> None:
+        """A file that is fetched comes whole, however often the relay is killed."""
+        silences = self.copy(partial(kill_relay, self.own), 2, up=False)
+        self.assertGreaterEqual(len(silences), 20 if FULL else 2)
+
+    def test_no_bus(self) -> None:
+        """A relay is killed while nats-server is away: the copy goes on once that is back."""
+        turn = iter(range(1, 1000))
+
+        def cut() -> None:
+            if next(turn) % 3:
+                kill_relay(self.own)
+                return
+            self.own.nats.stop()
+            kill_relay(self.own)
+            self.own.nats.start()
+
+        self.assertTrue(self.copy(cut, 2))
+
+
+class Vanishing(Copies):
+    """A network that vanishes, of which neither end is told."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.network = FarNetwork(self)
+
+    def start_far(self, space: tuple[str, ...]) -> None:
+        """Start all, the host in its network."""
+        self.space = space
+        port = free_port()
+        options = (f"--listen=tcp:{port}:interface={self.network.outside}",)
+        agent = "insecure = true\n"
+        self.start_with_sshd(address=self.network.outside, agent=agent, space=space, platform_options=options)
+        self.platform = f"http://{self.network.outside}:{port}"
+
+    def blink(self) -> None:
+        """For a moment nothing passes; then connections that stood are forgotten."""
+        ports = until(lambda: self.network.ports(self.own.relay_port), what="a connection to the relay")
+        self.network.cut()
+        self.network.forget(ports)
+        self.network.mend()
+
+    def test_client(self) -> None:
+        """Of a client whose network forgets its connections the copy comes whole."""
+        self.start_far(())
+        self.assertTrue(self.copy(self.blink, SECONDS / 5, BLINKS, space=self.network.space, options="--insecure"))
+
+    def test_host(self) -> None:
+        """To a host whose network forgets its connections the copy comes whole."""
+        self.start_far(self.network.space)
+        self.assertTrue(self.copy(self.blink, SECONDS / 5, BLINKS, up=False, options="--insecure"))
