@@ -21,7 +21,7 @@ from twisted.trial.runner import ErrorHolder, TestLoader, TrialRunner
 
 from tests.suite import guard
 
-LIMIT = 300.0
+LIMIT = 600.0
 """Seconds that a test may take, on the busiest machine."""
 PR_SET_PDEATHSIG = 1
 AGAIN = 30.0

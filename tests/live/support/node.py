@@ -15,6 +15,7 @@ from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST, Chain, shared
 from tests.live.support.processes import environment
 from tests.live.support.secrets import SUITE
+from tests.live.support.waiting import WAIT
 
 SCENARIOS = Path(__file__).resolve().parents[2] / "javascript"
 OLDEST = 22
@@ -65,7 +66,7 @@ class Scenario:
         SUITE.seen("scenario", line)
         return json.loads(line)
 
-    def result(self, seconds: float = 60.0) -> Any:
+    def result(self, seconds: float = 3 * WAIT) -> Any:
         """What it tells last, once it has ended in order."""
         out, err = self._end(seconds)
         if self.process.returncode != 0 or err:
@@ -80,7 +81,7 @@ class Scenario:
             if pipe is not None:
                 pipe.close()
 
-    def _end(self, seconds: float = 60.0) -> tuple[str, str]:
+    def _end(self, seconds: float = 3 * WAIT) -> tuple[str, str]:
         try:
             out, err = self.process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
