@@ -161,13 +161,13 @@ class Bus:
         self._publishing.add(task)
         task.add_done_callback(self._publishing.discard)
 
-    async def request(self, subject: str, data: bytes, timeout: float, again: float = 0.0) -> bytes:
+    async def request(self, subject: str, data: bytes, timeout: float, copies: bool = False) -> bytes:
         """Return the answer to a request, or raise `Nobody`, `Down`, or after `timeout` seconds `TooSlow`.
 
         A server that hangs is `Down` within about six seconds, be `timeout` longer, and at once from then on. With
-        `again`, seconds, copies are sent while there is no answer; see `requests`.
+        `copies` it is sent again where a server may have lost it; see `requests`.
         """
-        return await self.requests.ask(self._standing(), subject, data, timeout, again)
+        return await self.requests.ask(self._standing(), subject, data, timeout, copies)
 
     async def gather(self, subject: str, due: frozenset[str], data: bytes = b"") -> Gathered:
         """The answers of all who listen, of whom these are `due`; `Down` if the bus was lost meanwhile, as then nobody

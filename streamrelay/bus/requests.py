@@ -1,11 +1,12 @@
-"""Requests on the bus: who waits for an answer, and what becomes of that when the connection is lost.
+"""Requests on the bus: who waits for an answer, and what becomes of that when a connection is lost.
 
 A server of NATS that ends loses what it had to carry, to the host or back, and nobody is told. So a request of which a
-copy does no harm is sent again while there is no answer: the first answer to any of its copies counts.
+copy does no harm is sent again once there is a connection again, ours or the host's own (`Requests.repeat`). The first
+answer to any of its copies counts.
 """
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 from attrs import define, field
 from nats import errors as nats_errors
@@ -17,8 +18,26 @@ from streamrelay.bus.nats_client import NatsClient
 GRACE: Final = 2.0
 """Seconds that an answer is waited for once the connection was lost, as it may be back before the host has answered;
 and seconds after a loss in which another server may be had."""
-RARER: Final = 1.5
-"""Factor by which the wait before each copy is longer than the one before."""
+AGAIN: Final = 0.05
+"""Seconds after which a copy that nobody has heard, or that couldn't be sent, is followed by another."""
+
+
+@define(eq=False)
+class Waiting:
+    """One request that waits for its answer."""
+
+    subject: str
+    copies: bool
+    """True if copies may be sent."""
+    timeout: asyncio.Timeout
+    end: float
+    """The loop's time until which it waits, if no connection is lost."""
+    due: asyncio.Event = field(factory=asyncio.Event)
+    """Set when a copy is to be sent."""
+
+    def end_at(self, when: float) -> None:
+        if not self.timeout.expired():
+            self.timeout.reschedule(when)
 
 
 @define(eq=False)
@@ -28,22 +47,31 @@ class Requests:
     losses: int = 0
     lost_at: float | None = None
     """The loop's time when the connection was lost; None while there is one, or has been none."""
-    waiting: dict[asyncio.Timeout, float] = field(factory=dict)
-    """Waits for answers, each with its end if copies are sent, which is its own again once there is a connection."""
+    waiting: dict[int, Waiting] = field(factory=dict)
+    _number: int = 0
 
     def lose(self) -> None:
         """Have nobody wait much longer for answers that may have been on their way."""
         self.losses += 1
         self.lost_at = asyncio.get_running_loop().time()
-        for waiting in self.waiting:
-            _end(waiting, min(waiting.when() or 0.0, self.lost_at + GRACE))
+        for each in self.waiting.values():
+            each.end_at(min(each.end, self.lost_at + GRACE))
 
     def stand(self) -> None:
         """Take note that there is a connection: copies are sent by it, whose answers may take their time."""
+        if self.lost_at is None:
+            return
         self.lost_at = None
-        for waiting, end in self.waiting.items():
-            if end:
-                _end(waiting, end)
+        for each in self.waiting.values():
+            if each.copies:
+                each.end_at(each.end)
+                each.due.set()
+
+    def repeat(self, subject: str) -> None:
+        """Send copies of what waits on a subject, as who listens there was away and is back."""
+        for each in self.waiting.values():
+            if each.copies and each.subject == subject:
+                each.due.set()
 
     def may_be_back(self, client: NatsClient | None) -> bool:
         """Tell whether a connection that was lost just now may be made to another server at any moment."""
@@ -51,18 +79,17 @@ class Requests:
             return False
         return self.lost_at is None or asyncio.get_running_loop().time() < self.lost_at + GRACE
 
-    async def ask(self, client: NatsClient, subject: str, data: bytes, timeout: float, again: float = 0.0) -> bytes:
-        """Return the answer to a request, or raise `Nobody`, `Down`, or after `timeout` seconds `TooSlow`.
-
-        With `again` it is sent once more after so many seconds without an answer, and then more and more seldom.
-        """
+    async def ask(self, client: NatsClient, subject: str, data: bytes, timeout: float, copies: bool = False) -> bytes:
+        """Return the answer to a request, or raise `Nobody`, `Down`, or after `timeout` seconds `TooSlow`."""
         losses, end = self.losses, asyncio.get_running_loop().time() + timeout
-        waiting = asyncio.timeout(timeout)
-        self.waiting[waiting] = end if again else 0.0
+        waiting = Waiting(subject, copies, asyncio.timeout(timeout), end)
+        self._number += 1
+        number = self._number
+        self.waiting[number] = waiting
         try:
-            async with waiting:
+            async with waiting.timeout:
                 with client.pulse.felt():
-                    message = await _first_answer(client, subject, data, timeout + 1, again)  # `waiting` ends before
+                    message = await _first_answer(client, waiting, data, timeout + 1)  # `waiting` ends before
         except nats_errors.NoRespondersError:
             raise Nobody(subject) from None
         except (TimeoutError, nats_errors.TimeoutError):
@@ -70,35 +97,37 @@ class Requests:
         except nats_errors.Error as error:
             raise Down(str(error)) from None
         finally:
-            del self.waiting[waiting]
+            del self.waiting[number]
         return message.data
 
 
-def _end(waiting: asyncio.Timeout, when: float) -> None:
-    if not waiting.expired():
-        waiting.reschedule(when)
+async def _first_answer(client: NatsClient, waiting: Waiting, data: bytes, timeout: float) -> Msg:
+    """Return the first answer to a request or to a copy of it. That nobody has heard the first is the answer, too; of a
+    copy it isn't, as the host that has heard the first may be away still, or hear no more than that one."""
+    now = asyncio.get_running_loop().time
 
+    def send() -> "asyncio.Future[Any]":
+        return asyncio.ensure_future(client.request(waiting.subject, data, timeout=timeout))
 
-async def _first_answer(client: NatsClient, subject: str, data: bytes, timeout: float, again: float) -> Msg:
-    """Return the first answer to a request or to a copy of it. Who doesn't hear a copy, or that it can't be sent, is no
-    answer: the host that has heard the first may be on the way to another server, or hear no more than that one."""
-
-    def send() -> "asyncio.Future[Msg]":
-        return asyncio.ensure_future(client.request(subject, data, timeout=timeout))
-
-    sent = [send()]
-    first = sent[0]
+    first, due = send(), asyncio.ensure_future(waiting.due.wait())
+    sent, until, retry = [first], 0.0, False
     try:
         while True:
-            done, _ = await asyncio.wait(sent, timeout=again or None, return_when=asyncio.FIRST_COMPLETED)
-            failed = {each for each in done if each.exception() is not None}
+            patience = AGAIN if retry else None
+            done, _ = await asyncio.wait([*sent, due], timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            failed = [each for each in sent if each in done and each.exception() is not None]
             for each in sent:
                 if each in done and (each is first or each not in failed):
-                    return each.result()
+                    answer: Msg = each.result()
+                    return answer
             sent = [each for each in sent if each not in failed]
-            if not done:
-                again *= RARER
+            if due in done:
+                waiting.due.clear()
+                due, until = asyncio.ensure_future(waiting.due.wait()), now() + GRACE
                 sent.append(send())
+            elif not done:
+                sent.append(send())
+            retry = bool(failed) and now() < until
     finally:
-        for each in sent:
-            each.cancel()
+        for pending in (*sent, due):
+            pending.cancel()

@@ -27,8 +27,6 @@ OPEN_TIME: Final = CONNECT_TIME + 0.5
 ASKED_LIFE: Final = OPEN_TIME - CLOCK_SKEW
 """Seconds that a request lives whose answer is waited for: an agent, which allows for its clock, refuses it once nobody
 waits, so that what the client was told didn't open doesn't run all the same."""
-COPY: Final = 0.25
-"""Seconds without an answer after which a summons is sent again, then more seldom: agents follow no copy of one."""
 AWAY: Final = 2.0
 """Seconds for which an agent that was there is waited for, where it may be on the way to another server."""
 LOOK: Final = 0.05
@@ -86,14 +84,14 @@ class Asking:
 async def ask(bus: Bus, subject: str, data: bytes, timeout: float, copies: bool, is_up: Callable[[], bool]) -> bytes:
     """Return the host's answer, or raise `Nobody`, `Down`, or after `timeout` seconds `TooSlow`.
 
-    `copies`: whether the host takes copies for one. `is_up` tells whether the host was there, as far as is known.
+    `copies`: whether the host follows no copy of a request. `is_up` tells whether it was there, as far as is known.
     """
     now = asyncio.get_running_loop().time
     end = now() + timeout
     away = end  # until when an agent that isn't there is waited for; it is at first
     while True:
         try:
-            return await bus.request(subject, data, end - now(), COPY if copies else 0.0)
+            return await bus.request(subject, data, end - now(), copies)
         except Nobody:
             away = min(away, now() + AWAY)
             if now() + LOOK > away or not bus.has_others or not is_up():

@@ -123,6 +123,7 @@ class Platform:
         self.inventory, self.namesakes = Inventory(self.now), Namesakes(self._tell_agents)
         self.asking = Asking(self.bus, self.inventory, self._signer, self.now)
         self.lookout = Lookout(self.bus, self.inventory, self._knock, self.namesakes.looked)
+        self.lookout.came = lambda host: self.bus.requests.repeat(open_subject(host))
         self.lookout.listen()
         self._streams = Shared(self._ask_streams, self.clock)
 
@@ -266,7 +267,6 @@ class Platform:
         self._streams.forget()
 
     async def _have_bus(self) -> None:
-        """Have a connection to the bus, be it in a moment by another server, or raise `Refused` 503."""
         if not await self.bus.is_back():
             raise no_bus()
 

@@ -45,7 +45,6 @@ PROTOCOL = {
     "SUMMONS_MEMORY": "A ``jti`` is remembered for 70 s.",
     "OPEN_TIME": "the platform waits 10.5 s for the answer",
     "ASKED_LIFE": "so its ``exp`` is 5.5 s",
-    "SUMMONS_COPY": "no answer within 0.25 s, then after half as long again",
     "HOST_AWAY": "is asked for up to 2 s before it is told to be offline",
     "LOOK_EVERY": "for who is there, every 30 s,",
     "LOOKS_A_SECOND": "so many hosts that more than 100 would answer a second",

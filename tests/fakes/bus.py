@@ -61,7 +61,7 @@ class FakeBus(Bus):
         self.published.append((subject, data))
         self.replies.append(reply)
 
-    async def request(self, subject: str, data: bytes, timeout: float, again: float = 0.0) -> bytes:
+    async def request(self, subject: str, data: bytes, timeout: float, copies: bool = False) -> bytes:
         self.asked.append((subject, data))
         answer = self.answers.popleft()
         if isinstance(answer, Exception):

@@ -7,12 +7,14 @@ from typing import Any
 from attrs import define, field
 
 from streamrelay.bus.message import Down, Nobody, TooSlow
+from streamrelay.bus.requests import Requests
 from streamrelay.platform import Platform
 from streamrelay.platform.asking import LOOK, ask
 from streamrelay.protocol import codec
+from streamrelay.protocol.subjects import event_subject, open_subject
 from streamrelay.protocol.summons import Answer, HostAnswer
 from tests.bus.test_pulse import OnALoop
-from tests.documented import HOST_AWAY, SUMMONS_COPY
+from tests.documented import HOST_AWAY
 from tests.fakes.bus import FakeBus
 from tests.fakes.reactors import awaited
 from tests.platform.test_platform import READY, Case
@@ -23,11 +25,11 @@ class Away(FakeBus):
     """A bus on which a host is away until some time."""
 
     until: float = 0.0
-    again: float = 0.0
+    copies: bool = False
     seconds: float = 0.0
 
-    async def request(self, subject: str, data: bytes, timeout: float, again: float = 0.0) -> bytes:
-        self.again, self.seconds = again, timeout
+    async def request(self, subject: str, data: bytes, timeout: float, copies: bool = False) -> bytes:
+        self.copies, self.seconds = copies, timeout
         self.asked.append((subject, data))
         if asyncio.get_running_loop().time() < self.until:
             raise Nobody(subject)
@@ -70,9 +72,9 @@ class Returns(OnALoop):
 
     def test_copies(self) -> None:
         """Copies are sent of what is followed once alone."""
-        for copies, again in ((True, SUMMONS_COPY), (False, 0.0)):
+        for copies in (True, False):
             self.ask(0, copies=copies)
-            self.assertEqual(self.bus.again, again)
+            self.assertIs(self.bus.copies, copies)
 
     def test_own_server(self) -> None:
         """Where the platform's own server has ended, the request goes by another one; if there is none it fails."""
@@ -84,13 +86,13 @@ class Returns(OnALoop):
 
 @define(eq=False)
 class Copying(FakeBus):
-    """A bus that keeps how soon copies were to be sent."""
+    """A bus that keeps of what copies were to be sent."""
 
-    copies: list[float] = field(factory=list)
+    copied: list[bool] = field(factory=list)
 
-    async def request(self, subject: str, data: bytes, timeout: float, again: float = 0.0) -> bytes:
-        self.copies.append(again)
-        return await super().request(subject, data, timeout, again)
+    async def request(self, subject: str, data: bytes, timeout: float, copies: bool = False) -> bytes:
+        self.copied.append(copies)
+        return await super().request(subject, data, timeout, copies)
 
 
 class Opening(Case):
@@ -100,12 +102,12 @@ class Opening(Case):
         """A signed summons is sent again, as an agent knows it for a copy even if it has started since; a plain one
         isn't, nor a request to end a stream."""
         ended = codec.encode(Answer(ready=True))
-        for platform, copies in ((self.platform, [SUMMONS_COPY, 0.0]), (Platform("wss://relay.example"), [0.0, 0.0])):
+        for platform, copies in ((self.platform, [True, False]), (Platform("wss://relay.example"), [False, False])):
             platform.bus = platform.asking.bus = bus = Copying()
             bus.answers += [READY, ended]
             opened = awaited(platform.open("alice", "web-1", "log"))
             awaited(platform.end("web-1", opened.stream))
-            self.assertEqual(bus.copies, copies)
+            self.assertEqual(bus.copied, copies)
 
     def test_own_server(self) -> None:
         """A platform that has just lost its server is back by another one before it says that it has no bus."""
@@ -127,3 +129,14 @@ class Opening(Case):
         self.assertEqual(self.open().kind, "log")
         self.assertEqual(len(set(self.bus.asked)), 1)
         self.assertEqual(len(self.bus.asked), 2)
+
+    def test_host_back(self) -> None:
+        """A host that tells of itself is sent again what it is asked, as it may have been lost with its server."""
+        repeated: list[str] = []
+        self.patch(Requests, "repeat", lambda requests, subject: repeated.append(subject))
+
+        async def tell() -> None:
+            self.bus.hear(event_subject("web-1", "up"), codec.encode(HostAnswer(())), event_subject("*", "up"))
+
+        awaited(tell())
+        self.assertEqual(repeated, [open_subject("web-1")])

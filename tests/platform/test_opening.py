@@ -25,9 +25,9 @@ class SlowBus(FakeBus):
     time = 0.0
     seconds = 0.0
 
-    async def request(self, subject: str, data: bytes, timeout: float, again: float = 0.0) -> bytes:
+    async def request(self, subject: str, data: bytes, timeout: float, copies: bool = False) -> bytes:
         self.time += self.seconds
-        return await super().request(subject, data, timeout, again)
+        return await super().request(subject, data, timeout, copies)
 
 
 def cannot(code: str = Refusal.DIAL_FAILED) -> bytes:

@@ -70,13 +70,14 @@ Agents = dict[str, set[str]]
 @define(eq=False)
 class Lookout:
     """Looks, knocks and listens. `word` makes what a host is sent at a knock; `agents` is given who answered a look, by
-    the names of hosts, and returns True if some have several."""
+    the names of hosts, and returns True if some have several; `came` is given each host that tells of itself."""
 
     bus: Bus
     inventory: Inventory
     word: Callable[[str], bytes]
     agents: Callable[[Agents], bool]
     inbox: str = field(factory=lambda: f"{PLATFORM_INBOX}.{tokens.new_id()}")
+    came: Callable[[str], None] = lambda host: None
     _look: Look | None = None
     _tasks: "set[asyncio.Task[None]]" = field(factory=set)
     _hurry: bool = False
@@ -143,6 +144,7 @@ class Lookout:
         host = vouched_host(message.subject)
         if host is None:
             return
+        self.came(host)
         if host in self._paced:
             self._paced[host] = message.data
             return
