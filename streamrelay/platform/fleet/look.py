@@ -33,46 +33,63 @@ class Look:
     """Seconds over which the answers come."""
     patience: float = FIRST
     """Seconds in which the hosts that are due must answer."""
-    given_up: bool = False
-    """True once no answer can come any more."""
     agents: dict[str, set[str]] = field(factory=dict)
     """Agents that have answered by the names of their hosts."""
-    _answered: set[str] = field(factory=set)
+    missing: set[str] = field(init=False)
+    """Hosts that are due and haven't answered."""
+    _given_up: bool = False
+    _wakes: float = 0.0  # when it will look whether it is over
+    _sooner: asyncio.Event = field(factory=asyncio.Event)
     _latest: float = field(init=False)
     _began: float = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._began = self._latest = self.now()
+        self.missing = set(self.due)
 
     def heard(self, host: str, agent: str) -> None:
         """Take note that a host has answered, and which of its agents, if that says so."""
-        self._answered.add(host)
+        self.missing.discard(host)
         self._latest = self.now()
         names = self.agents.setdefault(host, set())
         if agent and len(names) <= MOST_AGENTS:
             names.add(agent)
+        if self._end() < self._wakes:
+            self._sooner.set()
 
-    @property
-    def missing(self) -> set[str]:
-        """Hosts that are due and haven't answered."""
-        return self.due - self._answered
+    def give_up(self) -> None:
+        """Be over at once, as no answer can come any more."""
+        self._given_up = True
+        self._sooner.set()
 
     async def over(self) -> None:
         """Wait until no more answers come."""
-        while not self.given_up and (left := self._end() - self.now()) > 0:
-            began, nap = self.now(), min(left, QUIET)
-            await asyncio.sleep(nap)
-            if self.now() - began > nap + QUIET / 2:
+        while not self._given_up and (left := self._end() - self.now()) > 0:
+            if self.missing or not self.due:
+                left = min(left, QUIET)  # so that it is seen if we are busy, and so what they say comes late
+            self._wakes = self.now() + left
+            self._sooner.clear()
+            await within(left, self._sooner)
+            if self.now() > self._wakes + QUIET / 2:
                 self._latest = self.now()  # we were busy; who knows what has come
 
     def _end(self) -> float:
         """Return when it is over, if nothing more comes."""
         asked = self._began + self.spread
         end = max(asked, self._latest + (QUIET if self.due else STRANGE))
-        if not self._answered:
+        if not self.agents:
             end = max(end, asked + FIRST)
-        if not self.due <= self._answered:
+        if self.missing:
             end = max(end, asked + self.patience)
         if not self.whole:
             end = max(end, asked + FURTHER)
         return min(end, asked + LONGEST)
+
+
+async def within(seconds: float, event: asyncio.Event) -> None:
+    """Wait for an event, so long at most."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        pass

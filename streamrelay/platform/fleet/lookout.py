@@ -11,7 +11,8 @@ any of it while we weren't there   a look at all of them, whenever we connect
 =================================  ====================================================================================
 
 A *look* is a question to all agents, a *knock* a message to one, which needn't answer: the bus says if nobody listens.
-At rest agents are asked seldom, and the less often the more there are; no page costs them anything.
+At rest agents are asked seldom, and the less often the more there are; no page costs them anything. Nothing here looks
+again and again whether it may go on: who waits is woken by `_news`.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ from streamrelay.bus.message import Message
 from streamrelay.logs import Logger
 from streamrelay.platform.fleet.heard import left_host, read_answer, vouched_host
 from streamrelay.platform.fleet.inventory import Inventory
-from streamrelay.platform.fleet.look import FIRST, Look
+from streamrelay.platform.fleet.look import FIRST, Look, within
 from streamrelay.protocol import codec, tokens
 from streamrelay.protocol.limits import LOOK_EVERY, LOOKS_A_SECOND, MOST_SPREAD
 from streamrelay.protocol.subjects import (
@@ -78,7 +79,10 @@ class Lookout:
     inbox: str = field(factory=lambda: f"{PLATFORM_INBOX}.{tokens.new_id()}")
     _look: Look | None = None
     _tasks: "set[asyncio.Task[None]]" = field(factory=set)
-    _hurry: asyncio.Event = field(factory=asyncio.Event)
+    _hurry: bool = False
+    """True if the next look is due at once."""
+    _news: asyncio.Event = field(factory=asyncio.Event)
+    """Set when a look or a knock may be due sooner than it was. Whoever waits for it clears it before."""
     _complete: asyncio.Event = field(factory=asyncio.Event)
     _paced: dict[str, bytes | None] = field(factory=dict)
     """Hosts of which an event was taken just now, with what came of them since."""
@@ -104,26 +108,28 @@ class Lookout:
 
     def connected(self) -> None:
         """Look at all hosts, as there is a connection to the bus."""
-        self._hurry.set()
+        self._look_soon()
 
     def lost(self) -> None:
         """Take note that nothing is heard any more."""
         if self._look is not None:
-            self._look.given_up = True
+            self._look.give_up()
         self._complete.clear()
         self.inventory.be_complete(False)
 
     def watch(self) -> None:
         """Look more closely for a while, as somebody sees the list."""
+        if not self._is_watched:
+            self._news.set()
         self._watched = asyncio.get_running_loop().time() + WATCHED
+
+    @property
+    def _is_watched(self) -> bool:
+        return asyncio.get_running_loop().time() < self._watched
 
     async def known(self, seconds: float) -> bool:
         """Wait until all hosts are known, so many seconds at most, and return whether they are."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._complete.wait()
-        except TimeoutError:
-            pass
+        await within(seconds, self._complete)
         return self.inventory.complete
 
     def missed(self, hosts: Collection[str]) -> None:
@@ -178,7 +184,7 @@ class Lookout:
         if answer.targets or answer.stops or (look is not None and look.whole):
             self.inventory.told(host, answer)
         elif self.inventory.state(host) is None:
-            self._hurry.set()  # its event was lost: it is asked again for what it has
+            self._look_soon()  # its event was lost: it is asked again for what it has
         else:
             self.inventory.here(host)
 
@@ -201,25 +207,24 @@ class Lookout:
         """Wait until the next look is due, which may be sooner than it was."""
         now = asyncio.get_running_loop().time
         began = now()
-        while not self._hurry.is_set() and (left := began + self._pause() - now()) > 0:
-            try:
-                async with asyncio.timeout(min(left, 1.0)):
-                    await self._hurry.wait()
-            except TimeoutError:
-                pass
+        while not self._hurry and (left := began + self._pause() - now()) > 0:
+            self._news.clear()
+            await within(left, self._news)
+
+    def _look_soon(self) -> None:
+        self._hurry = True
+        self._news.set()
 
     def _pause(self) -> float:
         """Return the seconds until the next look."""
-        # In this order, as it is asked every second, and to look for silent ones is to look at all.
-        if asyncio.get_running_loop().time() < self._watched and any(self.inventory.named("silent")):
+        if self._is_watched and any(self.inventory.named("silent")):
             return SILENT_LOOK
         if self._several:
             return LOOK_EVERY
         return max(LOOK_EVERY, len(self.inventory.hosts) / LOOKS_A_SECOND)
 
     async def _look_once(self) -> None:
-        hurry = self._hurry.is_set()
-        self._hurry.clear()
+        hurry, self._hurry = self._hurry, False
         if not self.bus.connected:
             return  # until `connected`
         whole = not self.inventory.complete or hurry or self._looks % WHOLE_EACH == 0
@@ -237,11 +242,12 @@ class Lookout:
         finally:
             self._look = None
         if self.bus.gaps != gaps or not self.bus.connected:
-            self._hurry.set()
+            self._hurry = True
             return
         if whole:
             self.inventory.be_complete(True)
             self._complete.set()
+            self._news.set()
         self._several = self.agents(look.agents)
         await self._seek(look.missing)
 
@@ -255,6 +261,7 @@ class Lookout:
             for host in hosts:
                 if self.inventory.hosts.get(host) is before[host] and self.bus.connected:
                     self.inventory.hangs(host)
+            self._news.set()
 
     # -- knocks --------------------------------------------------------------------------------------------------
 
@@ -276,8 +283,9 @@ class Lookout:
 
     async def _be_watched(self) -> None:
         """Wait until somebody watches, and all hosts are known."""
-        while asyncio.get_running_loop().time() >= self._watched or not self.inventory.complete:
-            await asyncio.sleep(0.5)
+        while not self._is_watched or not self.inventory.complete:
+            self._news.clear()
+            await self._news.wait()
 
     def _begin(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -80,6 +80,15 @@ class Case(SynchronousTestCase):
     def knocked(self) -> list[str]:
         return [subject.split(".")[3] for subject, _ in self.bus.published if subject.endswith(".end")]
 
+    def lose_bus(self) -> None:
+        self.bus.down = True
+        self.bus.losses += 1
+        self.lookout.lost()
+
+    def bus_is_back(self) -> None:
+        self.bus.down = False
+        self.lookout.connected()
+
     def states(self) -> dict[str, str]:
         return {host: info.state for host, info in self.inventory.hosts.items()}
 
@@ -165,11 +174,7 @@ class Looks(Case):
         self.run_for(5)
         self.assertEqual((self.questions, self.inventory.complete), ([], False))
 
-        def back() -> None:
-            self.bus.down = False
-            self.lookout.connected()
-
-        self.run_for(2, (0.5, back))
+        self.run_for(2, (0.5, self.bus_is_back))
         self.assertEqual((len(self.questions), self.inventory.complete), (1, True))
 
     def test_lost(self) -> None:
@@ -185,16 +190,7 @@ class Looks(Case):
 
     def test_lost_in_a_look(self) -> None:
         """A bus that is lost amid a look keeps nobody busy: nothing is asked until it is back, and then at once."""
-
-        def lose() -> None:
-            self.bus.down, self.bus.losses = True, 1
-            self.lookout.lost()
-
-        def back() -> None:
-            self.bus.down = False
-            self.lookout.connected()
-
-        self.run_for(10, (0.1, lambda: self.answer("a")), (0.2, lose), (8, back))
+        self.run_for(10, (0.1, lambda: self.answer("a")), (0.2, self.lose_bus), (8, self.bus_is_back))
         self.assertEqual((len(self.questions), self.inventory.complete), (2, False))
 
     def test_given_up(self) -> None:
@@ -202,7 +198,7 @@ class Looks(Case):
         for number in range(60 * LOOKS_A_SECOND):
             self.inventory.told(f"h-{number}", HostAnswer(LOG, "1", "vm"))
         self.inventory.complete, self.lookout._looks = True, 1
-        self.run_for(3, (1, self.lookout.lost), (2, self.lookout.connected))
+        self.run_for(2.1, (1, self.lose_bus), (2, self.bus_is_back))
         self.assertEqual([(one.targets, one.spread) for one in self.questions], [(False, 12.0), (True, 1.2)])
 
     def test_start_of_many(self) -> None:
@@ -232,6 +228,30 @@ class Looks(Case):
         asked = [data for subject, data in self.bus.published if subject == ALL_TARGETS]
         self.assertEqual(asked, [WHO_QUESTION, WHO_QUESTION, HOST_QUESTION, WHO_QUESTION])
         self.assertEqual((self.knocked, self.inventory.hosts["a"].state), ([], "up"))
+
+    def test_asleep(self) -> None:
+        """At rest, while all answer, nothing wakes it but its looks."""
+        self.run_for(1.5, (0.1, lambda: self.answer("a")))
+        published = FakeBus.publish
+
+        def publish(bus: FakeBus, subject: str, *told: Any) -> None:
+            published(bus, subject, *told)
+            if subject == ALL_TARGETS:
+                self.loop.call_soon(self.answer, "a", HERE)
+
+        self.patch(FakeBus, "publish", publish)
+        timers: list[float] = []
+        honest = self.loop.call_at
+
+        def call_at(when: float, *work: Any, **named: Any) -> Any:
+            timers.append(when)
+            return honest(when, *work, **named)
+
+        self.patch(self.loop, "call_at", call_at)
+        self.run_for(10 * LOOK_EVERY)
+        looks = len(self.questions) - 1
+        self.assertGreaterEqual(looks, 9)
+        self.assertLessEqual(len(timers), 3 * looks + 3)
 
     def test_many(self) -> None:
         """The more hosts there are the less often they are asked, and the longer their answers are spread; all who are
@@ -335,6 +355,32 @@ class Silent(Case):
 
             self.assertEqual(self.loop.run_until_complete(pause()), seconds)
 
+    def asked_at(self, *work: tuple[float, Callable[[], object]]) -> list[float]:
+        """Return when it looks within 30 s, with work to do at these times; the first look is at once."""
+        asked: list[float] = []
+        honest, began = self.bus.publish, self.loop.time()
+
+        def publish(subject: str, data: bytes, reply: str = "") -> None:
+            if subject == ALL_TARGETS:
+                asked.append(round(self.loop.time() - began, 1))
+            honest(subject, data, reply)
+
+        self.patch(FakeBus, "publish", lambda _, *told: publish(*told))
+        self.run_for(29, *work)
+        return asked
+
+    def test_watched_late(self) -> None:
+        """Who comes to see the list 15 s after a look in which one hung has all asked anew at once."""
+        self.inventory.hangs("b")
+        asked = self.asked_at((0.1, lambda: self.answer("a", HERE)), (18, self.lookout.watch))
+        self.assertEqual(asked[:2], [0.0, 18.0])
+
+    def test_hangs_watched(self) -> None:
+        """One that is found hanging between two looks while somebody sees the list has the next look come sooner."""
+        answer, missed = lambda: self.all_answer(HERE, "a", "b"), lambda: self.lookout.missed(["b"])
+        asked = self.asked_at((0, self.lookout.watch), (0.1, answer), (5, missed))
+        self.assertEqual((self.inventory.state("b"), asked[:2]), ("silent", [0.0, 13.0]))
+
 
 class Knocks(Case):
     """Messages to one of them."""
@@ -350,7 +396,7 @@ class Knocks(Case):
         self.inventory.lost("h-5")
         self.run_for(2)
         self.assertEqual(self.knocked, [])
-        self.run_for(2.4, (0, self.lookout.watch))
+        self.run_for(1.9, (0, self.lookout.watch))
         self.assertTrue(80 <= len(self.knocked) <= 100, len(self.knocked))
         self.assertNotIn("h-5", self.knocked)
 
