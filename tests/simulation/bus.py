@@ -80,13 +80,24 @@ class Server:
 
 @define(eq=False)
 class Subscription:
-    """What one client listens to: a subject, or all those below one."""
+    """What one client listens to: a subject, or all that have anything in place of its ``*``."""
 
     client: "SimulatedNats"
     subject: str
     hear: Hear | None
+    is_open: bool = True
+    is_wild: bool = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.is_wild = "*" in self.subject
+
+    def fits(self, subject: str) -> bool:
+        begin, _, end = self.subject.partition("*")
+        between = subject[len(begin) : len(subject) - len(end)]
+        return subject.startswith(begin) and subject.endswith(end) and bool(between) and "." not in between
 
     async def unsubscribe(self) -> None:
+        self.is_open = False
         self.client.subscriptions.pop(self, None)
 
     async def drain(self) -> None:
@@ -174,10 +185,10 @@ class SimulatedNats:
     # -- what the server calls -------------------------------------------------------------------------------
 
     def listening(self, subject: str) -> list[Subscription]:
-        return [one for one in self.subscriptions if _fits(one.subject, subject)]
+        return [one for one in self.subscriptions if one.subject == subject or (one.is_wild and one.fits(subject))]
 
     def deliver(self, subscription: Subscription, letter: Letter) -> None:
-        if subscription in self.subscriptions and subscription.hear is not None and self.is_connected:
+        if subscription.is_open and subscription.hear is not None and self.is_connected:
             self.process.loop.create_task(subscription.hear(letter))
 
     def lost(self) -> None:
@@ -192,7 +203,3 @@ class SimulatedNats:
         if not self.closed:
             self.server.clients[self] = None
             await self.options["reconnected_cb"]()
-
-
-def _fits(pattern: str, subject: str) -> bool:
-    return pattern == subject or (pattern.endswith(".*") and subject.startswith(pattern[:-1]))

@@ -36,15 +36,19 @@ class Invariants:
 
     def after_step(self) -> None:
         """Look at what this step has touched; raise `Wrong` if it broke a rule."""
-        active = self.world.kernel.active
-        if active:
-            for sock in active:
-                self._look(sock)
-            active.clear()
-        if self.problems:
-            raise Wrong(self.problems[0])
+        touched = self.world.scheduler.touched
+        for sock in touched:
+            self._look(sock)
+        touched.clear()
 
-    def _look(self, sock: Socket) -> None:
+    def found(self, problem: str) -> None:
+        """Note what is wrong where nobody can be told of it by an exception, so that it ends the schedule."""
+        self.problems.append(problem)
+        self.world.scheduler.touched.append(None)
+
+    def _look(self, sock: Socket | None) -> None:
+        if sock is None:
+            raise Wrong(self.problems[0])
         channel = sock.channel
         if channel is None or sock.closed:
             return
@@ -64,9 +68,9 @@ class Invariants:
         if event.get("log_level") in (LogLevel.critical, LogLevel.error):
             failure = event.get("log_failure")
             trace = f"\n{failure.getTraceback()}" if failure is not None else ""
-            self.problems.append(f"an error is logged: {text}{trace}")
+            self.found(f"an error is logged: {text}{trace}")
         if any(token in text for token in self.world.tokens):
-            self.problems.append(f"a token is logged: {text}")
+            self.found(f"a token is logged: {text}")
 
     # -- while a program drains ------------------------------------------------------------------------------
 

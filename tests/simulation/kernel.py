@@ -43,8 +43,6 @@ class Kernel:
     say: Callable[[str], None] = lambda line: None
     wires: dict[str, Wire] = field(factory=dict)
     """Connections of which one end is open, by their names."""
-    active: list[Socket] = field(factory=list)
-    """Sockets that were written to or read from in this step."""
     gone: dict[str, float] = field(factory=dict)
     """Machines that answer nothing, and until when."""
     up: set[str] = field(factory=set)
@@ -63,10 +61,8 @@ class Kernel:
 
     def soon(self, sock: Socket, work: Callable[[], Any]) -> None:
         """Let a process hear of one of its sockets."""
-        self.scheduler.at(self.scheduler.now + JITTER * self._jitter.random(), sock.owner, work)
-
-    def touched(self, sock: Socket) -> None:
-        self.active.append(sock)
+        scheduler = self.scheduler
+        scheduler.at(scheduler.now + JITTER * self._jitter.random(), sock.owner, work)
 
     def listen(self, owner: Owner, address: Address, accept: Accept) -> None:
         self._ears[address] = owner, accept

@@ -42,7 +42,9 @@ class Loop(asyncio.AbstractEventLoop):
     def call_soon(
         self, callback: Callable[[Unpack[Args]], object], *args: *Args, context: Context | None = None
     ) -> Any:
-        return self.call_at(self._scheduler.now, callback, *args, context=context)
+        if context is None:
+            return self._scheduler.at(self._scheduler.now, self.process, callback, *args)
+        return self._scheduler.at(self._scheduler.now, self.process, context.run, callback, *args)
 
     def call_at(
         self,
@@ -113,6 +115,7 @@ class Reactor(_DisconnectSelectableMixin):
 
     def __init__(self, process: "Process") -> None:
         self.process = process
+        self._scheduler = process.scheduler
         self.stopped: Callable[[], None] = lambda: None
         self._calls: dict[DelayedCall, Event] = {}
         self._readers: dict[Any, int] = {}
@@ -123,11 +126,12 @@ class Reactor(_DisconnectSelectableMixin):
         self.process.later(0.0, self.stopped)
 
     def seconds(self) -> float:
-        return self.process.scheduler.now
+        return self._scheduler.now
 
     def callLater(self, delay: float, callable: Callable[..., Any], *args: object, **kw: object) -> DelayedCall:
-        call = DelayedCall(self.seconds() + delay, callable, args, kw, self._forget, self._set, self.seconds)
-        self._set(call)
+        when = self._scheduler.now + delay
+        call = DelayedCall(when, callable, args, kw, self._forget, self._set, self.seconds)
+        self._calls[call] = self._scheduler.at(when, self.process, self._due, call)
         return call
 
     def getDelayedCalls(self) -> list[DelayedCall]:
@@ -156,12 +160,12 @@ class Reactor(_DisconnectSelectableMixin):
 
     def _set(self, call: DelayedCall) -> None:
         self._forget(call)
-        self._calls[call] = self.process.scheduler.at(call.time, self.process, self._due, call)
+        self._calls[call] = self._scheduler.at(call.time, self.process, self._due, call)
 
     def _forget(self, call: DelayedCall) -> None:
         event = self._calls.pop(call, None)
         if event is not None:
-            event.is_cancelled = True
+            event.cancel()
 
     def _due(self, call: DelayedCall) -> None:
         if call.delayed_time > 0:

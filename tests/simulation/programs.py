@@ -25,8 +25,8 @@ from tests.simulation.surroundings import KEY, KEY_FILE
 
 PORT: Final = 80
 KEY_ID: Final = key_id(KEY.public)
-STREAMS: Final = 64
-"""Targets that each host has, one for each stream of a schedule."""
+STREAMS: Final = 8
+"""Targets that each host has, one for each stream of a schedule, and some that nobody opens."""
 
 
 def target_address(stream: int) -> tuple[str, int]:

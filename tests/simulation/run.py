@@ -82,6 +82,7 @@ def _judge(world: World, rules: Invariants) -> None:
     world.stop()
     scheduler.run(scheduler.now + STOPPING)
     _require(rules.timers(set()))
+    _require(rules.problems)
 
 
 def _until(world: World, end: float, wanted: Callable[[], Iterable[str]]) -> None:

@@ -1,4 +1,7 @@
-"""Virtual time, and what is to happen in it: one queue for all processes, the network, the bus and the plan."""
+"""Virtual time, and what is to happen in it: one queue for all processes, the network, the bus and the plan.
+
+All of a schedule goes through here, some thousand times; what is done for each step is kept little.
+"""
 
 from collections.abc import Callable
 from heapq import heappop, heappush
@@ -24,19 +27,22 @@ class Doer(Protocol):
         """Let what follows be done by this process."""
 
 
-@define(eq=False)
-class Event:
-    """Something that will happen, unless it is cancelled."""
+class Event(list[Any]):
+    """Something that will happen, unless it is cancelled: its time, its number, who does it, what is called, with what.
 
-    process: Doer | None
-    """Process that does it, and that must be alive for it; None: the world."""
-    work: Callable[..., Any]
-    args: tuple[Any, ...]
-    is_cancelled: bool = False
+    A list, as the queue compares nothing faster; no two numbers are the same.
+    """
+
+    __slots__ = ()
+
+    @property
+    def when(self) -> float:
+        when: float = self[0]
+        return when
 
     def cancel(self) -> None:
         """Let it not happen, as a handle of asyncio does."""
-        self.is_cancelled = True
+        self[3] = None
 
 
 @define(eq=False)
@@ -47,38 +53,41 @@ class Scheduler:
     steps: int = 0
     running: Any = None
     """The process that runs now."""
+    touched: list[Any] = field(factory=list)
+    """What is to be looked at after this step."""
     after_step: Callable[[], None] = lambda: None
-    """Called after each step; raises what is wrong."""
-    _queue: list[tuple[float, int, Event]] = field(factory=list)
+    """Called after each step that has touched something; raises what is wrong."""
+    _queue: list[Event] = field(factory=list)
     _count: int = 0
 
     def at(self, when: float, process: Doer | None, work: Callable[..., Any], *args: Any) -> Event:
-        """Let something happen at a time; at once, but after what is under way, if that is past."""
-        event = Event(process, work, args)
+        """Let something happen at a time; at once, but after what is under way, if that is past. `process` does it, and
+        must be alive for it; None: the world."""
         self._count = count = self._count + 1
         now = self.now
-        heappush(self._queue, (when if when > now else now, count, event))
+        event = Event((when if when > now else now, count, process, work, args))
+        heappush(self._queue, event)
         return event
 
     def run(self, until: float) -> None:
-        """Do all that happens until a time. All of a schedule goes through here: what it calls is kept little."""
-        queue, after_step = self._queue, self.after_step
+        """Do all that happens until a time."""
+        queue, touched, after_step = self._queue, self.touched, self.after_step
         while queue and queue[0][0] <= until:
-            when, _, event = heappop(queue)
-            process = event.process
-            if event.is_cancelled or (process is not None and not process.alive):
+            when, _, process, work, args = heappop(queue)
+            if work is None or (process is not None and not process.alive):
                 continue
             self.now = when
             self.steps += 1
             if self.steps > MOST_STEPS:
-                raise Endless(f"no end after {MOST_STEPS} steps; the last one was {event.work!r}")
+                raise Endless(f"no end after {MOST_STEPS} steps; the last one was {work!r}")
             if process is not None and process is not self.running:
                 process.enter()
-            event.work(*event.args)
-            after_step()
+            work(*args)
+            if touched:
+                after_step()
         self.now = max(self.now, until)
 
     @property
     def next(self) -> float:
         """When anything happens again, at the earliest."""
-        return self._queue[0][0] if self._queue else FOR_EVER
+        return self._queue[0].when if self._queue else FOR_EVER

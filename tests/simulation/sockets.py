@@ -36,6 +36,7 @@ class Socket(socket.socket):
     def __init__(self, kernel: "Kernel", owner: Owner, number: int) -> None:
         self.kernel, self.owner, self.number = kernel, owner, number
         self.name = ""
+        self.most = kernel.weather.room  # bytes of one direction that kernels hold
         self.wire: Wire | None = None
         self.peer: Socket | None = None
         self.address: Address = (owner.host, 0)
@@ -103,10 +104,12 @@ class Socket(socket.socket):
         room = self.room
         if room <= 0:
             raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
-        size = min(room, len(content))
+        size = len(content)
+        if size > room:
+            size = room
         if size > 1 and self.wire is not None and self.wire.chance(self.kernel.weather.short):
             size = self.wire.random.randrange(1, size + 1)
-        self._carry(bytes(content[:size]))
+        self._carry(content if size == len(content) and type(content) is bytes else bytes(content[:size]))
         return size
 
     def sendmsg(self, buffers: Any, *more: Any) -> int:
@@ -117,10 +120,16 @@ class Socket(socket.socket):
         return bytes(buffer[: self.recv_into(buffer, most)])
 
     def recv_into(self, buffer: Any, most: int = 0, flags: int = 0) -> int:
-        if self.inbox:
-            size = min(most, len(self.inbox))
-            buffer[:size] = self.inbox[:size]
-            del self.inbox[:size]
+        inbox = self.inbox
+        if inbox:
+            size = len(inbox)
+            if size <= most:
+                buffer[:size] = inbox
+                inbox.clear()
+            else:
+                size = most
+                buffer[:size] = inbox[:size]
+                del inbox[:size]
             self._make_room()
             return size
         self._check_error()
@@ -173,7 +182,8 @@ class Socket(socket.socket):
     @property
     def room(self) -> int:
         """Bytes that may be sent now."""
-        return self.kernel.weather.room - len(self.flight) - (len(self.peer.inbox) if self.peer else 0)
+        peer = self.peer
+        return self.most - len(self.flight) - (len(peer.inbox) if peer is not None else 0)
 
     @property
     def is_readable(self) -> bool:
@@ -185,7 +195,11 @@ class Socket(socket.socket):
 
     def wake(self) -> None:
         """Let the program be told of what it watches for, if that is so."""
-        if self.reader is not None and not self.asked_read and self.is_readable:
+        if (
+            self.reader is not None
+            and not self.asked_read
+            and (self.inbox or self.error or self.got_end or self.broken)  # as `is_readable`, for each step
+        ):
             self.asked_read = True
             self.kernel.soon(self, self._tell_reader)
         if self.writer is not None and not self.asked_write and self.is_writable:
@@ -224,28 +238,29 @@ class Socket(socket.socket):
     def _carry(self, content: bytes) -> None:
         assert self.wire is not None
         self.flight += content
-        self.kernel.touched(self)
+        self.kernel.scheduler.touched.append(self)
         if self.tap is not None:
             self.tap.hear(content)
         self.wire.send(self, self._arrive, len(content))
 
     def _arrive(self, size: int) -> None:
         """Let bytes be read at the other end: all of them, or some now and the others later."""
-        assert self.wire is not None and self.peer is not None
-        if size > 1 and self.wire.chance(self.kernel.weather.short):
-            rest = size - self.wire.random.randrange(1, size)
+        wire, peer, flight = self.wire, self.peer, self.flight
+        assert wire is not None and peer is not None
+        if size > 1 and wire.chance(self.kernel.weather.short):
+            rest = size - wire.random.randrange(1, size)
             size -= rest
-            self.wire.send(self, self._arrive, rest, first=True)
-        piece = self.flight[:size]
-        del self.flight[:size]
-        if self.peer.closed:
-            self.wire.send(self.peer, self.reset)
-        elif not self.peer.broken:
-            self.peer.inbox += piece
-            self.peer.wake()
+            wire.send(self, self._arrive, rest, first=True)
+        piece = flight[:size]
+        del flight[:size]
+        if peer.closed:
+            wire.send(peer, self.reset)
+        elif not peer.broken:
+            peer.inbox += piece
+            peer.wake()
 
     def _make_room(self) -> None:
-        self.kernel.touched(self)
+        self.kernel.scheduler.touched.append(self)
         if self.peer is not None and self.peer.writer is not None:
             self.peer.wake()
 

@@ -8,12 +8,15 @@ import select
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from hashlib import sha512
 from random import Random
 from typing import Any, Final, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from twisted.internet import endpoints
+from twisted.internet._idna import _idnaBytes
+from twisted.internet.task import LoopingCall
 
 from streamrelay.agent import namesakes
 from streamrelay.bus import connection
@@ -71,6 +74,19 @@ class Poll:
         return []
 
 
+def turn(loop: LoopingCall) -> None:
+    """Stand for `LoopingCall.__call__`, whose Deferreds for each turn are much of what a schedule takes. What programs
+    repeat is done at once, and catches its own errors."""
+    loop.call = None
+    loop.f(*loop.a, **loop.kw)
+    if loop.running:
+        loop._scheduleFrom(loop.clock.seconds())
+    else:
+        over, loop._deferred = loop._deferred, None
+        assert over is not None
+        over.callback(loop)
+
+
 @contextmanager
 def surrounded(world: Surroundings) -> Iterator[None]:
     """Let the programs' surroundings be a world's."""
@@ -88,6 +104,8 @@ def surrounded(world: Surroundings) -> Iterator[None]:
         (heartbeat, "TURNS", world.turns),
         (connection, "NatsClient", world.nats_client),
         (tokens, "_public", lambda path: KEY.public),  # of KEY_FILE
+        (LoopingCall, "__call__", turn),
+        (endpoints, "_idnaBytes", cache(_idnaBytes)),
     ]
     all_tasks = vars(asyncio.tasks).get("_all_tasks")  # of Python 3.11, where it takes time; nobody asks for it
     if all_tasks is not None:

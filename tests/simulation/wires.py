@@ -41,28 +41,31 @@ class Wire:
         return self.silent_until > self.kernel.scheduler.now
 
     def chance(self, of: float) -> bool:
-        return self.random.random() < of
-
-    def delay(self) -> float:
-        """Return seconds on the way: half of what it takes on average, and exponentially more (by hand: it is much of
-        what a step costs)."""
-        return self.kernel.weather.latency * (0.5 - log(1.0 - self.random.random()) / 2.0)
+        return bool(of) and self.random.random() < of
 
     def send(self, sender: Socket, work: Callable[..., Any], *args: Any, first: bool = False) -> None:
-        """Let something arrive behind all that this socket has sent before; `first`: before what it sent since."""
-        when = self.kernel.scheduler.now + self.delay()
+        """Let something arrive behind all that this socket has sent before; `first`: before what it sent since.
+
+        It is on the way for half of what it takes on average, and exponentially more (by hand: this is much of a step).
+        """
+        kernel = self.kernel
+        when = kernel.scheduler.now + kernel.weather.latency * (0.5 - log(1.0 - self.random.random()) / 2.0)
         if not first:
-            sender.arrives = when = max(when, sender.arrives)
-        self.kernel.scheduler.at(when, None, self._deliver, sender, work, args)
+            if when < sender.arrives:
+                when = sender.arrives
+            sender.arrives = when
+        kernel.scheduler.at(when, None, self._deliver, sender, work, args)
 
     def _deliver(self, sender: Socket, work: Callable[..., Any], args: tuple[Any, ...]) -> None:
         if self.silent_until == FOR_EVER:
             if self.forgotten_by in self.kernel.up:
                 sender.reset()
             return
-        if self.is_silent:
-            self.kernel.scheduler.at(self.silent_until, None, self._deliver, sender, work, args)
+        scheduler = self.kernel.scheduler
+        now = scheduler.now
+        if self.silent_until > now:
+            scheduler.at(self.silent_until, None, self._deliver, sender, work, args)
             return
         if sender.peer is not None:
-            sender.peer.heard = sender.heard = self.kernel.scheduler.now
+            sender.peer.heard = sender.heard = now
         work(*args)

@@ -96,7 +96,7 @@ class World:
 
     def _loop_failed(self, context: dict[str, Any]) -> None:
         if "was destroyed" not in context["message"]:  # with its process, or the world
-            self.rules.problems.append(f"asyncio: {context['message']}: {context.get('exception')!r}")
+            self.rules.found(f"asyncio: {context['message']}: {context.get('exception')!r}")
 
     # -- the plan --------------------------------------------------------------------------------------------
 
@@ -127,7 +127,7 @@ class World:
                 program.stop().addErrback(self.failed)
 
     def failed(self, failure: Any) -> None:
-        self.rules.problems.append(f"a stop failed: {failure.getTraceback()}")
+        self.rules.found(f"a stop failed: {failure.getTraceback()}")
 
     # -- what is to be held to its rules ---------------------------------------------------------------------
 
