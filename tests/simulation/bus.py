@@ -21,6 +21,10 @@ class Letter:
     data: bytes
     reply: str = ""
 
+    @property
+    def is_summons(self) -> bool:
+        return self.subject.endswith(".open")
+
 
 @define
 class Post:
@@ -47,6 +51,8 @@ class Server:
     """True while it keeps its connections and says nothing."""
     inboxes: int = 0
     """Inboxes that were made, so that no two are the same."""
+    summoned: float = 0.0
+    """When the last one comes of the summonses that are on their way; until then an agent may begin a stream."""
 
     def carry(self, letter: Letter) -> int:
         """Bring a letter to all who listen, and return how many those are, as far as anybody is told."""
@@ -57,7 +63,9 @@ class Server:
             for subscription in client.listening(letter.subject):
                 heard += 1
                 for delay in self._delays():
-                    client.process.later(delay, client.deliver, subscription, letter)
+                    event = client.process.later(delay, client.deliver, subscription, letter)
+                    if letter.is_summons:
+                        self.summoned = max(self.summoned, event.when)
         return heard
 
     def _delays(self) -> list[float]:

@@ -34,12 +34,15 @@ class SimulatedApi(PlatformApi):
     latency: float = field(kw_only=True)
     overheard: Callable[[OpenedStream], None] = field(kw_only=True)
     """Told the URL of each stream when its client is."""
+    asked: "set[Deferred[Any]]" = field(kw_only=True)
+    """Requests of all clients that the platform hasn't done with, whether their clients still wait or not."""
     _hosts: dict[str, str] = field(factory=dict)  # of streams, by their ids
 
     async def open(self, request: StreamRequest, early: Callable[[OpenedStream], None] | None = None) -> OpenedStream:
         if not request.is_wanted():
             raise Unwanted
         answer: Deferred[OpenedStream] = Deferred(self._left)
+        self.asked.add(answer)
         self.served_by.later(self.latency, self._begin, request, early, answer)
         return await answer
 
@@ -68,7 +71,8 @@ class SimulatedApi(PlatformApi):
     def _begin(
         self, request: StreamRequest, early: Callable[[OpenedStream], None] | None, answer: "Deferred[OpenedStream]"
     ) -> None:
-        self.served_by.loop.create_task(self._serve(request, early, answer))
+        task = self.served_by.loop.create_task(self._serve(request, early, answer))
+        task.add_done_callback(lambda task: self.asked.discard(answer))
 
     async def _serve(
         self, request: StreamRequest, early: Callable[[OpenedStream], None] | None, answer: "Deferred[OpenedStream]"

@@ -104,8 +104,12 @@ class Invariants:
                 yield end.progress
 
     def held(self) -> Iterator[str]:
-        """Tell what programs hold of streams that are over."""
+        """Tell what programs hold of streams that are over, and what may still begin one that nobody waits for."""
         world = self.world
+        if world.scheduler.now <= world.server.summoned:
+            yield "a summons is still on its way"
+        if world.users.asked:
+            yield "the platform is still asked for a stream"
         for process in world.processes:
             if process.alive and process.sockets:
                 yield f"{process.name}: open sockets: {list(process.sockets.values())}"

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
+from twisted.internet.defer import Deferred
 
 from streamrelay.client.platform_api import OpenedStream, PlatformApi
 from streamrelay.errors import Refused
@@ -49,6 +50,8 @@ class Users:
     """All that is done at the ends of streams, and by whoever else knows of them."""
 
     world: "World"
+    asked: "set[Deferred[Any]]" = field(factory=set)
+    """Requests for streams that the platform hasn't done with."""
 
     def open(self, state: StreamState) -> None:
         """Let a user connect to a local port, which opens a stream."""
@@ -158,6 +161,7 @@ class Users:
             served_by=self.world.platform.running,
             latency=self.world.plan.weather.latency,
             overheard=lambda opened: self._overheard(state, opened),
+            asked=self.asked,
         )
 
     def _overheard(self, state: StreamState, opened: OpenedStream) -> None:
