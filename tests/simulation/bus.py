@@ -95,14 +95,18 @@ class Subscription:
     hear: Hear | None
     is_open: bool = True
     is_wild: bool = field(init=False)
+    _begin: str = field(init=False)  # of the subject, before its *
+    _end: str = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.is_wild = "*" in self.subject
+        self._begin, star, self._end = self.subject.partition("*")
+        self.is_wild = bool(star)
 
     def fits(self, subject: str) -> bool:
-        begin, _, end = self.subject.partition("*")
-        between = subject[len(begin) : len(subject) - len(end)]
-        return subject.startswith(begin) and subject.endswith(end) and bool(between) and "." not in between
+        if not subject.startswith(self._begin) or not subject.endswith(self._end):
+            return False
+        between = subject[len(self._begin) : len(subject) - len(self._end)]
+        return bool(between) and "." not in between
 
     async def unsubscribe(self) -> None:
         self.is_open = False
