@@ -11,6 +11,7 @@ from zope.interface import implementer
 from streamrelay.channels.window import MOST as WINDOW
 from streamrelay.datapath.channel import DEAD, READ
 from streamrelay.datapath.connection import HIGH
+from streamrelay.datapath.socket_channel import SocketChannel
 from tests.simulation.plan import Fault
 from tests.simulation.sockets import Socket
 from tests.simulation.users import StreamState
@@ -38,7 +39,10 @@ class Invariants:
         """Look at what this step has touched; raise `Wrong` if it broke a rule."""
         touched = self.world.scheduler.touched
         for sock in touched:
-            self._look(sock)
+            if sock is None:
+                raise Wrong(self.problems[0])
+            if sock.channel is not None and not sock.closed:
+                self._look(sock, sock.channel)
         touched.clear()
 
     def found(self, problem: str) -> None:
@@ -46,17 +50,15 @@ class Invariants:
         self.problems.append(problem)
         self.world.scheduler.touched.append(None)
 
-    def _look(self, sock: Socket | None) -> None:
-        if sock is None:
-            raise Wrong(self.problems[0])
-        channel = sock.channel
-        if channel is None or sock.closed:
+    def _look(self, sock: Socket, channel: SocketChannel) -> None:
+        unsent = channel.unsent
+        if not unsent:
             return
         bound = BOUND + WINDOW if sock.tap is None and self.world.plan.shares else BOUND
-        if channel.unsent > bound:
-            raise Wrong(f"{channel.unsent} bytes are unsent at {sock.name}, over {bound}")
-        if channel.unsent and sock.writer is None and channel._phase != DEAD:
-            raise Wrong(f"{channel.unsent} bytes are unsent at {sock.name}, and nobody waits for room there")
+        if unsent > bound:
+            raise Wrong(f"{unsent} bytes are unsent at {sock.name}, over {bound}")
+        if sock.writer is None and channel._phase != DEAD:
+            raise Wrong(f"{unsent} bytes are unsent at {sock.name}, and nobody waits for room there")
 
     def __call__(self, event: LogEvent) -> None:
         """Look at a log line (ILogObserver): it is no error of ours, and holds no token."""
