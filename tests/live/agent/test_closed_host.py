@@ -88,9 +88,12 @@ class ClosedHost(LiveTest):
         self.assertEqual(read_exactly(leg, 10), b"still here")
 
     def test_vanished(self) -> None:
-        """The host's link goes down without a word: the platform answers 503 or 504, and never hangs."""
+        """The host's link goes down without a word: the platform answers 503 or 504, and never hangs; another host's
+        stream goes on."""
         own = self.chain(tls=True, space=self.space, address=self.outside, agent="insecure = true\n")
+        beside = self.neighbour(*self.both_legs(own))
         run(self.ip, "-n", self.name, "link", "set", f"srh{os.getpid()}", "down", check=True)
         with promised("host unreachable"):
             answer = own.ask("POST", "/v1/streams", {"host": "host-1", "target": "port/7"})
         self.assertIn(answer.status, (503, 504), answer.text)
+        beside.goes_on()

@@ -30,13 +30,15 @@ class StoppingTest(LiveTest):
         return program.process.returncode
 
     def test_all(self) -> None:
-        """One after the other agent, relay and platform drain: a stream that runs goes on through each, nothing new is
-        taken on, in words; each ends as soon as nothing runs, with status 0."""
+        """One after the other agent, relay and platform drain: streams that run go on through each, of one at full work
+        every byte; nothing new is taken on, in words; each ends as soon as nothing runs, with status 0."""
         chain = self.chain(relay=("--drain=600",), agent="drain = 600\n", targets=SHELL)
         leg = self.websocket(self.open(chain, "shell"))
+        beside = self.neighbour(*self.stream(chain))
         lone = self.websocket(chain.pair()[0])
         chain.agent.process.send_signal(signal.SIGTERM)
-        chain.agent.wait_for("SIGTERM: stopping; nothing new is taken on, 1 stream still running")
+        chain.agent.wait_for("SIGTERM: stopping; nothing new is taken on, 2 streams still running")
+        beside.goes_on()
         refused = until(
             lambda: (
                 (answer := chain.ask("POST", "/v1/streams", {"host": HOST, "target": "shell"})).json["code"]
@@ -48,13 +50,16 @@ class StoppingTest(LiveTest):
         self.assertEqual(refused.status, 503)
         until(lambda: not chain.hosts(), what="a list without the host")
         chain.relay.process.send_signal(signal.SIGTERM)
-        chain.relay.wait_for("SIGTERM: stopping; nothing new is taken on, 1 stream still running")
+        chain.relay.wait_for("SIGTERM: stopping; nothing new is taken on, 2 streams still running")
         self.assert_closed(lone, 1001)
+        beside.goes_on()
         health = ask(chain.relay_port, "GET", "/health")
         self.assertEqual((health.status, health.text), (503, "not ready\n"))
         self.assertEqual(self.refused(chain.pair()[0]), 503)
         chain.platform.process.send_signal(signal.SIGTERM)
         self.assertEqual(self.status(chain.platform), 0)
+        beside.goes_on()
+        beside.finish()
         done = Work(read_exactly, leg, 5)
         leg.send(b"again")
         self.assertEqual(done.result(), b"again")

@@ -18,9 +18,11 @@ from tests.live.relay.by_relays import ByRelays
 from tests.live.support.chain import HOST
 from tests.live.support.ports import answers, free_port
 from tests.live.support.processes import Program, twistd
+from tests.live.support.promise import promised
 from tests.live.support.secrets import SUITE
 from tests.live.support.sockets import take
 from tests.live.support.waiting import WAIT, Work, until
+from tests.live.support.websockets import close_code
 
 RELAYS = ("fra-1", "fra-2", "nyc-1")
 PLATFORM = """\
@@ -127,24 +129,30 @@ class Picked(Case):
 
     def test_drained(self) -> None:
         """A relay that is told to stop is picked no more at once, while its streams go on; the others take over."""
-        beside = self.stream_by("fra-1")
+        beside = self.neighbour(*self.stream_by("fra-1"))
         self.own.relays["fra-1"].process.send_signal(signal.SIGTERM)
         self.own.relays["fra-1"].wait_for("stopping; nothing new is taken on")
         until(lambda: "fra-1" not in {self.own.opened_by("fra") for _ in range(8)}, what="another relay")
         self.assertNotIn("fra-1", {self.own.opened_by("fra") for _ in range(20)})
-        self.carries(*beside)
+        beside.goes_on()
 
     def test_killed(self) -> None:
-        """Of a relay that is killed nobody notices a thing but its own streams: no request fails for it, and after five
-        seconds it isn't picked."""
-        self.own.relays["fra-1"].kill()
+        """Of a relay that is killed nobody notices a thing but its own streams: no byte of the same host's stream by
+        another relay is lost, no request fails, and after five seconds it isn't picked."""
+        leg, _ = self.stream_by("fra-1")
+        beside = self.neighbour(*self.stream_by("fra-2"))
+        with promised("one of several relays killed"):
+            self.own.relays["fra-1"].kill()
+            self.assertEqual(close_code(leg), 1006)
         killed = time.monotonic()
+        beside.goes_on()
         while time.monotonic() < killed + 2:
             self.assertIn(self.own.opened_by("fra"), ("fra-2", "nyc-1"))
         time.sleep(max(0.0, killed + RELAY_SILENCE + 1 - time.monotonic()))
         tried = self.own.platform.log.count("can't use relay fra-1")
         self.assertLessEqual({self.own.opened_by("fra") for _ in range(20)}, {"fra-2", "nyc-1"})
         self.assertEqual(self.own.platform.log.count("can't use relay fra-1"), tried)
+        beside.goes_on()
         self.own.start_one("fra-1")
         until(lambda: self.own.opened_by("fra") == "fra-1", what="the relay that is back")
 
