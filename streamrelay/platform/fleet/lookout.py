@@ -160,7 +160,7 @@ class Lookout:
         answer = read_answer(data)
         if answer is not None:
             if self._look is not None:
-                self._look.heard(host, answer.agent)
+                self._look.heard(host, "")  # not by its agent's name: it may have started anew since another answered
             self.inventory.told(host, answer)
 
     def _down(self, message: Message) -> None:

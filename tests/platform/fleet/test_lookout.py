@@ -162,6 +162,13 @@ class Looks(Case):
         self.assertEqual((self.states(), self.inventory.complete), ({"a": "up", "b": "up"}, True))
         self.assertEqual(self.agents, [{"a": {"vm"}, "b": set()}])
 
+    def test_started_anew(self) -> None:
+        """An agent that has answered a look, and is started anew before this is over, is no second one: who comes during
+        a look tells of that by an event, and wasn't asked."""
+        came = codec.encode(HostAnswer(LOG, "1", "vm, since then"))
+        self.run_for(2, (0.1, lambda: self.answer("a")), (0.2, lambda: self.event("a", "up", came)))
+        self.assertEqual(self.agents, [{"a": {"vm"}}])
+
     def test_nobody(self) -> None:
         """The first may take a second to answer; then it is known that there is none."""
         for seconds, complete in ((FIRST_ANSWER - 0.1, False), (FIRST_ANSWER + 0.1, True)):
