@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 BOUND: Final = HIGH + READ + 4096
 """Unsent bytes of one direction at most: with what one read brings, and some frames' headers."""
+NAMESAKE: Final = "agents answer as"
+"""What stands in the log where a host has a second agent."""
 REMEMBERED: Final = {"Summonses.forget", "Deadlines._ring", "Seldom._minute_ended", "WaitingRoom._look"}
 """Delayed calls that may outlive what they were made for: they forget, or tell, for many at once."""
 
@@ -61,7 +63,8 @@ class Invariants:
             raise Wrong(f"{unsent} bytes are unsent at {sock.name}, and nobody waits for room there")
 
     def __call__(self, event: LogEvent) -> None:
-        """Look at a log line (ILogObserver): it is no error of ours, and holds no token."""
+        """Look at a log line (ILogObserver): it is no error of ours, holds no token, and tells of no second agent, as
+        there is none of the same name; but an answer that is late may be one's that was there before."""
         if is_unhandled(event):
             return  # of whatever schedule: the collector may come at any time, and campaign.py looks for them
         text = _text(event)
@@ -73,6 +76,8 @@ class Invariants:
             self.found(f"an error is logged: {text}{trace}")
         if any(token in text for token in self.world.tokens):
             self.found(f"a token is logged: {text}")
+        if NAMESAKE in text and not self.world.plan.post.late:
+            self.found(f"a second agent is told of where there is none: {text}")
 
     # -- while a program drains ------------------------------------------------------------------------------
 

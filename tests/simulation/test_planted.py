@@ -9,6 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamrelay.datapath.deadline import Deadline
 from streamrelay.datapath.socket_channel import SocketChannel
 from streamrelay.datapath.splice import Half
+from streamrelay.platform.fleet.heard import read_answer
+from streamrelay.platform.fleet.lookout import Lookout
 from streamrelay.protocol.close import CloseCode, outcome
 from streamrelay.relay import service
 from streamrelay.relay.leg import Waiting
@@ -103,6 +105,19 @@ class Planted(SynchronousTestCase):
 
         self.plant(Relay, "drain", drain)
         self.assertIn("was cut while a program drained", self.found("drain"))
+
+    def test_namesake(self) -> None:
+        """An agent that is started anew during a look, and counts as a second one beside what it was before."""
+        honest = Lookout._come
+
+        def come(lookout: Lookout, host: str, data: bytes) -> None:
+            honest(lookout, host, data)
+            answer = read_answer(data)
+            if answer is not None and lookout._look is not None:
+                lookout._look.heard(host, answer.agent)
+
+        self.plant(Lookout, "_come", come)
+        self.assertIn("a second agent is told of", self.found("stop"))
 
     def test_token_kept(self) -> None:
         """A token that is remembered for ever, as its leg isn't counted out."""
