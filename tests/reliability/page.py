@@ -9,6 +9,8 @@ from tests.reliability.faults import ROWS, Fault
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "reliability.rst"
 MEASURED = Path(__file__).with_name("measured.json")
+SIMULATED = Path(__file__).with_name("simulated.rst")
+"""What the simulation has shown, as it stands below the table."""
 
 HEAD = """\
 Reliability
@@ -49,7 +51,8 @@ def measured() -> dict[str, dict[str, Any]]:
 def page(seen: dict[str, dict[str, Any]]) -> str:
     """Return the page's text."""
     slower = max((one["seconds"] / one["fair"] for one in seen.values() if one.get("fair", 0) >= 0.01), default=1)
-    return HEAD.replace("SLOWER", f"{slower:.0f}") + "".join(row(fault, seen.get(fault.name)) for fault in ROWS)
+    rows = "".join(row(fault, seen.get(fault.name)) for fault in ROWS)
+    return HEAD.replace("SLOWER", f"{slower:.0f}") + rows + SIMULATED.read_text()
 
 
 def row(fault: Fault, seen: dict[str, Any] | None) -> str:
