@@ -66,7 +66,7 @@ class Look:
         """Wait until no more answers come."""
         while not self._given_up and (left := self._end() - self.now()) > 0:
             if self.missing or not self.due:
-                left = min(left, QUIET)  # so that it is seen if we are busy, and so what they say comes late
+                left = min(left, max(QUIET, left / 4))  # so that it is seen if we are busy, and what they say waits
             self._wakes = self.now() + left
             self._sooner.clear()
             await within(left, self._sooner)

@@ -163,7 +163,7 @@ class Looks(Case):
         self.assertEqual(self.agents, [{"a": {"vm"}, "b": set()}])
 
     def test_started_anew(self) -> None:
-        """An agent that has answered a look, and is started anew before this is over, is no second one: who comes during
+        """An agent that has answered a look, and is started anew before its end, is no second one: who comes during
         a look tells of that by an event, and wasn't asked."""
         came = codec.encode(HostAnswer(LOG, "1", "vm, since then"))
         self.run_for(2, (0.1, lambda: self.answer("a")), (0.2, lambda: self.event("a", "up", came)))
@@ -319,6 +319,17 @@ class Looks(Case):
                 return self.loop.time() - began - 0.7
 
             self.assertAlmostEqual(self.loop.run_until_complete(over()), seconds, 1)
+
+    def test_busy(self) -> None:
+        """While this process is busy what hosts have said waits, so that no silence counts; it does from then on."""
+
+        def be_busy() -> None:
+            self.loop.leaping.now += 0.38
+
+        self.run_for(0.95, (0.1, lambda: self.answer("a")), (0.2, be_busy))
+        self.assertFalse(self.inventory.complete)
+        self.run_for(1.2, (0.1, lambda: self.answer("a")), (0.2, be_busy))
+        self.assertTrue(self.inventory.complete)
 
 
 class Silent(Case):
