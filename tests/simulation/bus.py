@@ -8,6 +8,7 @@ from attrs import define, field
 from nats import errors as nats_errors
 
 from streamrelay.bus.pulse import Pulse
+from streamrelay.bus.subscriptions import NO_RESPONDERS, STATUS
 from tests.simulation.process import Process
 
 Hear = Callable[["Letter"], Awaitable[None]]
@@ -20,6 +21,7 @@ class Letter:
     subject: str
     data: bytes
     reply: str = ""
+    headers: dict[str, str] | None = None
 
     @property
     def is_summons(self) -> bool:
@@ -157,7 +159,8 @@ class SimulatedNats:
         await asyncio.sleep(2 * self.server.post.latency)
 
     async def publish(self, subject: str, data: bytes, reply: str = "") -> None:
-        self.server.carry(Letter(subject, data, reply))
+        if not self.server.carry(Letter(subject, data, reply)) and reply:
+            self.server.carry(Letter(reply, b"", headers={STATUS: NO_RESPONDERS}))
 
     async def request(self, subject: str, data: bytes, timeout: float) -> Letter:
         inbox, answer = self.new_inbox(), asyncio.get_running_loop().create_future()

@@ -153,6 +153,18 @@ class Invariants:
         for agent in self.world.agents.values():
             yield from _filled(agent.name, summonses=agent.agent.summonses.heard)
 
+    def listed(self) -> Iterator[str]:
+        """Tell what is wrong in the platform's list of hosts, once all runs again and it had time to look, where the
+        bus loses nothing and brings all at once."""
+        post = self.world.plan.post
+        if post.lost or post.late:
+            return
+        for number, platform in self.world.platform.platforms.items():
+            states = {host: info.state for host, info in platform.inventory.hosts.items()}
+            wanted = {agent.name: "up" for agent in self.world.agents.values()}
+            if not platform.inventory.complete or states != wanted:
+                yield f"the list of hosts of platform {number} has {states}, and not {wanted}"
+
     def delivered(self) -> Iterator[str]:
         """Tell what wasn't delivered although nothing was broken."""
         ended = [state.port for state in self.world.streams.values() if state.plan.ended is not None]

@@ -81,6 +81,8 @@ class Plan:
     """Turns in a beat of a heartbeat; with as many as the programs have it is a third of all that a schedule takes."""
     streams: tuple[StreamPlan, ...]
     faults: tuple[Fault, ...]
+    watched: bool = False
+    """True if somebody sees the list of hosts while anything happens, for which all of them are knocked at in turn."""
 
     @property
     def steps(self) -> tuple[StreamPlan | Fault, ...]:
@@ -117,6 +119,8 @@ class Plan:
 
 SHARED: Final = 0.3
 """How often all streams of a schedule share a port."""
+WATCHED: Final = 0.2
+"""How often somebody sees the list of hosts."""
 LASTING: Final = 700
 """Bytes of a stream that lasts."""
 FINISHES: Final = ("eof", "eof", "eof", "wait", "close", "reset")
@@ -216,4 +220,5 @@ def plan(seed: int) -> Plan:
     limits = Limits(**dice.choice(LIMITS)) if dice.random() < 0.15 else Limits()
     patience = dice.choice((30.0, 30.0, 30.0, 3.0, 0.0))
     turns = dice.choice((1, 1, 1, TURNS))
-    return Plan(seed, weather, post, signed, limits, patience, turns, streams, faults)
+    watched = dice.random() < WATCHED
+    return Plan(seed, weather, post, signed, limits, patience, turns, streams, faults, watched)

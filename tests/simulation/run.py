@@ -78,6 +78,7 @@ def _judge(world: World, rules: Invariants) -> None:
     scheduler.run(scheduler.now + MEMORY)
     _require(rules.held())
     _require(rules.remembered())
+    _require(rules.listed())
     _require(rules.timers({"LoopingCall"}))
     world.stop()
     scheduler.run(scheduler.now + STOPPING)

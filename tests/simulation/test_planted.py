@@ -10,8 +10,10 @@ from streamrelay.datapath.deadline import Deadline
 from streamrelay.datapath.socket_channel import SocketChannel
 from streamrelay.datapath.splice import Half
 from streamrelay.platform.fleet.heard import read_answer
+from streamrelay.platform.fleet.inventory import Inventory
 from streamrelay.platform.fleet.lookout import Lookout
 from streamrelay.protocol.close import CloseCode, outcome
+from streamrelay.protocol.summons import HostAnswer
 from streamrelay.relay import service
 from streamrelay.relay.leg import Waiting
 from streamrelay.relay.rendezvous import OTHER, Meeting, Rendezvous
@@ -118,6 +120,18 @@ class Planted(SynchronousTestCase):
 
         self.plant(Lookout, "_come", come)
         self.assertIn("a second agent is told of", self.found("stop"))
+
+    def test_list(self) -> None:
+        """A host that is back, and is still shown as down."""
+        honest = Inventory.told
+
+        def told(inventory: Inventory, host: str, answer: HostAnswer) -> None:
+            if inventory.state(host) != "down":
+                honest(inventory, host, answer)
+
+        self.plant(Inventory, "told", told)
+        self.plant(Inventory, "here", lambda inventory, host: None)
+        self.assertIn("the list of hosts of platform", self.found())
 
     def test_token_kept(self) -> None:
         """A token that is remembered for ever, as its leg isn't counted out."""

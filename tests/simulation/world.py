@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from attrs import define, field
 
+from streamrelay.platform.http.changes import BREATH
 from streamrelay.protocol.tokens import opaque_stream
 from streamrelay.relay.admitted_leg import AdmittedLeg
 from streamrelay.relay.service import Relay
@@ -118,6 +119,18 @@ class World:
         for program in self.programs.values():
             program.start()
         self.faults.begin(self.plan.faults)
+        if self.plan.watched:
+            self._watch()
+
+    def _watch(self) -> None:
+        """Look at the list of hosts, as an open page does every 15 s, until nothing breaks any more."""
+        process = self.platform.running
+        assert process is not None
+        process.enter()
+        for platform in self.platform.platforms.values():
+            platform.lookout.watch()
+        if self.scheduler.now < self.plan.faults_end + BREATH:
+            process.later(BREATH, self._watch)
 
     def stop(self) -> None:
         """Stop all programs, as SIGTERM does."""
