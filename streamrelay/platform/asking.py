@@ -65,7 +65,7 @@ class Asking:
             self.inventory.lost(host)
             raise Refused(503, f"host {host} is offline", code="host_offline") from None
         except (Down, TooSlow) as error:
-            if role == "summons":
+            if role != "resume":
                 # It may be followed yet, by a host whose clock is behind or whose target is slow: nobody would come.
                 self.tell(host, "end", {"stream": message["stream"]})
             if isinstance(error, Down):

@@ -23,6 +23,9 @@ and a close take another one."""
 MEMORY: Final = 80.0
 """Seconds after which nothing of it must be remembered: an agent's memory of summonses is the longest one."""
 STOPPING: Final = 30.0
+NAMESAKE_TIMERS: Final = ("Namesakes._ended",)
+"""Delayed calls of an agent that takes itself, as it was before it was started anew, for a second one: an answer to an
+earlier look that the bus brought late said so."""
 
 
 @define(frozen=True)
@@ -74,12 +77,13 @@ def _judge(world: World, rules: Invariants) -> None:
         _require(rules.delivered())
     _until(world, scheduler.now + (HELD if not world.plan.shares else HELD + CHANNELS_TAKEN), rules.held)
     scheduler.run(scheduler.now + 0.1)
-    _require(rules.timers(REMEMBERED | {"LoopingCall"}))
+    lasting = {"LoopingCall", *(NAMESAKE_TIMERS if world.plan.post.late else ())}
+    _require(rules.timers(REMEMBERED | lasting))
     scheduler.run(scheduler.now + MEMORY)
     _require(rules.held())
     _require(rules.remembered())
     _require(rules.listed())
-    _require(rules.timers({"LoopingCall"}))
+    _require(rules.timers(lasting))
     world.stop()
     scheduler.run(scheduler.now + STOPPING)
     _require(rules.timers(set()))

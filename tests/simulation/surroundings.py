@@ -39,6 +39,7 @@ class Key:
             raise jws.Malformed("Signature verification failed")
 
 
+_NAMES: Final = cache(_idnaBytes)  # as a dial of a host that is an address asks for it, too
 KEY: Final = Key()
 KEY_FILE: Final = "platform.pem"
 """What stands in settings as the path of its public half."""
@@ -105,7 +106,7 @@ def surrounded(world: Surroundings) -> Iterator[None]:
         (connection, "NatsClient", world.nats_client),
         (tokens, "_public", lambda path: KEY.public),  # of KEY_FILE
         (LoopingCall, "__call__", turn),
-        (endpoints, "_idnaBytes", cache(_idnaBytes)),
+        (endpoints, "_idnaBytes", _NAMES),
     ]
     all_tasks = vars(asyncio.tasks).get("_all_tasks")  # of Python 3.11, where it takes time; nobody asks for it
     if all_tasks is not None:
