@@ -30,6 +30,8 @@ export class Outgoing {
   position = 0;
   /** The other end has all before it. */
   confirmed = 0;
+  /** All before it has left the other end's hands, as an ack has said: a window counts from there. */
+  taken = 0;
 
   #kept = []; // { begin, item, block }, as they follow each other
 
@@ -50,6 +52,13 @@ export class Outgoing {
     this.confirmed = Math.max(this.confirmed, position);
     while (this.#kept.length && endOf(this.#kept[0]) <= position) this.#kept.shift();
     return true;
+  }
+
+  /** The same, of an ack. */
+  acknowledge(position) {
+    const known = this.confirm(position);
+    if (known) this.taken = Math.max(this.taken, position);
+    return known;
   }
 
   /** Whether the other end may stand there. */
@@ -176,7 +185,7 @@ export class Resumption {
 
   /** Until so many bytes more may be said. */
   async room(size) {
-    while (!this.#over && !this.#ending && this.#outgoing.kept + size > WINDOW) {
+    while (!this.#over && !this.#ending && this.#outgoing.position - this.#outgoing.taken + size > WINDOW) {
       await new Promise((room) => this.#waiters.push(room));
     }
   }
@@ -228,7 +237,7 @@ export class Resumption {
   }
 
   #confirmed(position) {
-    if (!this.#outgoing.confirm(position)) this.#fault('the other end confirms more than it was sent');
+    if (!this.#outgoing.acknowledge(position)) this.#fault('the other end confirms more than it was sent');
     else if (this.#ending && !this.#outgoing.kept) this.#finish(1000, '');
     else this.#roomy();
   }
@@ -346,6 +355,7 @@ export class Resumption {
     this.#outgoing.confirm(received);
     for (const message of this.#outgoing.from(received)) leg.send(message);
     this.#roomy();
+    this.#incoming.confirmed = 0; // what was said last may be lost with its leg
     this.#confirmSoon();
     if (this.#ending) this.#lastWords();
     this.#stream.changed('attached');
