@@ -120,9 +120,9 @@ class HeldStream:
         self.resuming.forget(self)
 
     def is_asked_by(self, asked: Resume) -> bool:
-        """Tell whether a summons is of this stream's user, for its target, and for no more than it may."""
+        """Tell whether a summons is of this stream's user, for its target, and for as much as it may."""
         own = self.summoned.summons
-        return (asked.target, asked.user, asked.view) == (own.target, own.user, own.view)
+        return (asked.target, asked.user) == (own.target, own.user) and (own.view or not asked.view)
 
     async def resume(self, asked: Resume) -> Answer:
         if asked.attempt < self._newest:

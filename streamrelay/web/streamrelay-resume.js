@@ -109,7 +109,7 @@ export class Incoming {
 /**
  * One stream's legs, which come and go, and what both ends have of it.
  *
- * `ways.ask({ stream, received, try, signal })` asks the platform, which says `{ url, received, resume }`;
+ * `ways.ask({ stream, received, try, view, signal })` asks the platform, which says `{ url, received, resume }`;
  * `ways.reach(url, signal)` opens a leg; functions in `ways.waking` are called when there may be a network again.
  */
 export class Resumption {
@@ -125,6 +125,7 @@ export class Resumption {
   #incoming = new Incoming();
   #leg;
   #name = ''; // the stream's
+  #view = false; // it is looked at only
   #since = 0; // when it came
   #hold = -1; // ms; -1 until it is known
   /** @type {[number, string] | null} */
@@ -153,11 +154,12 @@ export class Resumption {
   }
 
   /** Which stream it is, and for how many seconds the host holds it; 0: it doesn't resume. */
-  decide({ stream, resume }) {
+  decide({ stream, resume, view }) {
     const unheld = this.#unheld;
     this.#unheld = null;
     if (this.#over) return;
     this.#name = stream;
+    this.#view = view;
     this.#hold = resume > 0 ? resume * 1000 : 0;
     if (!this.#hold) {
       this.#stop();
@@ -323,7 +325,7 @@ export class Resumption {
     try {
       this.#tries += 1;
       const [stream, { received }] = [this.#name, this.#incoming];
-      const answer = await this.#ways.ask({ stream, received, try: this.#tries, signal });
+      const answer = await this.#ways.ask({ stream, received, try: this.#tries, view: this.#view, signal });
       if (!Number.isSafeInteger(answer.received)) throw new Error('the platform gave an invalid answer');
       const leg = this.#reachable(answer) && (await this.#ways.reach(answer.url, signal));
       if (leg) this.#attach(leg, answer);

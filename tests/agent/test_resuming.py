@@ -107,13 +107,19 @@ class Holding(Case):
         self.assertEqual(self.ask("summons", resume=True, links=0, stream="t" * 22).resume, 0)
 
     def test_others(self) -> None:
-        """Another user's stream, one to another target, or one that is looked at in another way isn't there."""
+        """Another user's stream, one to another target, or one of which the user may only look at others isn't there."""
         leg = self.open()
         for claims in ({"user": "bob"}, {"target": "other"}, {"view": True}, {"stream": "u" * 22}):
             answer = self.come_back(**claims)
             self.assertEqual((answer.refused, answer.ready), (Refusal.STREAM_OVER, False), claims)
         self.assertFalse(leg.aborted)
         self.assertEqual(len(self.dialler.legs), 1)
+
+    def test_looked_at(self) -> None:
+        """A stream that is looked at only goes on as such, also for who may do more by now."""
+        self.open(view=True)
+        for attempt, view in ((1, True), (2, False)):
+            self.assertTrue(self.come_back(attempt=attempt, view=view).ready)
 
     def test_newest(self) -> None:
         """A request that isn't the newest is stale; the newest drops the leg that there is."""

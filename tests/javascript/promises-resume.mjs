@@ -212,6 +212,17 @@ export async function ack_that_was_lost_with_its_leg_is_said_again() {
   await world.run(() => world.agent.acked === 1);
 }
 
+export async function stream_that_is_looked_at_only_is_asked_for_as_such() {
+  for (const view of [false, true]) {
+    const world = new World();
+    world.view = view; // whether that was wanted or no grant allows more
+    await world.open({ zone: 'fra' });
+    world.agent.near.cut(1006);
+    await world.run(() => world.asked.length);
+    assert.deepEqual([world.asked[0].view, world.asked[0].zone], [view || undefined, 'fra']);
+  }
+}
+
 export async function quiet_stream_is_confirmed_within_a_second() {
   const world = new World();
   const stream = await world.open();
