@@ -233,7 +233,7 @@ func main() {
 		}
 		s.Unlock()
 		switch status {
-		case 401, 403, 404, 410: // never
+		case 400, 401, 403, 404, 405, 410: // never
 			fail(status, told.Detail)
 		}
 		if time.Since(lost) > seconds(opened.Resume) {
