@@ -220,7 +220,7 @@ func main() {
 		if url != "" && s.leg(url) {
 			lost = time.Now()
 		}
-		if lost.Sub(began) > 10*time.Second {
+		if lost.Sub(began) > 5*time.Second {
 			wait = 0
 		}
 		time.Sleep(seconds(wait * (1 - rand.Float64()/2)))
