@@ -5,6 +5,7 @@ from typing import Final
 
 from attrs import define, field
 from msgspec import structs
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from streamrelay.agent.config import AgentConfig
@@ -19,12 +20,15 @@ from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
 from streamrelay.protocol.summons import Answer, Refusal, Resume, Summons
 from streamrelay.resume.connection import ResumableConnection
 from streamrelay.resume.outgoing import Memory, OutOfReach
+from streamrelay.websocket.connection import FramedConnection
 from streamrelay.websocket.dial_errors import DialError
 
 log = Logger()
 
 REMEMBERED: Final = 1000
 """Streams that are over of which it is known how they ended, to be told to those who come back for them."""
+
+OVERTAKEN: Final = Answer(refused=Refusal.STALE, reason="a newer request has overtaken this one")
 
 
 @define(eq=False)
@@ -93,6 +97,8 @@ class HeldStream:
     connection: ResumableConnection = field(init=False)
     _newest: int = 0  # of the last request to resume
     _request: int = 0  # number of requests that were followed
+    _dialling: "Deferred[FramedConnection] | None" = None  # for the last of them
+    _waiting: WaitingLeg | None = None  # of the last of them
     _holding: IDelayedCall | None = None
 
     def __attrs_post_init__(self) -> None:
@@ -110,18 +116,21 @@ class HeldStream:
     def over(self) -> None:
         """Take note that nothing of the stream is left."""
         self._attached()
+        self._withdraw("the stream is over")
         self.resuming.forget(self)
 
     def is_asked_by(self, asked: Resume) -> bool:
-        """Tell whether a summons is of this stream's user, for its target, and for no more than it may."""
+        """Tell whether a summons is of this stream's user, for its target, and for as much as it may."""
         own = self.summoned.summons
-        return (asked.target, asked.user, asked.view) == (own.target, own.user, own.view)
+        return (asked.target, asked.user) == (own.target, own.user) and (own.view or not asked.view)
 
     async def resume(self, asked: Resume) -> Answer:
         if asked.attempt < self._newest:
             return Answer(refused=Refusal.STALE, reason=f"try {asked.attempt} is older than {self._newest}")
         if self.resuming.is_stopping():
             return Answer(refused=Refusal.BUSY, reason=SHUTTING_DOWN)
+        if self.connection.is_over:
+            return self._over()
         self._newest = asked.attempt  # that of the last one is the platform's, by another relay
         self._request += 1
         try:
@@ -129,19 +138,27 @@ class HeldStream:
         except OutOfReach as error:
             self.connection.give_up(outcome(CloseCode.LEG_LOST, str(error)))
             return Answer(refused=Refusal.STREAM_OVER, reason=str(error))
+        self._withdraw("another leg was asked for")
         self.connection.detach()
         self._detached()
         return await self.summoned.hold(self._resume(asked, self._request))
 
     async def _resume(self, asked: Resume, request: int) -> Answer:
+        dialling = self._dialling = Deferred.fromCoroutine(self.resuming.legs.dial(asked))
         try:
-            leg = await self.resuming.legs.dial(asked)
+            leg = await dialling
         except DialError as error:
-            return undialled(error)
-        if self._request != request or self.connection.is_over:
+            return self._overtaken(request) or undialled(error)
+        except CancelledError:
+            return self._overtaken(request) or OVERTAKEN
+        finally:
+            if self._dialling is dialling:
+                self._dialling = None
+        if told := self._overtaken(request):
             leg.abort()
-            return Answer(refused=Refusal.STALE, reason="a newer request has overtaken this one, or the stream is over")
-        self.summoned.begin(self._meet(asked, request, WaitingLeg(leg)))
+            return told
+        self._waiting = WaitingLeg(leg)
+        self.summoned.begin(self._meet(asked, request, self._waiting))
         return structs.replace(self.summoned.answer, received=self.connection.received)
 
     async def _meet(self, asked: Resume, request: int, waiting_leg: WaitingLeg) -> None:
@@ -149,7 +166,8 @@ class HeldStream:
         try:
             met = await self.resuming.legs.meet(self.summoned, waiting_leg)
         except NotMet as missed:
-            log.info("stream {name}: the client did not come back: {why}", name=name, why=missed)
+            if self._waiting is waiting_leg:
+                log.info("stream {name}: the client did not come back: {why}", name=name, why=missed)
             await waiting_leg.left
             return
         self.summoned.came(waiting_leg)
@@ -169,6 +187,23 @@ class HeldStream:
             client=met.from_,
             relay=asked.relay,
         )
+
+    def _withdraw(self, why: str) -> None:
+        """Give up what the last request has brought, so that each stream has one leg, and one dial, at most."""
+        dialling, waiting, self._dialling, self._waiting = self._dialling, self._waiting, None, None
+        if dialling is not None:
+            dialling.cancel()
+        if waiting is not None and waiting in self.summoned.waiting_legs:
+            waiting.leave(outcome(CloseCode.LEG_LOST, why))
+
+    def _overtaken(self, request: int) -> Answer | None:
+        """Return what a request is answered if another one is the last by now, or the stream has ended."""
+        if self.connection.is_over:
+            return self._over()
+        return None if self._request == request else OVERTAKEN
+
+    def _over(self) -> Answer:
+        return Answer(refused=Refusal.STREAM_OVER, reason=f"the stream is over: {self.connection.outcome or FINISHED}")
 
     def _attach(self, waiting_leg: WaitingLeg, position: int) -> None:
         self._attached()

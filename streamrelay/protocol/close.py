@@ -60,6 +60,11 @@ def outcome_word(code: int) -> str:
     return CloseCode(code).name.lower() if code in CloseCode._value2member_map_ else "other"
 
 
+def may_be_sent(code: int) -> bool:
+    """Tell whether a close frame may have this code (RFC 6455 §7.4)."""
+    return 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999
+
+
 class Outcome(NamedTuple):
     """The end of a connection or a stream: a close code and one line that says why."""
 

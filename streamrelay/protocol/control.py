@@ -3,10 +3,10 @@
 from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
-from msgspec import UNSET, Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from streamrelay.errors import PeerError
-from streamrelay.protocol.close import CloseCode, Outcome
+from streamrelay.protocol.close import CloseCode, Outcome, may_be_sent
 
 SUBPROTOCOL: Final = "streamrelay.v1"
 """Subprotocol whose binary messages are the stream's bytes, and text messages control messages."""
@@ -71,8 +71,12 @@ class Asked(Struct, frozen=True):
 class StreamEnd(Struct, frozen=True):
     """The last word of an end of a stream that resumes: how the stream ended for it."""
 
-    code: Annotated[int, Meta(ge=1000, le=4999)]
+    code: int
     reason: Annotated[str, Meta(max_length=200)] = ""
+
+    def __post_init__(self) -> None:
+        if not may_be_sent(self.code):
+            raise ValueError(f"close code {self.code} may not be sent")
 
     @property
     def outcome(self) -> Outcome:
@@ -82,11 +86,11 @@ class StreamEnd(Struct, frozen=True):
 class Word(Struct, frozen=True, omit_defaults=True):
     """A control message as it is to the ends of a stream that resumes (protocol.rst, "Streams that resume")."""
 
-    ack: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
+    ack: Annotated[int, Meta(ge=0, le=2**63 - 1)] | UnsetType = UNSET
     """Position that is confirmed."""
     fin: bool = False
     """True if this direction has ended."""
-    end: StreamEnd | None = None
+    end: StreamEnd | UnsetType = UNSET
     hold: Any = UNSET
     met: Any = UNSET
     ping: Any = UNSET
@@ -95,7 +99,7 @@ class Word(Struct, frozen=True, omit_defaults=True):
     @property
     def counts(self) -> bool:
         """True if it is one position of the stream."""
-        return self.ack is None and all(value is UNSET for value in (self.hold, self.met, self.ping, self.pong))
+        return all(value is UNSET for value in (self.ack, self.hold, self.met, self.ping, self.pong))
 
 
 EOF_MESSAGE: Final = b'{"eof":true}'

@@ -27,6 +27,7 @@ anything any more.
 from collections.abc import Callable, Sequence
 
 from attrs import define, field
+from msgspec import UNSET
 from twisted.internet.interfaces import IReactorTime
 
 from streamrelay.datapath.connection import HIGH, Connection, Drain, Feed
@@ -191,14 +192,14 @@ class ResumableConnection:
 
     def leg_said(self, message: bytes) -> None:
         word = decode_word(message)
+        if word.ack is not UNSET:
+            self._confirmed(word.ack)
         if not word.counts:
-            if word.ack is not None:
-                self._confirmed(word.ack)
             return
         if word.fin and self._fin:
             raise PeerError(CloseCode.PROTOCOL, "a second fin")
         self._fin = self._fin or word.fin
-        if word.end is not None and not word.end.outcome.orderly:
+        if word.end is not UNSET and not word.end.outcome.orderly:
             self._incoming.flush()
         self._incoming.said(message)
         self._read_less()
@@ -237,7 +238,7 @@ class ResumableConnection:
 
     def take_control(self, message: bytes) -> None:
         word = decode_word(message)
-        if word.end is not None:
+        if word.end is not UNSET:
             self._incoming.confirm()
             self._leave(word.end.outcome)
         elif self._phase == OPEN and self._feed is not None:

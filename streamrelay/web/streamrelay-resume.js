@@ -30,6 +30,8 @@ export class Outgoing {
   position = 0;
   /** The other end has all before it. */
   confirmed = 0;
+  /** All before it has left the other end's hands, as an ack has said: a window counts from there. */
+  taken = 0;
 
   #kept = []; // { begin, item, block }, as they follow each other
 
@@ -50,6 +52,13 @@ export class Outgoing {
     this.confirmed = Math.max(this.confirmed, position);
     while (this.#kept.length && endOf(this.#kept[0]) <= position) this.#kept.shift();
     return true;
+  }
+
+  /** The same, of an ack. */
+  acknowledge(position) {
+    const known = this.confirm(position);
+    if (known) this.taken = Math.max(this.taken, position);
+    return known;
   }
 
   /** Whether the other end may stand there. */
@@ -100,7 +109,7 @@ export class Incoming {
 /**
  * One stream's legs, which come and go, and what both ends have of it.
  *
- * `ways.ask({ stream, received, try, signal })` asks the platform, which says `{ url, received, resume }`;
+ * `ways.ask({ stream, received, try, view, signal })` asks the platform, which says `{ url, received, resume }`;
  * `ways.reach(url, signal)` opens a leg; functions in `ways.waking` are called when there may be a network again.
  */
 export class Resumption {
@@ -116,6 +125,7 @@ export class Resumption {
   #incoming = new Incoming();
   #leg;
   #name = ''; // the stream's
+  #view = false; // it is looked at only
   #since = 0; // when it came
   #hold = -1; // ms; -1 until it is known
   /** @type {[number, string] | null} */
@@ -144,11 +154,12 @@ export class Resumption {
   }
 
   /** Which stream it is, and for how many seconds the host holds it; 0: it doesn't resume. */
-  decide({ stream, resume }) {
+  decide({ stream, resume, view }) {
     const unheld = this.#unheld;
     this.#unheld = null;
     if (this.#over) return;
     this.#name = stream;
+    this.#view = view;
     this.#hold = resume > 0 ? resume * 1000 : 0;
     if (!this.#hold) {
       this.#stop();
@@ -176,7 +187,7 @@ export class Resumption {
 
   /** Until so many bytes more may be said. */
   async room(size) {
-    while (!this.#over && !this.#ending && this.#outgoing.kept + size > WINDOW) {
+    while (!this.#over && !this.#ending && this.#outgoing.position - this.#outgoing.taken + size > WINDOW) {
       await new Promise((room) => this.#waiters.push(room));
     }
   }
@@ -228,7 +239,7 @@ export class Resumption {
   }
 
   #confirmed(position) {
-    if (!this.#outgoing.confirm(position)) this.#fault('the other end confirms more than it was sent');
+    if (!this.#outgoing.acknowledge(position)) this.#fault('the other end confirms more than it was sent');
     else if (this.#ending && !this.#outgoing.kept) this.#finish(1000, '');
     else this.#roomy();
   }
@@ -314,7 +325,7 @@ export class Resumption {
     try {
       this.#tries += 1;
       const [stream, { received }] = [this.#name, this.#incoming];
-      const answer = await this.#ways.ask({ stream, received, try: this.#tries, signal });
+      const answer = await this.#ways.ask({ stream, received, try: this.#tries, view: this.#view, signal });
       if (!Number.isSafeInteger(answer.received)) throw new Error('the platform gave an invalid answer');
       const leg = this.#reachable(answer) && (await this.#ways.reach(answer.url, signal));
       if (leg) this.#attach(leg, answer);
@@ -346,6 +357,7 @@ export class Resumption {
     this.#outgoing.confirm(received);
     for (const message of this.#outgoing.from(received)) leg.send(message);
     this.#roomy();
+    this.#incoming.confirmed = 0; // what was said last may be lost with its leg
     this.#confirmSoon();
     if (this.#ending) this.#lastWords();
     this.#stream.changed('attached');

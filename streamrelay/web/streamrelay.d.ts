@@ -92,6 +92,7 @@ export type Resume = (position: {
   stream: string;
   received: number;
   try: number;
+  view: boolean;
   signal: AbortSignal;
 }) => Promise<{ url: string; received: number; resume: number }>;
 

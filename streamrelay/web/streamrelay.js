@@ -119,10 +119,17 @@ export async function ask(wanted, early) {
  * Ask for new legs of a stream that resumes.
  * @type {(wanted: Wanted, position: Parameters<Resume>[0]) => ReturnType<Resume>}
  */
-function askAgain(wanted, { stream, received, try: number, signal }) {
-  const { host, target } = wanted;
+function askAgain(wanted, { stream, received, try: number, view, signal }) {
+  const { host, target, zone } = wanted;
   const path = `/v1/streams/${encodeURIComponent(stream)}/resume`;
-  return asked({ ...wanted, signal }, path, { host, target, received, try: number });
+  return asked({ ...wanted, signal }, path, {
+    host,
+    target,
+    received,
+    try: number,
+    ...(view && { view }),
+    ...(zone && { zone }),
+  });
 }
 
 /** What the platform says to a request for legs. */
@@ -479,7 +486,7 @@ export class Stream extends EventTarget {
   /** Told once the platform has said it all. */
   set ticket(ticket) {
     this.#ticket = ticket;
-    this.#resumption?.decide(ticket ?? { stream: '', resume: 0 });
+    this.#resumption?.decide(ticket ?? { stream: '', resume: 0, view: false });
   }
 
   /** While a stream that resumes has no leg: since when, and until when one is asked for, in ms since the epoch. */

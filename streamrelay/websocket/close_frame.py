@@ -4,7 +4,7 @@ import struct
 from typing import Final
 
 from streamrelay.errors import PeerError, printable
-from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
+from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, may_be_sent, outcome
 
 CLOSE_TIME: Final = 60.0
 """Seconds in which what is unsent must go out and the peer must answer our close, but for its time to read."""
@@ -30,7 +30,7 @@ def parse_close(payload: bytes) -> tuple[int, str]:
     if len(payload) == 1:
         raise PeerError(CloseCode.PROTOCOL, "a close frame with half a code")
     (code,) = _U16.unpack_from(payload)
-    if not (1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999):
+    if not may_be_sent(code):
         raise PeerError(CloseCode.PROTOCOL, f"close code {code} may not be sent")
     try:
         return code, printable(payload[2:].decode("utf-8"))

@@ -1,7 +1,10 @@
 """resuming.py: streams of a host that are held without a leg, and taken up again."""
 
 import time
+from functools import partial
 from typing import Any
+
+from twisted.internet.defer import Deferred
 
 from streamrelay.agent.config import AgentConfig
 from streamrelay.agent.service import Agent
@@ -37,9 +40,12 @@ class Holding(Case):
         self.agent.streams.legs.dialler = self.dialler = FakeDialler(self.reactor, self.agent.streams.heartbeat)
 
     def ask(self, role: str, **claims: Any) -> Answer:
+        self.ask_only(role, **claims)
+        return self.answers()[-1]
+
+    def ask_only(self, role: str, **claims: Any) -> None:
         about = {"stream": STREAM, "target": "log", "relay": RELAY, "token": "t", "user": "alice", **claims}
         self.agent._summoned(Message(self.signer.mint("web-1", 20, role=role, **about).encode(), "_INBOX.a"))
-        return self.answers()[-1]
 
     def open(self, **claims: Any) -> FakeConnection:
         """Open a stream whose client has come."""
@@ -101,13 +107,19 @@ class Holding(Case):
         self.assertEqual(self.ask("summons", resume=True, links=0, stream="t" * 22).resume, 0)
 
     def test_others(self) -> None:
-        """Another user's stream, one to another target, or one that is looked at in another way isn't there."""
+        """Another user's stream, one to another target, or one of which the user may only look at others isn't there."""
         leg = self.open()
         for claims in ({"user": "bob"}, {"target": "other"}, {"view": True}, {"stream": "u" * 22}):
             answer = self.come_back(**claims)
             self.assertEqual((answer.refused, answer.ready), (Refusal.STREAM_OVER, False), claims)
         self.assertFalse(leg.aborted)
         self.assertEqual(len(self.dialler.legs), 1)
+
+    def test_looked_at(self) -> None:
+        """A stream that is looked at only goes on as such, also for who may do more by now."""
+        self.open(view=True)
+        for attempt, view in ((1, True), (2, False)):
+            self.assertTrue(self.come_back(attempt=attempt, view=view).ready)
 
     def test_newest(self) -> None:
         """A request that isn't the newest is stale; the newest drops the leg that there is."""
@@ -119,10 +131,33 @@ class Holding(Case):
         self.assertTrue(self.come_back(attempt=6).ready)
         second = self.dialler.legs[-1]
         first.feed.control(MET)
-        self.assertTrue(first.aborted)
+        self.assertEqual(first.closing.code, CloseCode.LEG_LOST)
         second.feed.control(MET)
         self.target.made[-1].receive(b"x")
         self.assertEqual((bytes(first.sent), bytes(second.sent)), (b"", b"x"))
+
+    def test_one_leg(self) -> None:
+        """However often a leg is asked for, a stream has one that waits, and one dial."""
+        self.open().lose(LOST)
+        for attempt in range(1, 6):
+            self.assertTrue(self.come_back(attempt=attempt).ready)
+        waiting = [leg for leg in self.dialler.legs[1:] if leg.closed is None]
+        self.assertEqual(waiting, [self.dialler.legs[-1]])
+        cancelled: list[int] = []
+        for attempt in (6, 7, 8):
+            self.dialler.dialling = Deferred(partial(lambda number, _: cancelled.append(number), attempt))
+            self.ask_only("resume", received=0, **{"try": attempt})
+        self.assertEqual(cancelled, [6, 7])
+        self.assertEqual([answer.refused for answer in self.answers()[-2:]], [Refusal.STALE] * 2)
+        self.assertIsNotNone(self.dialler.legs[-1].closed)
+
+    def test_over(self) -> None:
+        """A stream that is over is told so, also while its target is still let go."""
+        self.open()
+        self.come_back(received=7)
+        answer = self.come_back(attempt=2)
+        self.assertEqual(answer.refused, Refusal.STREAM_OVER)
+        self.assertIn("position 7", answer.reason)
 
     def test_out_of_reach(self) -> None:
         """A position that was never sent ends the stream, as nothing can go on there."""

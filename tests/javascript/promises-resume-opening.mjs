@@ -39,7 +39,7 @@ export async function pages_own_server_may_ask_for_legs() {
   await stream.writable.getWriter().write('on');
   await world.run(() => world.agent.heard.length === 2);
   const [[first, position], [second]] = asked;
-  assert.deepEqual([position, second - first], [{ stream: 'a/b', received: 0, try: 1 }, 7000]);
+  assert.deepEqual([position, second - first], [{ stream: 'a/b', received: 0, try: 1, view: false }, 7000]);
   assert.deepEqual([world.legs.at(-1).url, world.asked.length], ['ws://relay/client/mine', 0]);
 }
 

@@ -173,7 +173,11 @@ export async function no_more_than_a_window_is_kept() {
   world.agent.near.cut(1006);
   await world.pass(5000);
   assert(stream.unconfirmed > WINDOW - 65536 && stream.unconfirmed <= WINDOW);
-  world.up = true; // the agent says where it is, and so has confirmed all of it
+  world.up = true; // the agent says where it is, so nothing is kept; but its hands are as full as before
+  await world.run(() => stream.unconfirmed === 0);
+  await world.pass(5000);
+  assert(world.agent.heard.length <= WINDOW);
+  world.agent.confirm();
   await world.run(() => written > 2 * WINDOW - 600_000 && stream.unconfirmed > WINDOW - 65536);
   const timer = setInterval(() => world.agent.confirm(), 100);
   await world.run(() => world.agent.heard.length === 12 * chunk.byteLength);
@@ -195,6 +199,28 @@ export async function only_what_was_read_is_confirmed() {
   await world.run(() => world.agent.acked >= 512 << 10);
   await world.pass(1100);
   assert.equal(world.agent.acked, 600 << 10);
+}
+
+export async function ack_that_was_lost_with_its_leg_is_said_again() {
+  const world = new World();
+  const stream = await world.open();
+  void world.read(stream);
+  world.agent.say(units('x'));
+  await world.run(() => world.agent.acked === 1);
+  world.agent.acked = 0;
+  world.agent.near.cut(1006);
+  await world.run(() => world.agent.acked === 1);
+}
+
+export async function stream_that_is_looked_at_only_is_asked_for_as_such() {
+  for (const view of [false, true]) {
+    const world = new World();
+    world.view = view; // whether that was wanted or no grant allows more
+    await world.open({ zone: 'fra' });
+    world.agent.near.cut(1006);
+    await world.run(() => world.asked.length);
+    assert.deepEqual([world.asked[0].view, world.asked[0].zone], [view || undefined, 'fra']);
+  }
 }
 
 export async function quiet_stream_is_confirmed_within_a_second() {

@@ -60,6 +60,7 @@ export class World {
   up = true; // the relay
   protocol = 'streamrelay.v1'; // that it speaks
   legs = [];
+  view = false; // streams are looked at only
   asked = []; // requests to resume, and when
   answers = []; // of the platform, in place of the agent's: [status, body, headers]
   taken = 0; // positions that the page's reader has been given
@@ -107,7 +108,7 @@ export class World {
     const url = `ws://relay/client/${this.legs.length}`;
     if (path === '/v1/streams') {
       this.first = body;
-      return [201, { stream: 'a/b', url, kind: 'pty', viewer: 'terminal', resume: this.hold }, {}];
+      return [201, { stream: 'a/b', url, kind: 'pty', viewer: 'terminal', resume: this.hold, view: this.view }, {}];
     }
     assert.equal(path, '/v1/streams/a%2Fb/resume');
     this.asked.push({ ...body, at: this.clock.now });

@@ -220,7 +220,7 @@ func main() {
 		if url != "" && s.leg(url) {
 			lost = time.Now()
 		}
-		if lost.Sub(began) > 10*time.Second {
+		if lost.Sub(began) > 5*time.Second {
 			wait = 0
 		}
 		time.Sleep(seconds(wait * (1 - rand.Float64()/2)))
@@ -233,7 +233,7 @@ func main() {
 		}
 		s.Unlock()
 		switch status {
-		case 401, 403, 404, 410: // never
+		case 400, 401, 403, 404, 405, 410: // never
 			fail(status, told.Detail)
 		}
 		if time.Since(lost) > seconds(opened.Resume) {

@@ -16,6 +16,7 @@ _TITLES: Final = {
     404: "Not found",
     405: "Method not allowed",
     409: "Changed",
+    410: "Over",
     413: "Request too large",
     415: "Unsupported media type",
     429: "Too many requests",
