@@ -129,3 +129,21 @@ export async function abort_ends_it_for_the_host_too() {
   world.up = true;
   await world.run(() => world.agent.over);
 }
+
+export async function host_that_does_not_hold_has_an_ordinary_stream() {
+  const world = new World({ hold: 0 });
+  const stream = await world.open();
+  world.agent.near.down(new Uint8Array(2 << 20));
+  await world.run(() => world.agent.heard.length || world.holds);
+  assert.equal(world.holds, 1);
+  const writer = stream.writable.getWriter();
+  void writer.close();
+  await world.run(() => world.eofs);
+  world.agent.near.cut(1006);
+  assert.equal((await world.ended(stream)).code, 1006);
+  assert.deepEqual([world.asked.length, stream.detached, world.agent.acked], [0, null, 0]);
+  const left = new World({ hold: 0 });
+  (await left.open()).close();
+  await left.run(() => left.legs[0].readyState === 3);
+  assert.deepEqual([left.legs[0].closed, left.agent.heard], [1000, []]);
+}
