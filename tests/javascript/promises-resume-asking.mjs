@@ -232,6 +232,8 @@ export async function leaving_says_the_end_behind_what_was_written() {
     assert.equal((await world.ended(stream)).words, 'closed here');
     await world.run(() => world.agent.over);
     assert.deepEqual(world.agent.heard, [...units('last'), '{"end":{"code":1000,"reason":""}}']);
+    await world.run(() => world.legs.every(({ readyState }) => readyState === 3));
+    if (!world.asked.length) assert.equal(world.clock.count, 0); // or Node would wait
     await world.pass(70_000);
     assert.equal(world.legs.filter(({ readyState }) => readyState < 2).length, 0);
   }
@@ -248,6 +250,14 @@ export async function end_that_nobody_confirms_leaves_nothing_behind() {
   off.stream.close();
   await off.world.pass(121_000);
   assert.deepEqual([off.world.clock.count, off.told.length], [0, 1]);
+  const late = await lost();
+  late.world.agent.confirm = () => {};
+  late.stream.close();
+  await late.world.pass(5000);
+  late.world.up = true;
+  await late.world.run(() => late.world.agent.over);
+  await late.world.pass(61_000);
+  assert.deepEqual(late.world.clock.count, 0);
 }
 
 export async function page_that_is_left_ends_its_streams() {
