@@ -290,7 +290,6 @@ export class Resumption {
     for (let least = 0; this.detached; ) {
       const { until } = this.detached;
       await this.#pause(least, until);
-      if (!this.detached) return;
       const last = Date.now() >= until;
       const problem = least > Date.now() ? new Error('the platform is busy') : await this.#attempt();
       if (last) this.#giveUp(problem);
@@ -308,7 +307,7 @@ export class Resumption {
       let timer = setTimeout(awake, Math.max(0, Math.min(Math.max(wait, least - now), until - now)));
       this.#wake = () => {
         clearTimeout(timer);
-        if (this.detached && least > Date.now()) timer = setTimeout(awake, least - Date.now());
+        if (least > Date.now()) timer = setTimeout(awake, least - Date.now());
         else awake();
       };
     });
@@ -345,10 +344,6 @@ export class Resumption {
   }
 
   #attach(leg, { received, resume }) {
-    if (!this.detached) {
-      leg.close();
-      return;
-    }
     if (resume > 0) this.#hold = resume * 1000;
     this.detached = null;
     this.#ways.waking.delete(this.hurry);
@@ -390,8 +385,6 @@ export class Resumption {
     alive.delete(this);
     this.detached = null;
     this.#ways.waking.delete(this.hurry);
-    this.#asking.abort();
-    this.#wake();
     this.#quiet();
     this.#roomy();
   }

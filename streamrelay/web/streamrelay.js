@@ -223,7 +223,7 @@ function parsedObject(text) {
  */
 export async function open(wanted) {
   const { signal, WebSocket } = wanted;
-  const resuming = wanted.resume ? await resumptions(wanted, { WebSocket }) : () => null;
+  const resuming = wanted.resume ? resumptions(wanted, { WebSocket }) : null; // while the platform is asked
   const leaving = new AbortController();
   const either = signal ? AbortSignal.any([signal, leaving.signal]) : leaving.signal;
   let early = '';
@@ -231,14 +231,14 @@ export async function open(wanted) {
   let connecting = null;
   const told = (url) => {
     early = url;
-    connecting = streamAt(url, { signal: either, WebSocket }, resuming());
+    connecting = streamAt(url, { signal: either, WebSocket }, resuming);
     connecting.catch(() => {}); // what the platform says comes first
   };
   try {
     const ticket = await ask(wanted, told);
     const other = early !== ticket.url;
     if (other) leaving.abort();
-    connecting = other ? streamAt(ticket.url, { signal, WebSocket }, resuming()) : connecting;
+    connecting = other ? streamAt(ticket.url, { signal, WebSocket }, resuming) : connecting;
     const stream = /** @type {Stream} */ (/** @type {unknown} */ (await connecting));
     stream.ticket = ticket;
     return stream;
@@ -255,8 +255,8 @@ export async function open(wanted) {
 export async function connect(url, { signal, WebSocket, ticket = null, resume } = {}) {
   const resumes = (ticket?.resume ?? 0) > 0;
   if (resumes && !resume) throw new TypeError('resume: this ticket is that of a stream that resumes');
-  const resuming = resumes && resume ? await resumptions(resume, { WebSocket }) : () => null;
-  const stream = await streamAt(url, { signal, WebSocket }, resuming());
+  const resuming = resumes && resume ? resumptions(resume, { WebSocket }) : null;
+  const stream = await streamAt(url, { signal, WebSocket }, resuming);
   stream.ticket = ticket;
   return stream;
 }
@@ -265,18 +265,33 @@ export async function connect(url, { signal, WebSocket, ticket = null, resume } 
  * What makes a stream resume, for each that is opened. Its code is loaded when it is first wanted.
  * @type {(resume: Wanted | Resume, options: ConnectOptions) => Promise<() => Resumption>}
  */
-async function resumptions(resume, { WebSocket }) {
+function resumptions(resume, { WebSocket }) {
   const again = typeof resume === 'function' ? resume : (position) => askAgain(resume, position);
-  const module = await import('./streamrelay-resume.js').catch((cause) => {
-    throw new TypeError('resume: streamrelay-resume.js, which belongs beside streamrelay.js, is not there', { cause });
-  });
   const reachAgain = (url, signal) => reach(url, { signal, WebSocket });
-  return () => new module.Resumption({ ask: again, reach: reachAgain, waking });
+  const loading = import('./streamrelay-resume.js').then(
+    ({ Resumption }) =>
+      () =>
+        new Resumption({ ask: again, reach: reachAgain, waking }),
+    (cause) => {
+      throw new TypeError('resume: streamrelay-resume.js, which belongs beside streamrelay.js, is not there', {
+        cause,
+      });
+    },
+  );
+  loading.catch(() => {}); // who opens the stream is told
+  return loading;
 }
 
-/** @type {(url: string, options: ConnectOptions, resumption: Resumption | null) => Promise<Stream>} */
-async function streamAt(url, { signal, WebSocket }, resumption) {
-  return new Stream(await reach(url, { signal, WebSocket }), signal, resumption);
+/** @type {(url: string, options: ConnectOptions, resuming: Promise<() => Resumption> | null) => Promise<Stream>} */
+async function streamAt(url, { signal, WebSocket }, resuming) {
+  const leg = await reach(url, { signal, WebSocket });
+  try {
+    const make = await resuming;
+    return new Stream(leg, signal, make?.() ?? null);
+  } catch (error) {
+    leg.close();
+    throw error;
+  }
 }
 
 /**

@@ -48,26 +48,48 @@ export async function stream_that_resumes_is_not_taken_for_another() {
   assert.match(error.message, /resumes/);
 }
 
+/** A stream whose first line has come, and what tells the last one. */
+async function early(world) {
+  const lines = new TransformStream();
+  const writer = lines.writable.getWriter();
+  const ticket = { stream: 'a/b', url: 'ws://relay/client/early', expires: 1 };
+  const fetch = (path, options) =>
+    path.endsWith('/v1/streams') ? Promise.resolve(new Response(lines.readable)) : world.fetch(path, options);
+  const say = (line) => void writer.write(new TextEncoder().encode(`${JSON.stringify(line)}\n`));
+  const opening = world.open({ fetch });
+  say(ticket);
+  await world.run(() => world.agent.near);
+  const tell = () => {
+    say({ ...ticket, kind: 'pty', viewer: 'terminal', resume: world.hold });
+    void writer.close();
+    return opening;
+  };
+  return tell;
+}
+
+export async function much_that_comes_before_the_answer_is_held_if_it_does_not_resume() {
+  for (const hold of [120, 0]) {
+    const world = new World({ hold });
+    const tell = await early(world);
+    world.agent.say(new Uint8Array(2 << 20));
+    await world.run(() => world.legs[0].idle);
+    assert.deepEqual([world.holds, world.confirmations], [0, []]);
+    await tell();
+    await world.pass(1000);
+    assert.equal(world.holds, hold ? 0 : 1);
+  }
+}
+
 export async function leg_that_is_lost_before_the_platform_has_answered_is_resumed() {
   for (const hold of [120, 0]) {
     const world = new World({ hold });
-    const lines = new TransformStream();
-    const writer = lines.writable.getWriter();
-    const url = 'ws://relay/client/early';
-    const fetch = (path, options) =>
-      path.endsWith('/v1/streams') ? Promise.resolve(new Response(lines.readable)) : world.fetch(path, options);
-    const say = (line) => void writer.write(new TextEncoder().encode(`${JSON.stringify(line)}\n`));
-    const opening = world.open({ fetch });
-    say({ stream: 'a/b', url, expires: 1 });
-    await world.run(() => world.agent.near);
+    const tell = await early(world);
     world.agent.say(units('hel'));
     await world.run(() => world.legs[0].idle);
     await new Promise(setImmediate);
     world.agent.near.cut(1012);
     await new Promise(setImmediate);
-    say({ stream: 'a/b', url, kind: 'pty', viewer: 'terminal', resume: hold });
-    void writer.close();
-    const stream = await opening;
+    const stream = await tell();
     if (hold) {
       world.agent.say(units('lo'));
       const got = [];
@@ -128,4 +150,46 @@ export async function abort_ends_it_for_the_host_too() {
   assert.equal((await world.ended(stream)).words, 'aborted');
   world.up = true;
   await world.run(() => world.agent.over);
+}
+
+export async function host_that_does_not_hold_has_an_ordinary_stream() {
+  const world = new World({ hold: 0 });
+  const stream = await world.open();
+  world.agent.near.down(new Uint8Array(2 << 20));
+  await world.run(() => world.agent.heard.length || world.holds);
+  assert.equal(world.holds, 1);
+  const writer = stream.writable.getWriter();
+  void writer.close();
+  await world.run(() => world.eofs);
+  world.agent.near.cut(1006);
+  assert.equal((await world.ended(stream)).code, 1006);
+  assert.deepEqual([world.asked.length, stream.detached, world.agent.acked], [0, null, 0]);
+  const left = new World({ hold: 0 });
+  (await left.open()).close();
+  await left.run(() => left.legs[0].readyState === 3);
+  assert.deepEqual([left.legs[0].closed, left.agent.heard], [1000, []]);
+}
+
+export async function network_is_used_by_a_page_that_nobody_sees() {
+  const here = new EventTarget();
+  globalThis.addEventListener = here.addEventListener.bind(here);
+  globalThis.document = Object.assign(new EventTarget(), { visibilityState: 'hidden' });
+  const world = new World();
+  const stream = await world.open();
+  const seen = () => {
+    document.visibilityState = 'visible';
+    document.dispatchEvent(new Event('visibilitychange'));
+  };
+  for (const news of [() => here.dispatchEvent(new Event('online')), seen]) {
+    await world.pass(5000);
+    world.up = false;
+    world.agent.near.cut(1006);
+    await world.pass(40_000);
+    world.up = true;
+    const since = world.clock.now;
+    news();
+    await world.run(() => world.agent.near);
+    assert.equal(world.clock.now, since);
+  }
+  stream.close();
 }

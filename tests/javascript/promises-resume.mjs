@@ -194,9 +194,11 @@ export async function only_what_was_read_is_confirmed() {
   assert.equal(world.agent.acked, 0);
   assert.equal(world.agent.heard.length, 0); // nor is it asked to hold
   const got = [];
+  const since = world.clock.now;
   void world.read(stream, got);
-  await world.run(() => got.length === 600 << 10);
   await world.run(() => world.agent.acked >= 512 << 10);
+  assert.equal(world.clock.now, since);
+  await world.run(() => got.length === 600 << 10);
   await world.pass(1100);
   assert.equal(world.agent.acked, 600 << 10);
 }
@@ -221,6 +223,23 @@ export async function stream_that_is_looked_at_only_is_asked_for_as_such() {
     await world.run(() => world.asked.length);
     assert.deepEqual([world.asked[0].view, world.asked[0].zone], [view || undefined, 'fra']);
   }
+}
+
+export async function what_was_read_without_a_leg_is_confirmed_by_the_next() {
+  const world = new World();
+  const stream = await world.open();
+  world.agent.say(units('read later'));
+  await world.pass(100);
+  world.up = false;
+  world.agent.near.cut(1006);
+  await world.pass(100);
+  void world.read(stream);
+  await world.pass(3000);
+  assert.equal(world.agent.acked, 0);
+  world.up = true;
+  await world.run(() => world.agent.near);
+  await world.pass(1100);
+  assert.equal(world.agent.acked, 10);
 }
 
 export async function quiet_stream_is_confirmed_within_a_second() {

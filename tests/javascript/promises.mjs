@@ -235,6 +235,15 @@ export async function writes_wait_for_room() {
   assert.equal(near.sent.length, 1);
 }
 
+export async function abort_as_it_opens_leaves_no_websocket() {
+  const stopping = new AbortController();
+  const connecting = connect(TICKET.url, { WebSocket: Relay, signal: stopping.signal });
+  Relay.last.tell('open');
+  stopping.abort(new Error('enough'));
+  const { closed } = await connecting;
+  assert.deepEqual([(await closed).words, Relay.last.closed.length], ['aborted', 1]);
+}
+
 export async function unreached_platform_says_why() {
   const refused = (error) => failure(ask({ ...WANTED, fetch: () => Promise.reject(error) }));
   const cause = new Error('unable to verify the first certificate');

@@ -38,6 +38,12 @@ class Clock {
     return this.#timers.size;
   }
 
+  /** The machine sleeps, and timers with it. */
+  sleep(ms) {
+    this.now += ms;
+    for (const timer of this.#timers.values()) timer.at += ms;
+  }
+
   /** The next timer, however late it comes. */
   step() {
     const [next] = [...this.#timers].sort(([one, a], [other, b]) => a.at - b.at || one - other);

@@ -97,7 +97,7 @@ class ConsoleTest(LiveTest):
         return shared(kind=self.kind)
 
     def leave(self) -> None:
-        """Tell pages that they are left, which closing a browser doesn't: they end streams that hosts would hold."""
+        """Tell pages that they are left, as closing the browser does not: they end what the host would hold."""
         for page in self.opened:
             if not page.is_closed():
                 page.evaluate("void dispatchEvent(new PageTransitionEvent('pagehide'))")
