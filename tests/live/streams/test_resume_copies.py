@@ -18,7 +18,7 @@ from tests.live.support.ports import free_port
 from tests.live.support.promise import kept
 from tests.live.support.sockets import MIB, seeded
 from tests.live.support.ssh import SshTest
-from tests.live.support.waiting import until
+from tests.live.support.waiting import WAIT, until
 
 SIZE = int(os.environ.get("STREAMRELAY_CUT_MIB", "48"))
 FULL = SIZE >= 1024
@@ -118,11 +118,12 @@ class Vanishing(Copies):
         self.platform = f"http://{self.network.outside}:{port}"
 
     def blink(self) -> None:
-        """For a moment nothing passes; then connections that stood are forgotten."""
+        """For a moment nothing passes; then connections that stood are forgotten. Return when there is another one."""
         ports = until(lambda: self.network.ports(self.own.relay_port), what="a connection to the relay")
         self.network.cut()
         self.network.forget(ports)
         self.network.mend()
+        until(lambda: set(self.network.ports(self.own.relay_port)) - set(ports), 2 * WAIT, "another connection")
 
     def test_client(self) -> None:
         """Of a client whose network forgets its connections the copy comes whole."""

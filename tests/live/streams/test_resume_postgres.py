@@ -50,8 +50,12 @@ class Database(Command):
         self.through = (self.psql, "-h", "127.0.0.1", "-p", str(local), "-U", "test", "-q", "-d", "postgres", "-c")
         run(*self.through, "create table t (number int, words text)", check=True)
 
-    def copy(self, command: str, **pipes: int) -> "subprocess.Popen[bytes]":
-        process = subprocess.Popen((*self.through, command), stderr=subprocess.PIPE, **pipes)
+    def copy(self, command: str) -> "subprocess.Popen[bytes]":
+        pipe = subprocess.PIPE
+        process = subprocess.Popen((*self.through, command), stdin=pipe, stdout=pipe, stderr=pipe)
+        for end in (process.stdin, process.stdout, process.stderr):
+            assert end is not None
+            self.addCleanup(end.close)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
         return process
@@ -61,7 +65,7 @@ class Database(Command):
         rows = [b"%d\t%s\n" % (number, hashlib.md5(b"%d" % number).hexdigest().encode() * 4) for number in range(ROWS)]
         pause = threading.Event()
         steps = [b"".join(rows[at : at + ROWS // 40]) for at in range(0, ROWS, ROWS // 40)]
-        into = self.copy("\\copy t from pstdin", stdin=subprocess.PIPE)
+        into = self.copy("\\copy t from pstdin")
         assert into.stdin is not None and into.stderr is not None
 
         def feed() -> None:
@@ -74,7 +78,7 @@ class Database(Command):
         with cutting(partial(kill_relay, self.own), 2) as cuts:
             Work(feed).result(120)
             self.assertEqual((into.wait(120), into.stderr.read()), (0, b""))
-            out = self.copy("\\copy (select * from t order by number) to pstdout", stdout=subprocess.PIPE)
+            out = self.copy("\\copy (select * from t order by number) to pstdout")
             assert out.stdout is not None and out.stderr is not None
             came = bytearray()
             while piece := out.stdout.read(len(steps[0])):
@@ -83,5 +87,3 @@ class Database(Command):
             self.assertEqual((out.wait(120), out.stderr.read()), (0, b""))
         self.assertTrue(bytes(came) == b"".join(rows), "other rows came than were sent")
         print(f"figure: {len(came) / 1e6:.0f} MB into a table and out of it, over {cuts.count} kills")
-        into.stderr.close()
-        out.stderr.close()
