@@ -23,6 +23,7 @@ host = "{host}"
 nats = ["{nats}"]
 platform_key = ["{folder}/platform.pub"]
 state = "{folder}/state"
+max_streams = 2000
 {ca}
 [targets.source]
 kind = "tcp"

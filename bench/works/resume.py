@@ -151,7 +151,9 @@ class _Idle:
 
     def _open(self, api: http.client.HTTPConnection, fleet: Fleet) -> Pair:
         body = json.dumps({"host": HOST, "target": "source", "resume": self._resume})
-        api.request("POST", "/v1/streams", body, {"Content-Type": "application/json"})
+        key = fleet.key().read_text()  # another user's each time, who may each have only so many
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
+        api.request("POST", "/v1/streams", body, headers)
         answer = json.load(api.getresponse())
         if bool(answer.get("resume")) != self._resume:
             raise ConnectionError(f"not what was asked for: {answer}")

@@ -135,24 +135,17 @@ async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
     terms, resume, cuts = _terms(arguments, place), not arguments.no_resume, Cuts()
     request = StreamRequest(arguments.host, arguments.target, terms, zone=arguments.zone, resume=resume)
     opening = Opening(api, dialler, request, known, cuts.say)
-    interrupted = reactor.addSystemEventTrigger("before", "shutdown", opening.give_up)
-    try:
-        opened, leg = await opening.done
-    except Exception:
-        if opening.given_up:
-            return INTERRUPTED
-        raise
+    if (got := await opening.unless_stopped()) is None:
+        return INTERRUPTED
     from streamrelay.client.terminal import Terminal, takes_terminal  # not before: the platform was asked first
 
-    reactor.removeSystemEventTrigger(interrupted)
+    opened, leg = got
     _tell_opened(arguments, opened)
     terminal = Terminal(leg) if takes_terminal(opened) and sys.stdin.isatty() else None
     local = _standard(arguments, reactor, opened, place)
     stream = ClientStream(leg, local, say)
-    leaving = Leaving(api, FINISHED)
-    leaving.add(opened, leg)
-    for leave in (partial(stream.leave, reactor), leaving.leave):
-        reactor.addSystemEventTrigger("before", "shutdown", leave)
+    reactor.addSystemEventTrigger("before", "shutdown", stream.leave, reactor)
+    Leaving(api, FINISHED).add(opened, leg)
     if terminal is not None:
         cuts.disturb = True
         local.escape = terminal.escape(arguments.escape, opened.view)
@@ -265,15 +258,13 @@ async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
     api = access.api(arguments, reactor)
     dialler = access.dialler(arguments, reactor, api.outbound)
     waiting, unserved, leaving = WaitingRoom(reactor), Unserved(reactor, say), Leaving(api)
-    for last in (unserved.stop, leaving.leave):
-        reactor.addSystemEventTrigger("before", "shutdown", last)
+    reactor.addSystemEventTrigger("before", "shutdown", unserved.stop)
     terms, view_only, known = _terms(arguments), Once(VIEW_ONLY), access.known_relay(arguments)
 
     async def ask(channels: bool, wanted: Any) -> Any:
         about = arguments.host, arguments.target, terms, channels, wanted, arguments.zone
-        got = await open_stream(api, dialler, StreamRequest(*about, not arguments.no_resume), known, say)
-        leaving.add(*got)
-        return got
+        request = StreamRequest(*about, not arguments.no_resume)
+        return leaving.add(*await open_stream(api, dialler, request, known, say))
 
     streams = PortStreams(reactor, ask)
 

@@ -1,6 +1,6 @@
 """The streams of this program that outlive their legs, which end when it is stopped: nobody comes back for them."""
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 from attrs import define, field
@@ -22,17 +22,23 @@ STOPPED: Final = outcome(CloseCode.LEG_LOST, "the client was stopped")
 
 @define(eq=False)
 class Leaving:
-    """Streams that live, as long as somebody else has them."""
+    """Streams that live, as long as somebody else has them. The reactor tells when it is stopped, from the first one
+    on."""
 
     api: PlatformApi
     how: Outcome = STOPPED
     """Outcome with which they end."""
     _live: "WeakKeyDictionary[ResumableConnection, str]" = field(factory=WeakKeyDictionary)
+    _told: bool = False
 
-    def add(self, opened: OpenedStream, leg: "ResumableConnection") -> None:
-        """Take note of a stream, if it outlives its legs; all others end with us."""
+    def add(self, opened: OpenedStream, leg: Any) -> tuple[OpenedStream, Any]:
+        """Take note of a stream, if it outlives its legs, and return it; all others end with us."""
         if opened.resume:
+            if not self._told:
+                self._told = True
+                self.api.reactor.addSystemEventTrigger("before", "shutdown", self.leave)
             self._live[leg] = opened.stream
+        return opened, leg
 
     def leave(self) -> "Deferred[list[None]]":
         """End all of them: by their legs, or by the platform where they have none; return once that is done, or its

@@ -55,6 +55,11 @@ class ResumingStream:
         clock: IReactorTime = self.api.reactor
         return clock
 
+    @property
+    def _progress(self) -> int:
+        """What has come and what was confirmed of both directions: it grows while a leg is of use."""
+        return self.connection.received + self.connection.outgoing.confirmed
+
     def begin(self, leg: Any) -> ResumableConnection:
         """Return the connection that stands for all legs, of which this is the first."""
         self._attached_at = self._clock.seconds()
@@ -63,7 +68,7 @@ class ResumingStream:
 
     def _lost(self, why: Outcome) -> None:
         now = self._clock.seconds()
-        if now - self._attached_at >= STEADY or self.connection.reached > self._reached:
+        if now - self._attached_at >= STEADY or self._progress > self._reached:
             self._pause = 0
         self.say(f"the stream is cut ({why}); going on is tried for {self.opened.resume:g} s")
         self._working = Deferred.fromCoroutine(self._go_on(now, str(why)))
@@ -114,7 +119,7 @@ class ResumingStream:
             leg.abort()
             self.connection.give_up(outcome(CloseCode.LEG_LOST, str(error)))
             return
-        self._reached = self.connection.reached
+        self._reached = self._progress
         if not self.connection.is_over:
             self.say(f"the stream goes on after {now - lost_at:.1f} s")
 

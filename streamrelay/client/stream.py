@@ -151,6 +151,18 @@ class Opening:
     def __attrs_post_init__(self) -> None:
         self.done = Deferred.fromCoroutine(open_stream(self.api, self.dialler, self.request, self.known, self.say))
 
+    async def unless_stopped(self) -> tuple[OpenedStream, Any] | None:
+        """Return what it brings; None if the program was stopped before that, by which it is given up."""
+        trigger = self.api.reactor.addSystemEventTrigger("before", "shutdown", self.give_up)
+        try:
+            got = await self.done
+        except Exception:
+            if self.given_up:
+                return None
+            raise
+        self.api.reactor.removeSystemEventTrigger(trigger)
+        return got
+
     def give_up(self) -> "Deferred[None]":
         """Want it no longer; return when nothing is left of it, or after `END_TIME`."""
         over: Deferred[None] = Deferred()

@@ -20,8 +20,7 @@ attach              goes on by the new leg           goes on by the new leg     
 give_up, abort      over → OVER                      over → OVER                   --
 ==================  ===============================  ============================  =====================
 
-Whatever breaks the protocol is raised to the leg, too. "over" is told once; "gone" follows as soon as no leg holds
-anything any more.
+"over" is told once; "gone" follows as soon as no leg holds anything any more.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,7 +32,7 @@ from twisted.internet.interfaces import IReactorTime
 from streamrelay.datapath.connection import HIGH, Connection, Drain, Feed
 from streamrelay.errors import PeerError
 from streamrelay.protocol import codec
-from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
+from streamrelay.protocol.close import FINISHED, CloseCode, Outcome
 from streamrelay.protocol.control import FIN_MESSAGE, StreamEnd, Word, decode_word
 from streamrelay.resume.incoming import Incoming
 from streamrelay.resume.leg import LAST_WORDS, Attached, Leg
@@ -71,11 +70,9 @@ class ResumableConnection:
 
     @property
     def unsent(self) -> int:
-        """A window that is full, and what waits for a leg that has no room, count as more than a source may leave; what
-        is sent all the same counts besides."""
+        """A full window, and what waits for a leg without room, count as more than a source may leave, and more yet."""
         waits = self.outgoing.is_full or (self.attached is not None and not self.outgoing.is_caught_up)
-        unsent = self.attached.leg.unsent if self.attached else 0
-        return unsent + HIGH + 1 + self.outgoing.beyond if waits else unsent
+        return (self.attached.leg.unsent if self.attached else 0) + waits * (HIGH + 1 + self.outgoing.beyond)
 
     def join(self, feed: Feed, drain: Drain) -> None:
         self._feed, self._drain = feed, drain
@@ -139,11 +136,6 @@ class ResumableConnection:
     def received(self) -> int:
         """Position up to which everything has come."""
         return self._incoming.received
-
-    @property
-    def reached(self) -> int:
-        """What has come and what was confirmed of both directions: it grows while a leg is of use."""
-        return self._incoming.received + self.outgoing.confirmed
 
     @property
     def is_over(self) -> bool:
@@ -212,9 +204,6 @@ class ResumableConnection:
         else:
             self._have_room()
             self.lost(outcome)
-
-    def leg_broke(self, error: PeerError) -> None:
-        self._finish(outcome(CloseCode.LEG_LOST, error.reason))
 
     def leg_gone(self, attached: Attached) -> None:
         self._legs.discard(attached)

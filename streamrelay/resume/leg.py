@@ -7,7 +7,7 @@ from attrs import define
 
 from streamrelay.datapath.connection import Connection, Drain, Feed
 from streamrelay.errors import PeerError
-from streamrelay.protocol.close import CloseCode, Outcome
+from streamrelay.protocol.close import CloseCode, Outcome, outcome
 
 LAST_WORDS: Final = (
     *(CloseCode.TARGET_REFUSED, CloseCode.TARGET_UNREACHABLE, CloseCode.TARGET_RESET),
@@ -34,8 +34,7 @@ class Stream(Protocol):
 
     def leg_over(self, outcome: Outcome) -> None: ...
 
-    def leg_broke(self, error: PeerError) -> None:
-        """End, as the peer has broken the protocol and would do so by its next leg."""
+    def give_up(self, outcome: Outcome) -> None: ...
 
     def leg_gone(self, attached: "Attached") -> None: ...
 
@@ -59,22 +58,24 @@ class Attached(Feed, Drain):
             try:
                 self.stream.leg_received(data, size)
             except PeerError as error:
-                self.stream.leg_broke(error)
-                raise
+                raise self._broken(error) from None
 
     def control(self, message: bytes) -> None:
         if self.counts:
             try:
                 self.stream.leg_said(message)
             except PeerError as error:
-                self.stream.leg_broke(error)
-                raise
+                raise self._broken(error) from None
 
     def eof(self) -> None:
         if self.counts:
             error = PeerError(CloseCode.PROTOCOL, "eof on a stream that resumes, whose word is fin")
-            self.stream.leg_broke(error)
-            raise error
+            raise self._broken(error)
+
+    def _broken(self, error: PeerError) -> PeerError:
+        """End the stream, as its peer has broken the protocol and would do so by the next leg; return the error."""
+        self.stream.give_up(outcome(CloseCode.LEG_LOST, error.reason))
+        return error
 
     def over(self, outcome: Outcome) -> None:
         if self.counts:

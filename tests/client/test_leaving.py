@@ -1,5 +1,7 @@
 """leaving.py: a program that is stopped leaves no stream behind that its host would hold for it."""
 
+from typing import Any
+
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -13,11 +15,23 @@ from tests.fakes.connections import Ear, FakeConnection
 from tests.fakes.http import FakeFetch
 
 
+class Stoppable(Clock):
+    """A reactor that says when it is stopped."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last: list[Any] = []
+
+    def addSystemEventTrigger(self, phase: str, event: str, work: Any) -> None:
+        self.last.append((phase, event, work))
+
+
 class Stopped(SynchronousTestCase):
     """Streams at the time when their program is stopped."""
 
     def setUp(self) -> None:
-        self.clock, self.fetch = Clock(), FakeFetch(Fetched(204, b""))
+        self.clock, self.fetch = Stoppable(), FakeFetch(Fetched(204, b""))
+        self.kept: list[ResumableConnection] = []
         self.leaving = Leaving(PlatformApi(self.clock, "https://platform", fetch=self.fetch))
 
     def open(self, name: str) -> FakeConnection:
@@ -25,13 +39,16 @@ class Stopped(SynchronousTestCase):
         connection = ResumableConnection(self.clock, lambda how: None, first=leg)
         connection.join(ear, ear)
         self.leaving.add(OpenedStream(name, "wss://relay/client/t", resume=120.0), connection)
-        self.kept = connection
+        self.kept.append(connection)
         return leg
 
     def test_by_its_leg(self) -> None:
         """A stream with a leg ends by a word on it, for which there is a moment, and the platform isn't asked."""
         leg = self.open("s")
-        left = self.leaving.leave()
+        self.open("t").feed.control(b'{"end":{"code":1000}}')
+        ((phase, event, work),) = self.clock.last
+        self.assertEqual((phase, event), ("before", "shutdown"))
+        left = work()
         self.assertEqual(leg.controls, [b'{"end":{"code":4005,"reason":"the client was stopped"}}'])
         self.assertNoResult(left)
         self.clock.advance(GOODBYE)
@@ -54,6 +71,6 @@ class Stopped(SynchronousTestCase):
         leg = self.open("s")
         leg.feed.control(b'{"end":{"code":1000}}')
         other = FakeConnection()
-        self.leaving.add(OpenedStream("t", "wss://relay/client/t"), other)  # type: ignore[arg-type]
+        self.leaving.add(OpenedStream("t", "wss://relay/client/t"), other)
         self.successResultOf(self.leaving.leave())
         self.assertEqual((leg.closing, other.closed, self.fetch.asked), (FINISHED, None, []))

@@ -13,6 +13,9 @@ from tests.reliability.faults import FAULTS, ROWS
 from tests.reliability.page import MEASURED, PAGE, ROOT, measured, page
 from tests.suite.__main__ import main as run
 
+FULL = {"STREAMRELAY_CLOSES": "1000", "STREAMRELAY_CUT_MIB": "1024", "STREAMRELAY_UPGRADED": "200"}
+"""The full form of tests that do less in ./check."""
+
 
 def options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.reliability", description=__doc__)
@@ -31,7 +34,8 @@ def main(arguments: list[str]) -> int:
     if not chosen.written:
         tests = {fault.test: None for fault in ROWS if fault.test.startswith(tuple(chosen.begins) or "")}
         names = [f"tests.live.{test}" for test in tests]
-        os.environ.setdefault("STREAMRELAY_CLOSES", "1000")
+        for name, value in FULL.items():
+            os.environ.setdefault(name, value)
         status = run(["--folder", chosen.folder, "--workers", chosen.workers, *names])
         if not status:
             seen = longest(Path(chosen.folder))

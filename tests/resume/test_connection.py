@@ -1,5 +1,7 @@
 """connection.py: one connection, whose legs come and go."""
 
+from collections.abc import Callable
+
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -7,7 +9,7 @@ from streamrelay.datapath.connection import HIGH
 from streamrelay.errors import PeerError
 from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
 from streamrelay.resume.connection import ResumableConnection
-from streamrelay.resume.incoming import CONFIRM_TIME, SOON
+from streamrelay.resume.incoming import CONFIRM_TIME, MUCH, SOON
 from streamrelay.resume.outgoing import LEAST, OVERHEAD, SPARE, Memory, Outgoing, OutOfReach, Piece
 from tests.fakes.connections import Ear, FakeConnection
 
@@ -66,11 +68,12 @@ class Sending(Case):
         self.send(b"hello")
         self.send(b"world")
         self.leg.feed.control(b'{"ack":5}')
-        self.assertEqual((self.connection.outgoing.weight, self.memory.kept), (5 + OVERHEAD,) * 2)
+        self.assertEqual((self.connection.outgoing.weight, self.memory.kept), (5 + OVERHEAD, 5 + OVERHEAD))
         self.leg.feed.control(b'{"ack":3}')  # late, and of no use
-        self.assertRaises(PeerError, self.leg.feed.control, b'{"ack":11}')
         self.leg.feed.control(b'{"ack":10}')
         self.assertEqual(self.memory.kept, 0)
+        self.assertRaises(PeerError, self.leg.feed.control, b'{"ack":11}')
+        self.assertTrue(self.connection.is_over)
 
     def test_window(self) -> None:
         """A source isn't read while a window is kept, with a leg or without, and goes on once there is room."""
@@ -128,14 +131,25 @@ class Receiving(Case):
         self.assertEqual(self.ear.said[-2:], [("bytes", b"abc"), ("control", b'{"resize":[80,24]}')])
 
     def test_in_time(self) -> None:
-        """What has come is confirmed after a second, or once there is much of it."""
+        """What has come is confirmed after a second, soon if there is some of it, and at once if there is much."""
+        told, position = list[bytes](), 0
+        for size, wait in ((3, CONFIRM_TIME), (LEAST, SOON), (MUCH, 0.0), (5, CONFIRM_TIME)):
+            position += size
+            self.leg.receive(bytes(size))
+            if wait:
+                self.clock.advance(0.9 * wait)
+                self.assertEqual(self.leg.controls, told)
+                self.clock.advance(0.2 * wait)
+            told.append(b'{"ack":%d}' % position)
+            self.assertEqual(self.leg.controls, told)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_sooner(self) -> None:
+        """Once there is more of it, it is confirmed sooner than a little would have been."""
         self.leg.receive(b"abc")
-        self.clock.advance(CONFIRM_TIME)
         self.leg.receive(bytes(LEAST))
         self.clock.advance(SOON)
-        self.assertEqual(self.leg.controls, [b'{"ack":3}', b'{"ack":%d}' % (LEAST + 3)])
-        self.clock.advance(CONFIRM_TIME)
-        self.assertEqual((len(self.leg.controls), self.clock.getDelayedCalls()), (2, []))
+        self.assertEqual(self.leg.controls, [b'{"ack":%d}' % (LEAST + 3)])
 
     def test_in_hand(self) -> None:
         """What our own sink hasn't taken isn't confirmed before it has; the leg is read all the same."""
@@ -159,17 +173,18 @@ class Receiving(Case):
         self.assertEqual(self.ear.data, bytes(2 << 20))
 
     def test_fin(self) -> None:
-        """A fin is told once; bytes behind it, a second one, and an eof are faults."""
-        for wrong in (
+        """A fin is told once; bytes behind it, a second one, and an eof are faults, of which each ends the stream."""
+        faults: tuple[Callable[[], None], ...] = (
             lambda: self.leg.receive(b"x"),
             lambda: self.leg.feed.control(b'{"fin":true}'),
             lambda: self.leg.feed.eof(),
-        ):
+        )
+        for fault in faults:
             self.setUp()
             self.leg.feed.control(b'{"fin":true}')
             self.assertEqual(self.ear.said[-1], ("eof",))
-            self.assertRaises(PeerError, wrong)
-            self.assertEqual(self.ear.codes, [CloseCode.LEG_LOST])
+            self.assertRaises(PeerError, fault)
+            self.assertEqual((self.connection.is_over, self.ear.codes), (True, [CloseCode.LEG_LOST]))
 
     def test_old_leg(self) -> None:
         """What an older leg still brings counts no more."""

@@ -16,6 +16,7 @@ from typing import Any
 from tests.live.support.case import LiveTest
 from tests.live.support.ports import answers
 from tests.live.support.processes import environment
+from tests.live.support.promise import kept
 from tests.live.support.waiting import WAIT, until
 
 STREAMS = int(os.environ.get("STREAMRELAY_UPGRADED", "24"))
@@ -126,8 +127,10 @@ class Upgraded(LiveTest):
         self.assertEqual({one["kind"] for one in told}, {"tcp", "terminal", "log"})
         longest = sorted(one["silences"][0] for one in told)
         each = sorted(silence for one in told for silence in one["silences"][:ROUNDS])
-        print(
-            f"figure: {STREAMS} streams over {ROUNDS} upgrades: relay away {max(away):.1f} s, silence "
-            f"median {each[len(each) // 2]:.2f} s, p99 {each[int(len(each) * 0.99)]:.2f} s, longest {longest[-1]:.2f} s"
+        words = (
+            f"{STREAMS} streams, {ROUNDS} upgrades, the relay away for {max(away):.1f} s; silence: median "
+            f"{each[len(each) // 2]:.1f} s, p99 {each[int(len(each) * 0.99)]:.1f} s, longest {longest[-1]:.1f} s"
         )
+        print(f"figure: {words}")
+        kept("relay upgraded", words)
         self.assertGreater(min(one["came"] for one in told), 5)
