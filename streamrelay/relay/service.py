@@ -62,6 +62,8 @@ class Relay(Service):
     bounds: dict[str, Bounds] = field(factory=dict)
     """Limits of the streams of several links, as long as the rendezvous knows them: what one link has used up, all
     have."""
+    drained: bool = False
+    """True while an operator wants no stream to begin here."""
     changed: Callable[[], None] = lambda: None
     """Called after a leg was let in or has gone."""
     _sweep: LoopingCall = field(init=False)
@@ -109,6 +111,11 @@ class Relay(Service):
     def stopping(self) -> bool:
         """True once no leg is let in any more, while streams may still run."""
         return self.goodbye.begun
+
+    @property
+    def ready(self) -> bool:
+        """True as long as streams may begin here."""
+        return not (self.stopping or self.drained)
 
     def drain(self) -> "Deferred[None]":
         """Let no leg in any more, and tell those that wait for another; streams run on."""
@@ -165,6 +172,8 @@ class Relay(Service):
             claims, name = claims_of(request, mark, self.verifier, self.now())
             if self.config.agent_ca and claims.role == "agent":
                 check_certificate(claims.host, request.certificate)
+            if self.drained and claims.stream not in self.rendezvous.meetings:
+                raise Refused(503, "draining", detail="an operator has drained this relay")
             bucket = self._room_for(claims, request.address)
             # Last, as it uses the token up: whoever is refused for anything else may come again with it.
             self.rendezvous.admit(claims.stream, claims.role, claims.links, claims.exp + CLOCK_SKEW)
