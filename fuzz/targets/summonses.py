@@ -94,7 +94,7 @@ _STREAMS: Final = (
 
 _bus = FakeBus()
 _platform = Platform(relay="wss://relay.example")
-_platform.bus = _platform.lookout.bus = _bus
+_platform.bus = _platform.lookout.bus = _platform.live_streams.bus = _bus
 _platform.lookout.listen()
 _opaque: Summonses[None] = Summonses(None)
 _signed: Summonses[None] = Summonses(verifier)
@@ -167,7 +167,7 @@ def _hosts(said: bytes) -> None:
 
 def _streams(said: bytes) -> None:
     _ask([("web-1", said), _STREAMS])
-    found = _result(_platform._ask_streams())
+    found = _result(_platform.live_streams.ask())
     assert [info.stream for info in found if info.host == "web-9"] == ["other"], "one host tells of another's streams"
     assert all(info.host in ("web-1", "web-9") for info in found)
 

@@ -5,7 +5,7 @@ Its coroutines are asyncio's; a Twisted program on the asyncio reactor wraps the
 
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from attrs import define, field
 
@@ -13,32 +13,23 @@ from streamrelay.bus.connection import Bus
 from streamrelay.bus.message import Down, Nobody, TooSlow
 from streamrelay.errors import ConfigError, Refused
 from streamrelay.net.outbound import Outbound
-from streamrelay.platform.fleet.heard import host_named
 from streamrelay.platform.fleet.inventory import Inventory
 from streamrelay.platform.fleet.lookout import Lookout
+from streamrelay.platform.live_streams import Listing as Listing
+from streamrelay.platform.live_streams import LiveStreams
 from streamrelay.platform.namesakes import Namesakes
 from streamrelay.platform.new_stream import Early
 from streamrelay.platform.new_stream import Opened as Opened
 from streamrelay.platform.opening import Opening, is_settled
 from streamrelay.platform.refusals import no_bus, refused
-from streamrelay.platform.relays import PickedRelay, RelayChoice
-from streamrelay.platform.shared_answer import Shared
+from streamrelay.platform.relay_drain import RelayDrain
+from streamrelay.platform.relays import HeardRelay, PickedRelay, RelayChoice
 from streamrelay.protocol import codec, tokens
 from streamrelay.protocol.limits import CLOCK_SKEW, CONNECT_TIME, SUMMONS_LIFE, Limits
 from streamrelay.protocol.names import is_host, is_target
-from streamrelay.protocol.subjects import (
-    ALL_STREAMS,
-    PLATFORM_INBOX,
-    end_subject,
-    host_of,
-    open_subject,
-    relay_subject,
-    subject_part,
-)
+from streamrelay.protocol.subjects import PLATFORM_INBOX, end_subject, open_subject, relay_subject
 from streamrelay.protocol.summons import Answer, HostInfo, StreamInfo, Terms
 from streamrelay.protocol.tokens import Signer
-
-T = TypeVar("T")
 
 OPEN_TIME: Final = CONNECT_TIME + 0.5
 """Seconds within which an agent must answer a summons: the agent gives its target `CONNECT_TIME` of them."""
@@ -51,13 +42,6 @@ KNOWN_TIME: Final = 5.0
 
 TERMS: Final = Terms()
 """Terms of a stream for which nothing else is said: the whole of its target, and of a log the last lines."""
-
-
-class Listing(list[T]):
-    """A list of what the hosts have answered."""
-
-    complete: bool = True
-    """True if nothing is missing: all hosts are known, or have answered."""
 
 
 @define(eq=False)
@@ -97,8 +81,8 @@ class Platform:
     inventory: Inventory = field(init=False)
     lookout: Lookout = field(init=False)
     namesakes: Namesakes = field(init=False)
+    live_streams: LiveStreams = field(init=False)
     _signer: Signer | None = None
-    _streams: Shared[Listing[StreamInfo]] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         if self.key:
@@ -125,7 +109,7 @@ class Platform:
         self.inventory, self.namesakes = Inventory(self.now), Namesakes(self._tell_agents)
         self.lookout = Lookout(self.bus, self.inventory, self._knock, self.namesakes.looked)
         self.lookout.listen()
-        self._streams = Shared(self._ask_streams, self.clock)
+        self.live_streams = LiveStreams(self.bus, self.inventory, self.lookout.missed, self.clock, self.now)
 
     def start(self) -> None:
         """Connect to the bus in the background; to be called inside the running loop."""
@@ -142,7 +126,7 @@ class Platform:
 
     def _lost(self) -> None:
         self.lookout.lost()
-        self._streams.forget()
+        self.live_streams.forget()
         self.lost()
 
     async def open(
@@ -188,7 +172,7 @@ class Platform:
             self._signer, self.choice, ask, self.clock, self.now, about, terms, links, channels, told, zone
         )
         opened = await opening.run()
-        self._streams.forget()
+        self.live_streams.opened(opened.stream, host, target, user)
         return opened
 
     def _zone_of(self, host: str) -> str:
@@ -221,17 +205,24 @@ class Platform:
     async def streams(self, anew: bool = False) -> Listing[StreamInfo]:
         """Return the streams of all hosts, as their agents tell; none tells of another host's.
 
-        The list may be two seconds old, but for what was opened and ended here; with `anew` it isn't. `Refused` 503 if
-        there is no connection to the bus.
+        The list may be two seconds old, or more where over 2000 hosts are known, a second for each 1000 of them; but
+        not of what was opened and ended here. With `anew` it isn't older than this call. `Refused` 503 if there is no
+        connection to the bus.
         """
-        if not self.bus.connected:
-            raise no_bus()
-        return await (self._streams.anew() if anew else self._streams.answer())
+        return await self.live_streams.listed(anew)
 
     async def end(self, host: str, stream: str) -> None:
         """End a stream of `host`, or raise `Refused`: 404 if there is no such stream, 503 if the host is offline."""
         await self._ask(end_subject(host), host, "end", {"stream": stream})
-        self._streams.forget()
+        self.live_streams.ended(host, stream)
+
+    async def drain(self, relay: str, undo: bool = False, user: str = "") -> HeardRelay:
+        """Have no stream begin at a relay of the bus until that is undone, or it restarts; those that live go on.
+
+        Return its state as it then tells it, or raise `Refused`: 404 if no such relay is heard, 503 if nobody listens
+        there. `user` is a name for the relay's log.
+        """
+        return await RelayDrain(self.bus, self.choice, self._envelope).ask(relay, not undo, user)
 
     def _tell_agents(self, host: str, agents: list[str]) -> None:
         self.bus.publish(end_subject(host), self._envelope(host, "agents", {"agents": agents}, SUMMONS_LIFE))
@@ -239,18 +230,6 @@ class Platform:
     def _knock(self, host: str) -> bytes:
         """Return what an agent neither answers nor tells."""
         return self._envelope(host, "agents", {"agents": []}, SUMMONS_LIFE)
-
-    async def _ask_streams(self) -> Listing[StreamInfo]:
-        due = frozenset(subject_part(host) for host in self.inventory.named("up"))
-        try:
-            gathered = await self.bus.gather(ALL_STREAMS, due)
-        except Down:
-            raise no_bus() from None
-        self.lookout.missed([host_of(part) for part in gathered.missing])
-        told = (info for part, answer in gathered.answers for info in _streams_of(part, answer))
-        streams = Listing(sorted(told, key=lambda info: -info.seconds))
-        streams.complete = gathered.complete and not any(self.inventory.named("silent"))
-        return streams
 
     def _envelope(self, host: str, role: str, message: dict[str, Any], life: float) -> bytes:
         if self._signer is not None:
@@ -280,13 +259,3 @@ class Platform:
         if not answer.ready:
             raise refused(answer)
         return answer
-
-
-def _streams_of(part: str, answer: bytes) -> list[StreamInfo]:
-    """Return what a host answers of its streams; nonsense, and streams of others, are left out."""
-    host = host_named(part)
-    try:
-        told = codec.decode(answer, tuple[StreamInfo, ...])
-    except ValueError:
-        return []
-    return [info for info in told if info.host == host]
