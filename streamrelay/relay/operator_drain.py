@@ -22,7 +22,8 @@ log = Logger()
 
 @define(eq=False)
 class OperatorDrain:
-    """The drain of one relay, as platforms ask for it. `now` is wall-clock time, for what is signed; `clock` is monotonic."""
+    """The drain of one relay, as platforms ask for it. `now` is wall-clock time, for what is signed, `clock`
+    monotonic."""
 
     relay: str
     clock: IReactorTime

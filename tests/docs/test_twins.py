@@ -86,7 +86,8 @@ LIMITS = {
     ),
     "hosts that a platform knows": f"{inventory.MOST_HOSTS}, whether up or down",
     "the answers of all hosts with their streams": (
-        f"{nats_client.LONGEST:g} s, {nats_client.MOST_BYTES >> 20} MiB; over that a list says that it isn't complete"
+        f"{nats_client.LONGEST:g} s and one for each {nats_client.A_SECOND} of them, {nats_client.MOST_BYTES >> 20} MiB"
+        "; else a list says that it isn't whole"
     ),
     "names of targets looked up at once": (
         f"{lookups.MOST}, of them {lookups.EACH} for one user; over that the agent is busy"

@@ -3,11 +3,10 @@
 import asyncio
 from typing import Any
 
-from streamrelay.platform import live_streams
 from streamrelay.platform.live_streams import Listing, LiveStreams
 from streamrelay.protocol import codec
 from streamrelay.protocol.summons import HostInfo, StreamInfo
-from tests.documented import LIST_FRESH
+from tests.documented import LIST_FRESH, STREAM_ANSWERS
 from tests.platform.test_platform import Case as PlatformCase
 
 
@@ -24,8 +23,10 @@ class Case(PlatformCase):
     def setUp(self) -> None:
         super().setUp()
         self.time = 1000.0
+        self.missed: list[str] = []
         self.live = self.platform.live_streams
         self.live.clock = self.live._shared.clock = lambda: self.time
+        self.live.missed = self.missed.extend
         self.live.now = lambda: 1e9 + self.time
 
     def fleet(self, count: int) -> None:
@@ -85,7 +86,7 @@ class Pace(Case):
     def test_many(self) -> None:
         """Of many hosts no more than a thousand answers a second are asked for, whatever is opened and ended, and
         however many want the list."""
-        self.fleet(10_000)
+        self.fleet(10 * STREAM_ANSWERS)
         self.list()
         for step in range(1, 100):
             self.time = 1000 + step * 0.3
@@ -97,8 +98,7 @@ class Pace(Case):
 
     def test_anew(self) -> None:
         """Who needs a question of their own waits until one may be asked."""
-        self.fleet(50)
-        self.patch(live_streams, "ANSWERS", 1000)
+        self.fleet(STREAM_ANSWERS // 20)
         slept: list[float] = []
         sleep = asyncio.sleep
 
@@ -182,3 +182,4 @@ class Changes(Case):
         self.assertIsNot(before, after)
         self.assertEqual((after.complete, after.missing, after.cut), (False, {"web-7"}, False))
         self.assertIs(self.list(), after)
+        self.assertEqual(self.missed, ["web-7"])

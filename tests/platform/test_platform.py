@@ -243,7 +243,8 @@ class Asking(Case):
     def test_incomplete(self) -> None:
         """Lists say whether they are whole, and which hosts are missing: of streams where not all hosts are known, one
         hasn't answered, or hangs."""
-        ask = self.platform.live_streams.ask
+        ask, missed = self.platform.live_streams.ask, list[str]()
+        self.platform.live_streams.missed = missed.extend
         self.assertEqual((awaited(ask()).complete, awaited(ask()).cut), (False, True))
         self.platform.inventory.be_complete(True)
         for complete in (True, False):
@@ -252,6 +253,7 @@ class Asking(Case):
         self.bus.missing = frozenset(("b:c",))
         found = awaited(ask())
         self.assertEqual((found.complete, found.cut, found.missing), (False, False, {"b.c"}))
+        self.assertEqual(missed, ["b.c"])
         self.bus.complete, self.bus.missing = True, frozenset()
         self.platform.inventory.told("a", HostAnswer((), "1", "vm"))
         self.platform.inventory.hangs("a")

@@ -12,6 +12,7 @@ from streamrelay.protocol.relay_state import STATE, Drain, RelayState, State
 from streamrelay.protocol.subjects import relay_subject
 from streamrelay.protocol.summons import Answer
 from streamrelay.protocol.tokens import Verifier
+from tests.documented import DRAIN_LIFE
 from tests.fakes.bus import FakeBus
 from tests.fakes.files import key_pair
 from tests.fakes.logs import Heard
@@ -73,7 +74,7 @@ class Asked(Case):
         asked: Any = Summonses(Verifier.load([self.public], "fra.1")).read(data, "drain", Drain)
         self.assertEqual((asked.drain, asked.user), (True, "alice"))
         claims = Verifier.load([self.public], "fra.1").claims(data.decode(), "drain")
-        self.assertEqual(claims["exp"] - claims["iat"], 2)
+        self.assertEqual(claims["exp"] - claims["iat"], DRAIN_LIFE)
         self.assertIsNone(self.platform.choice.pick("web-1", ""))
         self.assertEqual(heard.lines, ["relay fra.1 is drained, as alice wants it"])
 
