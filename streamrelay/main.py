@@ -1,4 +1,4 @@
-"""The ``streamrelay`` command: connect, hosts, streams, relays, end, keygen, key, host, relay."""
+"""The ``streamrelay`` command: connect, hosts, streams, relays, drain, end, keygen, key, host, relay."""
 
 import argparse
 import gc
@@ -10,7 +10,7 @@ from typing import Any, Final
 from streamrelay import __version__
 from streamrelay.client.command_line import CommandParser, words
 from streamrelay.client.descriptors import hold_standard_descriptors
-from streamrelay.client.options import add_connect, add_end, add_hosts, add_relays, add_streams
+from streamrelay.client.options import add_connect, add_drain, add_end, add_hosts, add_relays, add_streams
 from streamrelay.client.output import OutputError, say, tell, untold
 from streamrelay.client.statuses import BROKE, INTERRUPTED, USAGE
 from streamrelay.errors import ConfigError
@@ -44,7 +44,8 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--version", action="version", version=f"streamrelay {__version__}")
     commands = root.add_subparsers(metavar="COMMAND", required=True)
-    for add in (add_connect, add_hosts, add_streams, add_relays, add_end, _add_keygen, _add_key, _add_host, _add_relay):
+    asking = (add_connect, add_hosts, add_streams, add_relays, add_drain, add_end)
+    for add in (*asking, _add_keygen, _add_key, _add_host, _add_relay):
         add(commands)
     return root
 
@@ -85,6 +86,14 @@ def _add_key(commands: Any) -> None:
         type=words,
         default=[],
         help="the same for what may only be looked at",
+    )
+    add.add_argument(
+        "--drain",
+        action="append",
+        metavar="RELAY",
+        type=words,
+        default=[],
+        help="globs of relays that may be drained, for example 'fra-*'; may be repeated",
     )
     add.set_defaults(run=run_key_add)
     listing = actions.add_parser("list", help="list the keys: name, day of making, grants")
@@ -189,11 +198,11 @@ def run_key_add(arguments: argparse.Namespace) -> int:
         for option, texts in (("--grant", arguments.grant), ("--view", arguments.view))
         for text in texts
     ]
-    if not grants:
-        raise ConfigError("no grants; give --grant HOST:TARGET, or --view HOST:TARGET for view-only")
+    if not (grants or arguments.drain):
+        raise ConfigError("no grants; give --grant HOST:TARGET, --view HOST:TARGET for view-only, or --drain RELAY")
     path = Path(arguments.keys)
     try:
-        tell(add_key(path, arguments.name, grants, datetime.now(UTC).date()))
+        tell(add_key(path, arguments.name, grants, datetime.now(UTC).date(), drain=arguments.drain))
     except OutputError as error:
         revoke_key(path, arguments.name)
         say(f"standard output: {error.error.strerror}; {arguments.name} has no key, as nobody could have read it")
@@ -241,7 +250,8 @@ def run_key_list(arguments: argparse.Namespace) -> int:
 
     for name, holder in list_keys(Path(arguments.keys)).items():
         grants = " ".join(f"{grant.host}:{grant.target}{'(view)' if grant.view else ''}" for grant in holder.grants)
-        tell(f"{name}\t{holder.created or '-'}\t{grants}")
+        drain = " ".join(f"{glob}(drain)" for glob in holder.drain)
+        tell(f"{name}\t{holder.created or '-'}\t{' '.join(filter(None, (grants, drain)))}")
     return 0
 
 

@@ -177,7 +177,6 @@ class House(SynchronousTestCase):
             self.users_of("time"),
             {
                 "agent.service",
-                "agent.summonses",
                 "demo.__main__",
                 "platform.auth.sessions",
                 "platform.platform",
@@ -185,6 +184,7 @@ class House(SynchronousTestCase):
                 "program.reactor",
                 "program.stopping",
                 "protocol.clocks",
+                "protocol.requests",
                 "protocol.tokens",
                 "relay.service",
             },

@@ -93,6 +93,19 @@ class Files(Case):
         self.assertEqual(self.run_command("key", "list", "--keys", str(keys)), 0)
         self.assertIn("*:vm/*(view)", self.out.getvalue())
 
+    def test_key_drain(self) -> None:
+        """`key add --drain` makes a key that may drain relays, of these globs, and nothing else; `key list` says so."""
+        keys = self.where / "keys.toml"
+        words = ("key", "add", "dora", "--keys", str(keys), "--drain", "fra-*", "--drain", 'x"y')
+        self.assertEqual(self.run_command(*words), 0)
+        ring = KeyRing(str(keys))
+        ring.load()
+        user = there(ring.user(self.out.getvalue().strip()))
+        self.assertTrue(user.may_drain("fra-1") and user.may_drain('x"y'))
+        self.assertFalse(user.may_drain("nyc-1") or user.may_drain("FRA-1") or user.may("web-1", "log"))
+        self.assertEqual(self.run_command("key", "list", "--keys", str(keys)), 0)
+        self.assertIn('fra-*(drain) x"y(drain)', self.out.getvalue())
+
     def test_key_revoke(self) -> None:
         """`key revoke` takes a key away, and only once."""
         keys = self.where / "keys.toml"

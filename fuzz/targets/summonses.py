@@ -1,4 +1,4 @@
-"""What an agent and a platform hear on the bus, and control messages.
+"""What an agent, a relay and a platform hear on the bus, and control messages.
 
 Each is refused with a `ValueError` in one line (control messages: a `PeerError`), or is a message within its bounds
 that comes back the same when it is sent on; a summons only if it is for now. One agent's answer to a discovery can't
@@ -9,18 +9,23 @@ import time
 from collections.abc import Coroutine
 from typing import Any, Final
 
+from twisted.internet.task import Clock
+
 from fuzz.choices import Choices
 from fuzz.targets.signing import AUDIENCE, HEADER, changed, printable, signed, timed, verifier
 from streamrelay.agent.summonses import Summonses
 from streamrelay.errors import PeerError
 from streamrelay.platform import Platform
 from streamrelay.platform.fleet.look import Look
+from streamrelay.program.readiness import Readiness
 from streamrelay.protocol import codec
 from streamrelay.protocol.close import CloseCode
 from streamrelay.protocol.control import decode_control
 from streamrelay.protocol.limits import CLOCK_SKEW, SUMMONS_LIFE
 from streamrelay.protocol.names import is_opaque, is_target
+from streamrelay.protocol.requests import MEMORY
 from streamrelay.protocol.summons import Answer, End, Ended, HostInfo, StreamInfo, Summons, TargetInfo
+from streamrelay.relay.operator_drain import OperatorDrain
 from tests.fakes.bus import FakeBus
 
 _OPEN = (
@@ -28,6 +33,7 @@ _OPEN = (
     b'tttttttttttttt","user":"alice","links":2,"idle":60,"lifetime":3600,"quota":1000,"jti":"0123456789abcdef","exp":$SOON'
 )
 _END = b'"stream":"ssssssssssssssssssssss","jti":"0123456789abcdef","exp":$SOON'
+_DRAIN = b'"drain":true,"user":"alice","jti":"0123456789abcdef","exp":$SOON'
 _SIGNED = b'"aud":"%s","iat":$NOW,"role":"' % AUDIENCE.encode()
 
 _WHOLE: Final[tuple[tuple[int, bytes], ...]] = (
@@ -36,6 +42,7 @@ _WHOLE: Final[tuple[tuple[int, bytes], ...]] = (
     (2, b"{" + _SIGNED + b'summons",' + _OPEN + b"}"),
     (3, b"{" + _SIGNED + b'end",' + _END + b"}"),
     (2, b"{" + _SIGNED.replace(b"$NOW", b"$NOW.5") + b'summons",' + _OPEN.replace(b"$SOON", b"9" * 400) + b"}"),
+    (3, b"{" + _SIGNED + b'drain",' + _DRAIN + b"}"),
     (4, b'{"ready":true,"kind":"log"}'),
     (4, b'{"refused":"no_such_target","reason":"no such target on this host"}'),
     (5, b'{"host":"web-1","targets":[{"name":"log","kind":"log"}]}'),
@@ -60,7 +67,7 @@ WORDS: Final = [
     *rb'"stream": "target": "relay": "token": "user": "links": "jti": "exp": "iat": "aud": "role": "ready":'.split(),
     *rb'"view": "place": "after": "viewer": "hold": "lost": "skipped": "idle": "lifetime": "quota":'.split(),
     *rb'"refused": "reason": "kind": "host": "targets": "name": "eof": "resize": "exit": "met": "mode":'.split(),
-    *rb'"from": true null 1e400 \ud800 $NOW $SOON -1 10001 [] {} "" wss:// \u0000 \n "summons" "end"'.split(),
+    *rb'"from": true null 1e400 \ud800 $NOW $SOON -1 10001 [] {} "" wss:// \u0000 \n "summons" "end" "drain"'.split(),
 ]
 
 _MESSAGES: Final[tuple[Any, ...]] = (
@@ -94,10 +101,12 @@ _STREAMS: Final = (
 
 _bus = FakeBus()
 _platform = Platform(relay="wss://relay.example")
-_platform.bus = _platform.lookout.bus = _bus
+_platform.bus = _platform.lookout.bus = _platform.live_streams.bus = _bus
 _platform.lookout.listen()
 _opaque: Summonses[None] = Summonses(None)
 _signed: Summonses[None] = Summonses(verifier)
+_clock, _readiness = Clock(), Readiness()
+_relay = OperatorDrain("relay", _clock, time.time, lambda: verifier, _readiness, lambda: 0)
 
 
 def fuzz(source: bytes) -> None:
@@ -112,6 +121,7 @@ def fuzz(source: bytes) -> None:
             summonses = _signed if kind & 2 else _opaque
             if kind & 2:
                 said = signed(HEADER, said).encode()
+                _drained(said)
             if kind & 1:
                 message: Any = summonses.read(said, "end", End)
             else:
@@ -137,6 +147,15 @@ def _check_request(summonses: Summonses[None], message: Any) -> None:
         assert is_new is new and pending.answer is None
     summonses.forget(message.jti)
     assert not summonses.heard
+
+
+def _drained(said: bytes) -> None:
+    """A relay follows what is meant for it, once, and refuses all else without a word of what was said."""
+    answer, before = _relay.ask(said), _readiness.held
+    assert answer.ready or (answer.refused == "bad_summons" and not answer.reason.count("\n"))
+    assert _relay.ask(said) == answer and _readiness.held is before, "a copy was followed"
+    _clock.advance(MEMORY)
+    assert not _relay._followed
 
 
 def _control(said: bytes) -> None:
@@ -167,7 +186,7 @@ def _hosts(said: bytes) -> None:
 
 def _streams(said: bytes) -> None:
     _ask([("web-1", said), _STREAMS])
-    found = _result(_platform._ask_streams())
+    found = _result(_platform.live_streams.ask())
     assert [info.stream for info in found if info.host == "web-9"] == ["other"], "one host tells of another's streams"
     assert all(info.host in ("web-1", "web-9") for info in found)
 

@@ -17,7 +17,7 @@ from streamrelay.agent.followed import Memory, NothingKept
 from streamrelay.agent.namesakes import Namesakes
 from streamrelay.agent.state import take_up
 from streamrelay.agent.streams import Streams
-from streamrelay.agent.summonses import MEMORY, AnotherRole, ClocksDiffer, Pending, Summonses
+from streamrelay.agent.summonses import Pending, Summonses
 from streamrelay.bus.by_settings import bus_by
 from streamrelay.bus.connection import Bus, as_deferred
 from streamrelay.bus.discovery import Discovery
@@ -28,6 +28,7 @@ from streamrelay.program.histogram import Histogram
 from streamrelay.program.platform_keys import PlatformKeys
 from streamrelay.program.readiness import Readiness
 from streamrelay.protocol import codec
+from streamrelay.protocol.requests import MEMORY, AnotherRole, ClocksDiffer
 from streamrelay.protocol.subjects import AGENT_NAME, end_subject, event_subject, open_subject
 from streamrelay.protocol.summons import Agents, Answer, End, HostAnswer, Refusal, Resume, Summons
 from streamrelay.protocol.tokens import Verifier

@@ -29,7 +29,9 @@ QUIET: Final = 0.1
 STRANGE: Final = 0.5
 """The same where nobody is known who could be missed, as after a start."""
 LONGEST: Final = 3.0
-"""Seconds after which answers that still come are cut off."""
+"""Seconds after which answers that still come are cut off, and a second more for each `A_SECOND` that are due."""
+A_SECOND: Final = 5000
+"""Answers a second that a busy program takes."""
 MOST_BYTES: Final = 64 << 20
 """Bytes of answers, over which they are cut off."""
 MOST_MESSAGE: Final = 8 << 20
@@ -225,17 +227,18 @@ class Gathering:
         now = asyncio.get_running_loop().time
         began = latest = now()
         heard, quiet = False, QUIET if self.known else STRANGE
+        last = began + LONGEST + len(self.known) / A_SECOND
         while True:
             missing = not heard or not self.known.issubset(self.answers)
             end = max(began + FIRST, latest + quiet) if missing else latest + quiet
             try:
-                async with asyncio.timeout_at(min(end, began + LONGEST)):
+                async with asyncio.timeout_at(min(end, last)):
                     message = await self.coming.get()
             except TimeoutError:
-                if now() - end > QUIET / 2 and now() < began + LONGEST:  # we were busy; who knows what has come
+                if now() - end > QUIET / 2 and now() < last:  # we were busy; who knows what has come
                     latest = now()
                     continue
-                return self._gathered(complete=end <= began + LONGEST and self.known.issubset(self.answers))
+                return self._gathered(complete=end <= last and self.known.issubset(self.answers))
             heard, latest = True, now()
             if message.subject == self.inbox:  # here the server says that nobody listens, or one who lies says so
                 continue

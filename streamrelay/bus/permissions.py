@@ -22,6 +22,7 @@ from streamrelay.protocol.subjects import (
     PLATFORM_INBOX,
     RELAY_SERVICE,
     SERVICE,
+    drain_subject,
     end_subject,
     event_subject,
     open_subject,
@@ -79,7 +80,7 @@ class BusUser(Struct, frozen=True):
     def publish(self) -> list[str]:
         """Subjects on which the user may publish, beside those on which it was asked to answer."""
         if self.role == "platform":
-            return [open_subject("*"), end_subject("*"), ALL_TARGETS, ALL_STREAMS]
+            return [open_subject("*"), end_subject("*"), ALL_TARGETS, ALL_STREAMS, drain_subject("*")]
         if self.role == "audit":
             return sorted({*service_subjects(SERVICE, "*"), *service_subjects(RELAY_SERVICE, "*")})
         if self.role == "relay":
@@ -94,7 +95,7 @@ class BusUser(Struct, frozen=True):
         if self.role == "audit":
             return [event_subject("*", "*"), relay_subject("*", "*"), f"{AUDIT_INBOX}.>"]
         if self.role == "relay":
-            return service_subjects(RELAY_SERVICE, self.name)
+            return [drain_subject(self.name), *service_subjects(RELAY_SERVICE, self.name)]
         asked = [open_subject(self.name), end_subject(self.name), streams_subject(self.name)]
         return [*asked, ALL_TARGETS, ALL_STREAMS, *service_subjects(SERVICE, self.name)]
 

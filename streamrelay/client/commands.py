@@ -36,6 +36,12 @@ def run_relays(arguments: argparse.Namespace) -> int:
     return _run(arguments, lists.relays)
 
 
+def run_drain(arguments: argparse.Namespace) -> int:
+    from streamrelay.client import lists
+
+    return _run(arguments, lists.drain)
+
+
 def run_end(arguments: argparse.Namespace) -> int:
     from streamrelay.client import lists
 

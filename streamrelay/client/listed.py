@@ -44,6 +44,8 @@ class ListedRelay(Struct, frozen=True):
     load: float = 0
     streams: int = 0
     version: str = ""
+    drained: bool = False
+    """True if an operator has drained it, which can be undone."""
 
 
 class RelayList(Struct, frozen=True):
@@ -58,3 +60,5 @@ class StreamList(Struct, frozen=True):
     streams: tuple[StreamInfo, ...]
     complete: bool = True
     """True if all hosts have answered."""
+    missing: tuple[str, ...] = ()
+    """Names of hosts that haven't answered, perhaps not of all."""

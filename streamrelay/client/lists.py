@@ -1,4 +1,4 @@
-"""Lists of a platform: ``streamrelay hosts``, ``streams`` and ``relays``; and the end of what is listed."""
+"""Lists of a platform: ``streamrelay hosts``, ``streams`` and ``relays``; and the end, or drain, of what is listed."""
 
 import argparse
 import sys
@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from streamrelay.client import access
-from streamrelay.client.listed import HostList, ListedHost, ListedTarget, RelayList, StreamList
+from streamrelay.client.listed import HostList, ListedHost, ListedRelay, ListedTarget, RelayList, StreamList
 from streamrelay.client.output import say, tell
 from streamrelay.client.platform_api import PlatformError
 from streamrelay.client.statuses import BROKE, BY_STATUS, UNREACHED
@@ -24,6 +24,13 @@ WAITING: Final = "waiting"
 
 ASKED: Final = " and that is asked for"
 """Words behind those that there is nothing."""
+
+NAMED: Final = 8
+"""Hosts that haven't answered which are named."""
+
+DRAINED: Final = "drained"
+"""Word of a relay that an operator has drained, where others drain as they stop."""
+RELAY_HEAD: Final = ("RELAY", "URL", "ZONE", "STATE", "LOAD", "STREAMS", "VERSION")
 
 GAP: Final = 2
 """Blanks between two columns."""
@@ -69,7 +76,7 @@ async def streams(arguments: argparse.Namespace, reactor: Any) -> int:
         rows = [stream_row(one) for one in listing.streams if wanted.target(one.host, one.target)]
         head = ("STREAM", "HOST", "TARGET", "USER", "TIME", "UP", "DOWN", "")
         tell_rows(head, rows, f"no stream lives that this key might open{wanted}")
-    return 0 if is_whole(listing.complete) else BROKE
+    return 0 if is_whole(listing.complete, listing.missing) else BROKE
 
 
 async def relays(arguments: argparse.Namespace, reactor: Any) -> int:
@@ -80,12 +87,25 @@ async def relays(arguments: argparse.Namespace, reactor: Any) -> int:
     if arguments.json:
         tell(answer.decode())
         return 0
-    rows = [
-        (one.relay, one.url, one.zone, one.state, f"{one.load:.0%}", str(one.streams), one.version)
-        for one in listing.relays
-    ]
-    tell_rows(("RELAY", "URL", "ZONE", "STATE", "LOAD", "STREAMS", "VERSION"), rows, "no relay is heard of")
+    tell_rows(RELAY_HEAD, [relay_row(one) for one in listing.relays], "no relay is heard of")
     return 0
+
+
+async def drain(arguments: argparse.Namespace, reactor: Any) -> int:
+    """Drain relays, or undo that, each of those that can be; tell them as they are then. Return the status of the first
+    that can't."""
+    api, first, answers = access.api(arguments, reactor), 0, []
+    for relay in arguments.relays:
+        try:
+            answers.append(await api.drain(relay, arguments.undo))
+        except PlatformError as error:
+            say(f"{relay}: {error}")
+            first = first or BY_STATUS.get(error.status, UNREACHED)
+    if answers and arguments.json:
+        tell(f'{{"relays":[{",".join(answer.decode() for answer in answers)}]}}')
+    elif answers:
+        tell_rows(RELAY_HEAD, [relay_row(api.read(answer, ListedRelay)) for answer in answers], "")
+    return first
 
 
 async def end(arguments: argparse.Namespace, reactor: Any) -> int:
@@ -155,10 +175,11 @@ def fitting(lengths: Sequence[Sequence[int]]) -> list[int]:
     return [each[-1] for each in widths]
 
 
-def is_whole(complete: bool) -> bool:
-    """Tell whether a list is whole; if it may not be, say so."""
+def is_whole(complete: bool, missing: Sequence[str] = ()) -> bool:
+    """Tell whether a list is whole; if it may not be, say so, and which hosts are missing."""
     if not complete:
-        say("not all hosts answered; this may not be the whole list")
+        names = ", ".join(missing[:NAMED]) + (" …" if len(missing) > NAMED else "")
+        say(f"not all hosts answered{f' ({names})' if names else ''}; this may not be the whole list")
     return complete
 
 
@@ -173,6 +194,11 @@ def about(host: ListedHost, target: ListedTarget) -> str:
 def stream_row(one: StreamInfo) -> Row:
     time = str(timedelta(seconds=int(one.seconds)))
     return one.stream, one.host, one.target, one.user, time, str(one.up), str(one.down), WAITING if one.waiting else ""
+
+
+def relay_row(one: ListedRelay) -> Row:
+    state = DRAINED if one.drained else one.state
+    return one.relay, one.url, one.zone, state, f"{one.load:.0%}", str(one.streams), one.version
 
 
 def is_cut(host: dict[str, Any]) -> bool:

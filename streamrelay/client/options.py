@@ -19,7 +19,7 @@ from streamrelay.client.command_line import (
     words,
     zone,
 )
-from streamrelay.client.commands import run_connect, run_end, run_hosts, run_relays, run_streams
+from streamrelay.client.commands import run_connect, run_drain, run_end, run_hosts, run_relays, run_streams
 from streamrelay.client.outbound_options import add_outbound
 
 EXIT: Final = """exit status:
@@ -151,6 +151,23 @@ def add_relays(commands: Any) -> None:
     relays.add_argument("--json", action="store_true", help="as the platform answers")
     _reaching(relays)
     relays.set_defaults(run=run_relays)
+
+
+def add_drain(commands: Any) -> None:
+    drain = commands.add_parser(
+        "drain",
+        help="have no stream begin at relays any more",
+        description="Have no stream begin at relays any more, for a key that may drain them: they aren't picked, while "
+        "the streams that they have go on. It lasts until it is undone, or the relay restarts. Printed is how each "
+        "relay is then, as by ``streamrelay relays``.",
+    )
+    drain.add_argument(
+        "relays", metavar="RELAY", nargs="+", type=words, help="its name, as ``streamrelay relays`` has it"
+    )
+    drain.add_argument("--undo", action="store_true", help="let streams begin there again")
+    drain.add_argument("--json", action="store_true", help="as the platform answers")
+    _reaching(drain)
+    drain.set_defaults(run=run_drain)
 
 
 def add_end(commands: Any) -> None:

@@ -31,7 +31,7 @@ MAX_ANSWER: Final = 4 << 20
 
 
 PAGE: Final = 1000
-"""Hosts that are asked for at a time; each has a kilobyte, or a few."""
+"""Rows of a list that are asked for at a time; a host has a kilobyte, or a few, a stream a fourth of one."""
 
 
 class PlatformError(Exception):
@@ -129,29 +129,36 @@ class PlatformApi:
         return self.read(await self._ask(question), OpenedStream)
 
     async def streams(self) -> bytes:
-        """Return the list of streams as the platform answers."""
-        return await self._ask(Question("GET", "/v1/streams"))
+        """Return the list of streams as the platform answers, but all of its pages together."""
+        return await self._pages("/v1/streams", "streams")
 
     async def relays(self) -> bytes:
         """Return the list of relays as the platform answers."""
         return await self._ask(Question("GET", "/v1/relays"))
 
+    async def drain(self, relay: str, undo: bool) -> bytes:
+        """Drain a relay, or undo that, and return the relay as the platform answers."""
+        return await self._ask(Question("DELETE" if undo else "POST", f"/v1/relays/{quote(relay, safe='')}/drain"))
+
     async def hosts(self, *query: tuple[str, str]) -> bytes:
         """Return the list of hosts that fit a query (protocol.rst, "Hosts") as the platform answers, but all of its
         pages together."""
-        whole = page = await self._page(*query)
-        while isinstance(after := page.get("next"), str) and page["hosts"]:
-            page = await self._page(*query, ("after", after))
-            whole["hosts"] += page["hosts"]
+        return await self._pages("/v1/hosts", "hosts", *query)
+
+    async def _pages(self, path: str, rows: str, *query: tuple[str, str]) -> bytes:
+        whole = page = await self._page(path, rows, *query)
+        while isinstance(after := page.get("next"), str) and page[rows]:
+            page = await self._page(path, rows, *query, ("after", after))
+            whole[rows] += page[rows]
             whole["complete"] = bool(whole.get("complete") and page.get("complete"))
         if "next" in whole:
             whole["next"] = None
         return msgspec.json.encode(whole)
 
-    async def _page(self, *query: tuple[str, str]) -> dict[str, Any]:
-        answer = await self._ask(Question("GET", f"/v1/hosts?{urlencode([*query, ('limit', str(PAGE))])}"))
+    async def _page(self, path: str, rows: str, *query: tuple[str, str]) -> dict[str, Any]:
+        answer = await self._ask(Question("GET", f"{path}?{urlencode([*query, ('limit', str(PAGE))])}"))
         page = self.read(answer, dict[str, Any])
-        if not isinstance(page.get("hosts"), list):
+        if not isinstance(page.get(rows), list):
             raise self._no_platform()
         return page
 

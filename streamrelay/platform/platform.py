@@ -5,56 +5,39 @@ Its coroutines are asyncio's; a Twisted program on the asyncio reactor wraps the
 
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from attrs import define, field
 from msgspec import structs
 
 from streamrelay.bus.connection import Bus
-from streamrelay.bus.message import Down
 from streamrelay.errors import ConfigError, Refused
 from streamrelay.net.outbound import Outbound
 from streamrelay.platform.asking import Asking
-from streamrelay.platform.fleet.heard import host_named
 from streamrelay.platform.fleet.inventory import Inventory
 from streamrelay.platform.fleet.lookout import Lookout
+from streamrelay.platform.live_streams import Listing as Listing
+from streamrelay.platform.live_streams import LiveStreams
 from streamrelay.platform.namesakes import Namesakes
 from streamrelay.platform.new_stream import Early
 from streamrelay.platform.new_stream import Opened as Opened
 from streamrelay.platform.opening import Opening, is_settled
 from streamrelay.platform.refusals import no_bus
-from streamrelay.platform.relays import PickedRelay, RelayChoice
+from streamrelay.platform.relay_drain import RelayDrain
+from streamrelay.platform.relays import HeardRelay, PickedRelay, RelayChoice
 from streamrelay.platform.resumption import Resumption as Resumption
-from streamrelay.platform.shared_answer import Shared
-from streamrelay.protocol import codec, tokens
+from streamrelay.protocol import tokens
 from streamrelay.protocol.limits import Limits
 from streamrelay.protocol.names import is_host, is_target
-from streamrelay.protocol.subjects import (
-    ALL_STREAMS,
-    PLATFORM_INBOX,
-    end_subject,
-    host_of,
-    open_subject,
-    relay_subject,
-    subject_part,
-)
+from streamrelay.protocol.subjects import PLATFORM_INBOX, end_subject, open_subject, relay_subject
 from streamrelay.protocol.summons import Answer, HostInfo, Refusal, StreamInfo, Terms
 from streamrelay.protocol.tokens import Signer
-
-T = TypeVar("T")
 
 KNOWN_TIME: Final = 5.0
 """Seconds for which a list of hosts waits until all are known."""
 
 TERMS: Final = Terms()
 """Terms of a stream for which nothing else is said: the whole of its target, and of a log the last lines."""
-
-
-class Listing(list[T]):
-    """A list of what the hosts have answered."""
-
-    complete: bool = True
-    """True if nothing is missing: all hosts are known, or have answered."""
 
 
 @define(eq=False)
@@ -95,8 +78,8 @@ class Platform:
     lookout: Lookout = field(init=False)
     namesakes: Namesakes = field(init=False)
     asking: Asking = field(init=False)
+    live_streams: LiveStreams = field(init=False)
     _signer: Signer | None = None
-    _streams: Shared[Listing[StreamInfo]] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         if self.key:
@@ -125,7 +108,7 @@ class Platform:
         self.lookout = Lookout(self.bus, self.inventory, self._knock, self.namesakes.looked)
         self.lookout.came = lambda host: self.bus.requests.repeat(open_subject(host))
         self.lookout.listen()
-        self._streams = Shared(self._ask_streams, self.clock)
+        self.live_streams = LiveStreams(self.bus, self.inventory, self.lookout.missed, self.clock, self.now)
 
     def start(self) -> None:
         """Connect to the bus in the background; to be called inside the running loop."""
@@ -142,7 +125,7 @@ class Platform:
 
     def _lost(self) -> None:
         self.lookout.lost()
-        self._streams.forget()
+        self.live_streams.forget()
         self.lost()
 
     async def open(
@@ -195,7 +178,7 @@ class Platform:
             self._signer, self.choice, ask, self.clock, self.now, about, terms, links, channels, told, zone, stream
         )
         opened = await opening.run()
-        self._streams.forget()
+        self.live_streams.opened(opened.stream, host, target, user)
         return opened
 
     async def resume(self, again: Resumption, early: Callable[[Early], None] | None = None) -> Opened:
@@ -218,7 +201,6 @@ class Platform:
             *(Terms(again.view), 1, False, told, zone),
         )
         opened = await opening.run()
-        self._streams.forget()
         return structs.replace(opened, stream=again.stream)
 
     def withdraw(self, user: str, host: str, stream: str, reason: str) -> None:
@@ -254,17 +236,26 @@ class Platform:
     async def streams(self, anew: bool = False) -> Listing[StreamInfo]:
         """Return the streams of all hosts, as their agents tell; none tells of another host's.
 
-        The list may be two seconds old, but for what was opened and ended here; with `anew` it isn't. `Refused` 503 if
-        there is no connection to the bus.
+        The list may be two seconds old, or more where over 2000 hosts are known, a second for each 1000 of them; but
+        not of what was opened and ended here. With `anew` it isn't older than this call. `Refused` 503 if there is no
+        connection to the bus.
         """
         await self._have_bus()
-        return await (self._streams.anew() if anew else self._streams.answer())
+        return await self.live_streams.listed(anew)
 
     async def end(self, host: str, stream: str) -> None:
         """End a stream of `host`, or raise `Refused`: 404 if there is no such stream, 503 if the host is offline."""
         await self._have_bus()
         await self.asking.ask(end_subject(host), host, "end", {"stream": stream})
-        self._streams.forget()
+        self.live_streams.ended(host, stream)
+
+    async def drain(self, relay: str, undo: bool = False, user: str = "") -> HeardRelay:
+        """Have no stream begin at a relay of the bus until that is undone, or it restarts; those that live go on.
+
+        Return its state as it then tells it, or raise `Refused`: 404 if no such relay is heard, 503 if nobody listens
+        there. `user` is a name for the relay's log.
+        """
+        return await RelayDrain(self.bus, self.choice, self.asking.envelope).ask(relay, not undo, user)
 
     async def _have_bus(self) -> None:
         if not await self.bus.is_back():
@@ -276,25 +267,3 @@ class Platform:
     def _knock(self, host: str) -> bytes:
         """Return what an agent neither answers nor tells."""
         return self.asking.envelope(host, "agents", {"agents": []})
-
-    async def _ask_streams(self) -> Listing[StreamInfo]:
-        due = frozenset(subject_part(host) for host in self.inventory.named("up"))
-        try:
-            gathered = await self.bus.gather(ALL_STREAMS, due)
-        except Down:
-            raise no_bus() from None
-        self.lookout.missed([host_of(part) for part in gathered.missing])
-        told = (info for part, answer in gathered.answers for info in _streams_of(part, answer))
-        streams = Listing(sorted(told, key=lambda info: -info.seconds))
-        streams.complete = gathered.complete and not any(self.inventory.named("silent"))
-        return streams
-
-
-def _streams_of(part: str, answer: bytes) -> list[StreamInfo]:
-    """Return what a host answers of its streams; nonsense, and streams of others, are left out."""
-    host = host_named(part)
-    try:
-        told = codec.decode(answer, tuple[StreamInfo, ...])
-    except ValueError:
-        return []
-    return [info for info in told if info.host == host]

@@ -133,6 +133,21 @@ class RelayChoice:
     def _forget(self) -> None:
         self._heard = {heard.id: heard for heard in self.standing()}
 
+    def heard(self, relay: str) -> HeardRelay | None:
+        """Return a relay of the bus, if it was heard lately."""
+        return next((heard for heard in self.standing() if heard.id == relay), None)
+
+    async def told(self, relay: str, wanted: Callable[[RelayState], bool], seconds: float) -> HeardRelay | None:
+        """Return a relay once its state is as wanted; None if it isn't within so many seconds, or has gone."""
+        end = None
+        while (known := self.heard(relay)) is not None and not wanted(known.state):
+            now = asyncio.get_running_loop().time()
+            end = now + seconds if end is None else end
+            if now >= end:
+                return None
+            await self._wait(end - now)
+        return known
+
     def standing(self) -> Iterator[HeardRelay]:
         """Yield the relays of the bus that were heard lately, whatever their state."""
         now = self.clock()
@@ -146,7 +161,7 @@ class RelayChoice:
     async def first(self, host: str, zone: str) -> PickedRelay:
         """Return the relay of a new stream, or raise `Refused` 503; one is waited for while none is known."""
         if self.fixed is None and self.patience and not any(self.standing()):
-            await self._wait()
+            await self._wait(self.patience)
         picked = self.pick(host, zone)
         if picked is None:
             raise Refused(503, "no relay takes streams now", code="no_relay", retry_after=AGAIN)
@@ -190,10 +205,10 @@ class RelayChoice:
     def _is_avoided(self, host: str, relay: str) -> bool:
         return self._avoided.get((host, relay), 0.0) > self.clock()
 
-    async def _wait(self) -> None:
+    async def _wait(self, seconds: float) -> None:
         self._news = news = self._news or asyncio.Event()
         try:
-            async with asyncio.timeout(self.patience):
+            async with asyncio.timeout(seconds):
                 await news.wait()
         except TimeoutError:
             pass

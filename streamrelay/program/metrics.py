@@ -99,6 +99,7 @@ def of_program(program: str, readiness: Readiness, trouble: Callable[[], str], l
         {about: 1.0},
     )
     yield gauge("streamrelay_ready", "1 if new work is taken, as /health says", float(not trouble()))
-    yield gauge("streamrelay_draining", "1 once the program has begun to stop", float(readiness.draining))
+    drains = readiness.draining or readiness.held
+    yield gauge("streamrelay_draining", "1 once the program has begun to stop, or was drained", float(drains))
     yield histogram("streamrelay_event_loop_lag_seconds", "How late a timer is called", lag.seen)
     yield gauge("streamrelay_delayed_calls", "Timers that are set", len(lag.clock.getDelayedCalls()))

@@ -13,12 +13,15 @@ class Readiness:
     """One program's readiness, of which its ports, its health check and systemd tell.
 
     starting --ready--> ready <--ready, wait--> waiting; any --drain--> draining, which ends with the program.
+    ready <--hold, release--> held, as an operator wants it.
     """
 
     reason: str = STARTING
     """Words why the program takes on nothing new; empty if it does."""
     draining: bool = False
     """True once the program has begun to stop; what runs goes on for a while."""
+    held: bool = False
+    """True while an operator wants nothing new to be taken on, though the program goes on."""
     watchers: list[Callable[[], None]] = field(factory=list)
     """Called after each change."""
 
@@ -36,6 +39,16 @@ class Readiness:
         """Take on nothing new until `ready`, for this reason, unless the program drains."""
         if not self.draining:
             self._become(reason)
+
+    def hold(self, reason: str) -> None:
+        """Take on nothing new until `release`, as an operator wants it."""
+        self.held = True
+        self.wait(reason)
+
+    def release(self) -> None:
+        """Take on new work again."""
+        self.held = False
+        self.ready()
 
     def drain(self, reason: str) -> None:
         """Take on nothing new any more; may be called again as the reason changes."""

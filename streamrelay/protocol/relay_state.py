@@ -27,8 +27,22 @@ class RelayState(Struct, frozen=True):
     """The relay's URL, for agents and clients."""
     zone: Zone = ""
     state: State = "ready"
-    """Readiness for new streams: "draining" as it stops, "full" while it has as many connections as it may."""
+    """Readiness for new streams: "draining" as it stops, or as an operator wants it; "full" while it has as many
+    connections as it may."""
     load: Annotated[float, Meta(ge=0, le=1)] = 0.0
     """The share of what it can do that is in use: of its connections, or of its CPU time if that is more."""
     streams: Annotated[int, Meta(ge=0)] = 0
     version: Version = ""
+    drained: bool = False
+    """True while an operator has drained it by a `Drain`, which can be taken back."""
+
+
+class Drain(Struct, frozen=True):
+    """A platform's request to a relay to let no stream begin there, until it is taken back or the relay restarts."""
+
+    drain: bool
+    """False: take streams again."""
+    jti: Annotated[str, Meta(min_length=8, max_length=64)]
+    exp: float
+    user: Annotated[str, Meta(max_length=256)] = ""
+    """Name of who wants it, for the relay's log."""

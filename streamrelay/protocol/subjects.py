@@ -33,6 +33,10 @@ def relay_subject(relay: str, kind: str) -> str:
     return f"streamrelay.v1.relay.{subject_part(relay)}.{kind}"
 
 
+def drain_subject(relay: str) -> str:
+    return f"streamrelay.v1.drain.{subject_part(relay)}"
+
+
 def relay_and_kind(subject: str) -> tuple[str, str]:
     """Return the relay that alone may publish on a subject of `relay_subject`, and what it says there.
 

@@ -224,6 +224,8 @@ class StreamInfo(Struct, frozen=True):
     """Seconds since it has lost its legs; unset of a stream that has some."""
     channels: int | UnsetType = UNSET
     """Channels that it carries now, each of which is a stream of the list by itself; unset for any other stream."""
+    since: float | UnsetType = UNSET
+    """Seconds since the epoch, by the platform's clock, at which `seconds` began; unset in an agent's answer."""
 
 
 class Ended(Struct, frozen=True):

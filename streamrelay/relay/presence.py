@@ -1,7 +1,8 @@
 """A relay on the bus: it tells platforms its URL, its zone, its load, and whether it takes streams.
 
-It hears nothing but NATS' own service discovery: no platform asks it, and nobody can have it do anything by the bus.
-What it tells is for platforms that pick a relay for each stream (protocol.rst, "Relays"). Its legs need no bus.
+It hears NATS' own service discovery, and the platform's signed request to let no stream begin here (`operator_drain`);
+nobody else can have it do anything by the bus. What it tells is for platforms that pick a relay for each stream
+(protocol.rst, "Relays"). Its legs need no bus.
 """
 
 from typing import Any
@@ -15,14 +16,16 @@ from twisted.internet.task import LoopingCall
 from streamrelay import __version__
 from streamrelay.bus.by_settings import bus_by
 from streamrelay.bus.connection import Bus, as_deferred
+from streamrelay.bus.message import Message
 from streamrelay.bus.micro_service import MicroService, moment
 from streamrelay.logs import Logger, steadily
 from streamrelay.net.outbound import Outbound
 from streamrelay.program.readiness import Readiness
 from streamrelay.protocol import codec
 from streamrelay.protocol.relay_state import DOWN, EACH, STATE, RelayState, State
-from streamrelay.protocol.subjects import RELAY_SERVICE, relay_subject
+from streamrelay.protocol.subjects import RELAY_SERVICE, drain_subject, relay_subject
 from streamrelay.relay.load import Load
+from streamrelay.relay.operator_drain import OperatorDrain
 from streamrelay.relay.service import Relay
 
 log = Logger()
@@ -37,6 +40,7 @@ class Presence(Service):
     readiness: Readiness = field(factory=Readiness)
     load: Load = field(init=False)
     bus: Bus = field(init=False)
+    operator_drain: OperatorDrain = field(init=False)
     _said: State = "ready"
     _each: LoopingCall = field(init=False)
 
@@ -48,8 +52,16 @@ class Presence(Service):
         self.bus = bus_by(config, f"streamrelay {config.id}", Outbound.of(config), self._tell)
         about = (f"streamrelay relay {config.id}", __version__, moment(self.relay.now()), self._metadata)
         MicroService(self.bus, RELAY_SERVICE, config.id, *about).listen()
+        self.operator_drain = self._operator_drain()
+        # Not needed, as users of the bus that were made by an older `relay add` may not hear it.
+        self.bus.listen(drain_subject(config.id), self._asked, needed=False)
         self.relay.changed = self._count
-        self.readiness.watchers.append(self._tell_change)
+        self.readiness.watchers.append(self._changed)
+
+    def _operator_drain(self) -> OperatorDrain:
+        relay = self.relay
+        running, verifier = (lambda: relay.streams), (lambda: relay.verifier)
+        return OperatorDrain(relay.config.id, self.reactor, relay.now, verifier, self.readiness, running)
 
     def startService(self) -> None:
         super().startService()
@@ -71,11 +83,12 @@ class Presence(Service):
         """State of the relay now, as it is told."""
         config = self.relay.config
         state = structs.replace(RelayState(config.url, config.zone), version=__version__, state=self._state)
-        return structs.replace(state, load=self.load.share, streams=self.relay.streams)
+        drained = self.readiness.held and not self.readiness.draining
+        return structs.replace(state, load=self.load.share, streams=self.relay.streams, drained=drained)
 
     @property
     def _state(self) -> State:
-        if self.readiness.draining or self.relay.stopping:
+        if self.readiness.draining or self.readiness.held or self.relay.stopping:
             return "draining"
         return "full" if self.load.full else "ready"
 
@@ -87,6 +100,15 @@ class Presence(Service):
     def _count(self) -> None:
         if self.load.count():
             self._tell_change()
+
+    def _asked(self, message: Message) -> None:
+        answer = self.operator_drain.ask(message.data)
+        if message.wants_answer:
+            self.bus.publish(message.reply, codec.encode(answer))
+
+    def _changed(self) -> None:
+        self.relay.drained = self.readiness.held
+        self._tell_change()
 
     def _tell_change(self) -> None:
         if self._state != self._said:

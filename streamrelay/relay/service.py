@@ -66,6 +66,8 @@ class Relay(Service):
     bounds: dict[str, Bounds] = field(factory=dict)
     """Limits of the streams of several links, as long as the rendezvous knows them: what one link has used up, all
     have."""
+    drained: bool = False
+    """True while an operator wants no stream to begin here."""
     changed: Callable[[], None] = lambda: None
     """Called after a leg was let in or has gone."""
     _sweep: LoopingCall = field(init=False)
@@ -117,6 +119,11 @@ class Relay(Service):
     def stopping(self) -> bool:
         """True once no stream is let in any more, while those that there are may still run."""
         return self.goodbye.begun
+
+    @property
+    def ready(self) -> bool:
+        """True as long as streams may begin here."""
+        return not (self.stopping or self.drained)
 
     def drain(self) -> "Deferred[None]":
         """Let no stream in any more; those that there are run on, or go on elsewhere, and legs that wait may meet for a
@@ -179,6 +186,8 @@ class Relay(Service):
                 check_certificate(claims.host, request.certificate)
             if self.stopping and not self.rendezvous.is_expected(claims.stream, claims.role):
                 raise Refused(503, "shutting down")
+            if self.drained and claims.stream not in self.rendezvous.meetings:
+                raise Refused(503, "draining", detail="an operator has drained this relay")
             bucket = self._room_for(claims, request.address)
             # Last, as it uses the token up: whoever is refused for anything else may come again with it.
             self.rendezvous.admit(claims.stream, claims.role, claims.links, claims.exp + CLOCK_SKEW)

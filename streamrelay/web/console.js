@@ -13,6 +13,7 @@ import { showSignIn, takeKey } from './console/signin.js';
 import { Tabs } from './console/tabs.js';
 import { toast } from './console/toast.js';
 
+const STREAMS = '#/streams'; // the address of the page of live streams: no host has this name
 let key = takeKey();
 const session = new Session();
 const hosts = new Hosts(session);
@@ -31,8 +32,43 @@ function choose(host, target) {
   tabs.open(host, target);
 }
 
+let streams = null; // the page of live streams, once somebody has wanted it
+
+/** The page of live streams asks while it is shown, and no longer. */
+function showStreams() {
+  const wanted = session.signedIn && tabs.page === 'streams';
+  $('live').ariaCurrent = wanted ? 'page' : null;
+  if (wanted) {
+    streams ??= import('./console/streams.js').then(({ Streams }) => new Streams(session, leaveStreams));
+    streams.catch(() => {
+      streams = null; // it is loaded anew once it is wanted again
+      toast("The page's part for live streams can't be loaded.");
+    });
+  }
+  streams?.then((page) => (session.signedIn && tabs.page === 'streams' ? page.start() : page.stop())).catch(() => {});
+}
+
+let before = null; // the tab that was shown
+
+function leaveStreams() {
+  const last = tabs.some((tab) => tab === before) ? before : null;
+  tabs.select(last);
+  (last ?? { focus: () => $('live').focus() }).focus();
+}
+
+function enterStreams() {
+  drawer.close();
+  before = tabs.selected ?? before;
+  tabs.select(null, 'streams');
+  $('streams').focus();
+}
+
 /** Show what the address names, whoever wrote it; the overview if it names nothing. */
 function follow() {
+  if (location.hash === STREAMS) {
+    if (session.signedIn && tabs.page !== 'streams') enterStreams();
+    return;
+  }
   const named = namedBy(location.hash);
   const there = named && tabs.find(...named);
   if (!named || there) tabs.select(there);
@@ -43,9 +79,10 @@ function follow() {
 /** The address follows what is shown. One whose tab is gone isn't gone back to. */
 function writeAddress() {
   const { selected } = tabs;
-  const wanted = selected?.address ?? '';
+  const wanted = selected?.address ?? (tabs.page === 'streams' ? STREAMS : '');
   const named = namedBy(location.hash);
-  if (wanted === location.hash || (!selected && named === null)) return;
+  const keeps = !wanted && named === null && location.hash !== STREAMS; // nothing of ours stands there
+  if (wanted === location.hash || keeps) return;
   const gone = named && !tabs.find(...named);
   const where = wanted || location.pathname;
   if (gone) history.replaceState(null, '', where);
@@ -55,6 +92,11 @@ function writeAddress() {
 tabs.addEventListener('change', () => {
   if (session.signedIn || tabs.selected) writeAddress();
   sidebar.show();
+  showStreams();
+});
+$('live').addEventListener('click', (event) => {
+  event.preventDefault();
+  if (tabs.page !== 'streams') enterStreams();
 });
 showSignIn(session); // first: what isn't in sight yet takes no focus
 session.addEventListener('in', () => {
@@ -64,6 +106,7 @@ session.addEventListener('in', () => {
 });
 session.addEventListener('out', () => {
   hosts.stop();
+  if (tabs.page) tabs.select(null);
   if (session.left) kept.forget();
   else kept.of('');
   if (session.left) history.replaceState(null, '', location.pathname);

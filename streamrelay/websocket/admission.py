@@ -51,8 +51,8 @@ class Admitter(Protocol):
     """A judge of opening requests."""
 
     @property
-    def stopping(self) -> bool:
-        """True once no leg is let in any more."""
+    def ready(self) -> bool:
+        """True as long as legs of new streams are let in, where there is room."""
 
     def admit(self, request: LegRequest) -> Admission:
         """Let a leg in, or raise `Refused` with the status of the answer (protocol.rst, "Refused before 101")."""

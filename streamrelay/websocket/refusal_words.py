@@ -15,7 +15,7 @@ _BY_STATUS: Final = {
     500: "our_fault",
     503: "full",
 }
-_OTHERS: Final = ("certificate", "shutting_down")
+_OTHERS: Final = ("certificate", "shutting_down", "draining")
 LATE: Final = "late"
 """The word of a request that hasn't come in time."""
 WORDS: Final = (*_BY_STATUS.values(), *_OTHERS, LATE)

@@ -151,7 +151,7 @@ class LegProtocol(Protocol):
 
     def _tell_health(self, request: Request) -> None:
         """Answer whether legs may come, in the words of HTTP/1.0 and 1.1, and close."""
-        ready = not self.factory.admitter.stopping
+        ready = self.factory.admitter.ready
         text, more = "ready" if ready else "not ready", "Cache-Control: no-store\r\n"
         self._answer(200 if ready else 503, text, more, request.method == "HEAD")
 

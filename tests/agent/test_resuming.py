@@ -107,7 +107,7 @@ class Holding(Case):
         self.assertEqual(self.ask("summons", resume=True, links=0, stream="t" * 22).resume, 0)
 
     def test_others(self) -> None:
-        """Another user's stream, one to another target, or one of which the user may only look at others isn't there."""
+        """Another user's stream, one to another target, or one that is looked at in another way isn't there."""
         leg = self.open()
         for claims in ({"user": "bob"}, {"target": "other"}, {"view": True}, {"stream": "u" * 22}):
             answer = self.come_back(**claims)

@@ -6,8 +6,9 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.agent.summonses import ClocksDiffer, Summonses
+from streamrelay.agent.summonses import Summonses
 from streamrelay.protocol import codec
+from streamrelay.protocol.requests import ClocksDiffer
 from streamrelay.protocol.summons import Answer, End, Summons
 from streamrelay.protocol.tokens import Signer, Verifier
 from tests.documented import SUMMONS_LONGEST

@@ -50,6 +50,16 @@ class Answers(SynchronousTestCase):
         gathered, _ = self.hear(frozenset(), (0.1, "a", b"first"), (0.2, "a", b"second"))
         self.assertEqual((gathered.answers, gathered.complete), ([("a", b"first")], True))
 
+    def test_many(self) -> None:
+        """Of many hosts that are up answers are taken for a second more for each 5000 of them."""
+        known = frozenset(map(str, range(10_000)))
+        many = [(4.9 * number / 10_000, str(number), b"") for number in range(10_000)]
+        gathered, _ = self.hear(known, *many)
+        self.assertTrue(gathered.complete)
+        gathered, seconds = self.hear(known, *((5.2 * when / 4.9, name, data) for when, name, data in many))
+        self.assertFalse(gathered.complete)
+        self.assertAlmostEqual(seconds, ALL_ANSWERS + 2, 1)
+
     def test_in_all(self) -> None:
         """Answers that come one after another are cut off after 3 s, and the list isn't complete."""
         many = [((number + 0.5) / 20, str(number), b"") for number in range(400)]

@@ -63,12 +63,19 @@ class Subjects(SynchronousTestCase):
             self.assertEqual(len(subject.split(".")), {"st": 5, "_I": 3, "$S": 4}[subject[:2]], subject)
 
     def test_relay(self) -> None:
-        """A relay publishes under its own name alone, and hears nothing but NATS' discovery of relays."""
+        """A relay publishes under its own name alone, and hears what its platform asks of it and NATS' discovery of
+        relays, nothing else."""
         relay = user("relay", "fra-1.example")
         self.assertEqual(relay.publish, ["streamrelay.v1.relay.fra-1:example.*"])
-        for subject in relay.subscribe:
+        own, *discovery = relay.subscribe
+        self.assertEqual(own, "streamrelay.v1.drain.fra-1:example")
+        for subject in discovery:
             self.assertRegex(subject, r"\A\$SRV\.[A-Z]+(\.streamrelay(\.fra-1:example)?)?\Z")
         self.assertIn("streamrelay.v1.relay.*.*", user("platform").subscribe)
+        self.assertIn("streamrelay.v1.drain.*", user("platform").publish)
+        others = (user("host", "fra-1"), user("relay", "fra-1"), user("audit"))
+        said = [subject for one in others for subject in one.publish if ".drain" in subject]
+        self.assertEqual(said, [])
 
     def test_platform(self) -> None:
         """A host that is called platform isn't one."""

@@ -54,7 +54,7 @@ class ListCase(CommandCase):
         api = PlatformApi(Clock(), "https://platform.example", fetch=self.fetch)
         self.patch(access, "api", lambda *_: api)
         commands: dict[str, Callable[..., Any]] = {"hosts": lists.hosts, "streams": lists.streams, "end": lists.end}
-        commands["relays"] = lists.relays
+        commands |= {"relays": lists.relays, "drain": lists.drain}
         with redirect_stdout(out), redirect_stderr(said):
             parsed = main.parser().parse_args(list(arguments))
             status = self.successResultOf(Deferred.fromCoroutine(commands[arguments[0]](parsed, None)))
@@ -199,6 +199,19 @@ class Streams(ListCase):
         _, out, _ = self.ask(answer, "streams", "--json", "none")
         self.assertEqual(json.loads(out), {**answer, "streams": []})
 
+    def test_pages(self) -> None:
+        """All pages of a list are one; it is whole if each of them is, and who hasn't answered is named."""
+        missing = [f"web-{number}" for number in range(20)]
+        pages = [
+            {"streams": [STREAM], "complete": False, "missing": missing, "next": "web-1/log/x"},
+            {"streams": [{**STREAM, "host": "b"}], "complete": True, "missing": [], "next": None},
+        ]
+        answers = [Fetched(200, json.dumps(page).encode()) for page in pages]
+        status, out, said = self.ask(answers[0], "streams", further=answers[1:])
+        self.assertEqual((status, [line.split("\t")[1] for line in out.splitlines()]), (1, ["web-1", "b"]))
+        self.assertIn("not all hosts answered (web-0, web-1, web-2, web-3, web-4, web-5, web-6, web-7 …); this", said)
+        self.assertEqual(self.fetch.asked[1][1].partition("?")[2], "after=web-1%2Flog%2Fx&limit=1000")
+
     def test_end(self) -> None:
         """Each stream is ended, also one whose name begins with a dash, wherever that stands."""
         for given in ((NEVER, LIVES), (LIVES, NEVER, "--insecure"), ("--insecure", "--", NEVER, LIVES)):
@@ -244,3 +257,36 @@ class Relays(ListCase):
     def test_json(self) -> None:
         """As JSON it is what the platform has answered."""
         self.assertEqual(json.loads(self.ask(self.ANSWER, "relays", "--json")[1]), self.ANSWER)
+
+
+class Drain(ListCase):
+    """`streamrelay drain`."""
+
+    FRA = {**Relays.ANSWER["relays"][0], "state": "draining", "drained": True}  # type: ignore[dict-item]
+
+    def test_drained(self) -> None:
+        """Each relay is asked, in its name, and told as it is then: that it is drained, not that it stops."""
+        status, out, said = self.ask(self.FRA, "drain", "fra-1")
+        self.assertEqual((status, out, said), (0, "fra-1\twss://fra-1.example\tfra\tdrained\t12%\t7\n", ""))
+        [(method, url, *_)] = self.fetch.asked
+        self.assertEqual((method, url), ("POST", "https://platform.example/v1/relays/fra-1/drain"))
+
+    def test_undone(self) -> None:
+        """The same takes it back, and as JSON it is what the platform has answered, of each."""
+        back = {**self.FRA, "state": "ready", "drained": False, "later": 1}
+        answer = Fetched(200, json.dumps(back).encode())
+        status, out, _ = self.ask(answer, "drain", "--undo", "--json", "fra-1", "a/b", further=[answer])
+        self.assertEqual((status, json.loads(out)), (0, {"relays": [back, back]}))
+        self.assertEqual(
+            {(method, url) for method, url, *_ in self.fetch.asked},
+            {("DELETE", f"https://platform.example/v1/relays/{name}/drain") for name in ("fra-1", "a%2Fb")},
+        )
+
+    def test_refused(self) -> None:
+        """One that can't be drained is named with the reason, and the others are drained all the same."""
+        problem = Fetched(403, b'{"detail": "no grant to drain that relay", "code": "not_granted"}')
+        good = Fetched(200, json.dumps(self.FRA).encode())
+        status, out, said = self.ask(problem, "drain", "nyc-1", "fra-1", further=[good])
+        self.assertEqual((status, said), (statuses.DENIED, "streamrelay: nyc-1: no grant to drain that relay\n"))
+        self.assertTrue(out.startswith("fra-1\t"))
+        self.assertEqual(self.ask(problem, "drain", "nyc-1", "--json")[1], "")

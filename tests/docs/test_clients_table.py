@@ -9,8 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay import main
 from streamrelay.platform import Opened, Platform, Terms
-from streamrelay.platform.http import api, changes, hosts
-from streamrelay.platform.http.relays import RelayList
+from streamrelay.platform.http import api, changes, hosts, stream_list
+from streamrelay.platform.http.relays import OneDrain, RelayList
 from streamrelay.platform.http.resume import ResumeStream
 from tests.docs.test_twins import literals, table
 from tests.examples import there
@@ -27,6 +27,7 @@ PATHS = {
     "/v1/hosts": (hosts.Hosts,),
     "/v1/hosts/changes": (changes.Changes,),
     "/v1/relays": (RelayList,),
+    "/v1/relays/drain": (OneDrain,),
 }
 
 
@@ -52,7 +53,8 @@ class Clients(SynchronousTestCase):
         """Each field of a request for a stream has a row, each way to choose hosts, and what the paths do."""
         named = self.named("API")
         asked = set(api.OpenRequest.__struct_fields__) - {"host", "target"}
-        asked |= set(hosts.Wanted.__struct_fields__) - {"limit", "after"}
+        for wanted in (hosts.Wanted, stream_list.Wanted):
+            asked |= set(wanted.__struct_fields__) - {"limit", "after"}
         self.assertEqual(asked - set(named), set())
         self.assertEqual({name for name in named if name.isalpha()} - asked - set(Opened.__struct_fields__), set())
         does = {
@@ -71,8 +73,8 @@ class Clients(SynchronousTestCase):
     def test_native(self) -> None:
         """Each command and option is there, and each option that is not of the client's own has a row."""
         named, known = self.named("``streamrelay``"), commands()
-        both = (*known["connect"]._option_string_actions, *known["hosts"]._option_string_actions)
-        options = {option for option in both if option.startswith("--")}
+        found = [known[name]._option_string_actions for name in ("connect", "hosts", "drain")]
+        options = {option for each in found for option in each if option.startswith("--")}
         self.assertEqual({name for name in named if name.startswith("--")}, options - OF_ITS_OWN)
         asking = {name for name, parser in known.items() if "--platform" in parser._option_string_actions}
         self.assertEqual({name for name in named if not name.startswith("--")}, asking)

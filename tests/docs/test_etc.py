@@ -103,7 +103,7 @@ class Settings(SynchronousTestCase):
         self.assertEqual(config.sessions, SessionsConfig())
         ring = KeyRing(str(where / "keys.toml"))
         ring.load()
-        self.assertTrue(ring.claimed({"groups": ["ops"]}))
+        self.assertTrue(ring.claimed("u", {"groups": ["ops"]}).grants)
         self.assertIsNotNone(ring.user(None))
 
     def test_keys(self) -> None:

@@ -12,7 +12,7 @@ import msgspec.structs
 from attrs import NOTHING, fields
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.agent import catalogue, summonses
+from streamrelay.agent import catalogue
 from streamrelay.agent import goodbye as agent_goodbye
 from streamrelay.agent.targets.container import api, hijack
 from streamrelay.bus import nats_client
@@ -25,7 +25,7 @@ from streamrelay.platform.auth import jwks, sessions, throttle, webhook
 from streamrelay.platform.fleet import inventory
 from streamrelay.platform.http import assets, bounded_request, limits, responses
 from streamrelay.platform.http.room import Room
-from streamrelay.protocol import relay_state
+from streamrelay.protocol import relay_state, requests
 from streamrelay.protocol.close import EXPLAIN
 from streamrelay.protocol.control import CONTROL_BURST, CONTROL_RATE, MAX_CONTROL
 from streamrelay.protocol.limits import CONNECT_TIME, HANDSHAKE_TIME, MAX_HANDSHAKE, MOST_TARGETS, SUMMONS_LIFE
@@ -66,7 +66,7 @@ LIMITS = {
     "legs of one stream": f"1 of each role; up to {most_links()} with ``links``",
     "a stream's idle time, lifetime, bytes": "none unless set",
     "control messages of a leg": f"{kib(MAX_CONTROL)} each; {CONTROL_BURST} at once, {CONTROL_RATE} a second",
-    "a summons": f"{kib(summonses.LONGEST)}, {SUMMONS_LIFE} s",
+    "a summons": f"{kib(requests.LONGEST)}, {SUMMONS_LIFE} s",
     "a request to the API": f"a head and a body of {kib(bounded_request.MAX_BODY)} each, {limits.REQUEST_TIME:g} s",
     "bad credentials of an address": (
         f"{throttle.BURST} at once, then one in {throttle.EVERY:g} s; "
@@ -86,7 +86,8 @@ LIMITS = {
     ),
     "hosts that a platform knows": f"{inventory.MOST_HOSTS}, whether up or down",
     "the answers of all hosts with their streams": (
-        f"{nats_client.LONGEST:g} s, {nats_client.MOST_BYTES >> 20} MiB; over that a list says that it isn't complete"
+        f"{nats_client.LONGEST:g} s and one for each {nats_client.A_SECOND} of them, {nats_client.MOST_BYTES >> 20} MiB"
+        "; else a list says that it isn't whole"
     ),
     "names of targets looked up at once": (
         f"{lookups.MOST}, of them {lookups.EACH} for one user; over that the agent is busy"

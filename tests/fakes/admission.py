@@ -30,7 +30,7 @@ class FakeAdmitter:
     """An admitter that admits, refuses, or fails."""
 
     refuse: Exception | None = None
-    stopping: bool = False
+    ready: bool = True
     full: int = 0
     """The status by which it answers a beginning handshake; 0 lets in."""
     inside: list[FakeAdmission] = field(factory=list)

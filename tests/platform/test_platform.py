@@ -35,7 +35,7 @@ READY = codec.encode(Answer(ready=True, kind="log"))
 
 def put_bus(platform: Platform) -> FakeBus:
     """Give a platform a bus that is a fake."""
-    platform.bus = platform.lookout.bus = platform.asking.bus = bus = FakeBus()
+    platform.bus = platform.lookout.bus = platform.asking.bus = platform.live_streams.bus = bus = FakeBus()
     platform.lookout.listen()
     return bus
 
@@ -247,14 +247,27 @@ class Asking(Case):
         self.assertEqual((hosts, hosts.complete, self.bus.asked, self.bus.published), (expected, True, [], []))
 
     def test_incomplete(self) -> None:
-        """Lists say whether they are whole: of streams where a host hasn't answered, or hangs."""
+        """Lists say whether they are whole, and which hosts are missing: of streams where not all hosts are known, one
+        hasn't answered, or hangs."""
+        ask, missed = self.platform.live_streams.ask, list[str]()
+        self.platform.live_streams.missed = missed.extend
+        self.assertEqual((awaited(ask()).complete, awaited(ask()).cut), (False, True))
+        self.platform.inventory.be_complete(True)
         for complete in (True, False):
             self.bus.complete = complete
-            self.assertEqual(awaited(self.platform._ask_streams()).complete, complete)
-        self.bus.complete = True
+            self.assertEqual(awaited(ask()).complete, complete)
+        self.bus.missing = frozenset(("b:c",))
+        found = awaited(ask())
+        self.assertEqual((found.complete, found.cut, found.missing), (False, False, {"b.c"}))
+        self.assertEqual(missed, ["b.c"])
+        self.bus.complete, self.bus.missing = True, frozenset()
         self.platform.inventory.told("a", HostAnswer((), "1", "vm"))
         self.platform.inventory.hangs("a")
-        self.assertFalse(awaited(self.platform._ask_streams()).complete)
+        self.assertEqual((awaited(ask()).complete, awaited(ask()).missing), (False, {"a"}))
+        self.platform.inventory.lost("a")
+        for nonsense in (b"{}", b"[{}]", b""):
+            self.bus.gathered = [("d", nonsense)]
+            self.assertEqual((awaited(ask()).complete, awaited(ask()).missing), (False, {"d"}))
 
     def test_once(self) -> None:
         """Within two seconds all who ask get the same list of streams; after an opening or an end they are asked

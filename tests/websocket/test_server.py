@@ -71,8 +71,8 @@ class Health(Case):
 
     def test_ready(self) -> None:
         """Whoever asks is told whether legs may come, by HTTP/1.0 too without a Host, and nothing else."""
-        for stopping, status, body in ((False, "200 OK", "ready\n"), (True, "503 Service Unavailable", "not ready\n")):
-            self.admitter.stopping = stopping
+        for is_ready, status, body in ((True, "200 OK", "ready\n"), (False, "503 Service Unavailable", "not ready\n")):
+            self.admitter.ready = is_ready
             for line, text in (
                 ("GET /health HTTP/1.0", body),
                 ("GET /health HTTP/1.1\r\nHost: relay.example", body),

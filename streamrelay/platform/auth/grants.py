@@ -6,6 +6,11 @@
     hash = "sha256:…"
     grants = [{ host = "web-*", target = "log/*" }]
 
+    [keys.operator]             # `drain`: relays of the bus that may be drained
+    hash = "sha256:…"
+    grants = []
+    drain = ["fra-*"]
+
     [keys.guest]                # `once`: good for one sign-in at the console, by the link URL/#key=KEY
     hash = "sha256:…"
     once = true
@@ -66,6 +71,8 @@ class Holder(Struct, frozen=True, forbid_unknown_fields=True):
 
     hash: Annotated[str, Meta(pattern=r"^sha256:[0-9a-f]{64}\Z")]
     grants: tuple[Grant, ...]
+    drain: tuple[str, ...] = ()
+    """Globs of the relays that may be drained."""
     created: date | None = None
     """The day on which the key was made."""
     once: bool = False
@@ -76,6 +83,7 @@ class Granted(Struct, frozen=True, forbid_unknown_fields=True):
     """Grants of requests without a key, or of the users whom a claim names."""
 
     grants: tuple[Grant, ...]
+    drain: tuple[str, ...] = ()
 
 
 class KeyFile(Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,6 +101,12 @@ class User:
 
     name: str
     grants: tuple[Grant, ...]
+    drain: tuple[str, ...] = ()
+    """Globs of the relays that they may drain: no grant of hosts and targets amounts to that."""
+
+    def may_drain(self, relay: str) -> bool:
+        """Tell whether a relay may be drained, and taken back."""
+        return any(fnmatchcase(relay, glob) for glob in self.drain)
 
     def may(self, host: str, target: str, act: bool = False) -> bool:
         """Tell whether a target may be opened; `act`: to do more than to look."""
@@ -167,9 +181,9 @@ class KeyRing:
         self.files.glance()
         if bearer is None:
             anonymous = self.content.anonymous
-            return User("anonymous", anonymous.grants) if anonymous else None
+            return User("anonymous", anonymous.grants, anonymous.drain) if anonymous else None
         name, holder = self._find(hash_key(bearer))
-        return User(name, holder.grants) if holder is not None and not holder.once else None
+        return User(name, holder.grants, holder.drain) if holder is not None and not holder.once else None
 
     def sign_in(self, key: str) -> User:
         """Return the user who signs in with this key, or raise `UnknownKey`. A key that is good once is spent by it.
@@ -185,7 +199,7 @@ class KeyRing:
             raise UnknownKey("this link can be used once only, and has been used; sign in with a key")
         if holder.once:
             self._spent.add(digest)
-        return User(name, holder.grants)
+        return User(name, holder.grants, holder.drain)
 
     def _find(self, digest: str) -> tuple[str, Holder | None]:
         found: tuple[str, Holder | None] = "", None
@@ -199,17 +213,19 @@ class KeyRing:
         """Return the user who holds the key of this name, or None if that key has gone or has another hash by now."""
         self.files.glance()
         holder = self.content.keys.get(name)
-        return User(name, holder.grants) if holder is not None and holder.hash == key_hash else None
+        return User(name, holder.grants, holder.drain) if holder is not None and holder.hash == key_hash else None
 
-    def claimed(self, claims: Mapping[str, object]) -> tuple[Grant, ...]:
-        """Return what an issuer's user may open: a claim counts if it is a text of the file, or a list that has it."""
+    def claimed(self, name: str, claims: Mapping[str, object]) -> User:
+        """Return an issuer's user, with what they may do: a claim counts if it is a text of the file, or a list that
+        has it."""
         self.files.glance()
-        found: list[Grant] = []
-        for name, values in self.content.claims.items():
-            claim = claims.get(name)
+        found: list[Granted] = []
+        for each, values in self.content.claims.items():
+            claim = claims.get(each)
             texts = claim if isinstance(claim, list) else [claim]
-            found += [grant for value, granted in values.items() if value in texts for grant in granted.grants]
-        return tuple(found)
+            found += [granted for value, granted in values.items() if value in texts]
+        grants = tuple(grant for granted in found for grant in granted.grants)
+        return User(name, grants, tuple(glob for granted in found for glob in granted.drain))
 
 
 def read_keys(path: str) -> KeyFile:

@@ -6,7 +6,7 @@ import re
 import secrets
 import stat
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from itertools import pairwise
@@ -27,7 +27,14 @@ def list_keys(path: Path) -> dict[str, Holder]:
     return dict(sorted(read_keys(str(path)).keys.items()))
 
 
-def add_key(path: Path, name: str, grants: list[Grant], created: date | None = None, once: bool = False) -> str:
+def add_key(
+    path: Path,
+    name: str,
+    grants: list[Grant],
+    created: date | None = None,
+    once: bool = False,
+    drain: Sequence[str] = (),
+) -> str:
     """Append a new key's entry to the file (made with mode 0600 if there is none) and return the key."""
     if not re.fullmatch(NAME, name):
         raise ConfigError(f"{name!r}: a key's name is 1 to 64 of A-Za-z0-9_.@-")
@@ -35,6 +42,7 @@ def add_key(path: Path, name: str, grants: list[Grant], created: date | None = N
     rows = ", ".join(map(_row, grants))
     more = f"created = {created.isoformat()}\n" if created else ""
     more += "once = true\n" if once else ""
+    more += f"drain = [{', '.join(map(_toml, drain))}]\n" if drain else ""
     entry = f"\n[keys.{_toml(name)}]\nhash = {_toml(hash_key(key))}\n{more}grants = [{rows}]\n"
     with _alone(path):
         if path.exists():

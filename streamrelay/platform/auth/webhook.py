@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 from attrs import define
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from streamrelay.errors import Refused
 from streamrelay.logs import Logger
@@ -35,7 +35,7 @@ log = Logger()
 AT_ONCE: Final = 64
 """Questions that may wait for their answers, over which requests are refused."""
 
-Action = Literal["open", "list", "end"]
+Action = Literal["open", "list", "end", "drain"]
 
 
 class Question(Struct, frozen=True):
@@ -53,6 +53,8 @@ class Question(Struct, frozen=True):
     """Address that the request came from."""
     view: bool = False
     """True if the target is to be opened for looking only."""
+    relay: str | UnsetType = UNSET
+    """Relay that is to be drained, or taken back; unset for other actions."""
 
 
 class Verdict(Struct, frozen=True):

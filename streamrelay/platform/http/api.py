@@ -15,22 +15,24 @@ from streamrelay.platform.auth.credentials import Credentials
 from streamrelay.platform.auth.session_token import csrf_of
 from streamrelay.platform.fleet.views import Views
 from streamrelay.platform.http import cookies
-from streamrelay.platform.http.api_resource import ApiResource, Result, read_body
+from streamrelay.platform.http.api_resource import SENT, ApiResource, Result, read_body
 from streamrelay.platform.http.assets import pages
 from streamrelay.platform.http.authenticate import Authenticator, Caller
 from streamrelay.platform.http.changes import Changes, Watchers
 from streamrelay.platform.http.health import Health
 from streamrelay.platform.http.hosts import Hosts
-from streamrelay.platform.http.relays import RelayList
+from streamrelay.platform.http.relays import OneDrain, RelayList
 from streamrelay.platform.http.responses import send_early, send_problem, takes_lines
 from streamrelay.platform.http.resume import ResumeStream
+from streamrelay.platform.http.stream_list import StreamLists
 from streamrelay.platform.http.tally import OPENING, AnswerTally
+from streamrelay.platform.live_streams import Listing
 from streamrelay.platform.platform import Platform
 from streamrelay.program.readiness import Readiness
 from streamrelay.protocol.control import Place
 from streamrelay.protocol.fields import Zone
 from streamrelay.protocol.limits import Bytes, Lines
-from streamrelay.protocol.summons import Terms
+from streamrelay.protocol.summons import StreamInfo, Terms
 
 log = Logger()
 
@@ -61,6 +63,12 @@ class Streams(ApiResource):
     """The path ``/v1/streams``: opens a stream (POST), lists those that live (GET)."""
 
     path = OPENING
+
+    def __init__(
+        self, platform: Platform, authenticator: Authenticator, tally: AnswerTally, lists: StreamLists
+    ) -> None:
+        super().__init__(platform, authenticator, tally)
+        self.lists = lists
 
     async def answer_post(self, request: Request, caller: Caller) -> Result:
         wanted = read_body(request, OpenRequest)
@@ -106,11 +114,10 @@ class Streams(ApiResource):
 
     async def answer_get(self, request: Request, caller: Caller) -> Result:
         user = await self.authenticator.listing(caller)
-        if not user.grants:  # nobody needs to be asked
-            return 200, {"streams": [], "complete": True}
-        streams = await as_deferred(self.platform.streams())
-        shown = [info for info in streams if user.may(info.host, info.target)]
-        return 200, {"streams": shown, "complete": streams.complete}
+        # For who has no grants nobody needs to be asked.
+        listing = await as_deferred(self.platform.streams()) if user.grants else Listing[StreamInfo]()
+        self.lists.send(request, user, listing)
+        return SENT
 
 
 class OneStream(ApiResource):
@@ -130,8 +137,11 @@ class OneStream(ApiResource):
             raise Refused(404, "no such stream", code="no_such_stream")
         if all(grant.view for grant in user.grants):
             raise Refused(403, f"{ONLY_LOOKS}, so it ends no stream", code="not_granted")
-        streams = await as_deferred(self.platform.streams(anew=True))
-        seen = [info for info in streams if info.stream == self.stream and user.may(info.host, info.target)]
+        for anew in (False, True):  # who sees it in the list needn't wait until all hosts are asked
+            streams = await as_deferred(self.platform.streams(anew=anew))
+            seen = [info for info in streams if info.stream == self.stream and user.may(info.host, info.target)]
+            if seen:
+                break
         named = [info for info in seen if user.may(info.host, info.target, act=True)]
         failures: list[Refused] = []
         for info in {info.host: info for info in named}.values():
@@ -197,7 +207,7 @@ class Root(Resource):
         self.tally = tally or AnswerTally(platform.clock)
         self.pages = pages(lambda: platform.choice.sources, viewers)
         self.views = Views(platform.inventory)
-        self.watchers = Watchers(self.views, platform)
+        self.watchers, self.stream_lists = Watchers(self.views, platform), StreamLists()
 
     def getChild(self, path: bytes, request: Request) -> Resource:
         segments = (path, *(request.postpath or ()))
@@ -206,7 +216,7 @@ class Root(Resource):
         parts = self.platform, self.authenticator, self.tally
         match segments:
             case [b"v1", b"streams"]:
-                child: Resource = Streams(*parts)
+                child: Resource = Streams(*parts, self.stream_lists)
             case [b"v1", b"streams", stream]:
                 child = OneStream(*parts, stream.decode("utf-8", "replace"))
             case [b"v1", b"streams", stream, b"resume"]:
@@ -217,6 +227,8 @@ class Root(Resource):
                 child = Changes(*parts, self.watchers)
             case [b"v1", b"relays"]:
                 child = RelayList(*parts)
+            case [b"v1", b"relays", relay, b"drain"]:
+                child = OneDrain(*parts, relay.decode("utf-8", "replace"))
             case [b"v1", b"session"]:
                 child = Session(*parts)
             case [b"health"]:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from math import ceil
 
 from attrs import define, field
+from msgspec import UNSET, UnsetType
 
 from streamrelay.errors import Refused
 from streamrelay.logs import Logger
@@ -117,7 +118,7 @@ class Authenticator:
             raise self.refuse(address, f"this token is not accepted now: {error}") from None
         except BearerError as error:
             raise self.refuse(address, "this token is not accepted here", str(error)) from None
-        return User(issuer.user_of(claims), self.ring.claimed(claims))
+        return self.ring.claimed(issuer.user_of(claims), claims)
 
     def _by_session(self, credentials: Credentials, token: str) -> Caller:
         session = self.sessions.find(token)
@@ -178,6 +179,12 @@ class Authenticator:
             raise Refused(403, "no grant for that host and target", code="not_granted")
         return await self._ask(caller, action, host, target, stream, view)
 
+    async def permit_drain(self, caller: Caller, relay: str) -> User:
+        """The user in whose name a relay is drained, or taken back, or `Refused` 403."""
+        if caller.is_stranger or not caller.user.may_drain(relay):
+            raise Refused(403, "no grant to drain that relay", code="not_granted")
+        return await self._ask(caller, "drain", relay=relay)
+
     async def listing(self, caller: Caller) -> User:
         """The user whose grants say what a list shows, or `Refused`."""
         return await self._ask(caller, "list")
@@ -190,10 +197,11 @@ class Authenticator:
         target: str | None = None,
         stream: str | None = None,
         view: bool = False,
+        relay: str | UnsetType = UNSET,
     ) -> User:
         if self.asking is None:
             return caller.user
         name = None if caller.is_stranger else caller.user.name
-        question = Question(action, name, host, target, stream, caller.address, view)
+        question = Question(action, name, host, target, stream, caller.address, view, relay)
         verdict = await self.asking.decide(question, caller.forwarded)
         return User(verdict.user, verdict.grants) if caller.is_stranger else caller.user

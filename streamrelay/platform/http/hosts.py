@@ -1,11 +1,7 @@
 """The list of hosts: ``GET /v1/hosts``, whole or by pages, and what of it is searched for."""
 
-import gzip
-import secrets
-from collections.abc import Callable
 from functools import partial
-from hashlib import blake2b
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from attrs import define, field
@@ -13,26 +9,14 @@ from msgspec import Meta, Struct
 from twisted.web.server import Request
 
 from streamrelay.bus.connection import as_deferred
-from streamrelay.errors import Refused
 from streamrelay.platform.fleet.shown import Entry, Shown
 from streamrelay.platform.fleet.views import Views
 from streamrelay.platform.http.api_resource import SENT, ApiResource, Result
-from streamrelay.platform.http.assets import Sending, has_already, takes_gzip
 from streamrelay.platform.http.authenticate import Authenticator, Caller
-from streamrelay.platform.http.origin import header
-from streamrelay.platform.http.responses import secure_headers
+from streamrelay.platform.http.lists import MOST_LISTED, read_query, send_list
 from streamrelay.platform.http.tally import AnswerTally
 from streamrelay.platform.platform import Platform
 from streamrelay.protocol.names import LONGEST_HOST
-
-MOST_LISTED: Final = 2000
-"""Hosts of one page at most."""
-WORTH: Final = 1024
-"""Bytes from which on an answer is compressed."""
-_START: Final = secrets.token_bytes(16)
-"""What tells this process' revisions from those of others, as numbers begin anew with each."""
-FASTEST: Final = 1
-"""Level of gzip: the list's words are alike, and more work makes it little shorter."""
 
 
 class Wanted(Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,14 +31,7 @@ class Wanted(Struct, frozen=True, forbid_unknown_fields=True):
     @classmethod
     def read(cls, request: Request) -> "Wanted":
         """Read a request's query, or raise `Refused`."""
-        query: dict[str, object] = {}
-        for name, values in request.args.items():
-            texts = [value.decode("utf-8", "replace") for value in values]
-            query[name.decode("utf-8", "replace")] = texts if name == b"label" else texts[-1]
-        try:
-            return msgspec.convert(query, cls, strict=False)
-        except msgspec.ValidationError as error:
-            raise Refused(400, f"the query is wrong: {error}", code="bad_request") from None
+        return read_query(request, cls, several="label")
 
     def has_state(self, entry: Entry) -> bool:
         return self.state in ("all", entry.state) or (self.state == "up" and entry.state == "silent")
@@ -140,25 +117,3 @@ def body_of(wanted: Wanted, view: Shown, complete: bool) -> bytes:
 def counts(view: Shown) -> dict[str, int]:
     """Return how many hosts there are in all, by whether they are up."""
     return {"up": len(view.entries) - view.down, "down": view.down}
-
-
-def send_list(request: Request, revision: str, make: Callable[[], bytes]) -> None:
-    """Answer with a list, unless who asks has that very one already (RFC 9110, 13.1.2)."""
-    zipped = takes_gzip(header(request, "accept-encoding") or "")
-    about = blake2b(request.uri, digest_size=8, key=_START).hexdigest()
-    tag = f'W/"{revision}.{about}{".gzip" if zipped else ""}"'
-    secure_headers(request)
-    request.setHeader("Cache-Control", "private, no-cache")
-    request.setHeader("ETag", tag)
-    request.setHeader("Vary", "Accept-Encoding, Authorization, Cookie")
-    if has_already(header(request, "if-none-match") or "", tag):
-        request.setResponseCode(304)
-        request.finish()
-        return
-    body = make()
-    request.setHeader("Content-Type", "application/json")
-    if zipped and len(body) >= WORTH:
-        body = gzip.compress(body, FASTEST, mtime=0)
-        request.setHeader("Content-Encoding", "gzip")
-    request.setHeader("Content-Length", str(len(body)))
-    Sending(request, body).start()

@@ -28,8 +28,8 @@ _TITLES: Final = {
 _TITLES_BY_CODE: Final = {
     "target_refused": "The target refused",
     "dial_failed": "The host can't reach the relay",
-    "bad_summons": "The host takes the platform's request for invalid",
-    "bad_answer": "The host's answer is invalid",
+    "bad_summons": "Who was asked takes the platform's request for invalid",
+    "bad_answer": "The answer to the platform is invalid",
     "host_offline": "The host is offline",
     "busy": "The host takes no more streams now",
     "relay_busy": "The relay takes no more streams now",
@@ -40,6 +40,8 @@ _TITLES_BY_CODE: Final = {
     "ask_failed": "No decision about access",
     "target_unreachable": "The target can't be reached",
     "host_slow": "The host did not answer in time",
+    "relay_offline": "The relay doesn't listen",
+    "relay_slow": "The relay did not answer in time",
 }
 """Titles of what one status has several of: who it is that can do something about it."""
 

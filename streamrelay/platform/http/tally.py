@@ -20,7 +20,7 @@ CODES: Final = frozenset(
         *("changed", "too_many_pages", "stream_over", "stale"),
         *("internal_error", "target_refused", "dial_failed", "bad_summons", "bad_answer", "host_offline", "busy"),
         *("relay_busy", "no_relay", "bus_down", "incomplete", "issuer_down", "ask_failed", "target_unreachable"),
-        "host_slow",
+        *("host_slow", "no_such_relay", "relay_offline", "relay_slow"),
     )
 )
 """Codes of problems (protocol.rst, "The platform's API"). A host may answer a word of its own, which isn't counted as
@@ -28,7 +28,11 @@ such: there would be no end of them."""
 OPENING: Final = "/v1/streams"
 """The path that opens streams."""
 _LISTS: Final = (("GET", OPENING), ("GET", "/v1/hosts"), ("GET", "/v1/relays"))
-_OTHERS: Final = (*_LISTS, ("DELETE", f"{OPENING}/ID"), ("POST", f"{OPENING}/ID/resume"), ("POST", "/v1/session"))
+_DRAIN: Final = "/v1/relays/ID/drain"
+_OTHERS: Final = (
+    *(*_LISTS, ("DELETE", f"{OPENING}/ID"), ("POST", f"{OPENING}/ID/resume"), ("POST", "/v1/session")),
+    *(("POST", _DRAIN), ("DELETE", _DRAIN)),
+)
 
 
 def _nothing() -> Counter[tuple[str, str, str]]:

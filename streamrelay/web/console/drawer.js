@@ -27,7 +27,7 @@ export class Drawer {
 
   /** Have the list in sight. */
   open() {
-    this.#open = narrow.matches && document.body.dataset.view === 'tab';
+    this.#open = narrow.matches && document.body.dataset.view !== 'overview';
     this.#folded = false;
     this.#show();
   }

@@ -6,9 +6,11 @@ import { Tab } from './tab.js';
 import { whisper } from './toast.js';
 import { isLog } from './viewers.js';
 
-/** Event: `change`, when tabs come, go, or another is selected; `selected` is null for the overview. */
+/** Event: `change`, when tabs come, go, or another is selected; `selected` is null where another `page` is shown: the
+    overview ('') or the live streams ('streams'). */
 export class Tabs extends EventTarget {
   selected = null;
+  page = '';
 
   #all = [];
   #session;
@@ -72,8 +74,9 @@ export class Tabs extends EventTarget {
     tab.focus();
   }
 
-  select(tab) {
+  select(tab, page = '') {
     this.selected = tab;
+    this.page = tab ? '' : page;
     for (const one of this.#all) {
       one.selected = one === tab;
       one.button.tabIndex = one === (tab ?? this.#all[0]) ? 0 : -1;
@@ -90,7 +93,7 @@ export class Tabs extends EventTarget {
     this.#all.splice(place, 1);
     tab.destroy();
     const next = this.#all[place] ?? this.#all[place - 1] ?? null;
-    this.select(this.selected === tab ? next : this.selected);
+    this.select(this.selected === tab ? next : this.selected, this.page);
     whisper(`${tab.name} is closed.`);
     if (!focus) return;
     if (focus === tab.panel && next) next.focus();
@@ -139,10 +142,12 @@ export class Tabs extends EventTarget {
 
   #changed() {
     $('tabs').hidden = !this.#all.length;
-    $('overview').hidden = this.selected !== null;
+    $('overview').hidden = this.selected !== null || this.page !== '';
+    $('streams').hidden = this.page !== 'streams';
     document.body.dataset.tabs = this.#all.length ? 'some' : 'none';
-    document.body.dataset.view = this.selected ? 'tab' : 'overview';
-    document.title = this.selected ? `${this.selected.name} · streamrelay` : 'streamrelay';
+    document.body.dataset.view = this.selected ? 'tab' : this.page || 'overview';
+    const name = this.selected?.name ?? (this.page && 'Live streams');
+    document.title = name ? `${name} · streamrelay` : 'streamrelay';
     this.dispatchEvent(new Event('change'));
   }
 

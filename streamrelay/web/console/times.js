@@ -16,3 +16,14 @@ export function ago(seen, now) {
 
 /** The moment, as people here write it. */
 export const moment = (seen) => new Date(seen * 1000).toLocaleString();
+
+/** For how long, in seconds: "3 h 12 min"; two units at most. */
+export function lasting(seconds) {
+  const passed = Math.max(0, Math.floor(seconds));
+  const at = UNITS.findLastIndex(([length]) => passed >= length);
+  if (at < 0) return `${passed} s`;
+  const [[length, unit], smaller] = [UNITS[at], UNITS[at - 1]];
+  const whole = `${Math.floor(passed / length).toLocaleString('en')} ${unit}`;
+  const rest = smaller ? Math.floor((passed % length) / smaller[0]) : 0;
+  return rest ? `${whole} ${rest} ${smaller[1]}` : whole;
+}

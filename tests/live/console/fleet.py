@@ -1,4 +1,5 @@
-"""A platform of as many hosts as a test wants, which only lists them: GET /v1/hosts and its changes (protocol.rst)."""
+"""A platform of as many hosts, streams and relays as a test wants, which only lists them (protocol.rst): GET /v1/hosts
+and its changes, /v1/streams with its ends, /v1/relays with their drain."""
 
 import gzip
 import json
@@ -57,6 +58,20 @@ def many(count: int, down: int = 0) -> list[Entry]:
     ]
 
 
+def stream(number: int, **more: Any) -> Entry:
+    """A stream that is listed."""
+    user, target = ("alice", "bob", "carol")[number % 3], ("shell", "app/log", "console", "db")[number % 4]
+    about = {"stream": f"s{number:021}", "host": f"web-{number // 3 + 1}", "target": target, "user": user}
+    counts = {"seconds": 60.0 * number + 5, "up": 120 * number, "down": 4711 * number, "waiting": False}
+    return {**about, **counts, "since": time.time() - 60 * number, "end": True, **more}
+
+
+def relay(name: str, **more: Any) -> Entry:
+    """A relay that is listed."""
+    about = {"relay": name, "url": f"wss://{name}.relay.example", "zone": name.partition("-")[0], "state": "ready"}
+    return {**about, "load": 0.12, "streams": 42, "version": "1.2.3", "drained": False, "drain": True, **more}
+
+
 class FleetPlatform:
     """The page, a session that any key begins in the name that stands behind its `srk_`, and the hosts."""
 
@@ -71,6 +86,15 @@ class FleetPlatform:
         """Seconds for each page."""
         self.asked: list[str] = []
         """Paths and queries of all questions for hosts."""
+        self.streams: dict[str, Entry] = {}
+        self.whole: Entry = {"complete": True, "missing": [], "missed": 0}
+        """What is said of the list of streams."""
+        self.relays: dict[str, Entry] | None = None
+        """None: nobody is told of any."""
+        self.done: list[str] = []
+        """Ends and drains that were asked for: method and path."""
+        self.refuses_done: Entry | None = None
+        """A problem by which these are answered."""
         self.listeners: list[queue.Queue[tuple[str, Any]]] = []
         self._lock = threading.Lock()
         answering = type("Answering", (_Answering,), {"platform": self})
@@ -116,6 +140,29 @@ class FleetPlatform:
             following = rest[limit - 1] if len(rest) > limit else None
             return {"hosts": hosts, "found": len(names), "next": following, **self.numbers()}
 
+    def stream_page(self, query: dict[str, list[str]]) -> Entry:
+        """The answer of GET /v1/streams."""
+        names = sorted(self.streams, key=lambda name: (natural(self.streams[name]["host"]), name))
+        after = query.get("after", [""])[0]
+        rest = names[names.index(after) + 1 :] if after in names else names
+        limit = int(query.get("limit", [str(len(rest))])[0])
+        following = rest[limit - 1] if len(rest) > limit else None
+        about = {"found": len(names), "next": following, **self.whole}
+        return {"streams": [self.streams[name] for name in rest[:limit]], **about}
+
+    def act(self, method: str, path: str) -> Entry | None:
+        """Do what is asked; the body of the answer, if it has one."""
+        self.done.append(f"{method} {path}")
+        name = path.split("/")[3]
+        if path.startswith("/v1/streams/"):
+            self.streams.pop(name, None)
+            return None
+        assert self.relays is not None
+        drained = method == "POST"
+        state = "draining" if drained else "ready"
+        self.relays[name] = {**self.relays[name], "state": state, "drained": drained}
+        return self.relays[name]
+
 
 def gathered(listener: "queue.Queue[tuple[str, Any]]") -> tuple[str, Any]:
     """The next event for one client; changes of a moment are one."""
@@ -148,10 +195,15 @@ class _Answering(BaseHTTPRequestHandler):
             "/v1/session": self._session,
             "/v1/hosts": lambda: self._hosts(parse_qs(parts.query)),
             "/v1/hosts/changes": self._changes,
+            "/v1/streams": lambda: self._streams(parse_qs(parts.query)),
+            "/v1/relays": self._relays,
         }
         paths.get(parts.path, lambda: self._file(parts.path))()
 
     def do_POST(self) -> None:
+        if self.path.startswith("/v1/relays/"):
+            self._act("POST")
+            return
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.path == "/v1/session":
             name = body["key"].removeprefix("srk_")
@@ -163,7 +215,37 @@ class _Answering(BaseHTTPRequestHandler):
             self._send(503, problem, {"Retry-After": "600"})
 
     def do_DELETE(self) -> None:
+        if self.path != "/v1/session":
+            self._act("DELETE")
+            return
         self._send(200, {}, {"Set-Cookie": "user=; Max-Age=0"})
+
+    def _streams(self, query: dict[str, list[str]]) -> None:
+        if not self._refused():
+            time.sleep(self.platform.slow)
+            self._send(200, self.platform.stream_page(query))
+
+    def _relays(self) -> None:
+        if self._refused():
+            return
+        relays = self.platform.relays
+        if relays is None:
+            self._send(403, {"status": 403, "code": "not_granted", "detail": "no"})
+        else:
+            self._send(200, {"relays": [relays[name] for name in sorted(relays)]})
+
+    def _act(self, method: str) -> None:
+        problem = self.platform.refuses_done
+        if self.headers.get("X-CSRF-Token") != "csrf":
+            problem = {"status": 403, "code": "csrf", "detail": "no token"}
+        if problem:
+            self._send(problem["status"], problem)
+            return
+        told = self.platform.act(method, self.path)
+        if told is None:
+            self._raw(204, b"", {})
+        else:
+            self._send(200, told)
 
     def _user(self) -> str:
         return str((re.findall(r"user=(\w+)", self.headers.get("Cookie", "")) or [""])[0])

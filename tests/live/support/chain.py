@@ -79,9 +79,9 @@ class Chain:
         """The servers that agent and platform are told."""
         return [self.nats_url]
 
-    def add_key(self, name: str, *grants: Grant) -> str:
+    def add_key(self, name: str, *grants: Grant, drain: tuple[str, ...] = ()) -> str:
         """A new user's key."""
-        return SUITE.secret("API key", add_key(self.keys, name, list(grants)))
+        return SUITE.secret("API key", add_key(self.keys, name, list(grants), drain=drain))
 
     def write_agent(self, targets: str) -> None:
         trust = f'ca = "{self.ca}"\n' if self.ca else ""

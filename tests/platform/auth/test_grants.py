@@ -98,7 +98,7 @@ class Ring(SynchronousTestCase):
                 "targt =",
                 "keys.'bob': Object contains unknown field `targt` - at `$.grants[0]`; is target meant?",
             ),
-            ("grants =", "grant =", "keys.'bob': Object contains unknown field `grant`; is grants meant?"),
+            ("grants =", "grant =", "keys.'bob': Object contains unknown field `grant`; is grants or drain meant?"),
             ('"log/*"', "7", "keys.'bob': Expected `str`, got `int` - at `$.grants[0].target`"),
         ):
             wrong = good.replace("alice", "bob").replace(find, put)
@@ -142,9 +142,11 @@ class Ring(SynchronousTestCase):
         self.assertIsNone(self.ring.user("wrong"))
 
     def test_claims(self) -> None:
-        """An issuer's user may open what their claims name, be a claim a text or a list; nothing by any other."""
+        """An issuer's user may open, and drain, what their claims name, be a claim a text or a list; nothing by any
+        other."""
         self.path.write_text(
-            '[claims.groups.ops]\ngrants = [{ host = "a" }]\n[claims.groups."x y"]\ngrants = [{ host = "b" }]\n'
+            '[claims.groups.ops]\ngrants = [{ host = "a" }]\ndrain = ["fra-*"]\n'
+            '[claims.groups."x y"]\ngrants = [{ host = "b" }]\n'
             '[claims.sub.carol]\ngrants = [{ host = "c" }]\n'
         )
         self.ring.load()
@@ -159,7 +161,9 @@ class Ring(SynchronousTestCase):
             ({"Groups": "ops"}, []),
             ({}, []),
         ):
-            self.assertEqual([grant.host for grant in self.ring.claimed(claims)], hosts, claims)
+            user = self.ring.claimed("u", claims)
+            self.assertEqual([grant.host for grant in user.grants], hosts, claims)
+            self.assertEqual(user.may_drain("fra-1"), "a" in hosts, claims)
 
     def test_writable_by_others(self) -> None:
         """A file that others may write to is refused, with what to do; one that becomes so changes nothing."""

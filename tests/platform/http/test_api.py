@@ -19,7 +19,7 @@ from streamrelay.platform.auth.grants import Grant, KeyRing
 from streamrelay.platform.auth.key_file import add_key
 from streamrelay.platform.auth.sessions import Sessions
 from streamrelay.platform.auth.throttle import Throttle
-from streamrelay.platform.http import api, hosts
+from streamrelay.platform.http import api, hosts, relays
 from streamrelay.platform.http.authenticate import Authenticator
 from streamrelay.platform.http.limits import BoundedSite
 from streamrelay.protocol.summons import HostInfo, StreamInfo, TargetInfo, Terms
@@ -32,6 +32,7 @@ from tests.fakes.platform import FakePlatform
 
 NO_HOSTS = {"hosts": [], "complete": True, "up": 0, "down": 0, "found": 0, "next": None}
 """The list of somebody who sees no host."""
+NO_STREAMS = {"streams": [], "complete": True, "missing": [], "missed": 0, "found": 0, "next": None}
 Answer = tuple[int, dict[str, str], str]
 """Status, headers, body."""
 
@@ -41,7 +42,7 @@ class Case(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.addCleanup(os.umask, os.umask(0o022))  # a file of keys that a group may write to is refused
-        for module in (api, hosts):
+        for module in (api, hosts, relays):
             self.patch(module, "as_deferred", Deferred.fromCoroutine)
         self.platform = FakePlatform()
         self.path = folder(self) / "keys.toml"
@@ -377,7 +378,7 @@ class Streams(Case):
         self.path.write_text(text.replace('target = "log/*"', 'target = "log/*", view = true'))
         self.assertEqual(self.problem("DELETE", "/v1/streams/a"), (403, "not_granted"))
         key = add_key(self.path, "nobody", [])
-        for path, nothing in (("/v1/hosts", NO_HOSTS), ("/v1/streams", {"streams": [], "complete": True})):
+        for path, nothing in (("/v1/hosts", NO_HOSTS), ("/v1/streams", NO_STREAMS)):
             self.assertEqual(json.loads(self.ask("GET", path, key=key)[2]), nothing)
         self.assertEqual(self.platform.asked, 0)
 

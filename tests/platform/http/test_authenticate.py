@@ -107,6 +107,8 @@ class Signing(GateCase):
                 ("POST", "/v1/streams", WANTED),
                 ("DELETE", "/v1/streams/a", None),
                 ("DELETE", "/v1/session", None),
+                ("POST", "/v1/relays/relay/drain", None),
+                ("DELETE", "/v1/relays/relay/drain", None),
             ):
                 self.assertEqual(self.told(method, path, body, **{**page, **more}), (403, "csrf"), more)
         self.assertEqual((self.platform.opened, self.platform.ended), ([], []))

@@ -1,6 +1,7 @@
 """authenticate.py: who somebody is, decided on credentials alone, without a request."""
 
 import ast
+import json
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,28 @@ class Deciding(SynchronousTestCase):
 
     def forward(self) -> None:
         self.gate.asking = Asking(AskConfig("https://panel.example/ask", forward=True), FakeFetch(Fetched(204, b"")))
+
+    def test_drain(self) -> None:
+        """To drain a relay takes a grant for it, in the key's or the claim's table; the system that is asked is asked
+        on top, by the relay's name, and can't give what isn't granted."""
+        fetch = FakeFetch(Fetched(200, b'{"user":"root","grants":[{}]}'))
+        self.gate.asking = Asking(AskConfig("https://panel.example/ask", forward=True), fetch)
+        key = add_key(self.path, "operator", [], drain=["fra-*"])
+        self.ring.files.refresh(force=True)
+        operator = self.caller(Credentials(AWAY, f"Bearer {key}"))
+        drained = Deferred.fromCoroutine(self.gate.permit_drain(operator, "fra-1"))
+        self.assertEqual(self.successResultOf(drained).name, "operator")
+        [(*_, asked)] = fetch.asked
+        expected = {"action": "drain", "user": "operator", "host": None, "target": None, "stream": None}
+        self.assertEqual(json.loads(asked or b""), {**expected, "address": AWAY, "view": False, "relay": "fra-1"})
+        stranger = self.caller(Credentials(AWAY, "Basic YTpi", own_page=True))
+        for caller, relay in ((operator, "nyc-1"), (self.caller(self.by_key), "fra-1"), (stranger, "fra-1")):
+            refused = Deferred.fromCoroutine(self.gate.permit_drain(caller, relay))
+            self.assertEqual(self.failureResultOf(refused, Refused).value.code, "not_granted")
+        self.assertEqual(len(fetch.asked), 1)
+        fetch.result = Fetched(403, b"")
+        refused = Deferred.fromCoroutine(self.gate.permit_drain(operator, "fra-1"))
+        self.assertEqual(self.failureResultOf(refused, Refused).value.code, "not_allowed")
 
     def test_no_http(self) -> None:
         """The modules that decide know nothing of HTTP requests."""

@@ -1,0 +1,481 @@
+"""The console's page of live streams and relays: what is seen, found, ended, and not known. In Chromium."""
+
+import re
+from itertools import pairwise
+from typing import Any
+
+from tests.live.console.console import DRAWN, PHONE, ConsoleTest
+from tests.live.console.fleet import FleetPlatform, many, relay, stream
+from tests.live.support.pace import timed
+from tests.live.support.waiting import until
+
+HIDE = """(hidden) => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+  document.dispatchEvent(new Event('visibilitychange')); }"""
+TASKS = """window.tasks = [];
+new PerformanceObserver((list) => tasks.push(...list.getEntries().map(({ duration }) => duration)))
+  .observe({ type: 'longtask', buffered: true });"""
+"""Notes tasks that hold up the page."""
+ROWS = """() => {
+  const outer = document.querySelector('.streams-rows').getBoundingClientRect();
+  return [...document.querySelectorAll('.streams-list .stream')]
+    .map((row) => ({ id: row.dataset.row, ...JSON.parse(JSON.stringify(row.getBoundingClientRect())) }))
+    .filter(({ bottom, top }) => bottom > outer.top && top < outer.bottom)
+    .sort((one, other) => one.top - other.top);
+}"""
+"""The rows in sight, and where they are."""
+
+
+class StreamsTest(ConsoleTest):
+    """A page whose platform has the test's own streams. `common` is the platform."""
+
+    common: FleetPlatform
+
+    def start(self) -> FleetPlatform:
+        platform = FleetPlatform(many(3))
+        self.addCleanup(platform.stop)
+        return platform
+
+    def give(self, *streams: Any) -> None:
+        """Have these streams be there, and no other."""
+        self.common.streams = {one["stream"]: one for one in streams}
+
+    def come(self, **settings: Any) -> Any:
+        """The page of live streams, by its button."""
+        page = self.signed_in(**settings)
+        page.get_by_role("link", name="Live streams").click()
+        self.expect(page.get_by_role("heading", name="Live streams")).to_be_visible()
+        return page
+
+    def row(self, page: Any, number: int) -> Any:
+        return page.locator(f'.streams-list [data-row$="/s{number:021}"]')
+
+    def count(self, page: Any, words: str) -> None:
+        self.expect(page.locator(".streams-head .count")).to_have_text(words)
+
+    def asked(self) -> int:
+        """How often the list was asked for, page by page."""
+        return sum(path.startswith("/v1/streams") for path in self.common.asked)
+
+    def dialog(self, page: Any) -> Any:
+        return page.get_by_role("dialog")
+
+    def confirm(self, page: Any, act: str) -> None:
+        """Say yes to what is asked, once that can be meant."""
+        button = self.dialog(page).get_by_role("button", name=act, exact=True)
+        self.expect(button).not_to_have_attribute("aria-disabled", "true")
+        button.click()
+
+
+class Seen(StreamsTest):
+    """What is seen of streams."""
+
+    def test_rows(self) -> None:
+        """Each stream has its host, target, user, for how long, and bytes each way; what waits or carries channels says
+        so. The address names the page, which stays over a reload, and back leads out of it."""
+        self.give(
+            stream(1, user="ali<b>ce", seconds=3725, up=999, down=4_711_000),
+            stream(4, waiting=True, seconds=4),
+            stream(7, channels=1, seconds=200_000, up=1_000, down=123_456_789_012),
+        )
+        page = self.come()
+        self.count(page, "3 streams")
+        cells = [self.row(page, number).get_by_role("gridcell") for number in (1, 4, 7)]
+        self.expect(cells[0]).to_have_text(["web-1", "app/log", "ali<b>ce", "1 h 2 min", "999 bytes", "4.7 MB", "End"])
+        self.expect(cells[1].nth(1)).to_have_text("shell waiting")
+        self.expect(cells[2].nth(1)).to_have_text("db 1 channel")
+        self.expect(cells[2].nth(3)).to_have_text("2 d 7 h")
+        self.expect(cells[2].nth(5)).to_have_text("123 GB")
+        self.assertTrue(page.url.endswith("/#/streams"))
+        self.expect(page).to_have_title("Live streams · streamrelay")
+        page.reload()
+        self.count(page, "3 streams")
+        page.go_back()
+        self.expect(page.locator("#overview")).to_be_visible()
+        self.expect(page.locator("#streams")).to_be_hidden()
+        page.go_forward()
+        self.count(page, "3 streams")
+        page.get_by_role("button", name="Close live streams").click()
+        self.expect(page.locator("#overview")).to_be_visible()
+        self.assertNotIn("#", page.url)
+        self.assert_content()
+
+    def test_beside_tabs(self) -> None:
+        """Tabs go on beside it; a click on one leads there, the page's cross to the one before; closing another tab
+        leaves the page where it is."""
+        self.give(stream(1))
+        page = self.signed_in()
+        for target in ("app/log", "shell"):
+            page.locator("#hosts .target").filter(has_text=target).first.click()
+        page.get_by_role("link", name="Live streams").click()
+        self.count(page, "1 stream")
+        self.expect(page.get_by_role("tabpanel")).to_have_count(0)
+        tabs = page.get_by_role("tab")
+        tabs.first.click(button="middle")
+        self.expect(tabs).to_have_count(1)
+        self.count(page, "1 stream")
+        page.get_by_role("button", name="Close live streams").click()
+        self.expect(tabs.first).to_have_attribute("aria-selected", "true")
+        page.get_by_role("link", name="Live streams").click()
+        self.expect(tabs.first).to_have_attribute("aria-selected", "false")
+        tabs.first.click()
+        self.expect(page.locator("#streams")).to_be_hidden()
+        self.assert_content()
+
+    def test_none(self) -> None:
+        """Where there is none it says so, and while the hosts are asked for the first time, that."""
+        self.common.slow = 2
+        page = self.come()
+        self.expect(page.locator("#streams .empty")).to_have_text("Asking the hosts …")
+        self.expect(page.locator("#streams .empty")).to_have_text("No stream lives that you might open.")
+        self.assert_accessible(page, "no stream")
+        self.assert_content()
+
+    def test_up_to_date(self) -> None:
+        """It is asked for every five seconds while it is looked at: not when the page is out of sight, or another is
+        shown. What comes, changes and goes is seen, and the focus stays."""
+        self.give(*(stream(number) for number in (1, 4, 7)))
+        page = self.come()
+        self.count(page, "3 streams")
+        self.row(page, 4).focus()
+        self.give(stream(0), stream(4, down=5_000_000), stream(7))
+        self.expect(self.row(page, 1)).to_have_count(0)
+        self.expect(self.row(page, 0)).to_be_visible()
+        self.expect(self.row(page, 4)).to_contain_text("5.0 MB")
+        self.expect(self.row(page, 4)).to_be_focused()
+        page.evaluate(HIDE, True)
+        asked = self.asked()
+        page.wait_for_timeout(6000)
+        self.assertEqual(self.asked(), asked)
+        page.evaluate(HIDE, False)
+        until(lambda: self.asked() > asked, what="a question once it is seen again")
+        page.get_by_role("button", name="Close live streams").click()
+        page.wait_for_timeout(500)
+        asked = self.asked()
+        page.wait_for_timeout(6000)
+        self.assertEqual(self.asked(), asked)
+        self.assert_content()
+
+    def test_found(self) -> None:
+        """Every word is looked for in host, target, user and stream, and marked; who finds nothing is told, Escape
+        clears. They are sorted as is chosen."""
+        self.give(*(stream(number) for number in range(30)))
+        page = self.come()
+        field = page.get_by_label("Filter streams")
+        field.fill("BOB web-1 sh")
+        self.count(page, "1 of 30 streams")
+        self.expect(self.row(page, 28).locator("mark")).to_have_text(["web-1", "sh", "bob"])
+        field.fill("nothing like it")
+        self.expect(page.locator("#streams .empty")).to_have_text("No stream has these words.")
+        field.press("Escape")
+        self.count(page, "30 streams")
+        for order, first in (("newest", 0), ("oldest", 29), ("bytes", 29), ("host", 0)):
+            page.get_by_label("Sort by").select_option(order)
+            self.assertEqual(page.evaluate(ROWS)[0]["id"][-2:], f"{first:02}", order)
+        self.assert_content()
+
+    def test_many(self) -> None:
+        """Ten thousand streams: the first are there soon, rows are drawn only where they are seen and stand one below
+        the other, a key in the filter and a further answer hold nothing up. The bounds leave a busy machine three
+        times what is wanted."""
+        self.give(*(stream(number) for number in range(10_000)))
+        page = self.come()
+        page.evaluate(TASKS)
+        self.count(page, "10,000 streams")
+        self.assertLess(page.locator("#streams *").count(), 900)
+        page.evaluate("document.querySelector('.streams-rows').scrollTop = 100000")
+        until(lambda: page.evaluate(ROWS)[0]["id"] not in ("", "web-1/s" + "0" * 21), what="other rows")
+        rows = page.evaluate(ROWS)
+        self.assertGreater(len(rows), 5)
+        for above, below in pairwise(rows):
+            self.assertLess(abs(below["top"] - above["bottom"]), 2, (above, below))
+        first = rows[1]["id"]
+        with timed() as passed:
+            page.get_by_label("Filter streams").fill("carol web-33 shell")
+            self.expect(page.locator(".streams-head .count")).to_have_text(re.compile("of 10,000 streams"))
+            page.get_by_label("Filter streams").fill("")
+            self.count(page, "10,000 streams")
+            longest = passed.fairly(page.evaluate("Math.max(0, ...tasks)"))
+        print(f"\nfigure: 10,000 streams: no task over {longest:.0f} ms")
+        self.assertLess(longest, 3 * 200)
+        self.assertTrue(first)
+        self.assert_content()
+
+
+class NotKnown(StreamsTest):
+    """What is said of what isn't known."""
+
+    def trouble(self, page: Any) -> Any:
+        return page.locator("#streams .trouble")
+
+    def test_missing(self) -> None:
+        """Hosts that haven't answered are named, or counted where they are many; where nobody knows which, that."""
+        self.give(stream(1))
+        names = [f"web-{number}" for number in range(7)]
+        page = self.come()
+        self.count(page, "1 stream")
+        self.expect(self.trouble(page)).to_be_hidden()
+        for missing, missed, words in (
+            (["web-7"], 1, "No answer of web-7: streams of this host may be missing here."),
+            (
+                names,
+                107,
+                "No answer of web-0, web-1, web-2, web-3, web-4 and 102 others: streams of these hosts may be",
+            ),
+            ([], 0, "Not all hosts are known, or have answered: streams may be missing here."),
+        ):
+            self.common.whole = {"complete": False, "missing": missing, "missed": missed}
+            self.expect(self.trouble(page)).to_contain_text(words)
+        self.assert_accessible(page, "hosts that haven't answered")
+        self.common.whole = {"complete": True, "missing": [], "missed": 0}
+        self.expect(self.trouble(page)).to_be_hidden()
+        self.assert_content()
+
+    def test_old(self) -> None:
+        """While the platform can't say, what was known stays, with as of when, and it goes on by itself; a session that
+        is over brings the form, and its user comes back to the page."""
+        self.give(stream(1))
+        page = self.come()
+        self.count(page, "1 stream")
+        self.common.refuses = {"status": 503, "code": "bus_down", "detail": "the platform has no connection to NATS"}
+        words = re.compile(r"^The platform has no connection to NATS\. This is as of .*\d.*\. Trying again …$")
+        self.expect(self.trouble(page)).to_have_text(words)
+        self.expect(self.row(page, 1)).to_be_visible()
+        self.common.refuses = None
+        self.expect(self.trouble(page)).to_be_hidden()
+        page.context.clear_cookies()
+        self.expect(page.locator("#signin-why")).to_contain_text("Your session is over")
+        self.expect(page.locator("#streams")).to_be_hidden()
+        self.sign_in(page)
+        self.count(page, "1 stream")
+        self.complaints.clear()
+        self.assert_content()
+
+    def test_older_platform(self) -> None:
+        """A platform that knows no pages, and doesn't say what may be ended, is listed all the same."""
+        one = {name: value for name, value in stream(1).items() if name not in ("end", "since")}
+        self.common.streams = {}
+        page = self.signed_in()
+        listed = {"streams": [one], "complete": False}
+        page.route("**/v1/streams?*", lambda route: route.fulfill(json=listed))
+        page.get_by_role("link", name="Live streams").click()
+        self.count(page, "1 stream")
+        self.expect(self.trouble(page)).to_contain_text("Not all hosts are known")
+        self.expect(self.row(page, 1).get_by_role("button", name="End")).to_be_visible()
+        self.assert_content()
+
+
+class Ended(StreamsTest):
+    """The end of a stream by an operator."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.give(stream(1), stream(4, channels=3), stream(7, end=False))
+
+    def test_button(self) -> None:
+        """It asks first, by name; who says no ends nothing; who says yes is told that it is done."""
+        page = self.come()
+        self.row(page, 1).get_by_role("button").click()
+        words = "End the stream of bob to app/log on web-1?"
+        self.expect(self.dialog(page).get_by_role("heading")).to_have_text(words)
+        self.dialog(page).get_by_role("button", name="Cancel").click()
+        self.expect(self.row(page, 1)).to_be_focused()
+        self.assertEqual(self.common.done, [])
+        self.row(page, 4).get_by_role("button").click()
+        self.expect(self.dialog(page)).to_contain_text("It carries 3 channels, which end with it.")
+        self.assert_accessible(page, "asking for an end")
+        self.confirm(page, "End stream")
+        self.expect(self.row(page, 4)).to_have_count(0)
+        self.expect(page.locator("#said")).to_have_text("Ended: the stream of bob to shell on web-2.")
+        self.count(page, "2 streams")
+        self.assertEqual(self.common.done, ["DELETE /v1/streams/s" + f"{4:021}"])
+        self.expect(self.row(page, 7).get_by_role("button")).to_have_count(0)  # of who may only look
+        self.assert_content()
+
+    def test_keys(self) -> None:
+        """By keys: from the filter into the rows, along them, and Delete asks; a press that can't be meant yet doesn't
+        count; the next row has the focus then."""
+        page = self.come()
+        self.count(page, "3 streams")
+        press = page.keyboard.press
+        page.get_by_label("Filter streams").focus()
+        press("ArrowDown")
+        self.expect(self.row(page, 1)).to_be_focused()
+        press("End")
+        self.expect(self.row(page, 7)).to_be_focused()
+        press("Delete")  # may only be looked at
+        self.expect(self.dialog(page)).to_have_count(0)
+        press("Home")
+        press("Delete")
+        press("Enter")
+        self.expect(self.dialog(page)).to_be_visible()
+        self.assertEqual(self.common.done, [])
+        press("Escape")
+        self.expect(self.row(page, 1)).to_be_focused()
+        press("Delete")
+        button = self.dialog(page).get_by_role("button", name="End stream")
+        self.expect(button).to_be_focused()
+        self.expect(button).not_to_have_attribute("aria-disabled", "true")
+        press("Enter")
+        self.expect(self.row(page, 1)).to_have_count(0)
+        self.expect(self.row(page, 4)).to_be_focused()
+        press("ArrowUp")
+        self.expect(page.get_by_label("Filter streams")).to_be_focused()
+        self.assert_content()
+
+    def test_refused(self) -> None:
+        """Why it can't be ended is said, and the stream stays."""
+        self.common.refuses_done = {"status": 503, "code": "host_offline", "detail": "host web-1 is offline"}
+        page = self.come()
+        self.row(page, 1).get_by_role("button").click()
+        self.confirm(page, "End stream")
+        self.expect(page.locator("#said")).to_have_text("Host web-1 is offline.")
+        self.expect(self.row(page, 1).get_by_role("button", name="End")).to_be_enabled()
+        self.assert_content()
+
+
+class Relays(StreamsTest):
+    """The relays above the list."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.give(stream(1))
+        self.common.relays = {
+            "fra-1": relay("fra-1"),
+            "fra-2": relay("fra-2", load=0.873, streams=1),
+            "nyc-1": relay("nyc-1", state="draining", drain=False),
+        }
+
+    def relay(self, page: Any, name: str) -> Any:
+        return page.get_by_role("row").filter(has=page.get_by_role("rowheader", name=name))
+
+    def test_drain(self) -> None:
+        """Each is shown with its state and load; to drain one asks first, says what becomes of its streams, and that no
+        other takes any; it is undone without."""
+        page = self.come()
+        self.expect(page.locator(".relays summary")).to_have_text("3 relays: 2 ready, 1 stops")
+        self.expect(self.relay(page, "fra-2")).to_contain_text("ready")
+        self.expect(self.relay(page, "fra-2")).to_contain_text("87 %")
+        self.expect(self.relay(page, "nyc-1").get_by_role("button")).to_have_count(0)
+        self.assert_accessible(page, "relays")
+        page.get_by_role("button", name="Drain fra-1").click()
+        self.expect(self.dialog(page)).to_contain_text("The 42 that it has go on.")
+        self.expect(self.dialog(page)).not_to_contain_text("No other relay")
+        self.assert_accessible(page, "asking for a drain")
+        self.dialog(page).get_by_role("button", name="Cancel").click()
+        self.assertEqual(self.common.done, [])
+        page.get_by_role("button", name="Drain fra-1").click()
+        self.confirm(page, "Drain")
+        self.expect(self.relay(page, "fra-1")).to_contain_text("drained")
+        self.expect(page.locator("#said")).to_have_text("fra-1 is drained.")
+        page.get_by_role("button", name="Drain fra-2").click()
+        self.expect(self.dialog(page)).to_contain_text("No other relay here takes streams")
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Undo the drain of fra-1").click()
+        self.expect(self.relay(page, "fra-1")).to_contain_text("ready")
+        self.assertEqual(self.common.done, ["POST /v1/relays/fra-1/drain", "DELETE /v1/relays/fra-1/drain"])
+        self.assert_content()
+
+    def test_refused(self) -> None:
+        """Why one can't be drained is said."""
+        self.common.refuses_done = {"status": 503, "code": "relay_offline", "detail": "relay fra-1 doesn't listen"}
+        page = self.come()
+        page.get_by_role("button", name="Drain fra-1").click()
+        self.confirm(page, "Drain")
+        self.expect(page.locator("#said")).to_have_text("Relay fra-1 doesn't listen.")
+        self.expect(page.get_by_role("button", name="Drain fra-1")).to_be_enabled()
+        self.assert_content()
+
+    def test_not_told(self) -> None:
+        """Who isn't told of relays sees nothing of them; who may not drain sees them without a button."""
+        self.common.relays = {"relay": relay("relay", state="unknown", drain=False, load=0, streams=0)}
+        page = self.come()
+        self.expect(self.relay(page, "relay")).to_contain_text("not heard")
+        self.expect(page.locator(".relays button")).to_be_hidden()
+        self.common.relays = None
+        self.expect(page.locator(".relays")).to_be_hidden()
+        self.assert_content()
+
+
+class Everybody(StreamsTest):
+    """Light and dark, on a phone, by ear."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.give(*(stream(number, user="somebody.with.a.long.name@example.com") for number in range(40)), stream(41))
+        self.common.relays = {name: relay(name) for name in ("fra-1", "fra-2", "nyc-1")}
+
+    def test_axe(self) -> None:
+        """axe-core finds nothing in it: light, dark, found, on a phone."""
+        page = self.come(reduced_motion="reduce")
+        self.count(page, "41 streams")
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            self.assert_accessible(page, scheme)
+            page.get_by_label("Filter streams").fill("somebody web-1")
+            self.expect(page.locator("#streams mark").first).to_be_visible()
+            self.assert_accessible(page, f"{scheme}, found")
+            page.get_by_label("Filter streams").fill("")
+        page.set_viewport_size(PHONE["viewport"])
+        self.assert_accessible(page, "as wide as a phone")
+        self.assert_content()
+
+    def test_phone(self) -> None:
+        """At 390 pixels nothing is wider than the screen, or too small to hit; a stream can be ended."""
+        page = self.come(**PHONE)
+        self.count(page, "41 streams")
+        self.assertEqual(page.evaluate("document.documentElement.scrollWidth"), 390)
+        self.assertEqual(page.evaluate("document.querySelector('#streams').scrollWidth"), 390)
+        small = "[...document.querySelectorAll('#streams :is(button, input, select), .bar a')].filter((one) => "
+        small += "one.checkVisibility() && one.getBoundingClientRect().height < 40).map((one) => one.outerHTML)"
+        self.assertEqual(page.evaluate(small), [])
+        self.row(page, 0).get_by_role("button").tap()
+        self.confirm(page, "End stream")
+        self.expect(self.row(page, 0)).to_have_count(0)
+        page.get_by_role("button", name="Hosts").tap()
+        self.expect(page.locator("#hosts")).to_be_in_viewport()
+        page.keyboard.press("Escape")
+        self.assert_content()
+
+    def test_widths(self) -> None:
+        """However wide the page is, no row is wider than its list."""
+        page = self.come()
+        self.count(page, "41 streams")
+        for width in (1400, 1050, 900, 730, 390):
+            page.set_viewport_size({"width": width, "height": 800})
+            page.evaluate(DRAWN)
+            wider = page.evaluate(
+                "(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(document.querySelector('.streams-rows'))"
+            )
+            self.assertLessEqual(wider, 0, width)
+        self.assert_content()
+
+    def test_picture(self) -> None:
+        """As it stands in docs/."""
+        users = ("alice", "bob", "carol", "deploy")
+        self.give(*(stream(number, user=users[number % 4]) for number in range(3, 4200)))
+        self.common.relays["fra-2"] = relay("fra-2", state="draining", drained=True, load=0.31, streams=7)  # type: ignore[index]
+        page = self.come(viewport={"width": 1120, "height": 580})
+        self.count(page, "4,197 streams")
+        page.mouse.move(5, 500)
+        self.pictures(page, "console-streams")
+        self.assert_content()
+
+
+class Real(ConsoleTest):
+    """A platform, an agent and a relay that are real."""
+
+    def test_ended(self) -> None:
+        """What somebody has opened is listed with their name; who ends it there ends it for them, and they are told."""
+        page = self.signed_in()
+        panel = self.open_target(page, "shell")
+        operator = self.signed_in("#/streams")
+        row = operator.get_by_role("row").filter(has_text="alice").filter(has_text="shell").last
+        self.expect(row.get_by_role("gridcell").first).to_have_text("host-1")
+        row.get_by_role("button").click()
+        button = operator.get_by_role("dialog").get_by_role("button", name="End stream")
+        self.expect(button).not_to_have_attribute("aria-disabled", "true")
+        button.click()
+        self.expect(operator.locator("#said")).to_have_text("Ended: the stream of alice to shell on host-1.")
+        self.expect(panel.locator("p.words")).to_have_text("Ended by an operator.")
+        self.expect(operator.locator("#streams .relays")).to_contain_text("not heard")
+        self.assert_content()
