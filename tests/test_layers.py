@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -32,15 +33,16 @@ RULES = {
 EVERYBODYS = {"errors", "logs", "files"}
 
 
-def imports(path: Path) -> set[str]:
+@cache
+def imports(path: Path) -> frozenset[str]:
     """The modules that a file imports, anywhere in it."""
-    found = set()
+    found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             found |= {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
-    return found
+    return frozenset(found)
 
 
 def modules(root: Path = ROOT) -> dict[str, set[str]]:
@@ -48,7 +50,7 @@ def modules(root: Path = ROOT) -> dict[str, set[str]]:
     found = {}
     for path in root.rglob("*.py"):
         parts = path.relative_to(root).with_suffix("").parts
-        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = imports(path)
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = set(imports(path))
     del found[""]
     return found
 

@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -13,14 +13,17 @@ PROGRAMS = {"relay", "agent", "platform"}
 ROW = re.compile(r"^   \* - (\w+)\n     - (.+)\n     - ``(.+)``\n     - (\S.*)", re.MULTILINE)
 
 
-def calls(path: Path) -> Iterator[tuple[str, ast.Call]]:
+@cache
+def calls(path: Path) -> list[tuple[str, ast.Call]]:
     """The calls of a module's logger, with their levels."""
+    found = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in LEVELS:
             named = isinstance(node.func.value, ast.Name) and node.func.value.id == "log"
             made = isinstance(node.func.value, ast.Call) and ast.unparse(node.func.value) == "Logger()"
             if named or made:
-                yield node.func.attr, node
+                found.append((node.func.attr, node))
+    return found
 
 
 class LogLines(SynchronousTestCase):

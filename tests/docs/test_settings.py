@@ -4,6 +4,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,7 @@ def told(rows: list[list[str]]) -> Iterator[Row]:
         yield Row(name.strip("[]"), default, meaning, tuple(kinds[0].split(", ")) if kinds else ())
 
 
+@cache
 def manual() -> dict[str, Section]:
     """The sections of operations.rst that have a table of settings, by their titles."""
     try:

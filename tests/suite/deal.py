@@ -6,8 +6,12 @@ ROOT = Path(__file__).parents[2]
 LAST = "tests.live.nothing_leaked"
 """A step of its own once all others are done: it searches what all workers left."""
 
-LONG = ("tests.live.streams.test_leaks", "tests.live.streams.test_vanished", "tests.live.agent.test_hostile_relay")
-"""They wait for minutes, and are small: left to the end they would run alone."""
+LONG = (
+    *("tests.live.streams.test_leaks", "tests.live.streams.test_vanished", "tests.live.agent.test_hostile_relay"),
+    *("tests.simulation.test_simulation", "tests.simulation.test_planted", "tests.web.test_javascript_logs"),
+    *("tests.web.test_javascript_promises", "tests.docs.test_docs", "tests.test_start", "tests.protocol.test_jws"),
+)
+"""They take long for their size: left to the end of the live tests, or of the others, they would run alone."""
 
 ONCE = ("tests.web.", "tests.test_layers", "tests.test_prose")
 """They run Node or read text: their outcome is the same on each Python with the same packages."""

@@ -135,13 +135,19 @@ class Planted(SynchronousTestCase):
             self.assertTrue(entry.why)
 
     def test_all(self) -> None:
-        """Every module of tests is dealt; the live ones are first, and left out of the quick part."""
+        """Every module of tests is dealt; the live ones are first, and left out of the quick part; those that take long
+        are first of each."""
         every, quick = modules(False), modules(True)
+        live = every[: len(every) - len(quick)]
         self.assertEqual(len(set(every)), len(every))
-        self.assertEqual(set(every[: len(LONG)]), set(LONG))
-        self.assertTrue(all(name.startswith("tests.live.") for name in every[: len(every) - len(quick)]))
+        self.assertEqual(every[len(live) :], quick)
+        self.assertTrue(all(name.startswith("tests.live.") for name in live))
         self.assertIn("tests.suite.test_suite", quick)
         self.assertFalse(any(name.startswith("tests.live.") for name in quick))
+        for part in (live, quick):
+            long = set(LONG) & set(part)
+            self.assertEqual(set(part[: len(long)]), long)
+        self.assertEqual(set(LONG) - set(every), set())
 
     def test_again(self) -> None:
         """On a further Python all are dealt but those that are named, each of which is there."""

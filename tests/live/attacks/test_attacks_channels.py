@@ -13,7 +13,7 @@ from tests.live.support.chain import HOST
 from tests.live.support.sockets import Listener
 from tests.live.support.waiting import WAIT, until
 
-FLOOD = 2.0
+FLOOD = 1.0
 """Seconds of a flood."""
 BOUND = 8.0
 """MiB by which a program may grow meanwhile."""

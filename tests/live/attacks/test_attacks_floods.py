@@ -12,7 +12,7 @@ from tests.live.support.sockets import MIB, in_kernel
 from tests.live.support.waiting import WAIT
 from tests.live.support.websockets import RAW
 
-FLOOD = 2.0
+FLOOD = 1.0
 """Seconds of a flood."""
 BOUND = 4.0
 """MiB by which a program may grow meanwhile."""

@@ -83,7 +83,7 @@ class DomainNames(LiveTest):
 
         serving = Work(serve)
         more = {"STREAMRELAY_CA": str(self.folder / "ca.pem")}
-        done = self.own.streamrelay("connect", host, listener.target, input=b"to", more=more, seconds=WAIT)
+        done = self.own.streamrelay("connect", host, listener.target, given=b"to", more=more, seconds=WAIT)
         self.assertEqual((done.returncode, done.stdout), (0, b"fro"), done.stderr)
         self.assertEqual(serving.result(), b"to")
 

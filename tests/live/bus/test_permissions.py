@@ -161,7 +161,7 @@ class Whole(LockedTest):
 
     def test_works(self) -> None:
         """Hosts are listed and streams open, are listed and end; nobody is refused anything on the way."""
-        listed = self.own.streamrelay("hosts", text=True).stdout
+        listed = self.own.streamrelay("hosts").stdout.decode()
         self.assertEqual(listed, f"{HOST}\tport/{{number}}\ttcp\n{OTHER}\tport/{{number}}\ttcp\n")
         audit = self.user("audit")
         self.assertTrue(audit.may_hear(f"streamrelay.v1.event.{HOST}.*"))

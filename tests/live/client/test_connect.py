@@ -30,7 +30,7 @@ class Command(LiveTest):
 
     def says(self, status: int, words: str, *arguments: str, **more: str) -> None:
         """The command ends with this status, and says why in exactly one line on standard error."""
-        done = self.common.streamrelay(*arguments, more=more, stdin=subprocess.DEVNULL)
+        done = self.common.streamrelay(*arguments, more=more)
         self.assertEqual(done.returncode, status, done.stderr)
         self.assertEqual(done.stdout, b"")
         lines = done.stderr.decode().splitlines()
@@ -66,7 +66,7 @@ class ExitStatus(Command):
             listener.accepted[0].close()
 
         serving = Work(greet)
-        done = self.common.streamrelay("connect", HOST, listener.target, input=b"")
+        done = self.common.streamrelay("connect", HOST, listener.target, given=b"")
         serving.result()
         self.assertEqual((done.returncode, done.stdout, done.stderr), (0, b"hello", b""))
 
@@ -134,7 +134,7 @@ class Untrusted(LiveTest):
         """6: without the private CA the relay isn't trusted; with it, it is."""
         common = shared(tls=True)
         listener = self.listen()
-        done = common.streamrelay("connect", HOST, listener.target, more={"STREAMRELAY_CA": ""}, input=b"")
+        done = common.streamrelay("connect", HOST, listener.target, more={"STREAMRELAY_CA": ""}, given=b"")
         self.assertEqual(done.returncode, 6, done.stderr)
         self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
         self.assertIn(b"an unknown issuer", done.stderr)
@@ -145,7 +145,7 @@ class Untrusted(LiveTest):
             listener.accepted[1].close()
 
         serving = Work(greet)
-        done = common.streamrelay("connect", HOST, listener.target, input=b"")
+        done = common.streamrelay("connect", HOST, listener.target, given=b"")
         self.assertEqual((done.returncode, done.stdout), (0, b"trusted"), done.stderr)
         serving.result()
 
@@ -159,7 +159,7 @@ class Asleep(LiveTest):
         chain = self.start_chain(Chain(self.folder, targets=deploy))
         chain.agent.freeze()
         self.addCleanup(chain.agent.thaw)
-        done = chain.streamrelay("connect", HOST, "deploy", stdin=subprocess.DEVNULL)
+        done = chain.streamrelay("connect", HOST, "deploy")
         self.assertEqual(done.returncode, 5, done.stderr)
         self.assertIn(b"did not answer in time", done.stderr)
         chain.agent.thaw()
@@ -195,7 +195,7 @@ class Streams(Command):
             return got
 
         serving = Work(serve)
-        done = self.common.streamrelay("connect", HOST, listener.target, input=up)
+        done = self.common.streamrelay("connect", HOST, listener.target, given=up)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertTrue(done.stdout == down)
         self.assertTrue(serving.result() == up)
@@ -345,9 +345,9 @@ class Streams(Command):
         slow = '[targets.slow]\nkind = "pty"\ncommand = ["/bin/sh", "-c", "sleep 1; exec bash --norc -i"]\n'
         chain = shared(targets=bash + slow)
         for _ in range(5):
-            done = chain.streamrelay("connect", HOST, "bash", stdin=subprocess.DEVNULL)
+            done = chain.streamrelay("connect", HOST, "bash")
             self.assertEqual(done.returncode, 0, done)
-        done = chain.streamrelay("connect", HOST, "slow", input=b"echo hi\n")
+        done = chain.streamrelay("connect", HOST, "slow", given=b"echo hi\n")
         self.assertIn(b"hi", done.stdout)
 
     def test_reset_while_waiting(self) -> None:

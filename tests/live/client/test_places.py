@@ -48,7 +48,7 @@ class Places(Command):
         self.log.rename(self.log.with_suffix(".log.1"))
         self.log.write_bytes(b"new\n")
         self.assertEqual(self.follow("--place-file", place, until_it_ends_with=b"new\n"), (b"a line\nnew\n", ""))
-        done = self.common.streamrelay("connect", HOST, "port/1", "--place-file", place, stdin=subprocess.DEVNULL)
+        done = self.common.streamrelay("connect", HOST, "port/1", "--place-file", place)
         self.assertEqual(done.returncode, 2)
         self.assertIn(b"this is a place in followed of host-1", done.stderr)
 
@@ -73,7 +73,7 @@ class Places(Command):
         """Lines and places that are asked of what is no log are told to mean nothing; the file isn't made."""
         listener, place = self.listen(), self.folder / "place"
         serving = Work(lambda: listener.accept().close())
-        done = self.common.streamrelay("connect", HOST, listener.target, "--place-file", str(place), input=b"")
+        done = self.common.streamrelay("connect", HOST, listener.target, "--place-file", str(place), given=b"")
         serving.result()
         words = f"streamrelay: {listener.target} of {HOST} is no log; lines and places mean nothing to it\n"
         self.assertEqual((done.returncode, done.stderr.decode()), (0, words))

@@ -18,6 +18,9 @@ from tests.live.support.waiting import WAIT
 HOSTS = re.compile(r"/v1/hosts(\?|$)")
 """Questions for the list of hosts, of all or by pages."""
 AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+AXE_RUN = """axe.run({ resultTypes: ['violations'] })
+  .then(({ violations, passes }) => [violations, passes.length])"""
+"""What breaks a rule, in full, and how many rules had something to look at and found nothing."""
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 844},
     "device_scale_factor": 2,
@@ -215,8 +218,9 @@ class ConsoleTest(LiveTest):
         """axe-core finds nothing, by any of its rules."""
         if not AXE.exists():
             raise SkipTest("needs axe-core: npm ci --prefix tests")
-        page.evaluate(AXE.read_text())
-        violations, passes = page.evaluate("axe.run().then(({ violations, passes }) => [violations, passes.length])")
+        if page.evaluate("!window.axe"):
+            page.evaluate(AXE.read_text())
+        violations, passes = page.evaluate(AXE_RUN)
         told = [f"{one['id']}: {node['html'][:200]}" for one in violations for node in one["nodes"]]
         self.assertGreater(passes, 15, state)  # rules that had something to look at
         self.assertEqual(told, [], state)

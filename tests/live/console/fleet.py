@@ -7,11 +7,16 @@ import queue
 import re
 import threading
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
+from functools import cache
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+import msgspec
 
 from streamrelay.platform.http.assets import TEXTS, policy_for
 from tests.live.support.browser import WEB
@@ -33,6 +38,7 @@ TARGETS = [
 Entry = dict[str, Any]
 
 
+@cache
 def natural(name: str) -> list[Any]:
     """The platform's order of hosts: web-2 before web-10."""
     return [*(int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name.lower())), name]
@@ -70,6 +76,11 @@ def relay(name: str, **more: Any) -> Entry:
     """A relay that is listed."""
     about = {"relay": name, "url": f"wss://{name}.relay.example", "zone": name.partition("-")[0], "state": "ready"}
     return {**about, "load": 0.12, "streams": 42, "version": "1.2.3", "drained": False, "drain": True, **more}
+
+
+@cache
+def compressed(place: Path) -> bytes:
+    return gzip.compress(place.read_bytes(), 1)
 
 
 class FleetPlatform:
@@ -134,7 +145,7 @@ class FleetPlatform:
                 return {"hosts": [{key: one[key] for key in keys} for one in up], "complete": self.complete}
             names = sorted(self.hosts, key=natural)
             after = query.get("after", [""])[0]
-            rest = [name for name in names if not after or natural(name) > natural(after)]
+            rest = names[bisect_right(names, natural(after), key=natural) :] if after else names
             limit = int(query.get("limit", [str(len(rest))])[0])
             hosts = [self.hosts[name] for name in rest[:limit]]
             following = rest[limit - 1] if len(rest) > limit else None
@@ -267,7 +278,7 @@ class _Answering(BaseHTTPRequestHandler):
         if self._refused():
             return
         time.sleep(self.platform.slow)
-        body = json.dumps(self.platform.page(query), separators=(",", ":")).encode()
+        body = msgspec.json.encode(self.platform.page(query))
         tag = f'W/"{sha256(body).hexdigest()[:16]}"'
         if self.headers.get("If-None-Match") == tag:
             self._raw(304, b"", {"ETag": tag})
@@ -307,7 +318,7 @@ class _Answering(BaseHTTPRequestHandler):
             return
         policy = policy_for("ws://127.0.0.1:1")
         headers = {"Content-Type": TEXTS[place.suffix], "Content-Security-Policy": policy, "Content-Encoding": "gzip"}
-        self._raw(200, gzip.compress(place.read_bytes(), 1), headers)
+        self._raw(200, compressed(place), headers)
 
     def _send(self, status: int, body: Entry, headers: dict[str, str] | None = None) -> None:
         kind = {"Content-Type": "application/json", "Cache-Control": "no-store"}

@@ -88,6 +88,7 @@ class Changes(FleetTest):
 
     def test_out_of_sight(self) -> None:
         """A page that nobody looks at doesn't listen; when it is seen again it is right."""
+        self.fleet(*many(500))
         page = self.all_here()
         self.listening()
         hidden = "(hidden) => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });"
@@ -104,6 +105,7 @@ class Changes(FleetTest):
     def test_troubles(self) -> None:
         """What the platform says of its own troubles is said above the list, which stays; then it goes on by itself. A
         session that is over elsewhere brings the form."""
+        self.fleet(*many(500))
         page = self.all_here()
         trouble = page.locator("#trouble")
         self.common.tell("trouble", {"status": 503, "code": "bus_down", "detail": "the connection to NATS is lost"})
@@ -157,6 +159,7 @@ class Keeping(FleetTest):
     def test_pins(self) -> None:
         """Hosts and targets are pinned on top by a button or a key, each user's own; after a reload they are there,
         signing out forgets them. Nothing but names is kept."""
+        self.fleet(*many(500))
         page = self.all_here()
         self.row(page, "web-3").hover()
         self.row(page, "web-3").get_by_role("button", name="Pin").click()
@@ -212,6 +215,7 @@ class Keeping(FleetTest):
         page.evaluate(DRAWN)
         self.picture(page, "console-hosts")
         self.assertLess((Path("screenshots") / "console-hosts.png").stat().st_size, 150_000)
+        self.fleet(*many(500))
         for text in ('{"alice":{"pinned":[["<b>","x"],[1],["web-2","../x"],["web-4",""]]}}', "[]", "no JSON"):
             page.evaluate("(text) => localStorage.setItem('hosts', text)", text)
             page.reload()

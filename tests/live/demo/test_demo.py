@@ -190,16 +190,6 @@ class DemoTests(LiveTest):
         self.assertEqual(processes_of(str(self.folder)), [])
         self.assertEqual(os.listdir(self.folder), [])
 
-    def test_says_that_its_port_is_taken(self) -> None:
-        """A port that is taken is told in one line that names the way out."""
-        port = self.console.rsplit(":", 1)[1]
-        second = subprocess.run(
-            [sys.executable, "-m", "streamrelay.demo", "--port", port], capture_output=True, text=True, timeout=WAIT
-        )
-        self.assertEqual(second.returncode, 1)
-        self.assertEqual(second.stderr.count("\n"), 1, second.stderr)
-        self.assertIn("--port", second.stderr)
-
     def test_console_in_a_browser(self) -> None:
         """The page lists the host's targets, and shows a log that grows and a shell with its end, each in a tab."""
         with chromium() as browser:
@@ -277,6 +267,20 @@ class DemoTests(LiveTest):
         choose("echo")
         self.assertEqual(page.get_by_role("tab").count(), 3)
         self.assertEqual(complaints, [])
+
+
+class Unstarted(LiveTest):
+    """A demo that can't start."""
+
+    def test_says_that_its_port_is_taken(self) -> None:
+        """A port that is taken is told in one line that names the way out."""
+        port = str(self.listen().socket.getsockname()[1])
+        second = subprocess.run(
+            [sys.executable, "-m", "streamrelay.demo", "--port", port], capture_output=True, text=True, timeout=WAIT
+        )
+        self.assertEqual(second.returncode, 1)
+        self.assertEqual(second.stderr.count("\n"), 1, second.stderr)
+        self.assertIn("--port", second.stderr)
 
 
 class Unread(LiveTest):

@@ -130,7 +130,7 @@ class Tried(LiveTest):
 
     def says(self, status: int, *arguments: str) -> str:
         """What `streamrelay` says, in one line, as it ends with this status."""
-        done = self.common.streamrelay(*arguments, input=b"")
+        done = self.common.streamrelay(*arguments, given=b"")
         self.assertEqual((done.returncode, done.stdout, done.stderr.count(b"\n")), (status, b"", 1), done.stderr)
         return str(done.stderr.decode())
 
@@ -175,7 +175,7 @@ class Tried(LiveTest):
         own = self.start_chain(Chain(self.folder, relay_port=port, platform_options=(f"--relay={wrong}",)))
         words = f"agent {HOST} was refused by {wrong}: 404: no relay is at this path; is its prefix right in the"
         target = self.listen().target
-        done = own.streamrelay("connect", HOST, target, input=b"")
+        done = own.streamrelay("connect", HOST, target, given=b"")
         self.assertEqual(done.returncode, 5)
         self.assertIn(words, done.stderr.decode())
         answer = own.ask("POST", "/v1/streams", {"host": HOST, "target": target})

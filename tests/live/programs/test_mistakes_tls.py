@@ -176,7 +176,7 @@ class Clocks(LiveTest):
         began = time.monotonic()
         answer = started.ask("POST", "/v1/streams", {"host": HOST, "target": target})
         self.assertEqual((answer.status, answer.json["code"]), (502, "bad_summons"), answer.text)
-        done = started.streamrelay("connect", HOST, target, input=b"")
+        done = started.streamrelay("connect", HOST, target, given=b"")
         most = 61 + int(time.monotonic() - began) + 2
         words = r"this host's clock and the platform's differ by (\d+) s.*: this host's is ahead"
         for line in (answer.json["detail"], done.stderr.decode(), started.agent.log):

@@ -184,8 +184,8 @@ class Picked(Case):
 
     def test_listed(self) -> None:
         """Who may open everything is told of the relays, by name, zone and state; others aren't."""
-        listed = self.own.streamrelay("relays", text=True)
-        rows = [line.split("\t") for line in listed.stdout.splitlines()]
+        listed = self.own.streamrelay("relays")
+        rows = [line.split("\t") for line in listed.stdout.decode().splitlines()]
         self.assertEqual([(row[0], row[2], row[3]) for row in rows], [(name, name[:3], "ready") for name in RELAYS])
         self.assertEqual(self.own.streamrelay("relays", more={"STREAMRELAY_KEY": self.own.weak_key}).returncode, 4)
 
@@ -348,7 +348,7 @@ class Early(Case):
         """The native client leaves the relay that it was told first, and comes by the one of the last line."""
         ca = {"STREAMRELAY_CA": str(self.folder / "ca.pem")}
         words = ("connect", HOST, self.listener.target, "--zone", "fra")
-        client = Work(lambda: self.own.streamrelay(*words, input=b"up", more=ca))
+        client = Work(lambda: self.own.streamrelay(*words, given=b"up", more=ca))
         target = self.accept()
         target.sendall(b"down")
         target.close()

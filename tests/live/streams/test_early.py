@@ -95,6 +95,6 @@ class Early(LiveTest):
                 target.sendall(b"hello")
 
         greeting = Work(greet)
-        done = chain.streamrelay("connect", HOST, listener.target, input=b"")
+        done = chain.streamrelay("connect", HOST, listener.target, given=b"")
         greeting.result()
         self.assertEqual((done.returncode, done.stdout, done.stderr), (0, b"hello", b""))

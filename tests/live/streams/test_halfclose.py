@@ -90,7 +90,7 @@ class HalfClose(LiveTest):
             return asked
 
         answered = Work(answer)
-        done = shared().streamrelay("connect", "host-1", listener.target, input=b"a question")
+        done = shared().streamrelay("connect", "host-1", listener.target, given=b"a question")
         self.assertEqual(answered.result(), b"a question")
         self.assertEqual((done.stdout, done.returncode), (b"the answer to a question", 0), done.stderr)
 

@@ -20,7 +20,7 @@ from tests.live.support.certificates import certificates
 from tests.live.support.http import Answer, ask
 from tests.live.support.nats import nats_command
 from tests.live.support.ports import answers, free_port
-from tests.live.support.processes import PROGRAMS, Program, run, twistd
+from tests.live.support.processes import PROGRAMS, Program, run_forked, twistd
 from tests.live.support.secrets import SUITE
 from tests.live.support.waiting import until
 
@@ -206,15 +206,15 @@ class Chain:
         client = mint("relay", role="client", sub=stream, **claims)
         return self.leg_url("client", client), self.leg_url("agent", mint("relay", role="agent", sub=stream, **claims))
 
-    def streamrelay(self, *arguments: str, **more: Any) -> Any:
-        """Run the native client's command to its end."""
+    def streamrelay(self, *arguments: str, more: dict[str, str] | None = None, **options: Any) -> Any:
+        """Run the native client's command to its end, with `more` in its environment; see `run_forked`."""
         extra = {
             "STREAMRELAY_PLATFORM": f"http://127.0.0.1:{self.platform_port}",
             "STREAMRELAY_KEY": self.key,
             **({"STREAMRELAY_CA": self.ca} if self.ca else {}),
-            **more.pop("more", {}),
+            **(more or {}),
         }
-        return run(str(PROGRAMS / "streamrelay"), *arguments, more=extra, **more)
+        return run_forked(str(PROGRAMS / "streamrelay"), *arguments, folder=self.folder, more=extra, **options)
 
 
 class RelayAlone(Chain):

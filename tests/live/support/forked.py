@@ -1,11 +1,12 @@
 """Programs that are forked from a process which has loaded them: to load one takes half a second of CPU.
 
-Run as a program it is that process, one for each worker. What it forks goes on as a new twistd does: with its own
-arguments, session, folder, output, limits and environment. It is for chains, of which a run starts hundreds, for
-`LiveTest.twistd`, and for settings that are refused; what `LiveTest.program` starts, and what a test looks at the start
-of, is started anew.
+Run as a program it is that process, one for each worker. What it forks goes on as a new twistd does, or as a new
+`streamrelay`: with its own arguments, session, folder, output, limits and environment. It is for chains, of which a run
+starts hundreds, for `LiveTest.twistd`, for settings that are refused, and for `Chain.streamrelay`; what
+`LiveTest.program` starts, and what a test looks at the start of, is started anew.
 """
 
+import contextlib
 import gc
 import json
 import os
@@ -111,33 +112,39 @@ def loaded() -> Loaded:
     return Loaded(ours)
 
 
-def start(
-    command: tuple[str, ...], folder: Path, output: BinaryIO, errors: BinaryIO | None = None, **more: str
-) -> Forked:
-    """Start what a command of `twistd` starts, with `more` in its environment.
+def start(command: tuple[str, ...], folder: Path, *files: BinaryIO, **more: str) -> Forked:
+    """Start what a command of `twistd` or `streamrelay` starts, with `more` in its environment.
 
-    Errors go to the same file if no other one is given.
+    The files are its standard input, output and error; of two there is no input.
     """
     from tests.live.support.processes import environment
 
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    order = {"arguments": command[1:], "folder": str(folder), "limits": limits, "environment": environment(**more)}
-    return Forked(command, loaded().ask(order, output.fileno(), (errors or output).fileno()))
+    arguments = command[1:] if command[0] == sys.executable else command
+    order = {"arguments": arguments, "folder": str(folder), "limits": limits, "environment": environment(**more)}
+    return Forked(command, loaded().ask(order, *(file.fileno() for file in files)))
 
 
 # -- the process itself --------------------------------------------------------------------------------------
 
 
 def load() -> None:
-    """Load all that the three programs need."""
+    """Load all that the three programs and the native client need."""
     import twisted.scripts.twistd  # noqa: F401
     from twisted.application.service import IServiceMaker
     from twisted.plugin import getPlugins
 
     import streamrelay.agent.tap
+    import streamrelay.client.lists
+    import streamrelay.client.platform_api
+    import streamrelay.client.stdio
+    import streamrelay.client.stream
+    import streamrelay.main
     import streamrelay.platform.tap
     import streamrelay.relay.tap  # noqa: F401
 
+    with contextlib.suppress(ImportError):
+        import uvloop  # noqa: F401
     list(getPlugins(IServiceMaker))
     assert "twisted.internet.reactor" not in sys.modules, "each program makes its own"
 
@@ -145,7 +152,7 @@ def load() -> None:
 def serve(channel: socket.socket) -> dict[str, Any]:
     """Fork for each order; it returns in a process that is to become a program, and nowhere else."""
     while True:
-        data, descriptors, *_ = socket.recv_fds(channel, MOST, 2)
+        data, descriptors, *_ = socket.recv_fds(channel, MOST, 3)
         if not data:  # whoever gave orders has ended
             os._exit(0)
         order: dict[str, Any] = json.loads(data)
@@ -162,13 +169,13 @@ def serve(channel: socket.socket) -> dict[str, Any]:
         channel.send(b"%d" % pid)
 
 
-def become(order: dict[str, Any], outputs: list[int]) -> None:
+def become(order: dict[str, Any], descriptors: list[int]) -> None:
     """Be as a process that was started anew."""
     os.setsid()
     os.chdir(order["folder"])
-    for number, output in enumerate(outputs, 1):
-        os.dup2(output, number)
-        os.close(output)
+    for number, descriptor in enumerate(descriptors, 3 - len(descriptors)):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
     resource.setrlimit(resource.RLIMIT_NOFILE, order["limits"])
     os.environ.clear()
     os.environ.update(order["environment"])
@@ -183,7 +190,9 @@ def main(descriptor: int) -> None:
     gc.unfreeze()
     from twisted.scripts.twistd import run
 
-    run()
+    from streamrelay.main import main as run_client
+
+    run_client() if Path(sys.argv[0]).name == "streamrelay" else run()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from tests.live.support.waiting import Work, until
 from tests.live.support.websockets import hang_up
 
 LAST = b"the last block of a neighbour's stream"
-PAUSE = 0.01
+PAUSE = 0.04
 """Seconds between two blocks, so that a fault meets it at work without its load being one."""
 BLOCK = 16384
 """Bytes of a block, at most."""

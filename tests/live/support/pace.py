@@ -2,7 +2,7 @@
 
 Run as a program it prints, for each bit, when it was done and how many times longer than its CPU it took: 1 on a
 machine with a free core, 5 where ten programs want two cores. What a test times is divided by that. One takes a
-fortieth of a core, so all workers of a run read what the same one prints.
+sixtieth of a core, so all workers of a run read what the same one prints.
 """
 
 import atexit
@@ -24,7 +24,7 @@ from attrs import define, field
 
 WORK = 0.010
 """Seconds of CPU of a bit of work: several slices of the scheduler."""
-PAUSE = 0.4
+PAUSE = 0.6
 KEPT = 6000
 """Bits that are remembered, ten minutes."""
 

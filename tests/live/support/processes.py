@@ -8,14 +8,13 @@ import subprocess
 import sys
 from glob import glob
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any, BinaryIO
 
 from twisted.trial.unittest import SkipTest
 
 from tests.live.support.forked import Forked, can_fork, start
 from tests.live.support.secrets import SUITE
-from tests.live.support.waiting import WAIT, until
+from tests.live.support.waiting import WAIT, Work, until
 from tests.suite import guard
 
 PROGRAMS = Path(sys.executable).parent
@@ -71,7 +70,7 @@ class Program:
         SUITE.watch_processes()
         with self.path.open("ab") as output:
             if self.forked and can_fork():
-                self.process = start(self.command, self.folder, output, None, **self.environment or {})
+                self.process = start(self.command, self.folder, output, output, **self.environment or {})
             else:
                 self.process = self._run(output)
 
@@ -171,27 +170,60 @@ def run(*command: str, seconds: float = 4 * WAIT, more: dict[str, str] | None = 
     SUITE.command("\0".join(command).encode())
     SUITE.watch_processes()
     done = subprocess.run(command, timeout=seconds, env=environment(**more or {}), capture_output=True, **options)
-    SUITE.seen(f"output: {command[0]}", done.stderr)
-    if not {"key", "host"} & set(command[1:2]):  # these print a new secret, once
-        SUITE.seen(f"output: {command[0]}", done.stdout)
+    note_output(done.args, done.stdout, done.stderr)
     return done
 
 
-def run_forked(*command: str, folder: Path, seconds: float = 4 * WAIT) -> "subprocess.CompletedProcess[bytes]":
-    """Run a command of `twistd` to its end, for a tenth of what a start costs; `TimeoutExpired` once it was killed."""
+def note_output(command: tuple[str, ...], out: bytes | str, err: bytes | str) -> None:
+    SUITE.seen(f"output: {command[0]}", err)
+    if not {"key", "host"} & set(command[1:2]):  # these print a new secret, once
+        SUITE.seen(f"output: {command[0]}", out)
+
+
+def run_forked(
+    *command: str,
+    folder: Path,
+    seconds: float = 4 * WAIT,
+    given: bytes | None = None,
+    more: dict[str, str] | None = None,
+) -> "subprocess.CompletedProcess[bytes]":
+    """Run a command of `twistd` or `streamrelay` to its end, for a tenth of what a start costs.
+
+    What it is given comes by a pipe; its input is the null device if that is None. `TimeoutExpired` once it was killed.
+    """
+    if not can_fork():
+        source: dict[str, Any] = {"stdin": subprocess.DEVNULL} if given is None else {"input": given}
+        run_anew: subprocess.CompletedProcess[bytes] = run(*command, seconds=seconds, more=more, cwd=folder, **source)
+        return run_anew
     SUITE.command("\0".join(command).encode())
-    with TemporaryFile() as output, TemporaryFile() as errors:
-        process = start(command, folder, output, errors)
+    SUITE.watch_processes()
+    with contextlib.ExitStack() as stack:
+        (stdin, feed), (out, stdout), (err, stderr) = (map(stack.enter_context, pipe()) for _ in range(3))
+        nothing = stack.enter_context(open(os.devnull, "rb"))
+        process = start(command, folder, nothing if given is None else stdin, stdout, stderr, **more or {})
+        for end in (stdin, stdout, stderr):
+            end.close()
+        Work(fill, feed, given or b"")
+        reading = Work(out.read), Work(err.read)
         try:
             status = process.wait(seconds)
         finally:
             process.kill()
-        for file in (output, errors):
-            file.seek(0)
-        done = subprocess.CompletedProcess(command, status, output.read(), errors.read())
-    for data in (done.stderr, done.stdout):
-        SUITE.seen(f"output: {command[0]}", data)
+        done = subprocess.CompletedProcess(command, status, *(one.result() for one in reading))
+    note_output(command, done.stdout, done.stderr)
     return done
+
+
+def pipe() -> tuple[BinaryIO, BinaryIO]:
+    """The end of a pipe from which is read, and the one into which is written."""
+    reader, writer = os.pipe()
+    return open(reader, "rb"), open(writer, "wb")
+
+
+def fill(file: BinaryIO, data: bytes) -> None:
+    """Write all of it, or what is taken, and close the file."""
+    with contextlib.suppress(BrokenPipeError), file:
+        file.write(data)
 
 
 def signal_pid(pid: int, number: int = signal.SIGTERM) -> None:

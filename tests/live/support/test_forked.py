@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.live.support.case import LiveTest
+from tests.live.support.chain import HOST, shared
 from tests.live.support.ports import answers, free_port
-from tests.live.support.processes import Program, twistd
-from tests.live.support.waiting import until
+from tests.live.support.processes import PROGRAMS, Program, run, run_forked, twistd
+from tests.live.support.sockets import seeded, take_all
+from tests.live.support.waiting import Work, until
 
 TREE = Path(__file__).resolve().parents[3]
 
@@ -78,6 +80,31 @@ class Alike(LiveTest):
         killed = self.start(True, "--tokens=opaque", f"--listen=tcp:{free_port()}:interface=127.0.0.1")
         killed.kill()
         self.assertEqual((killed.process.poll(), killed.alive), (-9, False))
+
+    def test_client(self) -> None:
+        """What the native client is given, says and ends with is the same, also where its words are of many bytes."""
+        common, command = shared(), str(PROGRAMS / "streamrelay")
+        more = {"STREAMRELAY_PLATFORM": f"http://127.0.0.1:{common.platform_port}", "STREAMRELAY_KEY": common.key}
+        listener, up, down = self.listen(), seeded(100_000), seeded(200_000)
+
+        def serve() -> None:
+            for _ in range(2):
+                with listener.accept() as target:
+                    self.assertEqual(take_all(target), up)
+                    target.sendall(down)
+
+        serving = Work(serve)
+        for words, given, wanted in (
+            (("connect", HOST, listener.target), up, (0, down)),
+            (("connect", HOST, "nothing"), None, (4, b"")),
+            (("connect", HOST), None, (2, b"")),
+        ):
+            source: dict[str, Any] = {"stdin": subprocess.DEVNULL} if given is None else {"input": given}
+            anew = run(command, *words, more=more, **source)
+            forked = run_forked(command, *words, folder=self.folder, given=given, more=more)
+            self.assertEqual((forked.returncode, forked.stdout), wanted, forked.stderr)
+            self.assertEqual((anew.returncode, anew.stdout, anew.stderr), (*wanted, forked.stderr))
+        serving.result()
 
     def test_shared(self) -> None:
         """A chain that tests share is stopped, and its folder removed, when the process of tests ends."""

@@ -52,6 +52,11 @@ socket = "FOLDER/no.sock"
 container = "c"
 """
 
+LINE = "0123456789" * 100
+LINES = 41_000
+"""Of `LINE`, 41 MB: more than all that is on the way holds. Short ones would show no more, and take minutes."""
+MANY = 300_000
+"""Short lines, of a terminal."""
 TALK = "[ -p /tmp/in ] || mkfifo -m 666 /tmp/in; while :; do cat /tmp/in; done"
 """A container that says what it is told."""
 
@@ -60,8 +65,6 @@ class ContainerTest(LiveTest):
     """A test on a chain whose targets are containers."""
 
     kind: Any = None
-    many = 1_000_000
-    """Lines of what is much."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -240,18 +243,16 @@ class Logs(Mixin):
 
     def test_slow_client(self) -> None:
         """A client that doesn't read costs the agent no memory: the log stays where it is."""
-        self.containers.run(
-            "flood", f"sleep 1; yes 0123456789012345678901234567890123456789 | head -n {self.many}; sleep 600"
-        )
+        self.containers.run("flood", f"sleep 1; yes {LINE} | head -n {LINES}; sleep 600")
         ear = self.hear("log/flood")
         before = self.common.agent.rss()
         time.sleep(6)
         self.assertLess(self.common.agent.rss() - before, 8)
-        size, end = 0, time.monotonic() + 4 * WAIT
-        while size < 41 * self.many and time.monotonic() < end:
+        size, whole, end = 0, (len(LINE) + 1) * LINES, time.monotonic() + 4 * WAIT
+        while size < whole and time.monotonic() < end:
             message = ear.leg.recv(WAIT)
             size += len(message) if isinstance(message, bytes) else 0
-        self.assertEqual(size, 41 * self.many)
+        self.assertEqual(size, whole)
 
 
 class Shells(Mixin):
@@ -286,7 +287,7 @@ class Shells(Mixin):
         """Megabytes come out of a terminal, and go into it, while both ends take their time."""
         self.containers.run("shell", TALK, self.LABEL)
         ear = self.hear("shell/shell")
-        ear.leg.send(f"stty -onlcr; seq 1 {self.many} | md5sum; seq 1 {self.many}; echo d''one\n".encode())
+        ear.leg.send(f"stty -onlcr; seq 1 {MANY} | md5sum; seq 1 {MANY}; echo d''one\n".encode())
         ear.expect(r"[0-9a-f]{32}  -\n", 60)  # all those lines first, on a machine that may be busy
         time.sleep(1)
         data = ear.text.encode()
@@ -294,7 +295,7 @@ class Shells(Mixin):
             more = ear.leg.recv(WAIT)
             assert isinstance(more, bytes)
             data += more
-        self.assertEqual(data.split()[: self.many], [b"%d" % number for number in range(1, self.many + 1)])
+        self.assertEqual(data.split()[:MANY], [b"%d" % number for number in range(1, MANY + 1)])
 
     def test_client_leaves(self) -> None:
         """What a client started ends when it leaves, in the foreground and in the background; all else lives."""
@@ -377,4 +378,3 @@ class DockerContainers(Logs, Shells, Refusals, ContainerTest):
     """By dockerd."""
 
     kind = Docker
-    many = 300_000  # it writes each line as JSON, several times as slowly; what the agent does is the same

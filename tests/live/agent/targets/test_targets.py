@@ -60,7 +60,9 @@ class Ear:
     def expect(self, pattern: str, seconds: float = WAIT) -> Any:
         """Read until this pattern is there, and forget all up to its end."""
         end = time.monotonic() + seconds
-        while (found := re.search(pattern, self.text)) is None:
+        # What begins by anything begins at the first character, or nowhere: the others needn't be tried, too.
+        find = re.match if pattern.startswith("(?s).*") else re.search
+        while (found := find(pattern, self.text)) is None:
             try:
                 message = self.leg.recv(max(0.01, end - time.monotonic()))
             except TimeoutError:
@@ -276,7 +278,7 @@ class Terminals(TargetTest):
 
     def test_connect_status(self) -> None:
         """`streamrelay connect` ends with the command's own status."""
-        done = self.common.streamrelay("connect", HOST, "exit", input=b"")
+        done = self.common.streamrelay("connect", HOST, "exit", given=b"")
         self.assertEqual((done.returncode, done.stdout), (7, b"bye\r\n"), done.stderr)
 
 
