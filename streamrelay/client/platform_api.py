@@ -13,7 +13,15 @@ from twisted.internet.defer import Deferred
 
 from streamrelay.client.statuses import WRONG_URL
 from streamrelay.client.stream_request import ResumeRequest, StreamRequest, always
-from streamrelay.net.http_client import Fetch, FetchDropped, Fetched, FetchError, HttpFetch, OutOfDescriptors
+from streamrelay.net.http_client import (
+    Fetch,
+    FetchDropped,
+    Fetched,
+    FetchError,
+    FetchTooLong,
+    HttpFetch,
+    OutOfDescriptors,
+)
 from streamrelay.net.outbound import DIRECT, Outbound
 from streamrelay.net.retry import Turns, persist
 from streamrelay.protocol import codec
@@ -29,9 +37,11 @@ REQUEST_TIME: Final = 20.0
 MAX_ANSWER: Final = 4 << 20
 """Bytes of an answer of the platform at most."""
 
-
 PAGE: Final = 1000
-"""Rows of a list that are asked for at a time; a host has a kilobyte, or a few, a stream a fourth of one."""
+"""Rows of a list that are asked for at a time; a host has a kilobyte, or a few, a stream a fourth of one, and where they
+have more, fewer are."""
+SMALLER: Final = 4
+"""Part of a page that is asked for in its place, if it is too long."""
 
 
 class PlatformError(Exception):
@@ -43,6 +53,10 @@ class PlatformError(Exception):
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
         self.status = status
+
+
+class AnswerTooLong(PlatformError):
+    """An answer of more than `MAX_ANSWER` bytes."""
 
 
 class Unwanted(Exception):
@@ -146,21 +160,30 @@ class PlatformApi:
         return await self._pages("/v1/hosts", "hosts", *query)
 
     async def _pages(self, path: str, rows: str, *query: tuple[str, str]) -> bytes:
-        whole = page = await self._page(path, rows, *query)
+        size, page = await self._page(path, rows, PAGE, *query)
+        whole = page
         while isinstance(after := page.get("next"), str) and page[rows]:
-            page = await self._page(path, rows, *query, ("after", after))
+            size, page = await self._page(path, rows, size, *query, ("after", after))
             whole[rows] += page[rows]
             whole["complete"] = bool(whole.get("complete") and page.get("complete"))
         if "next" in whole:
             whole["next"] = None
         return msgspec.json.encode(whole)
 
-    async def _page(self, path: str, rows: str, *query: tuple[str, str]) -> dict[str, Any]:
-        answer = await self._ask(Question("GET", f"{path}?{urlencode([*query, ('limit', str(PAGE))])}"))
+    async def _page(self, path: str, rows: str, size: int, *query: tuple[str, str]) -> tuple[int, dict[str, Any]]:
+        """Return so many rows at most, or fewer where so many are too long for one answer; with how many that are."""
+        while True:
+            try:
+                answer = await self._ask(Question("GET", f"{path}?{urlencode([*query, ('limit', str(size))])}"))
+                break
+            except AnswerTooLong:
+                if size == 1:
+                    raise
+                size = max(1, size // SMALLER)
         page = self.read(answer, dict[str, Any])
         if not isinstance(page.get(rows), list):
             raise self._no_platform()
-        return page
+        return size, page
 
     async def end(self, stream: str) -> None:
         await self._ask(Question("DELETE", f"/v1/streams/{quote(stream, safe='')}"))
@@ -189,6 +212,8 @@ class PlatformApi:
             answer = await self.fetch(question.method, url, REQUEST_TIME, headers, question.body or None, line)
         except OutOfDescriptors as error:
             raise PlatformError(0, str(error)) from None
+        except FetchTooLong as error:
+            raise AnswerTooLong(0, f"the platform {self.url} gave {error}") from None
         except FetchError as error:
             kind = PlatformBusy if isinstance(error, FetchDropped) else PlatformError
             raise kind(0, f"the platform {self.url} can't be reached: {error}") from None

@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 from streamrelay.net.client_tls import ClientContext, trusting
 from streamrelay.net.http_connection import Answer, AnswerDone, HttpConnection, Request
 from streamrelay.net.http_connection import FetchError as FetchError
+from streamrelay.net.http_connection import FetchTooLong as FetchTooLong
 from streamrelay.net.outbound import DIRECT, Outbound
 from streamrelay.net.outbound_proxy import ProxyError
 from streamrelay.net.peer import explain, is_full
@@ -203,7 +204,7 @@ class _Received(protocol.Protocol):
         self._received += data
         try:
             if len(self._received) > self._most:
-                raise FetchError(f"an answer of more than {self._most} bytes")
+                raise FetchTooLong(f"an answer of more than {self._most} bytes")
             if self._line is not None:
                 self._tell(self._line, data)
         except Exception as error:

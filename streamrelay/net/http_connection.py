@@ -23,6 +23,10 @@ class FetchError(Exception):
     """Lack of an answer; the text is one line for our own log."""
 
 
+class FetchTooLong(FetchError):
+    """An answer that is longer than its taker takes."""
+
+
 class AnswerDone(Exception):
     """The end of an answer's body, in order: told to its taker as the reason."""
 
