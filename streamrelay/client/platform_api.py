@@ -38,8 +38,8 @@ MAX_ANSWER: Final = 4 << 20
 """Bytes of an answer of the platform at most."""
 
 PAGE: Final = 1000
-"""Rows of a list that are asked for at a time; a host has a kilobyte, or a few, a stream a fourth of one, and where they
-have more, fewer are."""
+"""Rows of a list that are asked for at a time; a host has a kilobyte, or a few, a stream a fourth of one. Where they
+have more, fewer are asked for."""
 SMALLER: Final = 4
 """Part of a page that is asked for in its place, if it is too long."""
 
