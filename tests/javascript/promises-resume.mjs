@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 
 import { Outgoing } from '../../streamrelay/web/streamrelay-resume.js';
+import { failure } from './fakes.mjs';
 import { chances, units, World } from './resuming.mjs';
 import { WINDOW } from './resuming-ends.mjs';
 
@@ -184,6 +185,20 @@ export async function no_more_than_a_window_is_kept() {
   clearInterval(timer);
   await writing;
   assert(world.agent.heard.every((byte) => byte === 7));
+}
+
+export async function write_that_waits_for_room_is_told_of_the_end() {
+  const world = new World();
+  const stream = await world.open();
+  const writing = failure(stream.writable.getWriter().write(new Uint8Array(2 * WINDOW)));
+  await world.pass(1000);
+  world.agent.near.cut(4003);
+  let told = null;
+  void writing.then((error) => {
+    told = error.outcome.code;
+  });
+  await world.run(() => told);
+  assert.equal(told, 4003);
 }
 
 export async function only_what_was_read_is_confirmed() {

@@ -26,7 +26,7 @@ class Windows(WindowTest):
         self.walk(self.stack.enter_context(chromium_window(self.folder, self.display.environment)), "chromium")
 
     def test_firefox(self) -> None:
-        """So it is in Firefox; and a page that is left ends what it had."""
+        """So it is in Firefox."""
         self.walk(self.stack.enter_context(firefox(self.folder, self.display.environment)), "firefox")
 
     def shows(self, pattern: str) -> str:
