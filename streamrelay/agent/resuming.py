@@ -1,5 +1,6 @@
 """The streams of a host that outlive their legs: held while they have none, and taken up again by a new summons."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
@@ -47,10 +48,18 @@ class Resuming:
     def __attrs_post_init__(self) -> None:
         self.memory = Memory(self.config.resume_memory)
 
-    @property
-    def detached(self) -> int:
-        """Number of streams that have no leg."""
-        return sum(1 for each in self.held.values() if each.summoned.detached_at is not None)
+    def no_room(self, user: str) -> str:
+        """Return why no further stream of a user can be held without a leg; empty if it can. No user has more than half
+        of that room, however many they have: what the others lose their legs of is held, too."""
+        most = self.config.max_detached
+        share = max(1, most // 2)
+        held = [each.summoned for each in self.held.values()]
+        counts = Counter(each.summons.user for each in held if each.detached_at is not None)
+        if counts[user] >= share:
+            return f"{Several(share, 'stream')} of this user without a leg are held already (half of max_detached)"
+        if sum(min(count, share) for count in counts.values()) >= most:
+            return f"{Several(most, 'stream')} without a leg are held already (max_detached)"
+        return ""
 
     def hold_time(self, summons: Summons, target: Target, legs: int) -> float:
         """Return for how many seconds a new stream is to be held without a leg; 0 if it ends with its legs."""
@@ -212,12 +221,10 @@ class HeldStream:
     def _lost(self, why: Outcome) -> None:
         """Hold the stream, as its leg is lost; or end it, if that can't be."""
         resuming, summons = self.resuming, self.summoned.summons
-        most = resuming.config.max_detached
         if resuming.is_stopping():
             self.connection.give_up(outcome(CloseCode.LEG_LOST, SHUTTING_DOWN))
-        elif resuming.detached >= most:
-            reason = f"{why}; {Several(most, 'stream')} without a leg are held already (max_detached)"
-            self.connection.give_up(outcome(CloseCode.LEG_LOST, reason))
+        elif no_room := resuming.no_room(summons.user):
+            self.connection.give_up(outcome(CloseCode.LEG_LOST, f"{why}; {no_room}"))
         else:
             log.info(
                 "stream {name} to {target} has lost its leg ({why}); it is held for {hold:g} s",

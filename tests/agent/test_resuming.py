@@ -107,7 +107,7 @@ class Holding(Case):
         self.assertEqual(self.ask("summons", resume=True, links=0, stream="t" * 22).resume, 0)
 
     def test_others(self) -> None:
-        """Another user's stream, one to another target, or one that is looked at in another way isn't there."""
+        """Another user's stream, one to another target, or to look at one that does more: it isn't there."""
         leg = self.open()
         for claims in ({"user": "bob"}, {"target": "other"}, {"view": True}, {"stream": "u" * 22}):
             answer = self.come_back(**claims)
@@ -190,7 +190,27 @@ class Holding(Case):
         legs = [self.open(stream=letter * 22) for letter in "ab"]
         for leg in legs:
             leg.lose(LOST)
-        self.assertEqual([made.closed is not None or made.aborted for made in self.target.made], [False, True])
+        self.assertEqual(self.let_go(), [False, True])
+
+    def let_go(self) -> list[bool]:
+        """Whether each target was let go, in the order in which they were connected."""
+        return [made.closed is not None or made.aborted for made in self.target.made]
+
+    def test_share(self) -> None:
+        """One user has half of the room for streams without a leg, also by asking for legs for which nobody comes."""
+        self.start(max_detached=4)
+        for letter in "abcd":
+            leg = self.open(stream=letter * 22)
+            if letter in "ab":
+                leg.lose(LOST)
+            else:
+                self.come_back(stream=letter * 22)
+        more = [
+            self.open(stream=letter * 22, user=user) for letter, user in zip("efghi", ("alice", *"bcde"), strict=True)
+        ]
+        for leg in more:
+            leg.lose(LOST)
+        self.assertEqual(self.let_go(), [False] * 4 + [True, False, False, True, True])
 
     def test_ended(self) -> None:
         """An operator ends a stream that has no leg, and so does its user's platform; no other user's does."""

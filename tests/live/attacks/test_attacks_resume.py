@@ -16,7 +16,7 @@ from tests.live.support.websockets import close_code
 ASKED = 200
 """Requests to resume one stream."""
 AT_ONCE = 8
-FLOOD = 2.0
+FLOOD = 1.0
 """Seconds of a flood."""
 BOUND = 24.0
 """MiB by which the agent may grow: 4 MiB each way, twice that of who keeps to nothing, and what Python keeps of it."""
