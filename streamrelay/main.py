@@ -71,6 +71,24 @@ def _add_key(commands: Any) -> None:
         description="Make a key, print it, and write its hash and its grants to the file.",
     )
     add.add_argument("name", metavar="NAME", type=words)
+    _granting(add)
+    add.set_defaults(run=run_key_add)
+    listing = actions.add_parser("list", help="list the keys: name, day of making, grants")
+    listing.set_defaults(run=run_key_list)
+    revoke = actions.add_parser(
+        "revoke",
+        help="take a key back",
+        description="Take a key out of the file. A running platform refuses it from its next request on, and ends its "
+        "sessions; streams that are open go on.",
+    )
+    revoke.add_argument("name", metavar="NAME", type=words)
+    revoke.set_defaults(run=run_key_revoke)
+    for action in (add, listing, revoke):
+        action.add_argument("--keys", default="keys.toml", metavar="FILE", help="default: keys.toml")
+
+
+def _granting(add: argparse.ArgumentParser) -> None:
+    """Add the options that say what a key may do."""
     add.add_argument(
         "--grant",
         action="append",
@@ -95,19 +113,6 @@ def _add_key(commands: Any) -> None:
         default=[],
         help="globs of relays that may be drained, for example 'fra-*'; may be repeated",
     )
-    add.set_defaults(run=run_key_add)
-    listing = actions.add_parser("list", help="list the keys: name, day of making, grants")
-    listing.set_defaults(run=run_key_list)
-    revoke = actions.add_parser(
-        "revoke",
-        help="take a key back",
-        description="Take a key out of the file. A running platform refuses it from its next request on, and ends its "
-        "sessions; streams that are open go on.",
-    )
-    revoke.add_argument("name", metavar="NAME", type=words)
-    revoke.set_defaults(run=run_key_revoke)
-    for action in (add, listing, revoke):
-        action.add_argument("--keys", default="keys.toml", metavar="FILE", help="default: keys.toml")
 
 
 def _add_host(commands: Any) -> None:
