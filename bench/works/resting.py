@@ -5,6 +5,7 @@ import socket
 import time
 from contextlib import suppress
 from statistics import quantiles
+from typing import Protocol
 
 from bench.legs import Pair
 from bench.relay import Relay
@@ -20,6 +21,12 @@ PONG = b"\x8a\x80\0\0\0\0"
 """A pong without a payload, masked by zeros (RFC 6455 §5.5.3)."""
 
 
+class Opener(Protocol):
+    """What pairs are opened by."""
+
+    def pair(self, *, source: str) -> Pair: ...
+
+
 class Resting:
     """Many idle pairs, whose pings are answered; and one whose echo tells how long the relay's loop is busy."""
 
@@ -31,7 +38,7 @@ class Resting:
         self.ends: dict[int, socket.socket] = {}
         self.pings = 0
 
-    def open(self, relay: Relay, count: int) -> None:
+    def open(self, relay: Opener, count: int) -> None:
         """Open so many pairs, and answer those that are there meanwhile."""
         for number in range(count):
             pair = relay.pair(source=f"127.0.0.{2 + number // PER_ADDRESS}")
@@ -42,7 +49,7 @@ class Resting:
                 self.poll.register(end, select.EPOLLIN)
             if number % 100 == 0:
                 self.answer(0.001)
-        self.busy = relay.pair()
+        self.busy = relay.pair(source="")
         self.pairs.append(self.busy)
 
     def answer(self, seconds: float) -> None:

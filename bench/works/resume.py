@@ -4,7 +4,6 @@ import http.client
 import json
 import socket
 import subprocess
-import time
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -16,6 +15,7 @@ from bench.legs import End, Pair, Socket, dial, upgrade
 from bench.processes import Bench, Others, Program, cpu_seconds
 from bench.pump import flow
 from bench.sampling import Plan, Row, Sample, interleave
+from bench.works.resting import Resting
 from bench.works.work import Table, Target, Work
 from streamrelay.protocol.control import SUBPROTOCOL
 from streamrelay.resume.outgoing import WINDOW
@@ -25,6 +25,7 @@ FAR_SECONDS = 6.0
 TRIP = 0.1
 """Seconds of a round trip from the user to the host, half of it on each side of the relay."""
 IDLE = 1000
+FIRST = 20
 SETTLE = 2.0
 """Seconds before memory is read."""
 
@@ -132,26 +133,29 @@ class _Idle:
             self._chain.stop()
 
     def _measure(self, fleet: Fleet, count: int, others: Others) -> Sample:
-        api = http.client.HTTPConnection("127.0.0.1", fleet.platform_port, timeout=20)
-        kept = [self._open(api, fleet) for _ in range(20)]  # what is loaded with the first ones is not theirs
+        self._api = http.client.HTTPConnection("127.0.0.1", fleet.platform_port, timeout=20)
         parts = {name: part for name, part in fleet.parts().items() if name in ("host", "public")}
-        before = _resident(parts)
-        kept += [self._open(api, fleet) for _ in range(count)]
-        time.sleep(SETTLE)
-        after = _resident(parts)
-        api.request("GET", "/v1/streams")
-        there = len(json.load(api.getresponse())["streams"])
-        api.close()
-        for pair in kept:
-            pair.close()
-        if there < len(kept):
-            raise ConnectionError(f"{len(kept) - there} streams were lost")
+        first, resting = Resting(), Resting()
+        try:
+            first.open(self, FIRST)  # what is loaded with these is not the others'
+            before = _resident(parts)
+            resting.open(self, count)
+            resting.answer(SETTLE)
+            after = _resident(parts)
+        finally:
+            first.close()
+            resting.close()
+            self._api.close()
+        if len(resting.ends) < 2 * count:
+            raise ConnectionError(f"{2 * count - len(resting.ends)} ends of streams were lost")
         figures = {name: (after[name] - before[name]) / count / 1024 for name in parts}
         return Sample({**figures, "both": sum(figures.values())}, others.cores())
 
-    def _open(self, api: http.client.HTTPConnection, fleet: Fleet) -> Pair:
+    def pair(self, source: str = "") -> Pair:
+        """Open one more stream, of another user each time, who may each have only so many."""
+        fleet, api = self._chain.fleet, self._api
         body = json.dumps({"host": HOST, "target": "source", "resume": self._resume})
-        key = fleet.key().read_text()  # another user's each time, who may each have only so many
+        key = fleet.key().read_text()
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
         api.request("POST", "/v1/streams", body, headers)
         answer = json.load(api.getresponse())

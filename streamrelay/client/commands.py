@@ -138,7 +138,7 @@ async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
     api = access.api(arguments, reactor)
     dialler = access.dialler(arguments, reactor, api.outbound)
     known = access.known_relay(arguments)
-    terms, resume, cuts = _terms(arguments, place), not arguments.no_resume, Cuts()
+    terms, resume, cuts = _terms(arguments, place), not arguments.no_resume, Cuts(arguments.verbose)
     request = StreamRequest(arguments.host, arguments.target, terms, zone=arguments.zone, resume=resume)
     opening = Opening(api, dialler, request, known, cuts.say)
     if (got := await opening.unless_stopped()) is None:

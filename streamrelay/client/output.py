@@ -1,5 +1,6 @@
 """Lines of commands: what was asked for on standard output, words about it on standard error."""
 
+import os
 import sys
 from contextlib import suppress
 
@@ -50,10 +51,11 @@ class Once:
 
 
 class Cuts:
-    """Words about a stream that is cut and goes on."""
+    """Words about a stream that is cut and goes on. They `disturb` where they would stand amid what a program draws on
+    this terminal, as ssh does, whose ProxyCommand we may be."""
 
-    def __init__(self) -> None:
-        self.disturb = False  # as they would stand amid what a program draws on this terminal
+    def __init__(self, verbose: bool) -> None:
+        self.disturb = not verbose and os.isatty(2) and not os.isatty(0)
 
     def say(self, text: str) -> None:
         if not self.disturb:

@@ -146,6 +146,36 @@ class OnTerminal(Detached):
         self.ended(process, 1, b"no such stream on this host; perhaps its agent was restarted")
 
 
+class ForAnother(Detached):
+    """Standard input and output are another program's, as ssh's, and standard error is the user's terminal."""
+
+    def test_silent(self) -> None:
+        """Nothing is written amid what the other program draws when the stream is cut and goes on, unless that is asked
+        for."""
+        for options, said in ((), False), (("--verbose",), True):
+            user, terminal = os.openpty()
+            for descriptor in (user, terminal):
+                self.addCleanup(os.close, descriptor)
+            listener, screen, pipe = self.listen(), Screen(user), subprocess.PIPE
+            process = self.start(
+                HOST, listener.target, *options, chain=self.own, stdin=pipe, stdout=pipe, stderr=terminal
+            )
+            target = listener.accept()
+            assert process.stdin is not None and process.stdout is not None
+            process.stdin.write(b"a")
+            process.stdin.flush()
+            self.assertEqual(target.recv(1), b"a")
+            kill_relay(self.own)
+            process.stdin.write(b"b")
+            process.stdin.close()
+            self.assertEqual(target.recv(1), b"b")
+            target.close()
+            self.assertEqual(process.wait(WAIT), 0)
+            process.stdout.close()
+            self.assertEqual(b"the stream is cut" in screen.read(), said)
+            self.assertEqual(bool(screen.text), said)
+
+
 class LocalPort(Detached):
     """`--listen`, whose connections are channels of one stream."""
 

@@ -37,14 +37,16 @@ TIME = 1200.0
 class Copies(SshTest):
     """scp by `streamrelay connect`."""
 
+    size = SIZE
+
     def copy(
         self, cut: Callable[[], object], every: float, most: float = math.inf, up: bool = True, **more: object
     ) -> str:
         """Copy a file while there are cuts; return words about it."""
         source, sink = self.folder / "source", self.folder / "sink"
-        for at in range(0, SIZE, 64):
+        for at in range(0, self.size, 64):
             with source.open("ab") as file:
-                file.write(seeded(min(64, SIZE - at) * MIB, at + 1))
+                file.write(seeded(min(64, self.size - at) * MIB, at + 1))
         there = f"{self.where}:"
         ends = (str(source), f"{there}{sink}") if up else (f"{there}{source}", str(sink))
         limits = ("-q", "-l", str(LIMIT))
@@ -56,7 +58,9 @@ class Copies(SshTest):
         silences = [float(one) for one in re.findall(rb"goes on after ([0-9.]+) s", said)]
         self.assertGreaterEqual(len(silences), min(most, LEAST))
         until(lambda: not self.streams(), what="no stream")
-        words = f"{SIZE} MiB in {took:.0f} s; it went on {len(silences)} times, within {max(silences):.1f} s of a loss"
+        words = (
+            f"{self.size} MiB in {took:.0f} s; it went on {len(silences)} times, within {max(silences):.1f} s of a loss"
+        )
         print(f"figure: scp {'up' if up else 'down'}: {words}; {cuts.count} faults")
         return words
 
@@ -104,6 +108,8 @@ class Killed(Copies):
 class Vanishing(Copies):
     """A network that vanishes, of which neither end is told."""
 
+    size = min(SIZE, 256)
+
     def setUp(self) -> None:
         super().setUp()
         self.network = FarNetwork(self)
@@ -128,11 +134,11 @@ class Vanishing(Copies):
     def test_client(self) -> None:
         """Of a client whose network forgets its connections the copy comes whole."""
         self.start_far(())
-        words = self.copy(self.blink, SECONDS / 5, BLINKS, space=self.network.space, options="--insecure")
+        words = self.copy(self.blink, 2, BLINKS, space=self.network.space, options="--insecure")
         kept("copy, client's network", words)
 
     def test_host(self) -> None:
         """To a host whose network forgets its connections the copy comes whole."""
         self.start_far(self.network.space)
-        words = self.copy(self.blink, SECONDS / 5, BLINKS, up=False, options="--insecure")
+        words = self.copy(self.blink, 2, BLINKS, up=False, options="--insecure")
         kept("copy, host's network", words)
