@@ -61,7 +61,8 @@ def write(results: Results) -> None:
 
 def render(results: Results) -> str:
     works = [(work, results[work.name]) for work in WORKS if work.name in results]
-    repetitions = max((result.repetitions for _, result in works), default=0)
+    counts = [result.repetitions for _, result in works] or [0]
+    repetitions = f"{min(counts)} to {max(counts)}" if len(set(counts)) > 1 else str(counts[0])
     names = ", ".join(work.name for work in WORKS)
     parts = [_HEAD.format(repetitions=repetitions, names=names)]
     parts += _machine(works)
