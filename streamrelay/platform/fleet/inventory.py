@@ -79,6 +79,13 @@ class Inventory:
         if info.host not in self.hosts and len(self.hosts) < MOST_HOSTS:
             self._set(info)
 
+    def clock_was_set(self, ahead: float) -> None:
+        """Count when hosts were seen by a clock that was set so many seconds ahead, or back: none was longer ago than
+        it was, or in time to come."""
+        now = self.now()
+        for info in [info for info in self.hosts.values() if info.seen]:
+            self._become(info.host, info.state, min((info.seen or now) + ahead, now))
+
     def be_complete(self, complete: bool) -> None:
         """Say whether all hosts are known from now on."""
         if self.complete != complete:

@@ -26,6 +26,8 @@ MOST_AT_ONCE: Final = 500
 """Hosts that are written at a time, as other requests wait meanwhile."""
 FORGOTTEN: Final = 14 * 86400.0
 """Seconds after which a host that is down is forgotten."""
+JUMP: Final = 86400.0
+"""Seconds from one time that changes are written to the next, over which no time has passed, but the clock was set."""
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS hosts (host TEXT PRIMARY KEY, told BLOB NOT NULL, seen REAL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS written (at REAL NOT NULL);
@@ -42,14 +44,18 @@ class Kept:
     _database: sqlite3.Connection | None = None
     _changed: dict[str, None] = field(factory=dict)
     _failed: bool = False
+    _latest: float = 0.0
+    """When changes were written last, or tried to be."""
 
     def open(self) -> None:
         """Take up what was kept, each host as down until it is heard, and keep what changes from now on."""
+        self._latest = self.now()
         try:
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self._database = sqlite3.connect(self.path, isolation_level=None)
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.executescript(_TABLES)
+            self._database.execute("PRAGMA busy_timeout = 0")  # from now on all requests would wait
             self._read(self._database)
         except (sqlite3.Error, OSError, ValueError) as error:
             self._tell(error)
@@ -63,7 +69,8 @@ class Kept:
         count = 0
         for told, seen in database.execute("SELECT told, seen FROM hosts"):
             info = msgspec.json.decode(told, type=HostInfo)
-            self.inventory.remember(structs.replace(info, state="down", seen=seen or written))
+            seen = min(seen or written, self.now())  # a clock that was ahead
+            self.inventory.remember(structs.replace(info, state="down", seen=seen))
             count += 1
         log.info("knows {count} from before", count=Several(count, "host"))
 
@@ -74,6 +81,9 @@ class Kept:
         """Write some of what has changed, and forget who has been down for long; to be called every `EACH` seconds."""
         if self._database is None:
             return
+        passed, self._latest = self.now() - self._latest, self.now()
+        if passed < 0 or passed > JUMP:
+            self.inventory.clock_was_set(max(passed, 0.0))
         oldest = self.now() - FORGOTTEN
         for host in [info.host for info in self.inventory.hosts.values() if info.seen and info.seen < oldest]:
             if self.inventory.state(host) == "down":

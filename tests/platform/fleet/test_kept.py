@@ -65,6 +65,13 @@ class Starts(SynchronousTestCase):
         self.assertEqual(len(self.inventory.hosts), 95)
         self.assertIn("knows 95 hosts from before", self.heard.lines[-1])
 
+    def run_for(self, seconds: float) -> None:
+        """Let time pass, in which what has changed is written now and then."""
+        until = self.now + seconds
+        while self.now < until:
+            self.now = min(self.now + 3600, until)
+            self.kept.write()
+
     def test_forgotten(self) -> None:
         """One that is down for two weeks is forgotten; one that is up, or hangs, isn't."""
         for name in ("down", "up", "silent"):
@@ -72,12 +79,33 @@ class Starts(SynchronousTestCase):
         self.inventory.lost("down")
         self.inventory.hangs("silent")
         for seconds, known in ((HOST_FORGOTTEN, 3), (1, 2)):
-            self.now += seconds
-            self.kept.write()
+            self.run_for(seconds)
             self.assertEqual(len(self.inventory.hosts), known)
         self.kept.write()
         self.start()
         self.assertEqual(sorted(self.inventory.hosts), ["silent", "up"])
+
+    def test_clock(self) -> None:
+        """A clock that is set ahead, as after a start with an old one, makes nobody forgotten: who is down counts from then
+        on. One that is set back makes nobody seen in time to come."""
+        self.inventory.told("a", UP)
+        self.inventory.lost("a")
+        self.kept.write()
+        self.now += 400 * 86400
+        self.kept.write()
+        self.run_for(HOST_FORGOTTEN)
+        self.assertEqual(sorted(self.inventory.hosts), ["a"])
+        self.run_for(2)
+        self.assertEqual(sorted(self.inventory.hosts), [])
+        self.inventory.told("b", UP)
+        self.inventory.lost("b")
+        self.kept.write()
+        self.now -= 400 * 86400
+        self.kept.write()
+        self.assertEqual(self.inventory.hosts["b"].seen, self.now)
+        self.now -= 86400 / 2
+        self.start()
+        self.assertEqual(self.inventory.hosts["b"].seen, self.now)
 
     def test_no_database(self) -> None:
         """A file that is no database is said, with its path, and left as it is; the platform goes on without."""
@@ -88,6 +116,22 @@ class Starts(SynchronousTestCase):
         self.kept.write()
         self.assertEqual(self.path.read_bytes()[:14], b"something else")
         self.assertIn(f"hosts aren't kept over a restart: {self.path}: file is not a database", self.heard.lines[-1])
+
+    def test_locked(self) -> None:
+        """While another program has the file locked (a backup, a shell) nothing is waited for, as all requests would
+        wait, too: it is said, and written later."""
+        other = sqlite3.connect(self.path, isolation_level=None)
+        self.addCleanup(other.close)
+        other.execute("BEGIN EXCLUSIVE")
+        self.inventory.told("a", UP)
+        assert self.kept._database is not None
+        self.assertEqual(self.kept._database.execute("PRAGMA busy_timeout").fetchone(), (0,))
+        self.kept.write()
+        self.assertIn(f"hosts aren't kept over a restart: {self.path}: database is locked", self.heard.lines[-1])
+        other.execute("ROLLBACK")
+        self.kept.write()
+        self.start()
+        self.assertEqual(sorted(self.inventory.hosts), ["a"])
 
     def test_full_disk(self) -> None:
         """What can't be written is said once, and written later."""
