@@ -69,20 +69,7 @@ function change({ platform }, hosts, gone = []) {
 }
 
 export function hosts_stand_in_the_platforms_order() {
-  const sorted = [
-    'a',
-    'a-1',
-    'A-02',
-    'a-2',
-    'a-10',
-    'a-10-b2',
-    'a-10-b10',
-    'a-11',
-    'a.b',
-    'b9',
-    'b10',
-    'b99999999999999999999',
-  ];
+  const sorted = 'a a-1 A-02 a-2 a-10 a-10-b2 a-10-b10 a-11 a.b b9 b10 b99999999999999999999'.split(' ');
   const fleet = new Fleet();
   fleet.change(
     [...sorted].reverse().map((host) => entry(host)),
@@ -154,6 +141,21 @@ export async function what_went_unheard_is_gone_after_the_next_load_unless_the_p
   change(all, []);
   await all.clock.forward(100);
   assert.deepEqual([names(all.hosts), all.hosts.trouble], [['web-1', 'web-2'], '']);
+  all.hosts.stop();
+}
+
+export async function list_is_not_whole_if_one_of_its_pages_is_not() {
+  const all = listed(150);
+  all.hosts.start();
+  await all.begin();
+  all.platform.hosts.shift();
+  const isWhole = () => all.platform.asked.at(-1).includes('after'); // the first is of a platform that has just started
+  Object.defineProperty(all.platform, 'complete', { get: isWhole });
+  Events.last.fail();
+  await all.clock.forward(1500);
+  await all.begin();
+  assert.match(all.platform.asked.at(-1), /after=/);
+  assert.deepEqual([all.hosts.list.length, /^not all hosts/.test(all.hosts.trouble)], [150, true]);
   all.hosts.stop();
 }
 

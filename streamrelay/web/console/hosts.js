@@ -181,7 +181,7 @@ export class Hosts extends EventTarget {
     for await (const answer of pages()) {
       if (turn !== this.#turn) return;
       this.#failures = this.#denied = 0;
-      complete = answer.complete !== false;
+      complete &&= answer.complete !== false; // each may be of another platform
       this.#take(answer);
       if (this.#old) return;
     }

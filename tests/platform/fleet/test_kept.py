@@ -86,8 +86,8 @@ class Starts(SynchronousTestCase):
         self.assertEqual(sorted(self.inventory.hosts), ["silent", "up"])
 
     def test_clock(self) -> None:
-        """A clock that is set ahead, as after a start with an old one, makes nobody forgotten: who is down counts from then
-        on. One that is set back makes nobody seen in time to come."""
+        """A clock that is set ahead, as after a start with an old one, makes nobody forgotten: who is down counts from
+        that time on. One that is set back makes nobody seen in time to come."""
         self.inventory.told("a", UP)
         self.inventory.lost("a")
         self.kept.write()
