@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from streamrelay.bus.message import Message
 from streamrelay.errors import Refused, printable
@@ -55,6 +55,10 @@ class HeardRelay:
     heard: float
     allowed: tuple[str, ...]
     """Patterns that its URL was found to fit; others may be in force by now."""
+    before: str = ""
+    """URL that it told before this one."""
+    changed: float = 0.0
+    """When it told this one first, after another one."""
 
 
 @define(eq=False)
@@ -114,9 +118,22 @@ class RelayChoice:
             if len(self._heard) >= MOST_RELAYS:
                 self._say("", f"is one of more than {MOST_RELAYS}; those beyond aren't picked")
                 return
-        self._heard[relay] = HeardRelay(relay, state, self.clock(), self.allowed)
+        self._heard[relay] = self._after(known, HeardRelay(relay, state, self.clock(), self.allowed))
         if self._news is not None:
             self._news.set()
+
+    def _after(self, known: HeardRelay | None, heard: HeardRelay) -> HeardRelay:
+        """Compare what a relay tells with what it told before: two that have one id tell their URLs in turn."""
+        if known is None:
+            return heard
+        before, url = known.state.url, heard.state.url
+        if before == url:
+            return evolve(heard, before=known.before, changed=known.changed)
+        if known.before == url and heard.heard - known.changed < SILENCE:
+            self._say(
+                heard.id, f"tells {before} and {url} in turn; two have that id: give each a name and a key of its own"
+            )
+        return evolve(heard, before=before, changed=heard.heard)
 
     def _may_be(self, relay: str, state: RelayState) -> bool:
         return any(fits(pattern, relay, state.url) for pattern in self.allowed)

@@ -24,10 +24,10 @@ def check_pattern(pattern: str, insecure: bool) -> None:
             f"relays {pattern[:100]!r}: expected wss://host[:port][/prefix], where the host may begin with *. or "
             "{id}., and the port may be *"
         )
-    check_relay(plain)
     port = re.search(r":([0-9]+)(?:/|\Z)", plain)
     if port is not None and not 0 < int(port[1]) < 65536:
         raise ValueError(f"relays {pattern[:100]!r}: there is no port {port[1]}")
+    check_relay(plain)
     check_encrypted(plain, insecure)
 
 

@@ -6,7 +6,7 @@ Each raises `ValueError` (`ConfigError` where files are looked at) in one line, 
 import os
 import re
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from streamrelay.errors import ConfigError
 from streamrelay.program.activation import check_passed, is_passed
@@ -106,10 +106,20 @@ def check_origin(origin: str) -> None:
         raise ValueError(f"origin {origin!r}: expected scheme://host[:port] in lower case, without a path")
 
 
+def _parts(url: str) -> SplitResult | None:
+    """Split a URL; None if it can't be one, as it has blanks, letters that aren't ASCII's, or a port that none is."""
+    try:
+        parts = urlsplit(url)
+        return parts if parts.port != 0 and re.fullmatch("[!-~]+", url) else None
+    except ValueError:
+        return None
+
+
 def check_relay(url: str) -> None:
     """Raise `ValueError` if this is no URL of a relay."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.query or parts.fragment or "@" in url:
+    parts = _parts(url)
+    known = parts is not None and parts.hostname and url.startswith(("ws://", "wss://"))
+    if not known or re.search("[?#@]", url):
         raise ValueError(f"relay {url!r}: expected ws://host[:port] or wss://host[:port]")
 
 
@@ -122,8 +132,8 @@ def check_encrypted(url: str, insecure: bool) -> None:
 
 def check_http(setting: str, url: str, insecure: bool) -> None:
     """Raise `ValueError` if this isn't a URL that may be asked: https, or http on this machine."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment or not url.isascii():
+    parts = _parts(url)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment:
         raise ValueError(f"{setting} {url!r}: expected https://host[:port]/path")
     if parts.username is not None or parts.password is not None:
         raise ValueError(f"{setting}: the URL must not contain a password")

@@ -22,7 +22,7 @@ class Answers(SynchronousTestCase):
 
     def ask(self) -> "Deferred[bytes]":
         self.clock = MemoryReactorClock()
-        asking = Deferred.fromCoroutine(PlatformApi(self.clock, "http://127.0.0.1:81").streams())
+        asking = Deferred.fromCoroutine(PlatformApi(self.clock, "http://127.0.0.1:81").relays())
         *_, factory, _, _ = self.clock.tcpClients[-1]
         self.protocol = connect(factory, FakeTransport())
         return asking

@@ -111,6 +111,7 @@ class Asked(Case):
             (stops, 503, "relay_busy"),
             (bad, 502, "bad_summons"),
         ):
+            self.bus.down = False
             self.bus.answers.append(answer)
             refusal = self.no()
             self.assertEqual((refusal.status, refusal.code), (status, code))

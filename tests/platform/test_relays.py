@@ -182,6 +182,16 @@ class Told(Case):
         self.tell("a", url="wss://b.relay.example")
         self.assertEqual(len(heard.lines), 2)
 
+    def test_two_of_one_id(self) -> None:
+        """Two that have one id, as of a copied folder, are told of, once; one that moves, there and back, isn't."""
+        heard = Heard(self)
+        self.choice.allowed = ("wss://*.relay.example",)
+        for urls, seconds, lines in (("aabbaa", RELAY_SILENCE - 1, 0), ("bababa", 1, 1)):
+            for url in urls:
+                self.tell("a", url=f"wss://{url}.relay.example")
+                self.time += seconds
+            self.assertEqual(["in turn; two have that id" in line for line in heard.lines], [True] * lines)
+
     def test_settings_read_again(self) -> None:
         """A pattern that is taken out of the settings counts at once, for what was heard before as well."""
         self.tell("a")

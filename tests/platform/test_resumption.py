@@ -60,7 +60,7 @@ class Asked(Case):
         opened = self.open(resume=True)
         [(_, data)] = self.bus.asked
         summons = codec.convert(Verifier.load([self.public], "web-1").claims(data.decode(), "summons"), Summons)
-        self.assertEqual((summons.resume, summons.links, summons.stream), (True, 1, opened.stream))
+        self.assertEqual((summons.resume, summons.links, summons.stream), (True, 0, opened.stream))
         client, agent = self.legs(opened, summons.token)
         self.assertEqual({client.sub, client.resumes, agent.sub, agent.resumes}, {opened.stream})
         self.assertEqual(opened.resume, 120.0)

@@ -26,6 +26,8 @@ MOST_AT_ONCE: Final = 500
 """Hosts that are written at a time, as other requests wait meanwhile."""
 FORGOTTEN: Final = 14 * 86400.0
 """Seconds after which a host that is down is forgotten."""
+PATIENCE: Final = 5.0
+"""Seconds for which another program that has the file locked is waited for at a start."""
 JUMP: Final = 86400.0
 """Seconds from one time that changes are written to the next, over which no time has passed, but the clock was set."""
 _TABLES: Final = """
@@ -44,23 +46,28 @@ class Kept:
     _database: sqlite3.Connection | None = None
     _changed: dict[str, None] = field(factory=dict)
     _failed: bool = False
+    _again: bool = False
+    """True if it couldn't be opened for a reason that may pass: the disk is full, another program has it locked."""
     _latest: float = 0.0
     """When changes were written last, or tried to be."""
 
     def open(self) -> None:
         """Take up what was kept, each host as down until it is heard, and keep what changes from now on."""
-        self._latest = self.now()
+        self._latest, heard = self.now(), dict.fromkeys(self.inventory.hosts)
         try:
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            self._database = sqlite3.connect(self.path, isolation_level=None)
+            self._database = sqlite3.connect(self.path, PATIENCE if not self._failed else 0, isolation_level=None)
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.executescript(_TABLES)
             self._database.execute("PRAGMA busy_timeout = 0")  # from now on all requests would wait
             self._read(self._database)
         except (sqlite3.Error, OSError, ValueError) as error:
+            self._again = isinstance(error, (sqlite3.OperationalError, OSError))
             self._tell(error)
             self.close()
             return
+        self._again = False
+        self._changed.update(heard)
         self.inventory.changed.append(self._touch)
 
     def _read(self, database: sqlite3.Connection) -> None:
@@ -79,6 +86,8 @@ class Kept:
 
     def write(self) -> None:
         """Write some of what has changed, and forget who has been down for long; to be called every `EACH` seconds."""
+        if self._database is None and self._again:
+            self.open()
         if self._database is None:
             return
         passed, self._latest = self.now() - self._latest, self.now()

@@ -133,6 +133,25 @@ class Starts(SynchronousTestCase):
         self.start()
         self.assertEqual(sorted(self.inventory.hosts), ["a"])
 
+    def test_opened_later(self) -> None:
+        """A file that can't be opened at the start, on a full disk or so, is tried again: what was kept is listed, and
+        what was heard meanwhile is kept."""
+        self.inventory.told("a", UP)
+        self.kept.close()
+        self.path.rename(aside := self.path.with_suffix(".aside"))
+        self.path.mkdir()
+        self.start()
+        self.inventory.told("b", UP)
+        for _ in range(2):
+            self.kept.write()
+        self.assertEqual(len([line for line in self.heard.lines if "aren't kept" in line]), 1)
+        self.path.rmdir()
+        aside.rename(self.path)
+        self.kept.write()
+        self.assertEqual({one.host: one.state for one in self.inventory.hosts.values()}, {"a": "down", "b": "up"})
+        self.start()
+        self.assertEqual(sorted(self.inventory.hosts), ["a", "b"])
+
     def test_full_disk(self) -> None:
         """What can't be written is said once, and written later."""
 
