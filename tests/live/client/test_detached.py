@@ -135,13 +135,15 @@ class OnTerminal(Detached):
         self.ended(process, 1, b"shutting down")
 
     def test_agent_stops_meanwhile(self) -> None:
-        """When the agent was started anew while the stream had no leg, the user is told that it is over."""
+        """When the agent was killed and started anew while the stream had no leg, the user is told that it is over."""
         process = self.begin("shell")
         self.screen.expect(b"ready> ")
         self.screen.text = b""
         self.own.relay.kill()
         until(self.detached, what="a stream without a leg")
-        self.own.agent.restart()
+        self.own.agent.kill()
+        self.own.agent.start()
+        until(lambda: self.own.agent.log.count("connected to NATS") >= 2, what="the agent")
         self.relay_back()
         self.ended(process, 1, b"no such stream on this host; perhaps its agent was restarted")
 
