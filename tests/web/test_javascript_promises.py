@@ -7,7 +7,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.live.support.node import SCENARIOS, need_node
 
-ALONE = ("promises-liveness.mjs", "promises-resume-asking.mjs")
+ALONE = (
+    *("promises-liveness.mjs", "promises-resume.mjs"),
+    *("promises-resume-asking.mjs", "promises-resume-opening.mjs"),
+)
 """Files each of whose functions needs a process of its own, as the client keeps there what it knows of its page."""
 
 
