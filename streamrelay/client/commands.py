@@ -286,7 +286,7 @@ async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
         how = await ClientStream(leg, local, say).start()
         if how.clean and arguments.verbose:
             say(f"a stream ended: {how}")
-        elif not how.clean:  # of many that end together, as with what carries them, one line
+        elif not how.clean and not leaving.begun:  # of many that end together, as with what carries them, one line
             unserved.count(broken(how))
 
     where = _bind(reactor, address, port, LocalPort(reactor, lambda local: Deferred.fromCoroutine(serve(local))))

@@ -28,6 +28,8 @@ class Leaving:
     api: PlatformApi
     how: Outcome = STOPPED
     """Outcome with which they end."""
+    begun: bool = False
+    """True once the program stops: how streams end then is nothing to tell of."""
     _live: "WeakKeyDictionary[ResumableConnection, str]" = field(factory=WeakKeyDictionary)
     _told: bool = False
 
@@ -43,6 +45,7 @@ class Leaving:
     def leave(self) -> "Deferred[list[None]]":
         """End all of them: by their legs, or by the platform where they have none; return once that is done, or its
         time is up."""
+        self.begun = True
         last: list[Deferred[None]] = []
         for connection, stream in list(self._live.items()):
             if not connection.is_over:
