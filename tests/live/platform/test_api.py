@@ -51,7 +51,8 @@ class Lists(ApiTest):
         listener = self.listen()
         answer = self.common.ask("POST", "/v1/streams", {"host": HOST, "target": listener.target})
         self.assertEqual(answer.status, 201)
-        self.assertEqual(set(answer.json), {"stream", "url", "kind", "viewer", "links", "view", "expires", "channels"})
+        about = {"stream", "url", "kind", "viewer", "links", "view", "expires", "channels", "resume", "received"}
+        self.assertEqual(set(answer.json), about)
         self.assertEqual(answer.json["kind"], "tcp")
         self.assertTrue(answer.json["url"].startswith(f"{self.common.relay_url}/client/"))
 
