@@ -23,7 +23,7 @@ class Drained(RelayCase):
         self.operator = {"STREAMRELAY_KEY": self.own.add_key("operator", drain=("fra-*",))}
 
     def drain(self, *words: str) -> Any:
-        done = self.own.streamrelay("drain", "--json", *words, text=True, more=self.operator)
+        done = self.own.streamrelay("drain", "--json", *words, more=self.operator)
         self.assertEqual(done.returncode, 0, done.stderr)
         [relay] = json.loads(done.stdout)["relays"]
         return relay
@@ -68,12 +68,12 @@ class Drained(RelayCase):
     def test_not_granted(self) -> None:
         """A key that may open everything drains nothing, nor does one for other relays; a platform without the word of
         an operator's key leaves all as they are."""
-        done = self.own.streamrelay("drain", "fra-1", text=True)
-        self.assertEqual((done.returncode, done.stderr), (4, "streamrelay: fra-1: no grant to drain that relay\n"))
-        done = self.own.streamrelay("drain", "nyc-1", text=True, more=self.operator)
+        done = self.own.streamrelay("drain", "fra-1")
+        self.assertEqual((done.returncode, done.stderr), (4, b"streamrelay: fra-1: no grant to drain that relay\n"))
+        done = self.own.streamrelay("drain", "nyc-1", more=self.operator)
         self.assertEqual(done.returncode, 4)
-        listed = self.own.streamrelay("relays", text=True, more=self.operator)
-        self.assertEqual([line.split("\t")[0] for line in listed.stdout.splitlines()], ["fra-1", "fra-2"])
+        listed = self.own.streamrelay("relays", more=self.operator)
+        self.assertEqual([line.split(b"\t")[0] for line in listed.stdout.splitlines()], [b"fra-1", b"fra-2"])
         self.assertEqual(self.own.ready(), set(RELAYS))
 
     def test_forged(self) -> None:
@@ -113,6 +113,6 @@ class Drained(RelayCase):
         self.own.relays["fra-1"].restart()
         self.own.relays["fra-1"].wait_for("connected to NATS", count=2)
         until(lambda: "fra-1" in self.own.ready(), what="the relay")
-        done = self.own.streamrelay("drain", "fra-1", text=True, more=self.operator)
+        done = self.own.streamrelay("drain", "fra-1", more=self.operator)
         self.assertEqual(done.returncode, 3, done.stderr)
-        self.assertIn("relay fra-1 doesn't listen", done.stderr)
+        self.assertIn(b"relay fra-1 doesn't listen", done.stderr)
