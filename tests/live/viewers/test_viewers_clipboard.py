@@ -210,7 +210,11 @@ class Screens(ViewerTest):
             text.fill("a\n\tB")
             self.view.get_by_role("button", name="Type", exact=True).click()
         codes = [0x1E, 0x9E, 0x1C, 0x9C, 0x0F, 0x8F, 0x2A, 0x30, 0xB0, 0xAA]
-        self.until_there(lambda: self.spice.keys == codes, what="the keys")
+        try:
+            self.until_there(lambda: self.spice.keys == codes, what="the keys")
+        except AssertionError:
+            self.assertEqual(self.spice.keys, codes)
+            raise
         symbols = [0x61, 0xFF0D, 0xFF09, 0xFFE1, 0x42]
         self.until_there(lambda: len(self.vnc.keys) == 10, what="the keys")
         self.assertEqual([keysym for down, keysym in self.vnc.keys if down], symbols)
