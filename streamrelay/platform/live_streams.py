@@ -74,8 +74,6 @@ class LiveStreams:
 
     async def listed(self, anew: bool) -> Listing[StreamInfo]:
         """Return all streams, or raise `Refused`: by a question of before, or with `anew` by one from now on."""
-        if not self.bus.connected:
-            raise no_bus()
         told = await (self._shared.anew() if anew else self._shared.answer())
         if self._merged is None or self._merged[0] is not told:
             self._merged = told, self._with_changes(told)
