@@ -249,6 +249,16 @@ def _bind(reactor: Any, address: str, port: int, factory: Any) -> str:
     return join_address(taken.host, taken.port)
 
 
+def _tell_ended(arguments: argparse.Namespace, how: Any, unserved: Any) -> None:
+    """Say how a stream of a local port has ended; of many that break together, as with what carries them, one line."""
+    from streamrelay.client.stream import broken
+
+    if not how.clean:
+        unserved.count(broken(how))
+    elif arguments.verbose:
+        say(f"a stream ended: {how}")
+
+
 async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
     """Open a local port, and streams for its connections, until it is interrupted."""
     from twisted.internet.defer import Deferred
@@ -256,7 +266,7 @@ async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
     from streamrelay.client.leaving import Leaving
     from streamrelay.client.platform_api import PlatformError, Unwanted
     from streamrelay.client.port_streams import PortStreams
-    from streamrelay.client.stream import ClientStream, LocalPort, Unserved, WaitingRoom, broken, open_stream
+    from streamrelay.client.stream import ClientStream, LocalPort, Unserved, WaitingRoom, open_stream
     from streamrelay.client.stream_request import StreamRequest
     from streamrelay.websocket.dial_errors import DialError
 
@@ -284,10 +294,8 @@ async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
         if opened.view:
             view_only.say()
         how = await ClientStream(leg, local, say).start()
-        if how.clean and arguments.verbose:
-            say(f"a stream ended: {how}")
-        elif not how.clean and not leaving.begun:  # of many that end together, as with what carries them, one line
-            unserved.count(broken(how))
+        if not leaving.begun:
+            _tell_ended(arguments, how, unserved)
 
     where = _bind(reactor, address, port, LocalPort(reactor, lambda local: Deferred.fromCoroutine(serve(local))))
     say(f"{arguments.target} of {arguments.host} listens on {where}")
