@@ -77,8 +77,8 @@ class Resuming:
         summons = held.summoned.summons
         if self.held.pop(summons.stream, None) is not None:
             self._ended[_key(summons.stream, summons.user)] = str(held.connection.outcome or FINISHED)
-            for oldest in list(self._ended)[:-REMEMBERED]:
-                del self._ended[oldest]
+            while len(self._ended) > REMEMBERED:
+                del self._ended[next(iter(self._ended))]  # the oldest
 
     async def resume(self, asked: Resume) -> Answer:
         """Give a stream a new leg, and answer the summons that asks for it."""

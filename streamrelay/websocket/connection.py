@@ -180,11 +180,9 @@ class FramedConnection:
         self._deadline.stop()
         if self._feed is not None and not ended:
             self._feed.over(outcome(CloseCode.LEG_LOST, reason))
-        feed, self._feed, self._drain = self._feed, None, None
-        if feed is not None:
-            feed.gone()
-        else:
-            self.on_early_loss()
+        gone = self.on_early_loss if self._feed is None else self._feed.gone
+        self._feed = self._drain = None
+        gone()
 
     def beat(self) -> None:
         """Ping a quiet peer, give up a dead one."""
