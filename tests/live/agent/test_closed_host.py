@@ -2,12 +2,9 @@
 
 import os
 import socket
-import subprocess
-
-from twisted.trial.unittest import SkipTest
 
 from tests.live.support.case import LiveTest
-from tests.live.support.network import own_network
+from tests.live.support.network import add_space, own_network
 from tests.live.support.processes import need_program, run
 from tests.live.support.promise import promised
 from tests.live.support.sockets import MIB, seeded
@@ -46,11 +43,7 @@ class ClosedHost(LiveTest):
         number = os.getpid() % 250
         self.outside, self.inside = f"10.213.{number}.1", f"10.213.{number}.2"
         near, far = f"sro{os.getpid()}", f"srh{os.getpid()}"
-        try:
-            run(self.ip, "netns", "add", self.name, check=True)
-        except subprocess.CalledProcessError as error:
-            raise SkipTest(f"needs network namespaces: {error.stderr.decode().strip()}") from None
-        self.addCleanup(run, self.ip, "netns", "del", self.name)
+        add_space(self, self.ip, self.name)
         for command in (
             f"link add {near} type veth peer name {far} netns {self.name}",
             f"addr add {self.outside}/24 dev {near}",

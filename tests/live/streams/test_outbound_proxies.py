@@ -2,18 +2,15 @@
 
 import os
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
-
-from twisted.trial.unittest import SkipTest
 
 from streamrelay.net.outbound import VARIABLES
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST, Chain
 from tests.live.support.nats import nats_command
-from tests.live.support.network import own_network
+from tests.live.support.network import add_space, own_network
 from tests.live.support.ports import answers
 from tests.live.support.processes import PROGRAMS, Program, need_program, run
 from tests.live.support.secrets import SUITE
@@ -100,11 +97,7 @@ class Closed(LiveTest):
         self.password = SUITE.secret("password", "a-password-of-tinyproxy")
         self.name, number = f"streamrelay-{os.getpid()}", os.getpid() % 250
         self.outside, near, far = f"10.215.{number}.1", f"sro{os.getpid()}", f"srh{os.getpid()}"
-        try:
-            run(self.ip, "netns", "add", self.name, check=True)
-        except subprocess.CalledProcessError as error:
-            raise SkipTest(f"needs network namespaces: {error.stderr.decode().strip()}") from None
-        self.addCleanup(run, self.ip, "netns", "del", self.name)
+        add_space(self, self.ip, self.name)
         names = ("relay.test", "nats.test", "platform.test")
         addresses = {name: f"10.216.{number}.{last}" for last, name in enumerate(names, 1)}
         for command in (

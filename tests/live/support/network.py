@@ -35,6 +35,15 @@ def _back(namespace: int) -> None:
         raise OSError(ctypes.get_errno(), "can't go back to the network of before")
 
 
+def add_space(test: SynchronousTestCase, ip: str, name: str) -> None:
+    """Add a network namespace of this name, until the test is over."""
+    try:
+        run(ip, "netns", "add", name, check=True)
+    except subprocess.CalledProcessError as error:
+        raise SkipTest(f"needs network namespaces: {error.stderr.decode().strip()}") from None
+    test.addCleanup(run, ip, "netns", "del", name)
+
+
 class FarNetwork:
     """A network namespace behind a bridge, which stops to carry anything while both its links stay up.
 
@@ -48,11 +57,7 @@ class FarNetwork:
         self.outside, self.inside = f"10.214.{number}.1", f"10.214.{number}.2"
         near = f"srn{os.getpid()}"
         for name in (self.far, self.between):
-            try:
-                run(self.ip, "netns", "add", name, check=True)
-            except subprocess.CalledProcessError as error:
-                raise SkipTest(f"needs network namespaces: {error.stderr.decode().strip()}") from None
-            test.addCleanup(run, self.ip, "netns", "del", name)
+            add_space(test, self.ip, name)
         for command in (
             f"-n {self.between} link add bridge type bridge",
             f"link add {near} type veth peer name near netns {self.between}",
