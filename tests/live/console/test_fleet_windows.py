@@ -4,11 +4,8 @@ from typing import Any
 
 from tests.live.console.fleet import FleetPlatform, entry, many
 from tests.live.console.windows import WindowTest
-from tests.live.support.chromium_window import chromium_window
-from tests.live.support.firefox import firefox
 from tests.live.support.waiting import until
 
-FOCUS = "document.activeElement.dataset.row ?? document.activeElement.id"
 SEEN = """(() => {
   const { top, bottom } = document.querySelector('#hosts-rows').getBoundingClientRect();
   const rows = [...document.querySelectorAll('#hosts-list .row')].map((row) => [row, row.getBoundingClientRect()]);
@@ -27,14 +24,11 @@ class Windows(WindowTest):
 
     def test_chromium(self) -> None:
         """Keys, the wheel and the mouse reach what they should, changes come, and the page complains of nothing."""
-        self.walk(self.stack.enter_context(chromium_window(self.folder, self.display.environment)), "chromium")
+        self.walk(self.chromium(), "chromium")
 
     def test_firefox(self) -> None:
         """So it is in Firefox."""
-        self.walk(self.stack.enter_context(firefox(self.folder, self.display.environment)), "firefox")
-
-    def focused(self, row: str) -> None:
-        until(lambda: self.view.evaluate(FOCUS) == row, what=f"the focus at {row}")
+        self.walk(self.firefox(), "firefox")
 
     def counted(self, words: str) -> None:
         self.until(f"document.querySelector('#count').textContent === {words!r}")

@@ -5,8 +5,6 @@ from typing import Any
 
 from tests.live.console.console import OWN, UNOPENED, ConsoleChain
 from tests.live.console.windows import SHOWN, WindowTest
-from tests.live.support.chromium_window import chromium_window
-from tests.live.support.firefox import firefox
 from tests.live.support.ports import answers
 from tests.live.support.waiting import until
 
@@ -23,11 +21,11 @@ class Windows(WindowTest):
 
     def test_chromium(self) -> None:
         """The same shell goes on, without a line lost or doubled, and has what was typed meanwhile."""
-        self.walk(self.stack.enter_context(chromium_window(self.folder, self.display.environment)), "chromium")
+        self.walk(self.chromium(), "chromium")
 
     def test_firefox(self) -> None:
         """So it is in Firefox."""
-        self.walk(self.stack.enter_context(firefox(self.folder, self.display.environment)), "firefox")
+        self.walk(self.firefox(), "firefox")
 
     def shows(self, pattern: str) -> str:
         """Until the terminal shows something; gives its first group."""

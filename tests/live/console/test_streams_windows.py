@@ -6,12 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.live.console.fleet import FleetPlatform, many, relay, stream
-from tests.live.console.windows import WindowTest
-from tests.live.support.chromium_window import chromium_window
-from tests.live.support.firefox import firefox
+from tests.live.console.windows import FOCUS, WindowTest
 from tests.live.support.waiting import until
-
-FOCUS = "document.activeElement.dataset.row ?? document.activeElement.id"
 
 
 class Windows(WindowTest):
@@ -26,14 +22,11 @@ class Windows(WindowTest):
 
     def test_chromium(self) -> None:
         """Streams are found, walked along and ended by keys and by the mouse, relays drained; no complaint is made."""
-        self.walk(self.stack.enter_context(chromium_window(self.folder, self.display.environment)), "chromium")
+        self.walk(self.chromium(), "chromium")
 
     def test_firefox(self) -> None:
         """So it is in Firefox."""
-        self.walk(self.stack.enter_context(firefox(self.folder, self.display.environment)), "firefox")
-
-    def focused(self, row: str) -> None:
-        until(lambda: self.view.evaluate(FOCUS) == row, what=f"the focus at {row}")
+        self.walk(self.firefox(), "firefox")
 
     def counted(self, words: str) -> None:
         self.until(f"document.querySelector('#streams .count')?.textContent === {words!r}")

@@ -5,9 +5,13 @@ from typing import Any
 
 from tests.live.support.browser import need_viewers
 from tests.live.support.case import LiveTest
+from tests.live.support.chromium_window import chromium_window
 from tests.live.support.display import display
+from tests.live.support.firefox import firefox
 from tests.live.support.waiting import until
 
+FOCUS = "document.activeElement.dataset.row ?? document.activeElement.id"
+"""The row that has the focus, or else the element."""
 SHOWN = "[role=tabpanel]:not([hidden])"
 """The panel that is shown."""
 
@@ -24,6 +28,17 @@ class WindowTest(LiveTest):
         self.stack = ExitStack()
         self.addCleanup(self.stack.close)
         self.display = self.stack.enter_context(display())
+
+    def chromium(self) -> Any:
+        """A page in Chromium, which ends with the test."""
+        return self.stack.enter_context(chromium_window(self.folder, self.display.environment))
+
+    def firefox(self) -> Any:
+        """A page in Firefox, which ends with the test."""
+        return self.stack.enter_context(firefox(self.folder, self.display.environment))
+
+    def focused(self, row: str) -> None:
+        until(lambda: self.view.evaluate(FOCUS) == row, what=f"the focus at {row}")
 
     def sign_in(self) -> None:
         self.until("!document.querySelector('#signin').hidden")

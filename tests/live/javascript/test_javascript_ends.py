@@ -102,18 +102,7 @@ class Ends(JavaScript):
 
     def test_cancelled(self) -> None:
         """Who cancels the reader, leaves its loop, or closes, closes the stream; its target reads the end."""
-        listener = self.listen()
-
-        def serve() -> None:
-            for _ in range(3):
-                target = listener.accept()
-                target.sendall(b"hello")
-                self.assertEqual(take_all(target), b"")
-
-        serving = Work(serve)
-        outcomes = self.scenario("cancelled", wanted=self.wanted(listener.target)).result()
-        serving.result()
-        self.assertEqual([(outcome["words"], outcome["clean"]) for outcome in outcomes], [("closed here", True)] * 3)
+        self.leave_three()
 
     def test_aborted(self) -> None:
         """A signal ends the asking, the opening, and the stream, whose target reads the end."""

@@ -54,16 +54,5 @@ class Resuming(JavaScript):
     def test_left(self) -> None:
         """Whose stream is cancelled or closed tells its host, which holds nothing of it; the target reads the end."""
         chain = self.start_chain(Chain(self.folder))
-        listener = self.listen()
-
-        def serve() -> None:
-            for _ in range(3):
-                target = listener.accept()
-                target.sendall(b"hello")
-                self.assertEqual(take_all(target), b"")
-
-        serving = Work(serve)
-        outcomes = self.scenario("cancelled", wanted=self.wanted(listener.target, chain, resume=True)).result()
-        serving.result()
-        self.assertEqual([(outcome["words"], outcome["clean"]) for outcome in outcomes], [("closed here", True)] * 3)
+        self.leave_three(chain, resume=True)
         until(lambda: not chain.ask("GET", "/v1/streams").json["streams"], what="no stream")

@@ -15,7 +15,8 @@ from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST, Chain, shared
 from tests.live.support.processes import environment
 from tests.live.support.secrets import SUITE
-from tests.live.support.waiting import WAIT
+from tests.live.support.sockets import take_all
+from tests.live.support.waiting import WAIT, Work
 
 SCENARIOS = Path(__file__).resolve().parents[2] / "javascript"
 OLDEST = 22
@@ -111,6 +112,21 @@ class JavaScript(LiveTest):
         scenario = Scenario(name, given)
         self.addCleanup(scenario.stop)
         return scenario
+
+    def leave_three(self, chain: Chain | None = None, **more: Any) -> None:
+        """Streams whose reader is cancelled, whose loop is left, and that are closed: each target reads the end."""
+        listener = self.listen()
+
+        def serve() -> None:
+            for _ in range(3):
+                target = listener.accept()
+                target.sendall(b"hello")
+                self.assertEqual(take_all(target), b"")
+
+        serving = Work(serve)
+        outcomes = self.scenario("cancelled", wanted=self.wanted(listener.target, chain, **more)).result()
+        serving.result()
+        self.assertEqual([(outcome["words"], outcome["clean"]) for outcome in outcomes], [("closed here", True)] * 3)
 
     def agent(self) -> tuple[str, ClientConnection]:
         """A client's URL, and the agent's leg that the test is itself."""
