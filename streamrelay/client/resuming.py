@@ -16,6 +16,7 @@ from streamrelay.client.stream_request import ResumeRequest, StreamRequest
 from streamrelay.protocol.close import CloseCode, Outcome, outcome
 from streamrelay.resume.connection import ResumableConnection
 from streamrelay.resume.outgoing import OutOfReach
+from streamrelay.resume.presence import Presence
 from streamrelay.websocket.dial_errors import DialError
 
 if TYPE_CHECKING:  # as in stream.py
@@ -48,7 +49,7 @@ class ResumingStream:
     _working: "Deferred[None] | None" = None
 
     def __attrs_post_init__(self) -> None:
-        self.connection = ResumableConnection(self._clock, self._lost)
+        self.connection = ResumableConnection(self._clock, self._lost, presence=Presence(self._clock))
 
     @property
     def _clock(self) -> IReactorTime:

@@ -120,6 +120,14 @@ def decode_ping(message: bytes | bytearray) -> int | None:
     return _decoded(_asked, message).ping
 
 
+def pong(word: Word) -> bytes:
+    """Return the answer to a message of a stream that resumes that is a ping; empty if it is none."""
+    number = word.ping
+    if type(number) is not int or not 0 < number < 2**53:
+        return b""
+    return b'{"pong":%d}' % number
+
+
 def decode_word(message: bytes | bytearray) -> Word:
     """Decode a control message of a stream that resumes, or raise `PeerError` as `decode_control` does."""
     return _decoded(_word, message)

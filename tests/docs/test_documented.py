@@ -21,6 +21,8 @@ PROTOCOL = {
     "CLOSE_TIME": "It has 60 s for both and for the answer, and",
     "SLOWEST": "a second more for each 32 KiB that were sent since the peer was heard, up to 8 MiB of them;",
     "UNREAD": "a second more for each 32 KiB that were sent since the peer was heard, up to 8 MiB of them;",
+    "PRESENCE_QUIET": "has heard nothing for 15 s pings; where nothing comes within 5 s more",
+    "PRESENCE_ANSWER": "has heard nothing for 15 s pings; where nothing comes within 5 s more",
     "SERVER_CLOSES": "the relay closes TCP; a client of it waits 5 s for that.",
     "FAILED_TIME": "is read no more, and is cut after 2 s",
     "PAGE_MESSAGE": "sends it at most 4096 bytes in one, unless it takes over 16 MiB in a beat.",

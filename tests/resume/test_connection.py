@@ -118,6 +118,35 @@ class Sending(Case):
         self.assertEqual(self.attach(0).controls, [])
 
 
+class Asked(Case):
+    """An end that is asked whether it is there."""
+
+    def test_answer(self) -> None:
+        """A ping is answered at once, by its number, and counts nothing in either direction."""
+        for number in (1, 7, 2**53 - 1):
+            self.leg.feed.control(b'{"ping":%d}' % number)
+        self.assertEqual(self.leg.controls, [b'{"pong":1}', b'{"pong":7}', b'{"pong":9007199254740991}'])
+        self.assertEqual((self.connection.received, self.connection.outgoing.end), (0, 0))
+        self.assertEqual(self.ear.named("control"), [])
+
+    def test_none(self) -> None:
+        """What is no number from 1 on is answered by nothing, and harms nothing."""
+        for odd in ("0", "-1", "9007199254740992", "1.5", '"1"', "true", "null", "[1]", "{}"):
+            self.leg.feed.control(b'{"ping":%s}' % odd.encode())
+        self.assertEqual((self.leg.controls, self.connection.is_over), ([], False))
+
+    def test_behind(self) -> None:
+        """No answer waits behind over 64 KiB, which are a sign of life themselves: so pings can't fill a memory."""
+        self.leg.slow = True
+        self.send(bytes(2 * HIGH))
+        self.leg.feed.control(b'{"ping":1}')
+        self.assertEqual(self.leg.controls, [])
+
+    def test_outlived(self) -> None:
+        """Each leg knows that its stream outlives it."""
+        self.assertTrue(self.leg.outlived and self.attach(0).outlived)
+
+
 class Receiving(Case):
     """What comes, and is confirmed."""
 
