@@ -91,6 +91,7 @@ class Word(Struct, frozen=True, omit_defaults=True):
     fin: bool = False
     """True if this direction has ended."""
     end: StreamEnd | UnsetType = UNSET
+    exit: Any = UNSET
     hold: Any = UNSET
     met: Any = UNSET
     ping: Any = UNSET

@@ -49,7 +49,7 @@ class ResumableConnection:
     clock: IReactorTime
     lost: Callable[[Outcome], None]
     window: int = WINDOW
-    memory: Memory | None = None
+    memory: Memory = field(factory=lambda: Memory(UNBOUNDED))
     first: Leg | None = None
     """Leg that is attached as soon as this is joined."""
     attached: Attached | None = None
@@ -60,6 +60,8 @@ class ResumableConnection:
     incoming: Incoming = field(init=False)
     outcome: Outcome | None = None
     """Outcome of the stream, once it has ended for us."""
+    exit: object = None
+    """Status with which our end's program has ended, as it was said; None: it wasn't."""
     _phase: int = OPEN
     _feed: Feed | None = None
     _drain: Drain | None = None
@@ -67,9 +69,8 @@ class ResumableConnection:
     _legs: set[Attached] = field(factory=set)  # those that hold something
 
     def __attrs_post_init__(self) -> None:
-        memory = self.memory or Memory(UNBOUNDED)
-        self.outgoing = Outgoing(self.window, memory)
-        self.incoming = Incoming(self.clock, self, self._confirm, 2 * self.window, memory)
+        self.outgoing = Outgoing(self.window, self.memory)
+        self.incoming = Incoming(self.clock, self, self._confirm, 2 * self.window, self.memory)
 
     @property
     def unsent(self) -> int:
@@ -97,7 +98,9 @@ class ResumableConnection:
     def send_control(self, message: bytes) -> None:
         if self._phase != OPEN:
             return
-        if decode_word(message).counts:
+        word = decode_word(message)
+        if word.counts:
+            self.exit = self.exit if word.exit is UNSET else word.exit
             self._put(message)
         elif self.attached is not None:
             self.attached.leg.send_control(message)
@@ -213,10 +216,7 @@ class ResumableConnection:
 
     def go_on(self) -> None:
         """Send what waits, as much as the leg has room for, and let the source go on once all is out."""
-        while self.attached is not None and self.attached.leg.unsent <= HIGH:
-            piece = self.outgoing.next()
-            if piece is None:
-                break
+        while self.attached is not None and self.attached.leg.unsent <= HIGH and (piece := self.outgoing.next()):
             if piece.is_control:
                 self.attached.leg.send_control(bytes(piece.data))
             else:

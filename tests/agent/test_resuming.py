@@ -4,6 +4,7 @@ import time
 from functools import partial
 from typing import Any
 
+from msgspec import UNSET
 from twisted.internet.defer import Deferred
 
 from streamrelay.agent.config import AgentConfig
@@ -11,7 +12,7 @@ from streamrelay.agent.service import Agent
 from streamrelay.bus.message import Message
 from streamrelay.protocol import codec
 from streamrelay.protocol.close import CloseCode, Outcome, outcome
-from streamrelay.protocol.summons import Answer, Refusal
+from streamrelay.protocol.summons import Answer, PastEnd, Refusal
 from streamrelay.protocol.tokens import Signer
 from streamrelay.websocket.dial_errors import DialError
 from tests.agent.test_service import MET, RELAY, Case, FakeDialler, FakeMemory
@@ -92,6 +93,39 @@ class Holding(Case):
         answer = self.come_back()
         self.assertEqual(answer.refused, Refusal.STREAM_OVER)
         self.assertIn("nobody came back within 120 s", answer.reason)
+
+    def test_ended_meanwhile(self) -> None:
+        """Who comes back to a stream that has ended without them is told how, in words and by its code."""
+        self.open().lose(LOST)
+        self.agent.streams.end(STREAM, reason="maintenance")
+        self.target.made[-1].lose()
+        answer = self.come_back()
+        self.assertEqual(answer.ended, PastEnd(4006, "maintenance"))
+        self.assertEqual(answer.reason, "the stream is over: 4006 ended by an operator: maintenance")
+        self.assertEqual(self.come_back(user="bob", attempt=2).ended, UNSET)
+
+    def test_exit_missed(self) -> None:
+        """Who comes back too late to be told the end of a program is told its status by the refusal."""
+        self.open().lose(LOST)
+        target = self.target.made[-1]
+        target.feed.control(b'{"exit":3}')
+        target.feed.eof()
+        target.lose()
+        self.reactor.advance(HOLD)
+        answer = self.come_back()
+        assert isinstance(answer.ended, PastEnd)
+        self.assertEqual((answer.ended.code, answer.ended.exit), (4005, 3))
+        self.assertIn("nobody came back within 120 s; its end was to be told yet: 1000 finished", answer.reason)
+        self.assertIn("its program had ended with status 3", answer.reason)
+
+    def test_limit_missed(self) -> None:
+        """Of a stream whose limit was reached while it was held, and for which nobody came in time, both are told."""
+        self.open(idle=60).lose(LOST)
+        self.reactor.pump([5] * 15)
+        self.assertTrue(self.target.made[-1].closed or self.target.made[-1].aborted)
+        self.target.made[-1].lose()
+        self.reactor.advance(HOLD)
+        self.assertIn("its end was to be told yet: 4008 idle too long", self.come_back().reason)
 
     def test_of_target(self) -> None:
         """A target may have a hold of its own, and none at all."""

@@ -122,6 +122,20 @@ class Resuming(SynchronousTestCase):
             self.assertEqual((how.code, how.reason), (CloseCode.LEG_LOST, "why"))
             self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_ended(self) -> None:
+        """A stream that has ended meanwhile ends here as it has there; one that ended in order, and wasn't told so,
+        isn't one of which everything has come."""
+        for ended, told in (
+            ({"code": 4006, "reason": "maintenance"}, Outcome(4006, "maintenance")),
+            ({"code": 4011}, Outcome(4011, "")),
+            ({"code": 1000, "exit": 3}, Outcome(4005, "why")),
+            ({"code": 4005, "reason": "nobody came back"}, Outcome(4005, "why")),
+        ):
+            self.setUp()
+            self.answer(410, ended=ended)
+            self.dialler.legs[0].lose(LOST)
+            self.assertEqual(self.ended, [told])
+
     def test_no_relay(self) -> None:
         """A relay that can't be reached is a reason to ask again, under a greater number."""
         self.dialler.error = DialError("no route")

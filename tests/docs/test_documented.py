@@ -23,6 +23,8 @@ PROTOCOL = {
     "UNREAD": "a second more for each 32 KiB that were sent since the peer was heard, up to 8 MiB of them;",
     "PRESENCE_QUIET": "has heard nothing for 15 s pings; where nothing comes within 5 s more",
     "PRESENCE_ANSWER": "has heard nothing for 15 s pings; where nothing comes within 5 s more",
+    "PAST_STREAMS": "An agent remembers for 86400 s how the last 1000 have ended",
+    "PAST_STREAMS_TIME": "An agent remembers for 86400 s how the last 1000 have ended",
     "SERVER_CLOSES": "the relay closes TCP; a client of it waits 5 s for that.",
     "FAILED_TIME": "is read no more, and is cut after 2 s",
     "PAGE_MESSAGE": "sends it at most 4096 bytes in one, unless it takes over 16 MiB in a beat.",
