@@ -255,6 +255,7 @@ class Platform:
         Return its state as it then tells it, or raise `Refused`: 404 if no such relay is heard, 503 if nobody listens
         there. `user` is a name for the relay's log.
         """
+        await self._have_bus()
         return await RelayDrain(self.bus, self.choice, self.asking.envelope).ask(relay, not undo, user)
 
     async def _have_bus(self) -> None:
