@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from typing import Final
+from weakref import WeakValueDictionary
 
 from attrs import define, field
 from msgspec import UNSET, structs
@@ -43,6 +44,7 @@ class Resuming:
     held: "dict[str, HeldStream]" = field(factory=dict)
     """Streams that may be taken up again, by their ids."""
     past: PastStreams = field(init=False)
+    _parts: "WeakValueDictionary[str, Memory]" = field(factory=WeakValueDictionary)  # of users whose streams keep some
 
     def __attrs_post_init__(self) -> None:
         self.past = PastStreams(self.clock)
@@ -61,9 +63,18 @@ class Resuming:
             return f"{Several(most, 'stream')} without a leg are held already (max_detached)"
         return ""
 
+    def memory_of(self, user: str) -> Memory:
+        """Return a user's part of the memory, which all streams of theirs share: half of it, whatever others keep."""
+        part = self._parts.get(user)
+        if part is None:
+            part = self._parts[user] = Memory(self.memory.most // 2, whole=self.memory)
+        return part
+
     def hold_time(self, summons: Summons, target: Target, legs: int) -> float:
         """Return for how many seconds a new stream is to be held without a leg; 0 if it ends with its legs."""
-        if not summons.resume or self.config.tokens != "signed" or legs > 1 or self.memory.is_full:
+        if not summons.resume or self.config.tokens != "signed" or legs > 1:
+            return 0
+        if self.memory_of(summons.user).is_full:
             return 0
         return self.config.hold if target.hold is None else target.hold
 
@@ -112,7 +123,8 @@ class HeldStream:
 
     def __attrs_post_init__(self) -> None:
         resuming = self.resuming
-        self.connection = ResumableConnection(resuming.clock, self._lost, memory=resuming.memory)
+        memory = resuming.memory_of(self.summoned.summons.user)
+        self.connection = ResumableConnection(resuming.clock, self._lost, memory=memory)
 
     @property
     def leg(self) -> ResumableConnection:

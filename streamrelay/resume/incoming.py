@@ -138,7 +138,7 @@ class Incoming:
     def _weigh(self, positions: int, weight: int) -> None:
         self._behind += positions
         self._weight += weight
-        self.memory.kept += weight
+        self.memory.weigh(weight)
 
     def _confirm_soon(self) -> None:
         """Confirm what was taken, once there is enough of it, or in a while."""

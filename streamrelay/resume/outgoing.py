@@ -53,10 +53,18 @@ class Memory:
 
     most: float
     kept: int = 0
+    whole: "Memory | None" = None
+    """Memory of which this is one user's part."""
 
     @property
     def is_full(self) -> bool:
-        return self.kept > self.most
+        return self.kept > self.most or (self.whole is not None and self.whole.is_full)
+
+    def weigh(self, more: int) -> None:
+        """Count bytes that are kept, or none any more."""
+        self.kept += more
+        if self.whole is not None:
+            self.whole.kept += more
 
 
 UNBOUNDED: Final = float("inf")
@@ -166,4 +174,4 @@ class Outgoing:
 
     def _weigh(self, more: int) -> None:
         self.weight += more
-        self.memory.kept += more
+        self.memory.weigh(more)

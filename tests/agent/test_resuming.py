@@ -14,6 +14,7 @@ from streamrelay.protocol import codec
 from streamrelay.protocol.close import CloseCode, Outcome, outcome
 from streamrelay.protocol.summons import Answer, PastEnd, Refusal
 from streamrelay.protocol.tokens import Signer
+from streamrelay.resume.outgoing import OVERHEAD
 from streamrelay.websocket.dial_errors import DialError
 from tests.agent.test_service import MET, RELAY, Case, FakeDialler, FakeMemory
 from tests.examples import STREAM
@@ -281,8 +282,25 @@ class Holding(Case):
         self.assertTrue(self.target.made[-1].closed or self.target.made[-1].aborted)
 
     def test_full_memory(self) -> None:
-        """Where all streams keep too much already a new one doesn't resume, and its answer says so."""
-        self.start(resume_memory=3)
+        """Where all streams keep too much already a new one doesn't resume, and its answer says so; where it is one
+        user who does, others' do."""
+        self.start(resume_memory=1200)
         self.open()
-        self.target.made[-1].receive(b"four")
-        self.assertEqual(self.ask("summons", resume=True, stream="n" * 22).resume, 0)
+        self.target.made[-1].receive(bytes(700))
+        asked = {"resume": True, "user": "alice"}
+        self.assertEqual(self.ask("summons", **asked, stream="n" * 22).resume, 0)
+        self.assertEqual(self.ask("summons", resume=True, user="bob", stream="o" * 22).resume, HOLD)
+        self.open(user="bob", stream="p" * 22)
+        self.target.made[-1].receive(bytes(400))
+        for letter, user in ("q", "carol"), ("r", "bob"):
+            self.assertEqual(self.ask("summons", resume=True, user=user, stream=letter * 22).resume, 0)
+
+    def test_part_of_memory(self) -> None:
+        """A user's part is given back with what their streams have kept."""
+        self.start(resume_memory=1200)
+        leg = self.open()
+        self.target.made[-1].receive(bytes(700))
+        self.assertEqual(self.agent.streams.resuming.memory.kept, 700 + OVERHEAD)
+        leg.feed.control(b'{"ack":700}')
+        self.assertEqual(self.agent.streams.resuming.memory.kept, 0)
+        self.assertEqual(self.ask("summons", resume=True, stream="n" * 22).resume, HOLD)

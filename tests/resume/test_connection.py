@@ -96,6 +96,21 @@ class Sending(Case):
         self.leg.feed.control(b'{"ack":%d}' % self.connection.outgoing.end)
         self.assertEqual(self.connection.unsent, 0)
 
+    def test_full_part(self) -> None:
+        """One user's part that is full slows down nobody but that user; what fills the whole of it slows down all."""
+        whole = Memory(1 << 30)
+        parts = [Memory(most, whole=whole) for most in (0, 1 << 30)]
+        ends = [Outgoing(4 << 20, part) for part in parts]
+        for end in ends:
+            end.put(Piece(bytes(SPARE)))
+        self.assertEqual([end.is_full for end in ends], [True, False])
+        whole.most = 0
+        self.assertEqual([end.is_full for end in ends], [True, True])
+        self.assertEqual(whole.kept, sum(part.kept for part in parts))
+        for end in ends:
+            end.clear()
+        self.assertEqual([whole.kept, *(part.kept for part in parts)], [0, 0, 0])
+
     def test_slow_leg(self) -> None:
         """A new leg is given as much as it takes, not all that is kept at once."""
         for _ in range(8):
