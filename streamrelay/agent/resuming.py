@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -12,6 +13,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from streamrelay.agent.config import AgentConfig
 from streamrelay.agent.goodbye import SHUTTING_DOWN
+from streamrelay.agent.held_connection import HeldConnection
 from streamrelay.agent.past_streams import PastStreams
 from streamrelay.agent.relay_legs import RelayLegs, undialled
 from streamrelay.agent.summoned_stream import SummonedStream
@@ -21,13 +23,13 @@ from streamrelay.datapath.connection import Feed
 from streamrelay.logs import Logger, Several
 from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
 from streamrelay.protocol.summons import Answer, PastEnd, Refusal, Resume, Summons
-from streamrelay.resume.connection import ResumableConnection
 from streamrelay.resume.outgoing import Memory, OutOfReach
 from streamrelay.websocket.connection import FramedConnection
 from streamrelay.websocket.dial_errors import DialError
 
 log = Logger()
 
+UNHEARD: Final = "its client has confirmed nothing for too long"
 UNKNOWN: Final = "no such stream on this host; perhaps its agent was restarted"
 OVERTAKEN: Final = Answer(refused=Refusal.STALE, reason="a newer request has overtaken this one")
 
@@ -113,7 +115,7 @@ class HeldStream:
     resuming: Resuming
     summoned: SummonedStream
     first: WaitingLeg
-    connection: ResumableConnection = field(init=False)
+    connection: HeldConnection = field(init=False)
     _newest: int = 0  # of the last request to resume
     _request: int = 0  # number of requests that were followed
     _dialling: "Deferred[FramedConnection] | None" = None  # for the last of them
@@ -123,11 +125,13 @@ class HeldStream:
 
     def __attrs_post_init__(self) -> None:
         resuming = self.resuming
-        memory = resuming.memory_of(self.summoned.summons.user)
-        self.connection = ResumableConnection(resuming.clock, self._lost, memory=memory)
+        memory, hold = resuming.memory_of(self.summoned.summons.user), self.summoned.hold_time
+        self.connection = HeldConnection(
+            resuming.clock, self._lost, memory=memory, too_late=partial(self._give_up, UNHEARD), hold=hold
+        )
 
     @property
-    def leg(self) -> ResumableConnection:
+    def leg(self) -> HeldConnection:
         return self.connection
 
     def hand_over(self, feed: Feed) -> None:
@@ -137,6 +141,7 @@ class HeldStream:
     def over(self) -> None:
         """Take note that nothing of the stream is left."""
         self._attached()
+        self.connection.stop()
         self._withdraw("the stream is over")
         self.resuming.forget(self)
 

@@ -12,11 +12,13 @@ from streamrelay.agent.service import Agent
 from streamrelay.bus.message import Message
 from streamrelay.protocol import codec
 from streamrelay.protocol.close import CloseCode, Outcome, outcome
+from streamrelay.protocol.control import StreamEnd, Word
 from streamrelay.protocol.summons import Answer, PastEnd, Refusal
 from streamrelay.protocol.tokens import Signer
 from streamrelay.resume.outgoing import OVERHEAD
 from streamrelay.websocket.dial_errors import DialError
 from tests.agent.test_service import MET, RELAY, Case, FakeDialler, FakeMemory
+from tests.documented import SLOWEST
 from tests.examples import STREAM
 from tests.fakes.connections import FakeConnection
 from tests.fakes.files import key_pair
@@ -272,6 +274,52 @@ class Holding(Case):
         leg.feed.control(b'{"ack":12}')
         leg.lose()
         self.assertEqual(self.agent.streams.infos(), [])
+
+    def test_limits(self) -> None:
+        """A stream's limits are counted over all its legs: coming back begins none of them anew."""
+        for limit, code, passed in (("lifetime", 4009, 60), ("idle", 4008, 65), ("quota", 4011, 60)):
+            self.setUp()
+            self.open(**{limit: 60})
+            for attempt in range(1, 7):
+                leg = self.dialler.legs[-1]
+                if limit == "quota":
+                    leg.receive(bytes(9))
+                    self.target.made[-1].receive(b"x")
+                leg.lose()
+                self.assertTrue(self.come_back(attempt=attempt).ready, (limit, attempt))
+                self.dialler.legs[-1].feed.control(MET)
+                self.assertEqual(self.dialler.legs[-1].controls, [], (limit, attempt))
+                self.reactor.pump([1] * 9)
+            self.reactor.pump([1] * (passed - 54))
+            if limit == "quota":
+                self.dialler.legs[-1].receive(b"x")
+            end = codec.decode(self.dialler.legs[-1].controls[-1], Word).end
+            assert isinstance(end, StreamEnd)
+            self.assertEqual(end.code, code, limit)
+
+    def test_unconfirmed(self) -> None:
+        """An end that its client doesn't confirm is waited for as long as a stream is held, and a second for each 32
+        KiB that wait before it, by whatever leg; then the leg is cut, and nothing is left."""
+        for cut in (False, True):
+            self.setUp()
+            leg = self.open()
+            target = self.target.made[-1]
+            target.receive(bytes(10 * SLOWEST - 3 * OVERHEAD))
+            target.feed.eof()
+            target.lose()
+            for attempt in range(1, 14):
+                self.reactor.advance(9.9)
+                self.assertEqual(len(self.agent.streams.infos()), 1)
+                if cut:
+                    leg.lose()
+                    self.come_back(attempt=attempt)
+                    leg = self.dialler.legs[-1]
+                    leg.feed.control(MET)
+            self.reactor.advance(HOLD + 10 - 13 * 9.9 + 0.1)
+            self.assertTrue(leg.aborted)
+            leg.lose()
+            self.assertEqual(self.agent.streams.infos(), [])
+            self.assertIn("its client has confirmed nothing", self.come_back(attempt=99).reason)
 
     def test_stop(self) -> None:
         """An agent that stops holds nothing, and ends what it holds."""
