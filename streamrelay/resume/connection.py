@@ -90,7 +90,7 @@ class ResumableConnection:
         if self._phase != OPEN or not size:
             return
         straight = self.attached is not None and self.outgoing.is_caught_up
-        self.outgoing.put(Piece.copy(data, size))  # before it is sent, as a leg may change it
+        self.outgoing.put(Piece.keep(data, size))
         if straight:
             self.outgoing.next()
             self.attached.leg.send(data, size)  # type: ignore[union-attr]
