@@ -22,7 +22,7 @@ from streamrelay.platform.namesakes import Namesakes
 from streamrelay.platform.new_stream import Early
 from streamrelay.platform.new_stream import Opened as Opened
 from streamrelay.platform.opening import Opening, is_settled
-from streamrelay.platform.refusals import no_bus
+from streamrelay.platform.refusals import StreamOver, no_bus
 from streamrelay.platform.relay_drain import RelayDrain
 from streamrelay.platform.relays import HeardRelay, PickedRelay, RelayChoice
 from streamrelay.platform.resumption import Resumption as Resumption
@@ -30,7 +30,7 @@ from streamrelay.protocol import tokens
 from streamrelay.protocol.limits import Limits
 from streamrelay.protocol.names import is_host, is_target
 from streamrelay.protocol.subjects import PLATFORM_INBOX, end_subject, open_subject, relay_subject
-from streamrelay.protocol.summons import Answer, HostInfo, Refusal, StreamInfo, Terms
+from streamrelay.protocol.summons import Answer, HostInfo, StreamInfo, Terms
 from streamrelay.protocol.tokens import Signer
 
 KNOWN_TIME: Final = 5.0
@@ -188,7 +188,7 @@ class Platform:
         Whether its user may still have it is the caller's to know, each time.
         """
         if self._signer is None:
-            raise Refused(410, "streams resume only where tokens are signed", code=Refusal.STREAM_OVER)
+            raise StreamOver("streams resume only where tokens are signed")
         await self._have_bus()
 
         def ask(message: dict[str, Any]) -> Coroutine[Any, Any, Answer]:
@@ -255,6 +255,7 @@ class Platform:
         Return its state as it then tells it, or raise `Refused`: 404 if no such relay is heard, 503 if nobody listens
         there. `user` is a name for the relay's log.
         """
+        await self._have_bus()
         return await RelayDrain(self.bus, self.choice, self.asking.envelope).ask(relay, not undo, user)
 
     async def _have_bus(self) -> None:

@@ -91,6 +91,7 @@ class Word(Struct, frozen=True, omit_defaults=True):
     fin: bool = False
     """True if this direction has ended."""
     end: StreamEnd | UnsetType = UNSET
+    exit: Any = UNSET
     hold: Any = UNSET
     met: Any = UNSET
     ping: Any = UNSET
@@ -118,6 +119,14 @@ def decode_control(message: bytes | bytearray) -> Control:
 def decode_ping(message: bytes | bytearray) -> int | None:
     """Return the number of a control message that is a ping, or None; or raise `PeerError` as `decode_control` does."""
     return _decoded(_asked, message).ping
+
+
+def pong(word: Word) -> bytes:
+    """Return the answer to a message of a stream that resumes that is a ping; empty if it is none."""
+    number = word.ping
+    if type(number) is not int or not 0 < number < 2**53:
+        return b""
+    return b'{"pong":%d}' % number
 
 
 def decode_word(message: bytes | bytearray) -> Word:

@@ -116,6 +116,17 @@ class End(Struct, frozen=True):
     """Reason in one line; empty: an operator wants it."""
 
 
+class PastEnd(Struct, frozen=True, omit_defaults=True):
+    """The end of a stream for which somebody has come back too late."""
+
+    code: Annotated[int, Meta(ge=1000, le=4999)]
+    """Close code by which it has ended (protocol.rst, "Close codes")."""
+    reason: Annotated[str, Meta(max_length=300)] = ""
+    """Reason in one line."""
+    exit: Annotated[int, Meta(ge=0, le=255)] | UnsetType = UNSET
+    """Status with which its program has ended; unset where there was none, or it goes on."""
+
+
 class Answer(Struct, frozen=True, omit_defaults=True):
     """An agent's answer: ready, or refused with one of `Refusal` and a reason in one line."""
 
@@ -133,6 +144,8 @@ class Answer(Struct, frozen=True, omit_defaults=True):
     """Seconds for which a stream that has lost its legs is held; 0: it ends with them."""
     received: Bytes = 0
     """Position up to which the agent has received a stream that is resumed."""
+    ended: PastEnd | UnsetType = UNSET
+    """How a stream has ended that is to be resumed, where it is refused and that is known."""
 
 
 class TargetInfo(Struct, frozen=True, omit_defaults=True):

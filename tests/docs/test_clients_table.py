@@ -8,7 +8,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay import main
-from streamrelay.platform import Opened, Platform, Terms
+from streamrelay.platform import Opened, Platform, StreamOver, Terms
 from streamrelay.platform.http import api, changes, hosts, stream_list
 from streamrelay.platform.http.relays import OneDrain, RelayList
 from streamrelay.platform.http.resume import ResumeStream
@@ -56,7 +56,8 @@ class Clients(SynchronousTestCase):
         for wanted in (hosts.Wanted, stream_list.Wanted):
             asked |= set(wanted.__struct_fields__) - {"limit", "after"}
         self.assertEqual(asked - set(named), set())
-        self.assertEqual({name for name in named if name.isalpha()} - asked - set(Opened.__struct_fields__), set())
+        told = {"ended", *Opened.__struct_fields__}
+        self.assertEqual({name for name in named if name.isalpha()} - asked - told, set())
         does = {
             f"{method.removeprefix('answer_').upper()} {path}"
             for path, resources in PATHS.items()
@@ -88,7 +89,7 @@ class Clients(SynchronousTestCase):
     def test_python(self) -> None:
         """Each name of the library is there, and each of a stream's terms has a row."""
         named = self.named("Python")
-        kinds: dict[str, Any] = {"Platform": Platform, "Terms": Terms, "Opened": Opened}
+        kinds: dict[str, Any] = {"Platform": Platform, "Terms": Terms, "Opened": Opened, "StreamOver": StreamOver}
         for name in named:
             kind, member = there(re.fullmatch(r"(\w+)\.(\w+)", name)).groups()
             self.assertTrue(hasattr(kinds[kind], member), name)
