@@ -828,6 +828,7 @@ function lookOut() {
   if (!listens) {
     listens = true;
     globalThis.addEventListener?.('online', wake);
+    globalThis.addEventListener?.('offline', askAll); // of some networks alone, and the relay may be by another one
     globalThis.addEventListener?.('pageshow', (event) => event.persisted && wake(event));
     globalThis.document?.addEventListener('visibilitychange', wake);
   }
@@ -849,9 +850,13 @@ function look() {
   for (const link of links) link.look();
 }
 
+function askAll() {
+  if (!unseen()) for (const link of links) link.wake();
+}
+
 function wake(event) {
   lookOut();
-  if (!unseen()) for (const link of links) link.wake();
+  askAll();
   if (!unseen() || event?.type === 'online') for (const sleeper of [...sleepers]) sleeper();
 }
 
