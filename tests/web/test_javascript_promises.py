@@ -9,7 +9,7 @@ from tests.live.support.node import SCENARIOS, need_node
 
 ALONE = (
     *("promises-liveness.mjs", "promises-resume.mjs"),
-    *("promises-resume-asking.mjs", "promises-resume-opening.mjs"),
+    *("promises-resume-answers.mjs", "promises-resume-asking.mjs", "promises-resume-opening.mjs"),
 )
 """Files each of whose functions needs a process of its own, as the client keeps there what it knows of its page."""
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 from tests.live.console.console import OWN, UNOPENED, ConsoleChain
 from tests.live.console.windows import SHOWN, WindowTest
 from tests.live.support.network import own_network
+from tests.live.support.ports import answers
 from tests.live.support.processes import need_program, run
 from tests.live.support.waiting import until
 
@@ -85,16 +86,36 @@ class Offline(WindowTest):
         view.offline(False)
         self.connected()
         self.until(f"{DETACHED} === null")
+        self.goes_on(editor, f"before {MEANWHILE}after")
+
+    def goes_on(self, editor: int, words: str) -> None:
+        """It is the same editor, and has all words once."""
         self.display.type("after")
         self.display.press("Escape")
-        self.until(self.on_screen(f"before {MEANWHILE}after"))
+        self.until(self.on_screen(words))
         self.display.type(":w")
         self.display.press("Return")
         text = self.folder / "text"
         until(text.exists, what="what was written")
-        until(lambda: text.read_text() == f"before {MEANWHILE}after\n", what="all of it, once")
+        until(lambda: text.read_text() == f"{words}\n", what="all of it, once")
         self.assertEqual(self.editors(), [editor])
         self.content()
+
+    def behind(self, view: Any, window_class: str) -> None:
+        """Another tab is in front while there is no network."""
+        self.begin(view, window_class)
+        [editor] = self.editors()
+        view.cover()
+        self.until("document.visibilityState === 'hidden'")
+        view.offline(True)
+        self.until(f"document.querySelector('{SHOWN}').dataset.state === 'detached'")
+        view.offline(False)
+        self.connected()
+        self.assertEqual(view.evaluate("document.visibilityState"), "hidden")
+        view.uncover()
+        self.until("document.visibilityState === 'visible'")
+        self.click(f"{SHOWN} .xterm-screen")
+        self.goes_on(editor, "before after")
 
     def lose(self, view: Any, window_class: str) -> None:
         """What the host doesn't hold so long is opened anew, and what was written meanwhile is said not to be there."""
@@ -134,3 +155,29 @@ class Offline(WindowTest):
     def test_firefox_refused(self) -> None:
         """So it is in Firefox."""
         self.lose(self.firefox(), "firefox")
+
+    def test_chromium_behind(self) -> None:
+        """A page that nobody sees notices that its network is gone, and is back before anybody looks."""
+        self.behind(self.chromium(), "chromium")
+
+    def test_firefox_behind(self) -> None:
+        """So it is in Firefox."""
+        self.behind(self.firefox(), "firefox")
+
+    def test_chromium_frozen(self) -> None:
+        """A page that the browser has stopped goes on once it is let, though its relay was another one meanwhile."""
+        view = self.chromium()
+        self.begin(view, "chromium")
+        [editor] = self.editors()
+        view.cover()
+        self.until("document.visibilityState === 'hidden'")
+        view.freeze(True)
+        self.common.relay.kill()
+        self.common.relay.start()
+        until(lambda: answers(self.common.relay_port, OUTSIDE), what="the relay")
+        view.freeze(False)
+        self.connected()
+        view.uncover()
+        self.until("document.visibilityState === 'visible'")
+        self.click(f"{SHOWN} .xterm-screen")
+        self.goes_on(editor, "before after")
