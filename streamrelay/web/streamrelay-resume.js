@@ -18,6 +18,7 @@ const MOST = 10_000;
 const STEADY = 5000; // ms after which a leg has stood, and the next request is the first one, as if it had brought something
 const HANGS = 1000; // ms after which a request may be one that the network has lost
 const LAST_WORDS = 60_000; // ms that our end may take to be confirmed by a leg that is there
+const DROPS = /Firefox\//.test(globalThis.navigator?.userAgent ?? ''); // what websockets are told as their page goes
 const UNCOUNTED = ['ack', 'hold', 'met', 'ping', 'pong'];
 
 /** Positions that something takes: bytes, or an object that a text message held. */
@@ -112,7 +113,8 @@ export class Incoming {
  * One stream's legs, which come and go, and what both ends have of it.
  *
  * `ways.ask({ stream, received, try, view, signal, early })` asks the platform, which says `{ url, received, resume }`, and
- * perhaps the URL before, by `early(url)`; `ways.reach(url, signal)` opens a leg; functions in `ways.waking` are called when there may be a network again.
+ * perhaps the URL before, by `early(url)`; `ways.reach(url, signal)` opens a leg; `ways.leave(stream)` has the platform end
+ * it; functions in `ways.waking` are called when there may be a network again.
  */
 export class Resumption {
   /**
@@ -207,6 +209,13 @@ export class Resumption {
     this.#ending = true;
     this.#roomy();
     if (this.#leg) this.#lastWords();
+  }
+
+  /** The page goes. Its last word may not arrive. */
+  leave() {
+    const unheard = DROPS || !this.#leg;
+    this.end(FINISHED);
+    if (unheard && this.#hold > 0) this.#ways.leave(this.#name);
   }
 
   // -- what comes in -------------------------------------------------------------------------------------------
@@ -463,6 +472,6 @@ function lookOut() {
   if (listens) return;
   listens = true;
   globalThis.addEventListener?.('pagehide', ({ persisted }) => {
-    if (!persisted) for (const one of alive) one.end(1000);
+    if (!persisted) for (const one of alive) one.leave();
   });
 }

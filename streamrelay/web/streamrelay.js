@@ -134,6 +134,22 @@ async function askAgain(wanted, { stream, received, try: number, view, signal, e
   }
 }
 
+/**
+ * Have the platform end a stream, as its page goes and nothing that it says by a websocket arrives: Firefox drops that, and
+ * a stream that is detached has none. Who may not end it has its host wait.
+ * @type {(wanted: Wanted, stream: string) => void}
+ */
+function leave(wanted, stream) {
+  const { platform = globalThis.location?.origin, key, csrf, fetch = globalThis.fetch } = wanted;
+  /** @type {Record<string, string>} */
+  const headers = {};
+  if (key) headers.Authorization = `Bearer ${key}`;
+  if (csrf) headers['X-CSRF-Token'] = csrf;
+  const url = `${String(platform).replace(/\/+$/, '')}/v1/streams/${encodeURIComponent(stream)}`;
+  const credentials = key ? 'omit' : 'same-origin';
+  fetch(url, { method: 'DELETE', headers, credentials, keepalive: true, redirect: 'error' }).catch(() => {});
+}
+
 /** What the platform says to a request for legs. */
 async function asked(wanted, path, body, early) {
   const { status, retryAfter, text } = await post(wanted, path, JSON.stringify(body), early);
@@ -278,10 +294,11 @@ export async function connect(url, { signal, WebSocket, ticket = null, resume } 
 function resumptions(resume, { WebSocket }) {
   const again = typeof resume === 'function' ? resume : (position) => askAgain(resume, position);
   const reachAgain = (url, signal) => reach(url, { signal, WebSocket });
+  const leaveIt = (stream) => typeof resume !== 'function' && leave(resume, stream);
   const loading = import('./streamrelay-resume.js').then(
     ({ Resumption }) =>
       () =>
-        new Resumption({ ask: again, reach: reachAgain, waking }),
+        new Resumption({ ask: again, reach: reachAgain, leave: leaveIt, waking }),
     (cause) => {
       throw new TypeError('resume: streamrelay-resume.js, which belongs beside streamrelay.js, is not there', {
         cause,

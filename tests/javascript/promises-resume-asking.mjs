@@ -230,6 +230,16 @@ export async function page_that_is_left_ends_its_streams() {
   assert.equal(world.agent.over, null);
   events.tell('pagehide', { persisted: false });
   await world.run(() => world.agent.over);
+  assert.deepEqual(world.left, []);
+}
+
+export async function page_that_is_left_without_a_leg_has_the_platform_end_its_streams() {
+  const { world, events } = await lost();
+  await world.pass(3000);
+  events.tell('pagehide', { persisted: true });
+  assert.deepEqual(world.left, []);
+  events.tell('pagehide', { persisted: false });
+  assert.deepEqual(world.left, ['/v1/streams/a%2Fb']);
 }
 
 export async function ends_that_differ_lose_nothing_silently() {

@@ -72,6 +72,7 @@ export class World {
   taken = 0; // positions that the page's reader has been given
   holds = 0; // as many were asked for
   eofs = 0;
+  left = []; // paths of streams that the platform is to end
   early = ''; // a URL that is told before the host has answered
   answers_pings = false; // the relay lives
   confirmations = []; // positions, as the page says them
@@ -104,7 +105,12 @@ export class World {
     return cut.after;
   }
 
-  fetch = (url, { body, signal, headers: { Accept } }) => {
+  fetch = (url, { method, body, signal, keepalive, headers: { Accept } }) => {
+    if (method === 'DELETE') {
+      assert(keepalive); // the page isn't there for long
+      this.left.push(new URL(url).pathname);
+      return Promise.resolve({ status: 204 });
+    }
     const [status, answer, headers] = this.#answer(new URL(url).pathname, JSON.parse(body));
     if (this.early && Accept.startsWith('application/x-ndjson')) return Promise.resolve(this.#lines(status, answer));
     if (status === 'hangs')
