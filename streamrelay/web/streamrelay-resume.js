@@ -9,13 +9,16 @@ const CONFIRM = 256 << 10; // bytes after which we confirm
 const CONFIRM_TIME = 1000; // ms after which we confirm anything
 const BLOCK = 4096; // bytes that are kept as one, however small they came
 const OUTCOMES = [4001, 4002, 4003, 4006, 4008, 4009, 4011]; // closes that are the stream's end; others are a lost leg
+const FINISHED = 1000;
+const MOVED = 1012; // a relay stops, which says so to many pages at once
 const LOST = 4005;
-const NEVER = [401, 403, 404, 410]; // statuses after which no later request would be answered otherwise
+const NEVER = [400, 401, 403, 404, 405, 410, 411, 413, 415]; // no later request would be answered otherwise
 const FIRST = 200; // ms between two requests, twice as long each time, up to
 const MOST = 10_000;
-const STEADY = 3000; // ms after which a leg has stood, and the next request is the first one
+const STEADY = 5000; // ms after which a leg has stood, and the next request is the first one, as if it had brought something
 const HANGS = 1000; // ms after which a request may be one that the network has lost
 const LAST_WORDS = 60_000; // ms that our end may take to be confirmed by a leg that is there
+const DROPS = /Firefox\//.test(globalThis.navigator?.userAgent ?? ''); // what websockets are told as their page goes
 const UNCOUNTED = ['ack', 'hold', 'met', 'ping', 'pong'];
 
 /** Positions that something takes: bytes, or an object that a text message held. */
@@ -109,8 +112,9 @@ export class Incoming {
 /**
  * One stream's legs, which come and go, and what both ends have of it.
  *
- * `ways.ask({ stream, received, try, view, signal })` asks the platform, which says `{ url, received, resume }`;
- * `ways.reach(url, signal)` opens a leg; functions in `ways.waking` are called when there may be a network again.
+ * `ways.ask({ stream, received, try, view, signal, early })` asks the platform, which says `{ url, received, resume }`, and
+ * perhaps the URL before, by `early(url)`; `ways.reach(url, signal)` opens a leg; `ways.leave(stream)` has the platform end
+ * it; functions in `ways.waking` are called when there may be a network again.
  */
 export class Resumption {
   /**
@@ -120,13 +124,14 @@ export class Resumption {
   detached = null;
 
   #ways;
-  #stream; // whom it tells: listen(leg), plain(), over(code, reason), changed(name)
+  #stream; // whom it tells: listen(leg), plain(), over(code, reason, how), changed(name)
   #outgoing = new Outgoing();
   #incoming = new Incoming();
   #leg;
   #name = ''; // the stream's
   #view = false; // it is looked at only
   #since = 0; // when it came
+  #reached = 0; // how far both directions were then
   #hold = -1; // ms; -1 until it is known
   /** @type {[number, string] | null} */
   #unheld = null; // why the first leg was lost before
@@ -134,6 +139,7 @@ export class Resumption {
   #ending = false; // our end was said
   #tries = 0;
   #wait = 0; // ms until the next request
+  #spread = 0; // ms within which the first one is made
   #asking = new AbortController();
   #asked = 0; // when it was begun; 0: no request is under way
   #wake = () => {};
@@ -164,9 +170,9 @@ export class Resumption {
     if (!this.#hold) {
       this.#stop();
       this.#stream.plain();
-      if (unheld) this.#stream.over(...unheld);
+      if (unheld) this.#stream.over(...unheld, {});
     } else if (unheld) {
-      this.#detach();
+      this.#detach(unheld[0]);
     } else {
       this.#confirmSoon();
     }
@@ -203,6 +209,13 @@ export class Resumption {
     this.#ending = true;
     this.#roomy();
     if (this.#leg) this.#lastWords();
+  }
+
+  /** The page goes. Its last word may not arrive. */
+  leave() {
+    const unheard = DROPS || !this.#leg;
+    this.end(FINISHED);
+    if (unheard && this.#hold > 0) this.#ways.leave(this.#name);
   }
 
   // -- what comes in -------------------------------------------------------------------------------------------
@@ -265,7 +278,12 @@ export class Resumption {
     if (this.#over) return;
     if (OUTCOMES.includes(code)) this.#finish(code, reason);
     else if (this.#hold < 0) this.#unheld = [code, reason];
-    else this.#detach();
+    else this.#detach(code);
+  }
+
+  /** It grows while a leg is of use. */
+  get #progress() {
+    return this.#incoming.received + this.#outgoing.confirmed;
   }
 
   /** Ask for a leg now, as there may be a network again. */
@@ -276,9 +294,10 @@ export class Resumption {
     this.#wake();
   };
 
-  #detach() {
+  #detach(code) {
     const now = Date.now();
-    if (now - this.#since >= STEADY) this.#wait = 0;
+    if (now - this.#since >= STEADY || this.#progress > this.#reached) this.#wait = 0;
+    this.#spread = code === MOVED ? FIRST : 0;
     this.detached = { since: now, until: now + this.#hold };
     this.#ways.waking.add(this.hurry);
     this.#stream.changed('detached');
@@ -300,7 +319,8 @@ export class Resumption {
   /** Until the next request is due, or somebody is in a hurry; not before `least`, but when the hold has passed. */
   #pause(least, until) {
     const now = Date.now();
-    const wait = this.#wait * (1 - Math.random() / 2);
+    const wait = this.#spread * Math.random() + this.#wait * (1 - Math.random() / 2);
+    this.#spread = 0;
     this.#wait = Math.min(MOST, 2 * this.#wait || FIRST);
     return new Promise((resolve) => {
       const awake = () => resolve(null);
@@ -321,15 +341,19 @@ export class Resumption {
     this.#asked = Date.now();
     this.#asking = new AbortController();
     const { signal } = this.#asking;
+    const early = new EarlyLeg((url, leaving) => this.#ways.reach(url, AbortSignal.any([signal, leaving])));
     try {
       this.#tries += 1;
       const [stream, { received }] = [this.#name, this.#incoming];
-      const answer = await this.#ways.ask({ stream, received, try: this.#tries, view: this.#view, signal });
+      const position = { stream, received, try: this.#tries, view: this.#view, signal, early: early.told };
+      const answer = await this.#ways.ask(position);
       if (!Number.isSafeInteger(answer.received)) throw new Error('the platform gave an invalid answer');
-      const leg = this.#reachable(answer) && (await this.#ways.reach(answer.url, signal));
+      const leg = this.#reachable(answer) && (await early.leg(answer.url));
       if (leg) this.#attach(leg, answer);
+      else early.drop();
       return null;
     } catch (/** @type {any} */ error) {
+      early.drop();
       if (NEVER.includes(error.status)) this.#giveUp(error);
       return error;
     } finally {
@@ -350,6 +374,7 @@ export class Resumption {
     this.#leg = leg;
     this.#since = Date.now();
     this.#outgoing.confirm(received);
+    this.#reached = this.#progress;
     for (const message of this.#outgoing.from(received)) leg.send(message);
     this.#roomy();
     this.#incoming.confirmed = 0; // what was said last may be lost with its leg
@@ -361,8 +386,11 @@ export class Resumption {
 
   // -- the end -------------------------------------------------------------------------------------------------
 
+  /** There will be no leg. The host may remember how the stream has ended; who has missed an end in order has not all. */
   #giveUp(problem) {
-    if (problem) this.#finish(LOST, `not resumed: ${problem.message}`);
+    const { code, reason, exit } = problem?.ended ?? {};
+    if (code !== undefined && code !== FINISHED && code !== LOST) this.#finish(code, reason, { exit });
+    else if (problem) this.#finish(LOST, `not resumed: ${problem.message}`, { exit, final: code === FINISHED });
   }
 
   #lastWords() {
@@ -370,13 +398,13 @@ export class Resumption {
     this.#timers.words = setTimeout(() => this.#finish(LOST, 'the other end did not confirm'), LAST_WORDS);
   }
 
-  #finish(code, reason) {
+  #finish(code, reason, how = {}) {
     if (this.#over) return;
     const leg = this.#leg;
     this.#stop();
     this.#leg = null;
     leg?.close(code);
-    this.#stream.over(code, reason);
+    this.#stream.over(code, reason, how);
   }
 
   /** Nothing more is asked for, confirmed or waited for. */
@@ -401,6 +429,40 @@ export class Resumption {
   }
 }
 
+/** A leg that is opened while the platform waits for the host, and is of use only if the host comes there. */
+class EarlyLeg {
+  #reach;
+  #url = '';
+  /** @type {Promise<any> | null} */
+  #coming = null;
+  #leaving = new AbortController();
+
+  constructor(reach) {
+    this.#reach = reach;
+  }
+
+  told = (url) => {
+    this.#url = url;
+    this.#coming = this.#reach(url, this.#leaving.signal);
+    this.#coming?.catch(() => {}); // what the platform says comes first
+  };
+
+  /** The leg of the answer's URL, which may be another one. */
+  leg(url) {
+    if (this.#coming && url === this.#url) return this.#coming;
+    this.drop();
+    return this.#reach(url, new AbortController().signal);
+  }
+
+  drop() {
+    this.#leaving.abort();
+    void this.#coming?.then(
+      (leg) => leg.close(),
+      () => {},
+    );
+  }
+}
+
 /** @type {Set<Resumption>} */
 const alive = new Set(); // of this page
 let listens = false;
@@ -410,6 +472,6 @@ function lookOut() {
   if (listens) return;
   listens = true;
   globalThis.addEventListener?.('pagehide', ({ persisted }) => {
-    if (!persisted) for (const one of alive) one.end(1000);
+    if (!persisted) for (const one of alive) one.leave();
   });
 }

@@ -11,6 +11,8 @@ export class Refused extends Error {
   readonly retryAfter: number;
   /** Worth another try. */
   readonly transient: boolean;
+  /** How a stream that is to be resumed had ended before, if its host remembers. */
+  readonly ended: { code: number; reason: string; exit?: number } | null;
 }
 
 /** How a stream ended. */
@@ -94,6 +96,8 @@ export type Resume = (position: {
   try: number;
   view: boolean;
   signal: AbortSignal;
+  /** May be told where the leg will be, before the host has answered: it is opened meanwhile. */
+  early: (url: string) => void;
 }) => Promise<{ url: string; received: number; resume: number }>;
 
 export interface ConnectOptions {

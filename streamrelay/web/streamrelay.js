@@ -98,6 +98,8 @@ export class Refused extends Error {
     this.status = status;
     this.code = code;
     this.retryAfter = retryAfter;
+    /** @type {{ code: number, reason: string, exit?: number } | null} How a stream that is over had ended, if that is known. */
+    this.ended = null;
     this.transient = TRANSIENT_STATUSES.includes(status) || TRANSIENT_REFUSALS.includes(code);
   }
 }
@@ -116,20 +118,36 @@ export async function ask(wanted, early) {
 }
 
 /**
- * Ask for new legs of a stream that resumes.
+ * Ask for new legs of a stream that resumes. What isn't the platform's own word, as it has no code, says nothing of the
+ * stream: a proxy answers 404 as well while the platform is restarted.
  * @type {(wanted: Wanted, position: Parameters<Resume>[0]) => ReturnType<Resume>}
  */
-function askAgain(wanted, { stream, received, try: number, view, signal }) {
+async function askAgain(wanted, { stream, received, try: number, view, signal, early }) {
   const { host, target, zone } = wanted;
   const path = `/v1/streams/${encodeURIComponent(stream)}/resume`;
-  return asked({ ...wanted, signal }, path, {
-    host,
-    target,
-    received,
-    try: number,
-    ...(view && { view }),
-    ...(zone && { zone }),
-  });
+  const body = { host, target, received, try: number, ...(view && { view }), ...(zone && { zone }) };
+  try {
+    return await asked({ ...wanted, signal }, path, body, early);
+  } catch (/** @type {any} */ error) {
+    if (error.status && !error.code) error.status = 0;
+    throw error;
+  }
+}
+
+/**
+ * Have the platform end a stream, as its page goes and nothing that it says by a websocket arrives: Firefox drops that, and
+ * a stream that is detached has none. Who may not end it has its host wait.
+ * @type {(wanted: Wanted, stream: string) => void}
+ */
+function leave(wanted, stream) {
+  const { platform = globalThis.location?.origin, key, csrf, fetch = globalThis.fetch } = wanted;
+  /** @type {Record<string, string>} */
+  const headers = {};
+  if (key) headers.Authorization = `Bearer ${key}`;
+  if (csrf) headers['X-CSRF-Token'] = csrf;
+  const url = `${String(platform).replace(/\/+$/, '')}/v1/streams/${encodeURIComponent(stream)}`;
+  const credentials = key ? 'omit' : 'same-origin';
+  fetch(url, { method: 'DELETE', headers, credentials, keepalive: true, redirect: 'error' }).catch(() => {});
 }
 
 /** What the platform says to a request for legs. */
@@ -139,10 +157,18 @@ async function asked(wanted, path, body, early) {
   wanted.signal?.throwIfAborted();
   if (status !== 201) {
     const detail = typeof answer.detail === 'string' ? line(answer.detail) : `the platform answered ${status}`;
-    throw new Refused(status, typeof answer.code === 'string' ? line(answer.code) : '', detail, retryAfter);
+    const refused = new Refused(status, typeof answer.code === 'string' ? line(answer.code) : '', detail, retryAfter);
+    throw Object.assign(refused, { ended: pastEnd(answer.ended) });
   }
   if (typeof answer.url !== 'string') throw new Refused(status, 'bad_answer', 'the platform gave an invalid answer');
   return answer;
+}
+
+/** How a stream had ended, as its host remembers it. */
+function pastEnd(ended) {
+  const { code, reason = '', exit } = Object(ended);
+  if (!Number.isInteger(code) || typeof reason !== 'string') return null;
+  return { code, reason, ...(Number.isInteger(exit) && { exit }) };
 }
 
 /**
@@ -268,10 +294,11 @@ export async function connect(url, { signal, WebSocket, ticket = null, resume } 
 function resumptions(resume, { WebSocket }) {
   const again = typeof resume === 'function' ? resume : (position) => askAgain(resume, position);
   const reachAgain = (url, signal) => reach(url, { signal, WebSocket });
+  const leaveIt = (stream) => typeof resume !== 'function' && leave(resume, stream);
   const loading = import('./streamrelay-resume.js').then(
     ({ Resumption }) =>
       () =>
-        new Resumption({ ask: again, reach: reachAgain, waking }),
+        new Resumption({ ask: again, reach: reachAgain, leave: leaveIt, waking }),
     (cause) => {
       throw new TypeError('resume: streamrelay-resume.js, which belongs beside streamrelay.js, is not there', {
         cause,
@@ -390,6 +417,11 @@ class Leg {
     this.#link?.met();
   }
 
+  /** It matters, though nobody sees the page, whether this link lives. */
+  matter() {
+    this.#link?.matter();
+  }
+
   /** Close it; nobody is told anything of it any more. Pages may say few codes. */
   close(code = 1000) {
     this.leave();
@@ -484,8 +516,11 @@ export class Stream extends EventTarget {
     });
     signal?.addEventListener('abort', this.#abort);
     resumption?.begin(leg, {
-      listen: (next) => this.#listen(next),
-      over: (code, reason) => this.#end(outcome(code, reason, this.#exit)),
+      listen: (next) => {
+        next.matter();
+        this.#listen(next);
+      },
+      over: (code, reason, how) => this.#over(code, reason, how),
       plain: () => this.#plain(),
       changed: (name) => this.#changed(name),
     });
@@ -501,6 +536,7 @@ export class Stream extends EventTarget {
   /** Told once the platform has said it all. */
   set ticket(ticket) {
     this.#ticket = ticket;
+    if (this.#resumption && ticket?.resume) this.#leg.matter();
     this.#resumption?.decide(ticket ?? { stream: '', resume: 0, view: false });
   }
 
@@ -563,6 +599,12 @@ export class Stream extends EventTarget {
     this.#sink.error(error ?? failure(result));
     this.#wake();
     this.#settle(result);
+  }
+
+  /** A stream that resumes is over. One that had ended before may not be opened anew by itself: it has done its work. */
+  #over(code, reason, { exit = this.#exit, final = false }) {
+    const result = outcome(code, reason, exit);
+    this.#end(final ? { ...result, transient: false } : result);
   }
 
   /** It doesn't resume, as its host doesn't hold it. */
@@ -730,8 +772,9 @@ export class Stream extends EventTarget {
 
 /**
  * Whether a stream's link lives. A page sees no pings, so it asks the relay: where nothing has come for a while, and at
- * once where the network may be another one. A link over which something comes is never asked, nor is one of a page that
- * nobody sees, whose timers come late. (protocol.rst, "Liveness")
+ * once where the network may be another one. A link over which something comes is never asked. Nor is one of a page that
+ * nobody sees, whose timers come late, unless its stream resumes: its host doesn't hold it for ever. (protocol.rst,
+ * "Liveness")
  */
 class Link {
   #ask;
@@ -743,6 +786,7 @@ class Link {
   #sent = 0; // bytes since the last look
   #patient = PATIENT; // looks in which an answer may take longer
   #met = false; // the agent has said something
+  #matters = false; // whoever sees the page
 
   /** `ask(ping)` sends a control message, `dead()` is told once that there is no answer. */
   constructor(ask, dead) {
@@ -755,6 +799,16 @@ class Link {
   leave() {
     links.delete(this);
     lookOut();
+  }
+
+  /** It is asked though nobody sees the page. */
+  matter() {
+    this.#matters = true;
+    lookOut();
+  }
+
+  get looked() {
+    return this.#matters || !unseen();
   }
 
   heard() {
@@ -787,11 +841,12 @@ class Link {
     if (this.#waited !== 0) this.#askNow();
   }
 
-  look() {
-    this.#quiet += 1;
-    this.#patient = this.#sent > AHEAD ? PATIENT : Math.max(0, this.#patient - 1);
+  /** So many seconds, or looks, have passed. */
+  look(count) {
+    this.#quiet += count;
+    this.#patient = this.#sent > AHEAD ? PATIENT : Math.max(0, this.#patient - count);
     this.#sent = 0;
-    if (this.#waited >= 0) this.#waited += 1;
+    if (this.#waited >= 0) this.#waited += count;
     else if (this.#quiet >= QUIET) this.#askNow();
     if (this.#waited >= ANSWER && (!this.#patient || this.#quiet >= QUIET + ANSWER)) this.#dead();
   }
@@ -823,15 +878,17 @@ let listens = false;
 
 const unseen = () => globalThis.document?.visibilityState === 'hidden';
 
-/** Look at the links while there are any, and somebody may see what they say. */
+/** Look at the links while there are any that are looked at. */
 function lookOut() {
   if (!listens) {
     listens = true;
     globalThis.addEventListener?.('online', wake);
+    globalThis.addEventListener?.('offline', askAll); // of some networks alone, and the relay may be by another one
     globalThis.addEventListener?.('pageshow', (event) => event.persisted && wake(event));
     globalThis.document?.addEventListener('visibilitychange', wake);
+    globalThis.document?.addEventListener('resume', wake); // Chromium had frozen the page
   }
-  const wanted = links.size + sleepers.size > 0 && !unseen();
+  const wanted = [...links].some((link) => link.looked) || (sleepers.size > 0 && !unseen());
   if (wanted === Boolean(looks)) return;
   if (wanted) {
     looked = Date.now();
@@ -842,16 +899,24 @@ function lookOut() {
   }
 }
 
+/** Timers of a page that nobody sees come once in a minute; what comes by a link comes at once. */
 function look() {
   const now = Date.now();
-  if (now - looked > LATE || now < looked) wake(null);
+  const late = now - looked > LATE || now < looked;
+  const seconds = late && unseen() ? Math.max(1, Math.floor((now - looked) / 1000)) : 1;
   looked = now;
-  for (const link of links) link.look();
+  if (late && !unseen()) wake(null);
+  for (const link of links) if (link.looked) link.look(seconds);
+}
+
+function askAll() {
+  for (const link of links) if (link.looked) link.wake();
 }
 
 function wake(event) {
   lookOut();
-  if (!unseen()) for (const link of links) link.wake();
+  looked = Date.now();
+  if (!unseen() || event?.type !== 'visibilitychange') askAll();
   if (!unseen() || event?.type === 'online') for (const sleeper of [...sleepers]) sleeper();
 }
 

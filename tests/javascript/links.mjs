@@ -44,6 +44,7 @@ export function page() {
   globalThis.document = Object.assign(new EventTarget(), { visibilityState: 'visible' });
   return {
     online: () => here.dispatchEvent(new Event('online')),
+    offline: () => here.dispatchEvent(new Event('offline')),
     show(visibilityState) {
       Object.assign(document, { visibilityState });
       document.dispatchEvent(new Event('visibilitychange'));

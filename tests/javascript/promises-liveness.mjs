@@ -140,6 +140,21 @@ export async function network_that_comes_back_is_asked_for_at_once() {
   assert.equal(pings(link).length, 1);
 }
 
+export async function network_that_is_gone_is_noticed_and_one_that_is_another_is_not_cut() {
+  const { offline } = page();
+  const clock = new Clock();
+  const link = await answered(clock);
+  clock.seconds(3);
+  offline();
+  pong(link, pings(link).at(-1)); // as the relay is on this machine, or by another network
+  clock.seconds(11);
+  await turn();
+  assert.equal(link.outcome, null);
+  offline();
+  const seconds = await said(clock, link);
+  assert(seconds <= 5, `${seconds} s`);
+}
+
 export async function new_link_may_still_wait_for_its_host() {
   const { online } = page();
   const clock = new Clock();

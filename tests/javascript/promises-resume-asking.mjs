@@ -3,37 +3,8 @@
 
 import assert from 'node:assert/strict';
 
-import { failure } from './fakes.mjs';
 import { units, World } from './resuming.mjs';
-
-const REFUSED = { detail: 'no', code: 'x' };
-
-/** A stream whose relay is gone after it has stood a while, and what it tells of that. */
-async function lost(options = {}) {
-  const world = new World(options);
-  const events = page();
-  const stream = await world.open();
-  const told = [];
-  for (const name of ['detached', 'attached'])
-    stream.addEventListener(name, () => told.push([name, world.clock.now, stream.detached]));
-  await world.pass(5000);
-  world.up = options.up ?? false;
-  const since = world.clock.now;
-  world.agent.near.cut(1006);
-  /** Seconds after the loss at which it was asked. */
-  const times = () => world.asked.map(({ at }) => (at - since) / 1000);
-  return { world, stream, told, since, times, events };
-}
-
-/** A page, whose events are the test's. */
-function page() {
-  return {
-    tell: (name, fields = {}) => globalThis.dispatchEvent(Object.assign(new Event(name), fields)),
-  };
-}
-const here = new EventTarget();
-globalThis.addEventListener = here.addEventListener.bind(here);
-globalThis.dispatchEvent = here.dispatchEvent.bind(here);
+import { lost } from './resuming-lost.mjs';
 
 export async function resuming_is_asked_for_and_names_the_stream() {
   const { world, times } = await lost({ up: true });
@@ -85,57 +56,46 @@ export async function it_is_told_when_it_is_detached_and_attached() {
   assert.equal(until - again, 7000);
 }
 
-export async function what_can_never_be_is_not_asked_for_again() {
-  for (const status of [401, 403, 404, 410]) {
-    const { world, stream } = await lost();
-    world.answers.push([status, { detail: 'the stream has ended', code: 'stream_over' }, {}]);
-    const outcome = await world.ended(stream);
-    assert.deepEqual([outcome.code, outcome.reason], [4005, 'not resumed: the stream has ended']);
-    assert.equal((await failure(stream.readable.getReader().read())).outcome, outcome);
-    await world.pass(60_000);
-    assert.equal(world.asked.length, 1);
+export async function pages_whose_relay_stops_do_not_come_all_at_once() {
+  for (const [code, most] of [
+    [1012, 200],
+    [1006, 0],
+    [1001, 0],
+  ]) {
+    const firsts = [];
+    for (let seed = 1; seed <= 20; seed += 1) {
+      const world = new World({ seed });
+      await world.open();
+      const since = world.clock.now;
+      world.agent.near.cut(code);
+      await world.run(() => world.asked.length);
+      firsts.push(world.asked[0].at - since);
+    }
+    assert(Math.max(...firsts) <= most, `${firsts}`);
+    if (most) assert(new Set(firsts.map(Math.floor)).size > 15, `${firsts}`);
   }
 }
 
-export async function everything_else_is_asked_for_again() {
-  const answers = [
-    ...[409, 429, 500, 502, 503, 504, 400].map((status) => [status, REFUSED, {}]),
-    [201, {}, {}], // without a URL, or without a position
-    [201, { url: 'ws://relay/client/x' }, {}],
-    [201, { url: 'ws://relay/client/x', received: '0' }, {}],
-  ];
-  for (const answer of answers) {
-    const { world, stream } = await lost({ up: true });
-    world.answers.push(answer);
-    const writer = stream.writable.getWriter();
-    await writer.write('on');
-    await world.run(() => world.agent.heard.length === 2);
-    assert.deepEqual(
-      world.asked.map((one) => one.try),
-      [1, 2],
-    );
+/** Legs that are cut as soon as they stand; each has brought something, or nothing. */
+async function shortLived(brings) {
+  const world = new World();
+  const stream = await world.open();
+  void world.read(stream);
+  const since = world.clock.now;
+  for (let count = 1; count <= 8; count += 1) {
+    world.agent.near.cut(1006);
+    world.agent.near = null;
+    await world.run(() => world.agent.near);
+    if (brings) world.agent.say([count]);
+    await world.pass(1);
   }
+  return world.clock.now - since;
 }
 
-export async function stale_requests_are_made_newer() {
-  const { world, stream } = await lost({ up: true });
-  world.agent.tries = 3;
-  await stream.writable.getWriter().write('on');
-  await world.run(() => world.agent.heard.length === 2);
-  assert.equal(world.asked.length, 4);
-}
-
-export async function no_request_before_it_is_wanted() {
-  const { world, times, events } = await lost({ up: true });
-  world.answers.push([503, REFUSED, { 'Retry-After': '30' }]);
-  await world.pass(10_000);
-  events.tell('online');
-  await world.run(() => world.agent.near);
-  assert.deepEqual(times(), [0, 30]);
-  const late = await lost();
-  late.world.answers.push([503, REFUSED, { 'Retry-After': '999' }]);
-  const { reason } = await late.world.ended(late.stream);
-  assert.deepEqual([late.times(), reason], [[0], 'not resumed: the platform is busy']);
+export async function leg_that_brought_something_is_followed_at_once_and_one_that_did_not_is_not() {
+  const [useful, useless] = [await shortLived(true), await shortLived(false)];
+  assert(useful < 100, `${useful} ms`);
+  assert(useless > 5000, `${useless} ms`);
 }
 
 export async function network_that_is_back_is_used_at_once() {
@@ -188,13 +148,13 @@ export async function legs_that_are_lost_again_are_asked_for_less_often() {
   const { world, times } = await lost({ up: true });
   for (let count = 0; count < 8; count += 1) {
     await world.run(() => world.agent.near?.readyState === 1);
-    world.agent.near.cut(1012);
+    world.agent.near.cut(1006);
   }
   await world.run(() => world.agent.near);
   assert(times().at(-1) > 8, `eight within ${times().at(-1)} s`);
-  await world.pass(3000);
+  await world.pass(5000);
   const since = world.clock.now;
-  world.agent.near.cut(1012); // which has stood
+  world.agent.near.cut(1006); // which has stood
   await world.run(() => world.agent.near);
   assert.equal(world.clock.now, since);
 }
@@ -270,6 +230,16 @@ export async function page_that_is_left_ends_its_streams() {
   assert.equal(world.agent.over, null);
   events.tell('pagehide', { persisted: false });
   await world.run(() => world.agent.over);
+  assert.deepEqual(world.left, []);
+}
+
+export async function page_that_is_left_without_a_leg_has_the_platform_end_its_streams() {
+  const { world, events } = await lost();
+  await world.pass(3000);
+  events.tell('pagehide', { persisted: true });
+  assert.deepEqual(world.left, []);
+  events.tell('pagehide', { persisted: false });
+  assert.deepEqual(world.left, ['/v1/streams/a%2Fb']);
 }
 
 export async function ends_that_differ_lose_nothing_silently() {

@@ -29,7 +29,7 @@ export async function pages_own_server_may_ask_for_legs() {
   const world = new World();
   const asked = [];
   const refused = new Refused(503, 'busy', 'not now', 7);
-  const stream = await connected(world, ({ signal, ...position }) => {
+  const stream = await connected(world, ({ signal, early, ...position }) => {
     asked.push([world.clock.now, position]);
     if (asked.length === 1) return Promise.reject(refused);
     const [, { received, resume }] = world.agent.resume(position);
@@ -192,4 +192,42 @@ export async function network_is_used_by_a_page_that_nobody_sees() {
     assert.equal(world.clock.now, since);
   }
   stream.close();
+}
+
+/** A stream of a page that nobody sees, whose timers come each so many milliseconds. */
+async function unseen(every) {
+  globalThis.document = Object.assign(new EventTarget(), { visibilityState: 'hidden' });
+  const world = new World();
+  const interval = globalThis.setInterval;
+  globalThis.setInterval = (act) => interval(act, every);
+  Object.assign(world, { protocol: 'streamrelay.v1.ping', answers_pings: true });
+  await world.open();
+  return world;
+}
+
+/** Its host holds a stream for 120 s, and then 45 more until the relay has noticed. */
+export async function dead_link_of_a_page_that_nobody_sees_is_resumed_in_time() {
+  for (const every of [1000, 60_000]) {
+    const world = await unseen(every);
+    await world.pass(1_800_000);
+    assert.equal(world.asked.length, 0, 'a link that lives was given up');
+    world.answers_pings = false;
+    const since = world.clock.now;
+    await world.run(() => world.asked.length);
+    assert(world.clock.now - since <= 2 * every + 20_000, `${world.clock.now - since} ms`);
+  }
+}
+
+export async function page_that_was_frozen_asks_before_it_gives_a_link_up() {
+  const world = await unseen(1000);
+  world.clock.sleep(3_600_000);
+  document.dispatchEvent(new Event('resume'));
+  await world.pass(60_000);
+  assert.equal(world.asked.length, 0);
+  world.clock.sleep(3_600_000);
+  world.answers_pings = false;
+  document.dispatchEvent(new Event('resume'));
+  const since = world.clock.now;
+  await world.run(() => world.asked.length);
+  assert(world.clock.now - since <= 6000, `${world.clock.now - since} ms`);
 }

@@ -60,7 +60,8 @@ export async function source_resumes_by_the_session_of_then() {
   globalThis.WebSocket = Relay;
   globalThis.fetch = (url, { headers, body }) => {
     bodies.push([new URL(url).pathname, headers['X-CSRF-Token'], JSON.parse(body).resume]);
-    return Promise.resolve(Response.json(ticket, { status: bodies.length === 1 ? 201 : 410 }));
+    const [status, answer] = bodies.length === 1 ? [201, ticket] : [410, { code: 'stream_over', detail: 'over' }];
+    return Promise.resolve(Response.json(answer, { status }));
   };
   const session = { csrf: 'first' };
   const from = new Source(session, 'h', 'shell');

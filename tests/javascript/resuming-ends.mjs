@@ -46,6 +46,7 @@ export class Agent {
       const control = JSON.parse(message);
       if (control.hold) this.world.holds += 1;
       if (control.eof) this.world.eofs += 1;
+      if (control.ping && this.world.answers_pings) this.near?.down(`{"pong":${control.ping}}`); // as the relay does
       if ('ack' in control) this.#acked(control.ack);
       else if (!UNCOUNTED.some((name) => name in control)) this.#take(message);
       if (control.end) {

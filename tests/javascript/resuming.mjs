@@ -72,6 +72,9 @@ export class World {
   taken = 0; // positions that the page's reader has been given
   holds = 0; // as many were asked for
   eofs = 0;
+  left = []; // paths of streams that the platform is to end
+  early = ''; // a URL that is told before the host has answered
+  answers_pings = false; // the relay lives
   confirmations = []; // positions, as the page says them
   cuts = []; // { way, after }: positions from the last one on, of that way
   heard = (_heard) => {};
@@ -102,13 +105,33 @@ export class World {
     return cut.after;
   }
 
-  fetch = (url, { body, signal }) => {
+  fetch = (url, { method, body, signal, keepalive, headers: { Accept } }) => {
+    if (method === 'DELETE') {
+      assert(keepalive); // the page isn't there for long
+      this.left.push(new URL(url).pathname);
+      return Promise.resolve({ status: 204 });
+    }
     const [status, answer, headers] = this.#answer(new URL(url).pathname, JSON.parse(body));
+    if (this.early && Accept.startsWith('application/x-ndjson')) return Promise.resolve(this.#lines(status, answer));
     if (status === 'hangs')
       return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
     const text = () => Promise.resolve(JSON.stringify(answer));
     return Promise.resolve({ status, headers: new Headers(headers), text });
   };
+
+  /** An answer whose first line comes at once, and the last one a second later. */
+  #lines(status, answer) {
+    const [first, last] = [{ url: this.early }, status === 201 ? answer : { status, ...answer }];
+    const say = (told, line) => told.enqueue(new TextEncoder().encode(`${JSON.stringify(line)}\n`));
+    const start = (told) => {
+      say(told, first);
+      setTimeout(() => {
+        say(told, last);
+        told.close();
+      }, 1000);
+    };
+    return { status: 200, headers: new Headers(), body: new ReadableStream({ start }) };
+  }
 
   #answer(path, body) {
     const url = `ws://relay/client/${this.legs.length}`;

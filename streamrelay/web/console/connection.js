@@ -107,7 +107,7 @@ export class Connection extends EventTarget {
     whenDetached(
       stream,
       () => show('detached', 'reconnecting …', ''),
-      (ended) => !ended && show('open', '', ''),
+      (outcome) => !outcome && show('open', '', ''),
     );
   }
 

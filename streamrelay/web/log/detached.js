@@ -3,8 +3,8 @@
 const SHORT = 500; // ms; one that is back by then is not
 
 /**
- * Call `lost()` as a stream has been detached for a while, and `back(ended)` as it no longer is; of streams that don't
- * resume neither.
+ * Call `lost()` as a stream has been detached for a while, and `back(outcome)` as it no longer is, null if it goes on; of
+ * streams that don't resume neither.
  */
 export function whenDetached(stream, lost, back) {
   let [timer, told] = [0, false];
@@ -14,14 +14,14 @@ export function whenDetached(stream, lost, back) {
       lost();
     }, SHORT);
   };
-  const over = (ended) => {
+  const over = (outcome) => {
     clearTimeout(timer);
     timer = 0;
-    if (told) back(ended);
+    if (told) back(outcome);
     told = false;
   };
   stream?.addEventListener?.('detached', begin);
-  stream?.addEventListener?.('attached', () => over(false));
-  stream?.closed.then(() => over(true));
+  stream?.addEventListener?.('attached', () => over(null));
+  stream?.closed.then(over);
   if (stream?.detached) begin();
 }

@@ -5,7 +5,10 @@ import { several } from '../log/several.js';
 
 const EVERY = 500; // ms between two changes of what is said
 
-/** Say in `element` that a stream is detached, for as long as it is. */
+/**
+ * Say in `element` that a stream is detached, for as long as it is; and of one that ends so, what it could not send, until
+ * that was read.
+ */
 export function showDetached(element, stream) {
   const shown = document.createElement('div');
   shown.className = 'viewer-detached';
@@ -17,20 +20,24 @@ export function showDetached(element, stream) {
   stream.addEventListener?.('detached', () => {
     before = stream.unconfirmed;
   });
+  const unsent = () => stream.unconfirmed - before;
   const say = () => {
-    more.textContent = ` ${waiting(stream.detached?.until ?? 0, stream.unconfirmed - before)}`;
+    more.textContent = ` ${waiting(stream.detached?.until ?? 0, unsent())}`;
   };
   whenDetached(
     stream,
     () => {
+      for (const older of element.querySelectorAll(':scope > .viewer-detached')) older.remove();
       element.append(shown);
       state.textContent = 'Reconnecting …';
       say();
       timer = setInterval(say, EVERY);
     },
-    () => {
+    (outcome) => {
       clearInterval(timer);
-      shown.remove();
+      const bytes = outcome && !outcome.clean ? unsent() : 0;
+      if (bytes > 0) tellUnsent(shown, state, more, bytes);
+      else shown.remove();
     },
   );
 }
@@ -41,4 +48,15 @@ function waiting(until, bytes) {
   const kept = `The host keeps it open for ${seconds} s more.`;
   if (bytes <= 0) return kept;
   return `${kept} ${several(bytes, 'byte')} of yours ${bytes === 1 ? 'waits' : 'wait'} for it here.`;
+}
+
+/** Say that bytes were lost, for whoever comes back to the page later. */
+function tellUnsent(shown, state, more, bytes) {
+  state.textContent = `${several(bytes, 'byte')} of yours ${bytes === 1 ? 'was' : 'were'} not sent: the stream has ended.`;
+  more.textContent = '';
+  const read = document.createElement('button');
+  read.type = 'button';
+  read.textContent = 'OK';
+  read.addEventListener('click', () => shown.remove());
+  shown.append(read);
 }

@@ -63,3 +63,17 @@ class Windows(WindowTest):
         self.assertIsNone(view.evaluate(f"document.querySelector('{SHOWN} .viewer-detached')"))
         expected = (OWN, UNOPENED, "Firefox can\u2019t establish a connection to the server at ws://")
         self.assertEqual([one for one in view.complaints if not one.startswith(expected)], [])
+
+    def test_firefox_left(self) -> None:
+        """A page that is left ends what it had, so the host holds nothing of it."""
+        view = self.view = self.firefox()
+        view.goto(f"{self.common.console}/")
+        self.sign_in()
+        self.choose("shell")
+        self.connected()
+        until(lambda: len(self.streams()) == 1, what="the page's stream")
+        view.goto("about:blank")
+        until(lambda: not self.streams(), what="no stream of the page")
+
+    def streams(self) -> list[str]:
+        return [one["stream"] for one in self.common.ask("GET", "/v1/streams").json["streams"]]

@@ -76,6 +76,14 @@ class Firefox:
     def freeze(self, still: bool) -> None:
         """Do nothing: this browser stops no page that it hides."""
 
+    def offline(self, without: bool) -> None:
+        """Have the browser be without a network, as by "Work Offline": connections end, but for those of loopback."""
+        windows = self._do("browsingContext.getTree", **{"moz:scope": "chrome"})["contexts"]
+        expression = f"Services.io.offline = {json.dumps(without)}"
+        self._do(
+            "script.evaluate", expression=expression, target={"context": windows[0]["context"]}, awaitPromise=False
+        )
+
     def asked(self) -> list[str]:
         """The kinds of dialogs that the page has shown until now; none is answered but by `answer`."""
         self.evaluate("true")
@@ -106,6 +114,7 @@ class Firefox:
 def firefox(folder: Path, environment: dict[str, str]) -> Iterator[Firefox]:
     """A browser with a profile of its own in a folder."""
     command = [need_program("firefox-esr"), "--no-remote", "--new-instance", "--remote-debugging-port", "0"]
+    command.append("--remote-allow-system-access")  # for `offline`
     profile, log = folder / "firefox", folder / "firefox.out"
     profile.mkdir()
     lines = (f'user_pref("{name}", {json.dumps(value)});\n' for name, value in SETTINGS.items())
