@@ -1,7 +1,7 @@
 // One session of spice-html5: its channels and its outcome, apart from all others on the page.
 //
 // spice-html5 is made for a page of its own. Here several share one: their screens are apart (spice-screen.js), and
-// whatever ends one channel of a session ends them all, with that websocket's close code.
+// whatever ends one channel of a session ends them all, with that one's outcome.
 
 import { outcome } from '../streamrelay.js';
 import { MOST } from './machine-clipboard.js';
@@ -33,6 +33,7 @@ export class SpiceSession {
   };
 
   #library;
+  #reach;
   #agent;
   #screen;
   #main;
@@ -43,12 +44,13 @@ export class SpiceSession {
   /**
    * @param library - spice-html5's modules by name
    * @param {HTMLElement} frame - where the screen goes
-   * @param {string} url - good for as many websockets as there are channels
+   * @param {(signal: AbortSignal) => Promise<any>} reach - a connection for each of its channels (spice-socket.js)
    * @param {import('./machine-clipboard.js').MachineClipboard} clipboard - told what the machine copies
    * @param {AbortSignal} signal - ends it
    */
-  constructor(library, frame, url, password, clipboard, signal) {
+  constructor(library, frame, reach, password, clipboard, signal) {
     this.#library = library;
+    this.#reach = reach;
     this.#agent = new SpiceAgent(MOST, {
       send: (kind, content) => this.#sendAgent(kind, content),
       came: (text) => clipboard.came(text),
@@ -65,7 +67,7 @@ export class SpiceSession {
     });
     this.connected = new Promise((resolve, reject) => {
       this.#begun = resolve;
-      this.#begin(url, password);
+      this.#begin(password);
       this.closed.then((ended) => reject(failure(unseen(ended))));
     });
     this.connected.catch(() => {});
@@ -100,10 +102,10 @@ export class SpiceSession {
 
   // -- channels ------------------------------------------------------------------------------------------------
 
-  #begin(uri, password) {
+  #begin(password) {
     const { SpiceMainConn } = this.#library.main;
-    const about = { uri, password, screen_id: this.#screen.id, onagent: () => this.#screen.tellSize() };
-    const main = withSockets(() => new SpiceMainConn(about));
+    const about = { uri: 'spice:', password, screen_id: this.#screen.id, onagent: () => this.#screen.tellSize() };
+    const main = withSockets(this.#reach, () => new SpiceMainConn(about));
     this.#main = main;
     this.#add(main);
     for (const name of ['inputs', 'cursor', 'display']) {
@@ -117,7 +119,7 @@ export class SpiceSession {
       });
     }
     const { process_channel_message: process } = main;
-    main.process_channel_message = (message) => withSockets(() => process.call(main, message)); // it opens the others
+    main.process_channel_message = (message) => withSockets(this.#reach, () => process.call(main, message)); // it opens the others
     this.#attachAgent(main);
     after(main, () => {
       for (const other of [...main.ports, ...(main.extra_channels ?? [])]) if (other) this.#add(other);

@@ -15,7 +15,7 @@ from tests.live.viewers.screens import ENDS, OPENS, ScreenTest, echoes
 
 
 class Spice(ScreenTest):
-    """viewers/spice.js: spice-html5 on as many websockets as it has channels."""
+    """viewers/spice.js: spice-html5 on one stream, which carries its channels."""
 
     def spice(
         self, name: str, more: str = "disable-ticketing=on", port: int = 0, options: tuple[str, ...] = ()
@@ -111,8 +111,8 @@ class Spice(ScreenTest):
     def test_pointer_and_held_keys(self) -> None:
         """The pointer's way is told in the machine's own pixels; a key that is held is released with the focus."""
         _, target = self.spice("one")
-        sent: list[bytes] = []
-        self.view.on("websocket", lambda leg: leg.on("framesent", lambda frame: sent.append(frame)))
+        sent: list[bytes] = []  # each message in a frame of a channel
+        self.view.on("websocket", lambda leg: leg.on("framesent", lambda frame: sent.append(frame[8:])))
         self.show("spice", target)
         until(lambda: self.lit() > 100, what="the screen")
         box = self.view.locator("#tab0 canvas").bounding_box()
