@@ -8,6 +8,7 @@ import { MOST } from './machine-clipboard.js';
 import { failure, line, refusal, unseen } from './outcomes.js';
 import { released, scancodeAt } from './scancodes.js';
 import { SpiceAgent } from './spice-agent.js';
+import { PacedKeys } from './spice-pace.js';
 import { SpiceScreen } from './spice-screen.js';
 import { withSockets } from './spice-socket.js';
 
@@ -22,6 +23,9 @@ export class SpiceSession {
   /** Whether the server refused the password. */
   denied = false;
 
+  /** How many messages have changed the screen. */
+  drawn = 0;
+
   /** What a clipboard needs of it (machine-clipboard.js). */
   machine = {
     takes: () => this.#agent.takes,
@@ -29,12 +33,18 @@ export class SpiceSession {
     share: (on) => {
       this.#agent.shares = on;
     },
-    press: ({ code }, more) => this.press(...[...more, code].map(scancodeAt)),
+    press: ({ code }, more) => void this.press(...[...more, code].map(scancodeAt)),
   };
 
   #library;
   #reach;
   #agent;
+  #keys = new PacedKeys({
+    send: (way, code) => this.#send(way, code),
+    ask: () => this.#askInputs(),
+    full: () => this.#clipboard.missed('keys are not taken any more, as too many wait for the machine'),
+  });
+  #clipboard;
   #screen;
   #main;
   #channels = new Set();
@@ -51,6 +61,7 @@ export class SpiceSession {
   constructor(library, frame, reach, password, clipboard, signal) {
     this.#library = library;
     this.#reach = reach;
+    this.#clipboard = clipboard;
     this.#agent = new SpiceAgent(MOST, {
       send: (kind, content) => this.#sendAgent(kind, content),
       came: (text) => clipboard.came(text),
@@ -63,7 +74,7 @@ export class SpiceSession {
     this.#screen = new SpiceScreen(frame, library.inputs, {
       canvas: () => this.#canvas,
       resized: (width, height) => this.#resize(width, height),
-      send: (way, code) => this.#send(way, code),
+      send: (way, code) => void this.#keys.put(way, code),
     });
     this.connected = new Promise((resolve, reject) => {
       this.#begun = resolve;
@@ -83,10 +94,11 @@ export class SpiceSession {
     this.#end(outcome(1000));
   }
 
-  /** Press keys, by their scan codes, one upon the other, and release them. */
-  press(...codes) {
-    for (const code of codes) this.#send('Down', code);
-    for (const code of codes.reverse()) this.#send('Up', released(code));
+  /** Press keys, by their scan codes, one upon the other, and release them. Promises whether the machine got them. */
+  async press(...codes) {
+    const ways = [...codes.map((code) => ['Down', code]), ...codes.reverse().map((code) => ['Up', released(code)])];
+    const got = await Promise.all(ways.map(([way, code]) => this.#keys.put(way, code)));
+    return got.every(Boolean);
   }
 
   #send(way, code) {
@@ -98,6 +110,21 @@ export class SpiceSession {
     key.code = code;
     message.build_msg(Constants[`SPICE_MSGC_INPUTS_KEY_${way.toUpperCase()}`], key);
     inputs.send_msg(message);
+  }
+
+  /** Have the server say that it has come so far: motions to where the pointer is; gives how many were unanswered. */
+  #askInputs() {
+    const { inputs } = this.#main ?? {};
+    const { Constants } = this.#library.enums;
+    const before = inputs?.waiting_for_ack ?? 0;
+    if (inputs?.state !== 'ready') return before;
+    const motion = new this.#library.spicemsg.SpiceMsgcMouseMotion(this.#main);
+    motion.buttons_state = this.#main.buttons_state ?? 0;
+    const message = new this.#library.spicemsg.SpiceMiniData();
+    message.build_msg(Constants.SPICE_MSGC_INPUTS_MOUSE_MOTION, motion);
+    for (let count = 0; count < Constants.SPICE_INPUT_MOTION_ACK_BUNCH; count += 1) inputs.send_msg(message);
+    inputs.waiting_for_ack += Constants.SPICE_INPUT_MOTION_ACK_BUNCH;
+    return before;
   }
 
   // -- channels ------------------------------------------------------------------------------------------------
@@ -160,11 +187,21 @@ export class SpiceSession {
     const { send_ticket: send } = channel;
     channel.send_ticket = (ticket) => send.call(channel, aligned(ticket));
     const { Constants } = this.#library.enums;
-    if (channel.type === Constants.SPICE_CHANNEL_DISPLAY) this.#screen.contain(channel, this.#main);
+    if (channel.type === Constants.SPICE_CHANNEL_DISPLAY) {
+      this.#screen.contain(channel, this.#main);
+      after(channel, () => {
+        this.drawn += 1;
+      });
+    }
     // The inputs say first that they are there; a key before that would be lost.
-    if (channel.type === Constants.SPICE_CHANNEL_INPUTS) after(channel, () => this.#begun());
+    if (channel.type === Constants.SPICE_CHANNEL_INPUTS) after(channel, (type) => this.#inputsSaid(type));
     // What a port says would become events of the whole window.
     if (channel.type === Constants.SPICE_CHANNEL_PORT) channel.process_channel_message = () => true;
+  }
+
+  #inputsSaid(type) {
+    this.#begun();
+    if (type === this.#library.enums.Constants.SPICE_MSG_INPUTS_MOUSE_MOTION_ACK) this.#keys.answered();
   }
 
   /** What was wrong inside of a channel; a websocket's own end comes as its close. */
@@ -181,6 +218,7 @@ export class SpiceSession {
 
   #end(ended) {
     if (!this.#main || this.#main.state === 'closing') return;
+    this.#keys.end();
     this.#screen.keep();
     this.#main.stop(); // takes the surfaces away, too
     for (const channel of this.#channels) {
@@ -215,7 +253,7 @@ function after(channel, act) {
   const { process_channel_message: process } = channel;
   channel.process_channel_message = (message) => {
     const known = process.call(channel, message);
-    act();
+    act(message.type);
     return known;
   };
 }

@@ -41,7 +41,7 @@ class Spice {
     const session = this.#session;
     if (!session) return [];
     return [
-      { label: 'Ctrl-Alt-Del', run: () => session.press(CONTROL, ALT, DELETE) },
+      { label: 'Ctrl-Alt-Del', run: () => void session.press(CONTROL, ALT, DELETE) },
       { label: 'Type text …', run: () => this.#typeText(session) },
       ...this.#clipboard.actions,
     ];
@@ -118,7 +118,8 @@ class Spice {
       can: (letter) => scancode(letter) > 0,
       lives: () => this.#session === session,
       press: (letter, shift) => session.press(...(shift ? [SHIFT] : []), scancode(letter)),
+      drawn: () => session.drawn,
+      focus: () => session.focus(),
     });
-    session.focus();
   }
 }

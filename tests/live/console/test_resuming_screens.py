@@ -19,8 +19,8 @@ qmp = "FOLDER/a.qmp"
 """
 CANVAS = f"{SHOWN} canvas"
 LOST = f"document.querySelector('{SHOWN} .viewer-detached')"
-MEANWHILE = "abc"
-"""What is typed while there is no relay; a machine keeps eight keys that it has no time for."""
+MEANWHILE = "abcdefghijklmnopqrstuvwxyz"
+"""What is typed while there is no relay: more than the machine's keyboard would hold, if all of it came at once."""
 
 
 class Windows(WindowTest):
