@@ -169,6 +169,7 @@ class Streams:
         except DialError as error:
             return undialled(error)
         channels = summoned.channels = most_channels(summoned.summons, target)
+        summoned.apart = target.viewer != "spice"
         several = SPICE_LINKS if target.viewer == "spice" and not channels else 1
         links = summoned.summons.links or several
         hold = summoned.hold_time = self.resuming.hold_time(summoned.summons, target, links)

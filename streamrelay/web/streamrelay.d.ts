@@ -51,6 +51,8 @@ export interface Ticket {
   view: boolean;
   /** Seconds since the epoch. */
   expires: number;
+  /** Connections that it carries at once as channels (protocol.rst, "Channels"); 0: it is one connection. */
+  channels: number;
   /** Seconds for which the host holds the stream while it has no leg; 0: it doesn't resume. */
   resume: number;
 }
@@ -69,6 +71,8 @@ export interface Wanted {
   /** Of a log that doesn't go on at a place: begin with so many of its last lines, 0 to 100000; the target's settings say
    * how many it gives at most. Default: as many as those say. */
   lines?: number;
+  /** Carry several connections to the target, if the host can: then the bytes are frames (protocol.rst, "Channels"). */
+  channels?: boolean;
   /** Go by a relay of this zone, if there is one; default: of the host's zone. */
   zone?: string;
   /** Outlive lost connections, if the host can (docs/javascript.rst, "Streams that resume"). */

@@ -110,11 +110,13 @@ export class Refused extends Error {
  * @type {(wanted: Wanted, early?: (url: string) => void) => Promise<Ticket>}
  */
 export async function ask(wanted, early) {
-  const { host, target, view, place, after, lines, zone, resume } = wanted;
+  const { host, target, view, place, after, lines, channels, zone, resume } = wanted;
   const where = { ...(place && { place, after: after ?? 0 }), ...(lines != null && { lines }) };
-  const how = { ...(view && { view }), ...where, ...(zone && { zone }), ...(resume && { resume: true }) };
+  const more = { ...(channels && { channels: true }), ...(zone && { zone }), ...(resume && { resume: true }) };
+  const how = { ...(view && { view }), ...where, ...more };
   const answer = await asked(wanted, '/v1/streams', { host, target, ...how }, early);
-  return { stream: '', kind: '', viewer: 'raw', links: 1, view: false, expires: 0, resume: 0, ...answer };
+  const plain = { stream: '', kind: '', viewer: 'raw', links: 1, view: false, expires: 0, channels: 0, resume: 0 };
+  return { ...plain, ...answer };
 }
 
 /**

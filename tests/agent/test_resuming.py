@@ -142,6 +142,7 @@ class Holding(Case):
         self.assertEqual(self.ask("summons").resume, 0)
         self.target.viewer = "spice"
         self.assertEqual(self.ask("summons", resume=True, links=0, stream="t" * 22).resume, 0)
+        self.assertEqual(self.ask("summons", resume=True, channels=True, stream="u" * 22).resume, HOLD)
 
     def test_others(self) -> None:
         """Another user's stream, one to another target, or to look at one that does more: it isn't there."""

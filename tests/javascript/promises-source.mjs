@@ -41,15 +41,26 @@ export async function source_opens_the_first() {
   await next;
 }
 
-/** Where no viewer is likely, or one that opens its websockets itself, there is a ticket alone. */
+/** Where no viewer is likely there is a ticket alone. */
 export async function source_asks_first() {
-  for (const likely of [undefined, 'spice']) {
-    const { source: from, taken } = source();
-    await first(from, likely);
-    assert.deepEqual([Relay.last, taken], [null, [false]]);
-    assert.equal((await from.ask()).stream, 's');
-    assert.deepEqual(taken, [false]);
-  }
+  const { source: from, taken } = source();
+  await first(from);
+  assert.deepEqual([Relay.last, taken], [null, [false]]);
+  assert.equal((await from.ask()).stream, 's');
+  assert.deepEqual(taken, [false]);
+}
+
+/** A stream that carries channels isn't taken for one that doesn't, nor the other way: what waits for nobody is left. */
+export async function source_leaves_what_does_not_fit() {
+  const { source: from, taken } = source();
+  await first(from);
+  const opening = from.open({ channels: true });
+  const unfit = Relay.last;
+  await new Promise((later) => setTimeout(later, 5));
+  const near = Relay.last;
+  for (const relay of [unfit, near]) relay.tell('open');
+  await opening;
+  assert.deepEqual([taken, unfit.closed.length, near.closed.length], [[false, true], 1, 0]);
 }
 
 /** A stream resumes by the session that there is by then: somebody may have signed in again meanwhile. */

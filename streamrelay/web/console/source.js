@@ -25,8 +25,8 @@ export class Source {
    * that takes one stream, that is opened as well, while the host is asked.
    */
   async first(likely = '') {
-    if (likely && likely !== 'spice') {
-      this.#stream = await this.#open({});
+    if (likely) {
+      this.#stream = await this.#open({ channels: likely === 'spice' });
       this.#ticket = this.#stream.ticket;
     } else {
       this.#ticket = await this.#ask({});
@@ -36,16 +36,17 @@ export class Source {
   }
 
   ask = (options = {}) => {
-    const [ticket, stream] = this.#take(options);
-    stream?.close(); // this viewer opens its websockets itself
-    return ticket && !stream ? Promise.resolve(ticket) : this.#ask(options);
+    const [fits, ticket, stream] = this.#take(options);
+    if (fits && !stream) return Promise.resolve(ticket);
+    this.#giveUp(ticket, stream); // this viewer opens its websockets itself
+    return this.#ask(options);
   };
 
   open = (options = {}) => {
-    const [ticket, stream] = this.#take(options);
-    if (ticket && stream) return Promise.resolve(stream);
-    stream?.close();
-    if (ticket) return connect(ticket.url, { ticket, signal: this.#leave.signal, resume: this.#wanted(options) });
+    const [fits, ticket, stream] = this.#take(options);
+    if (fits && stream) return Promise.resolve(stream);
+    if (!fits) this.#giveUp(ticket, stream);
+    else return connect(ticket.url, { ticket, signal: this.#leave.signal, resume: this.#wanted(options) });
     return this.#open(options);
   };
 
@@ -68,15 +69,26 @@ export class Source {
     return stream;
   }
 
+  /** Let nothing wait at the host for nobody: of a ticket that doesn't fit the stream is opened and left. */
+  #giveUp(ticket, stream) {
+    if (stream) stream.close();
+    else if (ticket)
+      connect(ticket.url, { signal: this.#leave.signal }).then(
+        (left) => left.close(),
+        () => {},
+      );
+  }
+
   /**
-   * The first ticket, if it is what is wanted, and its stream, if that is open.
-   * @param {{ view?: boolean, place?: string, lines?: number }} options
+   * Whether the first ticket is what is wanted; the ticket, and its stream, if that is open.
+   * @param {{ view?: boolean, place?: string, lines?: number, channels?: boolean }} options
    */
-  #take({ view, place, lines }) {
+  #take({ view, place, lines, channels }) {
     const [ticket, stream] = [this.#ticket, this.#stream];
     this.#ticket = this.#stream = null;
-    const fits = ticket && (!view || ticket.view) && !place && !lines && performance.now() < this.#until;
-    return [fits ? ticket : null, stream];
+    const fresh = performance.now() < this.#until;
+    const fits = ticket && (!view || ticket.view) && !place && !lines && Boolean(channels) === ticket.channels > 0;
+    return [fits && fresh, ticket, stream];
   }
 
   /** Of which a stream that resumes asks again, by the session that there is then. */
