@@ -155,6 +155,8 @@ export interface Control {
   exit?: number;
   /** Who is attached to a kept terminal from here on. */
   people?: Person[];
+  /** How many more people there are, for whom there was no room. */
+  others?: number;
   /** The columns and rows for which a kept terminal is drawn from here on, as somebody else has this size. */
   size?: [number, number];
   [key: string]: unknown;
@@ -240,6 +242,8 @@ export class Stream extends EventTarget {
   readonly place: { place: string; after: number } | null;
   /** Who is attached to a kept terminal, ourselves among them, as far as has been read; null: nobody has said. */
   readonly people: Person[] | null;
+  /** People beside those, of whom no more is said. */
+  readonly others: number;
   /** The columns and rows for which a kept terminal is drawn, if it is somebody else's size that counts; null: never said. */
   readonly size: [number, number] | null;
   /** The terminal's size, integers from 1 to 10000; sent at most 4 times a second, the last one counts. */

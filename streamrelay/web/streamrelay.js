@@ -482,6 +482,8 @@ export class Stream extends EventTarget {
   place = null;
   /** @type {Person[] | null} Who is attached to a kept terminal, ourselves among them; null: nobody has said. */
   people = null;
+  /** People beside those, of whom no more is said. */
+  others = 0;
   /** @type {[number, number] | null} The size that a kept terminal has for somebody else: columns and rows. */
   size = null;
 
@@ -711,10 +713,11 @@ export class Stream extends EventTarget {
   }
 
   /** Keep what is said of a kept terminal, from the very place in the stream where it is said. */
-  #told({ people, size }) {
+  #told({ people, others, size }) {
     const known = peopleOf(people);
     if (known) {
       this.people = known;
+      this.others = Number.isSafeInteger(others) && others > 0 ? others : 0;
       this.dispatchEvent(new Event('people'));
     }
     if (Array.isArray(size) && size.length === 2 && size.every(isSize)) {

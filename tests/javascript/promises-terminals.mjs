@@ -116,7 +116,10 @@ export async function malformed_people_and_sizes_are_passed_over() {
     await reader.read();
   }
   assert.deepEqual([whole.people, whole.size], [null, null]);
-  say(near, { people: [{ view: true }, { user: 'bob\u001b[1m' }] });
+  say(near, { people: [{ view: true }, { user: 'bob\u001b[1m' }], others: 3 });
   await reader.read();
-  assert.deepEqual(whole.people, [{ user: 'bob [1m', view: false }]);
+  assert.deepEqual([whole.people, whole.others], [[{ user: 'bob [1m', view: false }], 3]);
+  say(near, { people: [], others: -1 });
+  await reader.read();
+  assert.deepEqual([whole.people, whole.others], [[], 0]);
 }

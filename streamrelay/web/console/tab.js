@@ -6,6 +6,7 @@ import { sentence } from './dom.js';
 import { address, command, link } from './links.js';
 import { Panel } from './panel.js';
 import { Source } from './source.js';
+import { endTerminal } from './terminal-end.js';
 import { toast, whisper } from './toast.js';
 import { load } from './viewers.js';
 
@@ -26,13 +27,18 @@ export class Tab {
   #pick;
   #unfit;
   #shows; // () => void
+  #list; // (host) => void
+  #keeps; // () => void
+  #kept = ''; // the kept terminal that it has shown
 
   /** `all` are its target, or several logs; `number` tells it from others of the same target; `more` are entries for its
       menu; `close()` closes it; `pick()` lets somebody choose further logs for it, `unfit(one)` is whether a target can't be
-      one of several; `changed()` is told that it shows other logs, `back()` that it is open again, after it had to be tried
-      more than once. */
-  constructor(session, { all, known, number, more, close, pick, unfit, changed, back }) {
+      one of several; `changed()` is told that it shows other logs, `kept()` that it shows another kept terminal or none, `back()`
+      that it is open again, after it had to be tried more than once; `list(host)` shows a host's kept terminals. */
+  constructor(session, { all, known, number, more, close, pick, unfit, changed, kept, back, list }) {
     this.#shows = changed;
+    this.#keeps = kept;
+    this.#list = list;
     this.#close = close;
     this.#unfit = unfit;
     this.#pick = pick;
@@ -42,6 +48,8 @@ export class Tab {
     this.#panel = new Panel({ all, number, close, act: () => this.reconnect(), entries: () => this.#entries(more) });
     this.known = known;
     this.#panel.screen.addEventListener('enlarged', () => this.focus());
+    this.#panel.screen.addEventListener('leave', close);
+    this.#panel.screen.addEventListener('end', () => void endTerminal(session, this.#sources[0]));
     this.#panel.screen.addEventListener('said', ({ detail }) => toast(sentence(detail)));
     this.#connection.addEventListener('change', () => this.#changed());
   }
@@ -88,6 +96,12 @@ export class Tab {
   /** Whether it could be opened only once somebody tries again. */
   get isDown() {
     return ['idle', 'waiting', 'over'].includes(this.#connection.state);
+  }
+
+  /** The kept terminal that it shows, for whoever opens it anew; null: none. */
+  get terminal() {
+    const [{ host, target, terminal, looks }] = this.#sources;
+    return terminal ? { host, target, terminal, looks } : null;
   }
 
   /** Whether something ends for good when it is left. */
@@ -137,8 +151,9 @@ export class Tab {
     this.#panel.remove();
   }
 
-  #add({ host, target }) {
-    const source = new Source(this.#session, host, target);
+  #add(one) {
+    const { host, target } = one;
+    const source = new Source(this.#session, one);
     this.#sources.push(source);
     this.#connection.add(source, `log ${target} on ${host}`, () => this.#open(source));
     return source;
@@ -204,12 +219,20 @@ export class Tab {
     const { state, words } = this.#connection;
     this.#panel.show(this.#connection);
     this.#tellBack(state);
+    this.#tellKept();
     if (state === this.#told || !this.#panel.selected) return;
     this.#told = state;
     if (state === 'open') whisper(`Connected to ${this.name}.`);
     else if (state === 'detached') whisper(`${this.name}: reconnecting.`);
     else if (this.isDown && words) whisper(`${this.name}: ${words}.`);
     if (this.#connection.live && this.#wantsFocus && this.#panel.mayTakeFocus) this.focus();
+  }
+
+  #tellKept() {
+    const id = this.terminal?.terminal ?? '';
+    if (id === this.#kept) return;
+    this.#kept = id;
+    this.#keeps();
   }
 
   #tellBack(state) {
@@ -238,6 +261,9 @@ export class Tab {
         run: () => this.#leave(one),
       })),
       null,
+      ...(this.terminal
+        ? [{ label: `Kept terminals on ${host} …`, icon: 'terminal', run: () => this.#list(host) }]
+        : []),
       ...(this.#viewer?.actions ?? []).map((action) => (action?.anew ? this.#anew(action) : action)),
       null,
       { label: 'Copy link', icon: 'link', run: () => copy(link(this.all), 'The link is copied.') },
