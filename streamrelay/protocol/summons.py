@@ -116,6 +116,8 @@ class Resume(Struct, frozen=True):
     iat: float | None = None
     user: Annotated[str, Meta(max_length=256)] = ""
     view: bool = False
+    share: bool = False
+    """True if it may still be of a terminal that another user has started."""
     dial: Annotated[float, Meta(ge=0, le=60)] = 0
     """As a summons's."""
 
