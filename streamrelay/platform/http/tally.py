@@ -17,7 +17,7 @@ CODES: Final = frozenset(
     (
         *("bad_request", "no_key", "not_granted", "not_allowed", "csrf", "no_such_target", "no_such_stream"),
         *("no_such_session", "not_found", "method_not_allowed", "unsupported_media_type", "too_many", "unavailable"),
-        *("changed", "too_many_pages", "stream_over", "stale"),
+        *("changed", "too_many_pages", "stream_over", "stale", "no_such_terminal"),
         *("internal_error", "target_refused", "dial_failed", "bad_summons", "bad_answer", "host_offline", "busy"),
         *("relay_busy", "no_relay", "bus_down", "incomplete", "issuer_down", "ask_failed", "target_unreachable"),
         *("host_slow", "no_such_relay", "relay_offline", "relay_slow"),
