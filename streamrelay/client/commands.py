@@ -6,16 +6,14 @@ import signal
 import sys
 from collections.abc import Coroutine
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from streamrelay.client import access
-from streamrelay.client.output import Cuts, Once, OutputError, say, untold
+from streamrelay.client.output import VIEW_ONLY, Cuts, OutputError, say, untold
 from streamrelay.client.statuses import BROKE, BY_CODE, BY_STATUS, INTERRUPTED, OFFLINE, SIGNALLED, UNREACHED, USAGE
 from streamrelay.errors import ConfigError
 from streamrelay.protocol.close import EXPLAIN, FINISHED, CloseCode
-from streamrelay.protocol.names import HOST_WORDS, is_host, is_loopback
-
-VIEW_ONLY: Final = "view only: nothing that is sent from here reaches the target"
+from streamrelay.protocol.names import HOST_WORDS, is_host
 
 
 def run_hosts(arguments: argparse.Namespace) -> int:
@@ -53,7 +51,9 @@ def run_connect(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"{arguments.host!r} is not a valid host name ({HOST_WORDS})")
     if arguments.after and not arguments.since_place:
         raise ConfigError("--after: bytes behind which place? give --since-place")
-    return _run(arguments, _listen if arguments.listen else _connect)
+    from streamrelay.client.local_port import listen
+
+    return _run(arguments, listen if arguments.listen else _connect)
 
 
 def _run(arguments: argparse.Namespace, command: Any) -> int:
@@ -116,20 +116,12 @@ async def _told(work: Coroutine[Any, Any, int]) -> int:
         return BROKE
 
 
-def _terms(arguments: argparse.Namespace, place: Any = None) -> Any:
-    """Return the terms on which a stream is asked for; `place` is the `LogPlace` at which a log is to go on."""
-    from streamrelay.protocol.summons import Terms
-
-    at, after = (place.place, place.after) if place else ("", 0)
-    return Terms(arguments.view, at, after, lines=arguments.lines)
-
-
 async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
     """Open one stream on standard input and output, and return the status with which it ended."""
     from streamrelay.client.leaving import Leaving
     from streamrelay.client.log_place import LogPlace
     from streamrelay.client.stream import ClientStream, Opening
-    from streamrelay.client.stream_request import StreamRequest
+    from streamrelay.client.stream_request import StreamRequest, terms_of
 
     place = LogPlace(
         arguments.host, arguments.target, arguments.place_file or "", arguments.since_place, arguments.after
@@ -138,7 +130,7 @@ async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
     api = access.api(arguments, reactor)
     dialler = access.dialler(arguments, reactor, api.outbound)
     known = access.known_relay(arguments)
-    terms, resume, cuts = _terms(arguments, place), not arguments.no_resume, Cuts(arguments.verbose)
+    terms, resume, cuts = terms_of(arguments, place), not arguments.no_resume, Cuts(arguments.verbose)
     request = StreamRequest(arguments.host, arguments.target, terms, zone=arguments.zone, resume=resume)
     opening = Opening(api, dialler, request, known, cuts.say)
     if (got := await opening.unless_stopped()) is None:
@@ -218,86 +210,3 @@ def _status(arguments: argparse.Namespace, local: Any, stream: Any, how: Any, un
     if arguments.verbose:
         say("the stream ended in order")
     return BROKE if unkept else stream.exit_status or 0
-
-
-def _local_address(arguments: argparse.Namespace) -> tuple[str, int]:
-    """Return address and port of ``--listen``, or raise `ConfigError`."""
-    from streamrelay.net.addresses import split_address
-
-    if arguments.since_place or arguments.place_file:
-        raise ConfigError("--listen: a place in a log is for standard output alone")
-    try:
-        address, port = split_address(arguments.listen, lowest=0)
-    except ValueError as error:
-        raise ConfigError(f"--listen: {error}") from None
-    if not is_loopback(address) and not arguments.insecure:
-        raise ConfigError(f"--listen {arguments.listen}: whoever reaches this port has your grants; use --insecure")
-    return address, port
-
-
-def _bind(reactor: Any, address: str, port: int, factory: Any) -> str:
-    """Listen at a local address, and return it with the port that was taken; or raise `ConfigError`."""
-    from twisted.internet.error import CannotListenError
-
-    from streamrelay.net.addresses import join_address
-
-    try:
-        interface = "127.0.0.1" if address == "localhost" else address
-        taken = reactor.listenTCP(port, factory, factory.backlog, interface).getHost()
-    except CannotListenError as error:
-        raise ConfigError(str(error)) from None
-    return join_address(taken.host, taken.port)
-
-
-def _tell_ended(arguments: argparse.Namespace, how: Any, unserved: Any) -> None:
-    """Say how a stream of a local port has ended; of many that break together, as with what carries them, one line."""
-    from streamrelay.client.stream import broken
-
-    if not how.clean:
-        unserved.count(broken(how))
-    elif arguments.verbose:
-        say(f"a stream ended: {how}")
-
-
-async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
-    """Open a local port, and streams for its connections, until it is interrupted."""
-    from twisted.internet.defer import Deferred
-
-    from streamrelay.client.leaving import Leaving
-    from streamrelay.client.platform_api import PlatformError, Unwanted
-    from streamrelay.client.port_streams import PortStreams
-    from streamrelay.client.stream import ClientStream, LocalPort, Unserved, WaitingRoom, open_stream
-    from streamrelay.client.stream_request import StreamRequest
-    from streamrelay.websocket.dial_errors import DialError
-
-    address, port = _local_address(arguments)
-    api = access.api(arguments, reactor)
-    dialler = access.dialler(arguments, reactor, api.outbound)
-    waiting, unserved, leaving = WaitingRoom(reactor), Unserved(reactor, say), Leaving(api)
-    reactor.addSystemEventTrigger("before", "shutdown", unserved.stop)
-    terms, view_only, known = _terms(arguments), Once(VIEW_ONLY), access.known_relay(arguments)
-
-    async def ask(channels: bool, wanted: Any) -> Any:
-        about = arguments.host, arguments.target, terms, channels, wanted, arguments.zone
-        request = StreamRequest(*about, not arguments.no_resume)
-        return leaving.add(*await open_stream(api, dialler, request, known, say))
-
-    streams = PortStreams(reactor, ask)
-
-    async def serve(local: Any) -> None:
-        try:
-            opened, leg = await waiting.hold(local, streams.connect(local))
-        except (PlatformError, DialError, Unwanted) as error:
-            unserved.count(str(error))
-            local.abort()
-            return
-        if opened.view:
-            view_only.say()
-        how = await ClientStream(leg, local, say).start()
-        if not leaving.begun:
-            _tell_ended(arguments, how, unserved)
-
-    where = _bind(reactor, address, port, LocalPort(reactor, lambda local: Deferred.fromCoroutine(serve(local))))
-    say(f"{arguments.target} of {arguments.host} listens on {where}")
-    stopped: Deferred[int] = Deferred()
-    return await stopped

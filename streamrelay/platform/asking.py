@@ -7,7 +7,7 @@ can say nothing.
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from attrs import define
 
@@ -22,11 +22,15 @@ from streamrelay.protocol.subjects import end_subject
 from streamrelay.protocol.summons import Answer
 from streamrelay.protocol.tokens import Signer
 
+T = TypeVar("T")
+
 OPEN_TIME: Final = CONNECT_TIME + 0.5
 """Seconds within which an agent must answer a summons: the agent gives its target `CONNECT_TIME` of them."""
 ASKED_LIFE: Final = OPEN_TIME - CLOCK_SKEW
 """Seconds that a request lives whose answer is waited for: an agent, which allows for its clock, refuses it once nobody
 waits, so that what the client was told didn't open doesn't run all the same."""
+TOLD_APART: Final = ("terminals", "end_terminal")
+"""Roles of plain requests that say it: agents know all others by what they ask."""
 AWAY: Final = 2.0
 """Seconds for which an agent that was there is waited for, where it may be on the way to another server."""
 LOOK: Final = 0.05
@@ -46,7 +50,8 @@ class Asking:
         """Return a message as an agent of this host takes it, for `life` seconds."""
         if self.signer is not None:
             return self.signer.mint(host, life, role=role, **message).encode()
-        plain = {**message, "jti": tokens.new_id(), "exp": self.now() + life}
+        named = {"role": role} if role in TOLD_APART else {}
+        plain = {**message, **named, "jti": tokens.new_id(), "exp": self.now() + life}
         return codec.encode(plain)
 
     def tell(self, host: str, role: str, message: dict[str, Any]) -> None:
@@ -55,17 +60,24 @@ class Asking:
 
     async def ask(self, subject: str, host: str, role: str, message: dict[str, Any]) -> Answer:
         """Return an agent's answer that it is ready, or raise `Refused`."""
+        answer = await self.answer(subject, host, role, message, Answer)
+        if not answer.ready:
+            raise refused(answer)
+        return answer
+
+    async def answer(self, subject: str, host: str, role: str, message: dict[str, Any], kind: type[T]) -> T:
+        """Return an agent's answer, be it a refusal; or raise `Refused` where there is none."""
         try:
             request = self.envelope(host, role, message, ASKED_LIFE)
             # A plain summons has no time of signing, by which an agent that has started since would know it for a copy.
             copies = role in ("summons", "resume") and self.signer is not None
             reply = await ask(self.bus, subject, request, OPEN_TIME, copies, lambda: self.inventory.is_up(host))
-            answer = codec.decode(reply, Answer)
+            answer = codec.decode(reply, kind)
         except Nobody:
             self.inventory.lost(host)
             raise Refused(503, f"host {host} is offline", code="host_offline") from None
         except (Down, TooSlow) as error:
-            if role != "resume":
+            if role in ("summons", "end"):
                 # It may be followed yet, by a host whose clock is behind or whose target is slow: nobody would come.
                 self.tell(host, "end", {"stream": message["stream"]})
             if isinstance(error, Down):
@@ -76,8 +88,6 @@ class Asking:
         except ValueError:
             raise Refused(502, f"host {host} gave an invalid answer", code="bad_answer") from None
         self.inventory.here(host)
-        if not answer.ready:
-            raise refused(answer)
         return answer
 
 

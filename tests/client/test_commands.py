@@ -5,7 +5,7 @@ import os
 from twisted.internet.defer import Deferred
 
 from streamrelay import main
-from streamrelay.client import access, commands, statuses
+from streamrelay.client import access, commands, local_port, statuses
 from streamrelay.client.outbound_options import choose_outbound
 from streamrelay.client.platform_api import PlatformError
 from streamrelay.errors import ConfigError
@@ -81,12 +81,12 @@ class Lines(CommandCase):
         """A port that others reach is opened only if that is allowed, and an address must be one."""
         for address in ("0.0.0.0:1", "192.168.0.1:1", "1x", ":1", "99999", "localhost", "localhost:x"):
             arguments = main.parser().parse_args(["connect", "h", "t", "--listen", address])
-            self.failureResultOf(Deferred.fromCoroutine(commands._listen(arguments, None)), ConfigError)
+            self.failureResultOf(Deferred.fromCoroutine(local_port.listen(arguments, None)), ConfigError)
 
     def test_port_alone(self) -> None:
         """A port without an address is one of this machine, and only that."""
         arguments = main.parser().parse_args(["connect", "h", "t", "--listen", "8022"])
-        self.assertEqual(commands._local_address(arguments), ("127.0.0.1", 8022))
+        self.assertEqual(local_port.local_address(arguments), ("127.0.0.1", 8022))
 
     def test_odd_names(self) -> None:
         """What can't be a target, a stream, a pattern or a number is refused before anybody is asked, in one line."""

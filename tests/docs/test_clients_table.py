@@ -10,8 +10,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from streamrelay import main
 from streamrelay.platform import Opened, Platform, Terms
 from streamrelay.platform.http import api, changes, hosts, stream_list
+from streamrelay.platform.http.open_request import OpenRequest
 from streamrelay.platform.http.relays import OneDrain, RelayList
 from streamrelay.platform.http.resume import ResumeStream
+from streamrelay.platform.http.terminals import OneTerminal, TerminalList
 from tests.docs.test_twins import literals, table
 from tests.examples import there
 
@@ -26,6 +28,7 @@ PATHS = {
     "/v1/streams": (api.Streams, api.OneStream, ResumeStream),
     "/v1/hosts": (hosts.Hosts,),
     "/v1/hosts/changes": (changes.Changes,),
+    "/v1/hosts/terminals": (TerminalList, OneTerminal),
     "/v1/relays": (RelayList,),
     "/v1/relays/drain": (OneDrain,),
 }
@@ -52,7 +55,7 @@ class Clients(SynchronousTestCase):
     def test_api(self) -> None:
         """Each field of a request for a stream has a row, each way to choose hosts, and what the paths do."""
         named = self.named("API")
-        asked = set(api.OpenRequest.__struct_fields__) - {"host", "target"}
+        asked = set(OpenRequest.__struct_fields__) - {"host", "target"}
         for wanted in (hosts.Wanted, stream_list.Wanted):
             asked |= set(wanted.__struct_fields__) - {"limit", "after"}
         self.assertEqual(asked - set(named), set())
