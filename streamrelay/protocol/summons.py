@@ -162,6 +162,8 @@ class TargetInfo(Struct, frozen=True, omit_defaults=True):
     kind: Word
     viewer: Word = "raw"
     """Viewer that shows the target, one of `VIEWERS`; an agent may know more than we do."""
+    keep: Seconds = 0
+    """Seconds for which its terminals are kept while nobody is attached; 0: they aren't."""
 
 
 Agent = Annotated[str, Meta(max_length=160)]
