@@ -38,7 +38,7 @@ function choose(host, target) {
 
 function list(host) {
   drawer.close();
-  void tabs.listTerminals(host);
+  tabs.listTerminals(host);
 }
 
 let streams = null; // the page of live streams, once somebody has wanted it

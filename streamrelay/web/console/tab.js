@@ -6,7 +6,6 @@ import { sentence } from './dom.js';
 import { address, command, link } from './links.js';
 import { Panel } from './panel.js';
 import { Source } from './source.js';
-import { endTerminal } from './terminal-end.js';
 import { toast, whisper } from './toast.js';
 import { load } from './viewers.js';
 
@@ -27,18 +26,19 @@ export class Tab {
   #pick;
   #unfit;
   #shows; // () => void
-  #list; // (host) => void
+  #terminals; // what can be done with kept ones
   #keeps; // () => void
   #kept = ''; // the kept terminal that it has shown
 
   /** `all` are its target, or several logs; `number` tells it from others of the same target; `more` are entries for its
       menu; `close()` closes it; `pick()` lets somebody choose further logs for it, `unfit(one)` is whether a target can't be
       one of several; `changed()` is told that it shows other logs, `kept()` that it shows another kept terminal or none, `back()`
-      that it is open again, after it had to be tried more than once; `list(host)` shows a host's kept terminals. */
-  constructor(session, { all, known, number, more, close, pick, unfit, changed, kept, back, list }) {
+      that it is open again, after it had to be tried more than once; `terminals` are
+      `list(host)`, which shows a host's kept ones, and `end(one)`. */
+  constructor(session, { all, known, number, more, close, pick, unfit, changed, kept, back, terminals }) {
     this.#shows = changed;
     this.#keeps = kept;
-    this.#list = list;
+    this.#terminals = terminals;
     this.#close = close;
     this.#unfit = unfit;
     this.#pick = pick;
@@ -49,7 +49,7 @@ export class Tab {
     this.known = known;
     this.#panel.screen.addEventListener('enlarged', () => this.focus());
     this.#panel.screen.addEventListener('leave', close);
-    this.#panel.screen.addEventListener('end', () => void endTerminal(session, this.#sources[0]));
+    this.#panel.screen.addEventListener('end', () => terminals.end(this.#sources[0]));
     this.#panel.screen.addEventListener('said', ({ detail }) => toast(sentence(detail)));
     this.#connection.addEventListener('change', () => this.#changed());
   }
@@ -262,7 +262,7 @@ export class Tab {
       })),
       null,
       ...(this.terminal
-        ? [{ label: `Kept terminals on ${host} …`, icon: 'terminal', run: () => this.#list(host) }]
+        ? [{ label: `Kept terminals on ${host} …`, icon: 'terminal', run: () => this.#terminals.list(host) }]
         : []),
       ...(this.#viewer?.actions ?? []).map((action) => (action?.anew ? this.#anew(action) : action)),
       null,

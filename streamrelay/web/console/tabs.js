@@ -76,10 +76,15 @@ export class Tabs extends EventTarget {
   }
 
   /** Show the list of a host's kept terminals. */
-  async listTerminals(host) {
-    const { listTerminals } = await import('./terminals.js');
+  listTerminals(host) {
     const isHere = ({ terminal }) => this.terminals.some((one) => one.terminal === terminal);
-    listTerminals(this.#session, host, { attach: (one) => this.attach(one), isHere });
+    const acts = { attach: (one) => this.attach(one), isHere };
+    import('./terminals.js').then(({ listTerminals }) => listTerminals(this.#session, host, acts), unloaded);
+  }
+
+  /** End one, once somebody has said so. */
+  #endTerminal(one) {
+    import('./terminal-end.js').then(({ endTerminal }) => endTerminal(this.#session, one), unloaded);
   }
 
   /** Open a target that somebody here has chosen: in its tab, or in a new one. */
@@ -156,7 +161,7 @@ export class Tabs extends EventTarget {
       },
       changed: () => this.#changed(),
       kept: () => this.#keep(),
-      list: (host) => this.listTerminals(host),
+      terminals: { list: (host) => this.listTerminals(host), end: (one) => this.#endTerminal(one) },
       back: () => this.#back(),
       more: [{ label: 'Open another', icon: 'plus', run: () => this.open(host, target, { another: true }) }],
     });
@@ -254,3 +259,5 @@ export class Tabs extends EventTarget {
     for (const tab of this.#all) if (tab.signInNeeded) tab.reconnect();
   }
 }
+
+const unloaded = () => toast("The page's part for kept terminals can't be loaded.");
