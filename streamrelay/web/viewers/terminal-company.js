@@ -7,6 +7,8 @@ export class Company {
 
   #people = document.createElement('p');
   #size = document.createElement('p');
+  #cells = document.createElement('span');
+  #whose = document.createElement('span');
   #end;
 
   /** @param {(what: 'leave' | 'end') => void} act - what somebody wants */
@@ -14,14 +16,15 @@ export class Company {
     this.#people.setAttribute('role', 'status'); // it is read out when it changes, once nothing else is
     this.#people.className = 'people';
     this.#size.className = 'size';
-    this.#end = button('End …', 'End this terminal: its program is ended, for everybody', () => act('end'));
+    this.#whose.className = 'long'; // there may be no room for it
+    this.#end = button('End …', '', 'End this terminal: its program is ended, for everybody', () => act('end'));
     this.element.className = 'terminal-company';
     this.element.setAttribute('role', 'group');
     this.element.setAttribute('aria-label', 'Kept terminal');
     this.element.append(
       this.#people,
       this.#size,
-      button('Leave running', 'Close this, and let the program run on at its host', () => act('leave')),
+      button('Leave', ' running', 'Close this, and let the program run on at its host', () => act('leave')),
       this.#end,
     );
   }
@@ -31,14 +34,19 @@ export class Company {
    * @param {{ people: { user: string, view: boolean }[] | null, others: number }} there
    */
   show({ people, others }, me, view) {
-    write(this.#people, people ? peopleWords(people, others, me, view) : '');
+    const words = people ? peopleWords(people, others, me, view) : '';
+    write(this.#people, words);
+    this.#people.title = words; // there may be no room for all of it
     this.#end.hidden = view;
   }
 
   /** Show whose size it has: somebody else's columns and rows, or ours (null). */
   sized(others, view) {
     const whose = view ? 'the size of who types' : 'as another window has it; it takes yours as you type';
-    write(this.#size, others ? `${others.join(' × ')}, ${whose}` : '');
+    this.#size.replaceChildren(...(others ? [this.#cells, this.#whose] : []));
+    write(this.#cells, others?.join(' × ') ?? '');
+    write(this.#whose, `, ${whose}`);
+    this.#size.title = this.#size.textContent ?? '';
   }
 }
 
@@ -59,12 +67,14 @@ const who = (user, me) => (user && user === me ? 'you, in another window' : user
 /** Only what has changed is written: a live region says what is written. */
 function write(where, words) {
   if (where.textContent !== words) where.textContent = words;
-  where.title = words;
 }
 
-function button(words, title, run) {
+/** A button of two words, the second of which is left out where there is little room. */
+function button(word, more, title, run) {
   const made = document.createElement('button');
-  Object.assign(made, { type: 'button', textContent: words, title });
+  const long = Object.assign(document.createElement('span'), { className: 'long', textContent: more });
+  Object.assign(made, { type: 'button', title });
+  made.append(word, long);
   made.addEventListener('click', run);
   return made;
 }
