@@ -62,15 +62,12 @@ export class Tabs extends EventTarget {
     return this.#all.map((tab) => tab.terminal).filter((one) => one !== null);
   }
 
-  /** Attach to a kept terminal, which starts nothing: in its tab, or in a new one; `looks`: only to look. */
+  /** Attach to a kept terminal, which starts nothing: in its tab, or in a new one, which is selected, unless it is to be `inBack`. */
   attach(one, { inBack = false } = {}) {
     const there = this.#all.find((tab) => tab.terminal?.terminal === one.terminal);
     const tab = there ?? this.#add([one]);
     if (tab.isDown) tab.connect();
-    if (inBack) {
-      this.select(this.selected, this.page);
-      return;
-    }
+    if (inBack) return;
     this.select(tab);
     tab.focus();
   }
