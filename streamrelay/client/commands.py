@@ -28,6 +28,12 @@ def run_streams(arguments: argparse.Namespace) -> int:
     return _run(arguments, lists.streams)
 
 
+def run_terminals(arguments: argparse.Namespace) -> int:
+    from streamrelay.client import terminals
+
+    return _run(arguments, terminals.terminals)
+
+
 def run_relays(arguments: argparse.Namespace) -> int:
     from streamrelay.client import lists
 

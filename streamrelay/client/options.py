@@ -16,12 +16,23 @@ from streamrelay.client.command_line import (
     place,
     stream,
     target,
+    terminal,
     words,
     zone,
 )
-from streamrelay.client.commands import run_connect, run_drain, run_end, run_hosts, run_relays, run_streams
+from streamrelay.client.commands import (
+    run_connect,
+    run_drain,
+    run_end,
+    run_hosts,
+    run_relays,
+    run_streams,
+    run_terminals,
+)
 from streamrelay.client.outbound_options import add_outbound
 
+TERMINAL_WITH_DASH: Final = "-[A-Za-z0-9_-]{21}"
+"""Pattern of a terminal's id that begins as an option does."""
 EXIT: Final = """exit status:
    0  the stream ended in order, and standard output took every byte (or, with a pty, the command's own status)
    1  the stream broke off, standard output couldn't take all of it, or a list isn't whole
@@ -138,6 +149,27 @@ def add_streams(commands: Any) -> None:
     )
     _listing(streams, "streams 'web-*' '*:shell'")
     streams.set_defaults(run=run_streams)
+
+
+def add_terminals(commands: Any) -> None:
+    terminals = commands.add_parser(
+        "terminals",
+        help="list the terminals that are kept, or end some",
+        description="List the terminals that are kept on hosts that are up, of those that the key might attach to: "
+        "columns on a terminal, fields between tabs elsewhere. PEOPLE are those who are attached now. "
+        "``streamrelay connect --attach`` attaches to one.",
+    )
+    terminals.dashed = TERMINAL_WITH_DASH
+    terminals.add_argument(
+        "--end",
+        metavar="TERMINAL",
+        action="append",
+        default=[],
+        type=terminal,
+        help="end this one, with all that runs in it, in place of listing; may be repeated",
+    )
+    _listing(terminals, "terminals web-1 'db-*:shell'")
+    terminals.set_defaults(run=run_terminals)
 
 
 def add_relays(commands: Any) -> None:
