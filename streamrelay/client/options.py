@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from streamrelay.client.command_line import (
     address,
+    attach,
     count,
     early_dial,
     escape_character,
@@ -53,8 +54,17 @@ def add_connect(commands: Any) -> None:
         epilog=EXIT,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    connect.add_argument("host", metavar="HOST", type=words)
-    connect.add_argument("target", metavar="TARGET", type=target)
+    connect.dashed = TERMINAL_WITH_DASH
+    for name, kind in (("host", words), ("target", target)):
+        # Not with --attach; an optional one would be passed over where options stand between the two.
+        connect.add_argument(name, metavar=name.upper(), type=kind).required = False
+    connect.add_argument(
+        "--attach",
+        metavar="TERMINAL",
+        type=attach,
+        help="attach to this terminal, which is kept, by its id as ``streamrelay terminals`` has it, or by HOST:TARGET "
+        "if there is one (with an id, HOST TARGET needn't be given)",
+    )
     connect.add_argument(
         "--listen",
         metavar="[ADDRESS:]PORT",

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 
 from streamrelay.client import access
 from streamrelay.client.listed import HostList, ListedHost, ListedTerminal, TerminalList
-from streamrelay.client.lists import VIEW, Row, Wanted, is_whole, tell_rows
+from streamrelay.client.lists import NAMED, VIEW, Row, Wanted, is_whole, tell_rows
 from streamrelay.client.output import say, tell
 from streamrelay.client.platform_api import PlatformApi, PlatformError
 from streamrelay.client.statuses import BROKE, BY_STATUS, UNREACHED
@@ -133,3 +133,36 @@ def row_of(one: ListedTerminal) -> Row:
 
 def span(seconds: float) -> str:
     return str(timedelta(seconds=int(seconds)))
+
+
+async def meant(api: PlatformApi, arguments: argparse.Namespace) -> tuple[str, str, str]:
+    """Return host, target and id of the terminal that ``--attach`` means, or raise `PlatformError` or `ConfigError`."""
+    host, target, text = arguments.host, arguments.target, arguments.attach
+    if ":" not in text:
+        if target is not None:
+            return host, target, text
+        if host is not None:
+            raise ConfigError(f"--attach {text}: give its host and its target, or neither")
+        found = Found(api)
+        await found.look([])
+        those = [one for one in found.terminals if one.terminal == text]
+    elif host is not None:
+        raise ConfigError(f"--attach {text}: with HOST TARGET give a terminal's id")
+    else:
+        host, _, target = text.partition(":")
+        found = Found(api)
+        await found.look([f"{host}:{target}"])
+        those = found.terminals
+    if not those:
+        raise PlatformError(404, f"{text}: {NONE}")
+    return the_one(text, those)
+
+
+def the_one(text: str, those: Sequence[ListedTerminal]) -> tuple[str, str, str]:
+    """Return which of several terminals is meant: the only one, or the only one of the user's own."""
+    own = [one for one in those if one.own] or those
+    if len(own) > 1:
+        named = ", ".join(f"{one.terminal} ({row_of(one)[-1] or 'attached'})" for one in own[:NAMED])
+        more = " …" if len(own) > NAMED else ""
+        raise ConfigError(f"--attach {text}: there are several: {named}{more}; give one by its id")
+    return own[0].host, own[0].target, own[0].terminal

@@ -154,3 +154,48 @@ class Ended(TerminalCase):
         """What can't be a terminal's id is refused before anybody is asked."""
         self.assertEqual(self.run_command("terminals", "--end", "x"), 2)
         self.assertIn("argument --end: 'x': expected a terminal's id", self.err.getvalue())
+
+
+class Meant(TerminalCase):
+    """`streamrelay connect --attach`"""
+
+    def meant(self, *arguments: str, answers: list[Any] | None = None) -> tuple[str, str, str] | str:
+        """Host, target and id of the terminal; or why there is none."""
+        fetched = [Fetched(200, json.dumps(each).encode()) for each in answers or [None]]
+        self.fetch = FakeFetch(fetched[0])
+        self.fetch.results = fetched[1:]
+        api = PlatformApi(Clock(), "https://platform.example", fetch=self.fetch)
+        parsed = main.parser().parse_args(["connect", *arguments])
+        found: list[Any] = []
+        Deferred.fromCoroutine(terminals.meant(api, parsed)).addBoth(found.append)
+        return found[0] if isinstance(found[0], tuple) else str(found[0].value)
+
+    def test_id(self) -> None:
+        """With host and target nobody is asked; by its id alone it is looked for."""
+        self.assertEqual(self.meant("web-1", "shell", "--attach", ONE), ("web-1", "shell", ONE))
+        self.assertEqual(self.asked(), [])
+        answers = [{"hosts": [{"host": "a", "targets": [SHELL]}]}, {"terminals": [told(TWO), told(host="a")]}]
+        self.assertEqual(self.meant("--attach", ONE, answers=answers), ("a", "shell", ONE))
+        self.assertEqual(self.meant("--attach", "d" * 22, answers=answers), f"{'d' * 22}: {terminals.NONE}")
+
+    def test_target(self) -> None:
+        """By host and target it is the only one there, or the only one of one's own."""
+        others = told(TWO, own=False)
+        log = told(DASHED, target="log")
+        for there, found in (([told(), log], ONE), ([others, log], TWO), ([others, told()], ONE)):
+            told_there = [{"terminals": there}]
+            self.assertEqual(self.meant("--attach", "web-1:shell", answers=told_there), ("web-1", "shell", found))
+            self.assertEqual(self.asked(), ["GET /v1/hosts/web-1/terminals"])
+
+    def test_none(self) -> None:
+        """Where there is none, or there are several, that is said, with their ids."""
+        answers = [{"terminals": [told(target="log")]}]
+        self.assertEqual(self.meant("--attach", "web-1:shell", answers=answers), f"web-1:shell: {terminals.NONE}")
+        answers = [{"terminals": [told(), told(TWO, detached=61)]}]
+        several = f"there are several: {ONE} (attached), {TWO} (detached 0:01:01); give one by its id"
+        self.assertEqual(self.meant("--attach", "web-1:shell", answers=answers), f"--attach web-1:shell: {several}")
+
+    def test_odd(self) -> None:
+        """Half of it, or both ways to say it, is refused."""
+        self.assertIn("give its host and its target", self.meant("web-1", "--attach", ONE))
+        self.assertIn("give a terminal's id", self.meant("web-1", "shell", "--attach", "a:b"))
