@@ -54,10 +54,11 @@ class Found:
     async def look(self, patterns: Sequence[str]) -> None:
         """Ask the hosts of these patterns, HOST or HOST:TARGET; one that is named in full, whether it is up or not."""
         wanted = Wanted(patterns)
-        hosts = in_full(patterns) or await self._hosts(wanted)
+        named = in_full(patterns)
+        hosts = named or await self._hosts(wanted)
         if len(hosts) > MOST_ASKED:
             raise ConfigError(f"{len(hosts)} hosts would be asked, and {MOST_ASKED} at most are: name fewer")
-        asking = [Deferred.fromCoroutine(self._ask(host, len(hosts) == 1)) for host in hosts]
+        asking = [Deferred.fromCoroutine(self._ask(host, len(named) == 1)) for host in hosts]
         for answer in [await each for each in asking]:
             told = self.api.read(answer, TerminalList).terminals
             both = zip(told, msgspec.json.decode(answer)["terminals"], strict=True)

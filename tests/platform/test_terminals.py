@@ -5,7 +5,7 @@ from typing import Any
 from streamrelay.bus.message import Nobody, TooSlow
 from streamrelay.platform import Platform
 from streamrelay.platform.resumption import Resumption
-from streamrelay.platform.terminals import FRESH, MOST_HOSTS
+from streamrelay.platform.terminals import FRESH, MOST_HOSTS, OLD
 from streamrelay.protocol import codec
 from streamrelay.protocol.summons import Answer, Refusal, Resume, Summons
 from streamrelay.protocol.terminals import Attached, EndTerminal, TerminalInfo, TerminalsAnswer
@@ -137,6 +137,18 @@ class Listed(TerminalCase):
             self.listed(f"h{number}")
         self.assertLessEqual(len(self.platform.kept._hosts), MOST_HOSTS)
 
+    def test_old(self) -> None:
+        """An agent that knows none isn't asked again for a minute, as that would fill its log; then it is."""
+        for _ in range(3):
+            self.bus.answers.append(OLD_AGENT)
+            self.assertEqual(self.refused(self.platform.terminals("web-1")).code, "too_old")
+            for _ in range(2):
+                self.assertEqual(self.refused(self.platform.terminals("web-1", anew=True)).code, "too_old")
+            self.time += OLD
+        self.assertEqual(len(self.bus.asked), 3)
+        self.answer(info())
+        self.assertEqual(len(self.listed()), 1)
+
     def test_refused(self) -> None:
         """A host that is offline, hangs, talks nonsense, or whose agent is of before terminals, is told as that."""
         for answer, status, code in (
@@ -148,6 +160,7 @@ class Listed(TerminalCase):
             (codec.encode(Answer(refused=Refusal.BUSY, reason="stops")), 503, "busy"),
         ):
             self.bus.answers.append(answer)
+            self.time += OLD
             refused = self.refused(self.platform.terminals("web-1"))
             self.assertEqual((refused.status, refused.code), (status, code))
         self.assertEqual(self.bus.published, [])
