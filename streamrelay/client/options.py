@@ -39,7 +39,7 @@ EXIT: Final = """exit status:
    1  the stream broke off, standard output couldn't take all of it, or a list isn't whole
    2  the command line or a file is wrong
    3  the host is offline, it or the relay is busy, or the platform has no connection to NATS
-   4  not allowed, no such target, or too many bad keys
+   4  not allowed, no such target or terminal, or too many bad keys
    5  the target refused or can't be reached, or the host didn't answer in time
    6  the platform or the relay can't be reached
  130  interrupted (as after SIGINT, or by ~.; 129 and 143 by SIGHUP and SIGTERM)

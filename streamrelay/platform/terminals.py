@@ -34,14 +34,14 @@ class Terminals:
     asking: Asking
     clock: Callable[[], float]
     _hosts: dict[str, Shared[list[TerminalInfo]]] = field(factory=dict)
-    _old: dict[str, tuple[float, Refused]] = field(factory=dict)
-    """Until when a host isn't asked, and what is told in place of its answer."""
+    _old: dict[str, tuple[float, str]] = field(factory=dict)
+    """Until when a host isn't asked, and what its agent has said."""
 
     async def listed(self, host: str, anew: bool = False) -> list[TerminalInfo]:
         """Return those of a host, or raise `Refused`; with `anew` by a question from now on."""
-        until, refusal = self._old.get(host, (0.0, None))
-        if refusal is not None and self.clock() < until:
-            raise refusal
+        until, said = self._old.get(host, (0.0, ""))
+        if self.clock() < until:
+            raise _too_old(host, said)
         if host not in self._hosts:
             if len(self._hosts) >= MOST_HOSTS:
                 self._hosts.clear()
@@ -77,9 +77,8 @@ class Terminals:
     async def _ask(self, host: str) -> list[TerminalInfo]:
         answer = await self.asking.answer(end_subject(host), host, "terminals", {}, TerminalsAnswer)
         if answer.refused == Refusal.BAD_SUMMONS:
-            refusal = _too_old(host, answer.reason)
-            self._old[host] = self.clock() + OLD, refusal
-            raise refusal
+            self._old[host] = self.clock() + OLD, answer.reason
+            raise _too_old(host, answer.reason)
         self._old.pop(host, None)
         if answer.refused:
             raise refused(Answer(refused=answer.refused, reason=answer.reason))

@@ -185,6 +185,7 @@ class Statuses(CommandCase):
             (PlatformError(401, "why"), statuses.DENIED),
             (PlatformError(403, "why"), statuses.DENIED),
             (PlatformError(404, "why"), statuses.DENIED),
+            (PlatformError(410, "why"), statuses.DENIED),
             (PlatformError(429, "why"), statuses.DENIED),
             (PlatformError(502, "why"), statuses.TARGET),
             (PlatformError(503, "why"), statuses.OFFLINE),
