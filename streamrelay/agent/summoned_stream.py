@@ -75,6 +75,8 @@ class SummonedStream:
     """Seconds of the clock at which it lost its legs; None while it has some."""
     terminal: str = ""
     """Id of the kept terminal that it is attached to; empty: of none."""
+    shared: bool = False
+    """True if another user has started that terminal."""
     met: bool = False
     """True once the stream's client has come."""
     began: float = field(init=False)

@@ -75,7 +75,7 @@ class Terminals:
             self.forget(host)
 
     async def _ask(self, host: str) -> list[TerminalInfo]:
-        answer = await self.asking.answer(end_subject(host), host, "terminals", {}, TerminalsAnswer)
+        answer = await self.asking.answer(end_subject(host), host, "terminals", {"terminals": True}, TerminalsAnswer)
         if answer.refused == Refusal.BAD_SUMMONS:
             self._old[host] = self.clock() + OLD, answer.reason
             raise _too_old(host, answer.reason)

@@ -1,5 +1,6 @@
 """terminals.py: the kept terminals of a host, as the platform asks its agent for them."""
 
+import contextlib
 from typing import Any
 
 from streamrelay.bus.message import Nobody, TooSlow
@@ -7,8 +8,8 @@ from streamrelay.platform import Platform
 from streamrelay.platform.resumption import Resumption
 from streamrelay.platform.terminals import FRESH, MOST_HOSTS, OLD
 from streamrelay.protocol import codec
-from streamrelay.protocol.summons import Answer, Refusal, Resume, Summons
-from streamrelay.protocol.terminals import Attached, EndTerminal, TerminalInfo, TerminalsAnswer
+from streamrelay.protocol.summons import Answer, End, Refusal, Resume, Summons
+from streamrelay.protocol.terminals import Attached, EndTerminal, ListTerminals, TerminalInfo, TerminalsAnswer
 from streamrelay.protocol.tokens import Verifier
 from tests.fakes.reactors import awaited
 from tests.platform.test_platform import Case, put_bus
@@ -184,11 +185,17 @@ class Ended(TerminalCase):
         self.assertEqual(self.refused(self.platform.end_terminal("web-1", TERMINAL)).code, "host_slow")
 
     def test_plain(self) -> None:
-        """Without a key requests are plain, and say their roles, by which an agent knows them from one another."""
+        """Without a key requests are plain, and an agent tells them from one another, and from others."""
         platform = Platform("wss://relay.example")
         bus = put_bus(platform)
         bus.answers += [codec.encode(TerminalsAnswer()), codec.encode(Answer(ready=True))]
         awaited(platform.terminals("web-1"))
         awaited(platform.end_terminal("web-1", TERMINAL))
-        roles = [codec.decode(data, dict[str, Any]).get("role") for _, data in bus.asked]
-        self.assertEqual(roles, ["terminals", "end_terminal"])
+        read: list[list[str]] = []
+        for _, data in bus.asked:
+            read.append([])
+            for kind in (ListTerminals, EndTerminal, End, Summons):
+                with contextlib.suppress(ValueError):
+                    codec.decode(data, kind)
+                    read[-1].append(kind.__name__)
+        self.assertEqual(read, [["ListTerminals"], ["EndTerminal"]])

@@ -114,7 +114,7 @@ class Terminals:
 
     def _attachment(self, summoned: SummonedStream, terminal: Terminal) -> Attachment:
         summons = summoned.summons
-        summoned.terminal = terminal.id
+        summoned.terminal, summoned.shared = terminal.id, terminal.user != summons.user
         attachment = Attachment(terminal, summons.user, summons.view, summons.stream, lambda: summoned.met)
         terminal.expect(attachment)
         return attachment
