@@ -1,4 +1,4 @@
-"""The ``streamrelay`` command: connect, hosts, streams, relays, drain, end, keygen, key, host, relay."""
+"""The ``streamrelay`` command: connect, hosts, streams, terminals, relays, drain, end, keygen, key, host, relay."""
 
 import argparse
 import gc
@@ -10,7 +10,15 @@ from typing import Any, Final
 from streamrelay import __version__
 from streamrelay.client.command_line import CommandParser, words
 from streamrelay.client.descriptors import hold_standard_descriptors
-from streamrelay.client.options import add_connect, add_drain, add_end, add_hosts, add_relays, add_streams
+from streamrelay.client.options import (
+    add_connect,
+    add_drain,
+    add_end,
+    add_hosts,
+    add_relays,
+    add_streams,
+    add_terminals,
+)
 from streamrelay.client.output import OutputError, say, tell, untold
 from streamrelay.client.statuses import BROKE, INTERRUPTED, USAGE
 from streamrelay.errors import ConfigError
@@ -44,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--version", action="version", version=f"streamrelay {__version__}")
     commands = root.add_subparsers(metavar="COMMAND", required=True)
-    asking = (add_connect, add_hosts, add_streams, add_relays, add_drain, add_end)
+    asking = (add_connect, add_hosts, add_streams, add_terminals, add_relays, add_drain, add_end)
     for add in (*asking, _add_keygen, _add_key, _add_host, _add_relay):
         add(commands)
     return root

@@ -1,18 +1,14 @@
 """Commands that ask a platform, as coroutines on the reactor; ``streamrelay connect`` among them."""
 
 import argparse
-import os
 import signal
-import sys
 from collections.abc import Coroutine
-from functools import partial
 from typing import Any
 
 from streamrelay.client import access
-from streamrelay.client.output import VIEW_ONLY, Cuts, OutputError, say, untold
-from streamrelay.client.statuses import BROKE, BY_CODE, BY_STATUS, INTERRUPTED, OFFLINE, SIGNALLED, UNREACHED, USAGE
+from streamrelay.client.output import Cuts, OutputError, say, untold
+from streamrelay.client.statuses import BROKE, BY_STATUS, INTERRUPTED, OFFLINE, SIGNALLED, UNREACHED, USAGE
 from streamrelay.errors import ConfigError
-from streamrelay.protocol.close import EXPLAIN, FINISHED, CloseCode
 from streamrelay.protocol.names import HOST_WORDS, is_host
 
 
@@ -26,6 +22,12 @@ def run_streams(arguments: argparse.Namespace) -> int:
     from streamrelay.client import lists
 
     return _run(arguments, lists.streams)
+
+
+def run_terminals(arguments: argparse.Namespace) -> int:
+    from streamrelay.client import terminals
+
+    return _run(arguments, terminals.terminals)
 
 
 def run_relays(arguments: argparse.Namespace) -> int:
@@ -47,13 +49,31 @@ def run_end(arguments: argparse.Namespace) -> int:
 
 
 def run_connect(arguments: argparse.Namespace) -> int:
-    if not is_host(arguments.host):
+    missing = [name for name in ("host", "target") if vars(arguments)[name] is None]
+    if missing and not arguments.attach:
+        names = ", ".join(map(str.upper, missing))
+        raise ConfigError(f"the following arguments are required: {names} (streamrelay connect --help tells more)")
+    if arguments.host is not None and not is_host(arguments.host):
         raise ConfigError(f"{arguments.host!r} is not a valid host name ({HOST_WORDS})")
     if arguments.after and not arguments.since_place:
         raise ConfigError("--after: bytes behind which place? give --since-place")
+    if arguments.listen and arguments.attach:
+        raise ConfigError("--attach: a terminal is for standard input and output alone; leave out --listen")
+    if not arguments.listen:
+        return _leave(arguments, _run(arguments, _connect))
     from streamrelay.client.local_port import listen
 
-    return _run(arguments, listen if arguments.listen else _connect)
+    return _run(arguments, listen)
+
+
+def _leave(arguments: argparse.Namespace, status: int) -> int:
+    """Return the status of a stream that has ended; if the user has left a terminal that goes on, say how to come
+    back."""
+    kept, detached = (vars(arguments).get(name) for name in ("kept", "detached"))
+    if kept and (detached or status > SIGNALLED):
+        where = f"{arguments.host} {arguments.target} --attach={kept}"
+        say(f"the terminal goes on; streamrelay connect {where} attaches to it again")
+    return 0 if detached else status
 
 
 def _run(arguments: argparse.Namespace, command: Any) -> int:
@@ -118,95 +138,24 @@ async def _told(work: Coroutine[Any, Any, int]) -> int:
 
 async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
     """Open one stream on standard input and output, and return the status with which it ended."""
-    from streamrelay.client.leaving import Leaving
     from streamrelay.client.log_place import LogPlace
-    from streamrelay.client.stream import ClientStream, Opening
+    from streamrelay.client.stream import Opening
     from streamrelay.client.stream_request import StreamRequest, terms_of
 
-    place = LogPlace(
-        arguments.host, arguments.target, arguments.place_file or "", arguments.since_place, arguments.after
-    )
+    api, terminal = access.api(arguments, reactor), ""
+    if arguments.attach:
+        from streamrelay.client.terminals import meant
+
+        arguments.host, arguments.target, terminal = await meant(api, arguments)
+    where = arguments.host, arguments.target
+    place = LogPlace(*where, arguments.place_file or "", arguments.since_place, arguments.after)
     place.load()
-    api = access.api(arguments, reactor)
-    dialler = access.dialler(arguments, reactor, api.outbound)
-    known = access.known_relay(arguments)
+    dialler, known = access.dialler(arguments, reactor, api.outbound), access.known_relay(arguments)
     terms, resume, cuts = terms_of(arguments, place), not arguments.no_resume, Cuts(arguments.verbose)
-    request = StreamRequest(arguments.host, arguments.target, terms, zone=arguments.zone, resume=resume)
+    request = StreamRequest(*where, terms, zone=arguments.zone, resume=resume, terminal=terminal)
     opening = Opening(api, dialler, request, known, cuts.say)
     if (got := await opening.unless_stopped()) is None:
         return INTERRUPTED
-    from streamrelay.client.terminal import Terminal, takes_terminal  # not before: the platform was asked first
+    from streamrelay.client.standard import StandardStream  # not before: the platform was asked first
 
-    opened, leg = got
-    _tell_opened(arguments, opened)
-    terminal = Terminal(leg) if takes_terminal(opened) and sys.stdin.isatty() else None
-    local = _standard(arguments, reactor, opened, place)
-    stream = ClientStream(leg, local, say)
-    reactor.addSystemEventTrigger("before", "shutdown", stream.leave, reactor)
-    Leaving(api, FINISHED).add(opened, leg)
-    if terminal is not None:
-        cuts.disturb = True
-        local.escape = terminal.escape(arguments.escape, opened.view)
-        terminal.enter(reactor)
-    try:
-        how = await stream.start()
-    finally:
-        if terminal is not None:
-            terminal.leave()
-    if local.place is not None:
-        place.finish(arguments.verbose)
-    return _status(arguments, local, stream, how, bool(place.failure))
-
-
-def _standard(arguments: argparse.Namespace, reactor: Any, opened: Any, place: Any) -> Any:
-    """Return standard input and output, as this stream is shown there."""
-    from streamrelay.client.log_text import LogText
-    from streamrelay.client.screen import Screen
-    from streamrelay.client.stdio import StdioConnection
-
-    local = StdioConnection(reactor)
-    shown = os.isatty(local.destination)
-    if opened.viewer == "log":
-        local.text, local.place = LogText(columns=partial(_columns, local.destination)) if shown else None, place
-        reactor.addSystemEventTrigger("after", "shutdown", place.finish, arguments.verbose)
-    elif shown:
-        local.screen = Screen(local.destination)
-        reactor.addSystemEventTrigger("after", "shutdown", local.screen.leave)
-    return local
-
-
-def _columns(terminal: int) -> int:
-    try:
-        return os.get_terminal_size(terminal).columns or 80
-    except OSError:  # it has gone, which is told where it is written to
-        return 80
-
-
-def _tell_opened(arguments: argparse.Namespace, opened: Any) -> None:
-    """Say what the user must know of a stream that is open."""
-    if arguments.verbose:
-        say(f"connected to {arguments.target} of {arguments.host}, stream {opened.stream}")
-    if opened.viewer == "log":
-        return
-    if opened.view:
-        say(VIEW_ONLY)
-    if arguments.since_place or arguments.place_file or arguments.lines is not None:
-        say(f"{arguments.target} of {arguments.host} is no log; lines and places mean nothing to it")
-
-
-def _status(arguments: argparse.Namespace, local: Any, stream: Any, how: Any, unkept: bool) -> int:
-    """Return the status of a stream that has ended; say what went wrong, in one line.
-
-    `unkept`: its place in a log couldn't be written, which was said.
-    """
-    if local.failure is not None:
-        return untold(local.failure)
-    if local.input_failure is not None:
-        say(f"standard input: {local.input_failure.strerror}")
-        return BROKE
-    if not how.clean:
-        say(f"the stream ended: {how}")
-        return BY_CODE.get(CloseCode(how.code), BROKE) if how.code in EXPLAIN else BROKE
-    if arguments.verbose:
-        say("the stream ended in order")
-    return BROKE if unkept else stream.exit_status or 0
+    return await StandardStream(arguments, opening, place, cuts, *got).run()

@@ -35,11 +35,13 @@ class StreamRequest:
     """Zone whose relays it is to go by, if there are any; empty: that of its host."""
     resume: bool = False
     """True if it is to outlive its legs, if that can be."""
+    terminal: str = ""
+    """Kept terminal that it is to attach to; empty: none."""
 
     def body(self) -> bytes:
         channels = {"channels": True} if self.channels else {}
-        zone = {"zone": self.zone} if self.zone else {}
-        more = {**stated(self.terms), **channels, **zone, **({"resume": True} if self.resume else {})}
+        named = {name: value for name in ("zone", "terminal") if (value := getattr(self, name))}
+        more = {**stated(self.terms), **channels, **named, **({"resume": True} if self.resume else {})}
         return msgspec.json.encode({"host": self.host, "target": self.target, **more})
 
 

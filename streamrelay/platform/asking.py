@@ -29,8 +29,6 @@ OPEN_TIME: Final = CONNECT_TIME + 0.5
 ASKED_LIFE: Final = OPEN_TIME - CLOCK_SKEW
 """Seconds that a request lives whose answer is waited for: an agent, which allows for its clock, refuses it once nobody
 waits, so that what the client was told didn't open doesn't run all the same."""
-TOLD_APART: Final = ("terminals", "end_terminal")
-"""Roles of plain requests that say it: agents know all others by what they ask."""
 AWAY: Final = 2.0
 """Seconds for which an agent that was there is waited for, where it may be on the way to another server."""
 LOOK: Final = 0.05
@@ -50,8 +48,7 @@ class Asking:
         """Return a message as an agent of this host takes it, for `life` seconds."""
         if self.signer is not None:
             return self.signer.mint(host, life, role=role, **message).encode()
-        named = {"role": role} if role in TOLD_APART else {}
-        plain = {**message, **named, "jti": tokens.new_id(), "exp": self.now() + life}
+        plain = {**message, "jti": tokens.new_id(), "exp": self.now() + life}
         return codec.encode(plain)
 
     def tell(self, host: str, role: str, message: dict[str, Any]) -> None:

@@ -21,6 +21,8 @@ from streamrelay.protocol.terminals import TerminalInfo, TerminalsAnswer
 
 FRESH: Final = 1.0
 """Seconds for which an answer is good."""
+OLD: Final = 60.0
+"""Seconds for which an agent that knows no terminals isn't asked again, as each question is a warning in its log."""
 MOST_HOSTS: Final = 1000
 """Hosts whose answers are kept; over that all are forgotten."""
 
@@ -32,12 +34,18 @@ class Terminals:
     asking: Asking
     clock: Callable[[], float]
     _hosts: dict[str, Shared[list[TerminalInfo]]] = field(factory=dict)
+    _old: dict[str, tuple[float, str]] = field(factory=dict)
+    """Until when a host isn't asked, and what its agent has said."""
 
     async def listed(self, host: str, anew: bool = False) -> list[TerminalInfo]:
         """Return those of a host, or raise `Refused`; with `anew` by a question from now on."""
+        until, said = self._old.get(host, (0.0, ""))
+        if self.clock() < until:
+            raise _too_old(host, said)
         if host not in self._hosts:
             if len(self._hosts) >= MOST_HOSTS:
                 self._hosts.clear()
+                self._old.clear()
             self._hosts[host] = Shared(partial(self._ask, host), self.clock, lambda: FRESH)
         shared = self._hosts[host]
         return list(await (shared.anew() if anew else shared.answer()))
@@ -67,9 +75,11 @@ class Terminals:
             self.forget(host)
 
     async def _ask(self, host: str) -> list[TerminalInfo]:
-        answer = await self.asking.answer(end_subject(host), host, "terminals", {}, TerminalsAnswer)
+        answer = await self.asking.answer(end_subject(host), host, "terminals", {"terminals": True}, TerminalsAnswer)
         if answer.refused == Refusal.BAD_SUMMONS:
+            self._old[host] = self.clock() + OLD, answer.reason
             raise _too_old(host, answer.reason)
+        self._old.pop(host, None)
         if answer.refused:
             raise refused(Answer(refused=answer.refused, reason=answer.reason))
         return [info for info in answer.terminals if _could_be(info, host)]

@@ -35,7 +35,7 @@ Size = tuple[Annotated[int, Meta(ge=1, le=10000)], Annotated[int, Meta(ge=1, le=
 
 
 class Person(Struct, frozen=True):
-    """One of those who are attached to a terminal, by one stream."""
+    """A user who is attached to a terminal, by one stream."""
 
     user: Annotated[str, Meta(max_length=256)]
     view: bool = False

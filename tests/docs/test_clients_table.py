@@ -76,7 +76,7 @@ class Clients(SynchronousTestCase):
     def test_native(self) -> None:
         """Each command and option is there, and each option that is not of the client's own has a row."""
         named, known = self.named("``streamrelay``"), commands()
-        found = [known[name]._option_string_actions for name in ("connect", "hosts", "drain")]
+        found = [known[name]._option_string_actions for name in ("connect", "hosts", "drain", "terminals")]
         options = {option for each in found for option in each if option.startswith("--")}
         self.assertEqual({name for name in named if name.startswith("--")}, options - OF_ITS_OWN)
         asking = {name for name, parser in known.items() if "--platform" in parser._option_string_actions}

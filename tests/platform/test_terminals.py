@@ -1,14 +1,15 @@
 """terminals.py: the kept terminals of a host, as the platform asks its agent for them."""
 
+import contextlib
 from typing import Any
 
 from streamrelay.bus.message import Nobody, TooSlow
 from streamrelay.platform import Platform
 from streamrelay.platform.resumption import Resumption
-from streamrelay.platform.terminals import FRESH, MOST_HOSTS
+from streamrelay.platform.terminals import FRESH, MOST_HOSTS, OLD
 from streamrelay.protocol import codec
-from streamrelay.protocol.summons import Answer, Refusal, Resume, Summons
-from streamrelay.protocol.terminals import Attached, EndTerminal, TerminalInfo, TerminalsAnswer
+from streamrelay.protocol.summons import Answer, End, Refusal, Resume, Summons
+from streamrelay.protocol.terminals import Attached, EndTerminal, ListTerminals, TerminalInfo, TerminalsAnswer
 from streamrelay.protocol.tokens import Verifier
 from tests.fakes.reactors import awaited
 from tests.platform.test_platform import Case, put_bus
@@ -137,6 +138,18 @@ class Listed(TerminalCase):
             self.listed(f"h{number}")
         self.assertLessEqual(len(self.platform.kept._hosts), MOST_HOSTS)
 
+    def test_old(self) -> None:
+        """An agent that knows none isn't asked again for a minute, as that would fill its log; then it is."""
+        for _ in range(3):
+            self.bus.answers.append(OLD_AGENT)
+            self.assertEqual(self.refused(self.platform.terminals("web-1")).code, "too_old")
+            for _ in range(2):
+                self.assertEqual(self.refused(self.platform.terminals("web-1", anew=True)).code, "too_old")
+            self.time += OLD
+        self.assertEqual(len(self.bus.asked), 3)
+        self.answer(info())
+        self.assertEqual(len(self.listed()), 1)
+
     def test_refused(self) -> None:
         """A host that is offline, hangs, talks nonsense, or whose agent is of before terminals, is told as that."""
         for answer, status, code in (
@@ -148,6 +161,7 @@ class Listed(TerminalCase):
             (codec.encode(Answer(refused=Refusal.BUSY, reason="stops")), 503, "busy"),
         ):
             self.bus.answers.append(answer)
+            self.time += OLD
             refused = self.refused(self.platform.terminals("web-1"))
             self.assertEqual((refused.status, refused.code), (status, code))
         self.assertEqual(self.bus.published, [])
@@ -171,11 +185,17 @@ class Ended(TerminalCase):
         self.assertEqual(self.refused(self.platform.end_terminal("web-1", TERMINAL)).code, "host_slow")
 
     def test_plain(self) -> None:
-        """Without a key requests are plain, and say their roles, by which an agent knows them from one another."""
+        """Without a key requests are plain, and an agent tells them from one another, and from others."""
         platform = Platform("wss://relay.example")
         bus = put_bus(platform)
         bus.answers += [codec.encode(TerminalsAnswer()), codec.encode(Answer(ready=True))]
         awaited(platform.terminals("web-1"))
         awaited(platform.end_terminal("web-1", TERMINAL))
-        roles = [codec.decode(data, dict[str, Any]).get("role") for _, data in bus.asked]
-        self.assertEqual(roles, ["terminals", "end_terminal"])
+        read: list[list[str]] = []
+        for _, data in bus.asked:
+            read.append([])
+            for kind in (ListTerminals, EndTerminal, End, Summons):
+                with contextlib.suppress(ValueError):
+                    codec.decode(data, kind)
+                    read[-1].append(kind.__name__)
+        self.assertEqual(read, [["ListTerminals"], ["EndTerminal"]])
