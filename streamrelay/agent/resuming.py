@@ -153,8 +153,8 @@ class HeldStream:
 
     def is_asked_by(self, asked: Resume) -> bool:
         """Tell whether a summons is of this stream's user, for its target, and for as much as it may."""
-        own = self.summoned.summons
-        return (asked.target, asked.user) == (own.target, own.user) and (own.view or not asked.view)
+        own, may_share = self.summoned.summons, asked.share or not self.summoned.shared
+        return may_share and (asked.target, asked.user) == (own.target, own.user) and (own.view or not asked.view)
 
     async def resume(self, asked: Resume) -> Answer:
         if asked.attempt < self._newest:

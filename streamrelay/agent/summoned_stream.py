@@ -75,6 +75,10 @@ class SummonedStream:
     """Seconds for which it is held without legs; 0: it ends with them."""
     detached_at: float | None = None
     """Seconds of the clock at which it lost its legs; None while it has some."""
+    terminal: str = ""
+    """Id of the kept terminal that it is attached to; empty: of none."""
+    shared: bool = False
+    """True if another user has started that terminal."""
     met: bool = False
     """True once the stream's client has come."""
     began: float = field(init=False)

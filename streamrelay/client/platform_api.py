@@ -47,12 +47,13 @@ SMALLER: Final = 4
 class PlatformError(Exception):
     """Refusal by the platform, or lack of its answer; the text is one line.
 
-    `status` is HTTP's, `WRONG_URL`, or 0 without an answer; `ended` is the end of a stream that can't be resumed.
+    `status` is HTTP's, `WRONG_URL`, or 0 without an answer; `code` is the platform's word for programs, if it said one;
+    `ended` is the end of a stream that can't be resumed.
     """
 
-    def __init__(self, status: int, reason: str, ended: PastEnd | UnsetType = UNSET) -> None:
+    def __init__(self, status: int, reason: str, code: str = "", ended: PastEnd | UnsetType = UNSET) -> None:
         super().__init__(reason)
-        self.status, self.ended = status, ended
+        self.status, self.code, self.ended = status, code, ended
 
 
 class AnswerTooLong(PlatformError):
@@ -82,6 +83,8 @@ class OpenedStream(Struct, frozen=True):
     """Seconds for which its host holds it once its leg is lost; 0 if it ends with that."""
     received: int = 0
     """Position up to which its host has received it."""
+    terminal: str = ""
+    """The kept terminal that it is attached to; empty if its program ends with it."""
 
 
 class Concluded(Struct, frozen=True):
@@ -188,6 +191,14 @@ class PlatformApi:
     async def end(self, stream: str) -> None:
         await self._ask(Question("DELETE", f"/v1/streams/{quote(stream, safe='')}"))
 
+    async def terminals(self, host: str) -> bytes:
+        """Return the list of a host's kept terminals as the platform answers."""
+        return await self._ask(Question("GET", f"/v1/hosts/{quote(host, safe='')}/terminals"))
+
+    async def end_terminal(self, host: str, terminal: str) -> None:
+        path = f"/v1/hosts/{quote(host, safe='')}/terminals/{quote(terminal, safe='')}"
+        await self._ask(Question("DELETE", path))
+
     async def _ask(self, question: Question) -> bytes:
         async def attempt() -> bytes:
             if not question.is_wanted():
@@ -234,7 +245,8 @@ class PlatformApi:
             return PlatformError(WRONG_URL, f"no platform is at this path of {self.url}; check --platform")
         if answer.status == 401 and not self.key:
             detail += "; give one by --key-file FILE, or set STREAMRELAY_KEY_FILE"
-        return (PlatformBusy if code == Refusal.BUSY else PlatformError)(answer.status, detail, problem.ended)
+        kind = PlatformBusy if code == Refusal.BUSY else PlatformError
+        return kind(answer.status, detail, code, problem.ended)
 
     def read(self, answer: bytes, kind: type[T]) -> T:
         try:

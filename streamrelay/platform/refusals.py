@@ -22,6 +22,7 @@ STATUS: Final = {
     Refusal.NO_SUCH_STREAM: 404,
     Refusal.STREAM_OVER: 410,
     Refusal.STALE: 409,
+    Refusal.NO_SUCH_TERMINAL: 410,
 }
 
 

@@ -30,6 +30,7 @@ _TITLES_BY_CODE: Final = {
     "target_refused": "The target refused",
     "dial_failed": "The host can't reach the relay",
     "bad_summons": "Who was asked takes the platform's request for invalid",
+    "too_old": "The host's agent is too old",
     "bad_answer": "The answer to the platform is invalid",
     "host_offline": "The host is offline",
     "busy": "The host takes no more streams now",

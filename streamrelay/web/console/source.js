@@ -3,10 +3,12 @@
 import { ask, connect, open } from '../streamrelay.js';
 import '../streamrelay-resume.js'; // before a connection is lost, and with it the way to this file
 
+const GONE = 'this terminal is no more: its program has ended, or its host was restarted; Reconnect starts a new one';
 const FRESH = 20_000; // ms in which a ticket is used, well within the 30 s that it is good for
 
 export class Source {
   view = false; // whether the last ticket was for looking only
+  terminal = ''; // the kept terminal that the next stream attaches to; none: a new one
 
   #session;
   #ticket = null; // one that was asked for before the viewer was there
@@ -14,10 +16,23 @@ export class Source {
   #until = 0;
   #leave = new AbortController();
 
-  constructor(session, host, target) {
+  /** One of a kept terminal may be given; `looks`: it is to be looked at only. */
+  constructor(session, { host, target, terminal = '', looks = false }) {
     this.host = host;
     this.target = target;
+    this.terminal = terminal;
+    this.looks = looks;
     this.#session = session;
+  }
+
+  /** Who sits here. */
+  get user() {
+    return this.#session.user;
+  }
+
+  /** The terminal's program has ended. */
+  ended() {
+    this.terminal = '';
   }
 
   /**
@@ -58,14 +73,16 @@ export class Source {
   }
 
   async #ask(options) {
-    const ticket = await ask(this.#wanted(options));
+    const ticket = await this.#attached(ask(this.#wanted(options)));
     this.view = ticket.view ?? false;
+    this.terminal = ticket.terminal ?? '';
     return ticket;
   }
 
   async #open(options) {
-    const stream = await open(this.#wanted(options));
+    const stream = await this.#attached(open(this.#wanted(options)));
     this.view = stream.ticket?.view ?? this.view;
+    this.terminal = stream.ticket?.terminal ?? '';
     return stream;
   }
 
@@ -77,6 +94,17 @@ export class Source {
         (left) => left.close(),
         () => {},
       );
+  }
+
+  /** What is asked for; if its terminal is no more, that is said, and the next one is new. */
+  async #attached(asked) {
+    try {
+      return await asked;
+    } catch (error) {
+      if (error.status !== 410 || !this.terminal) throw error;
+      this.terminal = '';
+      throw Object.assign(new Error(GONE, { cause: error }), { status: 410, code: error.code });
+    }
   }
 
   /**
@@ -96,6 +124,8 @@ export class Source {
     const session = this.#session;
     return {
       ...options,
+      view: options.view || this.looks,
+      terminal: this.terminal,
       host: this.host,
       target: this.target,
       resume: true,
