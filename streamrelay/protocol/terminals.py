@@ -58,7 +58,7 @@ class TerminalInfo(Struct, frozen=True):
     """Seconds since its last stream has ended; unset while there is one."""
 
 
-class TerminalsAnswer(Struct, frozen=True, omit_defaults=True):
+class TerminalsAnswer(Struct, frozen=True):
     """An agent's answer to `ListTerminals`: its terminals, the oldest first; or why not, as a summons is answered."""
 
     terminals: tuple[TerminalInfo, ...] = ()

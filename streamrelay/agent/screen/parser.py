@@ -35,7 +35,7 @@ class Parser:
     """Takes bytes apart, and does what they say on a screen."""
 
     screen: Screen
-    _decoder: codecs.IncrementalDecoder = field(factory=lambda: codecs.getincrementaldecoder("utf-8")("replace"))
+    _decoder: codecs.IncrementalDecoder = field(factory=lambda: codecs.getincrementaldecoder("utf-8")("ignore"))
     _text: str = ""
     _at: int = 0
     """Place in the text up to which all has had its effect."""

@@ -7,6 +7,8 @@ from streamrelay.agent.screen.screen import Screen
 from streamrelay.agent.screen.style import PLAIN, restyled
 
 _MOST: Final = 100_000
+_MOST_REPEATED: Final = 2000
+"""Times that a character is repeated at once."""
 
 
 def control(screen: Screen, char: str) -> None:
@@ -71,7 +73,7 @@ def _ansi(screen: Screen, mode: int, on: bool) -> None:
 
 def _private(screen: Screen, mode: int, on: bool) -> None:
     if mode in (47, 1047, 1049):
-        if mode == 1049 and on and screen.main is None:
+        if mode == 1049 and on:
             screen.save()
         (screen.alternate if on else screen.back)()
         if mode == 1049 and not on:
@@ -133,8 +135,9 @@ def _erase_display(screen: Screen, numbers: list[int]) -> None:
 
 
 def _erase_line(screen: Screen, numbers: list[int]) -> None:
-    start, end = {0: (screen.x, screen.columns), 1: (0, screen.x + 1), 2: (0, screen.columns)}.get(numbers[0], (0, 0))
-    _erase(screen, start, end)
+    if numbers[0] <= 2:
+        start, end = ((screen.x, screen.columns), (0, screen.x + 1), (0, screen.columns))[numbers[0]]
+        _erase(screen, start, end)
 
 
 def _erase_chars(screen: Screen, numbers: list[int]) -> None:
@@ -169,8 +172,7 @@ def _delete_lines(screen: Screen, numbers: list[int]) -> None:
 
 def _repeat(screen: Screen, numbers: list[int]) -> None:
     if screen.last:
-        screen.cost += 1 + screen.columns // 64
-        screen.text(screen.last * min(numbers[0] or 1, screen.columns))
+        screen.text(screen.last * min(numbers[0] or 1, screen.columns * screen.rows, _MOST_REPEATED))
 
 
 def _region(screen: Screen, numbers: list[int]) -> None:
