@@ -57,6 +57,7 @@ class KeptCase(Starting):
     """A host with kept terminals, and users with several grants."""
 
     agent = "hold = 2\n"
+    tokens = "signed"
     grants = {
         "ann": Grant(HOST, "*"),
         "dan": Grant(HOST, "*"),
@@ -66,7 +67,7 @@ class KeptCase(Starting):
 
     def setUp(self) -> None:
         super().setUp()
-        self.own = self.common = self.chain(targets=TARGETS, agent=self.agent)
+        self.own = self.common = self.chain(targets=TARGETS, agent=self.agent, tokens=self.tokens)
         self.keys = {name: self.own.add_key(name, grant) for name, grant in self.grants.items()}
 
     def sit(self, user: str, *arguments: str) -> Seat:
@@ -252,3 +253,29 @@ class Anew(KeptCase):
         self.own.agent.start()
         words = seat.ends(1)
         self.assertIn("no such terminal", words)
+
+
+class Plain(KeptCase):
+    """A platform that signs nothing: streams don't resume."""
+
+    tokens = "opaque"
+
+    def test_anew(self) -> None:
+        """A stream that is lost is followed by another one; terminals are listed, shared, and ended likewise."""
+        seat = self.begin()
+        seat.type(b"x=4''2; echo be''fore\r")
+        seat.shows(b"before\r\n")
+        self.own.relay.kill()
+        seat.shows(b"its terminal is attached to anew")
+        self.own.relay.start()
+        seat.shows(b"before")
+        seat.shows(b"ready>")
+        other = self.sit("helper", HOST, "shell", f"--attach={self.one()}")
+        other.shows(b"ready>")
+        other.type(b"echo $x-$x\r")
+        seat.shows(b"42-42\r\n")
+        self.assertEqual(self.listed("dan"), [])
+        self.assertEqual(self.run_command("ann", "terminals", HOST, f"--end={self.one()}"), (0, "", ""))
+        for each in (seat, other):
+            each.ends(1)
+        self.assertEqual(self.listed("ann"), [])
