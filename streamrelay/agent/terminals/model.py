@@ -43,6 +43,7 @@ class Pieces:
             done = model.work()
         except Exception:  # of ours: the others' screens must go on
             log.failure("an error while a terminal's screen was drawn")
+            model.start_anew()
             done = True
         self._waiting.popleft()
         if not done:
@@ -93,6 +94,14 @@ class Model:
         if was_full and not self.is_full:
             self.room()
         return not self._asked
+
+    def start_anew(self) -> None:
+        """Forget what waits, so that the program goes on, whatever is wrong with its screen."""
+        self.parser = Parser(Screen(self.screen.columns, self.screen.rows))
+        self.screen = self.parser.screen
+        self._chunks.clear()
+        self.waiting, self._asked = 0, False
+        self.room()
 
     def _take(self) -> None:
         chunk = self._chunks.popleft()
