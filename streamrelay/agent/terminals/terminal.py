@@ -64,7 +64,7 @@ class Terminal(Feed, Drain):
     def started(self, program: Connection, columns: int, rows: int) -> None:
         """Have a program, which has begun with this size."""
         self.program, self._running = program, True
-        self.model = Model(self.pieces, Screen(columns, rows), self.look)
+        self.model = Model(self.pieces, Screen(columns, rows), self.look, lambda: bool(self.attached))
         if self.size != (columns, rows):
             program.send_control(codec.encode(Control(resize=self.size)))
 

@@ -500,8 +500,21 @@ class Floods(Kept):
         self.assertLess(model.screen.cost - before, 3000)
         while self.program.paused:
             self.reactor.advance(0.001)
-        self.reactor.pump([0.001] * 5000)
+        self.reactor.pump([0.001] * 20_000)
         self.assertEqual(model.waiting, 0)
+
+    def test_unseen(self) -> None:
+        """A flood that nobody sees takes a smaller part of the machine's time than one that somebody waits for."""
+        self.leave(self.open())
+        costs = []
+        for _ in range(2):
+            model = self.agent.streams.terminals.terminals[self.terminal].model
+            self.program.receive(b"y\r\n" * 60_000)
+            before = model.screen.cost
+            self.reactor.pump([0.001] * 40)
+            costs.append(model.screen.cost - before)
+            self.attach()
+        self.assertGreater(costs[1], 3 * costs[0])
 
     def test_error(self) -> None:
         """An error of ours in one screen is logged; its program, its clients and all other terminals go on."""
