@@ -120,7 +120,7 @@ class Rules:
         for process in (world.client.process, world.host.process):
             if process.alive:
                 for call in process.timers:
-                    yield f"{process.name}: a delayed call is left: {call.func!r}"
+                    yield f"{process.name}: a delayed call is left: {call.func.__qualname__}"
 
     def ended(self) -> Iterator[str]:
         """Tell of a code that no stream ends with."""
