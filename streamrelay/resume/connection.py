@@ -141,6 +141,11 @@ class ResumableConnection:
     def is_over(self) -> bool:
         return self._phase == OVER
 
+    @property
+    def _is_delivered(self) -> bool:
+        """True if all has left the other end's hands, but for our end itself, of which nothing depends."""
+        return self.outgoing.taken >= self.outgoing.end - 1
+
     def attach(self, leg: Leg, position: int) -> Attached:
         """Go on by a leg, sending from the other end's position on; or raise `OutOfReach`. An older leg is dropped.
 
@@ -270,7 +275,9 @@ class ResumableConnection:
     def _finish(self, outcome: Outcome) -> None:
         if self._phase == OVER:
             return
-        self._phase, self.outcome = OVER, self.outcome or outcome
+        if self.outcome is None or (self.outcome.clean and not self._is_delivered):
+            self.outcome = outcome
+        self._phase = OVER
         self._incoming.drop()
         self.attached = None
         self.outgoing.clear()

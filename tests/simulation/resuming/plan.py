@@ -148,13 +148,13 @@ def script(dice: Random, number: int) -> Script:
     chance, choice = dice.random, dice.choice
     sizes = choice(((1, 2, 3), (1, 5, 9), (2, 10, 30)))
     items: list[int | str] = []
-    for place in range(choice((0, 1, 3, 6, 12))):
+    for place in range(choice((0, 1, 3, 8, 24))):
         items.append(choice(sizes) if chance() < 0.75 else choice(MESSAGES).format(1 + 100 * number + place))
     finish = choice(("eof", "eof", "eof", "wait", "over", "reset" if chance() < 0.3 else "eof"))
     if finish == "over" and chance() < 0.5:
         items.append(f'{{"exit":{number}}}')
     room, rest = choice(((1 << 20, 0.0), (1 << 20, 0.0), (0, 0.002), (5, 0.3), (20, 4.0)))
-    return Script(tuple(items), choice((0.0, 0.0, 0.001, 0.05, 0.9)), finish, room, rest)
+    return Script(tuple(items), choice((0.0, 0.001, 0.05, 0.3, 0.9)), finish, room, rest)
 
 
 def sizes(dice: Random) -> Sizes:

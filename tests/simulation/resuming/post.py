@@ -51,12 +51,17 @@ class PostOffice:
 
     world: "World"
     process: Process
+    asked: "set[Deferred[OpenedStream]]" = field(factory=set)
+    """Answers that a client waits for."""
+    summoned: float = 0.0
+    """When the last one comes of the summonses that are on their way."""
     _numbers: int = 0  # of summonses
     _arrives: float = 0.0  # when the last line of an answer does
 
     def ask(self, request: Request, early: Early) -> "Deferred[OpenedStream]":
         """Return the answer that comes, if any does; a request that is dropped without one is asked again."""
         answer: Deferred[OpenedStream] = Deferred()
+        self.asked.add(answer)
         if self._is_lost():
             self._drop(answer)
             if self.world.dice.random() < 0.5:  # it wasn't even heard
@@ -118,6 +123,7 @@ class PostOffice:
 
         for delay in self._delays():
             if delay < ASKED_LIFE + CLOCK_SKEW:  # a later one would be refused for its age
+                self.summoned = max(self.summoned, sent + delay)
                 self.world.scheduler.at(sent + delay, None, self.world.host.hear, summons, heard)
         timeout = self.process.reactor.callLater(OPEN_TIME, come, None)
         told = await answer
@@ -170,6 +176,8 @@ class PostOffice:
     def _tell(self, answer: "Deferred[OpenedStream]", hear: Callable[[Any], object], what: Any) -> None:
         if not answer.called:
             hear(what)
+        if answer.called:
+            self.asked.discard(answer)
 
 
 def pair_url(pair: Pair) -> str:

@@ -102,8 +102,12 @@ class Rules:
                 yield f"{end.name} is told that all is well, of an end that was reset"
 
     def held(self) -> Iterator[str]:
-        """Tell what is held of a stream that is over."""
+        """Tell what is held of a stream that is over, and what may still ask for a leg of it."""
         world = self.world
+        if world.scheduler.now <= world.post.summoned:
+            yield "a summons is still on its way"
+        if world.client.process.alive and world.post.asked:
+            yield "the platform is still asked"
         for pair in world.pairs:
             for leg in pair.legs:
                 if leg.is_left:
@@ -123,7 +127,13 @@ class Rules:
                     yield f"{process.name}: a delayed call is left: {call.func.__qualname__}"
 
     def ended(self) -> Iterator[str]:
-        """Tell of a code that no stream ends with."""
+        """Tell of an outcome that the client's stream can't have."""
         how = self.world.client.ended
         if how is not None and how.code in (CloseCode.PROTOCOL, CloseCode.OUR_FAULT):
             yield f"the stream has ended by {how}"
+        user, target = self.world.client.user, self.world.host.target
+        if how is None or not how.clean or target is None:
+            return
+        left = target.finished and target.script.finish == "over"
+        if not left and target.got < len(user.said):
+            yield f"the client is told that all is well, and the target got {target.got} of {len(user.said)}"

@@ -104,10 +104,6 @@ class Planted(SynchronousTestCase):
 
         self.plant(HeldStream, "resume", resume)
 
-    def test_overtaken(self) -> None:
-        """A leg that was dialled for an older request is taken all the same."""
-        self.plant(HeldStream, "_overtaken", lambda held, request: None)
-
     # -- ends ------------------------------------------------------------------------------------------------
 
     def test_end_of_file(self) -> None:
@@ -131,6 +127,11 @@ class Planted(SynchronousTestCase):
                 connection._leave(outcome)
 
         self.plant(ResumableConnection, "close", close)
+
+    def test_end_unheard(self) -> None:
+        """A stream is told as finished, though the other end was gone before it had all."""
+        found = self.plant(ResumableConnection, "_is_delivered", property(lambda connection: True))  # type: ignore[arg-type]
+        self.assertIn("the client is told that all is well", found)
 
     def test_end_overtakes(self) -> None:
         """An end in order is told before what is held."""
