@@ -117,6 +117,7 @@ class HeldStream:
     first: WaitingLeg
     connection: HeldConnection = field(init=False)
     _newest: int = 0  # of the last request to resume
+    _met: int = 0  # of the last one whose leg was met
     _request: int = 0  # number of requests that were followed
     _dialling: "Deferred[FramedConnection] | None" = None  # for the last of them
     _waiting: WaitingLeg | None = None  # of the last of them
@@ -159,6 +160,8 @@ class HeldStream:
     async def resume(self, asked: Resume) -> Answer:
         if asked.attempt < self._newest:
             return Answer(refused=Refusal.STALE, reason=f"try {asked.attempt} is older than {self._newest}")
+        if asked.attempt == self._met:  # a copy that came late, with a position from before
+            return Answer(refused=Refusal.STALE, reason=f"try {asked.attempt} has had its leg")
         if self.resuming.is_stopping():
             return Answer(refused=Refusal.BUSY, reason=SHUTTING_DOWN)
         if self.connection.is_over:
@@ -206,6 +209,7 @@ class HeldStream:
         if self._request != request or self.connection.is_over:
             waiting_leg.leg.abort()
             return
+        self._met = asked.attempt
         try:
             self._attach(waiting_leg, asked.received)
         except OutOfReach as error:

@@ -85,7 +85,10 @@ class ClientStream:
             self.say("lines may be missing here")
 
     def _over(self, splice: Splice) -> None:
-        self.ended.callback(splice.outcome or FINISHED)
+        how = splice.outcome or FINISHED
+        if how.clean:  # but a stream that outlives its legs may have lost the last one before the other end had all
+            how = getattr(self.leg, "outcome", None) or how
+        self.ended.callback(how)
 
 
 @define(eq=False)

@@ -276,7 +276,9 @@ class ResumableConnection:
     def _finish(self, outcome: Outcome) -> None:
         if self._phase == OVER:
             return
-        self._phase, self.outcome = OVER, self.outcome or outcome
+        if self.outcome is None or (self.outcome.clean and not self.outgoing.is_delivered):
+            self.outcome = outcome
+        self._phase = OVER
         self.incoming.drop()
         self._stop_timers()
         self.attached = None

@@ -102,6 +102,11 @@ class Outgoing:
     _out: int = 0  # number of them that have gone out by this leg
 
     @property
+    def is_delivered(self) -> bool:
+        """True if all has left the other end's hands, but for our end itself, of which nothing depends."""
+        return self.taken >= self.end - 1
+
+    @property
     def is_full(self) -> bool:
         """True while nothing more should be put."""
         if self.weight >= SPARE and self.memory.is_full:

@@ -185,6 +185,21 @@ class Holding(Case):
         self.target.made[-1].receive(b"x")
         self.assertEqual((bytes(first.sent), bytes(second.sent)), (b"", b"x"))
 
+    def test_late_copy(self) -> None:
+        """A request that a platform hears twice, as its answer was lost, brings two summonses of one try. The later one
+        ends nothing once the other's leg was met: its position is behind what was confirmed since."""
+        leg = self.open()
+        self.target.made[-1].receive(b"hello")
+        leg.lose(LOST)
+        self.come_back(received=0)
+        new = self.dialler.legs[-1]
+        new.feed.control(MET)
+        new.feed.control(b'{"ack":5}')
+        self.assertEqual(self.come_back(received=0).refused, Refusal.STALE)
+        self.assertFalse(new.aborted or self.target.made[-1].closed)
+        self.target.made[-1].receive(b"more")
+        self.assertEqual(bytes(new.sent), b"hellomore")
+
     def test_one_leg(self) -> None:
         """However often a leg is asked for, a stream has one that waits, and one dial."""
         self.open().lose(LOST)

@@ -136,6 +136,17 @@ class Resuming(SynchronousTestCase):
             self.dialler.legs[0].lose(LOST)
             self.assertEqual(self.ended, [told])
 
+    def test_unheard(self) -> None:
+        """A stream that has ended for this end, though the other one is gone before it has all, isn't told as
+        finished."""
+        [leg] = self.dialler.legs
+        self.local.receive(b"all of it")
+        self.local.feed.eof()
+        leg.feed.control(b'{"fin":true}')
+        self.answer(410)
+        leg.lose(LOST)
+        self.assertEqual([(how.code, how.reason) for how in self.ended], [(CloseCode.LEG_LOST, "why")])
+
     def test_no_relay(self) -> None:
         """A relay that can't be reached is a reason to ask again, under a greater number."""
         self.dialler.error = DialError("no route")

@@ -5,6 +5,9 @@ import { mock } from 'node:test';
 
 import { Size } from '../../streamrelay/web/viewers/terminal-size.js';
 
+/** What run-each.mjs does after each of them. */
+export const reset = () => mock.reset();
+
 /** A terminal in a window of so many columns and rows by its usual text, which holds more by a smaller one. */
 function sized(columns, rows) {
   const window = { columns, rows, clientWidth: 10 * columns, clientHeight: 20 * rows };

@@ -292,6 +292,18 @@ class Ending(Case):
         self.assertEqual((self.ear.codes, self.memory.kept), ([4005], 0))
         self.assertTrue(self.attach(0).aborted)
 
+    def test_unheard(self) -> None:
+        """An end in order that nobody has heard is none: what was said before it may be lost. If only the end itself
+        wasn't confirmed, all was delivered."""
+        for acked, code in ((2, CloseCode.LEG_LOST), (3, CloseCode.FINISHED)):
+            self.setUp()
+            self.send(b"bye")
+            self.connection.close(FINISHED)
+            self.leg.feed.control(b'{"ack":%d}' % acked)
+            self.leg.lose(LOST)
+            self.connection.give_up(outcome(CloseCode.LEG_LOST, "nobody came back"))
+            self.assertEqual((self.ear.codes, self.connection.outcome and self.connection.outcome.code), ([code], code))
+
     def test_aborted(self) -> None:
         """To abort cuts the leg; all is gone once that is."""
         self.connection.abort()

@@ -3,6 +3,7 @@
 import gc
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Final
 
 from attrs import define, evolve, field
@@ -10,10 +11,12 @@ from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from zope.interface import implementer
 
 from tests.simulation.invariants import is_unhandled
-from tests.simulation.plan import Plan, plan
-from tests.simulation.run import Verdict, run
+from tests.simulation.models import WHOLE, Model, Schedule
 from tests.simulation.shrink import shrink
+from tests.simulation.verdict import Verdict
 
+NONE: Final = "none"
+"""What stands for no step at all."""
 MOST_FAILED: Final = 20
 """Failures after which nobody needs more of them."""
 
@@ -56,26 +59,26 @@ class Tally:
         )
 
 
-def campaign(seeds: Iterable[int], go_on: Callable[[Tally], bool] = lambda tally: True) -> Tally:
+def campaign(seeds: Iterable[int], go_on: Callable[[Tally], bool] = lambda tally: True, model: Model = WHOLE) -> Tally:
     """Run the schedules of seeds, as long as it is to go on."""
     tally, begin = Tally(), time.process_time()
     with Unhandled() as unhandled:
         for seed in seeds:
-            tally.count(seed, _judged(plan(seed), unhandled))
+            tally.count(seed, _judged(model, model.plan(seed), unhandled))
             tally.seconds = time.process_time() - begin
             if len(tally.failed) >= MOST_FAILED or not go_on(tally):
                 break
     return tally
 
 
-def alone(schedule: Plan, kept: bool = False) -> Verdict:
+def alone(schedule: Schedule, kept: bool = False, model: Model = WHOLE) -> Verdict:
     """Run one schedule, and look for failures that nobody has handled."""
     with Unhandled() as unhandled:
-        return _judged(schedule, unhandled, kept)
+        return _judged(model, schedule, unhandled, kept)
 
 
-def _judged(schedule: Plan, unhandled: "Unhandled", kept: bool = False) -> Verdict:
-    verdict = run(schedule, kept)
+def _judged(model: Model, schedule: Schedule, unhandled: "Unhandled", kept: bool = False) -> Verdict:
+    verdict = model.run(schedule, kept)
     found = unhandled.look()
     if verdict.problem or not found or schedule.kills:
         return verdict
@@ -113,16 +116,16 @@ class Unhandled:
             self._found.append("" if failure is None else failure.getTraceback())
 
 
-def tell(seed: int, verdict: Verdict, command: str) -> Iterator[str]:
+def tell(seed: int, verdict: Verdict, model: Model = WHOLE) -> Iterator[str]:
     """Yield the lines about a schedule that failed: how it is run again, made small, and what happened in it."""
-    whole = plan(seed)
+    whole = model.plan(seed)
     yield f"seed {seed}: {verdict.problem}"
-    places = shrink(whole, verdict, alone)
-    only = ",".join(map(str, places))
-    yield f"to see it again: {command} --seed {seed} --only {only}"
+    places = shrink(whole, verdict, partial(alone, model=model))
+    only = ",".join(map(str, places)) or NONE
+    yield f"to see it again: {model.command} --seed {seed} --only {only}"
     smaller = whole.only(set(places))
-    yield f"{len(places)} of its {len(whole.steps)} steps are needed, with {smaller.weather} and {smaller.post}:"
+    yield f"{len(places)} of its {len(whole.steps)} steps are needed, {smaller.surroundings}:"
     for place, step in enumerate(whole.steps):
         if place in places:
             yield f"  {place:3}  {step}"
-    yield alone(smaller, kept=True).history
+    yield alone(smaller, True, model).history

@@ -88,6 +88,14 @@ class Plan:
     def steps(self) -> tuple[StreamPlan | Fault, ...]:
         return (*self.streams, *self.faults)
 
+    @property
+    def surroundings(self) -> str:
+        return f"with {self.weather} and {self.post}"
+
+    def may_be(self, places: "set[int]") -> bool:
+        """Tell whether there is a schedule of these of its steps alone: of some stream at least."""
+        return any(place < len(self.streams) for place in places)
+
     def only(self, kept: "set[int]") -> "Plan":
         """Return the schedule with these of its steps alone, by their places in `steps`."""
         streams = tuple(step for place, step in enumerate(self.streams) if place in kept)

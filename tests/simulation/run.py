@@ -4,7 +4,6 @@ import traceback
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from attrs import define
 from twisted.logger import globalLogPublisher
 
 from streamrelay.protocol.limits import CHANNELS_TAKEN
@@ -12,6 +11,7 @@ from tests.simulation.invariants import REMEMBERED, Invariants
 from tests.simulation.plan import Plan
 from tests.simulation.scheduler import Endless
 from tests.simulation.surroundings import surrounded
+from tests.simulation.verdict import Verdict
 from tests.simulation.wiretap import Wrong
 from tests.simulation.world import World
 
@@ -26,25 +26,6 @@ STOPPING: Final = 30.0
 NAMESAKE_TIMERS: Final = ("Namesakes._ended",)
 """Delayed calls of an agent that takes itself, as it was before it was started anew, for a second one: an answer to an
 earlier look that the bus brought late said so."""
-
-
-@define(frozen=True)
-class Verdict:
-    """What became of a schedule."""
-
-    problem: str
-    """What is wrong; empty if nothing is."""
-    history: str
-    steps: int
-    seconds: float
-    """Simulated ones."""
-    pairs: int
-
-    @property
-    def kind(self) -> str:
-        """The problem without its numbers, so that two of them can be compared."""
-        first = self.problem.splitlines()[0] if self.problem else ""
-        return "".join(mark for mark in first if not mark.isdigit())
 
 
 def run(plan: Plan, kept: bool = False) -> Verdict:

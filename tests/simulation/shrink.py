@@ -1,14 +1,16 @@
 """A failing schedule made small: steps that don't matter are left out, as long as the same rule is broken."""
 
 from collections.abc import Callable
+from typing import Any
 
-from tests.simulation.plan import Plan
-from tests.simulation.run import Verdict, run
+from tests.simulation.models import Schedule
+from tests.simulation.run import run
+from tests.simulation.verdict import Verdict
 
-Run = Callable[[Plan], Verdict]
+Run = Callable[[Any], Verdict]
 
 
-def shrink(plan: Plan, verdict: Verdict, judge: Run = run) -> tuple[int, ...]:
+def shrink(plan: Schedule, verdict: Verdict, judge: Run = run) -> tuple[int, ...]:
     """Return the places of the steps that are needed for a schedule to fail as it did."""
     kept = list(range(len(plan.steps)))
     tried = True
@@ -16,6 +18,6 @@ def shrink(plan: Plan, verdict: Verdict, judge: Run = run) -> tuple[int, ...]:
         tried = False
         for place in tuple(kept):
             fewer = [other for other in kept if other != place]
-            if any(other < len(plan.streams) for other in fewer) and judge(plan.only(set(fewer))).kind == verdict.kind:
+            if plan.may_be(set(fewer)) and judge(plan.only(set(fewer))).kind == verdict.kind:
                 kept, tried = fewer, True
     return tuple(kept)

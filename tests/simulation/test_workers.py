@@ -3,7 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.simulation.campaign import MOST_FAILED, Tally
-from tests.simulation.run import Verdict
+from tests.simulation.verdict import Verdict
 from tests.simulation.workers import shared, together
 
 
