@@ -50,8 +50,8 @@ class Incoming:
     _behind: int = 0  # positions that are held
     _weight: int = 0
     _told: int = 0
-    _later: IDelayedCall | None = None
-    _soon: bool = False  # that is as soon as it gets
+    _later: IDelayedCall | None = None  # when anything is to be confirmed
+    _soon: IDelayedCall | None = None  # when `LEAST` bytes are
 
     @property
     def is_full(self) -> bool:
@@ -101,10 +101,8 @@ class Incoming:
     def confirm(self) -> None:
         """Confirm all that was taken."""
         self.stop()
-        position = self.received - self._behind
-        if position > self._told:
-            self._told = position
-            self.tell(position)
+        if self._untold > 0:
+            self._tell()
 
     def attached(self) -> None:
         """Take note of a new leg: what was confirmed last may be lost, so it is said anew."""
@@ -112,9 +110,10 @@ class Incoming:
         self._confirm_soon()
 
     def stop(self) -> None:
-        if self._later is not None:
-            self._later.cancel()
-            self._later = None
+        for timer in (self._later, self._soon):
+            if timer is not None:
+                timer.cancel()
+        self._later = self._soon = None
 
     def _hold(self, data: Sequence[memoryview], size: int) -> None:
         last = self._held[-1] if self._held else None
@@ -142,19 +141,32 @@ class Incoming:
 
     def _confirm_soon(self) -> None:
         """Confirm what was taken, once there is enough of it, or in a while."""
-        untold = self.received - self._behind - self._told
+        untold = self._untold
         if self.waits or not untold:
             return
         if untold >= MUCH:
-            self.confirm()
-        elif self._later is None:
-            self._soon = untold >= LEAST
-            self._later = self.clock.callLater(SOON if self._soon else CONFIRM_TIME, self._time)
-        elif untold >= LEAST and not self._soon:
-            self._soon = True
-            self._later.reset(SOON)
+            self._tell()
+            return
+        if untold >= LEAST and self._soon is None:
+            self._soon = self.clock.callLater(SOON, self._time_for_some)
+        if self._later is None:
+            self._later = self.clock.callLater(CONFIRM_TIME, self._time_for_any)
 
-    def _time(self) -> None:
+    @property
+    def _untold(self) -> int:
+        return self.received - self._behind - self._told
+
+    def _tell(self) -> None:
+        """Confirm it, and let timers run: to move one costs more than all else of a confirmation."""
+        self._told += self._untold
+        self.tell(self._told)
+
+    def _time_for_some(self) -> None:
+        self._soon = None
+        if not self.waits and self._untold >= LEAST:
+            self._tell()
+
+    def _time_for_any(self) -> None:
         self._later = None
-        if not self.waits:
-            self.confirm()
+        if not self.waits and self._untold > 0:
+            self._tell()

@@ -174,16 +174,30 @@ class Receiving(Case):
         self.assertEqual(self.connection.received, 4)
         self.assertEqual(self.ear.said[-2:], [("bytes", b"abc"), ("control", b'{"resize":[80,24]}')])
 
+    def test_fast(self) -> None:
+        """What comes fast is confirmed by the MiB, and the rest of it soon after, by timers that are few."""
+        self.leg.receive(bytes(LEAST))
+        for _ in range(8):
+            self.leg.receive(bytes(MUCH))
+            self.clock.advance(SOON / 4)
+        self.leg.receive(b"x")
+        position = LEAST + 8 * MUCH
+        self.assertEqual(self.leg.controls[-1], b'{"ack":%d}' % position)
+        self.assertLessEqual(len(self.leg.controls), 10)
+        self.clock.advance(CONFIRM_TIME)
+        self.assertEqual(self.leg.controls[-1], b'{"ack":%d}' % (position + 1))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_in_time(self) -> None:
         """What has come is confirmed after a second, soon if there is some of it, and at once if there is much."""
         told, position = list[bytes](), 0
         for size, wait in ((3, CONFIRM_TIME), (LEAST, SOON), (MUCH, 0.0), (5, CONFIRM_TIME)):
             position += size
             self.leg.receive(bytes(size))
-            if wait:
+            if wait and size != 5:
                 self.clock.advance(0.9 * wait)
                 self.assertEqual(self.leg.controls, told)
-                self.clock.advance(0.2 * wait)
+            self.clock.advance(wait)
             told.append(b'{"ack":%d}' % position)
             self.assertEqual(self.leg.controls, told)
         self.assertEqual(self.clock.getDelayedCalls(), [])

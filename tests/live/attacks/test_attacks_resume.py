@@ -44,6 +44,7 @@ FAULTS: dict[str, tuple[Words, int]] = {
     "a list": (("[]",), 1002),
     "half an object": (("{",), 1002),
     "acks without end": (('{"ack":0}',) * 500, 1008),
+    "pings without end": (('{"ping":1}',) * 500, 1008),
 }
 """Words, and the code by which the client's leg is closed: 4005 by the agent, which ends the stream; else by the relay,
 and then that goes on by another leg."""
@@ -51,6 +52,7 @@ and then that goes on by another leg."""
 HARMLESS: dict[str, Words] = {
     "words of a leg": ('{"pong":1}', '{"met":{"mode":"v1","from":"x"}}', '{"hold":true}', '{"hold":false}'),
     "an ack with other words, which don't count": ('{"ack":0,"fin":true,"end":{"code":1000}}',),
+    "pings that are none": ('{"ping":0}', '{"ping":"x"}', '{"ping":1.5}', '{"ping":null}', '{"ping":9007199254740992}'),
     "a hold with other words": ('{"hold":false,"fin":true}',),
 }
 
