@@ -60,9 +60,9 @@ class Resuming:
         held = [each.summoned for each in self.held.values()]
         counts = Counter(each.summons.user for each in held if each.detached_at is not None)
         if counts[user] >= share:
-            return f"{Several(share, 'stream')} of this user without a leg are held already (half of max_detached)"
+            return f"this user has {Several(share, 'stream')} without a leg already (half of max_detached)"
         if sum(min(count, share) for count in counts.values()) >= most:
-            return f"{Several(most, 'stream')} without a leg are held already (max_detached)"
+            return f"the host has {Several(most, 'stream')} without a leg already (max_detached)"
         return ""
 
     def memory_of(self, user: str) -> Memory:
@@ -251,7 +251,8 @@ class HeldStream:
         if resuming.is_stopping():
             self.connection.give_up(outcome(CloseCode.LEG_LOST, SHUTTING_DOWN))
         elif no_room := resuming.no_room(summons.user):
-            self.connection.give_up(outcome(CloseCode.LEG_LOST, f"{why}; {no_room}"))
+            # The limit comes first: that much is told wherever words are cut.
+            self.connection.give_up(outcome(CloseCode.LEG_LOST, f"{no_room}; its leg was lost ({why.reason})"))
         else:
             log.info(
                 "stream {name} to {target} has lost its leg ({why}); it is held for {hold:g} s",

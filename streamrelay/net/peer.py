@@ -11,6 +11,8 @@ from streamrelay.protocol.tls_records import words
 
 _PLAIN: Final = {"wrong version number", "packet length too long", "http request"}
 """OpenSSL's words about bytes that are no TLS."""
+LOST: Final = "Connection to the other side was lost in a non-clean fashion"
+"""Twisted's words for any loss, which each layer may put before what is known of it."""
 
 
 def address(transport: Any) -> str:
@@ -50,7 +52,7 @@ def explain(reason: Failure) -> str:
     if kind == "Error" and error.args and isinstance(error.args[0], list):  # OpenSSL.SSL.Error
         return "TLS isn't spoken there" if _PLAIN.intersection(map(_last, error.args[0])) else words(error)
     text = str(error).strip().rstrip(".").splitlines()
-    return text[0] if text else kind
+    return text[0].replace(f"{LOST}: ", "") if text else kind
 
 
 def _last(reason: Any) -> str:

@@ -256,6 +256,15 @@ class Holding(Case):
             leg.lose(LOST)
         self.assertEqual(self.let_go(), [False, True])
 
+    def test_detached_told(self) -> None:
+        """Who comes back to a stream that wasn't held is told which limit it was, however long the loss has words."""
+        self.start(max_detached=1)
+        for letter in "ab":
+            self.open(stream=letter * 22).lose(outcome(CloseCode.LEG_LOST, "w" * 300))
+        answer = self.come_back(stream="b" * 22)
+        self.assertEqual(answer.refused, Refusal.STREAM_OVER)
+        self.assertIn("this user has 1 stream without a leg already (half of max_detached)", answer.reason[:200])
+
     def let_go(self) -> list[bool]:
         """Whether each target was let go, in the order in which they were connected."""
         return [made.closed is not None or made.aborted for made in self.target.made]

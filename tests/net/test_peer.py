@@ -5,11 +5,18 @@ from twisted.internet.error import ConnectBindError, ConnectError, ConnectionDon
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.net.peer import address, explain, is_full
+from streamrelay.net.peer import LOST, address, explain, is_full
 
 
 class Words(SynchronousTestCase):
     """Addresses and reasons."""
+
+    def test_lost(self) -> None:
+        """What is known of a loss is told alone, without the library's words for any; these where nothing is."""
+        cause = "Connection reset by peer"
+        for error in (ConnectionLost(cause), ConnectionLost(str(ConnectionLost(cause)))):
+            self.assertEqual(explain(Failure(error)), cause)
+        self.assertEqual(explain(Failure(ConnectionLost())), LOST)
 
     def test_explain(self) -> None:
         """A loss is told in one line; one in order needs no words."""
