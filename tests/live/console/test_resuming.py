@@ -1,12 +1,44 @@
 """Streams of the console that resume: a relay is killed and started, and what is open goes on. In Chromium."""
 
 import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from tests.live.console.console import LATER, ConsoleChain, ConsoleTest
 from tests.live.support.chain import HOST
 from tests.live.support.ports import answers
 from tests.live.support.waiting import until
+
+
+class StandIn(ThreadingHTTPServer):
+    """What answers in the platform's place while that is restarted: a proxy that knows of no backend."""
+
+    daemon_threads = True
+
+    def __init__(self, port: int) -> None:
+        self.asked: list[str] = []
+        super().__init__(("127.0.0.1", port), type("Answering", (_Answering,), {"asked": self.asked}))
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+
+    def close(self) -> None:
+        self.shutdown()
+        self.server_close()
+
+
+class _Answering(BaseHTTPRequestHandler):
+    asked: list[str]
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(404)
+        self.end_headers()
+        self.wfile.write(b"default backend - 404")
+
+    do_POST = do_GET
+
+    def log_message(self, *_: object) -> None: ...
 
 
 class Resuming(ConsoleTest):
@@ -58,6 +90,28 @@ class Resuming(ConsoleTest):
         self.assertEqual(self.shows(page, r"same=(\d+)=")[1], pid)
         lines = re.findall(r"line-(\d+)-", self.rows(page))
         self.assertEqual(lines, [str(number) for number in range(1, 25)])
+        self.assert_content()
+
+    def test_all_restarted(self) -> None:
+        """Relay and platform are restarted at once, behind a proxy that says 404 then: the same shell and session."""
+        chain = self.resuming()
+        page = self.signed_in()
+        panel = self.open_target(page, "shell")
+        page.keyboard.type("echo pid=$$=\n")
+        pid = self.shows(page, r"pid=(\d+)=")[1]
+        chain.platform.kill()
+        proxy = StandIn(chain.platform_port)
+        self.addCleanup(proxy.server_close)
+        chain.relay.kill()
+        until(lambda: sum(path.endswith("/resume") for path in proxy.asked) >= 3, what="three answers of the proxy")
+        proxy.close()
+        chain.platform.start()
+        self.start_relay()
+        self.state(panel, "Connected")
+        page.keyboard.type("echo same=$$=\n")
+        self.assertEqual(self.shows(page, r"same=(\d+)=")[1], pid)
+        cut = "Failed to load resource: net::"  # what the platform was answering as it was killed
+        self.complaints = [one for one in self.complaints if not one.startswith(cut)]
         self.assert_content()
 
     def test_again_and_again(self) -> None:
