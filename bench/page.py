@@ -52,11 +52,13 @@ only the CPU per round trip is the relay's alone.
 
 
 def write(results: Results) -> None:
-    """Write the page and its plots."""
+    """Write the page and its plots. Without matplotlib those that are there stay as they are."""
     DOCS.mkdir(exist_ok=True)
+    text = render(results)
     for old in DOCS.glob("benchmarks-*.svg"):
-        old.unlink()
-    (DOCS / "benchmarks.rst").write_text(render(results))
+        if old.name not in text:
+            old.unlink()
+    (DOCS / "benchmarks.rst").write_text(text)
 
 
 def render(results: Results) -> str:
@@ -142,8 +144,9 @@ def _section(work: Work, result: Result) -> list[str]:
         try:
             plots.draw(plot, result.rows, DOCS / name)
         except ImportError:
-            say("no plots: matplotlib is not installed")
-            continue
+            say(f"matplotlib is not installed: {name} isn't drawn anew")
+            if not (DOCS / name).exists():
+                continue
         lines += [f".. image:: {name}", f"   :alt: {plot.title}", ""]
     for table in work.tables:
         text = pivot(table, result.rows)

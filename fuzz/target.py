@@ -23,6 +23,7 @@ TARGETS: Final = (
     "config",
     "targets",
     "rfb",
+    "screen",
     "containers",
     "journal",
     "places",

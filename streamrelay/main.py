@@ -1,4 +1,4 @@
-"""The ``streamrelay`` command: connect, hosts, streams, relays, drain, end, keygen, key, host, relay."""
+"""The ``streamrelay`` command: connect, hosts, streams, terminals, relays, drain, end, keygen, key, host, relay."""
 
 import argparse
 import gc
@@ -10,7 +10,15 @@ from typing import Any, Final
 from streamrelay import __version__
 from streamrelay.client.command_line import CommandParser, words
 from streamrelay.client.descriptors import hold_standard_descriptors
-from streamrelay.client.options import add_connect, add_drain, add_end, add_hosts, add_relays, add_streams
+from streamrelay.client.options import (
+    add_connect,
+    add_drain,
+    add_end,
+    add_hosts,
+    add_relays,
+    add_streams,
+    add_terminals,
+)
 from streamrelay.client.output import OutputError, say, tell, untold
 from streamrelay.client.statuses import BROKE, INTERRUPTED, USAGE
 from streamrelay.errors import ConfigError
@@ -44,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--version", action="version", version=f"streamrelay {__version__}")
     commands = root.add_subparsers(metavar="COMMAND", required=True)
-    asking = (add_connect, add_hosts, add_streams, add_relays, add_drain, add_end)
+    asking = (add_connect, add_hosts, add_streams, add_terminals, add_relays, add_drain, add_end)
     for add in (*asking, _add_keygen, _add_key, _add_host, _add_relay):
         add(commands)
     return root
@@ -105,6 +113,15 @@ def _granting(add: argparse.ArgumentParser) -> None:
         default=[],
         help="the same for what may only be looked at",
     )
+    for option, what in (("--share", "what may be opened"), ("--share-view", "what may only be looked at")):
+        add.add_argument(
+            option,
+            action="append",
+            metavar="HOST:TARGET",
+            type=words,
+            default=[],
+            help=f"the same for {what}, kept terminals of other users among it",
+        )
     add.add_argument(
         "--drain",
         action="append",
@@ -198,10 +215,11 @@ def run_key_add(arguments: argparse.Namespace) -> int:
     from streamrelay.platform.auth.grants import Grant
     from streamrelay.platform.auth.key_file import add_key, revoke_key
 
+    given = vars(arguments)
     grants = [
-        Grant(*_globs(option, text), view=option == "--view")
-        for option, texts in (("--grant", arguments.grant), ("--view", arguments.view))
-        for text in texts
+        Grant(*_globs(f"--{option.replace('_', '-')}", text), "view" in option, "share" in option)
+        for option in ("grant", "view", "share", "share_view")
+        for text in given[option]
     ]
     if not (grants or arguments.drain):
         raise ConfigError("no grants; give --grant HOST:TARGET, --view HOST:TARGET for view-only, or --drain RELAY")
@@ -254,10 +272,16 @@ def run_key_list(arguments: argparse.Namespace) -> int:
     from streamrelay.platform.auth.key_file import list_keys
 
     for name, holder in list_keys(Path(arguments.keys)).items():
-        grants = " ".join(f"{grant.host}:{grant.target}{'(view)' if grant.view else ''}" for grant in holder.grants)
+        grants = " ".join(map(_granted, holder.grants))
         drain = " ".join(f"{glob}(drain)" for glob in holder.drain)
         tell(f"{name}\t{holder.created or '-'}\t{' '.join(filter(None, (grants, drain)))}")
     return 0
+
+
+def _granted(grant: Any) -> str:
+    """Return a grant as `streamrelay key list` shows it."""
+    words = ", ".join(word for word in ("view", "share") if getattr(grant, word))
+    return f"{grant.host}:{grant.target}{f'({words})' if words else ''}"
 
 
 def run_key_revoke(arguments: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from unittest.mock import patch
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -248,6 +249,21 @@ class Standings(SynchronousTestCase):
         self.assertRegex(text, r" 44\.00 +frp 1\.60\n")
         for work in WORKS:
             self.assertIn(work.name, text)
+
+
+class Plots(SynchronousTestCase):
+    """A page that is written where matplotlib isn't."""
+
+    def test_kept(self) -> None:
+        """A plot that was drawn before stays, and is shown; one that no work has any more goes."""
+        there = Path(folder(self))
+        for name in ("trips-1", "trips-9"):
+            (there / f"benchmarks-{name}.svg").write_text("<svg/>")
+        rows = [Row("a case", "streamrelay", {"cpu": [1.0]}, [0.0])]
+        with patch.object(page, "DOCS", there), patch.dict(sys.modules, {"matplotlib": None}):
+            page.write({"trips": result("trips", rows, {})})
+        self.assertEqual([path.name for path in there.glob("*.svg")], ["benchmarks-trips-1.svg"])
+        self.assertIn(".. image:: benchmarks-trips-1.svg", (there / "benchmarks.rst").read_text())
 
 
 class Signed(SynchronousTestCase):

@@ -93,6 +93,23 @@ class Files(Case):
         self.assertEqual(self.run_command("key", "list", "--keys", str(keys)), 0)
         self.assertIn("*:vm/*(view)", self.out.getvalue())
 
+    def test_key_share(self) -> None:
+        """`key add --share` and `--share-view` make a key for others' terminals, and `key list` says so."""
+        keys = self.where / "keys.toml"
+        given = ("--share", "web-*:shell", "--share-view", "*:shell")
+        self.assertEqual(self.run_command("key", "add", "carol", "--keys", str(keys), *given), 0)
+        ring = KeyRing(str(keys))
+        ring.load()
+        user = there(ring.user(self.out.getvalue().strip()))
+        hosts = ("web-1", "db")
+        self.assertEqual([user.may_share(host, "shell", act=True) for host in hosts], [True, False])
+        self.assertEqual([user.may_share(host, "shell") for host in hosts], [True, True])
+        self.assertEqual(self.run_command("key", "list", "--keys", str(keys)), 0)
+        self.assertIn("web-*:shell(share) *:shell(view, share)", self.out.getvalue())
+        for option in ("--share", "--share-view"):
+            self.assertEqual(self.run_command("key", "add", "dora", "--keys", str(keys), option, "shell"), 2)
+            self.assertIn(f"{option} 'shell': expected HOST:TARGET", self.err.getvalue())
+
     def test_key_drain(self) -> None:
         """`key add --drain` makes a key that may drain relays, of these globs, and nothing else; `key list` says so."""
         keys = self.where / "keys.toml"

@@ -1,4 +1,7 @@
-"""Channels at an agent: each is a stream of its own in every list and limit, within one that carries them all."""
+"""Channels at an agent: each is a stream of its own in every list and limit, within one that carries them all.
+
+Those of a target that is shown by SPICE are the connections of one session, and one stream together.
+"""
 
 from collections import Counter, deque
 from collections.abc import Callable
@@ -19,7 +22,7 @@ from streamrelay.logs import Logger, Seldom, Several
 from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
 from streamrelay.protocol.control import Met
 from streamrelay.protocol.limits import CHANNELS_TAKEN
-from streamrelay.protocol.summons import Refusal, Summons
+from streamrelay.protocol.summons import SPICE_LINKS, Refusal, Summons
 
 log = Logger()
 
@@ -39,8 +42,11 @@ CLOSES: Final = {
 
 def most_channels(summons: Summons, target: Target) -> int:
     """Return how many channels a stream may have open at once; 0 if it can't carry any."""
-    can = summons.channels and summons.links <= 1 and not summons.view and target.kind in KINDS
-    return MOST if can else 0
+    if not summons.channels or summons.links > 1 or summons.view:
+        return 0
+    if target.viewer == "spice":
+        return SPICE_LINKS
+    return MOST if target.kind in KINDS else 0
 
 
 class FirstLeg(Protocol):
@@ -160,6 +166,9 @@ class Carried:
 
     def _begin(self, end: ChannelEnd, connection: Connection | None = None) -> None:
         own = self.summoned.summons
+        if not self.summoned.apart:
+            self.summoned.begin(self._serve(self.summoned, end, connection))
+            return
         summons = structs.replace(own, stream=f"{own.stream}.{end.number}", channels=False)
         self.open += 1  # before it is let in, as it counts in place of the stream that carries it
         try:
@@ -183,6 +192,9 @@ class Carried:
         except Exception:
             end.close(outcome(CloseCode.OUR_FAULT))
             raise
+        if end.ended:  # by its client, while it was connected
+            await let_go(connection)
+            return
         try:
             await self.host.splice(channel, self.met, end, connection, lambda feed: None)
         except Exception:

@@ -266,7 +266,8 @@ class Catalogue:
     def infos(self) -> tuple[TargetInfo, ...]:
         """The targets as lists show them, the first `MOST_TARGETS`."""
         shown = islice(self.entries.values(), MOST_TARGETS)
-        return tuple(TargetInfo(entry.name, entry.settings.kind, entry.settings.viewer) for entry in shown)
+        told = ((entry.name, entry.settings) for entry in shown)
+        return tuple(TargetInfo(name, kind.kind, kind.viewer, kind.keep) for name, kind in told)
 
     def listed(self) -> HostAnswer:
         """The list of the targets as the bus is told it, and whether it is whole."""

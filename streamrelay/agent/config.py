@@ -30,7 +30,7 @@ from streamrelay.protocol.names import HOST_WORDS, is_host
 
 LIVE: Final = (
     *("platform_key", "relays", "patience", "drain", "max_streams", "max_streams_per_user"),
-    *("idle", "lifetime", "quota", "hold", "max_detached"),
+    *("idle", "lifetime", "quota", "hold", "max_detached", "max_terminals"),
 )
 """Settings that count as soon as the file is read again, for summonses that come from then on."""
 
@@ -75,6 +75,8 @@ class AgentConfig(Limits, frozen=True, forbid_unknown_fields=True):
     """Seconds for which a stream that can resume is held without legs; 0: none resumes. A target may have its own."""
     max_detached: Annotated[int, Meta(ge=0)] = 200
     """Streams that are held without legs at once; one more ends as its legs are lost."""
+    max_terminals: Annotated[int, Meta(ge=0, le=500)] = 50
+    """Terminals at once that are kept (a target's `keep`), half of them of one user; another one is refused as busy."""
     resume_memory: Annotated[int, Meta(ge=0)] = 256 << 20
     """Bytes that all streams keep together for the other ends to confirm; beyond it new streams don't resume."""
     state: Annotated[str, Option("A directory of this agent's own, for what it keeps when it starts again")] = ""

@@ -14,6 +14,7 @@ GOODBYE: Final = 2.0
 ANSWERED: Final = 0.5
 """Seconds that they get where all is to end now."""
 SHUTTING_DOWN: Final = "the agent is shutting down"
+WITH_TERMINAL: Final = f"{SHUTTING_DOWN}, and the terminal ends with it"
 
 
 @define(eq=False)
@@ -57,7 +58,8 @@ class Goodbye:
 
     def _end_all(self) -> None:
         for summoned in tuple(self.streams):
-            summoned.end(outcome(CloseCode.LEG_LOST, SHUTTING_DOWN))
+            why = WITH_TERMINAL if summoned.terminal else SHUTTING_DOWN
+            summoned.end(outcome(CloseCode.LEG_LOST, why))
 
     def _abort_all(self) -> None:
         for summoned in tuple(self.streams):

@@ -2,15 +2,19 @@
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Final
+from weakref import WeakValueDictionary
 
 from attrs import define, field
-from msgspec import structs
+from msgspec import UNSET, structs
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from streamrelay.agent.config import AgentConfig
 from streamrelay.agent.goodbye import SHUTTING_DOWN
+from streamrelay.agent.held_connection import HeldConnection
+from streamrelay.agent.past_streams import PastStreams
 from streamrelay.agent.relay_legs import RelayLegs, undialled
 from streamrelay.agent.summoned_stream import SummonedStream
 from streamrelay.agent.targets.kind import Target
@@ -18,17 +22,15 @@ from streamrelay.agent.waiting_leg import NotMet, WaitingLeg
 from streamrelay.datapath.connection import Feed
 from streamrelay.logs import Logger, Several
 from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
-from streamrelay.protocol.summons import Answer, Refusal, Resume, Summons
-from streamrelay.resume.connection import ResumableConnection
+from streamrelay.protocol.summons import Answer, PastEnd, Refusal, Resume, Summons
 from streamrelay.resume.outgoing import Memory, OutOfReach
 from streamrelay.websocket.connection import FramedConnection
 from streamrelay.websocket.dial_errors import DialError
 
 log = Logger()
 
-REMEMBERED: Final = 1000
-"""Streams that are over of which it is known how they ended, to be told to those who come back for them."""
-
+UNHEARD: Final = "its client has confirmed nothing for too long"
+UNKNOWN: Final = "no such stream on this host; perhaps its agent was restarted"
 OVERTAKEN: Final = Answer(refused=Refusal.STALE, reason="a newer request has overtaken this one")
 
 
@@ -43,9 +45,11 @@ class Resuming:
     memory: Memory = field(init=False)
     held: "dict[str, HeldStream]" = field(factory=dict)
     """Streams that may be taken up again, by their ids."""
-    _ended: dict[str, str] = field(factory=dict)  # how others have, by id and user
+    past: PastStreams = field(init=False)
+    _parts: "WeakValueDictionary[str, Memory]" = field(factory=WeakValueDictionary)  # of users whose streams keep some
 
     def __attrs_post_init__(self) -> None:
+        self.past = PastStreams(self.clock)
         self.memory = Memory(self.config.resume_memory)
 
     def no_room(self, user: str) -> str:
@@ -61,9 +65,18 @@ class Resuming:
             return f"{Several(most, 'stream')} without a leg are held already (max_detached)"
         return ""
 
+    def memory_of(self, user: str) -> Memory:
+        """Return a user's part of the memory, which all streams of theirs share: half of it, whatever others keep."""
+        part = self._parts.get(user)
+        if part is None:
+            part = self._parts[user] = Memory(self.memory.most // 2, whole=self.memory)
+        return part
+
     def hold_time(self, summons: Summons, target: Target, legs: int) -> float:
         """Return for how many seconds a new stream is to be held without a leg; 0 if it ends with its legs."""
-        if not summons.resume or self.config.tokens != "signed" or legs > 1 or self.memory.is_full:
+        if not summons.resume or self.config.tokens != "signed" or legs > 1:
+            return 0
+        if self.memory_of(summons.user).is_full:
             return 0
         return self.config.hold if target.hold is None else target.hold
 
@@ -76,24 +89,23 @@ class Resuming:
         """Take note that a stream is over."""
         summons = held.summoned.summons
         if self.held.pop(summons.stream, None) is not None:
-            self._ended[_key(summons.stream, summons.user)] = str(held.connection.outcome or FINISHED)
-            while len(self._ended) > REMEMBERED:
-                del self._ended[next(iter(self._ended))]  # the oldest
+            self.past.add(summons.user, summons.stream, held.past_end)
 
     async def resume(self, asked: Resume) -> Answer:
         """Give a stream a new leg, and answer the summons that asks for it."""
         held = self.held.get(asked.stream)
         if held is None or not held.is_asked_by(asked):
-            how = self._ended.get(_key(asked.stream, asked.user))
-            reason = (
-                f"the stream is over: {how}" if how else "no such stream on this host; perhaps its agent was restarted"
-            )
-            return Answer(refused=Refusal.STREAM_OVER, reason=reason)
+            end = self.past.find(asked.user, asked.stream)
+            unknown = Answer(refused=Refusal.STREAM_OVER, reason=UNKNOWN)
+            return unknown if end is None else over_answer(end)
         return await held.resume(asked)
 
 
-def _key(stream: str, user: str) -> str:
-    return f"{stream} {user}"
+def over_answer(end: PastEnd) -> Answer:
+    """Return the answer to who comes back for a stream that has ended."""
+    words = str(Outcome(end.code, end.reason))
+    program = "" if end.exit is UNSET else f"; its program had ended with status {end.exit}"
+    return Answer(refused=Refusal.STREAM_OVER, reason=f"the stream is over: {words}{program}", ended=end)
 
 
 @define(eq=False)
@@ -103,19 +115,23 @@ class HeldStream:
     resuming: Resuming
     summoned: SummonedStream
     first: WaitingLeg
-    connection: ResumableConnection = field(init=False)
+    connection: HeldConnection = field(init=False)
     _newest: int = 0  # of the last request to resume
     _request: int = 0  # number of requests that were followed
     _dialling: "Deferred[FramedConnection] | None" = None  # for the last of them
     _waiting: WaitingLeg | None = None  # of the last of them
     _holding: IDelayedCall | None = None
+    _missed: Outcome | None = None  # the client can't have all of it, whatever the stream's own end was
 
     def __attrs_post_init__(self) -> None:
         resuming = self.resuming
-        self.connection = ResumableConnection(resuming.clock, self._lost, memory=resuming.memory)
+        memory, hold = resuming.memory_of(self.summoned.summons.user), self.summoned.hold_time
+        self.connection = HeldConnection(
+            resuming.clock, self._lost, memory=memory, too_late=partial(self._give_up, UNHEARD), hold=hold
+        )
 
     @property
-    def leg(self) -> ResumableConnection:
+    def leg(self) -> HeldConnection:
         return self.connection
 
     def hand_over(self, feed: Feed) -> None:
@@ -125,13 +141,20 @@ class HeldStream:
     def over(self) -> None:
         """Take note that nothing of the stream is left."""
         self._attached()
+        self.connection.stop()
         self._withdraw("the stream is over")
         self.resuming.forget(self)
 
+    @property
+    def past_end(self) -> PastEnd:
+        """The end, once it is over, as who comes later is to know it."""
+        how, status = self._missed or self.connection.outcome or FINISHED, self.connection.exit
+        return PastEnd(int(how.code), how.reason[:300], status if isinstance(status, int) else UNSET)
+
     def is_asked_by(self, asked: Resume) -> bool:
         """Tell whether a summons is of this stream's user, for its target, and for as much as it may."""
-        own = self.summoned.summons
-        return (asked.target, asked.user) == (own.target, own.user) and (own.view or not asked.view)
+        own, may_share = self.summoned.summons, asked.share or not self.summoned.shared
+        return may_share and (asked.target, asked.user) == (own.target, own.user) and (own.view or not asked.view)
 
     async def resume(self, asked: Resume) -> Answer:
         if asked.attempt < self._newest:
@@ -145,8 +168,8 @@ class HeldStream:
         try:
             self.connection.outgoing.check(asked.received)
         except OutOfReach as error:
-            self.connection.give_up(outcome(CloseCode.LEG_LOST, str(error)))
-            return Answer(refused=Refusal.STREAM_OVER, reason=str(error))
+            self._give_up(str(error))
+            return over_answer(self.past_end)
         self._withdraw("another leg was asked for")
         self.connection.detach()
         self._detached()
@@ -187,7 +210,7 @@ class HeldStream:
             self._attach(waiting_leg, asked.received)
         except OutOfReach as error:
             waiting_leg.leg.abort()
-            self.connection.give_up(outcome(CloseCode.LEG_LOST, str(error)))
+            self._give_up(str(error))
             return
         log.info(
             "stream {name} goes on for {user} from {client}, by {relay}",
@@ -212,7 +235,7 @@ class HeldStream:
         return None if self._request == request else OVERTAKEN
 
     def _over(self) -> Answer:
-        return Answer(refused=Refusal.STREAM_OVER, reason=f"the stream is over: {self.connection.outcome or FINISHED}")
+        return over_answer(self.past_end)
 
     def _attach(self, waiting_leg: WaitingLeg, position: int) -> None:
         self._attached()
@@ -252,5 +275,10 @@ class HeldStream:
 
     def _held_enough(self) -> None:
         self._holding = None
-        why = f"nobody came back within {self.summoned.hold_time:g} s"
-        self.connection.give_up(outcome(CloseCode.LEG_LOST, why))
+        self._give_up(f"nobody came back within {self.summoned.hold_time:g} s")
+
+    def _give_up(self, why: str) -> None:
+        """End the stream, as its client can't have all of it, nor its own end if that was said."""
+        own = self.connection.outcome
+        self._missed = outcome(CloseCode.LEG_LOST, why if own is None else f"{why}; its end was to be told yet: {own}")
+        self.connection.give_up(self._missed)

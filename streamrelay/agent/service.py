@@ -18,6 +18,7 @@ from streamrelay.agent.namesakes import Namesakes
 from streamrelay.agent.state import take_up
 from streamrelay.agent.streams import Streams
 from streamrelay.agent.summonses import Pending, Summonses
+from streamrelay.agent.terminals.requests import answer_terminals
 from streamrelay.bus.by_settings import bus_by
 from streamrelay.bus.connection import Bus, as_deferred
 from streamrelay.bus.discovery import Discovery
@@ -31,6 +32,7 @@ from streamrelay.protocol import codec
 from streamrelay.protocol.requests import MEMORY, AnotherRole, ClocksDiffer
 from streamrelay.protocol.subjects import AGENT_NAME, end_subject, event_subject, open_subject
 from streamrelay.protocol.summons import Agents, Answer, End, HostAnswer, Refusal, Resume, Summons
+from streamrelay.protocol.terminals import TerminalsAnswer
 from streamrelay.protocol.tokens import Verifier
 
 log = Logger()
@@ -60,7 +62,7 @@ class Agent(Service):
 
     def __attrs_post_init__(self) -> None:
         config = self.config
-        self.catalogue.changed = self._up
+        self.catalogue.changed = self._targets_changed
         self.streams = Streams(config, self.catalogue, self.reactor, self._publish)
         self.summonses, self.memory = Summonses(None, self.now), NothingKept(self.reactor, self.now)
         paths = config.platform_key if config.tokens == "signed" else ()
@@ -145,6 +147,10 @@ class Agent(Service):
             return HostAnswer(())
         return structs.replace(self.catalogue.listed(), labels=self.config.labels, address=self.bus.address)
 
+    def _targets_changed(self) -> None:
+        self.streams.terminals.look()
+        self._up()
+
     def _up(self) -> None:
         self._publish("up", self.discovery.about())
 
@@ -193,7 +199,7 @@ class Agent(Service):
         self._reply(pending.waiting, answer)
         pending.waiting = []
 
-    def _reply(self, messages: list[Message], answer: Answer) -> None:
+    def _reply(self, messages: list[Message], answer: Answer | TerminalsAnswer) -> None:
         for message in messages:
             if message.wants_answer:
                 self.bus.publish(message.reply, codec.encode(answer))
@@ -208,6 +214,8 @@ class Agent(Service):
 
     def _told_to_end(self, message: Message) -> None:
         if self.namesakes.told(message.data):
+            return
+        if answer_terminals(message, self.summonses, self.streams.terminals, self._reply):
             return
         try:
             end = self.summonses.read(message.data, "end", End)

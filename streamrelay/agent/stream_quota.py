@@ -46,7 +46,7 @@ class StreamQuota:
 
     def refuse_target(self, target: str, most: int) -> str:
         """Say why a stream in the set is refused, now that its target's limit is known (0: none); empty if it isn't."""
-        of_target = (each for each in self.streams if each.summons.target == target and each.carrying is None)
+        of_target = (each for each in self.streams if each.summons.target == target and not each.carries)
         if not most or sum(1 for _ in of_target) <= most:
             return ""
         self.by_target.count(target)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from attrs import define, field
+from msgspec import structs
 from twisted.internet.defer import Deferred
 
 from streamrelay.agent.carried import carry, most_channels
@@ -17,6 +18,7 @@ from streamrelay.agent.resuming import HeldStream, Resuming
 from streamrelay.agent.stream_quota import StreamQuota
 from streamrelay.agent.summoned_stream import SummonedStream, let_go
 from streamrelay.agent.targets.kind import Target
+from streamrelay.agent.terminals.terminals import Terminals
 from streamrelay.agent.waiting_leg import NotMet, WaitingLeg
 from streamrelay.datapath.connection import Connection, Feed
 from streamrelay.datapath.heartbeat import Heartbeat
@@ -52,6 +54,7 @@ class Streams:
     record: Record = field(init=False)
     goodbye: Goodbye = field(init=False)
     resuming: Resuming = field(init=False)
+    terminals: Terminals = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         config = self.config
@@ -59,6 +62,7 @@ class Streams:
         self.goodbye = Goodbye(self.reactor, self.summoned_streams)
         self.quota = StreamQuota(config, self.reactor, self.summoned_streams)
         self.record = Record(lambda kind, event: self.publish(kind, event), self.reactor)
+        self.terminals = Terminals(config, self.reactor, self.catalogue.find)
         always = config.mask == "always"
         who, outbound = f"agent {config.host}", Outbound.of(config)
         dialler = Dialler(
@@ -69,7 +73,7 @@ class Streams:
 
     def take(self, config: AgentConfig) -> None:
         """Let other settings count from now on."""
-        self.config = self.legs.config = self.resuming.config = config
+        self.config = self.legs.config = self.resuming.config = self.terminals.config = config
         self.quota.take(config)
 
     async def open(self, summons: Summons, nobody_asks: bool) -> Answer:
@@ -107,8 +111,10 @@ class Streams:
         return bool(named)
 
     async def stop(self) -> None:
-        """End all streams, and say what wasn't said yet."""
+        """End all streams and terminals, and say what wasn't said yet."""
+        self.terminals.stopping = True  # first, so that none is kept whose last stream ends now
         await self.goodbye.end()
+        await self.terminals.stop()
         self.record.flush()
         self.quota.stop()
 
@@ -155,7 +161,7 @@ class Streams:
             return dials[0]
 
         try:
-            target = self.catalogue.find(summoned.summons.target)
+            target = self.terminals.kept(summoned, self.catalogue.find(summoned.summons.target))
             if full := self.quota.refuse_target(summoned.summons.target, target.max_streams):
                 return Answer(refused=Refusal.BUSY, reason=full)
             programs_wait = summoned.summons.dial and target.viewer == "terminal"
@@ -169,11 +175,12 @@ class Streams:
         except DialError as error:
             return undialled(error)
         channels = summoned.channels = most_channels(summoned.summons, target)
+        summoned.apart = target.viewer != "spice"
         several = SPICE_LINKS if target.viewer == "spice" and not channels else 1
         links = summoned.summons.links or several
         hold = summoned.hold_time = self.resuming.hold_time(summoned.summons, target, links)
         told = Answer(ready=True, kind=target.kind, viewer=target.viewer, links=links, channels=channels, resume=hold)
-        summoned.answer = told
+        told = summoned.answer = structs.replace(told, terminal=summoned.terminal)
         summoned.begin(self._link(summoned, leg, connection, links))
         return told
 
@@ -266,11 +273,11 @@ class Streams:
         summoned.came()
         splice = summoned.bounds.splice(leg, connection, over.callback)
         summoned.splices.add(splice)
-        self.record.opened(summoned.summons, met, splice)
+        self.record.opened(summoned.summons, met, splice, summoned.terminal)
         # In this order: what the waiting leg kept goes through the splice's half, which must be joined before. Bytes
         # that are read anew come in a later turn of the reactor, so they overtake nothing.
         splice.start()
         hand_over(splice.outward)
         await over
         summoned.parted(splice)
-        self.record.ended(summoned.summons, splice, self.reactor.seconds() - began)
+        self.record.ended(summoned.summons, splice, self.reactor.seconds() - began, summoned.terminal)

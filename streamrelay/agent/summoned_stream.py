@@ -65,6 +65,8 @@ class SummonedStream:
     down: int = 0
     channels: int = 0
     """Channels that it may carry at once; 0: it carries none."""
+    apart: bool = True
+    """True if each channel is a stream of its own; else they are connections of one session, and one stream."""
     carrying: "Carrying | None" = None
     """The stream's channels, once its client has come."""
     answer: Answer = field(factory=Answer)
@@ -73,11 +75,15 @@ class SummonedStream:
     """Seconds for which it is held without legs; 0: it ends with them."""
     detached_at: float | None = None
     """Seconds of the clock at which it lost its legs; None while it has some."""
+    terminal: str = ""
+    """Id of the kept terminal that it is attached to; empty: of none."""
+    shared: bool = False
+    """True if another user has started that terminal."""
     met: bool = False
     """True once the stream's client has come."""
     began: float = field(init=False)
     _work: int = 0
-    _connecting: "Deferred[Connection] | None" = None
+    _connecting: "set[Deferred[Connection]]" = field(factory=set)
 
     def __attrs_post_init__(self) -> None:
         self.began = self.reactor.seconds()
@@ -86,10 +92,15 @@ class SummonedStream:
         summons, seconds = self.summons, self.reactor.seconds() - self.began
         up = self.up + sum(splice.outward.count for splice in self.splices)
         down = self.down + sum(splice.inward.count for splice in self.splices)
-        carried = UNSET if self.carrying is None else self.carrying.open
+        carried = self.carrying.open if self.carrying is not None and self.apart else UNSET
         detached = UNSET if self.detached_at is None else self.reactor.seconds() - self.detached_at
         about = summons.stream, host, summons.target, summons.user, seconds, up, down, not self.met
         return StreamInfo(*about, detached=detached, channels=carried)
+
+    @property
+    def carries(self) -> bool:
+        """True if its channels are streams that are listed, counted and ended by themselves."""
+        return self.carrying is not None and self.apart
 
     @property
     def counts(self) -> bool:
@@ -137,15 +148,16 @@ class SummonedStream:
     async def _connect(self, target: Target) -> Connection:
         if self.outcome is not None:
             raise self._ended(self.outcome)
-        self._connecting = Deferred.fromCoroutine(target.connect(self.reactor, self.summons.terms))
+        connecting = Deferred.fromCoroutine(target.connect(self.reactor, self.summons.terms))
+        self._connecting.add(connecting)
         try:
-            connection = await self._connecting
+            connection = await connecting
         except Exception:  # of many kinds, where it was cancelled
             if self.outcome is None:
                 raise
             raise self._ended(self.outcome) from None
         finally:
-            self._connecting = None
+            self._connecting.discard(connecting)
         if self.outcome is not None:
             self.begin(let_go(connection))
             raise self._ended(self.outcome)
@@ -177,8 +189,8 @@ class SummonedStream:
         """End all of the stream, whatever it is at; of several reasons the first one is the outcome."""
         if self.outcome is None:
             self.outcome = why
-        if self._connecting is not None:
-            self._connecting.cancel()  # as its own timeout does
+        for connecting in tuple(self._connecting):
+            connecting.cancel()  # as its own timeout does
         for waiting_leg in tuple(self.waiting_legs):
             waiting_leg.leave(why)
         if self.carrying is not None:

@@ -37,7 +37,7 @@ def makeService(options: Options) -> MultiService:
         catalogue = Catalogue(options["config"] or "", config.drop_in, may_change_users=os.geteuid() == 0)
         catalogue.load()
         catalogue.files.apart = in_thread(clock)
-        Launching(catalogue, config.max_streams, clock).setServiceParent(service)
+        Launching(catalogue, config.max_streams + config.max_terminals, clock).setServiceParent(service)
         agent = Agent(config, catalogue, clock, readiness=service.readiness)
         agent.setServiceParent(service)
         service.drain(agent, config.drain)

@@ -41,6 +41,9 @@ class Leg(Connection, Protocol):
     def measure(self, size: int, headers: int) -> None:
         """Take note that so many of `size` bytes were headers."""
 
+    def outlive(self) -> None:
+        """Take note that the stream outlives this leg."""
+
 
 @define(eq=False)
 class WaitingLeg(Feed, Drain):

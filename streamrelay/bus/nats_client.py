@@ -221,7 +221,12 @@ class Gathering:
     """Names of those who are due."""
     coming: "asyncio.Queue[Msg]" = field(factory=asyncio.Queue)
     answers: dict[str, bytes] = field(factory=dict)
+    _missing: set[str] = field(init=False)
+    """Those of the known who haven't answered."""
     _size: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        self._missing = set(self.known)
 
     async def hear(self) -> Gathered:
         now = asyncio.get_running_loop().time
@@ -229,8 +234,7 @@ class Gathering:
         heard, quiet = False, QUIET if self.known else STRANGE
         last = began + LONGEST + len(self.known) / A_SECOND
         while True:
-            missing = not heard or not self.known.issubset(self.answers)
-            end = max(began + FIRST, latest + quiet) if missing else latest + quiet
+            end = max(began + FIRST, latest + quiet) if self._missing or not heard else latest + quiet
             try:
                 async with asyncio.timeout_at(min(end, last)):
                     message = await self.coming.get()
@@ -238,7 +242,7 @@ class Gathering:
                 if now() - end > QUIET / 2 and now() < last:  # we were busy; who knows what has come
                     latest = now()
                     continue
-                return self._gathered(complete=end <= last and self.known.issubset(self.answers))
+                return self._gathered(complete=end <= last and not self._missing)
             heard, latest = True, now()
             if message.subject == self.inbox:  # here the server says that nobody listens, or one who lies says so
                 continue
@@ -253,10 +257,11 @@ class Gathering:
         if self._size > MOST_BYTES:
             return False
         self.answers[name] = answer
+        self._missing.discard(name)
         return True
 
     def _gathered(self, complete: bool) -> Gathered:
-        return Gathered(list(self.answers.items()), complete, self.known - self.answers.keys())
+        return Gathered(list(self.answers.items()), complete, frozenset(self._missing))
 
 
 async def gather(client: Client, subject: str, data: bytes, known: frozenset[str]) -> Gathered:

@@ -92,6 +92,26 @@ def stream(text: str) -> str:
     return words(text.strip())
 
 
+def terminal(text: str) -> str:
+    """Return the id of a kept terminal, if it can be one, without the blanks that a list may have left around it."""
+    from streamrelay.protocol.names import is_terminal
+
+    if not is_terminal(text.strip()):
+        raise argparse.ArgumentTypeError(f"{words(text)!r}: expected a terminal's id, as streamrelay terminals has it")
+    return text.strip()
+
+
+def attach(text: str) -> str:
+    """Return the kept terminal that is to be attached to: its id, or HOST:TARGET for the one that is there."""
+    host, colon, target = text.strip().partition(":")
+    if colon and host and target:
+        return words(text.strip())
+    try:
+        return terminal(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"{words(text)!r}: expected a terminal's id, or HOST:TARGET") from None
+
+
 def pattern(text: str) -> str:
     """Return a glob of a list's rows; an empty one, as of an unset variable, would leave nothing."""
     if not text.partition(":")[0]:

@@ -1,21 +1,18 @@
 """Commands that ask a platform, as coroutines on the reactor; ``streamrelay connect`` among them."""
 
 import argparse
-import os
 import signal
-import sys
 from collections.abc import Coroutine
-from functools import partial
 from typing import Any, Final
 
 from streamrelay.client import access
-from streamrelay.client.output import Cuts, Once, OutputError, say, untold
-from streamrelay.client.statuses import BROKE, BY_CODE, BY_STATUS, INTERRUPTED, OFFLINE, SIGNALLED, UNREACHED, USAGE
+from streamrelay.client.output import Cuts, OutputError, say, untold
+from streamrelay.client.statuses import BROKE, BY_STATUS, INTERRUPTED, OFFLINE, SIGNALLED, UNREACHED, USAGE
 from streamrelay.errors import ConfigError
-from streamrelay.protocol.close import EXPLAIN, FINISHED, CloseCode
-from streamrelay.protocol.names import HOST_WORDS, is_host, is_loopback
+from streamrelay.protocol.names import HOST_WORDS, is_host
 
-VIEW_ONLY: Final = "view only: nothing that is sent from here reaches the target"
+LEFT: Final = tuple(SIGNALLED + number for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM))
+"""Statuses of a client that was stopped."""
 
 
 def run_hosts(arguments: argparse.Namespace) -> int:
@@ -28,6 +25,12 @@ def run_streams(arguments: argparse.Namespace) -> int:
     from streamrelay.client import lists
 
     return _run(arguments, lists.streams)
+
+
+def run_terminals(arguments: argparse.Namespace) -> int:
+    from streamrelay.client import terminals
+
+    return _run(arguments, terminals.terminals)
 
 
 def run_relays(arguments: argparse.Namespace) -> int:
@@ -49,11 +52,31 @@ def run_end(arguments: argparse.Namespace) -> int:
 
 
 def run_connect(arguments: argparse.Namespace) -> int:
-    if not is_host(arguments.host):
+    missing = [name for name in ("host", "target") if vars(arguments)[name] is None]
+    if missing and not arguments.attach:
+        names = ", ".join(map(str.upper, missing))
+        raise ConfigError(f"the following arguments are required: {names} (streamrelay connect --help tells more)")
+    if arguments.host is not None and not is_host(arguments.host):
         raise ConfigError(f"{arguments.host!r} is not a valid host name ({HOST_WORDS})")
     if arguments.after and not arguments.since_place:
         raise ConfigError("--after: bytes behind which place? give --since-place")
-    return _run(arguments, _listen if arguments.listen else _connect)
+    if arguments.listen and arguments.attach:
+        raise ConfigError("--attach: a terminal is for standard input and output alone; leave out --listen")
+    if not arguments.listen:
+        return _leave(arguments, _run(arguments, _connect))
+    from streamrelay.client.local_port import listen
+
+    return _run(arguments, listen)
+
+
+def _leave(arguments: argparse.Namespace, status: int) -> int:
+    """Return the status of a stream that has ended; if the user has left a terminal that goes on, say how to come
+    back."""
+    kept, detached = (vars(arguments).get(name) for name in ("kept", "detached"))
+    if kept and (detached or status in LEFT):
+        where = f"{arguments.host} {arguments.target} --attach={kept}"
+        say(f"the terminal goes on; streamrelay connect {where} attaches to it again")
+    return 0 if detached else status
 
 
 def _run(arguments: argparse.Namespace, command: Any) -> int:
@@ -116,188 +139,26 @@ async def _told(work: Coroutine[Any, Any, int]) -> int:
         return BROKE
 
 
-def _terms(arguments: argparse.Namespace, place: Any = None) -> Any:
-    """Return the terms on which a stream is asked for; `place` is the `LogPlace` at which a log is to go on."""
-    from streamrelay.protocol.summons import Terms
-
-    at, after = (place.place, place.after) if place else ("", 0)
-    return Terms(arguments.view, at, after, lines=arguments.lines)
-
-
 async def _connect(arguments: argparse.Namespace, reactor: Any) -> int:
     """Open one stream on standard input and output, and return the status with which it ended."""
-    from streamrelay.client.leaving import Leaving
     from streamrelay.client.log_place import LogPlace
-    from streamrelay.client.stream import ClientStream, Opening
-    from streamrelay.client.stream_request import StreamRequest
+    from streamrelay.client.stream import Opening
+    from streamrelay.client.stream_request import StreamRequest, terms_of
 
-    place = LogPlace(
-        arguments.host, arguments.target, arguments.place_file or "", arguments.since_place, arguments.after
-    )
+    api, terminal = access.api(arguments, reactor), ""
+    if arguments.attach:
+        from streamrelay.client.terminals import meant
+
+        arguments.host, arguments.target, terminal = await meant(api, arguments)
+    where = arguments.host, arguments.target
+    place = LogPlace(*where, arguments.place_file or "", arguments.since_place, arguments.after)
     place.load()
-    api = access.api(arguments, reactor)
-    dialler = access.dialler(arguments, reactor, api.outbound)
-    known = access.known_relay(arguments)
-    terms, resume, cuts = _terms(arguments, place), not arguments.no_resume, Cuts(arguments.verbose)
-    request = StreamRequest(arguments.host, arguments.target, terms, zone=arguments.zone, resume=resume)
+    dialler, known = access.dialler(arguments, reactor, api.outbound), access.known_relay(arguments)
+    terms, resume, cuts = terms_of(arguments, place), not arguments.no_resume, Cuts(arguments.verbose)
+    request = StreamRequest(*where, terms, zone=arguments.zone, resume=resume, terminal=terminal)
     opening = Opening(api, dialler, request, known, cuts.say)
     if (got := await opening.unless_stopped()) is None:
         return INTERRUPTED
-    from streamrelay.client.terminal import Terminal, takes_terminal  # not before: the platform was asked first
+    from streamrelay.client.standard import StandardStream  # not before: the platform was asked first
 
-    opened, leg = got
-    _tell_opened(arguments, opened)
-    terminal = Terminal(leg) if takes_terminal(opened) and sys.stdin.isatty() else None
-    local = _standard(arguments, reactor, opened, place)
-    stream = ClientStream(leg, local, say)
-    reactor.addSystemEventTrigger("before", "shutdown", stream.leave, reactor)
-    Leaving(api, FINISHED).add(opened, leg)
-    if terminal is not None:
-        cuts.disturb = True
-        local.escape = terminal.escape(arguments.escape, opened.view)
-        terminal.enter(reactor)
-    try:
-        how = await stream.start()
-    finally:
-        if terminal is not None:
-            terminal.leave()
-    if local.place is not None:
-        place.finish(arguments.verbose)
-    return _status(arguments, local, stream, how, bool(place.failure))
-
-
-def _standard(arguments: argparse.Namespace, reactor: Any, opened: Any, place: Any) -> Any:
-    """Return standard input and output, as this stream is shown there."""
-    from streamrelay.client.log_text import LogText
-    from streamrelay.client.screen import Screen
-    from streamrelay.client.stdio import StdioConnection
-
-    local = StdioConnection(reactor)
-    shown = os.isatty(local.destination)
-    if opened.viewer == "log":
-        local.text, local.place = LogText(columns=partial(_columns, local.destination)) if shown else None, place
-        reactor.addSystemEventTrigger("after", "shutdown", place.finish, arguments.verbose)
-    elif shown:
-        local.screen = Screen(local.destination)
-        reactor.addSystemEventTrigger("after", "shutdown", local.screen.leave)
-    return local
-
-
-def _columns(terminal: int) -> int:
-    try:
-        return os.get_terminal_size(terminal).columns or 80
-    except OSError:  # it has gone, which is told where it is written to
-        return 80
-
-
-def _tell_opened(arguments: argparse.Namespace, opened: Any) -> None:
-    """Say what the user must know of a stream that is open."""
-    if arguments.verbose:
-        say(f"connected to {arguments.target} of {arguments.host}, stream {opened.stream}")
-    if opened.viewer == "log":
-        return
-    if opened.view:
-        say(VIEW_ONLY)
-    if arguments.since_place or arguments.place_file or arguments.lines is not None:
-        say(f"{arguments.target} of {arguments.host} is no log; lines and places mean nothing to it")
-
-
-def _status(arguments: argparse.Namespace, local: Any, stream: Any, how: Any, unkept: bool) -> int:
-    """Return the status of a stream that has ended; say what went wrong, in one line.
-
-    `unkept`: its place in a log couldn't be written, which was said.
-    """
-    if local.failure is not None:
-        return untold(local.failure)
-    if local.input_failure is not None:
-        say(f"standard input: {local.input_failure.strerror}")
-        return BROKE
-    if not how.clean:
-        say(f"the stream ended: {how}")
-        return BY_CODE.get(CloseCode(how.code), BROKE) if how.code in EXPLAIN else BROKE
-    if arguments.verbose:
-        say("the stream ended in order")
-    return BROKE if unkept else stream.exit_status or 0
-
-
-def _local_address(arguments: argparse.Namespace) -> tuple[str, int]:
-    """Return address and port of ``--listen``, or raise `ConfigError`."""
-    from streamrelay.net.addresses import split_address
-
-    if arguments.since_place or arguments.place_file:
-        raise ConfigError("--listen: a place in a log is for standard output alone")
-    try:
-        address, port = split_address(arguments.listen, lowest=0)
-    except ValueError as error:
-        raise ConfigError(f"--listen: {error}") from None
-    if not is_loopback(address) and not arguments.insecure:
-        raise ConfigError(f"--listen {arguments.listen}: whoever reaches this port has your grants; use --insecure")
-    return address, port
-
-
-def _bind(reactor: Any, address: str, port: int, factory: Any) -> str:
-    """Listen at a local address, and return it with the port that was taken; or raise `ConfigError`."""
-    from twisted.internet.error import CannotListenError
-
-    from streamrelay.net.addresses import join_address
-
-    try:
-        interface = "127.0.0.1" if address == "localhost" else address
-        taken = reactor.listenTCP(port, factory, factory.backlog, interface).getHost()
-    except CannotListenError as error:
-        raise ConfigError(str(error)) from None
-    return join_address(taken.host, taken.port)
-
-
-def _tell_ended(arguments: argparse.Namespace, how: Any, unserved: Any) -> None:
-    """Say how a stream of a local port has ended; of many that break together, as with what carries them, one line."""
-    from streamrelay.client.stream import broken
-
-    if not how.clean:
-        unserved.count(broken(how))
-    elif arguments.verbose:
-        say(f"a stream ended: {how}")
-
-
-async def _listen(arguments: argparse.Namespace, reactor: Any) -> int:
-    """Open a local port, and streams for its connections, until it is interrupted."""
-    from twisted.internet.defer import Deferred
-
-    from streamrelay.client.leaving import Leaving
-    from streamrelay.client.platform_api import PlatformError, Unwanted
-    from streamrelay.client.port_streams import PortStreams
-    from streamrelay.client.stream import ClientStream, LocalPort, Unserved, WaitingRoom, open_stream
-    from streamrelay.client.stream_request import StreamRequest
-    from streamrelay.websocket.dial_errors import DialError
-
-    address, port = _local_address(arguments)
-    api = access.api(arguments, reactor)
-    dialler = access.dialler(arguments, reactor, api.outbound)
-    waiting, unserved, leaving = WaitingRoom(reactor), Unserved(reactor, say), Leaving(api)
-    reactor.addSystemEventTrigger("before", "shutdown", unserved.stop)
-    terms, view_only, known = _terms(arguments), Once(VIEW_ONLY), access.known_relay(arguments)
-
-    async def ask(channels: bool, wanted: Any) -> Any:
-        about = arguments.host, arguments.target, terms, channels, wanted, arguments.zone
-        request = StreamRequest(*about, not arguments.no_resume)
-        return leaving.add(*await open_stream(api, dialler, request, known, say))
-
-    streams = PortStreams(reactor, ask)
-
-    async def serve(local: Any) -> None:
-        try:
-            opened, leg = await waiting.hold(local, streams.connect(local))
-        except (PlatformError, DialError, Unwanted) as error:
-            unserved.count(str(error))
-            local.abort()
-            return
-        if opened.view:
-            view_only.say()
-        how = await ClientStream(leg, local, say).start()
-        if not leaving.begun:
-            _tell_ended(arguments, how, unserved)
-
-    where = _bind(reactor, address, port, LocalPort(reactor, lambda local: Deferred.fromCoroutine(serve(local))))
-    say(f"{arguments.target} of {arguments.host} listens on {where}")
-    stopped: Deferred[int] = Deferred()
-    return await stopped
+    return await StandardStream(arguments, opening, place, cuts, *got).run()

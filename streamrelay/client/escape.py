@@ -34,6 +34,8 @@ class Escape:
     """Called once the user has had enough."""
     show: Callable[[list[str]], object]
     """Called with lines of help."""
+    detach: Callable[[], object] | None = None
+    """Called once the user leaves a terminal that is kept; None if it isn't."""
     _fresh: bool = True  # a line begins
     _pending: bool = False  # the character came, and nothing behind it yet
     _ended: bool = False
@@ -55,6 +57,10 @@ class Escape:
                 self._ended = True
                 self.end()
                 return
+            if key == ord("d") and self.detach is not None:
+                self._ended = True
+                self.detach()
+                return
             if key == ord("?"):
                 self.show(self.help())
                 return
@@ -67,11 +73,16 @@ class Escape:
         rest.append(key)
 
     def announcement(self) -> str:
+        if self.detach is not None:
+            what = "leaves this terminal, which goes on"
+            return f"{self.character}d at the beginning of a line {what}; {self.character}? tells more"
         return f"{self.character}. at the beginning of a line ends this terminal, {self.character}? tells more"
 
     def help(self) -> list[str]:
+        kept = self.detach is not None
         return [
-            f"{self.character}.  end the stream",
+            *([f"{self.character}d  leave the terminal, which goes on"] if kept else []),
+            f"{self.character}.  end the stream{', as if the connection were lost' if kept else ''}",
             f"{self.character}?  show these lines",
             f"{self.character}{self.character}  send the character itself",
             "These count at the beginning of a line only; --escape CHAR|none takes another character, or none.",
@@ -85,22 +96,27 @@ class WatchersKeys:
     character: str
     """As of `Escape`; empty for none."""
     end: Callable[[], object]
+    detach: Callable[[], object] | None = None
+    """As of `Escape`."""
     _pending: bool = False
     _ended: bool = False
 
     def take(self, keys: bytes) -> bytes:
         """Return nothing, as no key is the target's."""
         for key in keys:
-            if key in ENDING or (self._pending and key == ord(".")):
+            detaches = self._pending and key == ord("d") and self.detach is not None
+            if detaches or key in ENDING or (self._pending and key == ord(".")):
                 if not self._ended:
-                    self.end()
+                    (self.detach if detaches and self.detach is not None else self.end)()
                 self._ended = True
             self._pending = self.character != "" and key == code(self.character)
         return b""
 
     def announcement(self) -> str:
-        keys = f"Ctrl-C, Ctrl-D or {self.character}." if self.character else "Ctrl-C or Ctrl-D"
-        return f"{keys} ends this terminal"
+        kept = self.detach is not None
+        own = f"{self.character}{'d' if kept else '.'}" if self.character else ""
+        keys = f"Ctrl-C, Ctrl-D or {own}" if own else "Ctrl-C or Ctrl-D"
+        return f"{keys} {'leaves this terminal, which goes on' if kept else 'ends this terminal'}"
 
 
 def code(character: str) -> int:

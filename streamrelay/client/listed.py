@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from streamrelay.protocol.summons import StreamInfo, TargetInfo
+from streamrelay.protocol.terminals import TerminalInfo
 
 
 class ListedTarget(TargetInfo, frozen=True):
@@ -52,6 +53,23 @@ class RelayList(Struct, frozen=True):
     """The answer to ``GET /v1/relays``."""
 
     relays: tuple[ListedRelay, ...]
+
+
+class ListedTerminal(TerminalInfo, frozen=True):
+    """A kept terminal that the user might attach to."""
+
+    view: bool = False
+    """True if the user may only look at it."""
+    end: bool = False
+    """True if the user may end it."""
+    own: bool = False
+    """True if the user has started it."""
+
+
+class TerminalList(Struct, frozen=True):
+    """The answer to ``GET /v1/hosts/HOST/terminals``."""
+
+    terminals: tuple[ListedTerminal, ...]
 
 
 class StreamList(Struct, frozen=True):

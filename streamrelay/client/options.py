@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from streamrelay.client.command_line import (
     address,
+    attach,
     count,
     early_dial,
     escape_character,
@@ -16,18 +17,29 @@ from streamrelay.client.command_line import (
     place,
     stream,
     target,
+    terminal,
     words,
     zone,
 )
-from streamrelay.client.commands import run_connect, run_drain, run_end, run_hosts, run_relays, run_streams
+from streamrelay.client.commands import (
+    run_connect,
+    run_drain,
+    run_end,
+    run_hosts,
+    run_relays,
+    run_streams,
+    run_terminals,
+)
 from streamrelay.client.outbound_options import add_outbound
 
+TERMINAL_WITH_DASH: Final = "-[A-Za-z0-9_-]{21}"
+"""Pattern of a terminal's id that begins as an option does."""
 EXIT: Final = """exit status:
    0  the stream ended in order, and standard output took every byte (or, with a pty, the command's own status)
    1  the stream broke off, standard output couldn't take all of it, or a list isn't whole
    2  the command line or a file is wrong
    3  the host is offline, it or the relay is busy, or the platform has no connection to NATS
-   4  not allowed, no such target, or too many bad keys
+   4  not allowed, no such target or terminal, or too many bad keys
    5  the target refused or can't be reached, or the host didn't answer in time
    6  the platform or the relay can't be reached
  130  interrupted (as after SIGINT, or by ~.; 129 and 143 by SIGHUP and SIGTERM)
@@ -42,8 +54,17 @@ def add_connect(commands: Any) -> None:
         epilog=EXIT,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    connect.add_argument("host", metavar="HOST", type=words)
-    connect.add_argument("target", metavar="TARGET", type=target)
+    connect.dashed = TERMINAL_WITH_DASH
+    for name, kind in (("host", words), ("target", target)):
+        # Not with --attach; an optional one would be passed over where options stand between the two.
+        connect.add_argument(name, metavar=name.upper(), type=kind).required = False
+    connect.add_argument(
+        "--attach",
+        metavar="TERMINAL",
+        type=attach,
+        help="attach to this terminal, which is kept, by its id as ``streamrelay terminals`` has it, or by HOST:TARGET "
+        "if there is one (with an id, HOST TARGET needn't be given)",
+    )
     connect.add_argument(
         "--listen",
         metavar="[ADDRESS:]PORT",
@@ -138,6 +159,27 @@ def add_streams(commands: Any) -> None:
     )
     _listing(streams, "streams 'web-*' '*:shell'")
     streams.set_defaults(run=run_streams)
+
+
+def add_terminals(commands: Any) -> None:
+    terminals = commands.add_parser(
+        "terminals",
+        help="list the terminals that are kept, or end some",
+        description="List the terminals that are kept on hosts that are up, of those that the key might attach to: "
+        "columns on a terminal, fields between tabs elsewhere. PEOPLE are those who are attached now. "
+        "``streamrelay connect --attach`` attaches to one.",
+    )
+    terminals.dashed = TERMINAL_WITH_DASH
+    terminals.add_argument(
+        "--end",
+        metavar="TERMINAL",
+        action="append",
+        default=[],
+        type=terminal,
+        help="end this one, with all that runs in it, in place of listing; may be repeated",
+    )
+    _listing(terminals, "terminals web-1 'db-*:shell'")
+    terminals.set_defaults(run=run_terminals)
 
 
 def add_relays(commands: Any) -> None:

@@ -3,9 +3,12 @@
 import os
 import sys
 from contextlib import suppress
+from typing import Final
 
 from streamrelay.client.statuses import BROKE, PIPE
 from streamrelay.errors import printable
+
+VIEW_ONLY: Final = "view only: nothing that is sent from here reaches the target"
 
 
 class OutputError(Exception):

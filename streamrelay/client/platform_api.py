@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 from attrs import define, field
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from twisted.internet.defer import Deferred
 
 from streamrelay.client.statuses import WRONG_URL
@@ -27,7 +27,7 @@ from streamrelay.net.retry import Turns, persist
 from streamrelay.protocol import codec
 from streamrelay.protocol.limits import CONNECT_TIME
 from streamrelay.protocol.names import JSON_LINES
-from streamrelay.protocol.summons import Refusal
+from streamrelay.protocol.summons import PastEnd, Refusal
 
 T = TypeVar("T")
 
@@ -47,12 +47,13 @@ SMALLER: Final = 4
 class PlatformError(Exception):
     """Refusal by the platform, or lack of its answer; the text is one line.
 
-    `status` is HTTP's, `WRONG_URL`, or 0 without an answer.
+    `status` is HTTP's, `WRONG_URL`, or 0 without an answer; `code` is the platform's word for programs, if it said one;
+    `ended` is the end of a stream that can't be resumed.
     """
 
-    def __init__(self, status: int, reason: str) -> None:
+    def __init__(self, status: int, reason: str, code: str = "", ended: PastEnd | UnsetType = UNSET) -> None:
         super().__init__(reason)
-        self.status = status
+        self.status, self.code, self.ended = status, code, ended
 
 
 class AnswerTooLong(PlatformError):
@@ -82,6 +83,8 @@ class OpenedStream(Struct, frozen=True):
     """Seconds for which its host holds it once its leg is lost; 0 if it ends with that."""
     received: int = 0
     """Position up to which its host has received it."""
+    terminal: str = ""
+    """The kept terminal that it is attached to; empty if its program ends with it."""
 
 
 class Concluded(Struct, frozen=True):
@@ -188,6 +191,14 @@ class PlatformApi:
     async def end(self, stream: str) -> None:
         await self._ask(Question("DELETE", f"/v1/streams/{quote(stream, safe='')}"))
 
+    async def terminals(self, host: str) -> bytes:
+        """Return the list of a host's kept terminals as the platform answers."""
+        return await self._ask(Question("GET", f"/v1/hosts/{quote(host, safe='')}/terminals"))
+
+    async def end_terminal(self, host: str, terminal: str) -> None:
+        path = f"/v1/hosts/{quote(host, safe='')}/terminals/{quote(terminal, safe='')}"
+        await self._ask(Question("DELETE", path))
+
     async def _ask(self, question: Question) -> bytes:
         async def attempt() -> bytes:
             if not question.is_wanted():
@@ -229,12 +240,13 @@ class PlatformApi:
             return PlatformError(
                 0, f"{self.url} answered {answer.status}, as no platform does{_words(answer.body)}; check --platform"
             )
-        detail, code = problem
+        detail, code = problem.detail, problem.code
         if code == "not_found":
             return PlatformError(WRONG_URL, f"no platform is at this path of {self.url}; check --platform")
         if answer.status == 401 and not self.key:
             detail += "; give one by --key-file FILE, or set STREAMRELAY_KEY_FILE"
-        return (PlatformBusy if code == Refusal.BUSY else PlatformError)(answer.status, detail)
+        kind = PlatformBusy if code == Refusal.BUSY else PlatformError
+        return kind(answer.status, detail, code, problem.ended)
 
     def read(self, answer: bytes, kind: type[T]) -> T:
         try:
@@ -260,12 +272,20 @@ def _last(body: bytes) -> Fetched:
         return Fetched(200, b"")
 
 
-def _problem(answer: bytes) -> tuple[str, str] | None:
-    """Return what a problem document (RFC 9457) says to people, and to programs; None if it is none."""
+class Problem(Struct, frozen=True):
+    """A problem document (RFC 9457): what it says to people, and to programs."""
+
+    detail: str
+    code: str = ""
+    ended: PastEnd | UnsetType = UNSET
+    """How a stream has ended that can't be resumed."""
+
+
+def _problem(answer: bytes) -> Problem | None:
+    """Return the problem document of an answer; None if it is none."""
     try:
-        problem = msgspec.json.decode(answer, type=dict[str, Any])
-        return str(problem["detail"]), str(problem.get("code", ""))
-    except (msgspec.DecodeError, KeyError, UnicodeDecodeError):
+        return msgspec.json.decode(answer, type=Problem)
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 

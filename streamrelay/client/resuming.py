@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field
+from msgspec import UNSET
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
@@ -16,6 +17,7 @@ from streamrelay.client.stream_request import ResumeRequest, StreamRequest
 from streamrelay.protocol.close import CloseCode, Outcome, outcome
 from streamrelay.resume.connection import ResumableConnection
 from streamrelay.resume.outgoing import OutOfReach
+from streamrelay.resume.presence import Presence
 from streamrelay.websocket.dial_errors import DialError
 
 if TYPE_CHECKING:  # as in stream.py
@@ -28,6 +30,15 @@ STEADY: Final = 5.0
 """Seconds that a leg must have lived so that the next one is asked for at once, if it has brought nothing."""
 NEVER: Final = (400, 401, 403, 404, 405, 410)
 """Statuses after which it isn't worth asking again."""
+
+
+def end_of(error: Exception) -> Outcome:
+    """Return the outcome of a stream that never goes on; that of one which ended in order is another for who has missed
+    its end."""
+    ended = getattr(error, "ended", UNSET)
+    if ended is UNSET or ended.code in (CloseCode.FINISHED, CloseCode.LEG_LOST):
+        return outcome(CloseCode.LEG_LOST, str(error))
+    return Outcome(ended.code, ended.reason)
 
 
 @define(eq=False)
@@ -48,7 +59,7 @@ class ResumingStream:
     _working: "Deferred[None] | None" = None
 
     def __attrs_post_init__(self) -> None:
-        self.connection = ResumableConnection(self._clock, self._lost)
+        self.connection = ResumableConnection(self._clock, self._lost, presence=Presence(self._clock))
 
     @property
     def _clock(self) -> IReactorTime:
@@ -88,7 +99,8 @@ class ResumingStream:
             except (PlatformError, DialError) as error:
                 why = str(error)
                 if getattr(error, "status", 0) in NEVER:
-                    break
+                    self.connection.give_up(end_of(error))
+                    return
                 if self._clock.seconds() >= until:
                     why = f"not resumed within {self.opened.resume:g} s: {why}"
                     break

@@ -19,6 +19,7 @@ BY_STATUS: Final = {
     401: DENIED,
     403: DENIED,
     404: DENIED,
+    410: DENIED,
     429: DENIED,
     502: TARGET,
     503: OFFLINE,

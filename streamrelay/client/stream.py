@@ -42,6 +42,8 @@ class ClientStream:
     local: Connection
     say: Callable[[str], None] = lambda text: None
     """Called with words for the user, about a log: what is missing of it, and why nothing comes."""
+    overheard: Callable[[Control], object] = lambda control: None
+    """Called with each control message."""
     ended: "Deferred[Outcome]" = field(factory=Deferred)
     _encoding: str = ""  # of a log, as it was told last
     exit_status: int | None = None
@@ -67,6 +69,7 @@ class ClientStream:
         return Half(splice, source, sink)
 
     def _heard(self, control: Control) -> None:
+        self.overheard(control)
         if control.exit is not None:
             self.exit_status = control.exit
         if control.place and control.encoding != self._encoding:

@@ -1,5 +1,6 @@
 """Requests of the native client for streams, and their bodies (protocol.rst, "The platform's API")."""
 
+import argparse
 from collections.abc import Callable
 from typing import Final
 from urllib.parse import quote
@@ -8,6 +9,7 @@ import msgspec
 from attrs import define
 from msgspec import structs
 
+from streamrelay.client.log_place import LogPlace
 from streamrelay.protocol.summons import Terms
 
 ANY_TERMS: Final = Terms()
@@ -33,11 +35,13 @@ class StreamRequest:
     """Zone whose relays it is to go by, if there are any; empty: that of its host."""
     resume: bool = False
     """True if it is to outlive its legs, if that can be."""
+    terminal: str = ""
+    """Kept terminal that it is to attach to; empty: none."""
 
     def body(self) -> bytes:
         channels = {"channels": True} if self.channels else {}
-        zone = {"zone": self.zone} if self.zone else {}
-        more = {**stated(self.terms), **channels, **zone, **({"resume": True} if self.resume else {})}
+        named = {name: value for name in ("zone", "terminal") if (value := getattr(self, name))}
+        more = {**stated(self.terms), **channels, **named, **({"resume": True} if self.resume else {})}
         return msgspec.json.encode({"host": self.host, "target": self.target, **more})
 
 
@@ -63,6 +67,12 @@ class ResumeRequest:
         more = {**({"view": True} if self.view else {}), **({"zone": self.zone} if self.zone else {})}
         about = {"host": self.host, "target": self.target, "received": self.received, "try": self.attempt}
         return msgspec.json.encode({**about, **more})
+
+
+def terms_of(arguments: argparse.Namespace, place: LogPlace | None = None) -> Terms:
+    """Return the terms on which a command asks for a stream; `place` is where a log is to go on."""
+    at, after = (place.place, place.after) if place else ("", 0)
+    return Terms(arguments.view, at, after, lines=arguments.lines)
 
 
 def stated(terms: Terms) -> dict[str, object]:

@@ -5,6 +5,7 @@ import signal
 import sys
 import termios
 import tty
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -13,9 +14,9 @@ from attrs import define
 from streamrelay.client.escape import Escape, Keys, WatchersKeys
 from streamrelay.client.output import say
 from streamrelay.client.platform_api import OpenedStream
+from streamrelay.datapath.connection import Connection
 from streamrelay.protocol import codec
 from streamrelay.protocol.control import Control
-from streamrelay.websocket.connection import FramedConnection
 
 
 def takes_terminal(opened: OpenedStream) -> bool:
@@ -27,7 +28,7 @@ def takes_terminal(opened: OpenedStream) -> bool:
 class Terminal:
     """Standard input as a raw terminal, from `enter` to `leave`."""
 
-    leg: FramedConnection
+    leg: Connection
     _before: Any = None
 
     def enter(self, reactor: Any) -> None:
@@ -35,8 +36,8 @@ class Terminal:
         self._before = termios.tcgetattr(sys.stdin)
         reactor.addSystemEventTrigger("after", "shutdown", self.leave)  # a stream may end later than we do
         tty.setraw(sys.stdin, termios.TCSANOW)  # by itself it drops what was typed before
-        signal.signal(signal.SIGWINCH, lambda *_: reactor.callFromThread(self._tell_size))
-        reactor.callLater(0, self._tell_size)
+        signal.signal(signal.SIGWINCH, lambda *_: reactor.callFromThread(self.tell_size))
+        reactor.callLater(0, self.tell_size)
 
     def leave(self) -> None:
         """Put the terminal back as it was, once."""
@@ -45,19 +46,27 @@ class Terminal:
             signal.signal(signal.SIGWINCH, signal.SIG_DFL)
             termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
 
-    def escape(self, character: str, view: bool = False) -> Keys | None:
+    def escape(self, character: str, view: bool = False, detach: Callable[[], object] | None = None) -> Keys | None:
         """Return the meaning of keys here, which is told to the user: of the escape character, if there is one, and
-        of all of them if the user may only `view`."""
+        of all of them if the user may only `view`. `detach`: for who leaves a terminal that is kept."""
         if not character and not view:
             return None
-        escape: Keys = WatchersKeys(character, interrupt) if view else Escape(character, interrupt, show)
+        escape: Keys = (
+            WatchersKeys(character, interrupt, detach) if view else Escape(character, interrupt, show, detach)
+        )
         say(escape.announcement())
         return escape
 
-    def _tell_size(self) -> None:
-        size = os.get_terminal_size(sys.stdin.fileno())
-        if size.columns and size.lines:
-            self.leg.send_control(codec.encode(Control(resize=(size.columns, size.lines))))
+    def tell_size(self) -> None:
+        """Tell the other side how large the terminal is, if that is known."""
+        if (size := window()) is not None:
+            self.leg.send_control(codec.encode(Control(resize=size)))
+
+
+def window() -> tuple[int, int] | None:
+    """Return columns and rows of the user's terminal; None if they aren't known."""
+    size = os.get_terminal_size(sys.stdin.fileno())
+    return (size.columns, size.lines) if size.columns and size.lines else None
 
 
 def interrupt() -> None:

@@ -23,6 +23,12 @@ PING_BEATS: Final = 4
 """Quiet beats (20 s) after which a peer is pinged."""
 DEAD_BEATS: Final = 9
 """Quiet beats (45 s) after which a peer is dead."""
+SOON_PING_BEATS: Final = 2
+"""Quiet beats (10 s) after which it is pinged, if its stream outlives this connection."""
+SOON_DEAD_BEATS: Final = 3
+"""Quiet beats (15 s) after which it is dead, if its stream outlives this connection."""
+SLOWEST: Final = 32 * 1024
+"""Bytes a second that a peer reads at least: its answer comes after all that was sent before the question."""
 
 
 class Beating(Protocol):

@@ -27,6 +27,7 @@ from streamrelay.datapath.channel import (
     tcp_acknowledged,
     tcp_is_silent,
 )
+from streamrelay.datapath.reading import READING
 from streamrelay.datapath.turns import LARGE, Turns, turns_of
 from streamrelay.logs import Logger
 
@@ -36,10 +37,6 @@ MOST_BUFFERS: Final = 256
 """Buffers that one system call is given (the kernel's own limit is 1024)."""
 SMALL: Final = 4096
 """Bytes up to which what waits is put together with what comes: each piece by itself costs 300 bytes more."""
-
-# One for the whole process: what was read has been sent or copied when the next read begins.
-_buffer = bytearray(READ)
-_view = memoryview(_buffer)
 
 
 @define(eq=False)
@@ -135,9 +132,9 @@ class SocketChannel:
     def _readable(self) -> None:
         if self._large and not self._turns.grants(self):
             return
-        size = self._read_into(_buffer, self.read_size)
+        size = self._read_into(READING.buffer, self.read_size)
         if size:
-            self._deliver(_view[:size])
+            self._deliver(READING.view[:size])
 
     def turn_came(self, others: bool) -> bool:
         if self._reading:

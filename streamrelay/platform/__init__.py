@@ -17,7 +17,8 @@ from streamrelay.bus.connection import as_deferred
 from streamrelay.errors import Refused
 from streamrelay.platform.new_stream import Early, Opened
 from streamrelay.platform.platform import Listing, Platform
+from streamrelay.platform.refusals import StreamOver
 from streamrelay.protocol.limits import Limits
 from streamrelay.protocol.summons import Terms
 
-__all__ = ["Early", "Limits", "Listing", "Opened", "Platform", "Refused", "Terms", "as_deferred"]
+__all__ = ["Early", "Limits", "Listing", "Opened", "Platform", "Refused", "StreamOver", "Terms", "as_deferred"]

@@ -7,7 +7,7 @@ can say nothing.
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from attrs import define
 
@@ -21,6 +21,8 @@ from streamrelay.protocol.limits import CLOCK_SKEW, CONNECT_TIME, SUMMONS_LIFE
 from streamrelay.protocol.subjects import end_subject
 from streamrelay.protocol.summons import Answer
 from streamrelay.protocol.tokens import Signer
+
+T = TypeVar("T")
 
 OPEN_TIME: Final = CONNECT_TIME + 0.5
 """Seconds within which an agent must answer a summons: the agent gives its target `CONNECT_TIME` of them."""
@@ -55,17 +57,24 @@ class Asking:
 
     async def ask(self, subject: str, host: str, role: str, message: dict[str, Any]) -> Answer:
         """Return an agent's answer that it is ready, or raise `Refused`."""
+        answer = await self.answer(subject, host, role, message, Answer)
+        if not answer.ready:
+            raise refused(answer)
+        return answer
+
+    async def answer(self, subject: str, host: str, role: str, message: dict[str, Any], kind: type[T]) -> T:
+        """Return an agent's answer, be it a refusal; or raise `Refused` where there is none."""
         try:
             request = self.envelope(host, role, message, ASKED_LIFE)
             # A plain summons has no time of signing, by which an agent that has started since would know it for a copy.
             copies = role in ("summons", "resume") and self.signer is not None
             reply = await ask(self.bus, subject, request, OPEN_TIME, copies, lambda: self.inventory.is_up(host))
-            answer = codec.decode(reply, Answer)
+            answer = codec.decode(reply, kind)
         except Nobody:
             self.inventory.lost(host)
             raise Refused(503, f"host {host} is offline", code="host_offline") from None
         except (Down, TooSlow) as error:
-            if role != "resume":
+            if role in ("summons", "end"):
                 # It may be followed yet, by a host whose clock is behind or whose target is slow: nobody would come.
                 self.tell(host, "end", {"stream": message["stream"]})
             if isinstance(error, Down):
@@ -76,8 +85,6 @@ class Asking:
         except ValueError:
             raise Refused(502, f"host {host} gave an invalid answer", code="bad_answer") from None
         self.inventory.here(host)
-        if not answer.ready:
-            raise refused(answer)
         return answer
 
 

@@ -43,6 +43,8 @@ class Opened(Struct, frozen=True):
     """Seconds for which it is held once it has lost its legs; 0: it ends with them."""
     received: int = 0
     """Position up to which the host has received a stream that is resumed."""
+    terminal: str = ""
+    """The kept terminal that it is attached to; empty where the program ends with its stream."""
 
 
 @define(frozen=True)

@@ -108,7 +108,7 @@ class Opening:
         told = self._told if len(self._tried) == 1 else None
         told = told or Early(new.stream, new.url(links, carried > 0), self.now() + SUMMONS_LIFE)
         about = told.stream, told.url, answer.kind, told.expires, answer.viewer, links, self.terms.view, carried
-        return Opened(*about, resume=answer.resume, received=answer.received)
+        return Opened(*about, resume=answer.resume, received=answer.received, terminal=answer.terminal)
 
 
 def is_settled(bounds: dict[str, Any], terms: Terms, channels: bool) -> bool:

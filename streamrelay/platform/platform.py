@@ -22,15 +22,17 @@ from streamrelay.platform.namesakes import Namesakes
 from streamrelay.platform.new_stream import Early
 from streamrelay.platform.new_stream import Opened as Opened
 from streamrelay.platform.opening import Opening, is_settled
-from streamrelay.platform.refusals import no_bus
+from streamrelay.platform.refusals import StreamOver, no_bus
 from streamrelay.platform.relay_drain import RelayDrain
 from streamrelay.platform.relays import HeardRelay, PickedRelay, RelayChoice
 from streamrelay.platform.resumption import Resumption as Resumption
+from streamrelay.platform.terminals import Terminals
 from streamrelay.protocol import tokens
 from streamrelay.protocol.limits import Limits
 from streamrelay.protocol.names import is_host, is_target
 from streamrelay.protocol.subjects import PLATFORM_INBOX, end_subject, open_subject, relay_subject
-from streamrelay.protocol.summons import Answer, HostInfo, Refusal, StreamInfo, Terms
+from streamrelay.protocol.summons import Answer, HostInfo, StreamInfo, Terms
+from streamrelay.protocol.terminals import TerminalInfo
 from streamrelay.protocol.tokens import Signer
 
 KNOWN_TIME: Final = 5.0
@@ -79,6 +81,7 @@ class Platform:
     namesakes: Namesakes = field(init=False)
     asking: Asking = field(init=False)
     live_streams: LiveStreams = field(init=False)
+    kept: Terminals = field(init=False)
     _signer: Signer | None = None
 
     def __attrs_post_init__(self) -> None:
@@ -109,6 +112,7 @@ class Platform:
         self.lookout.came = lambda host: self.bus.requests.repeat(open_subject(host))
         self.lookout.listen()
         self.live_streams = LiveStreams(self.bus, self.inventory, self.lookout.missed, self.clock, self.now)
+        self.kept = Terminals(self.asking, self.clock)
 
     def start(self) -> None:
         """Connect to the bus in the background; to be called inside the running loop."""
@@ -140,6 +144,8 @@ class Platform:
         channels: bool = False,
         zone: str = "",
         resume: bool = False,
+        terminal: str = "",
+        share: bool = False,
     ) -> Opened:
         """Summon the agent of `host` to `target` for `user`; `Refused` says in HTTP's terms why there is no stream.
 
@@ -156,6 +162,9 @@ class Platform:
         its agent can't use it, `Opened` may have another URL than `early` was told.
 
         With `resume` the stream outlives its legs, where tokens are signed and the agent can: `Opened` says how long.
+
+        With `terminal` it attaches to that kept terminal (410 if there is none), which the user must have started
+        unless `share` is true; without, a target that keeps terminals starts one, which `Opened` names.
         """
         if not is_host(host) or not is_target(target):
             raise Refused(404, "no such host or target", code="no_such_target")
@@ -167,11 +176,14 @@ class Platform:
         stream = tokens.new_id() if resume else ""
         if resume:
             about["stream"] = stream
-        told = early if self.early and is_settled(bounds, terms, channels) else None
+        told = early if self.early and is_settled(bounds, terms, channels) and not terminal else None
+        more: dict[str, Any] = {"resume": True} if resume else {}
+        if terminal:
+            more |= {"terminal": terminal, "share": share}
 
-        def ask(message: dict[str, Any]) -> Coroutine[Any, Any, Answer]:
-            more = {"resume": True} if resume else {}
-            return self.asking.ask(open_subject(host), host, "summons", {**message, **more})
+        async def ask(message: dict[str, Any]) -> Answer:
+            answer = await self.asking.ask(open_subject(host), host, "summons", {**message, **more})
+            return self.kept.confirmed(host, message["stream"], terminal, answer)
 
         links, zone = 1 if early or channels else links, zone or self._zone_of(host)
         opening = Opening(
@@ -179,6 +191,7 @@ class Platform:
         )
         opened = await opening.run()
         self.live_streams.opened(opened.stream, host, target, user)
+        self.kept.forget(host)
         return opened
 
     async def resume(self, again: Resumption, early: Callable[[Early], None] | None = None) -> Opened:
@@ -188,7 +201,7 @@ class Platform:
         Whether its user may still have it is the caller's to know, each time.
         """
         if self._signer is None:
-            raise Refused(410, "streams resume only where tokens are signed", code=Refusal.STREAM_OVER)
+            raise StreamOver("streams resume only where tokens are signed")
         await self._have_bus()
 
         def ask(message: dict[str, Any]) -> Coroutine[Any, Any, Answer]:
@@ -249,12 +262,25 @@ class Platform:
         await self.asking.ask(end_subject(host), host, "end", {"stream": stream})
         self.live_streams.ended(host, stream)
 
+    async def terminals(self, host: str, anew: bool = False) -> list[TerminalInfo]:
+        """Return the kept terminals of `host`, or raise `Refused`: 503 if it is offline, 502 if its agent is too old to
+        have any. The list may be a second old; with `anew` it isn't older than this call."""
+        await self._have_bus()
+        return await self.kept.listed(host, anew)
+
+    async def end_terminal(self, host: str, terminal: str) -> None:
+        """End a kept terminal of `host` with all that runs in it, or raise `Refused`: 404 if there is none, 503 if the
+        host is offline."""
+        await self._have_bus()
+        await self.kept.end(host, terminal)
+
     async def drain(self, relay: str, undo: bool = False, user: str = "") -> HeardRelay:
         """Have no stream begin at a relay of the bus until that is undone, or it restarts; those that live go on.
 
         Return its state as it then tells it, or raise `Refused`: 404 if no such relay is heard, 503 if nobody listens
         there. `user` is a name for the relay's log.
         """
+        await self._have_bus()
         return await RelayDrain(self.bus, self.choice, self.asking.envelope).ask(relay, not undo, user)
 
     async def _have_bus(self) -> None:

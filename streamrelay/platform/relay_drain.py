@@ -29,9 +29,6 @@ Envelope = Callable[[str, str, dict[str, Any], float], bytes]
 class Bus(Protocol):
     """The bus, as far as it is needed here."""
 
-    @property
-    def connected(self) -> bool: ...
-
     async def request(self, subject: str, data: bytes, timeout: float) -> bytes: ...
 
 
@@ -45,8 +42,6 @@ class RelayDrain:
 
     async def ask(self, relay: str, drain: bool, user: str) -> HeardRelay:
         """Have a relay drained, or take streams again, and return it as it tells its state then; or raise `Refused`."""
-        if not self.bus.connected:
-            raise no_bus()
         if self.choice.heard(relay) is None:
             raise Refused(404, "no such relay is heard on the bus", code="no_such_relay")
         answer = await self._request(relay, {"drain": drain, "user": user})

@@ -27,6 +27,8 @@ class Resumption:
     limits: Limits | None = None
     """Limits of its legs; None: the platform's own."""
     zone: str = ""
+    share: bool = False
+    """True if it may be of a terminal that another user has started."""
 
     def about(self, bounds: dict[str, Any]) -> dict[str, Any]:
         """Return the claims of both legs' tokens, whose own ids are others each time."""
@@ -36,7 +38,9 @@ class Resumption:
         """Return what the agent is asked, of a summons for a new stream."""
         names = ("target", "relay", "token", "user", "dial")
         taken: dict[str, Any] = {name: message[name] for name in names if name in message}
-        return {**taken, "stream": self.stream, "view": self.view, "received": self.received, "try": self.attempt}
+        share = {"share": True} if self.share else {}
+        told = {"stream": self.stream, "view": self.view, "received": self.received, "try": self.attempt}
+        return {**taken, **told, **share}
 
     def told(self, early: Callable[[Early], None] | None) -> Callable[[Early], None] | None:
         """Return what an opening may tell early, under the id that the client knows."""

@@ -30,6 +30,18 @@ Note = Annotated[str, Meta(max_length=300)]
 """One line of words for people."""
 
 
+Size = tuple[Annotated[int, Meta(ge=1, le=10000)], Annotated[int, Meta(ge=1, le=10000)]]
+"""A terminal's columns and rows."""
+
+
+class Person(Struct, frozen=True):
+    """A user who is attached to a terminal, by one stream."""
+
+    user: Annotated[str, Meta(max_length=256)]
+    view: bool = False
+    """True if nothing that they do has an effect."""
+
+
 class Met(Struct, frozen=True):
     """The relay's word to an agent's leg that its client has come."""
 
@@ -57,7 +69,13 @@ class Control(Struct, frozen=True, omit_defaults=True):
     """With a place, NULs of a log that were left out here."""
     note: Note = ""
     """Words about a log for who reads it, as why nothing comes."""
-    resize: tuple[Annotated[int, Meta(ge=1, le=10000)], Annotated[int, Meta(ge=1, le=10000)]] | None = None
+    resize: Size | None = None
+    size: Size | None = None
+    """The size that a terminal has now, as others have it open, too."""
+    people: tuple[Person, ...] | None = None
+    """All who are attached to a terminal now, or as many as there is room for."""
+    others: Annotated[int, Meta(ge=0)] = 0
+    """People beside those, for whom there was no room."""
     exit: Annotated[int, Meta(ge=0, le=255)] | None = None
     met: Met | None = None
 
@@ -91,6 +109,7 @@ class Word(Struct, frozen=True, omit_defaults=True):
     fin: bool = False
     """True if this direction has ended."""
     end: StreamEnd | UnsetType = UNSET
+    exit: Any = UNSET
     hold: Any = UNSET
     met: Any = UNSET
     ping: Any = UNSET
@@ -118,6 +137,14 @@ def decode_control(message: bytes | bytearray) -> Control:
 def decode_ping(message: bytes | bytearray) -> int | None:
     """Return the number of a control message that is a ping, or None; or raise `PeerError` as `decode_control` does."""
     return _decoded(_asked, message).ping
+
+
+def pong(word: Word) -> bytes:
+    """Return the answer to a message of a stream that resumes that is a ping; empty if it is none."""
+    number = word.ping
+    if type(number) is not int or not 0 < number < 2**53:
+        return b""
+    return b'{"pong":%d}' % number
 
 
 def decode_word(message: bytes | bytearray) -> Word:

@@ -6,12 +6,14 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from streamrelay.protocol.limits import MOST_LABELS
-from streamrelay.protocol.names import CHANNEL, HOST, LONGEST_HOST, OPAQUE, TARGET, ZONE
+from streamrelay.protocol.names import CHANNEL, HOST, LONGEST_HOST, OPAQUE, TARGET, TERMINAL, ZONE
 
 Host = Annotated[str, Meta(pattern=f"^{HOST}\\Z", max_length=LONGEST_HOST)]
 Target = Annotated[str, Meta(pattern=f"^{TARGET}\\Z", max_length=256)]
 Stream = Annotated[str, Meta(pattern=f"^{OPAQUE}\\Z")]
 StreamOrChannel = Annotated[str, Meta(pattern=f"^{CHANNEL}\\Z")]
+Terminal = Annotated[str, Meta(pattern=f"^{TERMINAL}\\Z")]
+TerminalOrNone = Annotated[str, Meta(pattern=f"^(?:{TERMINAL})?\\Z")]
 Url = Annotated[str, Meta(pattern=r"^wss?://[!-?A-~]{1,500}\Z")]  # no user@, as logs show it
 
 Zone = Annotated[str, Meta(pattern=f"^{ZONE}\\Z")]

@@ -21,6 +21,8 @@ CHANNELS_TAKEN: Final = 300.0
 
 MOST_HOLD: Final = 7 * 86400.0
 """Seconds for which a stream without legs may be held."""
+MOST_KEEP: Final = 7 * 86400.0
+"""Seconds for which a terminal may be kept without streams."""
 MOST_SECONDS: Final = 1e9
 Seconds = Annotated[float, Meta(ge=0, le=MOST_SECONDS)]
 Bytes = Annotated[int, Meta(ge=0, le=2**63 - 1)]

@@ -24,6 +24,8 @@ OPAQUE = r"[A-Za-z0-9_-]{22,256}"
 JWT = r"[A-Za-z0-9_-]{1,2048}\.[A-Za-z0-9_-]{1,4096}\.[A-Za-z0-9_-]{1,128}"
 CHANNEL = rf"{OPAQUE}(?:\.[1-9][0-9]{{0,9}})?"
 """A stream's id, or that of a channel: a stream's, a dot and the channel's number."""
+TERMINAL: Final = r"[A-Za-z0-9_-]{22}"
+"""The id of a terminal that is kept: 128 bits."""
 
 
 def is_host(name: str) -> bool:
@@ -37,6 +39,10 @@ def is_channel(stream: str) -> bool:
 
 def is_opaque(token: str) -> bool:
     return re.fullmatch(OPAQUE, token) is not None
+
+
+def is_terminal(name: str) -> bool:
+    return re.fullmatch(TERMINAL, name) is not None
 
 
 def is_target(name: str) -> bool:

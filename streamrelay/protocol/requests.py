@@ -10,6 +10,7 @@ from streamrelay.protocol import codec
 from streamrelay.protocol.limits import CLOCK_SKEW, SUMMONS_LIFE
 from streamrelay.protocol.relay_state import Drain
 from streamrelay.protocol.summons import Agents, End, Resume, Summons
+from streamrelay.protocol.terminals import EndTerminal, ListTerminals
 from streamrelay.protocol.tokens import MistimedError, TokenError, Verifier, WrongRole
 
 MEMORY: Final = 2 * (SUMMONS_LIFE + CLOCK_SKEW)
@@ -17,7 +18,7 @@ MEMORY: Final = 2 * (SUMMONS_LIFE + CLOCK_SKEW)
 LONGEST: Final = 16384
 """Bytes of a request at most."""
 
-Request = TypeVar("Request", Summons, Resume, End, Agents, Drain)
+Request = TypeVar("Request", Summons, Resume, End, Agents, Drain, ListTerminals, EndTerminal)
 
 
 class AnotherRole(ValueError):

@@ -5,7 +5,18 @@ from typing import Annotated, Final, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from streamrelay.protocol.control import Place
-from streamrelay.protocol.fields import Address, Host, Labels, Stream, StreamOrChannel, Target, Url, Version, Word
+from streamrelay.protocol.fields import (
+    Address,
+    Host,
+    Labels,
+    Stream,
+    StreamOrChannel,
+    Target,
+    TerminalOrNone,
+    Url,
+    Version,
+    Word,
+)
 from streamrelay.protocol.limits import MOST_AGENTS, MOST_SPREAD, Bytes, Limits, Lines, Seconds
 
 
@@ -23,6 +34,7 @@ class Refusal:
     NO_SUCH_STREAM: Final = "no_such_stream"
     STREAM_OVER: Final = "stream_over"
     STALE: Final = "stale"
+    NO_SUCH_TERMINAL: Final = "no_such_terminal"
 
 
 REFUSALS: Final = tuple(value for name, value in vars(Refusal).items() if name.isupper())
@@ -73,6 +85,10 @@ class Summons(Limits, frozen=True):
     """Seconds that the first leg may take to be open at the relay, as there is another one; 0: as many as ever."""
     resume: bool = False
     """True if the stream is to outlive its legs, where the agent can."""
+    terminal: TerminalOrNone = ""
+    """Id of the kept terminal that the stream is to attach to; empty: the target is connected anew."""
+    share: bool = False
+    """True if that terminal may be another user's."""
     view: bool = False
     """True if the stream is to look only; it is one of the stream's `Terms`, as are the next three."""
     place: Place = ""
@@ -100,6 +116,8 @@ class Resume(Struct, frozen=True):
     iat: float | None = None
     user: Annotated[str, Meta(max_length=256)] = ""
     view: bool = False
+    share: bool = False
+    """True if it may still be of a terminal that another user has started."""
     dial: Annotated[float, Meta(ge=0, le=60)] = 0
     """As a summons's."""
 
@@ -114,6 +132,17 @@ class End(Struct, frozen=True):
     """Name of the user whose stream it must be; None: anybody's."""
     reason: Annotated[str, Meta(max_length=120)] = ""
     """Reason in one line; empty: an operator wants it."""
+
+
+class PastEnd(Struct, frozen=True, omit_defaults=True):
+    """The end of a stream for which somebody has come back too late."""
+
+    code: Annotated[int, Meta(ge=1000, le=4999)]
+    """Close code by which it has ended (protocol.rst, "Close codes")."""
+    reason: Annotated[str, Meta(max_length=300)] = ""
+    """Reason in one line."""
+    exit: Annotated[int, Meta(ge=0, le=255)] | UnsetType = UNSET
+    """Status with which its program has ended; unset where there was none, or it goes on."""
 
 
 class Answer(Struct, frozen=True, omit_defaults=True):
@@ -133,6 +162,10 @@ class Answer(Struct, frozen=True, omit_defaults=True):
     """Seconds for which a stream that has lost its legs is held; 0: it ends with them."""
     received: Bytes = 0
     """Position up to which the agent has received a stream that is resumed."""
+    ended: PastEnd | UnsetType = UNSET
+    """How a stream has ended that is to be resumed, where it is refused and that is known."""
+    terminal: TerminalOrNone = ""
+    """Id of the kept terminal that the stream is attached to; empty: of none."""
 
 
 class TargetInfo(Struct, frozen=True, omit_defaults=True):
@@ -142,6 +175,8 @@ class TargetInfo(Struct, frozen=True, omit_defaults=True):
     kind: Word
     viewer: Word = "raw"
     """Viewer that shows the target, one of `VIEWERS`; an agent may know more than we do."""
+    keep: Seconds = 0
+    """Seconds for which its terminals are kept while nobody is attached; 0: they aren't."""
 
 
 Agent = Annotated[str, Meta(max_length=160)]
@@ -239,3 +274,5 @@ class Ended(Struct, frozen=True):
     seconds: float
     up: int
     down: int
+    terminal: str | UnsetType = UNSET
+    """The kept terminal that it was attached to; unset where there was none."""

@@ -37,6 +37,7 @@ from streamrelay.protocol.control import FIN_MESSAGE, StreamEnd, Word, decode_wo
 from streamrelay.resume.incoming import Incoming
 from streamrelay.resume.leg import LAST_WORDS, Attached, Leg
 from streamrelay.resume.outgoing import UNBOUNDED, WINDOW, Memory, Outgoing, Piece
+from streamrelay.resume.presence import Presence
 
 OPEN, ENDING, OVER = range(3)
 
@@ -48,25 +49,28 @@ class ResumableConnection:
     clock: IReactorTime
     lost: Callable[[Outcome], None]
     window: int = WINDOW
-    memory: Memory | None = None
+    memory: Memory = field(factory=lambda: Memory(UNBOUNDED))
     first: Leg | None = None
     """Leg that is attached as soon as this is joined."""
     attached: Attached | None = None
     """The leg that there is."""
+    presence: Presence | None = None
+    """Questions whether the other end is there; None: there are none."""
     outgoing: Outgoing = field(init=False)
+    incoming: Incoming = field(init=False)
     outcome: Outcome | None = None
     """Outcome of the stream, once it has ended for us."""
+    exit: object = None
+    """Status with which our end's program has ended, as it was said; None: it wasn't."""
     _phase: int = OPEN
     _feed: Feed | None = None
     _drain: Drain | None = None
     _fin: bool = False  # of the peer
-    _incoming: Incoming = field(init=False)
     _legs: set[Attached] = field(factory=set)  # those that hold something
 
     def __attrs_post_init__(self) -> None:
-        memory = self.memory or Memory(UNBOUNDED)
-        self.outgoing = Outgoing(self.window, memory)
-        self._incoming = Incoming(self.clock, self, self._confirm, 2 * self.window, memory)
+        self.outgoing = Outgoing(self.window, self.memory)
+        self.incoming = Incoming(self.clock, self, self._confirm, 2 * self.window, self.memory)
 
     @property
     def unsent(self) -> int:
@@ -86,7 +90,7 @@ class ResumableConnection:
         if self._phase != OPEN or not size:
             return
         straight = self.attached is not None and self.outgoing.is_caught_up
-        self.outgoing.put(Piece.copy(data, size))  # before it is sent, as a leg may change it
+        self.outgoing.put(Piece.keep(data, size))
         if straight:
             self.outgoing.next()
             self.attached.leg.send(data, size)  # type: ignore[union-attr]
@@ -94,7 +98,9 @@ class ResumableConnection:
     def send_control(self, message: bytes) -> None:
         if self._phase != OPEN:
             return
-        if decode_word(message).counts:
+        word = decode_word(message)
+        if word.counts:
+            self.exit = self.exit if word.exit is UNSET else word.exit
             self._put(message)
         elif self.attached is not None:
             self.attached.leg.send_control(message)
@@ -104,11 +110,11 @@ class ResumableConnection:
             self._put(FIN_MESSAGE)
 
     def pause(self) -> None:
-        self._incoming.waits = True
+        self.incoming.waits = True
 
     def resume(self) -> None:
-        self._incoming.went_on()
-        if self.attached is not None and not self._incoming.is_full:
+        self.incoming.went_on()
+        if self.attached is not None and not self.incoming.is_full:
             self.attached.leg.resume()
 
     def close(self, outcome: Outcome) -> None:
@@ -120,7 +126,7 @@ class ResumableConnection:
             return
         self._phase, self.outcome = ENDING, outcome
         self._put(codec.encode(Word(end=StreamEnd(outcome.code, outcome.reason[:200]))))
-        self._incoming.drop()
+        self.incoming.drop()
         self.resume()  # for the answer
 
     def abort(self) -> None:
@@ -135,7 +141,7 @@ class ResumableConnection:
     @property
     def received(self) -> int:
         """Position up to which everything has come."""
-        return self._incoming.received
+        return self.incoming.received
 
     @property
     def is_over(self) -> bool:
@@ -156,34 +162,33 @@ class ResumableConnection:
             return attached
         self.outgoing.rewind(position)
         self.attached = attached
-        leg.join(attached, attached)
+        attached.begin()
         self._read_less()
         if self.attached is attached:
-            self._incoming.attached()
+            self.incoming.attached()
         self.go_on()
         return attached
 
     def detach(self) -> None:
         """Drop the leg that there is, as another one is on its way; nothing more that it brings counts."""
         old, self.attached = self.attached, None
-        self._incoming.stop()
+        self._stop_timers()
         if old is not None:
             old.leg.abort()
         self._have_room()
 
     def give_up(self, outcome: Outcome) -> None:
         """End without the other end's knowledge, as it doesn't come any more."""
-        self._incoming.flush()
+        self.incoming.flush()
         self._finish(outcome)
 
     def leg_received(self, data: Sequence[memoryview], size: int) -> None:
         if self._fin:
             raise PeerError(CloseCode.PROTOCOL, "bytes after a fin")
-        self._incoming.came(data, size)
+        self.incoming.came(data, size)
         self._read_less()
 
-    def leg_said(self, message: bytes) -> None:
-        word = decode_word(message)
+    def leg_said(self, message: bytes, word: Word) -> None:
         if word.ack is not UNSET:
             self._confirmed(word.ack)
         if not word.counts:
@@ -192,13 +197,13 @@ class ResumableConnection:
             raise PeerError(CloseCode.PROTOCOL, "a second fin")
         self._fin = self._fin or word.fin
         if word.end is not UNSET and not word.end.outcome.orderly:
-            self._incoming.flush()
-        self._incoming.said(message)
+            self.incoming.flush()
+        self.incoming.said(message, word)
         self._read_less()
 
     def leg_over(self, outcome: Outcome) -> None:
         self.attached = None
-        self._incoming.stop()
+        self._stop_timers()
         if outcome.code in LAST_WORDS:
             self.give_up(outcome)
         else:
@@ -211,10 +216,7 @@ class ResumableConnection:
 
     def go_on(self) -> None:
         """Send what waits, as much as the leg has room for, and let the source go on once all is out."""
-        while self.attached is not None and self.attached.leg.unsent <= HIGH:
-            piece = self.outgoing.next()
-            if piece is None:
-                break
+        while self.attached is not None and self.attached.leg.unsent <= HIGH and (piece := self.outgoing.next()):
             if piece.is_control:
                 self.attached.leg.send_control(bytes(piece.data))
             else:
@@ -225,10 +227,9 @@ class ResumableConnection:
         if self._phase == OPEN and self._feed is not None:
             self._feed.received(data, size)
 
-    def take_control(self, message: bytes) -> None:
-        word = decode_word(message)
+    def take_control(self, message: bytes, word: Word) -> None:
         if word.end is not UNSET:
-            self._incoming.confirm()
+            self.incoming.confirm()
             self._leave(word.end.outcome)
         elif self._phase == OPEN and self._feed is not None:
             if word.fin:
@@ -239,6 +240,11 @@ class ResumableConnection:
     def _confirm(self, position: int) -> None:
         if self.attached is not None:
             self.attached.leg.send_control(codec.encode(Word(ack=position)))
+
+    def _stop_timers(self) -> None:
+        self.incoming.stop()
+        if self.presence is not None:
+            self.presence.stop()
 
     def _put(self, message: bytes) -> None:
         self.outgoing.put(Piece(message, is_control=True))
@@ -257,7 +263,7 @@ class ResumableConnection:
 
     def _read_less(self) -> None:
         """Read the leg no more while more is held than an end may send that keeps to the protocol."""
-        if self.attached is not None and self._incoming.is_full:
+        if self.attached is not None and self.incoming.is_full:
             self.attached.leg.pause()
 
     def _leave(self, how: Outcome) -> None:
@@ -271,7 +277,8 @@ class ResumableConnection:
         if self._phase == OVER:
             return
         self._phase, self.outcome = OVER, self.outcome or outcome
-        self._incoming.drop()
+        self.incoming.drop()
+        self._stop_timers()
         self.attached = None
         self.outgoing.clear()
         self._tell_over()

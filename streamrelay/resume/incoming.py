@@ -11,6 +11,7 @@ from typing import Final, Protocol
 from attrs import define, field
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from streamrelay.protocol.control import Word
 from streamrelay.resume.outgoing import LEAST, OVERHEAD, Memory
 
 MUCH: Final = 1 << 20
@@ -28,7 +29,7 @@ class Taker(Protocol):
 
     def take(self, data: Sequence[memoryview], size: int) -> None: ...
 
-    def take_control(self, message: bytes) -> None: ...
+    def take_control(self, message: bytes, word: Word) -> None: ...
 
 
 @define(eq=False)
@@ -45,7 +46,7 @@ class Incoming:
     """Position up to which everything has come."""
     waits: bool = False
     """True while the taker has no room; what it was told last may be in its hands yet, so nothing is confirmed."""
-    _held: deque[bytearray | bytes] = field(factory=deque)  # bytes, or a control message, which isn't changed
+    _held: deque[bytearray | tuple[bytes, Word]] = field(factory=deque)  # bytes, or a control message
     _behind: int = 0  # positions that are held
     _weight: int = 0
     _told: int = 0
@@ -66,14 +67,14 @@ class Incoming:
             self.taker.take(data, size)
         self._confirm_soon()
 
-    def said(self, message: bytes) -> None:
+    def said(self, message: bytes, word: Word) -> None:
         """Take a control message that counts."""
         self.received += 1
         if self.waits or self._held:
-            self._held.append(bytes(message))
+            self._held.append((bytes(message), word))
             self._weigh(1, len(message) + OVERHEAD)
         else:
-            self.taker.take_control(message)
+            self.taker.take_control(message, word)
         self._confirm_soon()
 
     def went_on(self) -> None:
@@ -116,10 +117,12 @@ class Incoming:
             self._later = None
 
     def _hold(self, data: Sequence[memoryview], size: int) -> None:
-        if not self._held or isinstance(self._held[-1], bytes) or len(self._held[-1]) >= TOGETHER:
-            self._held.append(bytearray())
+        last = self._held[-1] if self._held else None
+        if not isinstance(last, bytearray) or len(last) >= TOGETHER:
+            last = bytearray()
+            self._held.append(last)
         for each in data:
-            self._held[-1] += each
+            last += each
         self._weigh(size, size)
 
     def _tell_one(self) -> None:
@@ -128,13 +131,14 @@ class Incoming:
             self._weigh(-len(item), -len(item))
             self.taker.take([memoryview(item)], len(item))
         else:
-            self._weigh(-1, -len(item) - OVERHEAD)
-            self.taker.take_control(item)
+            message, word = item
+            self._weigh(-1, -len(message) - OVERHEAD)
+            self.taker.take_control(message, word)
 
     def _weigh(self, positions: int, weight: int) -> None:
         self._behind += positions
         self._weight += weight
-        self.memory.kept += weight
+        self.memory.weigh(weight)
 
     def _confirm_soon(self) -> None:
         """Confirm what was taken, once there is enough of it, or in a while."""

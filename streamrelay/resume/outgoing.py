@@ -18,28 +18,30 @@ class OutOfReach(Exception):
     """A position at which nothing can go on: what is behind it was never sent, or isn't kept any more."""
 
 
-@define(frozen=True)
+@define
 class Piece:
-    """Bytes that are sent together, or one control message, which counts as one position."""
+    """Bytes that are sent together, or one control message, which counts as one position. It doesn't change; its size
+    and weight are reckoned once, as there is one for each read."""
 
     data: bytes | memoryview
     is_control: bool = False
     buffer: bytearray | None = None
-    """What the data lie in, if that is to be released."""
+    """Buffer in which the data lie, if that is to be released."""
+    size: int = field(init=False)
+    """Positions that it takes."""
+    weight: int = field(init=False)
+    """Bytes that it keeps."""
+
+    def __attrs_post_init__(self) -> None:
+        length = len(self.data)
+        self.size = 1 if self.is_control else length
+        self.weight = (length if self.buffer is None else len(self.buffer)) + OVERHEAD
 
     @classmethod
-    def copy(cls, data: Sequence[memoryview], size: int) -> "Piece":
-        """Return a piece of bytes that are the caller's."""
-        kept, buffer = buffers.copied(data, size)
+    def keep(cls, data: Sequence[memoryview], size: int) -> "Piece":
+        """Return a piece of bytes that are the caller's, who doesn't change them during this call of it."""
+        kept, buffer = buffers.kept(data, size)
         return cls(kept, buffer=buffer)
-
-    @property
-    def size(self) -> int:
-        return 1 if self.is_control else len(self.data)
-
-    @property
-    def weight(self) -> int:
-        return (len(self.data) if self.buffer is None else len(self.buffer)) + OVERHEAD
 
     def release(self) -> None:
         """Let go of it, as nobody wants it any more."""
@@ -53,10 +55,18 @@ class Memory:
 
     most: float
     kept: int = 0
+    whole: "Memory | None" = None
+    """Memory of which this is one user's part."""
 
     @property
     def is_full(self) -> bool:
-        return self.kept > self.most
+        return self.kept > self.most or (self.whole is not None and self.whole.is_full)
+
+    def weigh(self, more: int) -> None:
+        """Count bytes that are kept, or none any more."""
+        self.kept += more
+        if self.whole is not None:
+            self.whole.kept += more
 
 
 UNBOUNDED: Final = float("inf")
@@ -157,13 +167,17 @@ class Outgoing:
 
     def _forget(self, position: int) -> None:
         self.confirmed = max(self.confirmed, position)
-        while self._kept and self._start + self._kept[0].size <= position:
-            piece = self._kept.popleft()
+        kept, weight, count = self._kept, 0, 0
+        while kept and self._start + kept[0].size <= position:
+            piece = kept.popleft()
             self._start += piece.size
-            self._out = max(0, self._out - 1)
-            self._weigh(-piece.weight)
+            weight += piece.weight
+            count += 1
             piece.release()
+        if count:
+            self._out = max(0, self._out - count)
+            self._weigh(-weight)
 
     def _weigh(self, more: int) -> None:
         self.weight += more
-        self.memory.kept += more
+        self.memory.weigh(more)

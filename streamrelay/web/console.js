@@ -1,6 +1,7 @@
 // The console page: who is signed in, which hosts are up, and the tabs in which their targets are open. The address
 // names the target that is shown (``#host/target``), or the logs; what else is kept of what somebody does here: console/kept.js.
 
+import { keep, keptOf, some } from './console/attached.js';
 import { $ } from './console/dom.js';
 import { Drawer } from './console/drawer.js';
 import { Hosts } from './console/hosts.js';
@@ -13,6 +14,7 @@ import { showSignIn, takeKey } from './console/signin.js';
 import { Tabs } from './console/tabs.js';
 import { toast } from './console/toast.js';
 
+const COME_BACK = 'Sign in to come back to the terminals that were open here.';
 const STREAMS = '#/streams'; // the address of the page of live streams: no host has this name
 let key = takeKey();
 const session = new Session();
@@ -20,16 +22,23 @@ const hosts = new Hosts(session);
 const tabs = new Tabs(session, hosts);
 const drawer = new Drawer();
 const kept = new Kept();
-const sidebar = new Sidebar(hosts, kept, choose, (host, target) => {
+const sidebar = new Sidebar(hosts, kept, { choose, list, isOpen });
+
+function isOpen(host, target) {
   const { selected } = tabs;
   const has = (tab) => tab.all.some((one) => one.host === host && one.target === target);
   if (selected && has(selected)) return 'selected';
   return tabs.some(has) ? 'open' : '';
-});
+}
 
 function choose(host, target) {
   drawer.close();
   tabs.open(host, target);
+}
+
+function list(host) {
+  drawer.close();
+  tabs.listTerminals(host);
 }
 
 let streams = null; // the page of live streams, once somebody has wanted it
@@ -102,11 +111,13 @@ showSignIn(session); // first: what isn't in sight yet takes no focus
 session.addEventListener('in', () => {
   kept.of(session.user);
   hosts.start();
+  comeBack();
   follow();
 });
 session.addEventListener('out', () => {
   hosts.stop();
   if (tabs.page) tabs.select(null);
+  if (session.left) keep('', []);
   if (session.left) kept.forget();
   else kept.of('');
   if (session.left) history.replaceState(null, '', location.pathname);
@@ -132,6 +143,18 @@ listenForKeys(tabs, () => {
   sidebar.search();
 });
 
+/** The kept terminals that this page has shown before it was loaded again: what runs there is attached to, none is begun. */
+function comeBack() {
+  const { all, others } = keptOf(session.user);
+  if (others) toast('Terminals that somebody else had open here are not shown.');
+  for (const one of all) tabs.attach(one, { inBack: true });
+  keep(session.user, tabs.terminals);
+}
+
+tabs.addEventListener('terminals', () => {
+  if (session.signedIn) keep(session.user, tabs.terminals);
+});
+
 let begins = 0;
 
 /** Until the platform has said who is signed in. */
@@ -139,7 +162,7 @@ async function begin() {
   clearTimeout(begins);
   begins = 0;
   try {
-    await session.look(key);
+    await session.look(key, some() ? COME_BACK : '');
   } catch (problem) {
     tellTrouble(problem.message);
     begins = setTimeout(begin, 3000);

@@ -51,16 +51,60 @@ export interface Ticket {
   view: boolean;
   /** Seconds since the epoch. */
   expires: number;
+  /** Connections that it carries at once as channels (protocol.rst, "Channels"); 0: it is one connection. */
+  channels: number;
   /** Seconds for which the host holds the stream while it has no leg; 0: it doesn't resume. */
   resume: number;
+  /** The kept terminal that it is attached to, for `Wanted.terminal`; not secret. Empty: the program ends with the stream. */
+  terminal: string;
+}
+
+/** Somebody who is attached to a kept terminal. */
+export interface Person {
+  user: string;
+  /** No more than looking. */
+  view: boolean;
+}
+
+/** A terminal that its host keeps, be somebody attached or not (docs/javascript.rst, "Kept terminals"). */
+export interface KeptTerminal {
+  /** Its id. */
+  terminal: string;
+  host: string;
+  target: string;
+  /** Who started it. */
+  user: string;
+  /** For how long it has run. */
+  seconds: number;
+  /** For how long nobody has been attached; absent while somebody is. */
+  detached?: number;
+  /** Who is attached, and by which stream. */
+  people: (Person & { stream?: string })[];
+  /** Columns and rows. */
+  size: [number, number];
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: classes of other programs have types of their own
 type WebSocketClass = new (url: string, protocols: string[]) => any;
 
-export interface Wanted {
+/** Whose platform is asked, and about which host. */
+export interface OfHost {
   host: string;
+  /** The platform's URL; default: the page's own origin. */
+  platform?: string;
+  /** A key, or a JWT of the platform's issuer; without one, the console's session counts. */
+  key?: string;
+  /** Of the console's session. */
+  csrf?: string;
+  /** Ends the asking; of a stream the opening and the stream, too. */
+  signal?: AbortSignal;
+  fetch?: typeof fetch;
+}
+
+export interface Wanted extends OfHost {
   target: string;
+  /** The kept terminal to attach to; without it one that the target keeps is a new one. */
+  terminal?: string;
   /** No more than to look. */
   view?: boolean;
   /** Of a log: go on `after` bytes behind this place (see `Stream.place`). */
@@ -69,19 +113,12 @@ export interface Wanted {
   /** Of a log that doesn't go on at a place: begin with so many of its last lines, 0 to 100000; the target's settings say
    * how many it gives at most. Default: as many as those say. */
   lines?: number;
+  /** Carry several connections to the target, if the host can: then the bytes are frames (protocol.rst, "Channels"). */
+  channels?: boolean;
   /** Go by a relay of this zone, if there is one; default: of the host's zone. */
   zone?: string;
   /** Outlive lost connections, if the host can (docs/javascript.rst, "Streams that resume"). */
   resume?: boolean;
-  /** The platform's URL; default: the page's own origin. */
-  platform?: string;
-  /** A key, or a JWT of the platform's issuer; without one, the console's session counts. */
-  key?: string;
-  /** Of the console's session. */
-  csrf?: string;
-  /** Ends the asking, the opening and the stream. */
-  signal?: AbortSignal;
-  fetch?: typeof fetch;
   /** A class to use in place of the global one. */
   WebSocket?: WebSocketClass;
 }
@@ -124,6 +161,12 @@ export interface Control {
   note?: string;
   /** The command has ended. */
   exit?: number;
+  /** Who is attached to a kept terminal from here on. */
+  people?: Person[];
+  /** How many more people there are, for whom there was no room. */
+  others?: number;
+  /** The columns and rows for which a kept terminal is drawn from here on, as somebody else has this size. */
+  size?: [number, number];
   [key: string]: unknown;
 }
 
@@ -178,13 +221,20 @@ export function outcome(code: number, reason?: string, exit?: number): Outcome;
 /** Ask for a stream without opening it; rejects with `Refused`, or the signal's reason. */
 export function ask(wanted: Wanted): Promise<Ticket>;
 
+/** The terminals that a host keeps and that this user may attach to; rejects with `Refused`, or the signal's reason. */
+export function terminals(wanted: OfHost): Promise<KeptTerminal[]>;
+
+/** End a kept terminal: its program, and all streams of it; rejects with `Refused`, or the signal's reason. */
+export function endTerminal(wanted: OfHost & { terminal: string }): Promise<void>;
+
 /** Ask, then connect; rejects with `Refused`, a `StreamError`, or the signal's reason. */
 export function open(wanted: Wanted): Promise<Stream>;
 
 /** Open the stream of a ticket's URL; rejects with a `StreamError`, or the signal's reason. */
 export function connect(url: string, options?: ConnectOptions): Promise<Stream>;
 
-/** Events of one that resumes: `detached`, as its leg is lost and another one asked for, and `attached`. */
+/** Events of one that resumes: `detached`, as its leg is lost and another one asked for, and `attached`. Of one of a kept
+ * terminal: `people` and `size`, as these are others, in order with what is read. */
 export class Stream extends EventTarget {
   private constructor();
   readonly ticket: Ticket | null;
@@ -198,6 +248,12 @@ export class Stream extends EventTarget {
   readonly closed: Promise<Outcome>;
   /** Where a log stands: behind so many bytes after that place, all of them handed out to the reader. */
   readonly place: { place: string; after: number } | null;
+  /** Who is attached to a kept terminal, ourselves among them, as far as has been read; null: nobody has said. */
+  readonly people: Person[] | null;
+  /** People beside those, of whom no more is said. */
+  readonly others: number;
+  /** The columns and rows for which a kept terminal is drawn, if it is somebody else's size that counts; null: never said. */
+  readonly size: [number, number] | null;
   /** The terminal's size, integers from 1 to 10000; sent at most 4 times a second, the last one counts. */
   resize(columns: number, rows: number): void;
   /** While a stream that resumes has no leg: since when, and until when one is asked for, in ms since the epoch. */

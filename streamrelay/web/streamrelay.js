@@ -8,7 +8,7 @@
  *
  * A ticket's URL holds a token. It stands in no message, error or log of this file.
  * @module
- * @import { ConnectOptions, Outcome, Resume, Ticket, Wanted } from './streamrelay.js'
+ * @import { ConnectOptions, KeptTerminal, OfHost, Outcome, Person, Resume, Ticket, Wanted } from './streamrelay.js'
  * @import { Resumption } from './streamrelay-resume.js'
  */
 
@@ -110,12 +110,47 @@ export class Refused extends Error {
  * @type {(wanted: Wanted, early?: (url: string) => void) => Promise<Ticket>}
  */
 export async function ask(wanted, early) {
-  const { host, target, view, place, after, lines, zone, resume } = wanted;
+  const { host, target, view, place, after, lines, channels, zone, resume, terminal } = wanted;
   const where = { ...(place && { place, after: after ?? 0 }), ...(lines != null && { lines }) };
-  const how = { ...(view && { view }), ...where, ...(zone && { zone }), ...(resume && { resume: true }) };
-  const answer = await asked(wanted, '/v1/streams', { host, target, ...how }, early);
-  return { stream: '', kind: '', viewer: 'raw', links: 1, view: false, expires: 0, resume: 0, ...answer };
+  const more = { ...(channels && { channels: true }), ...(zone && { zone }), ...(resume && { resume: true }) };
+  const how = { ...(view && { view }), ...where, ...more };
+  const which = { host, target, ...(terminal && { terminal }) };
+  const answer = await asked(wanted, '/v1/streams', { ...which, ...how }, early);
+  const plain = { stream: '', kind: '', viewer: 'raw', links: 1, view: false, expires: 0 };
+  return { ...plain, channels: 0, resume: 0, terminal: '', ...answer };
 }
+
+/**
+ * The terminals that a host keeps and that this user may attach to. Rejects with `Refused`, or with the signal's reason.
+ * @type {(wanted: OfHost) => Promise<KeptTerminal[]>}
+ */
+export async function terminals(wanted) {
+  const answer = await request(wanted, 'GET', terminalsOf(wanted), 200);
+  if (!Array.isArray(answer.terminals)) throw invalid(200);
+  return answer.terminals.map((one) => ({ ...one, people: peopleOf(one?.people) ?? [] }));
+}
+
+/**
+ * End a kept terminal: its program, and all streams of it. Rejects with `Refused`, or with the signal's reason.
+ * @type {(wanted: OfHost & { terminal: string }) => Promise<void>}
+ */
+export async function endTerminal(wanted) {
+  await request(wanted, 'DELETE', `${terminalsOf(wanted)}/${encodeURIComponent(wanted.terminal)}`, 204);
+}
+
+const terminalsOf = ({ host }) => `/v1/hosts/${encodeURIComponent(host)}/terminals`;
+
+/**
+ * Who is attached to a terminal, as others say it; null if that is nothing of the kind.
+ * @type {(said: any) => Person[] | null}
+ */
+function peopleOf(said) {
+  if (!Array.isArray(said)) return null;
+  const known = said.filter((one) => typeof one?.user === 'string');
+  return known.map((one) => ({ ...one, user: line(one.user), view: one.view === true }));
+}
+
+const isSize = (size) => Number.isInteger(size) && size >= 1 && size <= 10000;
 
 /**
  * Ask for new legs of a stream that resumes. What isn't the platform's own word, as it has no code, says nothing of the
@@ -152,17 +187,12 @@ function leave(wanted, stream) {
 
 /** What the platform says to a request for legs. */
 async function asked(wanted, path, body, early) {
-  const { status, retryAfter, text } = await post(wanted, path, JSON.stringify(body), early);
-  const answer = parsed(text);
-  wanted.signal?.throwIfAborted();
-  if (status !== 201) {
-    const detail = typeof answer.detail === 'string' ? line(answer.detail) : `the platform answered ${status}`;
-    const refused = new Refused(status, typeof answer.code === 'string' ? line(answer.code) : '', detail, retryAfter);
-    throw Object.assign(refused, { ended: pastEnd(answer.ended) });
-  }
-  if (typeof answer.url !== 'string') throw new Refused(status, 'bad_answer', 'the platform gave an invalid answer');
+  const answer = await request(wanted, 'POST', path, 201, { body: JSON.stringify(body), early });
+  if (typeof answer.url !== 'string') throw invalid(201);
   return answer;
 }
+
+const invalid = (status) => new Refused(status, 'bad_answer', 'the platform gave an invalid answer');
 
 /** How a stream had ended, as its host remembers it. */
 function pastEnd(ended) {
@@ -172,22 +202,36 @@ function pastEnd(ended) {
 }
 
 /**
- * @type {(wanted: Wanted, path: string, body: string, early?: (url: string) => void)
+ * The object that the platform answers with the status that means yes.
+ * @type {(wanted: OfHost, method: string, path: string, yes: number,
+ *   more?: { body?: string, early?: (url: string) => void }) => Promise<any>}
+ */
+async function request(wanted, method, path, yes, { body, early } = {}) {
+  const { status, retryAfter, text } = await send(wanted, method, path, body, early);
+  const answer = parsed(text);
+  wanted.signal?.throwIfAborted();
+  if (status === yes) return answer;
+  const detail = typeof answer.detail === 'string' ? line(answer.detail) : `the platform answered ${status}`;
+  const refused = new Refused(status, typeof answer.code === 'string' ? line(answer.code) : '', detail, retryAfter);
+  throw Object.assign(refused, { ended: pastEnd(answer.ended) });
+}
+
+/**
+ * @type {(wanted: OfHost, method: string, path: string, body?: string, early?: (url: string) => void)
  *   => Promise<{ status: number, retryAfter: number, text: string }>}
  */
-async function post(wanted, path, body, early) {
+async function send(wanted, method, path, body, early) {
   const { platform = globalThis.location?.origin, key, csrf, signal, fetch = globalThis.fetch } = wanted;
   if (!platform || platform === 'null') throw new TypeError('platform: its URL is needed outside of its own pages');
   const late = AbortSignal.timeout(PATIENCE);
-  const headers = {
-    Accept: early ? `${LINES}, application/json` : 'application/json',
-    'Content-Type': 'application/json',
-  };
+  /** @type {Record<string, string>} */
+  const headers = { Accept: early ? `${LINES}, application/json` : 'application/json' };
+  if (body !== undefined) headers['Content-Type'] = 'application/json';
   if (key) headers.Authorization = `Bearer ${key}`;
   if (csrf) headers['X-CSRF-Token'] = csrf;
   try {
     const response = await fetch(`${String(platform).replace(/\/+$/, '')}${path}`, {
-      method: 'POST',
+      method,
       headers,
       body,
       signal: signal ? AbortSignal.any([signal, late]) : late,
@@ -460,7 +504,7 @@ class Leg {
 
 /**
  * A stream that is open; `open` and `connect` make them. Events of one that resumes: `detached`, as its leg is lost and
- * another one asked for, and `attached`.
+ * another one asked for, and `attached`. Of one of a kept terminal: `people` and `size`, as these are others.
  */
 export class Stream extends EventTarget {
   /** Bytes and strings (as UTF-8) for the target; closing it is the end of file. */
@@ -469,6 +513,12 @@ export class Stream extends EventTarget {
   closed;
   /** @type {{ place: string, after: number } | null} Where a log stands: behind so many bytes after that place. */
   place = null;
+  /** @type {Person[] | null} Who is attached to a kept terminal, ourselves among them; null: nobody has said. */
+  people = null;
+  /** People beside those, of whom no more is said. */
+  others = 0;
+  /** @type {[number, number] | null} The size that a kept terminal has for somebody else: columns and rows. */
+  size = null;
 
   /** @type {Ticket | null} */
   #ticket = null;
@@ -567,8 +617,7 @@ export class Stream extends EventTarget {
 
   /** Tell the terminal's size (pty): integers from 1 to 10000. Only the last one of many in a row is sent. */
   resize(columns, rows) {
-    const fits = (size) => Number.isInteger(size) && size >= 1 && size <= 10000;
-    if (!fits(columns) || !fits(rows)) throw new RangeError('columns and rows are integers from 1 to 10000');
+    if (!isSize(columns) || !isSize(rows)) throw new RangeError('columns and rows are integers from 1 to 10000');
     this.#unsaid.resize = [columns, rows];
     this.#speak();
   }
@@ -702,7 +751,22 @@ export class Stream extends EventTarget {
     else if (item instanceof Uint8Array && this.place) {
       this.place = { ...this.place, after: this.place.after + item.byteLength };
     }
+    if (item && !(item instanceof Uint8Array)) this.#told(item);
     return item;
+  }
+
+  /** Keep what is said of a kept terminal, from the very place in the stream where it is said. */
+  #told({ people, others, size }) {
+    const known = peopleOf(people);
+    if (known) {
+      this.people = known;
+      this.others = Number.isSafeInteger(others) && others > 0 ? others : 0;
+      this.dispatchEvent(new Event('people'));
+    }
+    if (Array.isArray(size) && size.length === 2 && size.every(isSize)) {
+      this.size = [size[0], size[1]];
+      this.dispatchEvent(new Event('size'));
+    }
   }
 
   /** Ask the agent to hold, or to go on; one whose stream resumes sees it by what is confirmed. */

@@ -33,7 +33,7 @@ from twisted.internet.interfaces import IReactorTime
 from streamrelay.datapath.channel import Channel
 from streamrelay.datapath.connection import HIGH, Connection, Drain, Feed
 from streamrelay.datapath.deadline import Deadline
-from streamrelay.datapath.heartbeat import BEAT, DEAD_BEATS, Heartbeat
+from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.errors import PeerError
 from streamrelay.logs import Logger
 from streamrelay.protocol.close import EXPLAIN, FINISHED, CloseCode, Outcome, outcome
@@ -51,17 +51,14 @@ OPEN, LEAVING, CLOSING, ENDED, LOST = range(5)  # phases, as numbers: to compare
 
 @define(eq=False)
 class FramedConnection:
-    """One websocket after its handshake.
-
-    `masking` is what we do; the peer must do the opposite. `control`: whether text messages are control messages
-    (streamrelay.v1), else all is bytes (raw).
-    """
+    """One websocket after its handshake. `masking` is what we do; the peer must do the opposite."""
 
     channel: Channel
     clock: IReactorTime
     heartbeat: Heartbeat
     masking: str
     control: bool
+    """True if text messages are control messages (streamrelay.v1), else all is bytes (raw)."""
     peer: str = ""
     """Address of the peer, for logs."""
     on_early_loss: Callable[[], None] = lambda: None
@@ -98,12 +95,11 @@ class FramedConnection:
         return self.channel.unsent + (HIGH + 1 if self._held else 0)
 
     def join(self, feed: Feed, drain: Drain) -> None:
-        first = self._feed is None
         if self._phase == LOST:  # before anybody wanted to know
             feed.over(outcome(CloseCode.LEG_LOST))
             feed.gone()
             return
-        self._feed, self._drain = feed, drain
+        first, self._feed, self._drain = self._feed is None, feed, drain
         self._liveness.joined = True
         if first:
             self.channel.start(self)
@@ -151,6 +147,10 @@ class FramedConnection:
     def abort(self) -> None:
         self.channel.abort()
 
+    def outlive(self) -> None:
+        """Take note that the stream outlives this leg, so it is given up sooner (protocol.rst, "Liveness")."""
+        self._liveness.outlived = True
+
     # -- Receiver --------------------------------------------------------------------------------------------
 
     def data_received(self, data: memoryview) -> None:
@@ -190,7 +190,7 @@ class FramedConnection:
             self._flood_limit.renew()
         action = self._liveness.beat(self.channel.unsent, self.channel.peer_is_silent, self.channel.peer_is_gone)
         if action is Action.DEAD:
-            self._end(outcome(CloseCode.LEG_LOST, f"no answer to pings for {BEAT * DEAD_BEATS:.0f} s"))
+            self._end(outcome(CloseCode.LEG_LOST, f"no answer to pings for {self._liveness.patience:.0f} s"))
             self.channel.abort()
         elif action is not Action.NOTHING and self._phase == OPEN:
             if action is Action.PING_UNREAD:

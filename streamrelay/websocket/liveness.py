@@ -16,7 +16,8 @@ is quiet                                the count grows: PING at each 4th, DEAD 
 ======================================  ==============================================================================
 
 A side that dialled also pings at each 4th beat a peer that is heard, or quiet for less. Nothing is pinged behind unsent
-bytes.
+bytes. Of a leg that its stream outlives it is 2nd in place of 4th and 3rd in place of 9th, and 15 s: to give it up
+costs a resumption, to wait for it costs the user.
 """
 
 from collections.abc import Callable
@@ -25,10 +26,8 @@ from typing import Final
 
 from attrs import define
 
-from streamrelay.datapath.heartbeat import BEAT, DEAD_BEATS, PING_BEATS
+from streamrelay.datapath.heartbeat import BEAT, DEAD_BEATS, PING_BEATS, SLOWEST, SOON_DEAD_BEATS, SOON_PING_BEATS
 
-SLOWEST: Final = 32 * 1024
-"""Bytes a second that a peer reads at least: its pong comes after all that was sent before the ping."""
 UNREAD: Final = 8 * 1024 * 1024
 """Bytes that were sent and that a peer may not have read: kernels between us hold no more."""
 
@@ -55,6 +54,8 @@ class Liveness:
     """True once the peer is read, but for pauses."""
     paused: bool = False
     """True while the peer isn't read, though it was joined."""
+    outlived: bool = False
+    """True if the stream outlives this leg."""
     sent: int = 0
     """Bytes sent to the peer since the last beat at which it had been heard; its owner adds them."""
     _before: int = 0  # and from the beat before that one on
@@ -62,6 +63,15 @@ class Liveness:
     _quiet: int = 0  # beats without a sign
     _stuck: int = 0  # beats in which the peer took nothing of what is unsent
     _unsent: int = 0  # at the last beat
+
+    @property
+    def patience(self) -> float:
+        """Seconds of silence that make a peer dead, if it can be expected to answer."""
+        return BEAT * self._dead_beats
+
+    @property
+    def _dead_beats(self) -> int:
+        return SOON_DEAD_BEATS if self.outlived else DEAD_BEATS
 
     @property
     def stuck(self) -> bool:
@@ -90,17 +100,18 @@ class Liveness:
                 self._quiet += 1
         elif is_gone():
             return Action.DEAD
-        if self._quiet >= DEAD_BEATS:
-            has_had_time = self._quiet >= DEAD_BEATS + self.slack() // BEAT
+        if self._quiet >= self._dead_beats:
+            has_had_time = self._quiet >= self._dead_beats + self.slack() // BEAT
             return Action.DEAD if has_had_time else self._unread(kernel_is_silent)
         return Action.PING if self._ping_is_due() and not unsent else Action.NOTHING
 
     def _unread(self, kernel_is_silent: Callable[[float], bool]) -> Action:
         """What is unsent is in flight, or else a ping is: its kernel must answer either, or has reset the leg."""
-        if kernel_is_silent(BEAT * DEAD_BEATS):
+        if kernel_is_silent(self.patience):
             return Action.DEAD
         return Action.NOTHING if self._unsent else Action.PING_UNREAD
 
     def _ping_is_due(self) -> bool:
         by_age = self.dialled or not self.joined
-        return bool(self._quiet and self._quiet % PING_BEATS == 0) or (by_age and self._age % PING_BEATS == 0)
+        every = SOON_PING_BEATS if self.outlived else PING_BEATS
+        return bool(self._quiet and self._quiet % every == 0) or (by_age and self._age % PING_BEATS == 0)

@@ -13,7 +13,7 @@ from streamrelay.channels.frames import DATA, END, EOF, OPEN, ChannelFrameReader
 from streamrelay.errors import TargetError
 from streamrelay.protocol import codec
 from streamrelay.protocol.close import FINISHED, CloseCode, Outcome, outcome
-from streamrelay.protocol.summons import Answer, Refusal
+from streamrelay.protocol.summons import SPICE_LINKS, Answer, Refusal
 from tests.agent.test_service import MET, RELAY, Case
 from tests.documented import CHANNELS, CHANNELS_TAKEN
 from tests.examples import STREAM
@@ -253,3 +253,52 @@ class Lives(Carries):
     def _forgetting(self) -> list[Any]:
         """The timers that are the summonses'."""
         return [call for call in self.reactor.getDelayedCalls() if "forget" in str(call.func)]  # type: ignore[attr-defined]
+
+
+class OneSession(Carries):
+    """Channels of a target that is shown by SPICE: the connections of one session."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.target.kind, self.target.viewer = "qemu", "spice"
+        self.configure(max_streams=1)
+
+    def test_answer(self) -> None:
+        """There may be as many channels as there could be websockets, by one leg, so such a stream resumes."""
+        self.carry()
+        self.assertEqual(self.answers(), [Answer(ready=True, kind="qemu", viewer="spice", channels=SPICE_LINKS)])
+
+    def test_one_stream(self) -> None:
+        """They are one stream: it is listed and counted once, with the bytes of all, and ended as a whole."""
+        leg = self.carry(user="alice")
+        self.target.max_streams = 1
+        others = [self.open(2), self.open(3)]
+        self.say(b"".join(frames.data_frames(2, [memoryview(b"up")], 2)))
+        others[1].receive(b"answer")
+        [info] = self.agent.streams.infos()
+        self.assertEqual((info.stream, info.up, info.down, info.channels), (STREAM, 2, 6, UNSET))
+        self.assertEqual(self.agent.streams.quota.count, 1)
+        self.assertEqual([event["stream"] for event in self.events("opened")], [STREAM] * 3)
+        self.assertTrue(self.agent.streams.end(STREAM))
+        self.assertEqual([one.closing.code for one in (leg, *self.target.made)], [CloseCode.OPERATOR] * 4)
+
+    def test_ends_alone(self) -> None:
+        """A channel that its client ends, or that can't be connected, ends alone."""
+        self.carry()
+        self.open(2)
+        self.target.error = TargetError(Refusal.TARGET_REFUSED, "nothing listens")
+        self.say(frames.header(OPEN, 3))
+        self.assertEqual(self.ends(), [(3, outcome(CloseCode.TARGET_REFUSED, "nothing listens"))])
+        self.say(frames.end(2, FINISHED))
+        self.assertEqual([code for code, _ in self.ends()], [2])
+        self.assertEqual(len(self.agent.streams.infos()), 1)
+
+    def test_left_while_connecting(self) -> None:
+        """A connection that comes when its client has ended the channel is let go."""
+        self.carry()
+        connecting: Deferred[None] = Deferred()
+        self.target.connecting = connecting
+        self.say(frames.header(OPEN, 2))
+        self.say(frames.end(2, FINISHED))
+        connecting.callback(None)
+        self.assertTrue(self.target.made[-1].aborted)

@@ -4,6 +4,7 @@ import time
 from functools import partial
 from typing import Any
 
+from msgspec import UNSET
 from twisted.internet.defer import Deferred
 
 from streamrelay.agent.config import AgentConfig
@@ -11,10 +12,13 @@ from streamrelay.agent.service import Agent
 from streamrelay.bus.message import Message
 from streamrelay.protocol import codec
 from streamrelay.protocol.close import CloseCode, Outcome, outcome
-from streamrelay.protocol.summons import Answer, Refusal
+from streamrelay.protocol.control import StreamEnd, Word
+from streamrelay.protocol.summons import Answer, PastEnd, Refusal
 from streamrelay.protocol.tokens import Signer
+from streamrelay.resume.outgoing import OVERHEAD
 from streamrelay.websocket.dial_errors import DialError
 from tests.agent.test_service import MET, RELAY, Case, FakeDialler, FakeMemory
+from tests.documented import SLOWEST
 from tests.examples import STREAM
 from tests.fakes.connections import FakeConnection
 from tests.fakes.files import key_pair
@@ -93,6 +97,39 @@ class Holding(Case):
         self.assertEqual(answer.refused, Refusal.STREAM_OVER)
         self.assertIn("nobody came back within 120 s", answer.reason)
 
+    def test_ended_meanwhile(self) -> None:
+        """Who comes back to a stream that has ended without them is told how, in words and by its code."""
+        self.open().lose(LOST)
+        self.agent.streams.end(STREAM, reason="maintenance")
+        self.target.made[-1].lose()
+        answer = self.come_back()
+        self.assertEqual(answer.ended, PastEnd(4006, "maintenance"))
+        self.assertEqual(answer.reason, "the stream is over: 4006 ended by an operator: maintenance")
+        self.assertEqual(self.come_back(user="bob", attempt=2).ended, UNSET)
+
+    def test_exit_missed(self) -> None:
+        """Who comes back too late to be told the end of a program is told its status by the refusal."""
+        self.open().lose(LOST)
+        target = self.target.made[-1]
+        target.feed.control(b'{"exit":3}')
+        target.feed.eof()
+        target.lose()
+        self.reactor.advance(HOLD)
+        answer = self.come_back()
+        assert isinstance(answer.ended, PastEnd)
+        self.assertEqual((answer.ended.code, answer.ended.exit), (4005, 3))
+        self.assertIn("nobody came back within 120 s; its end was to be told yet: 1000 finished", answer.reason)
+        self.assertIn("its program had ended with status 3", answer.reason)
+
+    def test_limit_missed(self) -> None:
+        """Of a stream whose limit was reached while it was held, and for which nobody came in time, both are told."""
+        self.open(idle=60).lose(LOST)
+        self.reactor.pump([5] * 15)
+        self.assertTrue(self.target.made[-1].closed or self.target.made[-1].aborted)
+        self.target.made[-1].lose()
+        self.reactor.advance(HOLD)
+        self.assertIn("its end was to be told yet: 4008 idle too long", self.come_back().reason)
+
     def test_of_target(self) -> None:
         """A target may have a hold of its own, and none at all."""
         for hold, expected in ((3600.0, 3600.0), (0.0, 0.0), (None, HOLD)):
@@ -105,6 +142,7 @@ class Holding(Case):
         self.assertEqual(self.ask("summons").resume, 0)
         self.target.viewer = "spice"
         self.assertEqual(self.ask("summons", resume=True, links=0, stream="t" * 22).resume, 0)
+        self.assertEqual(self.ask("summons", resume=True, channels=True, stream="u" * 22).resume, HOLD)
 
     def test_others(self) -> None:
         """Another user's stream, one to another target, or to look at one that does more: it isn't there."""
@@ -114,6 +152,17 @@ class Holding(Case):
             self.assertEqual((answer.refused, answer.ready), (Refusal.STREAM_OVER, False), claims)
         self.assertFalse(leg.aborted)
         self.assertEqual(len(self.dialler.legs), 1)
+
+    def test_shared(self) -> None:
+        """A stream of a terminal that another user has started goes on only while the platform says that it may; one of
+        their own needs no such word."""
+        self.target.keep, self.target.kind, self.target.viewer = 600.0, "pty", "terminal"
+        self.assertTrue((started := self.ask("summons", resume=True, user="ann", stream="t" * 22)).terminal)
+        self.dialler.legs[-1].feed.control(MET)
+        self.open(terminal=started.terminal, share=True)
+        self.assertEqual(self.come_back().refused, Refusal.STREAM_OVER)
+        self.assertTrue(self.come_back(share=True).ready)
+        self.assertTrue(self.come_back(user="ann", stream="t" * 22).ready)
 
     def test_looked_at(self) -> None:
         """A stream that is looked at only goes on as such, also for who may do more by now."""
@@ -238,6 +287,52 @@ class Holding(Case):
         leg.lose()
         self.assertEqual(self.agent.streams.infos(), [])
 
+    def test_limits(self) -> None:
+        """A stream's limits are counted over all its legs: coming back begins none of them anew."""
+        for limit, code, passed in (("lifetime", 4009, 60), ("idle", 4008, 65), ("quota", 4011, 60)):
+            self.setUp()
+            self.open(**{limit: 60})
+            for attempt in range(1, 7):
+                leg = self.dialler.legs[-1]
+                if limit == "quota":
+                    leg.receive(bytes(9))
+                    self.target.made[-1].receive(b"x")
+                leg.lose()
+                self.assertTrue(self.come_back(attempt=attempt).ready, (limit, attempt))
+                self.dialler.legs[-1].feed.control(MET)
+                self.assertEqual(self.dialler.legs[-1].controls, [], (limit, attempt))
+                self.reactor.pump([1] * 9)
+            self.reactor.pump([1] * (passed - 54))
+            if limit == "quota":
+                self.dialler.legs[-1].receive(b"x")
+            end = codec.decode(self.dialler.legs[-1].controls[-1], Word).end
+            assert isinstance(end, StreamEnd)
+            self.assertEqual(end.code, code, limit)
+
+    def test_unconfirmed(self) -> None:
+        """An end that its client doesn't confirm is waited for as long as a stream is held, and a second for each 32
+        KiB that wait before it, by whatever leg; then the leg is cut, and nothing is left."""
+        for cut in (False, True):
+            self.setUp()
+            leg = self.open()
+            target = self.target.made[-1]
+            target.receive(bytes(10 * SLOWEST - 3 * OVERHEAD))
+            target.feed.eof()
+            target.lose()
+            for attempt in range(1, 14):
+                self.reactor.advance(9.9)
+                self.assertEqual(len(self.agent.streams.infos()), 1)
+                if cut:
+                    leg.lose()
+                    self.come_back(attempt=attempt)
+                    leg = self.dialler.legs[-1]
+                    leg.feed.control(MET)
+            self.reactor.advance(HOLD + 10 - 13 * 9.9 + 0.1)
+            self.assertTrue(leg.aborted)
+            leg.lose()
+            self.assertEqual(self.agent.streams.infos(), [])
+            self.assertIn("its client has confirmed nothing", self.come_back(attempt=99).reason)
+
     def test_stop(self) -> None:
         """An agent that stops holds nothing, and ends what it holds."""
         self.open().lose(LOST)
@@ -247,8 +342,25 @@ class Holding(Case):
         self.assertTrue(self.target.made[-1].closed or self.target.made[-1].aborted)
 
     def test_full_memory(self) -> None:
-        """Where all streams keep too much already a new one doesn't resume, and its answer says so."""
-        self.start(resume_memory=3)
+        """Where all streams keep too much already a new one doesn't resume, and its answer says so; where it is one
+        user who does, others' do."""
+        self.start(resume_memory=1200)
         self.open()
-        self.target.made[-1].receive(b"four")
-        self.assertEqual(self.ask("summons", resume=True, stream="n" * 22).resume, 0)
+        self.target.made[-1].receive(bytes(700))
+        asked = {"resume": True, "user": "alice"}
+        self.assertEqual(self.ask("summons", **asked, stream="n" * 22).resume, 0)
+        self.assertEqual(self.ask("summons", resume=True, user="bob", stream="o" * 22).resume, HOLD)
+        self.open(user="bob", stream="p" * 22)
+        self.target.made[-1].receive(bytes(400))
+        for letter, user in ("q", "carol"), ("r", "bob"):
+            self.assertEqual(self.ask("summons", resume=True, user=user, stream=letter * 22).resume, 0)
+
+    def test_part_of_memory(self) -> None:
+        """A user's part is given back with what their streams have kept."""
+        self.start(resume_memory=1200)
+        leg = self.open()
+        self.target.made[-1].receive(bytes(700))
+        self.assertEqual(self.agent.streams.resuming.memory.kept, 700 + OVERHEAD)
+        leg.feed.control(b'{"ack":700}')
+        self.assertEqual(self.agent.streams.resuming.memory.kept, 0)
+        self.assertEqual(self.ask("summons", resume=True, stream="n" * 22).resume, HOLD)

@@ -48,6 +48,8 @@ class FakeTarget:
     viewer: Viewer = "log"
     max_streams: int = 0
     hold: float | None = None
+    keep: float = 0.0
+    size: tuple[int, int] = (80, 24)
     connecting: Deferred[None] | None = None
     """What is waited for first."""
 

@@ -5,7 +5,7 @@ import os
 from twisted.internet.defer import Deferred
 
 from streamrelay import main
-from streamrelay.client import access, commands, statuses
+from streamrelay.client import access, commands, local_port, statuses
 from streamrelay.client.outbound_options import choose_outbound
 from streamrelay.client.platform_api import PlatformError
 from streamrelay.errors import ConfigError
@@ -81,12 +81,12 @@ class Lines(CommandCase):
         """A port that others reach is opened only if that is allowed, and an address must be one."""
         for address in ("0.0.0.0:1", "192.168.0.1:1", "1x", ":1", "99999", "localhost", "localhost:x"):
             arguments = main.parser().parse_args(["connect", "h", "t", "--listen", address])
-            self.failureResultOf(Deferred.fromCoroutine(commands._listen(arguments, None)), ConfigError)
+            self.failureResultOf(Deferred.fromCoroutine(local_port.listen(arguments, None)), ConfigError)
 
     def test_port_alone(self) -> None:
         """A port without an address is one of this machine, and only that."""
         arguments = main.parser().parse_args(["connect", "h", "t", "--listen", "8022"])
-        self.assertEqual(commands._local_address(arguments), ("127.0.0.1", 8022))
+        self.assertEqual(local_port.local_address(arguments), ("127.0.0.1", 8022))
 
     def test_odd_names(self) -> None:
         """What can't be a target, a stream, a pattern or a number is refused before anybody is asked, in one line."""
@@ -96,6 +96,8 @@ class Lines(CommandCase):
             ("STREAM: expected a stream's name", "end", " "),
             ("HOST[:TARGET]: '': expected HOST or HOST:TARGET", "hosts", ""),
             ("HOST[:TARGET]: ':log': expected HOST or HOST:TARGET", "streams", "web-1", ":log"),
+            ("--attach: 'x': expected a terminal's id, or HOST:TARGET", "connect", "--attach", "x"),
+            ("--attach: 'a:': expected a terminal's id, or HOST:TARGET", "connect", "--attach", "a:"),
             ("--lines: '-1': expected a number, 0 to 100000", "connect", "h", "t", "--lines", "-1"),
             ("--lines: '100001': expected a number, 0 to 100000", "connect", "h", "t", "--lines=100001"),
             ("--after: 'x': expected a number, 0 or more", "connect", "h", "t", "--after", "x"),
@@ -105,6 +107,21 @@ class Lines(CommandCase):
             self.assertEqual(self.run_command(*given), statuses.USAGE, given)
             self.assertIn(f"streamrelay: argument {words}", self.err.getvalue())
             self.assertEqual(self.err.getvalue().count("\n"), 1)
+
+    def test_missing(self) -> None:
+        """Host and target are wanted, but where a terminal says them; options may stand between the two."""
+        for names, *given in (("HOST, TARGET", "connect"), ("TARGET", "connect", "h", "--view")):
+            self.err.truncate(0)
+            self.assertEqual(self.run_command(*given), statuses.USAGE)
+            self.assertIn(f"the following arguments are required: {names} (streamrelay conn", self.err.getvalue())
+        for given in (["h", "--view", "t"], ["h", "t"], ["--view", "h", "t", "--attach", "-" + "a" * 21]):
+            parsed = main.parser().parse_args(["connect", *given])
+            self.assertEqual((parsed.host, parsed.target), ("h", "t"))
+        self.assertEqual(parsed.attach, "-" + "a" * 21)
+        parsed = main.parser().parse_args(["connect", "--attach", "h:t"])
+        self.assertEqual((parsed.host, parsed.target, parsed.attach), (None, None, "h:t"))
+        self.assertEqual(self.run_command("connect", "--attach", "h:t", "--listen", "0"), statuses.USAGE)
+        self.assertIn("--attach: a terminal is for standard input and output alone", self.err.getvalue())
 
     def test_nothing_given(self) -> None:
         """An address or a file that is empty, as an unset variable of a script is, is refused rather than left out."""
@@ -168,6 +185,7 @@ class Statuses(CommandCase):
             (PlatformError(401, "why"), statuses.DENIED),
             (PlatformError(403, "why"), statuses.DENIED),
             (PlatformError(404, "why"), statuses.DENIED),
+            (PlatformError(410, "why"), statuses.DENIED),
             (PlatformError(429, "why"), statuses.DENIED),
             (PlatformError(502, "why"), statuses.TARGET),
             (PlatformError(503, "why"), statuses.OFFLINE),

@@ -12,11 +12,14 @@ class Keys(SynchronousTestCase):
     """Keys that are typed, in pieces."""
 
     def setUp(self) -> None:
-        self.ended, self.shown = 0, list[str]()
+        self.ended, self.left, self.shown = 0, 0, list[str]()
         self.escape: Escape | WatchersKeys = Escape("~", self.end, self.shown.extend)
 
     def end(self) -> None:
         self.ended += 1
+
+    def leave(self) -> None:
+        self.left += 1
 
     def typed(self, *pieces: bytes) -> bytes:
         return b"".join(self.escape.take(piece) for piece in pieces)
@@ -52,6 +55,27 @@ class Keys(SynchronousTestCase):
         for key in ("~.", "~?", "~~"):
             self.assertTrue([line for line in self.shown if line.startswith(key)], self.shown)
         self.assertEqual(self.ended, 1)
+
+    def test_detach(self) -> None:
+        """In a terminal that is kept d leaves it, which ends nothing, and the help says so; elsewhere it is a key as
+        any other."""
+        self.assertEqual((self.typed(b"~d\r"), self.ended, self.left), (b"~d\r", 0, 0))
+        self.escape = Escape("~", self.end, self.shown.extend, self.leave)
+        self.assertEqual(self.typed(b"a~d\r~?", b"~", b"dls\r~."), b"a~d\r")
+        self.assertEqual((self.ended, self.left), (0, 1))
+        self.assertTrue(self.shown[0].startswith("~d  leave the terminal"))
+        self.assertIn("~d at the beginning of a line leaves", self.escape.announcement())
+
+    def test_watchers_detach(self) -> None:
+        """Who may only look leaves it so anywhere, and ends as ever by the other keys."""
+        for keys, ended, left in ((b"x~dd~d", 0, 1), (b"d~x~.", 1, 0), (b"\x03", 1, 0)):
+            self.setUp()
+            self.escape = WatchersKeys("~", self.end, self.leave)
+            self.assertEqual((self.typed(keys), self.ended, self.left), (b"", ended, left), keys)
+            self.assertEqual(self.escape.announcement(), "Ctrl-C, Ctrl-D or ~d leaves this terminal, which goes on")
+        self.setUp()
+        self.escape = WatchersKeys("~", self.end)
+        self.assertEqual((self.typed(b"~d"), self.ended), (b"", 0))
 
     def test_another(self) -> None:
         """Another character, also a control character, is it in place of that one."""

@@ -122,6 +122,20 @@ class Resuming(SynchronousTestCase):
             self.assertEqual((how.code, how.reason), (CloseCode.LEG_LOST, "why"))
             self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_ended(self) -> None:
+        """A stream that has ended meanwhile ends here as it has there; one that ended in order, and wasn't told so,
+        isn't one of which everything has come."""
+        for ended, told in (
+            ({"code": 4006, "reason": "maintenance"}, Outcome(4006, "maintenance")),
+            ({"code": 4011}, Outcome(4011, "")),
+            ({"code": 1000, "exit": 3}, Outcome(4005, "why")),
+            ({"code": 4005, "reason": "nobody came back"}, Outcome(4005, "why")),
+        ):
+            self.setUp()
+            self.answer(410, ended=ended)
+            self.dialler.legs[0].lose(LOST)
+            self.assertEqual(self.ended, [told])
+
     def test_no_relay(self) -> None:
         """A relay that can't be reached is a reason to ask again, under a greater number."""
         self.dialler.error = DialError("no route")
@@ -143,4 +157,22 @@ class Resuming(SynchronousTestCase):
     def test_left(self) -> None:
         """Who leaves says the end, so that the host needn't hold anything."""
         self.local.lose()
-        self.assertEqual(self.dialler.legs[0].controls, [b'{"end":{"code":1000,"reason":""}}'])
+        self.assertEqual(self.dialler.legs[0].controls[1:], [b'{"end":{"code":1000,"reason":""}}'])
+
+    def test_silent_host(self) -> None:
+        """A host that has answered once, and answers no more, has lost the leg: another one is asked for."""
+        [leg] = self.dialler.legs
+        self.assertEqual(leg.controls, [b'{"ping":1}'])
+        leg.feed.control(b'{"pong":1}')
+        self.answer(201, received=0)
+        self.clock.pump([1] * 19)
+        self.assertEqual((leg.controls, len(self.dialler.legs)), ([b'{"ping":1}', b'{"ping":2}'], 1))
+        self.clock.advance(1)
+        self.assertEqual((leg.aborted, len(self.dialler.legs)), (True, 2))
+        self.assertIn("the other end does not answer", self.said[0])
+        self.assertEqual(self.ended, [])
+
+    def test_older_host(self) -> None:
+        """A host that doesn't know the word is never taken for lost."""
+        self.clock.pump([1] * 600)
+        self.assertEqual((len(self.dialler.legs), self.said), (1, []))

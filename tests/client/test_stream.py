@@ -258,7 +258,9 @@ class Words(SynchronousTestCase):
 
     def test_detail(self) -> None:
         """A problem document's detail is told; what isn't one is known for that."""
-        self.assertEqual(platform_api._problem(b'{"detail": "no grant", "code": "x"}'), ("no grant", "x"))
+        self.assertEqual(
+            platform_api._problem(b'{"detail": "no grant", "code": "x"}'), platform_api.Problem("no grant", "x")
+        )
         for answer in (b"", b"<html>", b"[]", b"{}", b"\xff"):
             self.assertIsNone(platform_api._problem(answer))
 

@@ -8,10 +8,12 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay import main
-from streamrelay.platform import Opened, Platform, Terms
+from streamrelay.platform import Opened, Platform, StreamOver, Terms
 from streamrelay.platform.http import api, changes, hosts, stream_list
+from streamrelay.platform.http.open_request import OpenRequest
 from streamrelay.platform.http.relays import OneDrain, RelayList
 from streamrelay.platform.http.resume import ResumeStream
+from streamrelay.platform.http.terminals import OneTerminal, TerminalList
 from tests.docs.test_twins import literals, table
 from tests.examples import there
 
@@ -26,6 +28,7 @@ PATHS = {
     "/v1/streams": (api.Streams, api.OneStream, ResumeStream),
     "/v1/hosts": (hosts.Hosts,),
     "/v1/hosts/changes": (changes.Changes,),
+    "/v1/hosts/terminals": (TerminalList, OneTerminal),
     "/v1/relays": (RelayList,),
     "/v1/relays/drain": (OneDrain,),
 }
@@ -52,11 +55,12 @@ class Clients(SynchronousTestCase):
     def test_api(self) -> None:
         """Each field of a request for a stream has a row, each way to choose hosts, and what the paths do."""
         named = self.named("API")
-        asked = set(api.OpenRequest.__struct_fields__) - {"host", "target"}
+        asked = set(OpenRequest.__struct_fields__) - {"host", "target"}
         for wanted in (hosts.Wanted, stream_list.Wanted):
             asked |= set(wanted.__struct_fields__) - {"limit", "after"}
         self.assertEqual(asked - set(named), set())
-        self.assertEqual({name for name in named if name.isalpha()} - asked - set(Opened.__struct_fields__), set())
+        told = {"ended", *Opened.__struct_fields__}
+        self.assertEqual({name for name in named if name.isalpha()} - asked - told, set())
         does = {
             f"{method.removeprefix('answer_').upper()} {path}"
             for path, resources in PATHS.items()
@@ -73,7 +77,7 @@ class Clients(SynchronousTestCase):
     def test_native(self) -> None:
         """Each command and option is there, and each option that is not of the client's own has a row."""
         named, known = self.named("``streamrelay``"), commands()
-        found = [known[name]._option_string_actions for name in ("connect", "hosts", "drain")]
+        found = [known[name]._option_string_actions for name in ("connect", "hosts", "drain", "terminals")]
         options = {option for each in found for option in each if option.startswith("--")}
         self.assertEqual({name for name in named if name.startswith("--")}, options - OF_ITS_OWN)
         asking = {name for name, parser in known.items() if "--platform" in parser._option_string_actions}
@@ -88,7 +92,7 @@ class Clients(SynchronousTestCase):
     def test_python(self) -> None:
         """Each name of the library is there, and each of a stream's terms has a row."""
         named = self.named("Python")
-        kinds: dict[str, Any] = {"Platform": Platform, "Terms": Terms, "Opened": Opened}
+        kinds: dict[str, Any] = {"Platform": Platform, "Terms": Terms, "Opened": Opened, "StreamOver": StreamOver}
         for name in named:
             kind, member = there(re.fullmatch(r"(\w+)\.(\w+)", name)).groups()
             self.assertTrue(hasattr(kinds[kind], member), name)

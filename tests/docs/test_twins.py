@@ -30,6 +30,7 @@ from streamrelay.protocol.close import EXPLAIN
 from streamrelay.protocol.control import CONTROL_BURST, CONTROL_RATE, MAX_CONTROL
 from streamrelay.protocol.limits import CONNECT_TIME, HANDSHAKE_TIME, MAX_HANDSHAKE, MOST_TARGETS, SUMMONS_LIFE
 from streamrelay.protocol.summons import VIEWERS, HostInfo, Refusal, StreamInfo, Summons
+from streamrelay.protocol.terminals import TerminalInfo
 from streamrelay.relay import goodbye as relay_goodbye
 from streamrelay.relay.config import RelayConfig
 from streamrelay.relay.rendezvous import Rendezvous
@@ -272,8 +273,8 @@ class Library(SynchronousTestCase):
         self.assertEqual(set(literals(told["viewer"])), set(VIEWERS))
 
     def test_lists(self) -> None:
-        """All fields of a host and of a stream are there."""
-        for name, struct in (("hosts", HostInfo), ("streams", StreamInfo)):
+        """All fields of a host, of a stream and of a terminal are there."""
+        for name, struct in (("hosts", HostInfo), ("streams", StreamInfo), ("terminals", TerminalInfo)):
             [words] = re.findall(rf"^``await {name}\(.*\)`` → list of .*\n((?:    .*\n)+)", self.text, re.M)
             for each in struct.__struct_fields__:
                 self.assertIn(f"``{each}``", words)

@@ -93,6 +93,8 @@ class FakeConnection:
     drain_to: Drain | None = None
     over: bool = False
     lost: bool = False
+    outlived: bool = False
+    """Whether its stream outlives it."""
     headers: int = 0
     """Bytes of headers that its feed has found."""
 
@@ -151,6 +153,9 @@ class FakeConnection:
 
     def leave(self, outcome: Outcome) -> None:
         self.close(outcome)
+
+    def outlive(self) -> None:
+        self.outlived = True
 
     def measure(self, size: int, headers: int) -> None:
         self.headers += headers

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from attrs import define, field
 from twisted.internet.defer import Deferred
 
+from streamrelay.errors import Refused
 from streamrelay.platform import Early, Limits, Opened, Platform
 from streamrelay.platform.platform import TERMS, Listing
 from streamrelay.platform.resumption import Resumption
-from streamrelay.protocol.summons import HostInfo, StreamInfo, Terms
+from streamrelay.protocol.summons import HostInfo, Refusal, StreamInfo, Terms
+from streamrelay.protocol.terminals import TerminalInfo
 from tests.examples import T
 
 
@@ -32,6 +34,13 @@ class FakePlatform(Platform):
     ended: list[tuple[str, str]] = field(factory=list)
     resumed: list[Resumption] = field(factory=list)
     withdrawn: list[tuple[str, str, str]] = field(factory=list)
+    kept_there: list[TerminalInfo] = field(factory=list)
+    untold: Refused | None = None
+    """What is said in place of the kept terminals."""
+    attached: list[tuple[str, bool, bool]] = field(factory=list)
+    """Terminals that were to be attached to: their ids, to look only, and of others."""
+    lets: tuple[tuple[bool, bool], ...] = ((False, False), (False, True), (True, False), (True, True))
+    """On which of these terms the host has such a terminal."""
 
     async def open(
         self,
@@ -45,7 +54,13 @@ class FakePlatform(Platform):
         channels: bool = False,
         zone: str = "",
         resume: bool = False,
+        terminal: str = "",
+        share: bool = False,
     ) -> Opened:
+        if terminal:
+            self.attached.append((terminal, terms.view, share))
+            if (terms.view, share) not in self.lets:
+                raise Refused(410, "no such terminal", code=Refusal.NO_SUCH_TERMINAL)
         self.zones.append(zone)
         self.opened.append((user, host, target))
         self.terms.append(terms)
@@ -62,6 +77,15 @@ class FakePlatform(Platform):
 
     def withdraw(self, user: str, host: str, stream: str, reason: str) -> None:
         self.withdrawn.append((user, host, stream))
+
+    async def terminals(self, host: str, anew: bool = False) -> list[TerminalInfo]:
+        self.asked += 1
+        if self.untold is not None:
+            raise self.untold
+        return [info for info in self.kept_there if info.host == host]
+
+    async def end_terminal(self, host: str, terminal: str) -> None:
+        self.ended.append((host, terminal))
 
     async def know_hosts(self) -> None:
         """Take what is up now for the inventory."""

@@ -7,6 +7,9 @@ import { mock } from 'node:test';
 import { ask, connect, open, outcome, Refused } from '../../streamrelay/web/streamrelay.js';
 import { failure, Relay } from './fakes.mjs';
 
+/** What run-each.mjs does after each of them. */
+export const reset = () => mock.reset();
+
 const TICKET = { stream: 's', url: 'ws://relay/client/secret', kind: 'log', viewer: 'log' };
 const WANTED = { host: 'h1', target: 'log', platform: 'https://platform/', key: 'sr_key' };
 

@@ -4,15 +4,19 @@ import {
   ask,
   type Control,
   connect,
+  endTerminal,
+  type KeptTerminal,
   type LogSource,
   type Outcome,
   open,
   outcome,
+  type Person,
   Refused,
   type Resume,
   type Stream,
   type StreamError,
   type Ticket,
+  terminals,
 } from '../../streamrelay/web/streamrelay.js';
 
 const stopping = new AbortController();
@@ -63,6 +67,15 @@ const again: Resume = ({ stream: id, received, try: number, signal }) => {
 await connect(ticket.url, { ticket, resume: again });
 await connect(ticket.url, { ticket, resume: { host: 'web-1', target: 'shell' } });
 
+const [first]: KeptTerminal[] = await terminals({ host: 'web-1', key: 'srk_…', signal: stopping.signal });
+const { terminal, target, user, seconds, detached, people, size } = first;
+const _about: [string, number, number?] = [`${target} of ${user}, ${people.length}`, seconds + size[0], detached];
+const shared = await open({ host: 'web-1', target, terminal, resume: true });
+const attached: string = shared.ticket?.terminal ?? '';
+shared.addEventListener('people', () => shared.people?.map(({ user, view }: Person) => (view ? '' : user)));
+shared.addEventListener('size', () => shared.size?.map((cells) => cells + 1));
+await endTerminal({ host: 'web-1', terminal: attached });
+
 const end: Outcome = await stream.closed;
 const words: string = end.clean ? '' : end.words + end.reason + end.code;
 const status: number | undefined = outcome(1000, '', 3).exit;
@@ -85,6 +98,8 @@ try {
 
 // @ts-expect-error: a target is missing
 await open({ host: 'web-1' });
+// @ts-expect-error: which one is to be ended
+await endTerminal({ host: 'web-1' });
 // @ts-expect-error: numbers are no bytes
 await writer.write(3);
 // @ts-expect-error: streams are opened, not made

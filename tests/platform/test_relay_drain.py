@@ -88,6 +88,12 @@ class Asked(Case):
         self.assertFalse(asked.drain)
         self.assertIsNotNone(self.platform.choice.pick("web-1", ""))
 
+    def test_another_server(self) -> None:
+        """A platform that has just lost one of several servers of NATS asks once it has another one."""
+        self.bus.down = self.bus.clustered = True
+        self.bus.answers.append(READY)
+        self.assertEqual(self.drain().state.drained, True)
+
     def test_no_relay(self) -> None:
         """Nobody is asked for a relay that isn't heard, be it that of the settings, nor without a bus."""
         self.assertEqual((self.no("fra-2").status, self.no("fra-2").code), (404, "no_such_relay"))

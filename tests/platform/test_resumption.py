@@ -4,11 +4,11 @@ from typing import Any
 
 from streamrelay.bus.message import TooSlow
 from streamrelay.errors import Refused
-from streamrelay.platform import Opened, Platform
+from streamrelay.platform import Opened, Platform, StreamOver
 from streamrelay.platform.resumption import Resumption
 from streamrelay.protocol import codec
 from streamrelay.protocol.limits import Limits
-from streamrelay.protocol.summons import Answer, End, Refusal, Resume, Summons
+from streamrelay.protocol.summons import Answer, End, PastEnd, Refusal, Resume, Summons
 from streamrelay.protocol.tokens import LegClaims, Verifier
 from tests.fakes.reactors import awaited
 from tests.platform import test_opening, test_platform
@@ -71,6 +71,10 @@ class Asked(Case):
             self.bus.answers.append(codec.encode(Answer(refused=code, reason="why")))
             refusal = self.refused(self.platform.resume(again()))
             self.assertEqual((refusal.status, refusal.code), (status, code))
+        self.bus.answers.append(codec.encode(Answer(refused=Refusal.STREAM_OVER, ended=PastEnd(4006, "why", 3))))
+        refusal = self.refused(self.platform.resume(again()))
+        assert isinstance(refusal, StreamOver)
+        self.assertEqual(refusal.ended, PastEnd(4006, "why", 3))
         self.bus.published.clear()
         self.bus.answers.append(TooSlow())
         self.refused(self.platform.resume(again()))

@@ -96,6 +96,21 @@ class Sending(Case):
         self.leg.feed.control(b'{"ack":%d}' % self.connection.outgoing.end)
         self.assertEqual(self.connection.unsent, 0)
 
+    def test_full_part(self) -> None:
+        """One user's part that is full slows down nobody but that user; what fills the whole of it slows down all."""
+        whole = Memory(1 << 30)
+        parts = [Memory(most, whole=whole) for most in (0, 1 << 30)]
+        ends = [Outgoing(4 << 20, part) for part in parts]
+        for end in ends:
+            end.put(Piece(bytes(SPARE)))
+        self.assertEqual([end.is_full for end in ends], [True, False])
+        whole.most = 0
+        self.assertEqual([end.is_full for end in ends], [True, True])
+        self.assertEqual(whole.kept, sum(part.kept for part in parts))
+        for end in ends:
+            end.clear()
+        self.assertEqual([whole.kept, *(part.kept for part in parts)], [0, 0, 0])
+
     def test_slow_leg(self) -> None:
         """A new leg is given as much as it takes, not all that is kept at once."""
         for _ in range(8):
@@ -116,6 +131,35 @@ class Sending(Case):
         self.leg.lose(LOST)
         self.connection.send_control(b'{"hold":false}')
         self.assertEqual(self.attach(0).controls, [])
+
+
+class Asked(Case):
+    """An end that is asked whether it is there."""
+
+    def test_answer(self) -> None:
+        """A ping is answered at once, by its number, and counts nothing in either direction."""
+        for number in (1, 7, 2**53 - 1):
+            self.leg.feed.control(b'{"ping":%d}' % number)
+        self.assertEqual(self.leg.controls, [b'{"pong":1}', b'{"pong":7}', b'{"pong":9007199254740991}'])
+        self.assertEqual((self.connection.received, self.connection.outgoing.end), (0, 0))
+        self.assertEqual(self.ear.named("control"), [])
+
+    def test_none(self) -> None:
+        """What is no number from 1 on is answered by nothing, and harms nothing."""
+        for odd in ("0", "-1", "9007199254740992", "1.5", '"1"', "true", "null", "[1]", "{}"):
+            self.leg.feed.control(b'{"ping":%s}' % odd.encode())
+        self.assertEqual((self.leg.controls, self.connection.is_over), ([], False))
+
+    def test_behind(self) -> None:
+        """No answer waits behind over 64 KiB, which are a sign of life themselves: so pings can't fill a memory."""
+        self.leg.slow = True
+        self.send(bytes(2 * HIGH))
+        self.leg.feed.control(b'{"ping":1}')
+        self.assertEqual(self.leg.controls, [])
+
+    def test_outlived(self) -> None:
+        """Each leg knows that its stream outlives it."""
+        self.assertTrue(self.leg.outlived and self.attach(0).outlived)
 
 
 class Receiving(Case):

@@ -57,6 +57,7 @@ class Cuts(SynchronousTestCase):
         client = End("client", list(sent[0]), dice, clock)
         host = End("host", list(sent[1]), dice, clock)
         ends = client, host
+        whole = joined(sent[1]), joined(sent[0])  # what each of them is to receive
         for end in ends:
             end.make(window)
         wires, cuts, idle = [attach(client, host, dice)], 0, 0
@@ -64,8 +65,8 @@ class Cuts(SynchronousTestCase):
             moved = [end.act() for end in ends if dice.random() < 0.4] + [
                 dice.choice(wires[-3:]).move() for _ in range(dice.randrange(4))
             ]
-            for mine, theirs in ((client, host), (host, client)):
-                self.assertTrue(is_prefix(joined(mine.came), joined(sent[ends.index(theirs)])), f"seed {seed}")
+            for end, due in zip(ends, whole, strict=True):
+                self.assertTrue(is_prefix(end.came, due), f"seed {seed}")
             if cuts < 20 and dice.random() < 0.1:
                 cuts += 1
                 wires[-1].cut()
@@ -77,10 +78,10 @@ class Cuts(SynchronousTestCase):
                     break
                 wires.append(attach(client, host, dice))
             self.assertLess(idle, 500, f"seed {seed} hangs")
-        for mine, theirs in ((client, host), (host, client)):
-            self.assertEqual(joined(mine.came), joined(sent[ends.index(theirs)]), f"seed {seed}")
-            self.assertLessEqual(mine.most, window + 2 * max(sizes) + 6 * OVERHEAD)  # a piece beyond it, fin and end
-            self.assertTrue(mine.finished)
+        for end, due in zip(ends, whole, strict=True):
+            self.assertEqual(end.came, due, f"seed {seed}")
+            self.assertLessEqual(end.most, window + 2 * max(sizes) + 6 * OVERHEAD)  # a piece beyond it, fin and end
+            self.assertTrue(end.finished)
         for end in ends:
             if end.connection.is_over:
                 self.assertEqual(end.outcome and end.outcome.code, CloseCode.FINISHED, f"seed {seed}")

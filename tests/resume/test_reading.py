@@ -76,7 +76,7 @@ class Reading(SynchronousTestCase):
         self.carry()
         self.assertLessEqual(self.host.connection.received, 100 + WINDOW + 100)
         self.assertEqual(self.taken(self.client), 3000)
-        while self.host.connection._incoming.waits:
+        while self.host.connection.incoming.waits:
             self.host.connection.resume()
             self.carry()
         self.assertEqual(self.taken(self.host), 3000)

@@ -56,6 +56,8 @@ class Half:
 
     def measure(self, size: int, headers: int) -> None: ...
 
+    def outlive(self) -> None: ...
+
     def close(self, outcome: Outcome) -> None:
         self.closed = self.closed or outcome
 
@@ -178,7 +180,7 @@ class End(Feed, Drain):
 
     def act(self) -> bool:
         """Send a piece, or go on to read; return False if there is nothing to do."""
-        if self.connection._incoming.waits and self.dice.random() < 0.5:
+        if self.connection.incoming.waits and self.dice.random() < 0.5:
             self.connection.resume()
             return True
         if self.blocked or self.said_fin or self.outcome is not None:

@@ -15,8 +15,11 @@ from tests.suite.deal import LAST, ROOT, modules
 from tests.suite.report import Report
 from tests.suite.skips import Skips
 
-WORKERS = min(6, len(os.sched_getaffinity(0)) + 4)
-"""Four more than there are cores, as most tests wait for something; `free_port` has ranges for six."""
+CORES = len(os.sched_getaffinity(0))
+WORKERS = min(8, CORES + 6)
+"""Six more than there are cores, as live tests wait for most of their time; `free_port` has ranges for one more."""
+QUICK_WORKERS = min(8, CORES + 2)
+"""Of the quick tests few wait, and each worker takes two seconds of CPU to load what all of them need."""
 
 
 def options(arguments: list[str]) -> argparse.Namespace:
@@ -24,12 +27,14 @@ def options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="without the live tests")
     parser.add_argument("--again", action="store_true", help="without those whose outcome no other Python changes")
     parser.add_argument("--strict", action="store_true", help="fail for skips that tests/suite/skips.toml doesn't name")
-    parser.add_argument("--workers", type=int, default=WORKERS, help=f"processes at a time; here {WORKERS}")
+    workers = f"processes at a time; here {WORKERS}, or {QUICK_WORKERS} with --quick"
+    parser.add_argument("--workers", type=int, help=workers)
     parser.add_argument("--coverage", action="store_true", help="measure it, for `coverage combine`")
     parser.add_argument("--folder", type=Path, default=ROOT / ".check" / "trial", help="where tests write")
     parser.add_argument("names", nargs="*", metavar="NAME", help="modules, classes or tests; else all of them")
     chosen = parser.parse_args(arguments)
     chosen.folder = chosen.folder.resolve()  # workers change their directory
+    chosen.workers = chosen.workers or (QUICK_WORKERS if chosen.quick else WORKERS)
     return chosen
 
 

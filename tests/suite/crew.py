@@ -1,4 +1,8 @@
-"""The workers: each takes modules until none is left; one that dies or hangs is replaced, and its test has failed."""
+"""The workers: each takes modules until none is left; one that dies or hangs is replaced, and its test has failed.
+
+Live tests wait for much of their time. What CPU they leave goes to one more worker of a lower priority, which runs the
+other tests, the smallest modules first.
+"""
 
 import contextlib
 import json
@@ -10,18 +14,22 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
+from itertools import filterfalse
 from pathlib import Path
 from typing import Any
 
-from attrs import define
+from attrs import define, field
 
-from tests.suite.deal import ROOT
+from tests.suite.deal import ROOT, is_live
 from tests.suite.report import Report
 
 GRACE = 90.0
 """Seconds beyond its limit until a test that no alarm ends is ended with its worker."""
 BETWEEN = 300.0
 """Seconds that a worker may take between tests, for example to import a module."""
+NICE = 5
+"""How far the priority of who fills gaps is below that of the others: not so far that its tests might starve."""
 
 
 class Lost(Exception):
@@ -37,6 +45,7 @@ class Worker:
     command: tuple[str, ...]
     report: Report
     grace: float = GRACE
+    nice: int = 0
     test: str = ""
     """The test that runs."""
     _process: Any = None
@@ -62,14 +71,15 @@ class Worker:
                 pass_fds=(writer,),
                 text=True,
             )
+        os.setpriority(os.PRIO_PROCESS, self._process.pid, min(19, os.getpriority(os.PRIO_PROCESS, 0) + self.nice))
         os.close(writer)
         self._pipe, self._text = reader, b""
 
-    def run(self, modules: "deque[str]") -> None:
-        """Run modules until there is none."""
+    def run(self, take: Callable[[], str]) -> None:
+        """Run modules until there is none to take."""
         while True:
             try:
-                module = modules.popleft()
+                module = take()
             except IndexError:
                 break
             self.run_one(module)
@@ -143,6 +153,33 @@ class Worker:
 
 
 @define(eq=False)
+class Waiting:
+    """Modules that nobody has taken yet. Each method raises `IndexError` where there is none."""
+
+    _live: "deque[str]"
+    _others: "deque[str]"
+    _lock: threading.Lock = field(factory=threading.Lock)
+
+    @classmethod
+    def of(cls, modules: list[str]) -> "Waiting":
+        return cls(deque(filter(is_live, modules)), deque(filterfalse(is_live, modules)))
+
+    @property
+    def has_gaps(self) -> bool:
+        return bool(self._live and self._others)
+
+    def next(self) -> str:
+        """Take the one that is to run next."""
+        with self._lock:
+            return (self._live or self._others).popleft()
+
+    def last(self) -> str:
+        """Take the last of those that aren't live."""
+        with self._lock:
+            return self._others.pop()
+
+
+@define(eq=False)
 class Crew:
     """Several workers at once."""
 
@@ -153,12 +190,14 @@ class Crew:
     grace: float = GRACE
 
     def run(self, modules: list[str]) -> None:
-        waiting = deque(modules)
-        workers = [
-            Worker(number, self.folder, self.command, self.report, self.grace)
-            for number in range(min(self.count, len(modules)))
-        ]
-        threads = [threading.Thread(target=worker.run, args=(waiting,), daemon=True) for worker in workers]
+        waiting = Waiting.of(modules)
+        roles = [(waiting.next, 0)] * min(self.count, len(modules))
+        if waiting.has_gaps:
+            roles.append((waiting.last, NICE))
+        threads = []
+        for number, (take, nice) in enumerate(roles):
+            worker = Worker(number, self.folder, self.command, self.report, self.grace, nice)
+            threads.append(threading.Thread(target=worker.run, args=(take,), daemon=True))
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -23,16 +23,18 @@ def modules(quick: bool, again: bool = False) -> list[str]:
     Where they run `again`, on another Python, those are left out that need no second run.
     """
     paths = [path for path in (ROOT / "tests").rglob("test_*.py") if "node_modules" not in path.parts]
-    chosen = [path for path in paths if not (quick and is_live(path)) and not (again and name(path).startswith(ONCE))]
+    chosen = [
+        path for path in paths if not (quick and is_live(name(path))) and not (again and name(path).startswith(ONCE))
+    ]
     return [name(path) for path in sorted(chosen, key=order)]
 
 
 def order(path: Path) -> tuple[bool, bool, int]:
-    return not is_live(path), name(path) not in LONG, -path.stat().st_size
+    return not is_live(name(path)), name(path) not in LONG, -path.stat().st_size
 
 
-def is_live(path: Path) -> bool:
-    return path.relative_to(ROOT).parts[1] == "live"
+def is_live(name: str) -> bool:
+    return name.startswith("tests.live.")
 
 
 def name(path: Path) -> str:

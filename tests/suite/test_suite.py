@@ -14,7 +14,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes.files import folder as temporary
-from tests.suite import guard
+from tests.suite import crew, guard
 from tests.suite.crew import Crew
 from tests.suite.deal import LONG, ONCE, ROOT, modules
 from tests.suite.report import Outcome, Report
@@ -44,6 +44,9 @@ class Planted(SynchronousTestCase):
         for number, source in enumerate(sources):
             names.append(f"planted_{os.getpid()}_{time.monotonic_ns()}_{number}")
             (self.folder / f"{names[-1]}.py").write_text(HEAD + source)
+        return self.run_some(names, skips, grace)
+
+    def run_some(self, names: list[str], skips: Skips | None = None, grace: float = 60.0) -> dict[str, Outcome]:
         self.report = Report(len(names), self.folder / "trial.log", skips)
         with contextlib.redirect_stdout(io.StringIO()) as shown:
             Crew(1, self.folder, ("-m",), self.report, grace).run(names)
@@ -128,6 +131,21 @@ class Planted(SynchronousTestCase):
         found = self.go(source, skips=Skips([Allowed(r"needs a moon of \d+ GiB", "there is none")]))
         self.assertEqual((found["A.test_known"].word, found["A.test_new"].word), ("skipped", "failed"))
         self.assertIn("needs the program chromium", found["A.test_new"].texts[0])
+
+    def test_gaps(self) -> None:
+        """Beside live tests one more worker of lower priority runs others from the last one on; else there is none."""
+        self.patch(crew, "is_live", lambda name: name == "live")
+        seen, nice = self.folder / "seen", os.getpriority(os.PRIO_PROCESS, 0)
+        tells = f"print(__name__, os.nice(0) - {nice}, file=open('{seen}', 'a'))"
+        waits = f"while not os.path.exists('{seen}'): time.sleep(0.01)"
+        for name, body in (("live", waits), ("first", tells), ("last", tells)):
+            test = f"class A(SynchronousTestCase):\n    def test_it(self):\n        {body}\n"
+            (self.folder / f"{name}.py").write_text(HEAD + test)
+        self.run_some(["live", "first", "last"])
+        self.assertEqual(seen.read_text().split()[:2], ["last", str(min(crew.NICE, 19 - nice))])
+        seen.unlink()
+        self.run_some(["first", "last"])
+        self.assertEqual(seen.read_text().split(), ["first", "0", "last", "0"])
 
     def test_list(self) -> None:
         """The list itself can be read, and says why of each."""

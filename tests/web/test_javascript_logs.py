@@ -23,6 +23,20 @@ def drawn(line: str) -> str:
     return re.sub("\x1b\\[[0-9;]*m", "", last).rstrip("\r\n")
 
 
+def altered(lines: list[str]) -> list[str]:
+    """Return those lines that the native client doesn't show as they are; a thousand in a row are tried as one."""
+    found = []
+    for at in range(0, len(lines), 1000):
+        some = lines[at : at + 1000]
+        if shown("".join(some)) != ["".join(some)]:
+            found += [line for line, other in zip(some, shown("\n".join(some)), strict=True) if line != other]
+    return found
+
+
+def shown(text: str) -> list[str]:
+    return LogText().take(text.encode()).decode().split("\n")
+
+
 def run(file: str, name: str, given: object = None) -> object:
     """Run one of them; gives what it returns, or fails with what Node says."""
     command = (need_node(), "--unhandled-rejections=strict", str(SCENARIOS / "run.mjs"), file, name)
@@ -54,7 +68,5 @@ class Logs(SynchronousTestCase):
     def test_unseen(self) -> None:
         """The page and the native client show the same characters as symbols."""
         codes = [code for code in range(0x110000) if code not in (10, 27) and not 0xD800 <= code < 0xE000]
-        lines = [f"a{chr(code)}." for code in codes]
-        shown = LogText().take("\n".join(lines).encode()).decode().split("\n")
-        native = [code for code, line, other in zip(codes, lines, shown, strict=True) if line != other]
-        self.assertEqual(native, run("log-text.mjs", "unseen_all"))
+        native = altered([f"a{chr(code)}." for code in codes])
+        self.assertEqual([ord(line[1]) for line in native], run("log-text.mjs", "unseen_all"))

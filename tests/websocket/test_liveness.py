@@ -48,6 +48,18 @@ class Served(Case):
         quiet = [PING if beat in (4, 8) else NOTHING for beat in range(1, DEAD_BEATS)]
         self.assertEqual(self.beats(DEAD_BEATS + 1), [*quiet, DEAD, DEAD])
 
+    def test_outlived(self) -> None:
+        """Of a leg that its stream outlives it is the second and the third; its kernel has 15 s."""
+        self.liveness.outlived = True
+        self.assertEqual(self.beats(4), [NOTHING, NOTHING, PING, DEAD])
+        self.assertEqual(self.liveness.patience, 3 * BEAT)
+        self.hear()
+        self.beat()
+        self.silent_for = 3 * BEAT - 1
+        self.assertEqual(set(self.beats(20, unsent=5)), {NOTHING})
+        self.silent_for = 3 * BEAT
+        self.assertEqual(self.beat(5), DEAD)
+
     def test_heard(self) -> None:
         """A peer that is heard between any two beats is neither pinged nor dead, and its kernel isn't asked."""
         self.assertEqual(set(self.beats(100, self.hear)), {NOTHING})

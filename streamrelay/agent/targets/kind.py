@@ -39,6 +39,14 @@ class Target(Protocol):
     def hold(self) -> float | None:
         """Seconds for which a stream of it is held that has lost its legs; None: as the agent's own setting says."""
 
+    @property
+    def keep(self) -> float:
+        """Seconds for which its program goes on without streams; 0: it ends with its stream."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Columns and rows of its terminal, until a client says otherwise."""
+
     async def connect(self, reactor: Any, terms: Terms) -> Connection:
         """Return a connection to splice, or raise `TargetError`. The caller enforces that it may only be looked at."""
 
@@ -93,6 +101,16 @@ class Kind(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_fi
 
     def check(self) -> None:
         """Raise `ValueError` if a setting is impossible, now that nothing remains to be filled in."""
+
+    @property
+    def keep(self) -> float:
+        """Seconds for which its program goes on without streams; 0: it ends with its stream."""
+        return 0.0
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Columns and rows of its terminal, if it has one, until a client says otherwise."""
+        return 80, 24
 
     @property
     def runs(self) -> bool:

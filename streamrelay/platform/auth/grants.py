@@ -6,6 +6,10 @@
     hash = "sha256:…"
     grants = [{ host = "web-*", target = "log/*" }]
 
+    [keys.helper]               # `share`: kept terminals of others, too; with `view` to look on
+    hash = "sha256:…"
+    grants = [{ host = "web-*", target = "shell", share = true }]
+
     [keys.operator]             # `drain`: relays of the bus that may be drained
     hash = "sha256:…"
     grants = []
@@ -64,6 +68,8 @@ class Grant(Struct, frozen=True, forbid_unknown_fields=True):
     target: str = "*"
     view: bool = False
     """True if these targets may only be looked at."""
+    share: bool = False
+    """True if these targets' kept terminals may be attached to that other users have started."""
 
 
 class Holder(Struct, frozen=True, forbid_unknown_fields=True):
@@ -115,10 +121,14 @@ class User:
             for grant in self.grants
         )
 
+    def may_share(self, host: str, target: str, act: bool = False) -> bool:
+        """Tell whether a terminal of another user may be attached to; `act`: to do more than to look."""
+        return User(self.name, tuple(grant for grant in self.grants if grant.share)).may(host, target, act)
+
     @property
     def may_everything(self) -> bool:
         """True if one grant is for every target of every host, for more than looks."""
-        return Grant("*", "*") in self.grants
+        return any((grant.host, grant.target, grant.view) == ("*", "*", False) for grant in self.grants)
 
     def fits(self, host: str) -> bool:
         """Tell whether a grant is for this host, whatever its targets are."""

@@ -55,8 +55,8 @@ def add_key(
 
 
 def _row(grant: Grant) -> str:
-    view = ", view = true" if grant.view else ""
-    return f"{{ host = {_toml(grant.host)}, target = {_toml(grant.target)}{view} }}"
+    more = "".join(f", {name} = true" for name in ("view", "share") if getattr(grant, name))
+    return f"{{ host = {_toml(grant.host)}, target = {_toml(grant.target)}{more} }}"
 
 
 def revoke_key(path: Path, name: str) -> None:

@@ -35,6 +35,9 @@ log = Logger()
 AT_ONCE: Final = 64
 """Questions that may wait for their answers, over which requests are refused."""
 
+NAMELESS: Final = "asked"
+"""Name of all users whom the system lets in without one."""
+
 Action = Literal["open", "list", "end", "drain"]
 
 
@@ -55,12 +58,14 @@ class Question(Struct, frozen=True):
     """True if the target is to be opened for looking only."""
     relay: str | UnsetType = UNSET
     """Relay that is to be drained, or taken back; unset for other actions."""
+    terminal: str | UnsetType = UNSET
+    """Kept terminal that is to be attached to, or ended; unset for all else."""
 
 
 class Verdict(Struct, frozen=True):
     """The body of a yes, if it has one. It counts for those whom the platform doesn't know."""
 
-    user: str = "asked"
+    user: str = NAMELESS
     grants: tuple[Grant, ...] = ()
     """Grants that say what they may see of a list."""
 

@@ -14,7 +14,7 @@ from attrs import define, field
 from msgspec import structs
 
 from streamrelay.platform.auth.grants import Grant, User
-from streamrelay.protocol.summons import LOOKED_AT, HostInfo, State
+from streamrelay.protocol.summons import LOOKED_AT, HostInfo, State, TargetInfo
 
 Place = tuple[tuple[tuple[int, str], ...], str]
 """Place of a host in the order: by its name's words and numbers, then by the name."""
@@ -153,7 +153,7 @@ class Shown:
         for target in info.targets:
             acts, sees = self._sees(grants, info.host, target.name)
             if acts or (sees and target.viewer in LOOKED_AT):
-                targets.append({**structs.asdict(target), "view": not acts})
+                targets.append({**_told(target), "view": not acts})
         if not targets and info.complete:
             return None
         whole = any(grant.target == "*" and not grant.view for grant in grants)
@@ -182,3 +182,11 @@ def place(host: str) -> Place:
 def _part(text: str, is_number: bool) -> tuple[int, str]:
     digits = text.lstrip("0")
     return (len(digits), digits) if is_number else (0, text)
+
+
+def _told(target: TargetInfo) -> dict[str, Any]:
+    """Return a target as it is told: `keep` is there only where terminals are kept."""
+    told = structs.asdict(target)
+    if not target.keep:
+        del told["keep"]
+    return told

@@ -21,36 +21,21 @@ from streamrelay.platform.http.authenticate import Authenticator, Caller
 from streamrelay.platform.http.changes import Changes, Watchers
 from streamrelay.platform.http.health import Health
 from streamrelay.platform.http.hosts import Hosts
+from streamrelay.platform.http.open_request import OpenRequest, open_stream, permit, tell_opened
 from streamrelay.platform.http.relays import OneDrain, RelayList
 from streamrelay.platform.http.responses import send_early, send_problem, takes_lines
 from streamrelay.platform.http.resume import ResumeStream
 from streamrelay.platform.http.stream_list import StreamLists
 from streamrelay.platform.http.tally import OPENING, AnswerTally
+from streamrelay.platform.http.terminals import OneTerminal, TerminalList
 from streamrelay.platform.live_streams import Listing
 from streamrelay.platform.platform import Platform
 from streamrelay.program.readiness import Readiness
-from streamrelay.protocol.control import Place
-from streamrelay.protocol.fields import Zone
-from streamrelay.protocol.limits import Bytes, Lines
-from streamrelay.protocol.summons import StreamInfo, Terms
+from streamrelay.protocol.summons import StreamInfo
 
 log = Logger()
 
 ONLY_LOOKS: Final = "this key may only look"
-
-
-class OpenRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of ``POST /v1/streams``."""
-
-    host: str
-    target: str
-    view: bool = False
-    place: Place = ""
-    after: Bytes = 0
-    lines: Lines | None = None
-    channels: bool = False
-    zone: Zone = ""
-    resume: bool = False
 
 
 class SignInRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,39 +57,10 @@ class Streams(ApiResource):
 
     async def answer_post(self, request: Request, caller: Caller) -> Result:
         wanted = read_body(request, OpenRequest)
-        view = wanted.view or not (caller.is_stranger or caller.user.may(wanted.host, wanted.target, act=True))
-        try:
-            user = await self.authenticator.permit(caller, "open", wanted.host, wanted.target, view=view)
-        except Refused as refusal:
-            log.info(
-                "{user} may not open {target} of {host}: {why}",
-                user=caller.name,
-                target=wanted.target[:100],
-                host=wanted.host[:64],
-                why=refusal.reason,
-            )
-            raise
-        if caller.is_stranger and user.may(wanted.host, wanted.target):  # as the asked system's own grants say
-            view = view or not user.may(wanted.host, wanted.target, act=True)
-        terms = Terms(view, wanted.place, wanted.after, lines=wanted.lines)
+        user, view = await permit(self.authenticator, caller, wanted)
         early = partial(send_early, request) if takes_lines(request) else None
-        opening = self.platform.open(
-            *(user.name, wanted.host, wanted.target),
-            terms=terms,
-            early=early,
-            channels=wanted.channels,
-            zone=wanted.zone,
-            resume=wanted.resume,
-        )
-        opened = await as_deferred(opening)
-        log.info(
-            "stream {stream} opened for {user}: {target} of {host}{only}",
-            only=", view-only" if view else "",
-            stream=opened.stream,
-            user=user.name,
-            target=wanted.target,
-            host=wanted.host,
-        )
+        opened = await as_deferred(open_stream(self.platform, user, wanted, view, early))
+        tell_opened(opened, user, wanted)
         if request.channel is None:  # nobody knows of it, and its target would wait for nobody
             log.info(
                 "stream {stream} is ended: {user} has left before the answer", stream=opened.stream, user=user.name
@@ -225,6 +181,10 @@ class Root(Resource):
                 child = Hosts(*parts, self.views)
             case [b"v1", b"hosts", b"changes"]:
                 child = Changes(*parts, self.watchers)
+            case [b"v1", b"hosts", host, b"terminals"]:
+                child = TerminalList(*parts, host.decode("utf-8", "replace"))
+            case [b"v1", b"hosts", host, b"terminals", terminal]:
+                child = OneTerminal(*parts, *(part.decode("utf-8", "replace") for part in (host, terminal)))
             case [b"v1", b"relays"]:
                 child = RelayList(*parts)
             case [b"v1", b"relays", relay, b"drain"]:

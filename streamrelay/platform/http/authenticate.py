@@ -172,12 +172,20 @@ class Authenticator:
         return kind(401, reason, code="no_key")
 
     async def permit(
-        self, caller: Caller, action: Action, host: str, target: str, stream: str | None = None, view: bool = False
+        self,
+        caller: Caller,
+        action: Action,
+        host: str,
+        target: str,
+        stream: str | None = None,
+        view: bool = False,
+        terminal: str = "",
     ) -> User:
-        """The user in whose name a stream is opened or ended, or `Refused` 403. `view`: it may only be looked at."""
+        """The user in whose name a stream, or the terminal that is named, is opened or ended, or `Refused` 403. `view`:
+        it may only be looked at."""
         if not caller.is_stranger and not caller.user.may(host, target):
             raise Refused(403, "no grant for that host and target", code="not_granted")
-        return await self._ask(caller, action, host, target, stream, view)
+        return await self._ask(caller, action, host, target, stream, view, terminal=terminal or UNSET)
 
     async def permit_drain(self, caller: Caller, relay: str) -> User:
         """The user in whose name a relay is drained, or taken back, or `Refused` 403."""
@@ -198,10 +206,11 @@ class Authenticator:
         stream: str | None = None,
         view: bool = False,
         relay: str | UnsetType = UNSET,
+        terminal: str | UnsetType = UNSET,
     ) -> User:
         if self.asking is None:
             return caller.user
         name = None if caller.is_stranger else caller.user.name
-        question = Question(action, name, host, target, stream, caller.address, view, relay)
+        question = Question(action, name, host, target, stream, caller.address, view, relay, terminal)
         verdict = await self.asking.decide(question, caller.forwarded)
         return User(verdict.user, verdict.grants) if caller.is_stranger else caller.user

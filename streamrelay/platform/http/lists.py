@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Callable
 from hashlib import blake2b
 from typing import Final, TypeVar
+from urllib.parse import parse_qs
 
 import msgspec
 from msgspec import Struct
@@ -29,10 +30,9 @@ FASTEST: Final = 1
 
 def read_query(request: Request, kind: type[Query], several: str = "") -> Query:
     """Read a request's query, or raise `Refused`; of a name the last value counts, of that of `several` all do."""
-    query: dict[str, object] = {}
-    for name, values in request.args.items():
-        text, texts = name.decode("utf-8", "replace"), [value.decode("utf-8", "replace") for value in values]
-        query[text] = texts if text == several else texts[-1]
+    # Not `request.args`, which hasn't the names that stand without a value: `?limit` would be the whole list.
+    texts = parse_qs(request.uri.partition(b"?")[2].decode("utf-8", "replace"), keep_blank_values=True)
+    query = {name: values if name == several else values[-1] for name, values in texts.items()}
     try:
         return msgspec.convert(query, kind, strict=False)
     except msgspec.ValidationError as error:

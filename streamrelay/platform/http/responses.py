@@ -7,6 +7,7 @@ from twisted.web.server import Request
 
 from streamrelay.errors import Refused
 from streamrelay.platform.http.origin import asked_name, header
+from streamrelay.platform.refusals import StreamOver
 from streamrelay.protocol.names import JSON_LINES, is_loopback
 
 _TITLES: Final = {
@@ -29,6 +30,7 @@ _TITLES_BY_CODE: Final = {
     "target_refused": "The target refused",
     "dial_failed": "The host can't reach the relay",
     "bad_summons": "Who was asked takes the platform's request for invalid",
+    "too_old": "The host's agent is too old",
     "bad_answer": "The answer to the platform is invalid",
     "host_offline": "The host is offline",
     "busy": "The host takes no more streams now",
@@ -53,13 +55,16 @@ def code_of(refusal: Refused) -> str:
 
 def problem_of(refusal: Refused) -> dict[str, Any]:
     """Return a problem as it becomes JSON (RFC 9457); `code` is the word of it for programs."""
-    return {
+    problem: dict[str, Any] = {
         "type": "about:blank",
         "title": _TITLES_BY_CODE.get(refusal.code) or _TITLES.get(refusal.status, "Error"),
         "status": refusal.status,
         "detail": refusal.reason,
         "code": code_of(refusal),
     }
+    if isinstance(refusal, StreamOver) and refusal.ended is not None:
+        problem["ended"] = refusal.ended
+    return problem
 
 
 def send_problem(request: Request, refusal: Refused) -> None:

@@ -64,6 +64,7 @@ class ResumeStream(ApiResource):
             *(user.name, wanted.host, wanted.target, self.stream, wanted.received, wanted.attempt),
             view=wanted.view,
             zone=wanted.zone,
+            share=user.may_share(wanted.host, wanted.target, act=not wanted.view),
         )
         early = partial(send_early, request) if takes_lines(request) else None
         opened = await as_deferred(self.platform.resume(again, early))

@@ -17,10 +17,10 @@ CODES: Final = frozenset(
     (
         *("bad_request", "no_key", "not_granted", "not_allowed", "csrf", "no_such_target", "no_such_stream"),
         *("no_such_session", "not_found", "method_not_allowed", "unsupported_media_type", "too_many", "unavailable"),
-        *("changed", "too_many_pages", "stream_over", "stale"),
+        *("changed", "too_many_pages", "stream_over", "stale", "no_such_terminal"),
         *("internal_error", "target_refused", "dial_failed", "bad_summons", "bad_answer", "host_offline", "busy"),
         *("relay_busy", "no_relay", "bus_down", "incomplete", "issuer_down", "ask_failed", "target_unreachable"),
-        *("host_slow", "no_such_relay", "relay_offline", "relay_slow"),
+        *("host_slow", "no_such_relay", "relay_offline", "relay_slow", "too_old"),
     )
 )
 """Codes of problems (protocol.rst, "The platform's API"). A host may answer a word of its own, which isn't counted as
@@ -29,9 +29,10 @@ OPENING: Final = "/v1/streams"
 """The path that opens streams."""
 _LISTS: Final = (("GET", OPENING), ("GET", "/v1/hosts"), ("GET", "/v1/relays"))
 _DRAIN: Final = "/v1/relays/ID/drain"
+_TERMINALS: Final = "/v1/hosts/HOST/terminals"
 _OTHERS: Final = (
     *(*_LISTS, ("DELETE", f"{OPENING}/ID"), ("POST", f"{OPENING}/ID/resume"), ("POST", "/v1/session")),
-    *(("POST", _DRAIN), ("DELETE", _DRAIN)),
+    *(("POST", _DRAIN), ("DELETE", _DRAIN), ("GET", _TERMINALS), ("DELETE", f"{_TERMINALS}/ID")),
 )
 
 

@@ -7,7 +7,7 @@ import { ago, moment } from './times.js';
 import { iconOf, kindOf } from './viewers.js';
 
 const LABELS = 3; // of those that are looked for
-const KINDS = { section, host, target, note, form };
+const KINDS = { section, host, target, terminals, note, form };
 
 /**
  * The element of a row, with `update(row)`. `about` has what rows don't: the `words` that are looked for, `isOpen(host,
@@ -104,6 +104,15 @@ function target(about) {
     only.hidden = !row.target.view;
     write(kind, kindOf(row.target));
     showPin(pin, about.isPinned(row.pin));
+  };
+  return { element: made, update };
+}
+
+function terminals() {
+  const made = item('terminals', icon('again'), element('span', { class: 'what' }, 'Kept terminals …'));
+  const update = (row) => {
+    put(made, row);
+    made.title = `What runs on at ${row.host}, be somebody there or not`;
   };
   return { element: made, update };
 }

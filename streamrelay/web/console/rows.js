@@ -7,7 +7,7 @@ import { found } from './search.js';
 export const FEW = 12;
 
 /**
- * The rows of a tree, and how many hosts were found. Each has an `id`, a `kind` (section, host, target, note, form), and
+ * The rows of a tree, and how many hosts were found. Each has an `id`, a `kind` (section, host, target, terminals, note, form), and
  * where it is: its `level` (from 1), `place` of `size` rows of its parent, and whether it is `open` (undefined: it can't be).
  * The first host below what is kept stands `apart`.
  *
@@ -78,6 +78,8 @@ function hostRow(entry, targets, open, isOpen, prefix = '') {
   const id = prefix + entry.host;
   const inner = () => {
     const rows = targets.map((target) => targetRow(entry.host, target, isOpen, prefix));
+    if (entry.state !== 'down' && targets.some(({ keep }) => keep > 0))
+      rows.push(row(`${id}//terminals`, 'terminals', undefined, null, { host: entry.host }));
     if (entry.complete === false) rows.push(row(`${id}//more`, 'note', undefined, null, {}));
     return rows;
   };

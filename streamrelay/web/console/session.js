@@ -13,15 +13,15 @@ export class Session extends EventTarget {
   signedIn = false;
   left = false; // whether it is out because somebody here has signed out
 
-  /** Find out who is signed in already; if nobody is, a key that a link brought signs in. */
-  async look(key) {
+  /** Find out who is signed in already; if nobody is, a key that a link brought signs in, or `why` is said. */
+  async look(key, why = '') {
     const found = await request('GET', 'v1/session').catch((problem) => {
       if (problem.status === 401) return { user: null }; // a session that is over
       throw problem;
     });
     if (found.user !== null) this.#in(found);
     else if (key) await this.enter(key);
-    else this.over('');
+    else this.over(why);
   }
 
   /** Sign in by a link's key, or say why that can't be. */

@@ -21,6 +21,7 @@ export class Sidebar {
   #hosts;
   #kept;
   #choose;
+  #list;
   #tree;
   #spoken = new Spoken($('status'));
   #about; // what rows are drawn with
@@ -32,12 +33,13 @@ export class Sidebar {
   #first = new Map(); // hosts, and whether they were open when they came
   #recent = []; // as it is shown
 
-  /** `kept` is what this user has pinned and opened; `choose(host, name)` opens a target; `isOpen(host, name)` is "selected",
-      "open" or "". */
-  constructor(hosts, kept, choose, isOpen) {
+  /** `kept` is what this user has pinned and opened; `choose(host, name)` opens a target, `list(host)` shows its kept terminals;
+      `isOpen(host, name)` is "selected", "open" or "". */
+  constructor(hosts, kept, { choose, list, isOpen }) {
     this.#hosts = hosts;
     this.#kept = kept;
     this.#choose = choose;
+    this.#list = list;
     this.#about = {
       words: [],
       isOpen,
@@ -192,6 +194,7 @@ export class Sidebar {
   #press(row) {
     if (row.open !== undefined) this.#toggle(row, !row.open);
     else if (row.kind === 'target') this.#open(row, row.target.name);
+    else if (row.kind === 'terminals') this.#list(row.host);
   }
 
   #toggle(row, wanted) {

@@ -26,13 +26,19 @@ export class Tab {
   #pick;
   #unfit;
   #shows; // () => void
+  #terminals; // what can be done with kept ones
+  #keeps; // () => void
+  #kept = ''; // the kept terminal that it has shown
 
   /** `all` are its target, or several logs; `number` tells it from others of the same target; `more` are entries for its
       menu; `close()` closes it; `pick()` lets somebody choose further logs for it, `unfit(one)` is whether a target can't be
-      one of several; `changed()` is told that it shows other logs, `back()` that it is open again, after it had to be tried
-      more than once. */
-  constructor(session, { all, known, number, more, close, pick, unfit, changed, back }) {
+      one of several; `changed()` is told that it shows other logs, `kept()` that it shows another kept terminal or none, `back()`
+      that it is open again, after it had to be tried more than once; `terminals` are
+      `list(host)`, which shows a host's kept ones, and `end(one)`. */
+  constructor(session, { all, known, number, more, close, pick, unfit, changed, kept, back, terminals }) {
     this.#shows = changed;
+    this.#keeps = kept;
+    this.#terminals = terminals;
     this.#close = close;
     this.#unfit = unfit;
     this.#pick = pick;
@@ -42,6 +48,8 @@ export class Tab {
     this.#panel = new Panel({ all, number, close, act: () => this.reconnect(), entries: () => this.#entries(more) });
     this.known = known;
     this.#panel.screen.addEventListener('enlarged', () => this.focus());
+    this.#panel.screen.addEventListener('leave', close);
+    this.#panel.screen.addEventListener('end', () => terminals.end(this.#sources[0]));
     this.#panel.screen.addEventListener('said', ({ detail }) => toast(sentence(detail)));
     this.#connection.addEventListener('change', () => this.#changed());
   }
@@ -88,6 +96,12 @@ export class Tab {
   /** Whether it could be opened only once somebody tries again. */
   get isDown() {
     return ['idle', 'waiting', 'over'].includes(this.#connection.state);
+  }
+
+  /** The kept terminal that it shows, for whoever opens it anew; null: none. */
+  get terminal() {
+    const [{ host, target, terminal, looks }] = this.#sources;
+    return terminal ? { host, target, terminal, looks } : null;
   }
 
   /** Whether something ends for good when it is left. */
@@ -137,8 +151,9 @@ export class Tab {
     this.#panel.remove();
   }
 
-  #add({ host, target }) {
-    const source = new Source(this.#session, host, target);
+  #add(one) {
+    const { host, target } = one;
+    const source = new Source(this.#session, one);
     this.#sources.push(source);
     this.#connection.add(source, `log ${target} on ${host}`, () => this.#open(source));
     return source;
@@ -204,12 +219,20 @@ export class Tab {
     const { state, words } = this.#connection;
     this.#panel.show(this.#connection);
     this.#tellBack(state);
+    this.#tellKept();
     if (state === this.#told || !this.#panel.selected) return;
     this.#told = state;
     if (state === 'open') whisper(`Connected to ${this.name}.`);
     else if (state === 'detached') whisper(`${this.name}: reconnecting.`);
     else if (this.isDown && words) whisper(`${this.name}: ${words}.`);
     if (this.#connection.live && this.#wantsFocus && this.#panel.mayTakeFocus) this.focus();
+  }
+
+  #tellKept() {
+    const id = this.terminal?.terminal ?? '';
+    if (id === this.#kept) return;
+    this.#kept = id;
+    this.#keeps();
   }
 
   #tellBack(state) {
@@ -238,6 +261,9 @@ export class Tab {
         run: () => this.#leave(one),
       })),
       null,
+      ...(this.terminal
+        ? [{ label: `Kept terminals on ${host} …`, icon: 'terminal', run: () => this.#terminals.list(host) }]
+        : []),
       ...(this.#viewer?.actions ?? []).map((action) => (action?.anew ? this.#anew(action) : action)),
       null,
       { label: 'Copy link', icon: 'link', run: () => copy(link(this.all), 'The link is copied.') },

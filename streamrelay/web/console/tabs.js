@@ -3,10 +3,10 @@
 import { $ } from './dom.js';
 import { address } from './links.js';
 import { Tab } from './tab.js';
-import { whisper } from './toast.js';
+import { toast, whisper } from './toast.js';
 import { isLog } from './viewers.js';
 
-/** Event: `change`, when tabs come, go, or another is selected; `selected` is null where another `page` is shown: the
+/** Events: `change`, when tabs come, go, or another is selected, `terminals`, when other kept terminals are shown; `selected` is null where another `page` is shown: the
     overview ('') or the live streams ('streams'). */
 export class Tabs extends EventTarget {
   selected = null;
@@ -57,6 +57,33 @@ export class Tabs extends EventTarget {
     return this.#all.some(which);
   }
 
+  /** The kept terminals that are shown, in their order. */
+  get terminals() {
+    return this.#all.map((tab) => tab.terminal).filter((one) => one !== null);
+  }
+
+  /** Attach to a kept terminal, which starts nothing: in its tab, or in a new one, which is selected, unless it is to be `inBack`. */
+  attach(one, { inBack = false } = {}) {
+    const there = this.#all.find((tab) => tab.terminal?.terminal === one.terminal);
+    const tab = there ?? this.#add([one]);
+    if (tab.isDown) tab.connect();
+    if (inBack) return;
+    this.select(tab);
+    tab.focus();
+  }
+
+  /** Show the list of a host's kept terminals. */
+  listTerminals(host) {
+    const isHere = ({ terminal }) => this.terminals.some((one) => one.terminal === terminal);
+    const acts = { attach: (one) => this.attach(one), isHere };
+    import('./terminals.js').then(({ listTerminals }) => listTerminals(this.#session, host, acts), unloaded);
+  }
+
+  /** End one, once somebody has said so. */
+  #endTerminal(one) {
+    import('./terminal-end.js').then(({ endTerminal }) => endTerminal(this.#session, one), unloaded);
+  }
+
   /** Open a target that somebody here has chosen: in its tab, or in a new one. */
   open(host, target, { another = false } = {}) {
     const there = this.find({ host, target });
@@ -94,7 +121,9 @@ export class Tabs extends EventTarget {
     tab.destroy();
     const next = this.#all[place] ?? this.#all[place - 1] ?? null;
     this.select(this.selected === tab ? next : this.selected, this.page);
-    whisper(`${tab.name} is closed.`);
+    if (tab.terminal) toast(`${tab.name} runs on without you. “Kept terminals” of its host leads back to it.`);
+    else whisper(`${tab.name} is closed.`);
+    if (tab.terminal) this.#keep();
     if (!focus) return;
     if (focus === tab.panel && next) next.focus();
     else (next?.button ?? $('hosts')).focus();
@@ -103,6 +132,7 @@ export class Tabs extends EventTarget {
   closeAll() {
     for (const tab of this.#all.splice(0)) tab.destroy();
     this.select(null);
+    this.#keep();
   }
 
   /** The one so many further on, round the end. */
@@ -127,6 +157,8 @@ export class Tabs extends EventTarget {
         return known && !isLog(known);
       },
       changed: () => this.#changed(),
+      kept: () => this.#keep(),
+      terminals: { list: (host) => this.listTerminals(host), end: (one) => this.#endTerminal(one) },
       back: () => this.#back(),
       more: [{ label: 'Open another', icon: 'plus', run: () => this.open(host, target, { another: true }) }],
     });
@@ -134,6 +166,10 @@ export class Tabs extends EventTarget {
     $('tabs').append(tab.button);
     $('panels').append(tab.panel);
     return tab;
+  }
+
+  #keep() {
+    this.dispatchEvent(new Event('terminals'));
   }
 
   #of(target) {
@@ -220,3 +256,5 @@ export class Tabs extends EventTarget {
     for (const tab of this.#all) if (tab.signInNeeded) tab.reconnect();
   }
 }
+
+const unloaded = () => toast("The page's part for kept terminals can't be loaded.");

@@ -13,11 +13,15 @@ export class Channel {
   /** Whether its user has closed it. */
   left = false;
 
+  /** How its stream ended, once it has. */
+  closed;
+
   #stream;
   #writer;
 
   constructor(stream) {
     this.#stream = stream;
+    this.closed = stream.closed;
     this.#writer = stream.writable.getWriter();
     void this.#read(stream.readable.getReader());
     stream.closed.then(({ code, reason, clean }) => {

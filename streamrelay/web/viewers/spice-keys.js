@@ -53,13 +53,14 @@ export class Keys {
     this.#send('Up', released(code));
   }
 
-  /** Press and release modifiers that were pressed or released elsewhere. */
+  /** Press and release modifiers that were pressed or released elsewhere. A key that is released presses none. */
   #agree(event) {
     const third = this.#held.has(ALT_GR) || event.getModifierState('AltGraph'); // some say Ctrl and Alt of it
     for (const [flag, places] of Object.entries(MODIFIERS)) {
       const held = places.filter((place) => this.#held.has(place));
       if (!event[flag]) for (const place of held) this.#up(place);
-      else if (!held.length && !third) this.#down(places[0], scancodeAt(places[0]), event.timeStamp);
+      else if (!held.length && !third && event.type === 'keydown')
+        this.#down(places[0], scancodeAt(places[0]), event.timeStamp);
     }
   }
 }

@@ -1,13 +1,14 @@
 // One session of spice-html5: its channels and its outcome, apart from all others on the page.
 //
 // spice-html5 is made for a page of its own. Here several share one: their screens are apart (spice-screen.js), and
-// whatever ends one channel of a session ends them all, with that websocket's close code.
+// whatever ends one channel of a session ends them all, with that one's outcome.
 
 import { outcome } from '../streamrelay.js';
 import { MOST } from './machine-clipboard.js';
 import { failure, line, refusal, unseen } from './outcomes.js';
 import { released, scancodeAt } from './scancodes.js';
 import { SpiceAgent } from './spice-agent.js';
+import { PacedKeys } from './spice-pace.js';
 import { SpiceScreen } from './spice-screen.js';
 import { withSockets } from './spice-socket.js';
 
@@ -22,6 +23,9 @@ export class SpiceSession {
   /** Whether the server refused the password. */
   denied = false;
 
+  /** How many messages have changed the screen. */
+  drawn = 0;
+
   /** What a clipboard needs of it (machine-clipboard.js). */
   machine = {
     takes: () => this.#agent.takes,
@@ -29,11 +33,18 @@ export class SpiceSession {
     share: (on) => {
       this.#agent.shares = on;
     },
-    press: ({ code }, more) => this.press(...[...more, code].map(scancodeAt)),
+    press: ({ code }, more) => void this.press(...[...more, code].map(scancodeAt)),
   };
 
   #library;
+  #reach;
   #agent;
+  #keys = new PacedKeys({
+    send: (way, code) => this.#send(way, code),
+    ask: () => this.#askInputs(),
+    full: () => this.#clipboard.missed('keys are not taken any more, as too many wait for the machine'),
+  });
+  #clipboard;
   #screen;
   #main;
   #channels = new Set();
@@ -43,12 +54,14 @@ export class SpiceSession {
   /**
    * @param library - spice-html5's modules by name
    * @param {HTMLElement} frame - where the screen goes
-   * @param {string} url - good for as many websockets as there are channels
+   * @param {(signal: AbortSignal) => Promise<any>} reach - a connection for each of its channels (spice-socket.js)
    * @param {import('./machine-clipboard.js').MachineClipboard} clipboard - told what the machine copies
    * @param {AbortSignal} signal - ends it
    */
-  constructor(library, frame, url, password, clipboard, signal) {
+  constructor(library, frame, reach, password, clipboard, signal) {
     this.#library = library;
+    this.#reach = reach;
+    this.#clipboard = clipboard;
     this.#agent = new SpiceAgent(MOST, {
       send: (kind, content) => this.#sendAgent(kind, content),
       came: (text) => clipboard.came(text),
@@ -61,11 +74,11 @@ export class SpiceSession {
     this.#screen = new SpiceScreen(frame, library.inputs, {
       canvas: () => this.#canvas,
       resized: (width, height) => this.#resize(width, height),
-      send: (way, code) => this.#send(way, code),
+      send: (way, code) => void this.#keys.put(way, code),
     });
     this.connected = new Promise((resolve, reject) => {
       this.#begun = resolve;
-      this.#begin(url, password);
+      this.#begin(password);
       this.closed.then((ended) => reject(failure(unseen(ended))));
     });
     this.connected.catch(() => {});
@@ -81,10 +94,11 @@ export class SpiceSession {
     this.#end(outcome(1000));
   }
 
-  /** Press keys, by their scan codes, one upon the other, and release them. */
-  press(...codes) {
-    for (const code of codes) this.#send('Down', code);
-    for (const code of codes.reverse()) this.#send('Up', released(code));
+  /** Press keys, by their scan codes, one upon the other, and release them. Promises whether the machine got them. */
+  async press(...codes) {
+    const ways = [...codes.map((code) => ['Down', code]), ...codes.reverse().map((code) => ['Up', released(code)])];
+    const got = await Promise.all(ways.map(([way, code]) => this.#keys.put(way, code)));
+    return got.every(Boolean);
   }
 
   #send(way, code) {
@@ -98,12 +112,27 @@ export class SpiceSession {
     inputs.send_msg(message);
   }
 
+  /** Have the server say that it has come so far: motions to where the pointer is; gives how many were unanswered. */
+  #askInputs() {
+    const { inputs } = this.#main ?? {};
+    const { Constants } = this.#library.enums;
+    const before = inputs?.waiting_for_ack ?? 0;
+    if (inputs?.state !== 'ready') return before;
+    const motion = new this.#library.spicemsg.SpiceMsgcMouseMotion(this.#main);
+    motion.buttons_state = this.#main.buttons_state ?? 0;
+    const message = new this.#library.spicemsg.SpiceMiniData();
+    message.build_msg(Constants.SPICE_MSGC_INPUTS_MOUSE_MOTION, motion);
+    for (let count = 0; count < Constants.SPICE_INPUT_MOTION_ACK_BUNCH; count += 1) inputs.send_msg(message);
+    inputs.waiting_for_ack += Constants.SPICE_INPUT_MOTION_ACK_BUNCH;
+    return before;
+  }
+
   // -- channels ------------------------------------------------------------------------------------------------
 
-  #begin(uri, password) {
+  #begin(password) {
     const { SpiceMainConn } = this.#library.main;
-    const about = { uri, password, screen_id: this.#screen.id, onagent: () => this.#screen.tellSize() };
-    const main = withSockets(() => new SpiceMainConn(about));
+    const about = { uri: 'spice:', password, screen_id: this.#screen.id, onagent: () => this.#screen.tellSize() };
+    const main = withSockets(this.#reach, () => new SpiceMainConn(about));
     this.#main = main;
     this.#add(main);
     for (const name of ['inputs', 'cursor', 'display']) {
@@ -117,7 +146,7 @@ export class SpiceSession {
       });
     }
     const { process_channel_message: process } = main;
-    main.process_channel_message = (message) => withSockets(() => process.call(main, message)); // it opens the others
+    main.process_channel_message = (message) => withSockets(this.#reach, () => process.call(main, message)); // it opens the others
     this.#attachAgent(main);
     after(main, () => {
       for (const other of [...main.ports, ...(main.extra_channels ?? [])]) if (other) this.#add(other);
@@ -158,11 +187,21 @@ export class SpiceSession {
     const { send_ticket: send } = channel;
     channel.send_ticket = (ticket) => send.call(channel, aligned(ticket));
     const { Constants } = this.#library.enums;
-    if (channel.type === Constants.SPICE_CHANNEL_DISPLAY) this.#screen.contain(channel, this.#main);
+    if (channel.type === Constants.SPICE_CHANNEL_DISPLAY) {
+      this.#screen.contain(channel, this.#main);
+      after(channel, () => {
+        this.drawn += 1;
+      });
+    }
     // The inputs say first that they are there; a key before that would be lost.
-    if (channel.type === Constants.SPICE_CHANNEL_INPUTS) after(channel, () => this.#begun());
+    if (channel.type === Constants.SPICE_CHANNEL_INPUTS) after(channel, (type) => this.#inputsSaid(type));
     // What a port says would become events of the whole window.
     if (channel.type === Constants.SPICE_CHANNEL_PORT) channel.process_channel_message = () => true;
+  }
+
+  #inputsSaid(type) {
+    this.#begun();
+    if (type === this.#library.enums.Constants.SPICE_MSG_INPUTS_MOUSE_MOTION_ACK) this.#keys.answered();
   }
 
   /** What was wrong inside of a channel; a websocket's own end comes as its close. */
@@ -179,6 +218,7 @@ export class SpiceSession {
 
   #end(ended) {
     if (!this.#main || this.#main.state === 'closing') return;
+    this.#keys.end();
     this.#screen.keep();
     this.#main.stop(); // takes the surfaces away, too
     for (const channel of this.#channels) {
@@ -213,7 +253,7 @@ function after(channel, act) {
   const { process_channel_message: process } = channel;
   channel.process_channel_message = (message) => {
     const known = process.call(channel, message);
-    act();
+    act(message.type);
     return known;
   };
 }

@@ -1,14 +1,19 @@
-// A stream of ours in place of the websocket that spice-html5 opens for each channel: its link is asked whether it lives,
-// and its end has an outcome in words.
+// A connection of ours in place of the websocket that spice-html5 opens for each of its channels: a channel of one stream,
+// or a stream of its own, so its end has an outcome in words, and it is told when its link is dead.
 
 import { connect } from '../streamrelay.js';
 import { Channel } from './channel.js';
 
 const { WebSocket } = globalThis;
 
-/** Run something that opens websockets at once, and let these be streams. */
-export function withSockets(run) {
-  globalThis.WebSocket = /** @type {any} */ (Socket); // which has what spice-html5 needs, not all
+/** Run something that opens websockets at once, and let these be connections that `reach(signal)` promises. */
+export function withSockets(reach, run) {
+  class Reached extends Socket {
+    constructor(url) {
+      super(url, reach);
+    }
+  }
+  globalThis.WebSocket = /** @type {any} */ (Reached); // which has what spice-html5 needs, not all
   try {
     return run();
   } finally {
@@ -16,40 +21,47 @@ export function withSockets(run) {
   }
 }
 
+/** Opens streams of a URL that is good for several: where the machine's agent carries no channels of SPICE. */
+export const byLinks = (url) => async (signal) => new Channel(await connect(url, { signal, WebSocket }));
+
 /** What spice-html5 needs of a websocket; its `close` event has the `outcome`. */
 class Socket extends EventTarget {
   binaryType = 'arraybuffer';
   readyState = 0; // until it is open
 
-  #channel = null;
+  #connection = null;
   #leave = new AbortController();
 
-  /** @param {string} url - with a token, so it is told to nobody but spice-html5, which asks for it */
-  constructor(url) {
+  /** @param {string} url - no real one: spice-html5 takes it for its other channels, and tells it */
+  constructor(url, reach) {
     super();
     this.url = url;
-    connect(url, { signal: this.#leave.signal, WebSocket }).then(
-      (stream) => this.#opened(stream),
+    reach(this.#leave.signal).then(
+      (connection) => this.#opened(connection),
       ({ outcome }) => outcome && this.#tell('close', { outcome }), // there is none of one that was left
     );
   }
 
   /** The bytes must not change any more. */
   send(bytes) {
-    this.#channel?.send(bytes);
+    this.#connection?.send(bytes);
   }
 
   close() {
     this.readyState = 2;
     this.#leave.abort();
-    this.#channel?.close();
+    this.#connection?.close();
   }
 
-  #opened(stream) {
-    this.#channel = new Channel(stream);
+  #opened(connection) {
+    this.#connection = connection;
+    if (this.readyState === 2) {
+      connection.close();
+      return;
+    }
     this.readyState = 1;
-    this.#channel.onmessage = ({ data }) => this.#tell('message', { data: data.buffer });
-    stream.closed.then((outcome) => {
+    connection.onmessage = ({ data }) => this.#tell('message', { data: data.buffer });
+    connection.closed.then((outcome) => {
       this.readyState = 3;
       this.#tell('close', { outcome });
     });

@@ -1,18 +1,21 @@
-// A machine's screen by SPICE: spice-html5 on one websocket for each of its channels. The last picture stays.
+// A machine's screen by SPICE: spice-html5 on one stream, which carries its channels. The last picture stays.
 
+import { showDetached } from './detached.js';
 import { askFor } from './form.js';
 import { allowStyleAttribute } from './inline-style.js';
 import { MachineClipboard } from './machine-clipboard.js';
 import { failure, refusal } from './outcomes.js';
 import { ALT, CONTROL, DELETE, SHIFT, scancode } from './scancodes.js';
+import { Channels } from './spice-channels.js';
 import { SpiceSession } from './spice-session.js';
+import { byLinks } from './spice-socket.js';
 import { load, ownStyle } from './third-party.js';
 import { typeText } from './typing.js';
 
 const NAME = 'the SPICE viewer (spice-html5)';
 const MODULES = ['main', 'spiceconn', 'inputs', 'spicemsg', 'enums', 'webm'];
 
-/** A viewer of a SPICE server in `element`; `source` asks for its streams (docs/architecture.rst, "The pages' files"). */
+/** A viewer of a SPICE server in `element`; `source` opens its streams (docs/architecture.rst, "The pages' files"). */
 export function create(element, source) {
   return new Spice(element, source);
 }
@@ -38,7 +41,7 @@ class Spice {
     const session = this.#session;
     if (!session) return [];
     return [
-      { label: 'Ctrl-Alt-Del', run: () => session.press(CONTROL, ALT, DELETE) },
+      { label: 'Ctrl-Alt-Del', run: () => void session.press(CONTROL, ALT, DELETE) },
       { label: 'Type text …', run: () => this.#typeText(session) },
       ...this.#clipboard.actions,
     ];
@@ -48,8 +51,9 @@ class Spice {
     const library = await this.#load();
     let password = this.#password;
     for (;;) {
-      const ticket = await this.#source.ask({ view: this.#source.view });
-      const session = new SpiceSession(library, this.#frame, ticket.url, password, this.#clipboard, this.#undo.signal);
+      const { stream, reach, leave } = await this.#open();
+      const session = new SpiceSession(library, this.#frame, reach, password, this.#clipboard, this.#undo.signal);
+      session.closed.then(leave);
       try {
         await session.connected;
       } catch (error) {
@@ -63,8 +67,22 @@ class Spice {
       session.closed.then(() => {
         if (this.#session === session) this.#session = this.#clipboard.machine = null;
       });
-      return { closed: session.closed, close: () => session.close() };
+      return { closed: session.closed, stream, close: () => session.close() };
     }
+  }
+
+  /** What the session's connections are: channels of one stream, or streams of their own if its agent carries none. */
+  async #open() {
+    const { view } = this.#source;
+    const stream = await this.#source.open({ view, channels: true });
+    if (stream.ticket?.channels) {
+      showDetached(this.#element, stream);
+      const channels = new Channels(stream);
+      return { stream, reach: () => Promise.resolve(channels.open()), leave: () => channels.close() };
+    }
+    stream.close();
+    const { url } = await this.#source.ask({ view });
+    return { stream: null, reach: byLinks(url), leave() {} };
   }
 
   focus() {
@@ -100,7 +118,8 @@ class Spice {
       can: (letter) => scancode(letter) > 0,
       lives: () => this.#session === session,
       press: (letter, shift) => session.press(...(shift ? [SHIFT] : []), scancode(letter)),
+      drawn: () => session.drawn,
+      focus: () => session.focus(),
     });
-    session.focus();
   }
 }

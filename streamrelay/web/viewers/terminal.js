@@ -1,15 +1,19 @@
 // A terminal: xterm.js on a stream. The scrollback stays over reconnects; a target's bytes touch nothing but the terminal.
+// One that its host keeps has others, too, and is drawn anew as it is when it is attached to again.
 
 import { copiedText, copyText } from './clipboard.js';
 import { showDetached } from './detached.js';
 import { allowStyleAttribute, withStyles } from './inline-style.js';
+import { isAnswer } from './terminal-answers.js';
 import { choose, chosen, META, READER } from './terminal-choices.js';
+import { Company } from './terminal-company.js';
 import { scrollByFinger } from './terminal-fingers.js';
 import { keyBar } from './terminal-keys.js';
-import { ADDRESS } from './terminal-links.js';
+import { ADDRESS, follow } from './terminal-links.js';
 import { Output } from './terminal-output.js';
 import { guardPastes, harmless } from './terminal-paste.js';
 import { Search } from './terminal-search.js';
+import { Size, USUAL } from './terminal-size.js';
 import { takeTextWithoutKeys } from './terminal-text.js';
 import { themeOf } from './terminal-themes.js';
 import { countColumns } from './terminal-widths.js';
@@ -17,7 +21,6 @@ import { load, loadStyle, ownStyle } from './third-party.js';
 
 const NAME = "the terminal's viewer (xterm.js)";
 const SCROLLBACK = 10_000; // lines
-const SIZES = [8, 32]; // of the text, in pixels
 const ENCODER = new TextEncoder();
 const ON_MAC = /^Mac/.test(navigator.platform); // as xterm.js has it
 // Keys that go to the target, and would do something to the page where xterm.js lets the browser have them, too.
@@ -33,9 +36,12 @@ class Terminal {
   #source;
   #terminal = null;
   #output = null;
-  #fit = null;
+  #size = null;
   #search = null;
+  #company = new Company((what) => this.#element.dispatchEvent(new Event(what)));
   #stream = null; // the one whose bytes are shown
+  #kept = ''; // the kept terminal that it is of
+  #view = false;
   #writer = null; // null while nothing may be sent
   /** @type {PromiseWithResolvers<void>} */
   #gone = Promise.withResolvers();
@@ -48,7 +54,7 @@ class Terminal {
 
   /** Whether leaving ends what runs here, which takes keys. */
   get living() {
-    return this.#writer !== null;
+    return this.#writer !== null && !this.#kept;
   }
 
   get actions() {
@@ -59,8 +65,8 @@ class Terminal {
       { label: 'Paste', run: async () => terminal.paste(harmless(await copiedText())) },
       { label: 'Search', run: () => this.#search.open() },
       { label: 'Clear scrollback', run: () => terminal.clear() },
-      { label: 'Larger text', run: () => this.#zoom(2) },
-      { label: 'Smaller text', run: () => this.#zoom(-2) },
+      { label: 'Larger text', run: () => this.#size.zoom(2) },
+      { label: 'Smaller text', run: () => this.#size.zoom(-2) },
       this.#choice('Screen reader support', 'screenReaderMode', READER),
       ...(ON_MAC ? [this.#choice('Option key as Meta', 'macOptionIsMeta', META)] : []),
     ];
@@ -69,7 +75,7 @@ class Terminal {
   async connect() {
     await this.#prepare();
     const stream = await this.#source.open({ view: this.#source.view });
-    if (this.#stream) await Promise.race([this.#output.afresh(), this.#gone.promise]);
+    if (this.#stream) await Promise.race([this.#clear(stream), this.#gone.promise]);
     if (this.#undo.signal.aborted) stream.close();
     else this.#begin(stream);
     const closed = Promise.race([this.#show(stream), this.#gone.promise]).then(() => stream.closed);
@@ -107,7 +113,7 @@ class Terminal {
     const terminal = new xterm.Terminal({
       allowProposedApi: true, // marks of matches, columns of letters
       fontFamily: 'ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace',
-      fontSize: 14,
+      fontSize: USUAL,
       lineHeight: 1.1, // at 1 some sizes of DejaVu Sans Mono have no underscores; much more would cut frames apart
       linkHandler: { activate: (_event, address) => follow(address) },
       macOptionClickForcesSelection: true, // what Shift does elsewhere while a program has the mouse
@@ -118,15 +124,15 @@ class Terminal {
     });
     this.#terminal = terminal;
     this.#output = new Output(terminal);
-    this.#fit = new fit.FitAddon();
-    terminal.loadAddon(this.#fit);
+    const fitting = new fit.FitAddon();
+    terminal.loadAddon(fitting);
     if (graphemes) countColumns(terminal, new graphemes.UnicodeGraphemesAddon());
     if (links) terminal.loadAddon(new links.WebLinksAddon((_event, address) => follow(address), { urlRegex: ADDRESS }));
-    this.#place(terminal);
+    this.#place(terminal, fitting);
     this.#listen(terminal);
   }
 
-  #place(terminal) {
+  #place(terminal, fitting) {
     const screen = document.createElement('div');
     screen.className = 'terminal-screen';
     const keys = keyBar(terminal);
@@ -139,19 +145,23 @@ class Terminal {
     takeTextWithoutKeys(screen, terminal);
     scrollByFinger(screen, terminal);
     this.#search = new Search(frame, terminal);
-    terminal.onData((text) => this.#send(ENCODER.encode(keys.apply(text))));
+    this.#size = new Size(terminal, fitting, screen, {
+      tell: (columns, rows) => this.#stream?.resize(columns, rows), // which sees that it isn't told too often
+      changed: () => this.#company.sized(this.#size.others, this.#view),
+    });
+    terminal.onData((text) => this.#typed(keys.apply(text)));
     terminal.onBinary((text) => this.#send(Uint8Array.from(text, (letter) => letter.charCodeAt(0))));
-    const observer = new ResizeObserver(() => this.#fitNow());
+    const observer = new ResizeObserver(() => this.#size.look());
     observer.observe(screen);
     this.#undo.signal.addEventListener('abort', () => observer.disconnect());
   }
 
   #listen(terminal) {
     this.#followTheme(terminal);
-    terminal.onResize(() => this.#tellSize());
     terminal.onBell(() => this.#flash());
     terminal.onKey(({ domEvent }) => {
       if (PAGES_OWN.test(domEvent.key)) domEvent.preventDefault();
+      this.#size.typed();
     });
     terminal.attachCustomKeyEventHandler((event) => {
       const ours = event.ctrlKey && event.shiftKey && !event.altKey;
@@ -194,10 +204,6 @@ class Terminal {
     follow();
   }
 
-  #fitNow() {
-    if (this.#element.clientWidth && this.#element.clientHeight) this.#fit.fit(); // not while the tab is hidden
-  }
-
   /** Let the page say something to who sits there. */
   #say(words) {
     this.#element.dispatchEvent(new CustomEvent('said', { detail: words }));
@@ -210,24 +216,29 @@ class Terminal {
     setTimeout(() => classList.remove('bell'), 150);
   }
 
-  #zoom(pixels) {
-    const { options } = this.#terminal;
-    options.fontSize = Math.min(Math.max(options.fontSize + pixels, SIZES[0]), SIZES[1]);
-    this.#fitNow();
-  }
-
   // -- the stream ----------------------------------------------------------------------------------------------
+
+  /** What is shown is of the stream before: the same terminal comes whole, anything else below it. */
+  async #clear(stream) {
+    if (!this.#kept || stream.ticket?.terminal !== this.#kept) return this.#output.afresh();
+    await this.#output.parsed();
+    this.#terminal.reset();
+  }
 
   #begin(stream) {
     const view = this.#source.view || Boolean(stream.ticket?.view);
-    const terminal = this.#terminal;
-    terminal.options.disableStdin = view;
-    this.#element.firstChild.classList.toggle('view-only', view);
-    this.#fitNow(); // before the stream is there to be told of it, as it is told below
+    const frame = this.#element.firstChild;
+    this.#terminal.options.disableStdin = view;
+    frame.classList.toggle('view-only', view);
     showDetached(this.#element, stream);
     this.#stream = stream;
+    this.#view = view;
+    this.#kept = stream.ticket?.terminal ?? '';
     this.#writer = view ? null : stream.writable.getWriter();
-    this.#tellSize();
+    if (this.#kept) frame.prepend(this.#company.element);
+    else this.#company.element.remove();
+    this.#company.show(stream, this.#source.user, view);
+    this.#size.begin({ kept: Boolean(this.#kept), view });
   }
 
   /** Show what comes until nothing more does; what the terminal can't take stays with the host. */
@@ -237,38 +248,44 @@ class Terminal {
       for (;;) {
         const { done, value } = await reader.read();
         if (done || stream !== this.#stream) break;
-        if (value instanceof Uint8Array) await this.#output.write(value);
-        else if (value.exit !== undefined) {
-          await this.#output.afresh(); // the program's screen, letters and region are not the page's
-          await this.#output.write(`the command ended with status ${value.exit}\r\n`);
-        }
+        if (value instanceof Uint8Array) {
+          await this.#output.write(value);
+          if (this.#size.waits) void this.#output.parsed().then(() => this.#size.drawn());
+        } else await this.#told(value, stream);
       }
     } catch {
       // a stream that broke; its outcome says how
     }
     if (stream !== this.#stream) return;
+    if (!this.#kept) this.#company.element.remove();
+    this.#company.show({ people: null, others: 0 }, '', this.#view);
+    this.#size.end();
     this.#writer?.close().catch(() => {});
     this.#writer = null;
     this.#terminal.options.disableStdin = true; // until the next stream
   }
 
+  /** What the host says of it, in order with its bytes. */
+  async #told({ exit, people, size }, stream) {
+    if (people !== undefined) this.#company.show(stream, this.#source.user, this.#view);
+    if (size !== undefined && stream.size) {
+      await this.#output.parsed();
+      if (stream === this.#stream) this.#size.given(stream.size);
+    }
+    if (exit === undefined) return;
+    this.#source.ended?.();
+    this.#kept = '';
+    await this.#output.afresh(); // the program's screen, letters and region are not the page's
+    await this.#output.write(`the command ended with status ${exit}\r\n`);
+  }
+
+  /** Whoever types gives the terminal their window's size, but not what it answers by itself. */
+  #typed(text) {
+    if (!isAnswer(text)) this.#size.typed();
+    this.#send(ENCODER.encode(text));
+  }
+
   #send(bytes) {
     this.#writer?.write(bytes).catch(() => {}); // a stream that broke; its outcome says how
   }
-
-  /** Tell the host the size; the stream sees that it isn't told too often. */
-  #tellSize() {
-    const { cols, rows } = this.#terminal;
-    this.#stream?.resize(cols, rows);
-  }
-}
-
-/**
- * Follow a link of the target's (OSC 8, or an address in its text), once somebody has read where it leads: the text of
- * the first says what the target likes.
- */
-function follow(address) {
-  const { href } = new URL(address); // http or https, as xterm.js has seen; hosts and signs as they are, none unseen
-  const words = `The target's link leads to\n\n${href.slice(0, 500)}\n\nFollow it?`;
-  if (confirm(words)) window.open(href, '_blank', 'noopener,noreferrer');
 }

@@ -4,6 +4,9 @@ import { several } from '../log/several.js';
 import { askFor } from './form.js';
 
 const EVERY = 20; // milliseconds for a key; a machine's keyboard holds few that it hasn't taken
+const UNDER_WAY = 4; // letters of which it isn't known yet whether the machine got them
+const UNSEEN = 2; // and of which nothing is seen, as a machine that is busy drops what its keyboard doesn't hold
+const BLIND = 300; // milliseconds after which one more is pressed all the same, as not all is shown that is typed
 const MOST = 10_000; // characters, which take over three minutes
 const SHIFTED = /[A-Z~!@#$%^&*()_+{}|:"<>?]/; // on a keyboard of the US
 
@@ -12,36 +15,77 @@ const typing = new WeakSet(); // elements of viewers at whose machine a text is 
 /**
  * Ask for a text, then press its keys, Enter for each line's end. Where there are letters without a key, say so first, and
  * ask again. Rejects with words if another text is still being typed, as their letters would mix, or if the machine goes
- * meanwhile.
+ * meanwhile. The machine's screen has the focus then, unless somebody has gone on to something else.
  *
  * @param {HTMLElement} element - the viewer's
  * @param {AbortSignal} signal - ends it
  * @param {{ can: (letter: string) => boolean, doubts?: (letter: string) => boolean, lives: () => boolean,
- *   press: (letter: string, shift: boolean) => void }} machine - whether there is a key for a letter, or perhaps none;
- *   whether it is connected; press and release one key
+ *   press: (letter: string, shift: boolean) => boolean | Promise<boolean>, drawn: () => number, focus: () => void }} machine
+ *   - whether there is a key for a letter, or perhaps none; whether it is connected; press and release one key, and tell
+ *   whether the machine got it; how often its screen has changed; give that the focus
  */
-export async function typeText(element, signal, { can, doubts = () => false, lives, press }) {
+export async function typeText(element, signal, machine) {
+  const { can, doubts = () => false, focus } = machine;
   needIdle(element);
   const letters = [...(await askText(element, signal, can, doubts))];
   needIdle(element);
   typing.add(element);
   try {
-    await pressAll(letters, signal, lives, press);
+    await pressAll(letters, signal, machine);
   } finally {
     typing.delete(element);
   }
+  const { activeElement } = document;
+  if (!activeElement || activeElement === document.body || element.contains(activeElement)) focus();
 }
 
 function needIdle(element) {
   if (typing.has(element)) throw new Error('nothing was typed, as another text is still being typed');
 }
 
-async function pressAll(letters, signal, lives, press) {
-  for (const [typed, letter] of letters.entries()) {
-    if (signal.aborted) return;
-    if (!lives()) throw new Error(`the stream has ended; ${typed} of ${several(letters.length, 'character')} typed`);
-    press(letter, SHIFTED.test(letter));
-    await new Promise((resolve) => setTimeout(resolve, EVERY));
+async function pressAll(letters, signal, { lives, press, drawn }) {
+  let typed = 0;
+  const pace = new Pace(drawn);
+  const underWay = new Set();
+  const type = async (letter) => {
+    if (await press(letter, SHIFTED.test(letter))) typed += 1;
+  };
+  for (const letter of letters) {
+    if (signal.aborted || !lives()) break;
+    const one = type(letter).finally(() => underWay.delete(one));
+    underWay.add(one);
+    await pace.next();
+    while (underWay.size >= UNDER_WAY) await Promise.race(underWay);
+  }
+  await Promise.all(underWay);
+  if (typed === letters.length || signal.aborted) return;
+  const why = lives() ? 'the machine does not take keys' : 'the stream has ended';
+  throw new Error(`${why}; ${typed} of ${several(letters.length, 'character')} typed`);
+}
+
+/** When the next letter may be pressed. */
+class Pace {
+  #drawn;
+  #before = -1;
+  #unseen = 0;
+
+  constructor(drawn) {
+    this.#drawn = drawn;
+  }
+
+  async next() {
+    const blind = performance.now() + BLIND;
+    this.#unseen += 1;
+    do {
+      await new Promise((resolve) => setTimeout(resolve, EVERY));
+      this.#look();
+    } while (this.#unseen >= UNSEEN && performance.now() < blind);
+  }
+
+  #look() {
+    const drawn = this.#drawn();
+    if (drawn !== this.#before) this.#unseen = 0;
+    this.#before = drawn;
   }
 }
 

@@ -31,6 +31,7 @@ class Vnc {
   #screen = document.createElement('div');
   #rfb = null; // while it is connected
   #keysyms = null;
+  #drawn = 0; // updates of the screen
   #clipboard;
   #undo = new AbortController();
 
@@ -69,6 +70,11 @@ class Vnc {
     showDetached(this.#element, stream);
     const session = new Session(RFB, stream, this.#screen, this.#source.view || Boolean(stream.ticket?.view));
     this.#undo.signal.addEventListener('abort', () => session.close());
+    const { _framebufferUpdate: update } = session.rfb;
+    session.rfb._framebufferUpdate = () => {
+      this.#drawn += 1;
+      return update.call(session.rfb);
+    };
     session.rfb.addEventListener('clipboard', ({ detail }) => this.#clipboard.came(detail.text));
     session.closed.then(() => {
       if (this.#rfb === session.rfb) this.#rfb = this.#clipboard.machine = null;
@@ -98,9 +104,11 @@ class Vnc {
         if (shift) rfb.sendKey(KEYSYMS.ShiftLeft, 'ShiftLeft', true);
         rfb.sendKey(LINES.get(letter) ?? this.#keysyms.lookup(letter.codePointAt(0)), null);
         if (shift) rfb.sendKey(KEYSYMS.ShiftLeft, 'ShiftLeft', false);
+        return true;
       },
+      drawn: () => this.#drawn,
+      focus: () => rfb.focus({ preventScroll: true }),
     });
-    rfb.focus();
   }
 }
 

@@ -21,7 +21,31 @@ from tests.live.support.waiting import WAIT, Work, until
 SHELL = '[targets.shell]\nkind = "pty"\ncommand = ["/bin/sh"]\nenvironment = { PS1 = "ready> " }\n'
 
 
-class Command(LiveTest):
+class Starting(LiveTest):
+    """A test that starts native clients at a chain."""
+
+    common: Chain
+
+    def start(
+        self, *arguments: str, chain: Chain | None = None, key: str = "", **options: Any
+    ) -> "subprocess.Popen[bytes]":
+        """Start the native client with a user's key, by default that of who may do everything."""
+        chain = chain or self.common
+        process = subprocess.Popen(
+            [str(PROGRAMS / "streamrelay"), "connect", *arguments],
+            env=environment(
+                STREAMRELAY_PLATFORM=f"http://127.0.0.1:{chain.platform_port}",
+                STREAMRELAY_KEY=key or chain.key,
+                **({"STREAMRELAY_CA": chain.ca} if chain.ca else {}),
+            ),
+            **{"preexec_fn": partial(signal.signal, signal.SIGHUP, signal.SIG_DFL), **options},  # not as nohup has it
+        )
+        self.addCleanup(process.wait, WAIT)
+        self.addCleanup(process.kill)
+        return process
+
+
+class Command(Starting):
     """A test that runs `streamrelay`."""
 
     def setUp(self) -> None:
@@ -37,21 +61,6 @@ class Command(LiveTest):
         self.assertEqual(len(lines), 1, lines)
         self.assertTrue(lines[0].startswith("streamrelay: "), lines)
         self.assertIn(words, lines[0])
-
-    def start(self, *arguments: str, chain: Chain | None = None, **options: Any) -> "subprocess.Popen[bytes]":
-        chain = chain or self.common
-        process = subprocess.Popen(
-            [str(PROGRAMS / "streamrelay"), "connect", *arguments],
-            env=environment(
-                STREAMRELAY_PLATFORM=f"http://127.0.0.1:{chain.platform_port}",
-                STREAMRELAY_KEY=chain.key,
-                **({"STREAMRELAY_CA": chain.ca} if chain.ca else {}),
-            ),
-            **{"preexec_fn": partial(signal.signal, signal.SIGHUP, signal.SIG_DFL), **options},  # not as nohup has it
-        )
-        self.addCleanup(process.wait, WAIT)
-        self.addCleanup(process.kill)
-        return process
 
 
 class ExitStatus(Command):

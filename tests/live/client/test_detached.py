@@ -6,6 +6,7 @@ import socket
 import subprocess
 import termios
 import time
+from typing import Any
 
 from tests.live.client.test_connect import Command, Screen
 from tests.live.support.chain import HOST
@@ -59,7 +60,7 @@ class OnTerminal(Detached):
         self.before, self.screen = termios.tcgetattr(self.terminal), Screen(self.user)
 
     def begin(self, target: str) -> "subprocess.Popen[bytes]":
-        three = {"stdin": self.terminal, "stdout": self.terminal, "stderr": self.terminal}
+        three: dict[str, Any] = {"stdin": self.terminal, "stdout": self.terminal, "stderr": self.terminal}
         return self.start(HOST, target, chain=self.own, start_new_session=True, **three)
 
     def ended(self, process: "subprocess.Popen[bytes]", status: int, words: bytes = b"") -> None:

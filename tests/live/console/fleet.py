@@ -1,5 +1,5 @@
 """A platform of as many hosts, streams and relays as a test wants, which only lists them (protocol.rst): GET /v1/hosts
-and its changes, /v1/streams with its ends, /v1/relays with their drain."""
+and its changes, /v1/hosts/HOST/terminals and /v1/streams with their ends, /v1/relays with their drain."""
 
 import gzip
 import json
@@ -72,6 +72,12 @@ def stream(number: int, **more: Any) -> Entry:
     return {**about, **counts, "since": time.time() - 60 * number, "end": True, **more}
 
 
+def terminal(number: int, **more: Any) -> Entry:
+    """A kept terminal that is listed."""
+    about = {"terminal": f"t{number:021}", "host": "web-1", "target": "shell", "user": "alice", "size": [120, 40]}
+    return {**about, "seconds": 3600.0 * number, "people": [], "view": False, "end": True, **more}
+
+
 def relay(name: str, **more: Any) -> Entry:
     """A relay that is listed."""
     about = {"relay": name, "url": f"wss://{name}.relay.example", "zone": name.partition("-")[0], "state": "ready"}
@@ -100,6 +106,9 @@ class FleetPlatform:
         self.streams: dict[str, Entry] = {}
         self.whole: Entry = {"complete": True, "missing": [], "missed": 0}
         """What is said of the list of streams."""
+        self.terminals: list[Entry] = []
+        self.opened: list[Entry] = []
+        """Streams that were asked for, none of which is given."""
         self.relays: dict[str, Entry] | None = None
         """None: nobody is told of any."""
         self.done: list[str] = []
@@ -165,6 +174,9 @@ class FleetPlatform:
         """Do what is asked; the body of the answer, if it has one."""
         self.done.append(f"{method} {path}")
         name = path.split("/")[3]
+        if path.startswith("/v1/hosts/"):
+            self.terminals = [one for one in self.terminals if not path.endswith(one["terminal"])]
+            return None
         if path.startswith("/v1/streams/"):
             self.streams.pop(name, None)
             return None
@@ -209,7 +221,10 @@ class _Answering(BaseHTTPRequestHandler):
             "/v1/streams": lambda: self._streams(parse_qs(parts.query)),
             "/v1/relays": self._relays,
         }
-        paths.get(parts.path, lambda: self._file(parts.path))()
+        if parts.path.endswith("/terminals"):
+            self._terminals(parts.path.split("/")[3])
+        else:
+            paths.get(parts.path, lambda: self._file(parts.path))()
 
     def do_POST(self) -> None:
         if self.path.startswith("/v1/relays/"):
@@ -222,6 +237,7 @@ class _Answering(BaseHTTPRequestHandler):
                 201, {"user": name, "csrf": "csrf", "version": "1.2.3"}, {"Set-Cookie": f"user={name}; HttpOnly"}
             )
         else:
+            self.platform.opened.append(body)
             problem = {"status": 503, "code": "host_offline", "detail": f"host {body['host']} is offline"}
             self._send(503, problem, {"Retry-After": "600"})
 
@@ -235,6 +251,10 @@ class _Answering(BaseHTTPRequestHandler):
         if not self._refused():
             time.sleep(self.platform.slow)
             self._send(200, self.platform.stream_page(query))
+
+    def _terminals(self, host: str) -> None:
+        if not self._refused():
+            self._send(200, {"terminals": [one for one in self.platform.terminals if one["host"] == host]})
 
     def _relays(self) -> None:
         if self._refused():

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
 import threading
 from functools import partial
@@ -20,24 +21,33 @@ ROWS = 120_000
 SECONDS = 8.0
 
 
+def postgresql() -> Path:
+    """Where its programs are, of the newest version: Debian has them in a place of their own, where none of them knows
+    of the system's databases; others have them on the path."""
+    found = [place for place in Path("/usr/lib/postgresql").glob("*/bin") if (place / "initdb").exists()]
+    if found:
+        return max(found, key=lambda place: float(place.parent.name))
+    if (other := shutil.which("initdb")) and shutil.which("postgres"):
+        return Path(other).parent
+    raise SkipTest("needs postgresql")
+
+
 class Database(Command):
-    """PostgreSQL behind an agent."""
+    """PostgreSQL behind an agent, in a folder and on a port of this test."""
 
     def setUp(self) -> None:
         super().setUp()
-        programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-        if not programs:
-            raise SkipTest("needs postgresql")
+        programs, setpriv = postgresql(), need_program("setpriv")
         need_root("a database of another user")
-        self.psql, setpriv = need_program("psql"), need_program("setpriv")
+        psql = str(programs / "psql")
         data = self.folder / "data"
         data.mkdir()
         os.chown(data, 65534, -1)
         nobody = (setpriv, "--reuid=65534", "--clear-groups", "env", f"--chdir={data}")
-        run(*nobody, str(programs[-1] / "initdb"), "-D", f"{data}/base", "-A", "trust", "-U", "test", check=True)
+        run(*nobody, str(programs / "initdb"), "-D", f"{data}/base", "-A", "trust", "-U", "test", check=True)
         self.port = free_port()
         options = ("-h", "127.0.0.1", "-p", str(self.port), "-k", "", "-F")
-        server = self.program("postgres", *nobody, str(programs[-1] / "postgres"), "-D", f"{data}/base", *options)
+        server = self.program("postgres", *nobody, str(programs / "postgres"), "-D", f"{data}/base", *options)
         server.wait_for("ready to accept connections")
         self.own = self.chain()
         local = free_port()
@@ -47,7 +57,7 @@ class Database(Command):
         assert listening.stderr is not None
         self.addCleanup(listening.stderr.close)
         self.assertIn(b"listens on", listening.stderr.readline())
-        self.through = (self.psql, "-h", "127.0.0.1", "-p", str(local), "-U", "test", "-q", "-d", "postgres", "-c")
+        self.through = (psql, "-h", "127.0.0.1", "-p", str(local), "-U", "test", "-q", "-d", "postgres", "-c")
         run(*self.through, "create table t (number int, words text)", check=True)
 
     def copy(self, command: str) -> "subprocess.Popen[bytes]":

@@ -39,6 +39,10 @@ class FakeSpice(FakeServer):
         self.keys: list[int] = []
         """Scan codes, in order."""
         self.pongs = 0
+        self.answers = True
+        """Whether motions are acknowledged, each four of them."""
+        self._motions = 0
+        self._display: socket.socket | None = None
         self._key = (
             generate_private_key(65537, 1024)
             .public_key()
@@ -75,6 +79,7 @@ class FakeSpice(FakeServer):
             elif channel == INPUTS:
                 _send(connection, 101, b"\0\0")
             else:
+                self._display = connection
                 _send(connection, 314, struct.pack("<5I", 0, 320, 200, 32, 1))  # a surface
             while True:
                 kind, size = struct.unpack("<HI", take(connection, 6))
@@ -93,6 +98,12 @@ class FakeSpice(FakeServer):
     def _take(self, channel: int, connection: socket.socket, kind: int, content: bytes) -> None:
         if channel == INPUTS and kind in (101, 102):
             self.keys.append(struct.unpack("<I", content)[0])
+            if self._display is not None:
+                _send(self._display, 102, b"")  # a mark, as a machine that shows what is typed changes its screen
+        elif channel == INPUTS and kind in (111, 112):  # the pointer moves
+            self._motions += 1
+            if self._motions % 4 == 0 and self.answers:
+                _send(connection, 111, b"")
         elif channel == MAIN and kind == 104:  # it asks what there is
             _send(connection, 104, struct.pack("<I4B", 2, DISPLAY, 0, INPUTS, 0))
         elif channel == MAIN and kind == 3:

@@ -76,6 +76,7 @@ class FakeVnc(FakeServer):
             if kind == 4:
                 down, keysym = struct.unpack(">B2xI", content)
                 self.keys.append((down, keysym))
+                self._say(bytes(4))  # an update of the screen, of nothing, as a machine that shows what is typed
 
     def _cut_text(self, size: int, content: bytes) -> None:
         if size >= 0:

@@ -95,9 +95,17 @@ def can_fork() -> bool:
     return spaces() == HERE
 
 
-@cache
+_starting = threading.Lock()
+
+
 def loaded() -> Loaded:
     """This worker's one, which ends with the worker."""
+    with _starting:  # threads may be the first to ask
+        return _load()
+
+
+@cache
+def _load() -> Loaded:
     from tests.live.support.processes import environment
 
     ours, others = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -185,9 +193,8 @@ def become(order: dict[str, Any], descriptors: list[int]) -> None:
 def main(descriptor: int) -> None:
     load()
     gc.collect()
-    gc.freeze()
+    gc.freeze()  # and it stays so: a program that ends would look through all of it, which takes 0.2 s
     serve(socket.socket(fileno=descriptor))
-    gc.unfreeze()
     from twisted.scripts.twistd import run
 
     from streamrelay.main import main as run_client

@@ -4,7 +4,7 @@ import os
 import socket
 from random import sample
 
-_first = 20_000 + 2000 * (int(os.environ.get("STREAMRELAY_WORKER", "0")) % 6)
+_first = 14_000 + 2000 * (int(os.environ.get("STREAMRELAY_WORKER", "0")) % 9)
 _ports = iter(sample(range(_first, _first + 2000), 2000))
 
 

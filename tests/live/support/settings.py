@@ -1,6 +1,7 @@
 """A test of wrong settings: each ends the program with one clear line, and never with a traceback."""
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from subprocess import TimeoutExpired
 
 from streamrelay.protocol.tokens import generate
@@ -9,6 +10,8 @@ from tests.live.support.processes import PROGRAMS, run_forked
 from tests.live.support.waiting import WAIT
 
 TWISTD = (sys.executable, str(PROGRAMS / "twistd"))
+AT_ONCE = 4
+"""Programs that are started side by side."""
 
 
 class SettingsTest(LiveTest):
@@ -36,8 +39,10 @@ class SettingsTest(LiveTest):
     def refuses(self, program: str, *cases: tuple[tuple[str, ...], str]) -> None:
         """Each case ends with one line that holds these words."""
         wrong = []
-        for options, words in cases:
-            status, log, text = self.end(("-n", "--pidfile=", program, *options))
+        commands = [("-n", "--pidfile=", program, *options) for options, _ in cases]
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            ended = list(pool.map(self.end, commands))
+        for (options, words), (status, log, text) in zip(cases, ended, strict=True):
             # A port is taken only when the log has begun, so that one's line is the last of the log.
             lines = text.splitlines() or [line for line in log.splitlines() if "#info]" not in line]
             well = status and len(lines) == 1 and words in lines[0] and len(lines[0]) < 400

@@ -1,6 +1,7 @@
 """The clipboards of machines, by SPICE and by VNC, texts that are typed, and keys that are held, in Chromium."""
 
 from collections.abc import Callable
+from typing import Any
 
 from tests.live.support.fake_spice import BY_DEMAND, CAPABILITIES, CLIPBOARD, GRAB, REQUEST, FakeSpice
 from tests.live.support.fake_vnc import FakeVnc
@@ -22,6 +23,9 @@ LATE = """async (text) => {
     document.activeElement.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true }));
 }"""
 """A key that pastes goes down and up, and then its text comes, or none."""
+RELEASED = """() => document.activeElement.dispatchEvent(new KeyboardEvent('keyup',
+    { key: 'Enter', code: 'Enter', ctrlKey: true, bubbles: true, cancelable: true }))"""
+"""Enter goes up, which went down elsewhere, while Ctrl is held."""
 ACT = "async ([n, label]) => { try { await tabs[n].act(label); return ''; } catch ({ message }) { return message; } }"
 
 
@@ -226,6 +230,33 @@ class Screens(ViewerTest):
         self.until_there(lambda: len(self.vnc.keys) > 10, what="the first keys")
         self.vnc.close()
         self.said(" of 5,000 characters typed", 1)
+        self.assert_content()
+
+    def test_typed_elsewhere(self) -> None:
+        """A text that has been typed leaves the focus where somebody has gone meanwhile, and their keys are not its
+        machine's: neither those that are pressed, nor those that are released there after it was pressed elsewhere."""
+        self.show_both()
+        text = self.view.get_by_label("Text", exact=True)
+        servers: tuple[list[Any], ...] = (self.spice.keys, self.vnc.keys)
+        for number, keys in enumerate(servers):
+            other = 1 - number
+            self.view.evaluate("n => void tabs[n].act('Type text …')", number)
+            text.fill("x" * 30)
+            text.press("Control+Enter")
+            self.until_there(lambda keys=keys: len(keys) > 2, what="the first keys")
+            self.view.evaluate("n => void tabs[n].act('Type text …')", other)
+            text.focus()
+            self.until_there(lambda keys=keys: len(keys) == 60, what="all keys")
+            self.view.keyboard.type("mine")
+            self.view.evaluate("() => new Promise((later) => setTimeout(later, 100))")
+            self.view.keyboard.type("!")
+            self.assertEqual(text.input_value(), "mine!")
+            text.press("Escape")
+            self.focus(number)
+            self.view.evaluate(RELEASED)
+            self.view.keyboard.press("a")
+            self.until_there(lambda keys=keys: len(keys) == 62, what="a key of its own")
+            del keys[:]
         self.assert_content()
 
     def test_held(self) -> None:

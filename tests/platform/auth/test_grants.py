@@ -62,6 +62,33 @@ class Grants(SynchronousTestCase):
         self.assertTrue(user.may_see("h", "vm/{name}", act=True))
         self.assertFalse(user.may_see("other", "vm/{name}", act=True))
 
+    def test_share(self) -> None:
+        """Terminals of others are for who has a grant that says so, for looks where that is all it is for; a grant that
+        doesn't say so adds nothing to it, and whoever holds it may open the target as by any other."""
+        looks = Grant("web-*", "shell", view=True, share=True)
+        user = User("u", (Grant("*", "*"), looks, Grant("db", "shell", share=True)))
+        for host, target, looked, acted in (
+            ("web-1", "shell", True, False),
+            ("web-1", "log", False, False),
+            ("db", "shell", True, True),
+            ("other", "shell", False, False),
+        ):
+            told = user.may_share(host, target), user.may_share(host, target, act=True)
+            self.assertEqual(told, (looked, acted), (host, target))
+        self.assertTrue(User("u", (Grant("db", "shell", share=True),)).may("db", "shell", act=True))
+        self.assertFalse(User("u", (looks,)).may("web-1", "shell", act=True))
+
+    def test_everything(self) -> None:
+        """Who may open every target of every host for more than looks may everything, shared or not."""
+        for grant, everything in (
+            (Grant("*", "*"), True),
+            (Grant("*", "*", share=True), True),
+            (Grant("*", "*", view=True), False),
+            (Grant("*", "log"), False),
+            (Grant("**", "*"), False),
+        ):
+            self.assertEqual(User("u", (grant,)).may_everything, everything, grant)
+
 
 class Ring(SynchronousTestCase):
     """The file of keys."""
@@ -142,12 +169,12 @@ class Ring(SynchronousTestCase):
         self.assertIsNone(self.ring.user("wrong"))
 
     def test_claims(self) -> None:
-        """An issuer's user may open, and drain, what their claims name, be a claim a text or a list; nothing by any
+        """An issuer's user may open, share, and drain, what their claims name, be a claim a text or a list; nothing by any
         other."""
         self.path.write_text(
             '[claims.groups.ops]\ngrants = [{ host = "a" }]\ndrain = ["fra-*"]\n'
             '[claims.groups."x y"]\ngrants = [{ host = "b" }]\n'
-            '[claims.sub.carol]\ngrants = [{ host = "c" }]\n'
+            '[claims.sub.carol]\ngrants = [{ host = "c", share = true }]\n'
         )
         self.ring.load()
         for claims, hosts in (
@@ -164,6 +191,7 @@ class Ring(SynchronousTestCase):
             user = self.ring.claimed("u", claims)
             self.assertEqual([grant.host for grant in user.grants], hosts, claims)
             self.assertEqual(user.may_drain("fra-1"), "a" in hosts, claims)
+            self.assertEqual([host for host in hosts if user.may_share(host, "shell")], ["c"] * ("c" in hosts))
 
     def test_writable_by_others(self) -> None:
         """A file that others may write to is refused, with what to do; one that becomes so changes nothing."""

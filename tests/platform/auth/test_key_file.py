@@ -84,6 +84,7 @@ class Adding(Case):
     def test_quoted(self) -> None:
         """Whatever globs are granted, the file stays readable and says the same."""
         wanted = [Grant('a"b\\', "x'\n]é"), Grant("*", "{}"), Grant("*", "*", view=True)]
+        wanted += [Grant("a", "b", share=True), Grant("c", "d", view=True, share=True)]
         key = add_key(self.path, "alice", wanted)
         self.ring.load()
         self.assertEqual(there(self.ring.user(key)).grants, tuple(wanted))

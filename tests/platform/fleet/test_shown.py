@@ -79,6 +79,13 @@ class Seen(Case):
         [entry] = self.view(Grant(view=True)).in_order()
         self.assertEqual([(target["name"], target["view"]) for target in entry.shown["targets"]], [("log", True)])
 
+    def test_keep(self) -> None:
+        """Of a target whose terminals are kept it is told for how long; of others nothing is said of that."""
+        kept = TargetInfo("tmux", "pty", "terminal", keep=3600)
+        self.inventory.told("a", HostAnswer((TargetInfo("log", "log", "log"), kept), "1", "vm"))
+        [entry] = self.view(*ALL).in_order()
+        self.assertEqual([target.get("keep", "none") for target in entry.shown["targets"]], ["none", 3600])
+
     def test_words(self) -> None:
         """A host is found whole by words of its name and labels; else with those of its targets that have them all."""
         self.inventory.told("web-1", has("log/nginx", "log/ssh", site="fra"))

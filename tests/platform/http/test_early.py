@@ -64,6 +64,7 @@ class Early(test_api.Case):
                     "channels": 0,
                     "resume": 0,
                     "received": 0,
+                    "terminal": "",
                 }
             ],
         )

@@ -87,7 +87,16 @@ class Listed(Case):
 
     def test_wrong(self) -> None:
         """A query that isn't one is refused, with what is wrong."""
-        for query in ("limit=0", "limit=2001", "limit=x", "state=gone", "label=site", "more=1", "q=" + "x" * 501):
+        for query in (
+            "limit=0",
+            "limit=2001",
+            "limit=x",
+            "limit",
+            "state=gone",
+            "label=site",
+            "more=1",
+            "q=" + "x" * 501,
+        ):
             status, code = self.problem("GET", f"/v1/hosts?{query}")
             self.assertEqual((status, code), (400, "bad_request"), query)
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from streamrelay.errors import Refused
-from streamrelay.platform import Opened
+from streamrelay.platform import Opened, StreamOver
 from streamrelay.platform.http import resume
+from streamrelay.protocol.summons import PastEnd
 from tests.platform.http import test_api
 
 STREAM = "s" * 22
@@ -42,8 +42,11 @@ class Resuming(test_api.Case):
 
     def test_over(self) -> None:
         """What the host says of it is the answer."""
-        self.platform.result = Refused(410, "the stream is over", code="stream_over")
+        self.platform.result = StreamOver("the stream is over")
         self.assertEqual(self.post(), (410, "stream_over"))
+        self.platform.result = StreamOver("the stream is over", PastEnd(4006, "maintenance", 3))
+        problem = json.loads(self.ask("POST", f"/v1/streams/{STREAM}/resume", BODY)[2])
+        self.assertEqual(problem["ended"], {"code": 4006, "reason": "maintenance", "exit": 3})
 
     def test_malformed(self) -> None:
         """What can't be a stream, a position or a number is refused."""

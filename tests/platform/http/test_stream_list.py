@@ -99,7 +99,7 @@ class Listed(ListCase):
 
     def test_wrong(self) -> None:
         """A query that is wrong is refused, rather than taken for another one."""
-        for query in ("?limit=0", "?limit=2001", "?limit=x", "?hosts=web-1", "?q=" + "x" * 501, "?state=up"):
+        for query in ("?limit=0", "?limit=2001", "?limit=x", "?limit", "?hosts=web-1", "?q=" + "x" * 501, "?state=up"):
             self.assertEqual(self.problem("GET", f"/v1/streams{query}", key=self.all), (400, "bad_request"), query)
 
     def test_missing(self) -> None:

@@ -18,6 +18,7 @@ from streamrelay.agent.targets.last_lines import LogKind, begin_with
 from streamrelay.agent.targets.sockets.paths import check_socket_pattern, socket_path
 from streamrelay.datapath.connection import Connection
 from streamrelay.errors import TargetError
+from streamrelay.protocol.limits import MOST_KEEP
 from streamrelay.protocol.summons import Refusal, Terms, Viewer
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
@@ -40,6 +41,8 @@ class Container(LogKind, frozen=True, tag="container"):
     """User who runs the command, by a name or number of the container's; empty: the one it was made for."""
     size: tuple[Annotated[int, Meta(ge=1, le=10000)], Annotated[int, Meta(ge=1, le=10000)]] = (80, 24)
     """Columns and rows until the client says otherwise."""
+    keep: Annotated[float, Meta(ge=0, le=MOST_KEEP)] = 0.0
+    """Seconds for which the command goes on once its last stream has ended; 0: it ends with its stream."""
 
     @property
     def viewer(self) -> Viewer:
@@ -61,6 +64,8 @@ class Container(LogKind, frozen=True, tag="container"):
             raise ValueError(f"socket {self.socket!r}: expected an absolute path")
         if not self.command or not self.command[0]:
             raise ValueError("command: expected a program and its arguments")
+        if self.keep and self.show != "exec":
+            raise ValueError('keep: only with show = "exec"')
 
     async def connect(self, reactor: Any, terms: Terms) -> Connection:
         api = DockerApi(reactor, socket_path(self.socket))

@@ -15,6 +15,7 @@ from streamrelay.agent.targets.terminal.spawned import Spawned
 from streamrelay.agent.targets.terminal.surroundings import VARIABLES
 from streamrelay.datapath.connection import Connection
 from streamrelay.errors import TargetError, first_line
+from streamrelay.protocol.limits import MOST_KEEP
 from streamrelay.protocol.summons import Refusal, Terms, Viewer
 
 NONE_LEFT: Final = (None, errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
@@ -32,6 +33,8 @@ class Pty(Kind, frozen=True, tag="pty"):
     """Variables beside TERM, COLORTERM, PATH, HOME, USER, LOGNAME, SHELL and LANG, which it inherits."""
     size: tuple[int, int] = (80, 24)
     """Columns and rows until the client says otherwise."""
+    keep: Annotated[float, Meta(ge=0, le=MOST_KEEP)] = 0.0
+    """Seconds for which the command goes on once its last stream has ended; 0: it ends with its stream."""
     umask: Annotated[str, Meta(pattern=r"^0?[0-7]{3}\Z")] = "022"
     """The mask of modes for files that the command makes, in octal; a daemon's own is 077."""
     user: str = ""
@@ -122,6 +125,14 @@ class AsUser:
     @property
     def hold(self) -> float | None:
         return self.settings.hold
+
+    @property
+    def keep(self) -> float:
+        return self.settings.keep
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.settings.size
 
     async def connect(self, reactor: Any, terms: Terms) -> Connection:
         if self.launcher is None:

@@ -1,0 +1,135 @@
+"""A screen drawn anew: bytes after which a terminal shows what the model does, whatever state it was in before."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Final
+
+from streamrelay.agent.screen.modes import KEPT, USUAL
+from streamrelay.agent.screen.row import Kept, Row
+from streamrelay.agent.screen.screen import Saved, Screen
+from streamrelay.agent.screen.style import PLAIN, Style
+
+_APART: Final = frozenset((6, 7, 25, 66))
+"""Private modes that are set at their own places."""
+MOST_ABOVE: Final = 256 << 10
+"""Characters of the lines above a screen that are drawn; the oldest ones are left out."""
+_SWITCHED: Final = sorted(KEPT - _APART)
+BEGIN: Final = "".join(
+    (
+        "\x18\x1b\\",  # whatever sequence has begun is over
+        "\x1b[?1047l\x1b[!p\x1b[4l\x1b[20l\x1b[?6l\x1b[?7h\x1b[?25h\x1b>\x1b[>4;0m\x1b[0 q",
+        *(f"\x1b[?{mode}l" for mode in _SWITCHED),
+        "\x1b(B\x1b)B\x0f\x1b[r\x1b[0m\x1b[H\x1b[2J",
+    )
+)
+"""Beginning of each drawing: the terminal is as a new one then, and empty."""
+
+
+def drawn(screen: Screen, whole: bool = True) -> bytes:
+    """Return what draws a screen; `whole` with the lines above it, and the titles that were put aside."""
+    main = screen.lines if screen.main is None else screen.main
+    parts = [BEGIN, _tabs(screen), *_told(screen, whole)]
+    above = _above(screen) if whole else []
+    parts.append("\r\n".join([*above, *map(_line, main)]))
+    if screen.main is None:
+        parts += _saved(screen.saved)
+    else:
+        parts += [*_saved(screen.saved_main), "\x1b[?1047h\x1b[2J"]
+        parts += [_place(0, y) + _line(row) for y, row in enumerate(screen.lines) if not row.is_blank]
+        parts += _saved(screen.saved)
+    parts += _last(screen)
+    return "".join(parts).encode()
+
+
+def _above(screen: Screen) -> list[str]:
+    """Return the lines above the screen, the last ones if they are many."""
+    lines, left = [], MOST_ABOVE
+    for row in reversed(screen.history):
+        lines.append(_line(row))
+        left -= len(lines[-1])
+        if left < 0:
+            break
+    return lines[::-1]
+
+
+def _line(row: Row | Kept) -> str:
+    """Return the text of one row, which begins and ends in plain style; empty cells at its end are left out."""
+    if isinstance(row, Kept):
+        if row.styles is None:
+            return "".join(row.cells)
+        return _styled(row.cells, row.styles)
+    if row.is_plain:
+        return "".join(row.chars).rstrip(" ")
+    return _styled(row.chars, row.styles)
+
+
+def _styled(chars: Sequence[str], styles: Sequence[Style]) -> str:
+    end = len(chars)
+    while end and chars[end - 1] == " " and styles[end - 1] == PLAIN:
+        end -= 1
+    parts, now = [], PLAIN
+    for style, cells in groupby(range(end), styles.__getitem__):
+        parts.append(style.sequence())
+        parts += [chars[x] for x in cells]
+        now = style
+    return "".join(parts) + ("" if now == PLAIN else PLAIN.sequence())
+
+
+def _place(x: int, y: int) -> str:
+    return f"\x1b[{y + 1};{x + 1}H"
+
+
+def _tabs(screen: Screen) -> str:
+    return "\x1b[3g" + "".join(f"\x1b[{stop + 1}G\x1bH" for stop in sorted(screen.tabs)) + "\r"
+
+
+def _told(screen: Screen, whole: bool) -> Iterator[str]:
+    modes = screen.modes
+    for which, colour in modes.colours.items():
+        yield f"\x1b]{which};{colour}\x1b\\"
+    for title in modes.titles if whole else ():
+        yield f"\x1b]2;{title}\x1b\\\x1b[22;0t"
+    if modes.title or modes.titles:
+        yield f"\x1b]2;{modes.title}\x1b\\"
+
+
+def _charsets(charsets: tuple[str, str], shift: int) -> str:
+    if (charsets, shift) == (("B", "B"), 0):
+        return ""
+    return f"\x1b({charsets[0]}\x1b){charsets[1]}" + ("\x0e" if shift else "\x0f")
+
+
+def _saved(saved: Saved) -> list[str]:
+    """Return what has the terminal save the same cursor, and leaves it in plain style."""
+    if saved == Saved():
+        return []
+    how = [saved.style.sequence(), _charsets(saved.charsets, saved.shift), "\x1b[?6h" if saved.origin else ""]
+    return [*how, _place(saved.x, saved.y), "\x1b7\x1b[?6l\x1b[0m\x1b(B\x1b)B\x0f"]
+
+
+def _last(screen: Screen) -> Iterator[str]:
+    """Yield the modes, and put the cursor where it is; nothing is drawn any more but, perhaps, one cell."""
+    modes = screen.modes
+    if (screen.top, screen.bottom) != (0, screen.rows - 1):
+        yield f"\x1b[{screen.top + 1};{screen.bottom + 1}r"
+    above = screen.top if modes.origin else 0
+    yield ("\x1b[?6h" if modes.origin else "") + _place(screen.x, screen.y - above)
+    if screen.wrapping:
+        yield from _last_cell(screen, screen.y - above)
+    yield screen.style.sequence()
+    yield _charsets(screen.charsets, screen.shift)
+    yield from (f"\x1b[?{mode}h" for mode in sorted(modes.on - _APART))
+    yield "" if modes.wraps else "\x1b[?7l"
+    yield "\x1b[4h" if modes.inserts else ""
+    yield "\x1b[20h" if modes.new_lines else ""
+    yield "\x1b=" if 66 in modes.on else ""
+    yield f"\x1b[{modes.cursor} q" if modes.cursor else ""
+    yield f"\x1b[>4;{modes.keys}m" if modes.keys else ""
+    yield "" if modes.on >= USUAL - {7} else "\x1b[?25l"
+
+
+def _last_cell(screen: Screen, y: int) -> Iterator[str]:
+    """Yield the last cell of the cursor's row once more, so that the next character begins a new line."""
+    row = screen.lines[screen.y]
+    x = screen.columns - 1 if row.chars[-1] else screen.columns - 2
+    yield _place(x, y) + row.styles[x].sequence() + row.chars[x]

@@ -1,0 +1,137 @@
+"""One stream's end at a terminal, which is an ordinary connection to the stream."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from attrs import define, field
+
+from streamrelay.agent.targets.terminal.keys import EndOfInput, told_size
+from streamrelay.datapath.connection import Connection, Drain, Feed
+from streamrelay.protocol.close import FINISHED, Outcome
+
+MOST_BEHIND: Final = 256 << 10
+"""Bytes that are kept for a client which takes no more, while others do; then it gets the screen instead."""
+
+
+@define(eq=False)
+class Attachment:
+    """A client at a terminal. `came` tells whether it has ever come."""
+
+    terminal: Any
+    user: str
+    view: bool
+    stream: str
+    came: Callable[[], bool]
+    size: tuple[int, int] | None = None
+    """Columns and rows of the client's window, if it has said so."""
+    paused: bool = False
+    feed: Feed | None = None
+    """Listener to what the program says; None before the stream joins and after it has ended."""
+    drain: Drain | None = None
+    size_due: bool = True
+    """True if the client has to be told the terminal's size."""
+    people_due: bool = True
+    _joined: bool = False
+    _behind: list[bytes] = field(factory=list)
+    _bytes: int = 0
+    _missed: bool = False  # more than what is kept
+    _last: bytes = b"\n"
+    _end: EndOfInput = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._end = EndOfInput(self.terminal.clock, self._type, lambda: self.unsent)
+
+    # -- what the stream asks --------------------------------------------------------------------------------
+
+    @property
+    def unsent(self) -> int:
+        return int(self.terminal.program.unsent)
+
+    def join(self, feed: Feed, drain: Drain) -> None:
+        self.feed, self.drain, self._joined = feed, drain, True
+        self.terminal.attach(self)
+
+    def send(self, data: Sequence[memoryview], size: int) -> None:
+        if size:
+            self._last = bytes(data[-1][-1:])
+            self.terminal.typed(self, b"".join(data))
+
+    def send_control(self, message: bytes) -> None:
+        size = told_size(message)
+        if size is not None:
+            self.terminal.resized(self, size)
+
+    def send_eof(self) -> None:
+        """Type Ctrl-D, as at any terminal, for as long as the client stays."""
+        self._end.begin(self._last)
+
+    def _type(self, keys: bytes) -> None:
+        self.terminal.typed(self, keys)
+
+    def pause(self) -> None:
+        self.paused = True
+        self.terminal.look()
+
+    def resume(self) -> None:
+        self.paused = False
+        self.catch_up()
+        self.terminal.look()
+
+    def close(self, outcome: Outcome) -> None:
+        """Leave the terminal, which goes on."""
+        self.leave(FINISHED)
+
+    def abort(self) -> None:
+        self.leave(FINISHED)
+
+    # -- what the terminal tells -----------------------------------------------------------------------------
+
+    def deliver(self, data: bytes) -> None:
+        """Send what the program has written, or keep it while the client takes no more."""
+        if not self.paused:
+            self._send(data)
+        elif not self._missed:
+            self._behind.append(data)
+            self._bytes += len(data)
+            if self._bytes > MOST_BEHIND:
+                self._missed = True
+                self._behind.clear()
+
+    def catch_up(self) -> None:
+        """Send what was kept, or the screen as it is."""
+        behind, missed = self._behind, self._missed
+        self._behind, self._bytes, self._missed = [], 0, False
+        if missed:
+            self._send(self.terminal.model.drawn(whole=False))
+        for data in behind:
+            self._send(data)
+
+    def _send(self, data: bytes) -> None:
+        if self.feed is not None and data:
+            own = bytearray(data)  # as who takes it may change it in place
+            self.feed.received([memoryview(own)], len(own))
+
+    def tell(self, message: bytes) -> None:
+        if self.feed is not None:
+            self.feed.control(message)
+
+    def end(self, how: Outcome, status: bytes = b"") -> None:
+        """End the stream, behind all that was kept for it; with the program's status, if it has ended by itself."""
+        self.catch_up()
+        if status:
+            self.tell(status)
+            if self.feed is not None:
+                self.feed.eof()
+        self.leave(how)
+
+    def leave(self, how: Outcome) -> None:
+        """Tell the stream that it has left, and the terminal."""
+        self._end.stop()
+        feed, self.feed, self.drain = self.feed, None, None
+        self.terminal.detach(self)
+        if feed is not None:
+            feed.over(how)
+            feed.gone()
+
+
+_check: type[Connection] = Attachment

@@ -1,0 +1,119 @@
+"""The screens of a host's terminals, fed in turn and in small pieces, so that no output holds up the streams."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from attrs import define, field
+from twisted.internet.interfaces import IReactorTime
+
+from streamrelay.agent.screen.drawing import drawn
+from streamrelay.agent.screen.parser import Parser
+from streamrelay.agent.screen.screen import Screen
+from streamrelay.logs import Logger
+
+log = Logger()
+
+PIECE: Final = 1000
+"""Cost of one piece of work, about a millisecond."""
+REST: Final = 0.001
+"""Seconds between two pieces: screens take no more than a half of the loop, whatever programs write."""
+UNSEEN_REST: Final = 0.004
+"""Seconds of rest behind a piece of a screen that nobody sees: a program that floods it for days takes no more than a
+fifth of a core."""
+CHUNK: Final = 4096
+"""Bytes that are taken apart at once."""
+MOST_WAITING: Final = 256 << 10
+"""Bytes that wait for a screen; with more, its program isn't read."""
+
+
+@define(eq=False)
+class Pieces:
+    """The work that all screens have, one piece of one of them after the other."""
+
+    clock: IReactorTime
+    _waiting: "deque[Model]" = field(factory=deque)
+
+    def ask(self, model: "Model") -> None:
+        """Have a model worked on, once it is its turn."""
+        self._waiting.append(model)
+        if len(self._waiting) == 1:
+            self.clock.callLater(REST, self._turn)
+
+    def _turn(self) -> None:
+        model = self._waiting[0]
+        try:
+            done = model.work()
+        except Exception:  # of ours: the others' screens must go on
+            log.failure("an error while a terminal's screen was drawn")
+            model.start_anew()
+            done = True
+        self._waiting.popleft()
+        if not done:
+            self._waiting.append(model)
+        if self._waiting:
+            self.clock.callLater(REST if model.is_seen() else UNSEEN_REST, self._turn)
+
+
+@define(eq=False)
+class Model:
+    """One terminal's screen, and what has come for it since. `room` is called when what waits has become little."""
+
+    pieces: Pieces
+    screen: Screen
+    room: Callable[[], None]
+    is_seen: Callable[[], bool]
+    waiting: int = 0
+    """Bytes that wait."""
+    parser: Parser = field(init=False)
+    _chunks: deque[memoryview] = field(factory=deque)
+    _asked: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        self.parser = Parser(self.screen)
+
+    @property
+    def is_full(self) -> bool:
+        return self.waiting > MOST_WAITING
+
+    def feed(self, data: bytes) -> None:
+        """Take what the program has written."""
+        self.waiting += len(data)
+        self._chunks.append(memoryview(data))
+        if not self._asked:
+            self._asked = True
+            self.pieces.ask(self)
+
+    def work(self) -> bool:
+        """Do one piece of work; tell whether there is no more."""
+        was_full, left = self.is_full, PIECE
+        while left > 0:
+            before = self.screen.cost
+            if self.parser.work(left):
+                if not self._chunks:
+                    break
+                self._take()
+            left -= self.screen.cost - before + 1
+        self._asked = bool(self._chunks) or left <= 0
+        if was_full and not self.is_full:
+            self.room()
+        return not self._asked
+
+    def start_anew(self) -> None:
+        """Forget what waits, so that the program goes on, whatever is wrong with its screen."""
+        self.parser = Parser(Screen(self.screen.columns, self.screen.rows))
+        self.screen = self.parser.screen
+        self._chunks.clear()
+        self.waiting, self._asked = 0, False
+        self.room()
+
+    def _take(self) -> None:
+        chunk = self._chunks.popleft()
+        if len(chunk) > CHUNK:
+            self._chunks.appendleft(chunk[CHUNK:])
+        self.parser.feed(bytes(chunk[:CHUNK]))
+        self.waiting -= min(len(chunk), CHUNK)
+
+    def drawn(self, whole: bool) -> bytes:
+        """Return what draws all that has come: the screen, and what has had no effect on it yet."""
+        return b"".join((drawn(self.screen, whole), self.parser.rest, *self._chunks))
