@@ -147,6 +147,44 @@ class Resuming(ConsoleTest):
         self.assertNotEqual(self.shows(page, r"new=(\d+)=")[1], pid)
         self.assert_content()
 
+    def test_unsent(self) -> None:
+        """What waited for a stream that is over is said to be lost until that was read; nothing reaches the next."""
+        self.resuming("hold = 5\n")
+        page = self.signed_in()
+        panel = self.open_target(page, "shell")
+        page.keyboard.type("echo pid=$$=\n")
+        self.shows(page, r"pid=(\d+)=")
+        self.common.relay.kill()
+        told = panel.locator(".viewer-detached")
+        self.expect(told).to_contain_text("Reconnecting")
+        page.keyboard.type("echo lost\n")
+        self.expect(told).to_have_text("10 bytes of yours were not sent: the stream has ended.OK")
+        self.picture(page, "console-unsent")
+        self.assert_accessible(page, "unsent")
+        self.start_relay()
+        self.state(panel, "Connected")
+        page.keyboard.type("echo new=$$=\n")
+        self.shows(page, r"new=(\d+)=")
+        self.assertNotIn("lost", self.rows(page))
+        told.get_by_role("button", name="OK").click()
+        self.expect(told).to_have_count(0)
+        self.assert_content()
+
+    def test_ended_meanwhile(self) -> None:
+        """Of a command that ended without a connection the page says how, and starts no other one."""
+        self.resuming()
+        page = self.signed_in()
+        panel = self.open_target(page, "shell")
+        page.keyboard.type("sleep 3; exit 7\n")
+        self.shows(page, "exit 7")
+        self.common.relay.kill()
+        self.state(panel, "Reconnecting …")
+        page.wait_for_timeout(4000)  # the shell's own time
+        self.start_relay()
+        self.expect(panel.locator("p.words")).to_have_text("The command ended with status 7.")
+        self.state(panel, "Ended")
+        self.assert_content()
+
     def test_log(self) -> None:
         """A log has each line once, and no word about it."""
         chain = self.resuming()
