@@ -12,7 +12,7 @@ from tests.live.support.waiting import until
 
 
 class StandIn(ThreadingHTTPServer):
-    """What answers in the platform's place while that is restarted: a proxy that knows of no backend."""
+    """A proxy that knows of no backend, in the platform's place while that is restarted."""
 
     daemon_threads = True
 
