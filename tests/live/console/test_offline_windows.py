@@ -48,7 +48,8 @@ class Offline(WindowTest):
         settings = {"address": OUTSIDE, "agent": f"insecure = true\n{agent}"}
         self.common: Any = self.start_chain(ConsoleChain(self.folder, targets=VIM, **settings))
         self.view = view
-        view.offline(False)
+        if window_class == "chromium":
+            view.offline(False)  # from when on websockets are under its rule
         view.goto(f"{self.common.console}/")
         self.display.focus(window_class)
         self.sign_in()

@@ -1,12 +1,44 @@
 """Streams of the console that resume: a relay is killed and started, and what is open goes on. In Chromium."""
 
 import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from tests.live.console.console import LATER, ConsoleChain, ConsoleTest
 from tests.live.support.chain import HOST
 from tests.live.support.ports import answers
 from tests.live.support.waiting import until
+
+
+class StandIn(ThreadingHTTPServer):
+    """A proxy that knows of no backend, in the platform's place while that is restarted."""
+
+    daemon_threads = True
+
+    def __init__(self, port: int) -> None:
+        self.asked: list[str] = []
+        super().__init__(("127.0.0.1", port), type("Answering", (_Answering,), {"asked": self.asked}))
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+
+    def close(self) -> None:
+        self.shutdown()
+        self.server_close()
+
+
+class _Answering(BaseHTTPRequestHandler):
+    asked: list[str]
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(404)
+        self.end_headers()
+        self.wfile.write(b"default backend - 404")
+
+    do_POST = do_GET
+
+    def log_message(self, *_: object) -> None: ...
 
 
 class Resuming(ConsoleTest):
@@ -60,6 +92,28 @@ class Resuming(ConsoleTest):
         self.assertEqual(lines, [str(number) for number in range(1, 25)])
         self.assert_content()
 
+    def test_all_restarted(self) -> None:
+        """Relay and platform are restarted at once, behind a proxy that says 404 then: the same shell and session."""
+        chain = self.resuming()
+        page = self.signed_in()
+        panel = self.open_target(page, "shell")
+        page.keyboard.type("echo pid=$$=\n")
+        pid = self.shows(page, r"pid=(\d+)=")[1]
+        chain.platform.kill()
+        proxy = StandIn(chain.platform_port)
+        self.addCleanup(proxy.server_close)
+        chain.relay.kill()
+        until(lambda: sum(path.endswith("/resume") for path in proxy.asked) >= 3, what="three answers of the proxy")
+        proxy.close()
+        chain.platform.start()
+        self.start_relay()
+        self.state(panel, "Connected")
+        page.keyboard.type("echo same=$$=\n")
+        self.assertEqual(self.shows(page, r"same=(\d+)=")[1], pid)
+        cut = "Failed to load resource: net::"  # what the platform was answering as it was killed
+        self.complaints = [one for one in self.complaints if not one.startswith(cut)]
+        self.assert_content()
+
     def test_again_and_again(self) -> None:
         """Many losses cost nothing either."""
         self.resuming()
@@ -91,6 +145,44 @@ class Resuming(ConsoleTest):
         self.state(panel, "Connected")
         page.keyboard.type("echo new=$$=\n")
         self.assertNotEqual(self.shows(page, r"new=(\d+)=")[1], pid)
+        self.assert_content()
+
+    def test_unsent(self) -> None:
+        """What waited for a stream that is over is said to be lost until that was read; nothing reaches the next."""
+        self.resuming("hold = 5\n")
+        page = self.signed_in()
+        panel = self.open_target(page, "shell")
+        page.keyboard.type("echo pid=$$=\n")
+        self.shows(page, r"pid=(\d+)=")
+        self.common.relay.kill()
+        told = panel.locator(".viewer-detached")
+        self.expect(told).to_contain_text("Reconnecting")
+        page.keyboard.type("echo lost\n")
+        self.expect(told).to_have_text("10 bytes of yours were not sent: the stream has ended.OK")
+        self.picture(page, "console-unsent")
+        self.assert_accessible(page, "unsent")
+        self.start_relay()
+        self.state(panel, "Connected")
+        page.keyboard.type("echo new=$$=\n")
+        self.shows(page, r"new=(\d+)=")
+        self.assertNotIn("lost", self.rows(page))
+        told.get_by_role("button", name="OK").click()
+        self.expect(told).to_have_count(0)
+        self.assert_content()
+
+    def test_ended_meanwhile(self) -> None:
+        """Of a command that ended without a connection the page says how, and starts no other one."""
+        self.resuming()
+        page = self.signed_in()
+        panel = self.open_target(page, "shell")
+        page.keyboard.type("sleep 3; exit 7\n")
+        self.shows(page, "exit 7")
+        self.common.relay.kill()
+        self.state(panel, "Reconnecting …")
+        page.wait_for_timeout(4000)  # the shell's own time
+        self.start_relay()
+        self.expect(panel.locator("p.words")).to_have_text("The command ended with status 7.")
+        self.state(panel, "Ended")
         self.assert_content()
 
     def test_log(self) -> None:
