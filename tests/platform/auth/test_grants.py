@@ -169,8 +169,8 @@ class Ring(SynchronousTestCase):
         self.assertIsNone(self.ring.user("wrong"))
 
     def test_claims(self) -> None:
-        """An issuer's user may open, share, and drain, what their claims name, be a claim a text or a list; nothing by any
-        other."""
+        """An issuer's user may open, share, and drain, what their claims name, be a claim a text or a list; nothing by
+        any other."""
         self.path.write_text(
             '[claims.groups.ops]\ngrants = [{ host = "a" }]\ndrain = ["fra-*"]\n'
             '[claims.groups."x y"]\ngrants = [{ host = "b" }]\n'
