@@ -207,6 +207,20 @@ class Shared(KeptCase):
         status, _, said = self.run_command("helper", "connect", HOST, "shell", f"--attach={terminal}")
         self.assertEqual((status, said), (4, "streamrelay: no such terminal\n"))
 
+    def test_withdrawn_meanwhile(self) -> None:
+        """Who is attached when a share is withdrawn doesn't come back once their stream is cut; its starter does."""
+        first = self.begin()
+        second = self.sit("helper", HOST, "shell", f"--attach={self.one()}")
+        second.shows(b"ready>")
+        text = self.own.keys.read_text()
+        self.own.keys.write_text(text.replace(", share = true", ""))
+        self.own.relay.kill()
+        self.own.relay.start()
+        self.assertIn("no such terminal", second.ends(1))
+        first.type(b"echo sti''ll\r")
+        first.shows(b"still\r\n")
+        until(lambda: [person["user"] for person in self.listed("ann")[0]["people"]] == ["ann"], what="only ann there")
+
 
 class Ended(KeptCase):
     """The end of terminals."""
