@@ -73,8 +73,10 @@ function write(where, words) {
 function button(word, more, title, run) {
   const made = document.createElement('button');
   const long = Object.assign(document.createElement('span'), { className: 'long', textContent: more });
+  const both = document.createElement('span'); // buttons may have a gap between their parts
+  both.append(word, long);
   Object.assign(made, { type: 'button', title });
-  made.append(word, long);
+  made.append(both);
   made.addEventListener('click', run);
   return made;
 }

@@ -61,7 +61,8 @@ class KeptTest(ConsoleTest):
         page.keyboard.type(f"{VIM}\n")
         self.shows(page, r"~\n~")
         page.keyboard.type("ifirst line")
-        self.shows(page, r"^first line\n~(.|\n)*-- INSERT --.*1,11")
+        drawn = re.compile(r"^first line\n~(.|\n)*\n-- INSERT -- +1,11 +All$")  # down to the last row
+        until(lambda: drawn.search(self.rows(page)), what="vim in the whole window")
         return self.rows(page)
 
     def there(self, page: Any, words: str) -> None:
@@ -108,13 +109,14 @@ class Again(KeptTest):
     def test_scrolled(self) -> None:
         """The last lines above the screen are there again, each once."""
         page = self.shell()
-        page.keyboard.type("seq -f 'line-%g-' 300\n")
-        self.shows(page, "line-300-")
+        page.keyboard.type("seq -f 'line-%g-' 100\n")
+        self.shows(page, "line-100-")
         page.reload()
-        self.shows(page, "line-300-")
+        self.shows(page, "line-100-")
         page.locator(".xterm-screen").hover()
-        page.mouse.wheel(0, -100_000)
-        self.shows(page, "line-1-\nline-2-\nline-3-")
+        for _ in range(30):
+            page.mouse.wheel(0, -1000)
+        self.shows(page, "^\\$ seq .*\nline-1-\nline-2-\nline-3-\n")
         self.assert_content()
 
     def test_several(self) -> None:
