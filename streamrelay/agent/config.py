@@ -75,7 +75,7 @@ class AgentConfig(Limits, frozen=True, forbid_unknown_fields=True):
     """Seconds for which a stream that can resume is held without legs; 0: none resumes. A target may have its own."""
     max_detached: Annotated[int, Meta(ge=0)] = 200
     """Streams that are held without legs at once; one more ends as its legs are lost."""
-    max_terminals: Annotated[int, Meta(ge=0, le=1000)] = 50
+    max_terminals: Annotated[int, Meta(ge=0, le=500)] = 50
     """Terminals at once that are kept (a target's `keep`), half of them of one user; another one is refused as busy."""
     resume_memory: Annotated[int, Meta(ge=0)] = 256 << 20
     """Bytes that all streams keep together for the other ends to confirm; beyond it new streams don't resume."""

@@ -49,8 +49,9 @@ class AgentMetrics:
         yield from limits(self._limits())
 
     def _limits(self) -> list[Limit]:
-        config, quota = self.agent.config, self.agent.streams.quota
+        config, quota, terminals = self.agent.config, self.agent.streams.quota, self.agent.streams.terminals
         return [
             Limit("max_streams", config.max_streams, quota.count, quota.full.total),
             Limit("max_streams_per_user", config.max_streams_per_user, refused=quota.by_user.total),
+            Limit("max_terminals", config.max_terminals, len(terminals.terminals), terminals.refused),
         ]

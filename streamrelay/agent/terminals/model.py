@@ -18,6 +18,9 @@ PIECE: Final = 1000
 """Cost of one piece of work, about a millisecond."""
 REST: Final = 0.001
 """Seconds between two pieces: screens take no more than a half of the loop, whatever programs write."""
+UNSEEN_REST: Final = 0.004
+"""Seconds of rest behind a piece of a screen that nobody sees: a program that floods it for days takes no more than a
+fifth of a core."""
 CHUNK: Final = 4096
 """Bytes that are taken apart at once."""
 MOST_WAITING: Final = 256 << 10
@@ -43,12 +46,13 @@ class Pieces:
             done = model.work()
         except Exception:  # of ours: the others' screens must go on
             log.failure("an error while a terminal's screen was drawn")
+            model.start_anew()
             done = True
         self._waiting.popleft()
         if not done:
             self._waiting.append(model)
         if self._waiting:
-            self.clock.callLater(REST, self._turn)
+            self.clock.callLater(REST if model.is_seen() else UNSEEN_REST, self._turn)
 
 
 @define(eq=False)
@@ -58,6 +62,7 @@ class Model:
     pieces: Pieces
     screen: Screen
     room: Callable[[], None]
+    is_seen: Callable[[], bool]
     waiting: int = 0
     """Bytes that wait."""
     parser: Parser = field(init=False)
@@ -93,6 +98,14 @@ class Model:
         if was_full and not self.is_full:
             self.room()
         return not self._asked
+
+    def start_anew(self) -> None:
+        """Forget what waits, so that the program goes on, whatever is wrong with its screen."""
+        self.parser = Parser(Screen(self.screen.columns, self.screen.rows))
+        self.screen = self.parser.screen
+        self._chunks.clear()
+        self.waiting, self._asked = 0, False
+        self.room()
 
     def _take(self) -> None:
         chunk = self._chunks.popleft()

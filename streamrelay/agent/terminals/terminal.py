@@ -64,7 +64,9 @@ class Terminal(Feed, Drain):
     def started(self, program: Connection, columns: int, rows: int) -> None:
         """Have a program, which has begun with this size."""
         self.program, self._running = program, True
-        self.model = Model(self.pieces, Screen(columns, rows), self.look)
+        self.model = Model(self.pieces, Screen(columns, rows), self.look, lambda: bool(self.attached))
+        if self.size != (columns, rows):
+            program.send_control(codec.encode(Control(resize=self.size)))
 
     @property
     def is_running(self) -> bool:
@@ -75,9 +77,10 @@ class Terminal(Feed, Drain):
     def size(self) -> tuple[int, int]:
         return self.model.screen.columns, self.model.screen.rows
 
-    def info(self, host: str) -> TerminalInfo:
+    def info(self, host: str, most: int = MOST_PEOPLE) -> TerminalInfo:
+        """Return what lists tell of it, and of so many of those who are attached."""
         now = self.clock.seconds()
-        people = tuple(Attached(each.user, each.view, each.stream) for each in self.attached[:MOST_PEOPLE])
+        people = tuple(Attached(each.user, each.view, each.stream) for each in self.attached[:most])
         detached = UNSET if self.detached_at is None else now - self.detached_at
         return TerminalInfo(self.id, host, self.target, self.user, now - self.began, people, self.size, detached)
 

@@ -18,11 +18,13 @@ from streamrelay.errors import TargetError
 from streamrelay.logs import Logger
 from streamrelay.protocol.close import CloseCode, Outcome, outcome
 from streamrelay.protocol.summons import Refusal, Terms, Viewer
-from streamrelay.protocol.terminals import TerminalInfo
+from streamrelay.protocol.terminals import MOST_PEOPLE, TerminalInfo
 from streamrelay.protocol.tokens import new_id
 
 log = Logger()
 
+MOST_IN_LIST: Final = 2000
+"""Streams of all terminals together of which a list tells, as a message on the bus has a bound."""
 NONE: Final = TargetError(Refusal.NO_SUCH_TERMINAL, "no such terminal")
 
 
@@ -37,6 +39,8 @@ class Terminals:
     terminals: dict[str, Terminal] = field(factory=dict)
     stopping: bool = False
     """True once no terminal is kept any more, as the agent stops."""
+    refused: int = 0
+    """Summonses that `max_terminals` has refused."""
     pieces: Pieces = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -52,7 +56,8 @@ class Terminals:
     def infos(self) -> list[TerminalInfo]:
         """Return all terminals as the bus is told of them, the oldest first."""
         running = [each for each in self.terminals.values() if each.is_running]
-        return [terminal.info(self.config.host) for terminal in running]
+        most = max(1, min(MOST_PEOPLE, MOST_IN_LIST // max(1, len(running))))
+        return [terminal.info(self.config.host, most) for terminal in running]
 
     def end(self, terminal: str, user: str | None, why: Outcome) -> bool:
         """End a terminal; return False if there is none of this id, or another user has started it."""
@@ -123,8 +128,10 @@ class Terminals:
         """Say why no terminal more may be started; empty if one may."""
         most, all_ = self.config.max_terminals, self.terminals.values()
         if len(all_) >= most:
+            self.refused += 1
             return "too many terminals on this host (max_terminals)"
         if sum(1 for each in all_ if each.user == user) >= max(1, most // 2):
+            self.refused += 1
             return "too many terminals of this user on this host (half of max_terminals)"
         if most_of_target and sum(1 for each in all_ if each.target == target) >= most_of_target:
             return "too many terminals of this target (its max_streams)"

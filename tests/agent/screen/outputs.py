@@ -1,5 +1,6 @@
 """What programs write to a terminal: made up at random from a seed, and in the manner of some that people use."""
 
+from pathlib import Path
 from random import Random
 from typing import Any, Final
 
@@ -7,6 +8,8 @@ from streamrelay.agent.screen.drawing import _line
 from streamrelay.agent.screen.parser import Parser
 from streamrelay.agent.screen.screen import Screen
 
+RECORDED: Final = Path(__file__).parent / "recorded"
+"""Outputs of vim, less and a program of curses, on 80 columns and 24 rows, from start to nearly their ends."""
 WORDS: Final = (
     "ls -l",
     "y",

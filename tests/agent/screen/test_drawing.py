@@ -5,7 +5,7 @@ from random import Random
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.agent.screen.drawing import drawn
-from tests.agent.screen.outputs import play, played, shown, some_output
+from tests.agent.screen.outputs import RECORDED, play, played, shown, some_output
 
 SEEDS = range(400)
 
@@ -66,3 +66,18 @@ class Drawn(SynchronousTestCase):
             screen, _ = played(some_output(Random(seed)))
             first = drawn(screen)
             self.assertEqual(drawn(played(first)[0]), first, f"seed {seed}")
+
+
+class Recorded(SynchronousTestCase):
+    """Outputs of programs that people use."""
+
+    def test_whenever(self) -> None:
+        """Whoever comes at whatever moment sees what those see who were there from the beginning."""
+        for path in sorted(RECORDED.iterdir()):
+            output, random = path.read_bytes(), Random(path.name)
+            screen, _ = played(output, 80, 24)
+            self.assertEqual(shown(played(drawn(screen), 80, 24)[0]), shown(screen), path.name)
+            for cut in sorted(random.sample(range(len(output)), 60)):
+                early, parser = played(output[:cut], 80, 24)
+                late, _ = played(drawn(early) + parser.rest + output[cut:], 80, 24)
+                self.assertEqual(shown(late), shown(screen), f"{path.name}, came at {cut}")

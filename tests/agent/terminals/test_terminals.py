@@ -5,6 +5,7 @@ from typing import Any
 from msgspec import UNSET
 
 from streamrelay.agent.config import AgentConfig
+from streamrelay.agent.metrics import AgentMetrics
 from streamrelay.agent.service import Agent
 from streamrelay.agent.terminals.attachment import MOST_BEHIND
 from streamrelay.agent.terminals.terminal import TOLD_EVERY, told_people
@@ -303,6 +304,14 @@ class Counted(Kept):
         self.program.lose()
         self.open()
 
+    def test_metrics(self) -> None:
+        """What there is of them, and what was refused for their number, stands among the limits."""
+        self.start(max_terminals=2)
+        self.open()
+        self.ask()
+        [limit] = [limit for limit in AgentMetrics(self.agent)._limits() if limit.setting == "max_terminals"]
+        self.assertEqual((limit.most, limit.used, limit.refused), (2, 1, 1))
+
     def test_target_own(self) -> None:
         """A target's `max_streams` counts terminals that nobody is attached to, as their programs run."""
         self.target.max_streams = 1
@@ -455,6 +464,13 @@ class Several(Kept):
         self.assertEqual(bytes(self.program.sent), b"ls\x1b[A\r")
         self.assertEqual(self.infos()[0].size, (50, 20))
 
+    def test_first_size(self) -> None:
+        """A terminal that its target's settings would make larger than one may be begins with what it may be."""
+        self.target.size = (1000, 24)
+        self.open()
+        self.assertEqual(self.program.controls, [b'{"resize":[500,24]}'])
+        self.assertEqual(self.infos()[0].size, (500, 24))
+
     def test_end_of_input(self) -> None:
         """An end of file is Ctrl-D, typed again as at any terminal, but not once that client has left."""
         one, two = self.open(), self.attach()
@@ -484,8 +500,38 @@ class Floods(Kept):
         self.assertLess(model.screen.cost - before, 3000)
         while self.program.paused:
             self.reactor.advance(0.001)
-        self.reactor.pump([0.001] * 5000)
+        self.reactor.pump([0.001] * 20_000)
         self.assertEqual(model.waiting, 0)
+
+    def test_unseen(self) -> None:
+        """A flood that nobody sees takes a smaller part of the machine's time than one that somebody waits for."""
+        self.leave(self.open())
+        costs = []
+        for _ in range(2):
+            model = self.agent.streams.terminals.terminals[self.terminal].model
+            self.program.receive(b"y\r\n" * 60_000)
+            before = model.screen.cost
+            self.reactor.pump([0.001] * 40)
+            costs.append(model.screen.cost - before)
+            self.attach()
+        self.assertGreater(costs[1], 3 * costs[0])
+
+    def test_error(self) -> None:
+        """An error of ours in one screen is logged; its program, its clients and all other terminals go on."""
+        leg = self.open()
+        terminal = self.agent.streams.terminals.terminals[self.terminal]
+        self.patch(terminal.model.screen, "lines", [])
+        self.program.receive(b"text")
+        self.open()
+        self.program.receive(b"quiet")
+        self.reactor.pump([0.001] * 4)
+        self.assertEqual(len(self.flushLoggedErrors(IndexError)), 1)
+        other = self.agent.streams.terminals.terminals[self.terminal]
+        self.assertEqual((terminal.model.waiting, other.model.waiting), (0, 0))
+        self.target.made[0].receive(b"more")
+        self.assertEqual(bytes(leg.sent), b"textmore")
+        self.reactor.pump([0.001] * 4)
+        self.assertEqual("".join(terminal.model.screen.lines[0].chars).strip(), "more")
 
     def test_in_turn(self) -> None:
         """Terminals take turns: a flood of one doesn't keep another's screen waiting."""

@@ -1,6 +1,7 @@
 """Terminals that are kept, with real programs: who comes late, or back, sees what the others see."""
 
 import json
+import re
 import shutil
 import signal
 import time
@@ -15,10 +16,12 @@ from streamrelay.agent.screen.parser import Parser
 from streamrelay.agent.screen.screen import Screen
 from streamrelay.protocol.subjects import end_subject, open_subject
 from streamrelay.protocol.tokens import new_id
+from tests.live.attacks.dropped import Dropped
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST, Chain, shared
 from tests.live.support.nats import NatsClient
 from tests.live.support.pace import timed
+from tests.live.support.processes import alive, need_root
 from tests.live.support.waiting import WAIT, until
 from tests.live.support.websockets import V1
 
@@ -281,14 +284,41 @@ class Stopped(Case):
         """Its clients are told that the terminals end with it, and their programs end."""
         viewer, _ = self.begin()
         viewer.until("ready>")
-        alone, terminal = self.begin()
+        alone, _ = self.begin()
         alone.until("ready>")
         alone.type("echo pid=$$=\r")
-        alone.until("pid=")
+        alone.until("=\n")
+        found = re.search(r"pid=(\d+)=", alone.text)
+        assert found is not None
         alone.leg.close()
         until(lambda: [each for each in self.terminals() if "detached" in each])
         self.common.agent.process.send_signal(signal.SIGTERM)
         closed = viewer.until_ended()
         self.assertIn("the terminal ends with it", closed.rcvd.reason if closed.rcvd else "")
         self.common.agent.process.wait(WAIT)
-        self.assertNotEqual(terminal, "")
+        until(lambda: not alive(int(found[1])), what="the end of the program that nobody was attached to")
+
+
+class OfAnother(Case):
+    """A command of another user, which the launcher of an agent that has given root up has started."""
+
+    def common_chain(self) -> Chain:
+        need_root("an agent that can change users")
+        chain = Dropped(self.folder, targets=TARGETS.replace("keep = 600", 'keep = 600\nuser = "nobody"'))
+        self.start_chain(chain)
+        return chain
+
+    def test_kept(self) -> None:
+        """It goes on without a client, too, is another's to come back to, and ends with its terminal."""
+        viewer, terminal = self.begin()
+        viewer.until("ready>")
+        viewer.type("echo $(id -un) pid=$$=\r")
+        viewer.until("nobody pid=")
+        found = re.search(r"nobody pid=(\d+)=", viewer.text)
+        assert found is not None
+        viewer.leg.close()
+        until(lambda: [each for each in self.terminals() if "detached" in each])
+        again, _ = self.begin(terminal=terminal)
+        again.until(found[0])
+        self.assertTrue(self.end(terminal)["ready"])
+        until(lambda: not alive(int(found[1])), what="the shell's end")

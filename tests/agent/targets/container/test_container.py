@@ -83,6 +83,9 @@ class Settings(SynchronousTestCase):
             {"command": []},
             {"size": [0, 24]},
             {"lines": -1},
+            {"keep": 60},
+            {"show": "exec", "keep": -1},
+            {"show": "exec", "keep": 1e9},
             {"labels": {"a": 1}},
             {"labels": {"a": "{part}"}},
         )
