@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from attrs import define, field
+from msgspec import UNSET
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from streamrelay.agent.waiting_leg import NotMet
@@ -55,7 +56,8 @@ class Record:
         if counts:
             self.tally.ended[outcome_word(why.outcome.code)] += 1
 
-    def opened(self, summons: Summons, met: Met, splice: Splice) -> None:
+    def opened(self, summons: Summons, met: Met, splice: Splice, terminal: str = "") -> None:
+        """Tell of a stream whose client has come; `terminal` is the kept one that it is attached to, if it is."""
         self.tally.begin(splice)
         log.info(
             "stream {name} to {target} opened for {user} from {client} ({mode}{only})",
@@ -67,9 +69,9 @@ class Record:
             mode=met.mode,
         )
         event = {"stream": summons.stream, "target": summons.target, "user": summons.user}
-        self._tell(summons.stream, "opened", event)
+        self._tell(summons.stream, "opened", event | ({"terminal": terminal} if terminal else {}))
 
-    def ended(self, summons: Summons, splice: Splice, seconds: float) -> None:
+    def ended(self, summons: Summons, splice: Splice, seconds: float, terminal: str = "") -> None:
         self.tally.end(splice)
         how, up, down = splice.outcome or FINISHED, splice.outward.count, splice.inward.count
         log.info(
@@ -84,5 +86,8 @@ class Record:
         self._tell(
             summons.stream,
             "ended",
-            Ended(summons.stream, summons.target, summons.user, how.code, how.reason, round(seconds, 3), up, down),
+            Ended(
+                *(summons.stream, summons.target, summons.user, how.code, how.reason, round(seconds, 3), up, down),
+                terminal=terminal or UNSET,
+            ),
         )

@@ -272,11 +272,11 @@ class Streams:
         summoned.came()
         splice = summoned.bounds.splice(leg, connection, over.callback)
         summoned.splices.add(splice)
-        self.record.opened(summoned.summons, met, splice)
+        self.record.opened(summoned.summons, met, splice, summoned.terminal)
         # In this order: what the waiting leg kept goes through the splice's half, which must be joined before. Bytes
         # that are read anew come in a later turn of the reactor, so they overtake nothing.
         splice.start()
         hand_over(splice.outward)
         await over
         summoned.parted(splice)
-        self.record.ended(summoned.summons, splice, self.reactor.seconds() - began)
+        self.record.ended(summoned.summons, splice, self.reactor.seconds() - began, summoned.terminal)

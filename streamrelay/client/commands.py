@@ -3,13 +3,16 @@
 import argparse
 import signal
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Final
 
 from streamrelay.client import access
 from streamrelay.client.output import Cuts, OutputError, say, untold
 from streamrelay.client.statuses import BROKE, BY_STATUS, INTERRUPTED, OFFLINE, SIGNALLED, UNREACHED, USAGE
 from streamrelay.errors import ConfigError
 from streamrelay.protocol.names import HOST_WORDS, is_host
+
+LEFT: Final = tuple(SIGNALLED + number for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM))
+"""Statuses of a client that was stopped."""
 
 
 def run_hosts(arguments: argparse.Namespace) -> int:
@@ -70,7 +73,7 @@ def _leave(arguments: argparse.Namespace, status: int) -> int:
     """Return the status of a stream that has ended; if the user has left a terminal that goes on, say how to come
     back."""
     kept, detached = (vars(arguments).get(name) for name in ("kept", "detached"))
-    if kept and (detached or status > SIGNALLED):
+    if kept and (detached or status in LEFT):
         where = f"{arguments.host} {arguments.target} --attach={kept}"
         say(f"the terminal goes on; streamrelay connect {where} attaches to it again")
     return 0 if detached else status

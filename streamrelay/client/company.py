@@ -16,6 +16,7 @@ class Company:
     verbose: bool
     window: Callable[[], Size | None] = lambda: None
     """Returns the size of our own terminal; None if there is none."""
+    _said: tuple[Size, Size] | None = None  # sizes of which was told last
 
     def heard(self, control: Control) -> None:
         """Take note of a control message."""
@@ -24,6 +25,9 @@ class Company:
             more = f" and {control.others} more" if control.others else ""
             self.say(f"attached to this terminal: {printable(', '.join(names))}{more}")
         own = self.window() if control.size is not None else None
-        if control.size is not None and own is not None and control.size != own:
+        if control.size is None or own is None or own == control.size:
+            return
+        if self._said != (control.size, own):  # else both type in turn, and know it
+            self._said = control.size, own
             theirs, ours = ("{} columns and {} rows".format(*size) for size in (control.size, own))
             self.say(f"this terminal has {theirs} now, as somebody else's; this window has {ours}")

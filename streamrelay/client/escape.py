@@ -113,8 +113,10 @@ class WatchersKeys:
         return b""
 
     def announcement(self) -> str:
-        keys = f"Ctrl-C, Ctrl-D or {self.character}." if self.character else "Ctrl-C or Ctrl-D"
-        return f"{keys} ends this terminal"
+        kept = self.detach is not None
+        own = f"{self.character}{'d' if kept else '.'}" if self.character else ""
+        keys = f"Ctrl-C, Ctrl-D or {own}" if own else "Ctrl-C or Ctrl-D"
+        return f"{keys} {'leaves this terminal, which goes on' if kept else 'ends this terminal'}"
 
 
 def code(character: str) -> int:

@@ -40,6 +40,7 @@ class StandardStream:
         """Return the status with which it has ended."""
         arguments, opened, reactor = self.arguments, self.opened, self.opening.api.reactor
         _tell_opened(arguments, opened)
+        arguments.kept = opened.terminal
         leaving = Leaving(self.opening.api, FINISHED)
         leaving.add(opened, self.leg)
         local = _standard(arguments, reactor, opened, self.place)
@@ -65,7 +66,6 @@ class StandardStream:
 
     def _terminal(self, leaving: Leaving) -> Terminal:
         """Return the user's terminal for this stream, or for all streams of a terminal that is kept."""
-        self.arguments.kept = self.opened.terminal
         if not self.opened.terminal:
             return Terminal(self.leg)
         kept = KeptTerminal(self.opening.api.reactor, self.leg, partial(self._again, leaving), _show)

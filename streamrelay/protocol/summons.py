@@ -261,3 +261,5 @@ class Ended(Struct, frozen=True):
     seconds: float
     up: int
     down: int
+    terminal: str | UnsetType = UNSET
+    """The kept terminal that it was attached to; unset where there was none."""

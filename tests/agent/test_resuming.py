@@ -115,6 +115,17 @@ class Holding(Case):
         self.assertFalse(leg.aborted)
         self.assertEqual(len(self.dialler.legs), 1)
 
+    def test_shared(self) -> None:
+        """A stream of a terminal that another user has started goes on only while the platform says that it may; one of
+        their own needs no such word."""
+        self.target.keep, self.target.kind, self.target.viewer = 600.0, "pty", "terminal"
+        self.assertTrue((started := self.ask("summons", resume=True, user="ann", stream="t" * 22)).terminal)
+        self.dialler.legs[-1].feed.control(MET)
+        self.open(terminal=started.terminal, share=True)
+        self.assertEqual(self.come_back().refused, Refusal.STREAM_OVER)
+        self.assertTrue(self.come_back(share=True).ready)
+        self.assertTrue(self.come_back(user="ann", stream="t" * 22).ready)
+
     def test_looked_at(self) -> None:
         """A stream that is looked at only goes on as such, also for who may do more by now."""
         self.open(view=True)

@@ -31,6 +31,7 @@ class Told(SynchronousTestCase):
         company.heard(decode_control(b'{"size":[100,30]}'))
         self.assertEqual(self.said, [])
         company.heard(decode_control(b'{"size":[80,24]}'))
+        company.heard(decode_control(b'{"size":[80,24]}'))
         [line] = self.said
         self.assertEqual(
             line,
@@ -38,6 +39,13 @@ class Told(SynchronousTestCase):
         )
         self.company(size=None).heard(Control(size=(80, 24)))
         self.assertEqual(len(self.said), 1)
+
+    def test_size_again(self) -> None:
+        """Where two type in turn it is told once, until it is another size."""
+        company = self.company()
+        for size in ((80, 24), (100, 30), (80, 24), (90, 24), (80, 24)):
+            company.heard(Control(size=size))
+        self.assertEqual([line.split()[3] for line in self.said], ["80", "90", "80"])
 
     def test_others(self) -> None:
         """Whatever else is said is nothing to it."""

@@ -72,6 +72,7 @@ class Keys(SynchronousTestCase):
             self.setUp()
             self.escape = WatchersKeys("~", self.end, self.leave)
             self.assertEqual((self.typed(keys), self.ended, self.left), (b"", ended, left), keys)
+            self.assertEqual(self.escape.announcement(), "Ctrl-C, Ctrl-D or ~d leaves this terminal, which goes on")
         self.setUp()
         self.escape = WatchersKeys("~", self.end)
         self.assertEqual((self.typed(b"~d"), self.ended), (b"", 0))

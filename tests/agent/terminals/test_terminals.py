@@ -98,6 +98,19 @@ class Lives(Kept):
         [info] = self.infos()
         self.assertIs(info.detached, UNSET)
 
+    def test_events(self) -> None:
+        """Events of a stream name the terminal that it is attached to, with the user; those of other streams none."""
+        leg = self.open()
+        self.attach("bob", share=True)
+        self.leave(leg)
+        told = [(event["user"], event["terminal"]) for event in self.events("opened")]
+        self.assertEqual(told, [("ann", self.terminal), ("bob", self.terminal)])
+        [ended] = self.events("ended")
+        self.assertEqual((ended["user"], ended["terminal"]), ("ann", self.terminal))
+        self.target.keep = 0
+        self.open()
+        self.assertNotIn("terminal", self.events("opened")[-1])
+
     def test_kept_enough(self) -> None:
         """A terminal that nobody comes back to ends as its target says, counted from its last stream's end."""
         leg = self.open()

@@ -56,17 +56,18 @@ class Seat:
 class KeptCase(Starting):
     """A host with kept terminals, and users with several grants."""
 
-    agent = ""
+    agent = "hold = 2\n"
+    tokens = "signed"
     grants = {
         "ann": Grant(HOST, "*"),
-        "bob": Grant(HOST, "*"),
+        "dan": Grant(HOST, "*"),
         "helper": Grant(HOST, "shell", share=True),
         "watcher": Grant(HOST, "shell", view=True, share=True),
     }
 
     def setUp(self) -> None:
         super().setUp()
-        self.own = self.common = self.chain(targets=TARGETS, agent=self.agent)
+        self.own = self.common = self.chain(targets=TARGETS, agent=self.agent, tokens=self.tokens)
         self.keys = {name: self.own.add_key(name, grant) for name, grant in self.grants.items()}
 
     def sit(self, user: str, *arguments: str) -> Seat:
@@ -76,7 +77,7 @@ class KeptCase(Starting):
         """Somebody at a new terminal."""
         seat = self.sit(user, HOST, "shell")
         seat.shows(b"~d at the beginning of a line leaves this terminal, which goes on")
-        seat.shows(b"ready> ")
+        seat.shows(b"ready>")
         return seat
 
     def run_command(self, user: str, *arguments: str) -> tuple[int, str, str]:
@@ -113,7 +114,7 @@ class Left(KeptCase):
         self.assertRegex(out, rf"^{re.escape(terminal)}\t{HOST}\tshell\tann\t0:00:\d\d\t\tdetached 0:00:\d\d\n$")
         again = self.sit("ann", "--attach", f"{HOST}:shell")
         again.shows(b"one")
-        again.shows(b"ready> ")
+        again.shows(b"ready>")
         again.type(b"pwd; exit 7\r")
         again.shows(b"/tmp")
         self.assertNotIn("goes on", again.ends(7))
@@ -136,7 +137,7 @@ class Left(KeptCase):
     def test_plain(self) -> None:
         """A target that keeps none has no such key, and no such terminal."""
         seat = self.sit("ann", HOST, "plain")
-        self.assertIn(b"~. at the beginning of a line ends this terminal", seat.shows(b"ready> "))
+        self.assertIn(b"~. at the beginning of a line ends this terminal", seat.shows(b"ready>"))
         self.assertEqual(self.listed("ann"), [])
         seat.type(b"~.")
         self.assertNotIn("goes on", seat.ends(130))
@@ -150,7 +151,7 @@ class Shared(KeptCase):
         first = self.begin()
         second = self.sit("helper", HOST, "shell", f"--attach={self.one()}", "-v")
         second.shows(b"attached to this terminal: ann, helper")
-        second.shows(b"ready> ")
+        second.shows(b"ready>")
         second.type(b"x=4''2; echo from-helper\r")
         first.shows(b"from-helper\r\n")
         first.type(b"echo $x-$x\r")
@@ -167,17 +168,17 @@ class Shared(KeptCase):
         """Who may not share it is told that there is none, as of one that never was; what they open is their own."""
         self.begin()
         terminal = self.one()
-        self.assertEqual(self.listed("bob"), [])
+        self.assertEqual(self.listed("dan"), [])
         told = [
-            self.run_command("bob", "connect", HOST, "shell", f"--attach={each}")[::2] for each in (terminal, "a" * 22)
+            self.run_command("dan", "connect", HOST, "shell", f"--attach={each}")[::2] for each in (terminal, "a" * 22)
         ]
         self.assertEqual(told, [(4, "streamrelay: no such terminal\n")] * 2)
-        ended = self.run_command("bob", "terminals", HOST, f"--end={'a' * 22}")
+        ended = self.run_command("dan", "terminals", HOST, f"--end={'a' * 22}")
         self.assertEqual(ended[::2], (4, f"streamrelay: {'a' * 22}: no such terminal\n"))
-        own = self.begin("bob")
+        own = self.begin("dan")
         own.type(b"~d")
         own.ends(0)
-        self.assertEqual([one["user"] for one in self.listed("bob")], ["bob"])
+        self.assertEqual([one["user"] for one in self.listed("dan")], ["dan"])
         self.assertEqual([one["user"] for one in self.listed("ann")], ["ann"])
 
     def test_watcher(self) -> None:
@@ -186,7 +187,7 @@ class Shared(KeptCase):
         terminal = self.one()
         watcher = self.sit("watcher", HOST, "shell", f"--attach={terminal}")
         watcher.shows(b"view only")
-        watcher.shows(b"ready> ")
+        watcher.shows(b"ready>")
         watcher.type(b"echo in''truder\r")
         first.type(b"echo fr''om-ann\r")
         watcher.shows(b"from-ann\r\n")
@@ -206,6 +207,20 @@ class Shared(KeptCase):
         status, _, said = self.run_command("helper", "connect", HOST, "shell", f"--attach={terminal}")
         self.assertEqual((status, said), (4, "streamrelay: no such terminal\n"))
 
+    def test_withdrawn_meanwhile(self) -> None:
+        """Who is attached when a share is withdrawn doesn't come back once their stream is cut; its starter does."""
+        first = self.begin()
+        second = self.sit("helper", HOST, "shell", f"--attach={self.one()}")
+        second.shows(b"ready>")
+        text = self.own.keys.read_text()
+        self.own.keys.write_text(text.replace(", share = true", ""))
+        self.own.relay.kill()
+        self.own.relay.start()
+        self.assertIn("no such terminal", second.ends(1))
+        first.type(b"echo sti''ll\r")
+        first.shows(b"still\r\n")
+        until(lambda: [person["user"] for person in self.listed("ann")[0]["people"]] == ["ann"], what="only ann there")
+
 
 class Ended(KeptCase):
     """The end of terminals."""
@@ -215,7 +230,7 @@ class Ended(KeptCase):
         first = self.begin()
         terminal = self.one()
         second = self.sit("helper", HOST, "shell", f"--attach={terminal}")
-        second.shows(b"ready> ")
+        second.shows(b"ready>")
         self.assertEqual(self.run_command("ann", "terminals", HOST, f"--end={terminal}"), (0, "", ""))
         for seat in (first, second):
             self.assertIn("4006", seat.ends(1))
@@ -226,8 +241,6 @@ class Ended(KeptCase):
 
 class Anew(KeptCase):
     """Streams that can't be resumed any more."""
-
-    agent = "hold = 2\n"
 
     def test_anew(self) -> None:
         """A client whose stream was held no longer attaches to its terminal anew by itself, says so in one line, and
@@ -240,7 +253,7 @@ class Anew(KeptCase):
         self.own.relay.start()
         until(lambda: answers(self.own.relay_port), what="the relay")
         seat.shows(b"before")
-        seat.shows(b"ready> ")
+        seat.shows(b"ready>")
         seat.type(b"echo $x-$x\r")
         seat.shows(b"42-42\r\n")
         self.assertEqual(len(self.listed("ann")), 1)
@@ -254,3 +267,29 @@ class Anew(KeptCase):
         self.own.agent.start()
         words = seat.ends(1)
         self.assertIn("no such terminal", words)
+
+
+class Plain(KeptCase):
+    """A platform that signs nothing: streams don't resume."""
+
+    tokens = "opaque"
+
+    def test_anew(self) -> None:
+        """A stream that is lost is followed by another one; terminals are listed, shared, and ended likewise."""
+        seat = self.begin()
+        seat.type(b"x=4''2; echo be''fore\r")
+        seat.shows(b"before\r\n")
+        self.own.relay.kill()
+        seat.shows(b"its terminal is attached to anew")
+        self.own.relay.start()
+        seat.shows(b"before")
+        seat.shows(b"ready>")
+        other = self.sit("helper", HOST, "shell", f"--attach={self.one()}")
+        other.shows(b"ready>")
+        other.type(b"echo $x-$x\r")
+        seat.shows(b"42-42\r\n")
+        self.assertEqual(self.listed("dan"), [])
+        self.assertEqual(self.run_command("ann", "terminals", HOST, f"--end={self.one()}"), (0, "", ""))
+        for each in (seat, other):
+            each.ends(1)
+        self.assertEqual(self.listed("ann"), [])

@@ -52,6 +52,7 @@ class Lists(ApiTest):
         answer = self.common.ask("POST", "/v1/streams", {"host": HOST, "target": listener.target})
         self.assertEqual(answer.status, 201)
         about = {"stream", "url", "kind", "viewer", "links", "view", "expires", "channels", "resume", "received"}
+        about.add("terminal")
         self.assertEqual(set(answer.json), about)
         self.assertEqual(answer.json["kind"], "tcp")
         self.assertTrue(answer.json["url"].startswith(f"{self.common.relay_url}/client/"))

@@ -169,12 +169,12 @@ class Ring(SynchronousTestCase):
         self.assertIsNone(self.ring.user("wrong"))
 
     def test_claims(self) -> None:
-        """An issuer's user may open, and drain, what their claims name, be a claim a text or a list; nothing by any
-        other."""
+        """An issuer's user may open, share, and drain, what their claims name, be a claim a text or a list; nothing by
+        any other."""
         self.path.write_text(
             '[claims.groups.ops]\ngrants = [{ host = "a" }]\ndrain = ["fra-*"]\n'
             '[claims.groups."x y"]\ngrants = [{ host = "b" }]\n'
-            '[claims.sub.carol]\ngrants = [{ host = "c" }]\n'
+            '[claims.sub.carol]\ngrants = [{ host = "c", share = true }]\n'
         )
         self.ring.load()
         for claims, hosts in (
@@ -191,6 +191,7 @@ class Ring(SynchronousTestCase):
             user = self.ring.claimed("u", claims)
             self.assertEqual([grant.host for grant in user.grants], hosts, claims)
             self.assertEqual(user.may_drain("fra-1"), "a" in hosts, claims)
+            self.assertEqual([host for host in hosts if user.may_share(host, "shell")], ["c"] * ("c" in hosts))
 
     def test_writable_by_others(self) -> None:
         """A file that others may write to is refused, with what to do; one that becomes so changes nothing."""
