@@ -457,7 +457,7 @@ class Several(Kept):
         self.assertEqual(self.program.controls[-1], b'{"resize":[500,200]}')
 
     def test_size_before_bytes(self) -> None:
-        """The program gets another size no sooner than the others are told of it, as they draw by it what comes then."""
+        """The program gets another size no sooner than the others are told, as they draw by it what comes then."""
         one, two = self.open(), self.attach()
         self.sizes(one)  # as it was
         two.feed.control(b'{"resize":[200,50]}')

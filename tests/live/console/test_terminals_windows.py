@@ -18,7 +18,7 @@ TEXT = f"""[...document.querySelectorAll('{SHOWN} .xterm-rows > div')]
     .map((row) => row.textContent.replaceAll('\\xa0', ' ').trimEnd()).join('\\n').trimEnd()"""
 """What the terminal shows."""
 PEOPLE = f"document.querySelector('{SHOWN} .terminal-company .people')?.textContent"
-ALSO = "Also here: you, in another window (types)"
+ALSO = "Also here: you, in "
 DRAWN = re.compile(r"^first line\n~(.|\n)*\n-- INSERT -- +1,11 +All$")
 """Vim's whole screen with a line that is being written."""
 
