@@ -83,7 +83,7 @@ class Terminals:
         while self.terminals and self.reactor.seconds() < end:
             await deferLater(self.reactor, ANSWERED / 10)
 
-    def attach(self, summoned: SummonedStream, target: Target) -> Attachment:
+    def attach(self, summoned: SummonedStream) -> Attachment:
         """Return a stream's end at the terminal that it names, or raise `TargetError`: one, whatever the reason."""
         summons = summoned.summons
         terminal = self.terminals.get(summons.terminal)
@@ -184,5 +184,5 @@ class KeptTarget:
 
     async def connect(self, reactor: Any, terms: Terms) -> Connection:
         if self.summoned.summons.terminal:
-            return self.terminals.attach(self.summoned, self.target)
+            return self.terminals.attach(self.summoned)
         return await self.terminals.start(self.summoned, self.target)

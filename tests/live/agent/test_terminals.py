@@ -5,7 +5,7 @@ import re
 import shutil
 import signal
 import time
-from typing import Any
+from typing import IO, Any
 
 from attrs import define, field
 from twisted.trial.unittest import SkipTest
@@ -17,6 +17,7 @@ from streamrelay.agent.screen.screen import Screen
 from streamrelay.protocol.subjects import end_subject, open_subject
 from streamrelay.protocol.tokens import new_id
 from tests.live.attacks.dropped import Dropped
+from tests.live.streams.cut_stream import PIPES, CutStream
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST, Chain, shared
 from tests.live.support.nats import NatsClient
@@ -287,7 +288,7 @@ class Stopped(Case):
         alone, _ = self.begin()
         alone.until("ready>")
         alone.type("echo pid=$$=\r")
-        alone.until("=\n")
+        alone.until("=\nready>")
         found = re.search(r"pid=(\d+)=", alone.text)
         assert found is not None
         alone.leg.close()
@@ -313,7 +314,7 @@ class OfAnother(Case):
         viewer, terminal = self.begin()
         viewer.until("ready>")
         viewer.type("echo $(id -un) pid=$$=\r")
-        viewer.until("nobody pid=")
+        viewer.until("=\nready>")
         found = re.search(r"nobody pid=(\d+)=", viewer.text)
         assert found is not None
         viewer.leg.close()
@@ -322,3 +323,47 @@ class OfAnother(Case):
         again.until(found[0])
         self.assertTrue(self.end(terminal)["ready"])
         until(lambda: not alive(int(found[1])), what="the shell's end")
+
+
+class Resumed(Case, CutStream):
+    """A stream that resumes, at a terminal."""
+
+    def common_chain(self) -> Chain:
+        return self.own
+
+    def chain(self, **settings: Any) -> Chain:
+        return super().chain(targets=TARGETS, **settings)
+
+    def test_relay_killed(self) -> None:
+        """A relay that is killed costs a native client neither its terminal nor a byte, while another client comes and
+        leaves."""
+        pipes: dict[str, Any] = PIPES
+        client = self.start(HOST, "shell", chain=self.own, **pipes)
+        assert client.stdin is not None and client.stdout is not None
+        client.stdin.write(b"mark=$((40 + 2)); echo first $mark\n")
+        client.stdin.flush()
+        self.assertIn(b"first 42", read_until(client.stdout, b"first 42"))
+        [info] = self.terminals()
+        self.assertEqual(info["people"][0]["user"], "alice")
+        other, _ = self.begin(terminal=info["terminal"], user="alice")
+        other.until("first 42")
+        self.kill_relay()
+        other.until_ended()
+        client.stdin.write(b"echo second $mark\n")
+        client.stdin.flush()
+        self.assertIn(b"second 42", read_until(client.stdout, b"second 42"))
+        again, _ = self.begin(terminal=info["terminal"], user="alice")
+        again.until("second 42")
+        self.assertEqual(len(self.terminals()), 1)
+        self.assertTrue(self.end(info["terminal"])["ready"])
+        self.assertNotEqual(client.wait(WAIT), 0)
+
+
+def read_until(pipe: IO[bytes], text: bytes) -> bytes:
+    """Read from a pipe, which isn't buffered or by bytes, until a text has come."""
+    read = b""
+    while text not in read:
+        piece = pipe.read(1)
+        assert piece, f"{text!r} did not come: {read!r}"
+        read += piece
+    return read
