@@ -80,6 +80,9 @@ export function people_are_told() {
   const six = ['a', 'b', 'c', 'd', 'e', 'f'].map((user) => person(user));
   assert.equal(words([person('ann'), ...six], 3), 'Also here: a (types), b (types), c (types), d (types) and 5 more');
   assert.equal(words([person('ann')], 2), 'Also here: 2 more');
+  const often = [...['ann', 'ann', 'ann', 'bob', 'bob'].map((user) => person(user)), person('bob', true)];
+  const windows = 'you, in 2 other windows (types), bob, in 2 windows (types), bob (looks only)';
+  assert.equal(words(often), `Also here: ${windows}`);
 }
 
 /** A list says how a terminal stands, whose it is, since when, and who is there. */

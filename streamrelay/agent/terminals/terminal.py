@@ -179,15 +179,21 @@ class Terminal(Feed, Drain):
         """Let a client be the one that has acted last, and have its size."""
         self.active.remove(attachment)
         self.active.append(attachment)
-        if attachment.size is None or self.outcome is not None:
+        if self._telling is None or len(self.attached) == 1:
+            self._fit()
+
+    def _fit(self) -> None:
+        """Give the program the size of who has acted last: when others can be told, who draw with it from then on."""
+        wanted = self.active[-1].size if self.active else None
+        if wanted is None or self.outcome is not None:
             return
-        columns, rows = bounded(*attachment.size)
+        columns, rows = bounded(*wanted)
         if (columns, rows) != self.size:
             self.model.screen.resize(columns, rows)
             for each in self.attached:
                 each.size_due = True
-            self.program.send_control(codec.encode(Control(resize=(columns, rows))))
             self._tell()
+            self.program.send_control(codec.encode(Control(resize=(columns, rows))))
 
     # -- what clients are told of each other -----------------------------------------------------------------
 
@@ -200,7 +206,10 @@ class Terminal(Feed, Drain):
 
     def _tell_again(self) -> None:
         self._telling = None
-        if any((each.size_due or each.people_due) and not each.paused for each in self.attached):
+        self._fit()
+        if self._telling is None and any(
+            (each.size_due or each.people_due) and not each.paused for each in self.attached
+        ):
             self._tell()
 
     def _tell_one(self, attachment: Attachment) -> None:

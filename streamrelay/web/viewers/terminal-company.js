@@ -55,14 +55,21 @@ export function peopleWords(people, unnamed, me, view) {
   const own = people.findIndex(({ user, view: looks }) => user === me && looks === view);
   const others = people.filter((_, at) => at !== own);
   if (!others.length && !unnamed) return 'Nobody else is here.';
-  const names = others
-    .slice(0, NAMED)
-    .map(({ user, view: looks }) => `${who(user, me)} (${looks ? 'looks only' : 'types'})`);
-  const rest = others.length - names.length + unnamed;
+  const counts = new Map();
+  for (const one of others) {
+    const key = JSON.stringify([one.user, one.view]);
+    counts.set(key, { ...one, count: (counts.get(key)?.count ?? 0) + 1 });
+  }
+  const told = [...counts.values()].slice(0, NAMED);
+  const names = told.map((one) => `${who(one, me)} (${one.view ? 'looks only' : 'types'})`);
+  const rest = others.length - told.reduce((sum, { count }) => sum + count, 0) + unnamed;
   return `Also here: ${[names.join(', '), rest && `${rest} more`].filter(Boolean).join(' and ')}`;
 }
 
-const who = (user, me) => (user && user === me ? 'you, in another window' : user || 'somebody');
+function who({ user, count }, me) {
+  if (user && user === me) return count === 1 ? 'you, in another window' : `you, in ${count} other windows`;
+  return (user || 'somebody') + (count === 1 ? '' : `, in ${count} windows`);
+}
 
 /** Only what has changed is written: a live region says what is written. */
 function write(where, words) {
@@ -73,8 +80,10 @@ function write(where, words) {
 function button(word, more, title, run) {
   const made = document.createElement('button');
   const long = Object.assign(document.createElement('span'), { className: 'long', textContent: more });
+  const both = document.createElement('span'); // buttons may have a gap between their parts
+  both.append(word, long);
   Object.assign(made, { type: 'button', title });
-  made.append(word, long);
+  made.append(both);
   made.addEventListener('click', run);
   return made;
 }

@@ -439,14 +439,15 @@ class Several(Kept):
         """A terminal has the size of who typed or resized last, then of one that is left; all are told."""
         one, two = self.open(), self.attach()
         one.feed.control(b'{"resize":[100,30]}')
+        self.reactor.advance(TOLD_EVERY)
         self.assertEqual(self.program.controls, [b'{"resize":[100,30]}'])
         two.feed.control(b'{"resize":[50,20]}')
-        self.assertEqual(self.infos()[0].size, (50, 20))
         self.reactor.advance(TOLD_EVERY)
+        self.assertEqual(self.infos()[0].size, (50, 20))
         self.assertEqual(self.sizes(one)[-1], (50, 20))
         one.receive(b"x")
-        self.assertEqual(self.infos()[0].size, (100, 30))
         self.reactor.advance(TOLD_EVERY)
+        self.assertEqual(self.infos()[0].size, (100, 30))
         self.assertEqual([self.sizes(leg)[-1] for leg in (one, two)], [(100, 30)] * 2)
         self.leave(one)
         self.assertEqual(self.infos()[0].size, (50, 20))
@@ -455,11 +456,21 @@ class Several(Kept):
         self.assertEqual(self.sizes(two)[-1], (500, 200))
         self.assertEqual(self.program.controls[-1], b'{"resize":[500,200]}')
 
+    def test_size_before_bytes(self) -> None:
+        """The program gets another size no sooner than the others are told, as they draw by it what comes then."""
+        one, two = self.open(), self.attach()
+        self.sizes(one)  # as it was
+        two.feed.control(b'{"resize":[200,50]}')
+        self.assertEqual((self.program.controls, self.infos()[0].size), ([], (80, 24)))
+        self.reactor.advance(TOLD_EVERY)
+        self.assertEqual((self.program.controls, self.sizes(one)), ([b'{"resize":[200,50]}'], [(200, 50)]))
+
     def test_answers(self) -> None:
         """What terminals answer by themselves comes from one client alone, and isn't typing."""
         one, two = self.open(), self.attach()
         two.feed.control(b'{"resize":[50,20]}')
         one.feed.control(b'{"resize":[100,30]}')
+        self.reactor.advance(TOLD_EVERY)
         for answer in (
             b"\x1b[?62;c",
             b"\x1b[5;1R",
@@ -475,6 +486,7 @@ class Several(Kept):
         self.assertEqual(self.infos()[0].size, (100, 30))
         two.receive(b"\x1b[?62;cls\x1b[A\r")
         self.assertEqual(bytes(self.program.sent), b"ls\x1b[A\r")
+        self.reactor.advance(TOLD_EVERY)
         self.assertEqual(self.infos()[0].size, (50, 20))
 
     def test_first_size(self) -> None:

@@ -32,9 +32,9 @@ class Display:
         self._do("mousemove", str(round((x + to) / 2)), there, "mousemove", str(round(to)), there, "mouseup", "1")
 
     def focus(self, window_class: str) -> None:
-        """Give the focus to a program's window, as no window manager is there to do it."""
+        """Give the focus to a program's window, above all others, as no window manager is there to do it."""
         found = self._do("search", "--sync", "--onlyvisible", "--class", window_class).split()
-        self._do("windowfocus", "--sync", found[-1])
+        self._do("windowraise", found[-1], "windowfocus", "--sync", found[-1])
 
     def _do(self, *command: str) -> str:
         done = subprocess.run(
