@@ -10,7 +10,7 @@ from streamrelay.protocol.control import Control, Size
 
 @define(eq=False)
 class Company:
-    """What is told of others, in lines. Who comes and goes would disturb, and is told to who wants to know."""
+    """Lines that tell of others at a terminal. Who comes and goes would disturb, and is told to who wants to know."""
 
     say: Callable[[str], object]
     verbose: bool

@@ -278,7 +278,7 @@ class Problem(Struct, frozen=True):
     detail: str
     code: str = ""
     ended: PastEnd | UnsetType = UNSET
-    """How a stream has ended that can't be resumed."""
+    """End of a stream that can't be resumed."""
 
 
 def _problem(answer: bytes) -> Problem | None:

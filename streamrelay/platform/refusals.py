@@ -30,7 +30,7 @@ class StreamOver(Refused):
     """Refusal of a stream that is to be resumed and can't be."""
 
     ended: PastEnd | None = None
-    """How it has ended, if that is known."""
+    """End of the stream, if that is known."""
 
     def __init__(self, reason: str, ended: PastEnd | None = None, **more: Any) -> None:
         super().__init__(410, reason, code=Refusal.STREAM_OVER, **more)

@@ -163,7 +163,7 @@ class Answer(Struct, frozen=True, omit_defaults=True):
     received: Bytes = 0
     """Position up to which the agent has received a stream that is resumed."""
     ended: PastEnd | UnsetType = UNSET
-    """How a stream has ended that is to be resumed, where it is refused and that is known."""
+    """End of a stream that was to be resumed, where that is refused and it is known."""
     terminal: TerminalOrNone = ""
     """Id of the kept terminal that the stream is attached to; empty: of none."""
 

@@ -43,7 +43,7 @@ class Terminal(Feed, Drain):
     expected: set[Attachment] = field(factory=set)
     """Streams whose clients are waited for."""
     active: list[Attachment] = field(factory=list)
-    """Those whose clients may type, the one that has typed or resized last at the end."""
+    """Attachments whose clients may type, the one that has typed or resized last at the end."""
     outcome: Outcome | None = None
     """Outcome with which it has ended, or is ended."""
     detached_at: float | None = None

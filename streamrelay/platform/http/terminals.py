@@ -49,7 +49,7 @@ def ways(user: User, host: str, target: str, view: bool) -> list[tuple[bool, boo
 
 
 class HostTerminals(ApiResource):
-    """What the paths of one host's terminals share."""
+    """A path of one host's terminals."""
 
     def __init__(self, platform: Platform, authenticator: Authenticator, tally: AnswerTally, host: str) -> None:
         super().__init__(platform, authenticator, tally)
