@@ -47,7 +47,7 @@ class Found:
         self.api = api
         self.terminals: list[ListedTerminal] = []
         self.raw: list[dict[str, Any]] = []
-        """Terminals of one host, as the platform tells them."""
+        """These terminals as the platform tells them."""
         self.status = 0
         """Status of a command that needs all of them."""
 
