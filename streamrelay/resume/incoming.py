@@ -1,4 +1,4 @@
-"""Bytes and messages of a stream that resumes that have come: told in order to who takes them, held meanwhile, confirmed.
+"""Bytes and messages of a stream that resumes that have come: told in order to who takes them, held and confirmed.
 
 A leg is read on while the program at this end takes nothing: what it confirms of the other direction stands behind
 bytes, so who stops to read for one direction would stop the other one, too (protocol.rst, "Reading").
