@@ -126,6 +126,14 @@ class Lives(Kept):
         self.assertEqual(self.infos(), [])
         self.assertEqual(self.ask(terminal=self.terminal).refused, "no_such_terminal")
 
+    def test_came_back(self) -> None:
+        """Whoever comes back in time ends the wait for that, also if they say nothing for long."""
+        self.leave(self.open())
+        self.reactor.advance(KEEP / 2)
+        self.attach()
+        self.reactor.advance(2 * KEEP)
+        self.assertIsNone(self.program.closed)
+
     def test_opener_never_came(self) -> None:
         """A terminal whose opener's client never came isn't kept; one who only wanted to attach changes nothing."""
         self.ask()
@@ -347,6 +355,16 @@ class Several(Kept):
         self.assertEqual(bytes(one.sent), b"both")
         self.assertTrue(bytes(two.sent).endswith(b"both"))
 
+    def test_within_a_sequence(self) -> None:
+        """Who comes within a sequence, or a character, gets the screen and then that from its beginning."""
+        self.open()
+        for begun, rest in ((b"text\x1b[3", b"1mred"), ("é".encode()[:1], "é".encode()[1:])):
+            self.program.receive(begun)
+            self.reactor.pump([0.001] * 4)
+            late = self.attach()
+            self.program.receive(rest)
+            self.assertTrue(bytes(late.sent).endswith(begun.removeprefix(b"text") + rest))
+
     def test_own_copy(self) -> None:
         """Each leg has bytes of its own, which it may change in place."""
         one, two = self.open(), self.attach()
@@ -388,12 +406,14 @@ class Several(Kept):
         for _ in range(6):
             self.program.receive(b"\x1b[2J\x1b[Hlost" + b"c" * (MOST_BEHIND // 4))
             self.reactor.advance(0.001)
+        self.reactor.pump([0.001] * 2000)
         self.program.receive(b"\x1b[2J\x1b[Hnow\x1b[3")
         slow.slow = False
         slow.drain()
         caught_up = bytes(slow.sent).rpartition(b"little")[2]
         self.assertNotIn(b"lost", caught_up.rpartition(b"\x1b[?2004l")[2].rpartition(b"\x1b[2J\x1b[Hnow")[2])
         self.assertTrue(caught_up.endswith(b"now\x1b[3"))
+        self.assertLess(len(caught_up), HIGH + 10_000, "more than the screen")
         self.program.receive(b"1mred")
         self.assertTrue(bytes(slow.sent).endswith(b"now\x1b[31mred"))
         self.assertTrue(bytes(fast.sent).endswith(b"now\x1b[31mred"))
