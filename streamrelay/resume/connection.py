@@ -81,10 +81,10 @@ class ResumableConnection:
     def join(self, feed: Feed, drain: Drain) -> None:
         self._feed, self._drain = feed, drain
         first, self.first = self.first, None
+        if first is not None:
+            self.attach(first, 0)
         if self._phase == OVER:
             self._tell_over()
-        elif first is not None:
-            self.attach(first, 0)
 
     def send(self, data: Sequence[memoryview], size: int) -> None:
         if self._phase != OPEN or not size:
@@ -121,7 +121,7 @@ class ResumableConnection:
         """Say the end, which the other end is to hear; without a leg only if it is orderly, or this is over at once."""
         if self._phase != OPEN:
             return
-        if self.attached is None and not outcome.orderly:
+        if self.attached is self.first is None and not outcome.orderly:
             self._finish(outcome)
             return
         self._phase, self.outcome = ENDING, outcome

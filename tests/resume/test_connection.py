@@ -306,6 +306,15 @@ class Ending(Case):
         self.assertEqual((self.ear.codes, self.memory.kept), ([4005], 0))
         self.assertTrue(self.attach(0).aborted)
 
+    def test_before_joined(self) -> None:
+        """A stream that ends before it is joined, as its program left meanwhile, says so by its first leg, or cuts it."""
+        for end in (lambda: self.connection.close(LOST), lambda: self.connection.abort()):
+            first = FakeConnection()
+            self.connection = ResumableConnection(self.clock, self.lost.append, first=first)
+            end()
+            self.connection.join(Ear(), Ear())
+            self.assertTrue(first.aborted or any(b'"end"' in message for message in first.controls))
+
     def test_unheard(self) -> None:
         """An end in order that nobody has heard is none: what was said before it may be lost. If only the end itself
         wasn't confirmed, all was delivered."""

@@ -10,12 +10,12 @@ from twisted.internet.defer import CancelledError, Deferred
 from streamrelay.client.platform_api import OpenedStream, PlatformApi, PlatformError, Unwanted
 from streamrelay.client.port_streams import PortStreams
 from streamrelay.client.stream import ClientStream, LocalPort, WaitingRoom, open_stream
-from streamrelay.client.stream_request import StreamRequest
+from streamrelay.client.stream_request import ResumeRequest, StreamRequest
 from streamrelay.datapath.heartbeat import Heartbeat
 from streamrelay.datapath.plain import PlainConnection
 from streamrelay.errors import Refused
-from streamrelay.platform.new_stream import Early
-from streamrelay.platform.platform import Platform
+from streamrelay.platform.new_stream import Early, Opened
+from streamrelay.platform.platform import Platform, Resumption
 from streamrelay.websocket.client import Dialler
 from streamrelay.websocket.dial_errors import DialError
 from tests.simulation.ordered import OrderedSet
@@ -23,6 +23,7 @@ from tests.simulation.plan import StreamPlan
 from tests.simulation.process import Process
 
 FIRST_PORT: Final = 5000
+USER: Final = "alice"
 
 
 @define(eq=False)
@@ -42,6 +43,12 @@ class SimulatedApi(PlatformApi):
     async def open(self, request: StreamRequest, early: Callable[[OpenedStream], None] | None = None) -> OpenedStream:
         if not request.is_wanted():
             raise Unwanted
+        answer: Deferred[OpenedStream] = Deferred(self._left)
+        self.asked.add(answer)
+        self.served_by.later(self.latency, self._begin, request, early, answer)
+        return await answer
+
+    async def resume(self, request: ResumeRequest, early: Callable[[OpenedStream], None] | None = None) -> OpenedStream:
         answer: Deferred[OpenedStream] = Deferred(self._left)
         self.asked.add(answer)
         self.served_by.later(self.latency, self._begin, request, early, answer)
@@ -70,13 +77,19 @@ class SimulatedApi(PlatformApi):
         """Note that nobody waits for an answer any more; the platform finds that when it has one."""
 
     def _begin(
-        self, request: StreamRequest, early: Callable[[OpenedStream], None] | None, answer: "Deferred[OpenedStream]"
+        self,
+        request: StreamRequest | ResumeRequest,
+        early: Callable[[OpenedStream], None] | None,
+        answer: "Deferred[OpenedStream]",
     ) -> None:
         task = self.served_by.loop.create_task(self._serve(request, early, answer))
         task.add_done_callback(lambda task: self.asked.discard(answer))
 
     async def _serve(
-        self, request: StreamRequest, early: Callable[[OpenedStream], None] | None, answer: "Deferred[OpenedStream]"
+        self,
+        request: StreamRequest | ResumeRequest,
+        early: Callable[[OpenedStream], None] | None,
+        answer: "Deferred[OpenedStream]",
     ) -> None:
         def told(line: Early) -> None:
             opened = OpenedStream(line.stream, line.url)
@@ -84,16 +97,11 @@ class SimulatedApi(PlatformApi):
             self._bring(self._tell, opened, early, answer)
 
         try:
-            opened = await self.platform.open(
-                "alice",
-                request.host,
-                request.target,
-                terms=request.terms,
-                early=told if early is not None else None,
-                channels=request.channels,
-            )
+            opened = await self._opened(request, told if early is not None else None)
         except Refused as refusal:
             self._bring(self._refuse, answer, PlatformError(refusal.status, refusal.reason))
+            return
+        if answer.called and isinstance(request, ResumeRequest):
             return
         if answer.called:  # as the API does: nobody comes for it
             try:
@@ -102,8 +110,21 @@ class SimulatedApi(PlatformApi):
                 pass
             return
         self._hosts[opened.stream] = request.host
-        whole = OpenedStream(opened.stream, opened.url, opened.kind, channels=opened.channels)
+        more = {"channels": opened.channels, "resume": opened.resume, "received": opened.received}
+        whole = OpenedStream(opened.stream, opened.url, opened.kind, **more)
         self._bring(self._tell, whole, answer.callback, answer)
+
+    async def _opened(self, request: StreamRequest | ResumeRequest, early: Callable[[Early], None] | None) -> Opened:
+        if isinstance(request, StreamRequest):
+            return await self.platform.open(
+                *(USER, request.host, request.target),
+                terms=request.terms,
+                early=early,
+                channels=request.channels,
+                resume=request.resume,
+            )
+        place = request.stream, request.received, request.attempt
+        return await self.platform.resume(Resumption(USER, request.host, request.target, *place), early)
 
     def _bring(self, work: Callable[..., None], *args: Any) -> None:
         self.process.later(self.latency, work, *args)
@@ -170,8 +191,10 @@ class ClientProgram:
         self, plan: StreamPlan, api: PlatformApi, channels: bool, wanted: Callable[[], bool]
     ) -> tuple[OpenedStream, Any]:
         target = f"target-{plan.number if plan.port is None else plan.port}"
-        request = StreamRequest(f"web-{plan.host}", target, channels=channels, is_wanted=wanted)
-        return await open_stream(api, self.dialler, request)
+        request = StreamRequest(
+            f"web-{plan.host}", target, channels=channels, is_wanted=wanted, resume=plan.resumes and not channels
+        )
+        return await open_stream(api, self.dialler, request, say=partial(self.say, self.name))
 
     async def _serve(self, plan: StreamPlan, api: PlatformApi, local: PlainConnection) -> None:
         ports = self.ports.get(plan.port) if plan.port is not None else None

@@ -38,9 +38,12 @@ class StreamPlan:
     """Seconds after which an operator ends it."""
     port: int | None = None
     """The local port that it shares with others, as channels of one stream; None: it has one by itself."""
+    resumes: bool = False
+    """True if it is to outlive its legs, where that can be."""
 
     def __str__(self) -> str:
         more = f", by port {self.port}" if self.port is not None else ""
+        more += ", resumes" if self.resumes else ""
         more += f", twin after {self.twin:.3f} s" if self.twin is not None else ""
         more += f", its target is {self.target_is}" if self.target_is != "there" else ""
         more += f", the user leaves after {self.leaves:.3f} s" if self.leaves is not None else ""
@@ -109,6 +112,10 @@ class Plan:
         return any(stream.port is not None for stream in self.streams)
 
     @property
+    def resumes(self) -> bool:
+        return any(stream.resumes for stream in self.streams)
+
+    @property
     def faults_end(self) -> float:
         """Seconds after which all has begun, and nothing is broken any more."""
         ends = [fault.begin + fault.seconds for fault in self.faults]
@@ -127,6 +134,8 @@ class Plan:
 
 SHARED: Final = 0.3
 """How often all streams of a schedule share a port."""
+RESUMING: Final = 0.6
+"""How often a stream outlives its legs, where tokens are signed, and it carries no channels."""
 WATCHED: Final = 0.2
 """How often somebody sees the list of hosts."""
 LASTING: Final = 700
@@ -229,4 +238,9 @@ def plan(seed: int) -> Plan:
     patience = dice.choice((30.0, 30.0, 30.0, 3.0, 0.0))
     turns = dice.choice((1, 1, 1, TURNS))
     watched = dice.random() < WATCHED
+    if signed:
+        streams = tuple(
+            evolve(stream, resumes=True) if stream.port is None and dice.random() < RESUMING else stream
+            for stream in streams
+        )
     return Plan(seed, weather, post, signed, limits, patience, turns, streams, faults, watched)

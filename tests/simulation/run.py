@@ -20,6 +20,8 @@ LIVENESS: Final = 300.0
 HELD: Final = 130.0
 """Seconds after the last end in which programs must have let go of what they held for it: a leg may wait for a minute,
 and a close take another one."""
+HOLD: Final = 120.0
+"""Seconds for which agents hold a stream that resumes, for who doesn't come back."""
 MEMORY: Final = 80.0
 """Seconds after which nothing of it must be remembered: an agent's memory of summonses is the longest one."""
 STOPPING: Final = 30.0
@@ -56,7 +58,8 @@ def _judge(world: World, rules: Invariants) -> None:
     _until(world, scheduler.now + LIVENESS, rules.living)
     if world.plan.is_calm:
         _require(rules.delivered())
-    _until(world, scheduler.now + (HELD if not world.plan.shares else HELD + CHANNELS_TAKEN), rules.held)
+    longer = CHANNELS_TAKEN if world.plan.shares else HOLD if world.plan.resumes else 0
+    _until(world, scheduler.now + HELD + longer, rules.held)
     scheduler.run(scheduler.now + 0.1)
     lasting = {"LoopingCall", *(NAMESAKE_TIMERS if world.plan.post.late else ())}
     _require(rules.timers(REMEMBERED | lasting))

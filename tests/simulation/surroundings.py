@@ -8,7 +8,7 @@ import select
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from hashlib import sha512
 from random import Random
 from typing import Any, Final, Protocol
@@ -20,6 +20,7 @@ from twisted.internet.task import LoopingCall
 
 from streamrelay.agent import namesakes
 from streamrelay.bus import connection
+from streamrelay.client import resuming
 from streamrelay.datapath import heartbeat
 from streamrelay.protocol import jws, tokens
 from tests.simulation.sockets import Socket
@@ -107,6 +108,7 @@ def surrounded(world: Surroundings) -> Iterator[None]:
         (tokens, "_public", lambda path: KEY.public),  # of KEY_FILE
         (LoopingCall, "__call__", turn),
         (endpoints, "_idnaBytes", _NAMES),
+        (resuming, "ResumingStream", partial(resuming.ResumingStream, jitter=world.entropy.random)),
     ]
     all_tasks = vars(asyncio.tasks).get("_all_tasks")  # of Python 3.11, where it takes time; nobody asks for it
     if all_tasks is not None:

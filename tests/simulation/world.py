@@ -159,5 +159,6 @@ class World:
                 raise Wrong(f"{name} pairs the {leg.claims.role}'s token of {leg.name} a second time")
         self.say(name, "pairs two legs")
         for port in self.ports.values():
-            if client.claims.sub in port.ids or opaque_stream(client.claims.sub) in port.ids:
+            claims = client.claims
+            if {claims.sub, claims.resumes, opaque_stream(claims.sub)} & {*port.ids}:
                 port.paired = True

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 CONTROL: Final = 255
 """What stands in an end's record at the position of a control message; no byte is that."""
-_BYTES: Final = bytes(Random("bytes").randrange(CONTROL) for _ in range(4096))
+_DICE: Final = Random("bytes")
+_BYTES: Final = bytes(_DICE.randrange(CONTROL) for _ in range(4096))
 
 
 @define(eq=False)
