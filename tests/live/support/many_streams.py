@@ -1,12 +1,14 @@
 """Many streams of the native client in one process, each of which says and hears a number again and again.
 
 Run as a program: ``python -m tests.live.support.many_streams PLATFORM KIND:TARGET:COUNT …``, the key in the
-environment. It prints "open" when all are open, and at the end of its standard input, for each stream, its kind, how
-many numbers came in order, the longest times without one, and how it ended, as JSON.
+environment. Those of kind vnc ask a machine for a piece of its screen instead. It prints "open" when all are open, and
+at the end of its standard input, for each stream, its kind, how many numbers came in order, the longest times without
+one, and how it ended, as JSON.
 """
 
 import json
 import os
+import struct
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
@@ -88,8 +90,64 @@ class Counting:
         }
 
 
+GREETED = 12 + 2 + 4 + 24
+"""Bytes of a server without a password, up to the length of its name."""
+
+
+@define(eq=False)
+class Looking(Counting):
+    """A stream of VNC, of which all that comes must be updates of the screen."""
+
+    _greeting: int = 0  # bytes of it, with the name
+    _heard: bytes = b""
+    _steps: int = 0
+
+    def say(self) -> None:
+        if self._greeting and len(self._heard) >= self._greeting and not self.ended:
+            self._send(struct.pack(">BBHHHH", 3, 0, 0, 0, 16, 1))
+
+    def received(self, data: Sequence[memoryview], size: int) -> None:
+        self._heard += b"".join(data)
+        for at, answer in enumerate(((12, b"RFB 003.008\n"), (14, b"\1"), (18, b"\1"), (GREETED, RAW))):
+            if at == self._steps and len(self._heard) >= answer[0]:
+                self._steps += 1
+                self._send(answer[1])
+        if self._steps < 4:
+            return
+        self._greeting = GREETED + struct.unpack_from(">I", self._heard, GREETED - 4)[0]
+        while size := self._update(self._heard[self._greeting :]):
+            self._heard = self._heard[: self._greeting] + self._heard[self._greeting + size :]
+            self.came += 1
+            self.times.append(self.clock.seconds())
+
+    def _update(self, heard: bytes) -> int:
+        """Bytes of the update that begins there (RFC 6143, 7.6.1), in the raw encoding; 0: not all is there."""
+        if len(heard) < 4:
+            return 0
+        kind, rectangles = struct.unpack_from(">BxH", heard)
+        at = 4
+        for _ in range(rectangles):
+            if len(heard) < at + 12:
+                return 0
+            _, _, width, height, encoding = struct.unpack_from(">HHHHi", heard, at)
+            if encoding:
+                kind = encoding
+            at += 12 + 4 * width * height
+        if kind:
+            self.wrong = self.wrong or f"{heard[:40]!r} of a screen"
+        return at if len(heard) >= at else 0
+
+    def _send(self, message: bytes) -> None:
+        assert self.connection is not None
+        self.connection.send([memoryview(message)], len(message))
+
+
+RAW = struct.pack(">BBHi", 2, 0, 1, 0)
+"""That the raw encoding alone is taken."""
+
+
 async def opened(api: PlatformApi, dialler: Dialler, kind: str, target: str) -> Counting:
-    counting = Counting(kind, api.reactor)
+    counting = (Looking if kind == "vnc" else Counting)(kind, api.reactor)
     told, leg = await open_stream(api, dialler, StreamRequest(HOST, target, resume=True), say=lambda text: None)
     assert told.resume, f"a stream of {kind} doesn't resume"
     counting.connection = leg

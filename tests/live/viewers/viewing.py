@@ -54,6 +54,13 @@ const via = async (wanted) => {
   const ticket = await ask(wanted);
   return window.through ? { ...ticket, url: ticket.url.replace(/:[0-9]+/, `:${window.through}`) } : ticket;
 };
+// How long each of a tab's streams had no connection.
+const resuming = (tab, stream) => {
+  let since = 0;
+  stream.addEventListener('detached', () => { since = performance.now(); });
+  stream.addEventListener('attached', () => tab.away.push((performance.now() - since) / 1000));
+  return stream;
+};
 // A tab as the console has it: a panel, a viewer in it, and the state.
 window.show = async (name, host, target, view = false) => {
   const panel = document.createElement('div');
@@ -61,12 +68,13 @@ window.show = async (name, host, target, view = false) => {
   panel.id = `tab${tabs.length}`;
   document.body.append(panel);
   const { create } = await import(`/viewers/${name}.js`);
-  const tab = { state: 'new', outcome: null, error: null, said: [] };
+  const tab = { state: 'new', outcome: null, error: null, said: [], away: [] };
   tabs.push(tab);
   tab.viewer = create(panel, {
     host, target, view,
     open: async (options) => {
-      if (!window.through) return open({ host, target, ...options });
+      const resume = window.resumes ?? false;
+      if (!window.through) return resuming(tab, await open({ host, target, resume, ...options }));
       const ticket = await via({ host, target, ...options });
       return connect(ticket.url, { ticket });
     },
