@@ -110,7 +110,11 @@ class SimulatedApi(PlatformApi):
                 pass
             return
         self._hosts[opened.stream] = request.host
-        more = {"channels": opened.channels, "resume": opened.resume, "received": opened.received}
+        more: dict[str, Any] = {
+            "channels": opened.channels,
+            "resume": opened.resume,
+            "received": opened.received,
+        }
         whole = OpenedStream(opened.stream, opened.url, opened.kind, **more)
         self._bring(self._tell, whole, answer.callback, answer)
 

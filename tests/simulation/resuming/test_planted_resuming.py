@@ -182,12 +182,12 @@ class Planted(SynchronousTestCase):
 
     def test_released_early(self) -> None:
         """A buffer is given to the next piece while what lies in it is still kept."""
-        honest = buffers.copied
+        honest = buffers.kept
 
-        def copied(data: Sequence[memoryview], size: int) -> tuple[bytes | memoryview, bytearray | None]:
-            kept, buffer = honest(data, size)
+        def kept(data: Sequence[memoryview], size: int) -> tuple[bytes | memoryview, bytearray | None]:
+            piece, buffer = honest(data, size)
             if buffer is not None:
                 buffers._spare[len(buffer)].append(buffer)
-            return kept, None
+            return piece, None
 
-        self.assertIn("aren't what was said there", self.plant(buffers, "copied", copied))
+        self.assertIn("aren't what was said there", self.plant(buffers, "kept", kept))
