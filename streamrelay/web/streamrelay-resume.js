@@ -11,8 +11,10 @@ const BLOCK = 4096; // bytes that are kept as one, however small they came
 const OUTCOMES = [4001, 4002, 4003, 4006, 4008, 4009, 4011]; // closes that are the stream's end; others are a lost leg
 const LOST = 4005;
 const NEVER = [401, 403, 404, 410]; // statuses after which no later request would be answered otherwise
-const FIRST = 200; // ms between two requests, twice as long each time, up to
+const FIRST = 200; // ms between two requests, longer each time, up to
 const MOST = 10_000;
+const LONGER = 1.25; // so an outage is outlasted by some third of its length
+const USELESS = 1.6; // beside that, behind a leg that is lost at once
 const STEADY = 3000; // ms after which a leg has stood, and the next request is the first one
 const HANGS = 1000; // ms after which a request may be one that the network has lost
 const LAST_WORDS = 60_000; // ms that our end may take to be confirmed by a leg that is there
@@ -134,6 +136,7 @@ export class Resumption {
   #ending = false; // our end was said
   #tries = 0;
   #wait = 0; // ms until the next request
+  #took = 0; // ms of the last one, in vain: a platform with much to do is left as much time again
   #asking = new AbortController();
   #asked = 0; // when it was begun; 0: no request is under way
   #wake = () => {};
@@ -272,13 +275,15 @@ export class Resumption {
   hurry = () => {
     const hangs = this.#asked > 0 && Date.now() - this.#asked >= HANGS;
     this.#wait = hangs ? 0 : FIRST;
+    this.#took = 0;
     if (hangs) this.#asking.abort();
     this.#wake();
   };
 
   #detach() {
     const now = Date.now();
-    if (now - this.#since >= STEADY) this.#wait = 0;
+    this.#wait = now - this.#since >= STEADY ? 0 : Math.min(MOST, USELESS * this.#wait);
+    this.#took = 0;
     this.detached = { since: now, until: now + this.#hold };
     this.#ways.waking.add(this.hurry);
     this.#stream.changed('detached');
@@ -300,8 +305,9 @@ export class Resumption {
   /** Until the next request is due, or somebody is in a hurry; not before `least`, but when the hold has passed. */
   #pause(least, until) {
     const now = Date.now();
-    const wait = this.#wait * (1 - Math.random() / 2);
-    this.#wait = Math.min(MOST, 2 * this.#wait || FIRST);
+    const most = this.#wait && Math.min(MOST, Math.max(this.#wait, this.#took));
+    const wait = most * (1 - Math.random() / 2);
+    this.#wait = Math.min(MOST, LONGER * this.#wait || FIRST);
     return new Promise((resolve) => {
       const awake = () => resolve(null);
       let timer = setTimeout(awake, Math.max(0, Math.min(Math.max(wait, least - now), until - now)));
@@ -330,6 +336,7 @@ export class Resumption {
       if (leg) this.#attach(leg, answer);
       return null;
     } catch (/** @type {any} */ error) {
+      this.#took = Date.now() - this.#asked;
       if (NEVER.includes(error.status)) this.#giveUp(error);
       return error;
     } finally {
