@@ -31,6 +31,8 @@ PAUSE = 0.2
 """Seconds between two numbers."""
 FIRST = 5
 """Numbers of each stream that have come once all count as open."""
+PATIENCE = 40
+"""Seconds in which they must."""
 LONG = 20
 """Longest silences of a stream that are told."""
 
@@ -154,6 +156,7 @@ def main(platform: str, *kinds: str) -> None:
     dialler = Dialler(reactor, Heartbeat(reactor), None, False)
     wanted = [one.rsplit(":", 2) for one in kinds]
     streams: list[Counting] = []
+    began = reactor.seconds()
     running: list[bool] = []  # once each has brought something
 
     def begin() -> None:
@@ -172,7 +175,8 @@ def main(platform: str, *kinds: str) -> None:
     def say() -> None:
         for each in streams:
             each.say()
-        if not running and all(each.came >= FIRST for each in streams):
+        patient = reactor.seconds() < began + PATIENCE  # then what hasn't come is told at the end
+        if not running and not (patient and any(each.came < FIRST and not each.ended for each in streams)):
             running.append(True)
             print("open", flush=True)
 
