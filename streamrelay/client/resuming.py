@@ -24,8 +24,13 @@ if TYPE_CHECKING:  # as in stream.py
     from streamrelay.websocket.client import Dialler
 
 FIRST_PAUSE: Final = 0.2
-"""Seconds between the first two tries; each further pause is twice as long."""
+"""Seconds between the first two tries."""
+LONGER: Final = 1.25
+"""By how much each further pause is longer. It is a fourth of all before it, so an outage is outlasted by some third of
+its own length; twice as long it would be by all of it (architecture.rst, "Resuming")."""
 LONGEST_PAUSE: Final = 10.0
+USELESS: Final = 1.6
+"""By how much a pause is longer, beside that, behind a leg that was of no use."""
 STEADY: Final = 5.0
 """Seconds that a leg must have lived so that the next one is asked for at once, if it has brought nothing."""
 NEVER: Final = (400, 401, 403, 404, 405, 410)
@@ -54,6 +59,7 @@ class ResumingStream:
     connection: ResumableConnection = field(init=False)
     _attempt: int = 0
     _pause: float = 0
+    _took: float = 0  # the last try, in vain: a platform with much to do is left as much time again
     _attached_at: float = 0
     _reached: int = 0  # when the last leg was attached
     _working: "Deferred[None] | None" = None
@@ -80,7 +86,9 @@ class ResumingStream:
     def _lost(self, why: Outcome) -> None:
         now = self._clock.seconds()
         if now - self._attached_at >= STEADY or self._progress > self._reached:
-            self._pause = 0
+            self._pause = self._took = 0
+        else:
+            self._pause *= USELESS
         self.say(f"the stream is cut ({why}); going on is tried for {self.opened.resume:g} s")
         self._working = Deferred.fromCoroutine(self._go_on(now, str(why)))
         self._working.addErrback(self._failed)
@@ -90,13 +98,16 @@ class ResumingStream:
         until = lost_at + self.opened.resume
         while not self.connection.is_over:
             if self._pause:
-                await deferLater(self._clock, self._pause * (1 - self.jitter() / 2))
-            self._pause = min(LONGEST_PAUSE, 2 * self._pause or FIRST_PAUSE)
+                pause = min(LONGEST_PAUSE, max(self._pause, self._took))
+                await deferLater(self._clock, pause * (1 - self.jitter() / 2))
+            self._pause = min(LONGEST_PAUSE, LONGER * self._pause or FIRST_PAUSE)
             if self.connection.is_over:
                 return
+            asked_at = self._clock.seconds()
             try:
                 opened, leg = await self._try()
             except (PlatformError, DialError) as error:
+                self._took = self._clock.seconds() - asked_at
                 why = str(error)
                 if getattr(error, "status", 0) in NEVER:
                     self.connection.give_up(end_of(error))

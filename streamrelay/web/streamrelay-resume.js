@@ -13,8 +13,10 @@ const FINISHED = 1000;
 const MOVED = 1012; // a relay stops, which says so to many pages at once
 const LOST = 4005;
 const NEVER = [400, 401, 403, 404, 405, 410, 411, 413, 415]; // no later request would be answered otherwise
-const FIRST = 200; // ms between two requests, twice as long each time, up to
+const FIRST = 200; // ms between two requests, longer each time, up to
 const MOST = 10_000;
+const LONGER = 1.25; // so an outage is outlasted by some third of its length
+const USELESS = 1.6; // beside that, behind a leg that is lost at once
 const STEADY = 5000; // ms after which a leg has stood, and the next request is the first one, as if it had brought something
 const HANGS = 1000; // ms after which a request may be one that the network has lost
 const LAST_WORDS = 60_000; // ms that our end may take to be confirmed by a leg that is there
@@ -140,6 +142,7 @@ export class Resumption {
   #tries = 0;
   #wait = 0; // ms until the next request
   #spread = 0; // ms within which the first one is made
+  #took = 0; // ms of the last one, in vain: a platform with much to do is left as much time again
   #asking = new AbortController();
   #asked = 0; // when it was begun; 0: no request is under way
   #wake = () => {};
@@ -290,13 +293,16 @@ export class Resumption {
   hurry = () => {
     const hangs = this.#asked > 0 && Date.now() - this.#asked >= HANGS;
     this.#wait = hangs ? 0 : FIRST;
+    this.#took = 0;
     if (hangs) this.#asking.abort();
     this.#wake();
   };
 
   #detach(code) {
     const now = Date.now();
-    if (now - this.#since >= STEADY || this.#progress > this.#reached) this.#wait = 0;
+    const stood = now - this.#since >= STEADY || this.#progress > this.#reached;
+    this.#wait = stood ? 0 : Math.min(MOST, USELESS * this.#wait);
+    this.#took = 0;
     this.#spread = code === MOVED ? FIRST : 0;
     this.detached = { since: now, until: now + this.#hold };
     this.#ways.waking.add(this.hurry);
@@ -319,9 +325,10 @@ export class Resumption {
   /** Until the next request is due, or somebody is in a hurry; not before `least`, but when the hold has passed. */
   #pause(least, until) {
     const now = Date.now();
-    const wait = this.#spread * Math.random() + this.#wait * (1 - Math.random() / 2);
+    const most = this.#wait && Math.min(MOST, Math.max(this.#wait, this.#took));
+    const wait = this.#spread * Math.random() + most * (1 - Math.random() / 2);
     this.#spread = 0;
-    this.#wait = Math.min(MOST, 2 * this.#wait || FIRST);
+    this.#wait = Math.min(MOST, LONGER * this.#wait || FIRST);
     return new Promise((resolve) => {
       const awake = () => resolve(null);
       let timer = setTimeout(awake, Math.max(0, Math.min(Math.max(wait, least - now), until - now)));
@@ -354,6 +361,7 @@ export class Resumption {
       return null;
     } catch (/** @type {any} */ error) {
       early.drop();
+      this.#took = Date.now() - this.#asked;
       if (NEVER.includes(error.status)) this.#giveUp(error);
       return error;
     } finally {

@@ -6,7 +6,7 @@ from typing import Any
 from attrs import define, field
 from msgspec import structs
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.task import Clock
+from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.client.platform_api import OpenedStream, PlatformApi
@@ -38,6 +38,19 @@ class AnyDialler(Dialler):
         return succeed(self.legs[-1])
 
 
+@define(eq=False)
+class SlowFetch:
+    """A platform whose answers take three seconds."""
+
+    fetch: FakeFetch
+    clock: Clock
+
+    async def __call__(self, *arguments: Any, **more: Any) -> Fetched:
+        fetched = await self.fetch(*arguments, **more)
+        await deferLater(self.clock, 3.0)
+        return fetched
+
+
 class Tries(SynchronousTestCase):
     """A stream whose legs are lost, and a platform that gives new ones, or doesn't."""
 
@@ -60,18 +73,34 @@ class Tries(SynchronousTestCase):
         self.leg.lose(outcome(CloseCode.LEG_LOST))
 
     def test_at_once(self) -> None:
-        """The first try is at once, the further ones after pauses that double, up to 10 s."""
+        """The first try is at once, the further ones after pauses that grow by a quarter, up to 10 s: what
+        is back after a while is found within a third of that."""
         self.fetch.result = Fetched(503, codec.encode({"detail": "no relay", "code": "no_relay"}))
         times = []
         before = 0
         self.lose()
-        while self.clock.seconds() < 30:
+        while self.clock.seconds() < 90:
             if len(self.fetch.asked) > before:
                 before = len(self.fetch.asked)
                 times.append(self.clock.seconds())
             self.clock.advance(0.01)
-        rounded = [round(b - a, 1) for a, b in pairwise(times)]
-        self.assertEqual((times[0], rounded), (0.0, [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0]))
+        pauses = [b - a for a, b in pairwise(times)]
+        grown = [min(10.0, 0.2 * 1.25**number) for number in range(len(pauses))]
+        self.assertEqual(times[0], 0.0)
+        self.assertTrue(all(abs(a - b) < 0.03 for a, b in zip(pauses, grown, strict=True)), pauses)
+        self.assertGreater(pauses[-1], 9.9)
+
+    def test_slow_platform(self) -> None:
+        """A platform that takes long to say no has much to do: it is left at least as much time again."""
+        self.fetch.result = Fetched(503, codec.encode({"detail": "no relay", "code": "no_relay"}))
+        self.stream.api.fetch = SlowFetch(self.fetch, self.clock)
+        times: list[float] = []
+        self.lose()
+        while self.clock.seconds() < 20:
+            if len(self.fetch.asked) > len(times):
+                times.append(self.clock.seconds())
+            self.clock.advance(0.01)
+        self.assertEqual([round(b - a, 1) for a, b in pairwise(times)], [6.0] * 3)
 
     def test_useless(self) -> None:
         """Legs that bring nothing, and are lost at once, aren't asked for again without a pause."""

@@ -23,7 +23,7 @@ export async function requests_come_less_and_less_often_until_the_hold_has_passe
     assert.equal(at[0], 0);
     const waits = at.slice(1).map((time, place) => time - at[place]);
     for (const [place, wait] of waits.slice(0, -1).entries()) {
-      const most = Math.min(10, 0.2 * 2 ** place);
+      const most = Math.min(10, 0.2 * 1.25 ** place);
       assert(wait >= most / 2 - 0.002 && wait <= most + 0.002, `wait ${place}: ${wait} s`);
     }
     assert(new Set(waits.slice(5, -1).map((wait) => wait.toFixed(3))).size > 5, 'pages would ask in step');

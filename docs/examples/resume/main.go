@@ -224,7 +224,7 @@ func main() {
 			wait = 0
 		}
 		time.Sleep(seconds(wait * (1 - rand.Float64()/2)))
-		wait = math.Min(math.Max(2*wait, 0.2), 10)
+		wait = math.Min(math.Max(1.25*wait, 0.2), 10)
 		status, told := ask("/v1/streams/"+opened.Stream+"/resume",
 			map[string]any{"host": os.Args[2], "target": os.Args[3], "received": s.in.end(), "try": try})
 		url = told.URL
