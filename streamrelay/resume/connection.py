@@ -115,7 +115,7 @@ class ResumableConnection:
         """Say the end, which the other end is to hear; without a leg only if it is orderly, or this is over at once."""
         if self._phase != OPEN:
             return
-        if self.attached is self.first is None and not outcome.orderly:
+        if not (self.attached or self.first or outcome.orderly):
             self._finish(outcome)
             return
         self._phase, self.outcome = ENDING, outcome

@@ -249,7 +249,7 @@ class Ending(Case):
         self.assertTrue(self.attach(0).aborted)
 
     def test_before_joined(self) -> None:
-        """A stream that ends before it is joined, as its program left meanwhile, says so by its first leg, or cuts it."""
+        """A stream that ends before it is joined, as its program left, says so by its first leg, or cuts it."""
         for end in (lambda: self.connection.close(LOST), lambda: self.connection.abort()):
             first = FakeConnection()
             self.connection = ResumableConnection(self.clock, self.lost.append, first=first)
