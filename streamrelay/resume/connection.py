@@ -107,6 +107,8 @@ class ResumableConnection:
         self._incoming.waits = True
 
     def resume(self) -> None:
+        if self._phase == OVER:
+            return
         self._incoming.went_on()
         if self.attached is not None and not self._incoming.is_full:
             self.attached.leg.resume()
