@@ -113,7 +113,8 @@ class ResumableConnection:
         self.incoming.waits = True
 
     def resume(self) -> None:
-        self.incoming.went_on()
+        if self._phase != OVER:
+            self.incoming.went_on()
         if self.attached is not None and not self.incoming.is_full:
             self.attached.leg.resume()
 
@@ -121,7 +122,7 @@ class ResumableConnection:
         """Say the end, which the other end is to hear; without a leg only if it is orderly, or this is over at once."""
         if self._phase != OPEN:
             return
-        if self.attached is None and self.first is None and not outcome.orderly:
+        if not (self.attached or self.first or outcome.orderly):
             self._finish(outcome)
             return
         self._phase, self.outcome = ENDING, outcome

@@ -306,6 +306,13 @@ class Ending(Case):
         self.assertEqual((self.ear.codes, self.memory.kept), ([4005], 0))
         self.assertTrue(self.attach(0).aborted)
 
+    def test_no_timer(self) -> None:
+        """A program that takes more once all is over leaves nothing to be confirmed later."""
+        self.leg.receive(b"abc")
+        self.connection.give_up(LOST)
+        self.connection.resume()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_before_joined(self) -> None:
         """A stream that ends before it is joined, as its program left, says so by its first leg, or cuts it."""
         for end in (lambda: self.connection.close(LOST), lambda: self.connection.abort()):

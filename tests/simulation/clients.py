@@ -110,12 +110,14 @@ class SimulatedApi(PlatformApi):
                 pass
             return
         self._hosts[opened.stream] = request.host
-        more: dict[str, Any] = {
-            "channels": opened.channels,
-            "resume": opened.resume,
-            "received": opened.received,
-        }
-        whole = OpenedStream(opened.stream, opened.url, opened.kind, **more)
+        whole = OpenedStream(
+            opened.stream,
+            opened.url,
+            opened.kind,
+            channels=opened.channels,
+            resume=opened.resume,
+            received=opened.received,
+        )
         self._bring(self._tell, whole, answer.callback, answer)
 
     async def _opened(self, request: StreamRequest | ResumeRequest, early: Callable[[Early], None] | None) -> Opened:

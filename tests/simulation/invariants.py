@@ -12,6 +12,7 @@ from streamrelay.channels.window import MOST as WINDOW
 from streamrelay.datapath.channel import DEAD, READ
 from streamrelay.datapath.connection import HIGH
 from streamrelay.datapath.socket_channel import SocketChannel
+from streamrelay.resume.outgoing import WINDOW as RESUMING
 from tests.simulation.plan import Fault
 from tests.simulation.sockets import Socket
 from tests.simulation.users import StreamState
@@ -24,7 +25,9 @@ BOUND: Final = HIGH + READ + 4096
 """Unsent bytes of one direction at most: with what one read brings, and some frames' headers."""
 NAMESAKE: Final = "agents answer as"
 """What stands in the log where a host has a second agent."""
-REMEMBERED: Final = {"Summonses.forget", "Deadlines._ring", "Seldom._minute_ended", "WaitingRoom._look"}
+PAUSE: Final = "Deferred.callback"
+"""The delayed call of a client that has lost its leg, in the pause before it asks again, or finds that it needn't."""
+REMEMBERED: Final = {"Summonses.forget", "Deadlines._ring", "Seldom._minute_ended", "WaitingRoom._look", PAUSE}
 """Delayed calls that may outlive what they were made for: they forget, or tell, for many at once."""
 
 
@@ -56,7 +59,9 @@ class Invariants:
         unsent = channel.unsent
         if not unsent:
             return
-        bound = BOUND + WINDOW if sock.tap is None and self.world.plan.shares else BOUND
+        bound = BOUND
+        if sock.tap is None and (self.world.plan.shares or self.world.plan.resumes):
+            bound += max(WINDOW, RESUMING)  # what was held is given away at an end that waits for nobody
         if unsent > bound:
             raise Wrong(f"{unsent} bytes are unsent at {sock.name}, over {bound}")
         if sock.writer is None and channel._phase != DEAD:

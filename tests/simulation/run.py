@@ -65,7 +65,7 @@ def _judge(world: World, rules: Invariants) -> None:
     _require(rules.timers(REMEMBERED | lasting))
     scheduler.run(scheduler.now + MEMORY)
     _require(rules.held())
-    _require(rules.remembered())
+    _until(world, scheduler.now + (HOLD if world.plan.resumes else 0.0), rules.remembered)  # a client asks on as long
     _require(rules.listed())
     _require(rules.timers(lasting))
     world.stop()
