@@ -11,6 +11,7 @@ from attrs import define, field
 
 from streamrelay.datapath.connection import Drain, Feed
 from streamrelay.protocol.close import CloseCode, Outcome, outcome
+from streamrelay.websocket.close_frame import CLOSE_TIME
 from tests.simulation.process import Process
 from tests.simulation.resuming.plan import Fault
 from tests.simulation.wiretap import Wrong
@@ -96,10 +97,12 @@ class LegEnd:
     def measure(self, size: int, headers: int) -> None: ...
 
     def close(self, how: Outcome) -> None:
-        """Close behind all that was sent; the relay says the same to the other leg."""
+        """Close behind all that was sent; the relay says the same to the other leg. Who doesn't hear of that, as this
+        end reads no more or the other one neither, gives up."""
         if not (self.ended or self._told):
             self.ended = True
             self._queue.append(how)
+            self.process.later(CLOSE_TIME, self.lose, how)
             if self.pair.is_met:
                 self.carry()
             else:
