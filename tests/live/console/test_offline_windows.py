@@ -8,6 +8,7 @@ from tests.live.console.windows import SHOWN, WindowTest
 from tests.live.support.network import own_network
 from tests.live.support.ports import answers
 from tests.live.support.processes import need_program, run
+from tests.live.support.promise import kept
 from tests.live.support.waiting import until
 
 OUTSIDE: Final = "10.215.0.1"
@@ -73,13 +74,14 @@ class Offline(WindowTest):
         ]
         return sorted(int(one.parent.name) for one in found)
 
-    def walk(self, view: Any, window_class: str) -> None:
-        """30 seconds without a network, in which somebody writes on."""
+    def walk(self, view: Any, window_class: str) -> float:
+        """30 seconds without a network, while somebody writes. Return the seconds after which the page said so."""
         self.begin(view, window_class)
         [editor] = self.editors()
         began = view.evaluate("performance.now()")
         view.offline(True)
         self.until(f"document.querySelector('{SHOWN}').dataset.state === 'detached'")
+        noticed: float = (view.evaluate("performance.now()") - began) / 1000
         self.display.type(MEANWHILE)
         self.until(f"{DETACHED}.textContent.includes('20 bytes of yours wait for it here')")
         self.until(f"performance.now() - {began} > {WITHOUT * 1000}")
@@ -88,6 +90,7 @@ class Offline(WindowTest):
         self.connected()
         self.until(f"{DETACHED} === null")
         self.goes_on(editor, f"before {MEANWHILE}after")
+        return noticed
 
     def goes_on(self, editor: int, words: str) -> None:
         """It is the same editor, and has all words once."""
@@ -143,7 +146,11 @@ class Offline(WindowTest):
 
     def test_chromium(self) -> None:
         """The same editor goes on, and has each key that was typed meanwhile, once and in order."""
-        self.walk(self.chromium(), "chromium")
+        noticed = self.walk(self.chromium(), "chromium")
+        kept(
+            "browser offline",
+            f"{WITHOUT:.0f} s: the page said so after {noticed:.1f} s; {len(MEANWHILE)} keys came once",
+        )
 
     def test_firefox(self) -> None:
         """So it is in Firefox."""
