@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import stat
+from functools import partial
 from typing import Any
 
 from streamrelay.client.outbound_options import choose_outbound
@@ -33,9 +34,9 @@ def api(arguments: argparse.Namespace, reactor: Any) -> Any:
         raise ConfigError(f"--platform {arguments.platform}: expected https://host[:port]")
     if parts.scheme == "http" and not is_loopback(parts.hostname) and not arguments.insecure:
         raise ConfigError(f"{arguments.platform} is not encrypted; use https:// or --insecure")
-    return PlatformApi(
-        reactor, arguments.platform, read_key(arguments.key_file), arguments.ca, choose_outbound(arguments)
-    )
+    key, outbound = read_key(arguments.key_file), choose_outbound(arguments)
+    renewed = partial(_renewed, arguments.key_file)
+    return PlatformApi(reactor, arguments.platform, key, arguments.ca, outbound, renewed)
 
 
 def read_key(path: str) -> str:
@@ -60,6 +61,14 @@ def read_key(path: str) -> str:
     if not key:
         raise ConfigError(f"{path}: this file holds no key")
     return _sendable(key, path)
+
+
+def _renewed(path: str) -> str:
+    """Return the key of a file that may have been written anew since it was read; empty if there is none now."""
+    try:
+        return read_key(path)
+    except ConfigError:
+        return ""
 
 
 def _sendable(key: str, where: str) -> str:

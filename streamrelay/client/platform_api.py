@@ -11,6 +11,7 @@ from attrs import define, field
 from msgspec import UNSET, Struct, UnsetType
 from twisted.internet.defer import Deferred
 
+from streamrelay.client.problem import problem_of, short_words
 from streamrelay.client.statuses import WRONG_URL
 from streamrelay.client.stream_request import ResumeRequest, StreamRequest, always
 from streamrelay.net.http_client import (
@@ -124,6 +125,8 @@ class PlatformApi:
     key: str = ""
     ca: str = ""
     outbound: Outbound = DIRECT
+    renewed: Callable[[], str] = str
+    """Returns the key as its file has it by now; empty if that isn't known."""
     fetch: Fetch = field()
     _turns: Turns = field(factory=Turns)
 
@@ -203,6 +206,11 @@ class PlatformApi:
         async def attempt() -> bytes:
             if not question.is_wanted():
                 raise Unwanted
+            try:
+                return await self._ask_once(question)
+            except PlatformError as error:
+                if error.status != 401 or not self._has_new_key():
+                    raise
             return await self._ask_once(question)
 
         def ask() -> "Deferred[bytes]":
@@ -210,6 +218,11 @@ class PlatformApi:
             return Deferred.fromCoroutine(persist(self.reactor, until, attempt, PlatformBusy))
 
         return await self._turns.run("", ask)
+
+    def _has_new_key(self) -> bool:
+        """Take the key as it is by now; tell whether it is another one."""
+        before, self.key = self.key, self.renewed() or self.key
+        return self.key != before
 
     async def _ask_once(self, question: Question) -> bytes:
         early, url = question.early, self.url.rstrip("/") + question.path
@@ -235,10 +248,11 @@ class PlatformApi:
         return answer.body
 
     def _refusal(self, answer: Fetched) -> PlatformError:
-        problem = _problem(answer.body)
+        problem = problem_of(answer.body)
         if problem is None:
             return PlatformError(
-                0, f"{self.url} answered {answer.status}, as no platform does{_words(answer.body)}; check --platform"
+                0,
+                f"{self.url} answered {answer.status}, as no platform does{short_words(answer.body)}; check --platform",
             )
         detail, code = problem.detail, problem.code
         if code == "not_found":
@@ -270,27 +284,3 @@ def _last(body: bytes) -> Fetched:
         return Fetched(codec.decode(last, Concluded).status, last if first else b"")
     except ValueError:
         return Fetched(200, b"")
-
-
-class Problem(Struct, frozen=True):
-    """A problem document (RFC 9457): what it says to people, and to programs."""
-
-    detail: str
-    code: str = ""
-    ended: PastEnd | UnsetType = UNSET
-    """End of a stream that can't be resumed."""
-
-
-def _problem(answer: bytes) -> Problem | None:
-    """Return the problem document of an answer; None if it is none."""
-    try:
-        return msgspec.json.decode(answer, type=Problem)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-
-
-def _words(answer: bytes) -> str:
-    """Return an answer that is one short line of text, to be told behind others; empty if it isn't."""
-    text = answer.decode("ascii", "replace").strip()
-    fits = 0 < len(text) <= 120 and text.isprintable() and text.isascii() and text[0] not in "<{["
-    return f": {text}" if fits else ""

@@ -1,6 +1,7 @@
 """stream.py: the native client, its streams and what it asks of the platform."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from attrs import define, field
@@ -8,8 +9,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from streamrelay.client import platform_api
 from streamrelay.client.platform_api import PlatformApi, PlatformError, Unwanted
+from streamrelay.client.problem import Problem, problem_of
 from streamrelay.client.statuses import WRONG_URL
 from streamrelay.client.stream import LOCAL_RESET, LOOK, ClientStream, LocalPort, Opening, Unserved, WaitingRoom, broken
 from streamrelay.client.stream_request import StreamRequest
@@ -258,11 +259,9 @@ class Words(SynchronousTestCase):
 
     def test_detail(self) -> None:
         """A problem document's detail is told; what isn't one is known for that."""
-        self.assertEqual(
-            platform_api._problem(b'{"detail": "no grant", "code": "x"}'), platform_api.Problem("no grant", "x")
-        )
+        self.assertEqual(problem_of(b'{"detail": "no grant", "code": "x"}'), Problem("no grant", "x"))
         for answer in (b"", b"<html>", b"[]", b"{}", b"\xff"):
-            self.assertIsNone(platform_api._problem(answer))
+            self.assertIsNone(problem_of(answer))
 
 
 class Asked(SynchronousTestCase):
@@ -346,6 +345,22 @@ class Asked(SynchronousTestCase):
             else:
                 self.failureResultOf(asking, PlatformError)
                 self.assertEqual(answers, [opened])
+
+    def test_key_replaced(self) -> None:
+        """A key that is refused is read again, as its file may have another one by now; the same one isn't tried twice,
+        nor is one asked for again that can't be read."""
+        refused, listed = Fetched(401, b'{"detail":"this key is not known here"}'), Fetched(200, b'{"hosts":[]}')
+        for key, tried in (("srk_new", True), ("srk_old", False), ("", False)):
+            answers: list[Fetched | Exception] = [refused, listed]
+            fetch, renewed = FakeFetches(answers), partial(str, key)
+            api = PlatformApi(Clock(), "https://platform.example", "srk_old", fetch=fetch, renewed=renewed)
+            asking = Deferred.fromCoroutine(api.hosts())
+            if tried:
+                self.successResultOf(asking)
+                self.assertEqual((api.key, answers), ("srk_new", []))
+            else:
+                self.assertIn("not known", str(self.failureResultOf(asking, PlatformError).value))
+                self.assertEqual((api.key, answers), ("srk_old", [listed]))
 
     def test_turns(self) -> None:
         """No more than eight requests are under way at once; what is asked for ever ends with the last reason."""
