@@ -22,9 +22,9 @@ class EarlyLeg:
     _dial: "Deferred[Any] | None" = None
     _ready: Ready | None = None
 
-    def begin(self) -> None:
-        """Begin to connect the relay that is known from before, if there is one."""
-        if relay := self.known.take():
+    def begin(self, relay: str = "") -> None:
+        """Begin to connect this relay, or else the one that is known from before, if there is one."""
+        if relay := relay or self.known.take():
             self._ready = self.dialler.make_ready(relay)
 
     def told(self, opened: OpenedStream) -> None:

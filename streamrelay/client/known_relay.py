@@ -33,6 +33,12 @@ def cache_file(environment: Mapping[str, str] = os.environ) -> str:
     return os.path.join(folder, "streamrelay", "relays.json") if os.path.isabs(folder) else ""
 
 
+def relay_of(url: str) -> str:
+    """Return the URL of the relay of a stream's URL."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 @define(eq=False)
 class KnownRelay:
     """The relay of one platform, by URL. An empty `path`: nothing is known, and nothing kept."""
@@ -53,8 +59,7 @@ class KnownRelay:
 
     def keep(self, url: str) -> None:
         """Keep the relay of a stream's URL, if another one or none is known."""
-        parts = urlsplit(url)
-        relay = f"{parts.scheme}://{parts.netloc}"
+        relay = relay_of(url)
         if not self.path or self._relays.get(self.platform) == relay:
             return
         self._relays.pop(self.platform, None)

@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from streamrelay.client.early_leg import EarlyLeg
+from streamrelay.client.known_relay import relay_of
 from streamrelay.client.platform_api import OpenedStream, PlatformApi, PlatformError
 from streamrelay.client.stream_request import ResumeRequest, StreamRequest
 from streamrelay.protocol.close import CloseCode, Outcome, outcome
@@ -62,6 +63,7 @@ class ResumingStream:
     _took: float = 0  # the last try, in vain: a platform with much to do is left as much time again
     _attached_at: float = 0
     _reached: int = 0  # when the last leg was attached
+    _relay: str = ""  # of the last leg, if it may well be there
     _working: "Deferred[None] | None" = None
 
     def __attrs_post_init__(self) -> None:
@@ -80,6 +82,7 @@ class ResumingStream:
     def begin(self, leg: Any) -> ResumableConnection:
         """Return the connection that stands for all legs, of which this is the first."""
         self._attached_at = self._clock.seconds()
+        self._relay = relay_of(self.opened.url)
         self.connection.first = leg
         return self.connection
 
@@ -89,6 +92,8 @@ class ResumingStream:
             self._pause = self._took = 0
         else:
             self._pause *= USELESS
+        if why.code == CloseCode.MOVED:
+            self._relay = ""
         self.say(f"the stream is cut ({why}); going on is tried for {self.opened.resume:g} s")
         self._working = Deferred.fromCoroutine(self._go_on(now, str(why)))
         self._working.addErrback(self._failed)
@@ -124,7 +129,9 @@ class ResumingStream:
         self._attempt += 1
         wanted, opened = self.request, self.opened
         about = wanted.host, wanted.target, opened.view, wanted.zone
-        early = EarlyLeg(self.dialler)
+        early, relay, self._relay = EarlyLeg(self.dialler), self._relay, ""
+        if relay:  # once for each leg, as many may be cut at once, and fail again and again
+            early.begin(relay)
         request = ResumeRequest(opened.stream, *about, self.connection.received, self._attempt)
         try:
             again = await self.api.resume(request, early.told)
@@ -142,7 +149,7 @@ class ResumingStream:
             leg.abort()
             self.connection.give_up(outcome(CloseCode.LEG_LOST, str(error)))
             return
-        self._reached = self._progress
+        self._reached, self._relay = self._progress, relay_of(opened.url)
         if not self.connection.is_over:
             self.say(f"the stream goes on after {now - lost_at:.1f} s")
 

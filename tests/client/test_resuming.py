@@ -31,6 +31,11 @@ class FakeDialler(Dialler):
     legs: list[FakeConnection] = field(factory=list)
     error: Exception | None = None
 
+    made: list[str] = field(factory=list)
+
+    def make_ready(self, url: str) -> None:
+        self.made.append(url)
+
     def dial(
         self, url: str, token: str = "", ready: Ready | None = None, seconds: float = 0, elsewhere: bool = False
     ) -> "Deferred[Any]":
@@ -146,6 +151,20 @@ class Resuming(SynchronousTestCase):
         self.answer(410)
         leg.lose(LOST)
         self.assertEqual([(how.code, how.reason) for how in self.ended], [(CloseCode.LEG_LOST, "why")])
+
+    def test_relay_ready(self) -> None:
+        """The relay of a lost leg is connected while the platform is asked, once for each leg; one that stops isn't."""
+        relay = "wss://r"
+        self.answer(503)
+        self.dialler.legs[0].lose(LOST)
+        self.clock.pump([1.0] * 5)
+        self.assertEqual(self.dialler.made, [relay])
+        self.setUp()
+        self.dialler.legs[0].lose(outcome(CloseCode.MOVED))
+        self.assertEqual((self.dialler.made, len(self.dialler.legs)), ([], 2))
+        self.clock.advance(10)
+        self.dialler.legs[1].lose(LOST)
+        self.assertEqual((self.dialler.made, len(self.dialler.legs)), ([relay], 3))
 
     def test_no_relay(self) -> None:
         """A relay that can't be reached is a reason to ask again, under a greater number."""

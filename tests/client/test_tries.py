@@ -31,6 +31,11 @@ class AnyDialler(Dialler):
 
     legs: list[FakeConnection] = field(factory=list)
 
+    made: list[str] = field(factory=list)
+
+    def make_ready(self, url: str) -> None:
+        self.made.append(url)
+
     def dial(
         self, url: str, token: str = "", ready: Ready | None = None, seconds: float = 0, elsewhere: bool = False
     ) -> "Deferred[Any]":

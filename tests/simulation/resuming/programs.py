@@ -46,6 +46,9 @@ class Dials:
     is_client: bool
     who: str = "somebody"
 
+    def make_ready(self, url: str) -> None:
+        """Nothing is connected before the platform has named it, as nothing is said on it."""
+
     def dial(
         self, url: str, token: str = "", ready: Any = None, seconds: float = CONNECT_TIME, elsewhere: bool = False
     ) -> "Deferred[LegEnd]":
