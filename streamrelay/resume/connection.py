@@ -50,12 +50,9 @@ class ResumableConnection:
     lost: Callable[[Outcome], None]
     window: int = WINDOW
     memory: Memory = field(factory=lambda: Memory(UNBOUNDED))
-    first: Leg | None = None
-    """Leg that is attached as soon as this is joined."""
-    attached: Attached | None = None
-    """The leg that there is."""
-    presence: Presence | None = None
-    """Questions whether the other end is there; None: there are none."""
+    first: Leg | None = None  # attached as soon as this is joined
+    attached: Attached | None = None  # the leg that there is
+    presence: Presence | None = None  # questions whether the other end is there
     outgoing: Outgoing = field(init=False)
     incoming: Incoming = field(init=False)
     outcome: Outcome | None = None
@@ -165,9 +162,9 @@ class ResumableConnection:
         self.attached = attached
         attached.begin()
         self._read_less()
+        self.go_on()
         if self.attached is attached:
             self.incoming.attached()
-        self.go_on()
         return attached
 
     def detach(self) -> None:
@@ -218,10 +215,7 @@ class ResumableConnection:
     def go_on(self) -> None:
         """Send what waits, as much as the leg has room for, and let the source go on once all is out."""
         while self.attached is not None and self.attached.leg.unsent <= HIGH and (piece := self.outgoing.next()):
-            if piece.is_control:
-                self.attached.leg.send_control(bytes(piece.data))
-            else:
-                self.attached.leg.send([memoryview(piece.data)], piece.size)
+            self.attached.send(piece)
         self._have_room()
 
     def take(self, data: Sequence[memoryview], size: int) -> None:
@@ -230,16 +224,22 @@ class ResumableConnection:
 
     def take_control(self, message: bytes, word: Word) -> None:
         if word.end is not UNSET:
-            self.incoming.confirm()
-            self._leave(word.end.outcome)
+            if self._may_confirm:
+                self.incoming.confirm()
+                self._leave(word.end.outcome)
         elif self._phase == OPEN and self._feed is not None:
             if word.fin:
                 self._feed.eof()
             else:
                 self._feed.control(message)
 
+    @property
+    def _may_confirm(self) -> bool:
+        """False while what our end has dropped would be taken for delivered, as that end isn't said by this leg yet."""
+        return self._phase != ENDING or self.outgoing.is_caught_up
+
     def _confirm(self, position: int) -> None:
-        if self.attached is not None:
+        if self.attached is not None and self._may_confirm:
             self.attached.leg.send_control(codec.encode(Word(ack=position)))
 
     def _stop_timers(self) -> None:

@@ -11,7 +11,7 @@ from streamrelay.protocol import codec
 from streamrelay.protocol.close import CloseCode, Outcome, outcome
 from streamrelay.protocol.control import Word, decode_word, pong
 from streamrelay.resume.incoming import Incoming
-from streamrelay.resume.outgoing import Outgoing
+from streamrelay.resume.outgoing import Outgoing, Piece
 from streamrelay.resume.presence import Presence, Way
 
 LAST_WORDS: Final = (
@@ -71,6 +71,12 @@ class Attached(Feed, Drain, Way):
             self.stream.presence.begin(self)
         self.leg.outlive()
         self.leg.join(self, self)
+
+    def send(self, piece: Piece) -> None:
+        if piece.is_control:
+            self.leg.send_control(bytes(piece.data))
+        else:
+            self.leg.send([memoryview(piece.data)], piece.size)
 
     def received(self, data: Sequence[memoryview], size: int) -> None:
         if self.counts:

@@ -322,6 +322,39 @@ class Ending(Case):
             self.connection.join(Ear(), Ear())
             self.assertTrue(first.aborted or any(b'"end"' in message for message in first.controls))
 
+    def test_end_before_confirmation(self) -> None:
+        """What an end has dropped is confirmed behind that end, by each leg: the other one, which is over as well, would
+        take it for delivered."""
+        dropped = bytes(MUCH)
+        self.connection.pause()
+        self.leg.feed.received([memoryview(dropped)], MUCH)
+        self.leg.feed.control(b'{"end":{"code":1000}}')
+        self.send(b"left")
+        self.connection.close(outcome(CloseCode.TARGET_RESET))
+        self.leg.lose(LOST)
+        for _ in range(2):
+            leg = self.attach(0)
+            self.assertEqual(bytes(leg.sent), b"left")
+            self.assertIn(b'"code":4003', leg.controls[0])
+            self.assertEqual(leg.controls[1:], [b'{"ack":%d}' % (MUCH + 1)])
+            leg.lose(LOST)
+
+    def test_ends_cross(self) -> None:
+        """An end that comes before ours could be said by its leg is passed over: the other end hears ours, and is over."""
+        self.connection.close(outcome(CloseCode.TARGET_RESET))
+        self.leg.lose(LOST)
+        leg = FakeConnection()
+        leg.queue += bytes(2 * HIGH)
+        self.connection.attach(leg, 0)
+        leg.feed.control(b'{"end":{"code":1000}}')
+        self.clock.advance(CONFIRM_TIME)
+        self.assertEqual((leg.controls, self.ear.codes), ([], []))
+        leg.queue.clear()
+        self.connection.go_on()
+        self.assertIn(b'"code":4003', leg.controls[0])
+        leg.feed.control(b'{"ack":1}')
+        self.assertEqual(self.ear.codes, [4003])
+
     def test_unheard(self) -> None:
         """An end in order that nobody has heard is none: what was said before it may be lost. If only the end itself
         wasn't confirmed, all was delivered."""
