@@ -1,7 +1,5 @@
 // Elements: made, found, and kept in step with a list. Text goes in as text, never as markup.
 
-const ICONS = new URL('icons.svg', import.meta.url);
-
 /** The page's element of an id; which kind it is stands in console.html. @type {(id: string) => any} */
 export const $ = (id) => document.getElementById(id);
 
@@ -17,7 +15,7 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** One of icons.svg, in the text's colour; it says nothing to a screen reader. */
+/** One of the icons at the end of console.html, in the text's colour; it says nothing to a screen reader. */
 export function icon(name) {
   const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
   const use = document.createElementNS('http://www.w3.org/2000/svg', 'use');
@@ -29,7 +27,7 @@ export function icon(name) {
 }
 
 export function setIcon(svg, name) {
-  svg.firstElementChild.setAttribute('href', `${ICONS.pathname}#${name}`);
+  svg.firstElementChild.setAttribute('href', `#icon-${name}`);
 }
 
 /** A button that is only an icon. */

@@ -3,7 +3,8 @@
 import { ask, connect, open } from '../streamrelay.js';
 import '../streamrelay-resume.js'; // before a connection is lost, and with it the way to this file
 
-const GONE = 'this terminal is no more: its program has ended, or its host was restarted; Reconnect starts a new one';
+const GONE =
+  "this terminal is no more: its program has ended, or its host's agent was restarted; Reconnect starts a new one";
 const FRESH = 20_000; // ms in which a ticket is used, well within the 30 s that it is good for
 
 export class Source {

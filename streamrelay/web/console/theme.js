@@ -28,7 +28,7 @@
   const label = (button, choice) => {
     button.setAttribute('aria-label', `Theme: ${choice}`);
     button.title = `Theme: ${choice}`;
-    button.querySelector('use').setAttribute('href', `console/icons.svg#${choice}`);
+    button.querySelector('use').setAttribute('href', `#icon-${choice}`);
   };
 
   let choice = CHOICES.includes(kept()) ? kept() : 'system';

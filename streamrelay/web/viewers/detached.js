@@ -5,24 +5,36 @@ import { several } from '../log/several.js';
 
 const EVERY = 500; // ms between two changes of what is said
 
+const BYTES = {
+  waiting: (bytes) => `${several(bytes, 'byte')} of yours ${bytes === 1 ? 'waits' : 'wait'} for it here.`,
+  unsent: (bytes) =>
+    `${several(bytes, 'byte')} of yours ${bytes === 1 ? 'was' : 'were'} not sent: the stream has ended.`,
+};
+const PRESSES = {
+  waiting: () => 'What you press waits for it here.',
+  unsent: () => 'What you pressed was not sent: the stream has ended.',
+};
+
 /**
  * Say in `element` that a stream is detached, for as long as it is; and of one that ends so, what it could not send, until
- * that was read.
+ * that was read. A machine's viewer sends bytes by itself, so of one it is keys and buttons that were pressed meanwhile.
  */
-export function showDetached(element, stream) {
+export function showDetached(element, stream, { ofMachine = false } = {}) {
+  const words = ofMachine ? PRESSES : BYTES;
   const shown = document.createElement('div');
   shown.className = 'viewer-detached';
   const state = document.createElement('span');
   state.setAttribute('role', 'status');
   const more = document.createElement('span'); // which changes, and would be read out each time
   shown.append(state, more);
-  let [timer, before] = [0, 0]; // the latter is what may have arrived, but isn't confirmed
+  let [timer, before, acted] = [0, 0, false]; // the second is what may have arrived, but isn't confirmed
   stream.addEventListener?.('detached', () => {
-    before = stream.unconfirmed;
+    [before, acted] = [stream.unconfirmed, !ofMachine];
   });
-  const unsent = () => stream.unconfirmed - before;
+  if (ofMachine) whenPressed(element, stream, () => (acted = true));
+  const unsent = () => (acted ? stream.unconfirmed - before : 0);
   const say = () => {
-    more.textContent = ` ${waiting(stream.detached?.until ?? 0, unsent())}`;
+    more.textContent = ` ${waiting(stream.detached?.until ?? 0, unsent(), words)}`;
   };
   whenDetached(
     stream,
@@ -36,23 +48,30 @@ export function showDetached(element, stream) {
     (outcome) => {
       clearInterval(timer);
       const bytes = outcome && !outcome.clean ? unsent() : 0;
-      if (bytes > 0) tellUnsent(shown, state, more, bytes);
+      if (bytes > 0) tellUnsent(shown, state, more, words.unsent(bytes));
       else shown.remove();
     },
   );
 }
 
-/** How long it is kept, and what waits here. */
-function waiting(until, bytes) {
-  const seconds = Math.max(0, Math.ceil((until - Date.now()) / 1000));
-  const kept = `The host keeps it open for ${seconds} s more.`;
-  if (bytes <= 0) return kept;
-  return `${kept} ${several(bytes, 'byte')} of yours ${bytes === 1 ? 'waits' : 'wait'} for it here.`;
+/** Tell of each key and button that is pressed in `element`, as long as the stream lives. */
+function whenPressed(element, stream, tell) {
+  const left = new AbortController();
+  for (const kind of ['keydown', 'pointerdown'])
+    element.addEventListener(kind, tell, { capture: true, signal: left.signal });
+  stream.closed.then(() => left.abort());
 }
 
-/** Say that bytes were lost, for whoever comes back to the page later. */
-function tellUnsent(shown, state, more, bytes) {
-  state.textContent = `${several(bytes, 'byte')} of yours ${bytes === 1 ? 'was' : 'were'} not sent: the stream has ended.`;
+/** How long it is kept, and what waits here. */
+function waiting(until, bytes, words) {
+  const seconds = Math.max(0, Math.ceil((until - Date.now()) / 1000));
+  const kept = `The host keeps it open for ${seconds} s more.`;
+  return bytes > 0 ? `${kept} ${words.waiting(bytes)}` : kept;
+}
+
+/** Say that something was lost, for whoever comes back to the page later. */
+function tellUnsent(shown, state, more, words) {
+  state.textContent = words;
   more.textContent = '';
   const read = document.createElement('button');
   read.type = 'button';

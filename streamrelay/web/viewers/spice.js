@@ -76,7 +76,7 @@ class Spice {
     const { view } = this.#source;
     const stream = await this.#source.open({ view, channels: true });
     if (stream.ticket?.channels) {
-      showDetached(this.#element, stream);
+      showDetached(this.#element, stream, { ofMachine: true });
       const channels = new Channels(stream);
       return { stream, reach: () => Promise.resolve(channels.open()), leave: () => channels.close() };
     }

@@ -74,7 +74,10 @@ class Terminal {
 
   async connect() {
     await this.#prepare();
-    const stream = await this.#source.open({ view: this.#source.view });
+    const stream = await this.#source.open({ view: this.#source.view }).catch((error) => {
+      if (error.status === 410) this.#company.element.remove(); // nothing is left to leave running, or to end
+      throw error;
+    });
     if (this.#stream) await Promise.race([this.#clear(stream), this.#gone.promise]);
     if (this.#undo.signal.aborted) stream.close();
     else this.#begin(stream);

@@ -67,7 +67,7 @@ class Vnc {
     this.#keysyms = keysyms;
     const stream = await this.#source.open({ view: this.#source.view });
     if (this.#undo.signal.aborted) stream.close();
-    showDetached(this.#element, stream);
+    showDetached(this.#element, stream, { ofMachine: true });
     const session = new Session(RFB, stream, this.#screen, this.#source.view || Boolean(stream.ticket?.view));
     this.#undo.signal.addEventListener('abort', () => session.close());
     const { _framebufferUpdate: update } = session.rfb;

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.live.console.console import PHONE, ConsoleTest
+from tests.live.console.console import DRAWN, PHONE, ConsoleTest
 from tests.live.support.waiting import until
 
 
@@ -76,6 +76,19 @@ class Everybody(ConsoleTest):
         self.expect(items.first).to_be_hidden()
         self.expect(button).to_be_focused()
         self.assert_content()
+
+    def test_icons_offline(self) -> None:
+        """A menu that is opened while there is no network has its icons."""
+        page = self.signed_in()
+        self.open_target(page, "app")
+        page.context.set_offline(True)
+        page.get_by_role("tabpanel").get_by_role("button", name="More", exact=True).click()
+        self.expect(page.get_by_role("menuitem", name="Copy link")).to_be_visible()
+        page.evaluate(DRAWN)
+        seen = page.evaluate("""[...document.querySelectorAll('svg.icon use')].filter((one) => one.checkVisibility())
+            .map((one) => [one.getAttribute('href'), one.getBBox().width + one.getBBox().height])""")
+        self.assertGreater(len(seen), 5)
+        self.assertEqual([name for name, size in seen if not size], [])
 
     def test_phone(self) -> None:
         """At 390 pixels the list is the page, then a drawer; nothing is wider than the screen, or too small to hit."""

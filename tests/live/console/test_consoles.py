@@ -4,6 +4,7 @@ What the page itself does is in test_page.py and test_tabs.py, what each viewer 
 and viewers/test_log_viewer.py, and viewers on pages of their own distributions in viewers/test_own_pages.py.
 """
 
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -137,9 +138,15 @@ class Machines(ConsoleTest):
             page.get_by_role("tab", name=f"vm/a/{console}").click()
             panel = page.locator(PANEL)
             self.expect(panel.locator("p.state")).to_have_text("Reconnecting …")
-            self.expect(panel.locator(".viewer-detached")).to_be_visible()
+            told = panel.locator(".viewer-detached")
+            self.expect(told).to_be_visible()
             self.assertTrue(shows(panel, machine))
+            panel.locator("canvas").hover()  # a pointer that only moves is nothing that one would miss
+            self.expect(told).to_have_text(re.compile(r"keeps it open for \d+ s more\.$"))
+            panel.locator("canvas").press("x")
+            self.expect(told).to_have_text(re.compile(r" s more\. What you press waits for it here\.$"))
         self.common.relay.start()
+        until(lambda: machine.shown.count("x") == 2, what="both keys in the machine")
         for console in ("vnc", "spice"):
             page.get_by_role("tab", name=f"vm/a/{console}").click()
             panel = page.locator(PANEL)

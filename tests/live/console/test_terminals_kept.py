@@ -162,7 +162,8 @@ class Again(KeptTest):
         self.common.agent.start()
         until(self.common.hosts, what="the agent")
         words = self.panel(page).locator("p.words")
-        self.expect(words).to_contain_text("This terminal is no more: its program has ended, or its host was restarted")
+        self.expect(words).to_contain_text("is no more: its program has ended, or its host's agent was restarted")
+        self.expect(page.get_by_role("group", name="Kept terminal")).to_have_count(0)  # nothing to leave, or to end
         self.assert_accessible(page, "a kept terminal that is no more")
         self.panel(page).get_by_role("button", name="Reconnect").click()
         self.state(page, "Connected")
