@@ -13,7 +13,6 @@ import { Announcer } from './log/announcer.js';
 import { Bar } from './log/bar.js';
 import { copied } from './log/clipboard.js';
 import { button, element, scroller, Whole } from './log/controls.js';
-import { Export } from './log/export.js';
 import { Filter } from './log/filter.js';
 import { meaning } from './log/keys.js';
 import { Lines } from './log/lines.js';
@@ -187,12 +186,12 @@ export class StreamLog extends HTMLElement {
   }
 
   async copy() {
-    const text = await this.#export().text();
+    const text = await (await this.#export()).text();
     this.#status.tell(text ? await copied(text) : 'There are no lines to copy');
   }
 
   async download(name = 'log.txt') {
-    await this.#export().save(name);
+    await (await this.#export()).save(name);
   }
 
   // -- the stream ----------------------------------------------------------------------------------------------
@@ -262,7 +261,8 @@ export class StreamLog extends HTMLElement {
     );
   }
 
-  #export() {
+  async #export() {
+    const { Export } = await import('./log/export.js'); // it is seldom wanted
     return new Export(this.#lines, this.#shown, this.#filter.numbers);
   }
 

@@ -323,8 +323,8 @@ class Ending(Case):
             self.assertTrue(first.aborted or any(b'"end"' in message for message in first.controls))
 
     def test_end_before_confirmation(self) -> None:
-        """What an end has dropped is confirmed behind that end, by each leg: the other one, which is over as well, would
-        take it for delivered."""
+        """What an end has dropped is confirmed behind that end, by each leg: the other one, if it is over, takes that
+        for delivered."""
         dropped = bytes(MUCH)
         self.connection.pause()
         self.leg.feed.received([memoryview(dropped)], MUCH)
@@ -340,7 +340,7 @@ class Ending(Case):
             leg.lose(LOST)
 
     def test_ends_cross(self) -> None:
-        """An end that comes before ours could be said by its leg is passed over: the other end hears ours, and is over."""
+        """An end that comes before ours could be said by its leg is passed over: the other one hears ours."""
         self.connection.close(outcome(CloseCode.TARGET_RESET))
         self.leg.lose(LOST)
         leg = FakeConnection()

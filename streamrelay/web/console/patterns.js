@@ -1,4 +1,6 @@
-// Names of targets that leave parts open: ``vm/{name}/console``.
+// Names of targets that leave parts open, ``vm/{name}/console``, and the form in the list of hosts that asks for them.
+
+import { element } from './dom.js';
 
 const PART = /\{(\w+)\}/g;
 
@@ -24,4 +26,22 @@ export function fits(pattern, name) {
     end = begin < 0 ? Infinity : begin + literal.length;
   }
   return name.endsWith(last) && end + 1 + last.length <= name.length;
+}
+
+/** A form that calls `choose(name)` with the parts filled in. */
+export function partsForm(pattern, choose) {
+  const fields = parts(pattern).map((part) =>
+    element(
+      'label',
+      {},
+      part,
+      element('input', { name: part, required: true, autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false' }),
+    ),
+  );
+  const form = element('form', { class: 'parts', 'aria-label': pattern }, ...fields, element('button', {}, 'Open'));
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    choose(fill(pattern, Object.fromEntries(new FormData(form))));
+  });
+  return form;
 }

@@ -1,7 +1,7 @@
 // What the rows of the list of hosts look like, and what they say to screen readers.
 
 import { element, icon, iconButton, setIcon, write } from './dom.js';
-import { partsForm } from './parts.js';
+import { partsForm } from './patterns.js';
 import { labelsOf, labelsWith, marked } from './search.js';
 import { ago, moment } from './times.js';
 import { iconOf, kindOf } from './viewers.js';
