@@ -189,7 +189,7 @@ class Terminal(Feed, Drain):
             return
         columns, rows = bounded(*wanted)
         if (columns, rows) != self.size:
-            self.model.screen.resize(columns, rows)
+            self.model.resize(columns, rows)
             for each in self.attached:
                 each.size_due = True
             self._tell()
