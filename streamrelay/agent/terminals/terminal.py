@@ -162,8 +162,9 @@ class Terminal(Feed, Drain):
         """Pass on what a client has sent; of those that didn't type last, not the answers of their terminals."""
         if self.outcome is not None or attachment.view or attachment not in self.active:
             return
+        keys, attachment.begun = attachment.begun + keys, b""
         if self.active[-1] is not attachment:
-            keys = typed(keys)
+            keys, attachment.begun = typed(keys)
             if not keys:
                 return
             self._adopt(attachment)

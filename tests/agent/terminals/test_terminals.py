@@ -501,6 +501,8 @@ class Several(Kept):
             b"\x1b[I",
             b"\x1bP1+r\x1b\\",
             b"\x1b[?1;2$y",
+            b"\x1b[?1;0;256S",
+            b"\x1b[>4;2m",
         ):
             two.receive(answer)
             one.receive(answer)
@@ -511,6 +513,38 @@ class Several(Kept):
         self.assertEqual(bytes(self.program.sent), b"ls\x1b[A\r")
         self.reactor.advance(TOLD_EVERY)
         self.assertEqual(self.infos()[0].size, (50, 20))
+
+    def test_answers_in_pieces(self) -> None:
+        """An answer that comes in two pieces, wherever it was cut, isn't typing either; keys behind it are."""
+        one, two = self.open(), self.attach()
+        cuts = {b"\x1b[?62;4c": 3, b"\x1b[5;1R": 3, b"\x1b]11;rgb:0/0/0\x1b\\": 5, b"\x1bP1$r0m\x1b\\": 4}
+        for answer, first in cuts.items():
+            for cut in range(first, len(answer)):
+                one.receive(b"x")
+                two.receive(answer[:cut])
+                two.receive(answer[cut:])
+                self.assertEqual(bytes(self.program.sent), b"x", f"{answer!r} cut at {cut}")
+                two.receive(b"ls\r")
+                two.receive(answer)
+                self.assertEqual(bytes(self.program.sent), b"xls\r" + answer)
+                self.program.sent.clear()
+
+    def test_keys_in_pieces(self) -> None:
+        """Keys are typed, be they escape sequences in pieces, or begin as an answer does and go on otherwise."""
+        self.open()
+        for keys in (
+            (b"\x1b",),
+            (b"\x1b[1", b"5~"),
+            (b"\x1b]", b"a"),
+            (b"\x1bP",),
+            (b"\x1b]11;ls", b"\r"),
+            (b"\x1b[" + b"1" * 5000,),
+        ):
+            other = self.attach()
+            for piece in keys:
+                other.receive(piece)
+            self.assertEqual(bytes(self.program.sent), b"".join(keys))
+            self.program.sent.clear()
 
     def test_first_size(self) -> None:
         """A terminal that its target's settings would make larger than one may be begins with what it may be."""
