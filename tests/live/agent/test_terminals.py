@@ -204,6 +204,7 @@ class Kept(Case):
         for viewer in (one, two):
             viewer.until("from two")
         two.say(resize=[70, 20])
+        until(lambda: two.look() or two.told("size") == [70, 20], what="the size, which changes twice a second at most")
         two.type("stty size\r")
         for viewer in (one, two):
             viewer.until("20 70")
