@@ -139,3 +139,14 @@ def install(case: SynchronousTestCase) -> FakeReactor:
 
     case.addCleanup(restore)
     return reactor
+
+
+class Ending(MemoryReactorClock):
+    """A reactor that ends when a test says so."""
+
+    def end(self) -> None:
+        for act, arguments, named in self.triggers.get("after", {}).get("shutdown", []):
+            act(*arguments, **named)
+
+    def removeSystemEventTrigger(self, triggerID: object) -> None:
+        self.triggers["after"]["shutdown"].clear()

@@ -16,13 +16,15 @@ MOST_ABOVE: Final = 256 << 10
 _SWITCHED: Final = sorted(KEPT - _APART)
 BEGIN: Final = "".join(
     (
-        "\x18\x1b\\",  # whatever sequence has begun is over
+        "\x18\x1b\\\x1b]8;;\x1b\\\x1b[?2026l",  # whatever sequence or link has begun is over, and nothing is held back
         "\x1b[?1047l\x1b[!p\x1b[4l\x1b[20l\x1b[?6l\x1b[?7h\x1b[?25h\x1b>\x1b[>4;0m\x1b[0 q",
         *(f"\x1b[?{mode}l" for mode in _SWITCHED),
         "\x1b(B\x1b)B\x0f\x1b[r\x1b[0m\x1b[H\x1b[2J",
     )
 )
 """Beginning of each drawing: the terminal is as a new one then, and empty."""
+_OWN_COLOURS: Final = "".join(f"\x1b]{number}\x1b\\" for number in (104, 110, 111, 112))
+"""What sets all colours of a terminal back to its own."""
 
 
 def drawn(screen: Screen, whole: bool = True) -> bytes:
@@ -85,6 +87,8 @@ def _tabs(screen: Screen) -> str:
 
 def _told(screen: Screen, whole: bool) -> Iterator[str]:
     modes = screen.modes
+    if modes.coloured:
+        yield _OWN_COLOURS
     for which, colour in modes.colours.items():
         yield f"\x1b]{which};{colour}\x1b\\"
     for title in modes.titles if whole else ():

@@ -39,6 +39,8 @@ class Modes:
     """Titles that were put aside."""
     colours: dict[str, str] = field(factory=dict)
     """Colours that were set anew, by OSC's number and that of the palette."""
+    coloured: bool = False
+    """True once a colour was set: a client's terminal may have it yet, though it was set back since."""
 
     @property
     def wraps(self) -> bool:
@@ -92,6 +94,7 @@ class Modes:
     def _colour(self, which: str, colour: str) -> None:
         if colour != "?" and len(colour) <= LONGEST_COLOUR and colour.isascii() and colour.isprintable():
             self.colours[which] = colour.partition(";")[0]
+            self.coloured = True
 
     def push_title(self) -> None:
         self.titles = [*self.titles, self.title][-MOST_TITLES:]

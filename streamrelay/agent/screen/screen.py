@@ -253,6 +253,7 @@ class Screen:
     def reset(self) -> None:
         """Become as a new screen is, without lines above it."""
         new = Screen(self.columns, self.rows, cost=self.cost + self.rows * (2 + self.columns // 32))
+        new.modes.coloured = self.modes.coloured  # not of the screen, but of clients' terminals
         for attribute in fields(Screen):
             setattr(self, attribute.name, getattr(new, attribute.name))
 

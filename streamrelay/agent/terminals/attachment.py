@@ -31,6 +31,8 @@ class Attachment:
     size_due: bool = True
     """True if the client has to be told the terminal's size."""
     people_due: bool = True
+    begun: bytes = b""
+    """What the client has sent of an answer of its terminal whose end is yet to come."""
     _joined: bool = False
     _behind: list[bytes] = field(factory=list)
     _bytes: int = 0

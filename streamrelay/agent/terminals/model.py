@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from attrs import define, field
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from streamrelay.agent.screen.drawing import drawn
 from streamrelay.agent.screen.parser import Parser
@@ -25,6 +25,9 @@ CHUNK: Final = 4096
 """Bytes that are taken apart at once."""
 MOST_WAITING: Final = 256 << 10
 """Bytes that wait for a screen; with more, its program isn't read."""
+DRAWING_KEPT: Final = 1.0
+"""Seconds for which a drawing is kept for others: half a second's work and 8 MB for the largest screens, if they are as
+colourful as can be, and many may come at once."""
 
 
 @define(eq=False)
@@ -68,6 +71,9 @@ class Model:
     parser: Parser = field(init=False)
     _chunks: deque[memoryview] = field(factory=deque)
     _asked: bool = False
+    _drawings: dict[bool, bytes] = field(factory=dict)
+    """Drawings of the screen as it is, by whether they have the lines above it."""
+    _keeping: IDelayedCall | None = None
 
     def __attrs_post_init__(self) -> None:
         self.parser = Parser(self.screen)
@@ -86,6 +92,7 @@ class Model:
 
     def work(self) -> bool:
         """Do one piece of work; tell whether there is no more."""
+        self._forget_drawings()
         was_full, left = self.is_full, PIECE
         while left > 0:
             before = self.screen.cost
@@ -101,6 +108,7 @@ class Model:
 
     def start_anew(self) -> None:
         """Forget what waits, so that the program goes on, whatever is wrong with its screen."""
+        self._forget_drawings()
         self.parser = Parser(Screen(self.screen.columns, self.screen.rows))
         self.screen = self.parser.screen
         self._chunks.clear()
@@ -114,6 +122,21 @@ class Model:
         self.parser.feed(bytes(chunk[:CHUNK]))
         self.waiting -= min(len(chunk), CHUNK)
 
+    def resize(self, columns: int, rows: int) -> None:
+        self._forget_drawings()
+        self.screen.resize(columns, rows)
+
     def drawn(self, whole: bool) -> bytes:
         """Return what draws all that has come: the screen, and what has had no effect on it yet."""
-        return b"".join((drawn(self.screen, whole), self.parser.rest, *self._chunks))
+        if whole not in self._drawings:
+            self._drawings[whole] = drawn(self.screen, whole)
+            if self._keeping is None:
+                self._keeping = self.pieces.clock.callLater(DRAWING_KEPT, self._kept_enough)
+        return b"".join((self._drawings[whole], self.parser.rest, *self._chunks))
+
+    def _forget_drawings(self) -> None:
+        self._drawings.clear()
+
+    def _kept_enough(self) -> None:
+        self._keeping = None
+        self._forget_drawings()

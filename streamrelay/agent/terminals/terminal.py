@@ -162,8 +162,9 @@ class Terminal(Feed, Drain):
         """Pass on what a client has sent; of those that didn't type last, not the answers of their terminals."""
         if self.outcome is not None or attachment.view or attachment not in self.active:
             return
+        keys, attachment.begun = attachment.begun + keys, b""
         if self.active[-1] is not attachment:
-            keys = typed(keys)
+            keys, attachment.begun = typed(keys)
             if not keys:
                 return
             self._adopt(attachment)
@@ -189,7 +190,7 @@ class Terminal(Feed, Drain):
             return
         columns, rows = bounded(*wanted)
         if (columns, rows) != self.size:
-            self.model.screen.resize(columns, rows)
+            self.model.resize(columns, rows)
             for each in self.attached:
                 each.size_due = True
             self._tell()

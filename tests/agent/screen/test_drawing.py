@@ -32,6 +32,32 @@ class Drawn(SynchronousTestCase):
             play(parser, drawn(screen, whole=False))
             self.assertEqual(shown(again, above=False), shown(screen, above=False), f"seed {seed}")
 
+    def test_missed(self) -> None:
+        """A client that missed some output has the terminal's colours after a drawing, also those that were set back
+        in what it missed."""
+        for seed in range(200):
+            random = Random(seed)
+            before, missed = _coloured(random), _coloured(random)
+            screen, _ = played(before + missed)
+            again, parser = played(before)
+            play(parser, drawn(screen, whole=False))
+            self.assertEqual(again.modes.colours, screen.modes.colours, f"seed {seed}")
+
+    def test_own_colours(self) -> None:
+        """A terminal whose program has set no colour leaves those alone that a client's terminal has got elsewhere."""
+        again, parser = played(b"\x1b]11;#123456\x07")
+        screen, _ = played(b"plain")
+        play(parser, drawn(screen))
+        self.assertEqual(again.modes.colours, {"11": "#123456"})
+
+    def test_open_ends(self) -> None:
+        """A link, and output that is held back, which a client's terminal had begun when it missed the rest, are over
+        before anything is drawn: or all of the screen would be that link, or not be shown."""
+        screen, _ = played(b"some text")
+        text = drawn(screen, whole=False)
+        for end in (b"\x1b]8;;\x1b\\", b"\x1b[?2026l"):
+            self.assertIn(end, text[: text.index(b"some text")])
+
     def test_goes_on(self) -> None:
         """Who gets the screen at any byte, and what had no effect yet, and then the rest, sees what all others see."""
         for seed in range(200):
@@ -81,3 +107,10 @@ class Recorded(SynchronousTestCase):
                 early, parser = played(output[:cut], 80, 24)
                 late, _ = played(drawn(early) + parser.rest + output[cut:], 80, 24)
                 self.assertEqual(shown(late), shown(screen), f"{path.name}, came at {cut}")
+
+
+def _coloured(random: Random) -> bytes:
+    """Return what sets the terminal's colours, and sets some of them, or all, back."""
+    sets = (b"\x1b]4;1;#ff0000\x07", b"\x1b]10;#111\x07", b"\x1b]11;#222\x07", b"\x1b]12;#333\x07")
+    back = (b"\x1b]104\x07", b"\x1b]104;1\x07", b"\x1b]110\x07", b"\x1b]111\x07", b"\x1b]112\x07", b"\x1bc")
+    return b"".join(random.choices(sets + back, k=random.randrange(6)))

@@ -6,7 +6,10 @@ from msgspec import UNSET
 
 from streamrelay.agent.config import AgentConfig
 from streamrelay.agent.metrics import AgentMetrics
+from streamrelay.agent.screen.drawing import drawn
+from streamrelay.agent.screen.screen import Screen
 from streamrelay.agent.service import Agent
+from streamrelay.agent.terminals import model
 from streamrelay.agent.terminals.attachment import MOST_BEHIND
 from streamrelay.agent.terminals.terminal import TOLD_EVERY, told_people
 from streamrelay.bus.message import Message
@@ -498,6 +501,8 @@ class Several(Kept):
             b"\x1b[I",
             b"\x1bP1+r\x1b\\",
             b"\x1b[?1;2$y",
+            b"\x1b[?1;0;256S",
+            b"\x1b[>4;2m",
         ):
             two.receive(answer)
             one.receive(answer)
@@ -508,6 +513,38 @@ class Several(Kept):
         self.assertEqual(bytes(self.program.sent), b"ls\x1b[A\r")
         self.reactor.advance(TOLD_EVERY)
         self.assertEqual(self.infos()[0].size, (50, 20))
+
+    def test_answers_in_pieces(self) -> None:
+        """An answer that comes in two pieces, wherever it was cut, isn't typing either; keys behind it are."""
+        one, two = self.open(), self.attach()
+        cuts = {b"\x1b[?62;4c": 3, b"\x1b[5;1R": 3, b"\x1b]11;rgb:0/0/0\x1b\\": 5, b"\x1bP1$r0m\x1b\\": 4}
+        for answer, first in cuts.items():
+            for cut in range(first, len(answer)):
+                one.receive(b"x")
+                two.receive(answer[:cut])
+                two.receive(answer[cut:])
+                self.assertEqual(bytes(self.program.sent), b"x", f"{answer!r} cut at {cut}")
+                two.receive(b"ls\r")
+                two.receive(answer)
+                self.assertEqual(bytes(self.program.sent), b"xls\r" + answer)
+                self.program.sent.clear()
+
+    def test_keys_in_pieces(self) -> None:
+        """Keys are typed, be they escape sequences in pieces, or begin as an answer does and go on otherwise."""
+        self.open()
+        for keys in (
+            (b"\x1b",),
+            (b"\x1b[1", b"5~"),
+            (b"\x1b]", b"a"),
+            (b"\x1bP",),
+            (b"\x1b]11;ls", b"\r"),
+            (b"\x1b[" + b"1" * 5000,),
+        ):
+            other = self.attach()
+            for piece in keys:
+                other.receive(piece)
+            self.assertEqual(bytes(self.program.sent), b"".join(keys))
+            self.program.sent.clear()
 
     def test_first_size(self) -> None:
         """A terminal that its target's settings would make larger than one may be begins with what it may be."""
@@ -587,3 +624,51 @@ class Floods(Kept):
         model = self.agent.streams.terminals.terminals[self.terminal].model
         self.reactor.pump([0.001] * 4)
         self.assertEqual(model.waiting, 0)
+
+
+class Drawings(Kept):
+    """What is drawn for who attaches, which is work where a screen is large and colourful."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.drawn = 0
+        self.patch(model, "drawn", self.draw)
+
+    def draw(self, screen: Screen, whole: bool) -> bytes:
+        self.drawn += 1
+        return drawn(screen, whole)
+
+    def test_burst(self) -> None:
+        """Many who attach at once cost one drawing, and all get it."""
+        self.open()
+        self.program.receive(b"hello")
+        self.reactor.pump([0.001] * 4)
+        legs = [self.attach() for _ in range(50)]
+        self.assertEqual(self.drawn, 1)
+        self.assertEqual({bytes(leg.sent) for leg in legs}, {bytes(legs[0].sent)})
+        self.assertIn(b"hello", bytes(legs[0].sent))
+
+    def test_changed(self) -> None:
+        """Who attaches after a change gets the screen as it is then: be it output, taken or yet to be, or a size."""
+        leg = self.open()
+        self.attach()
+        self.program.receive(b"waits")
+        self.assertTrue(bytes(self.attach().sent).endswith(b"waits"))
+        self.reactor.pump([0.001] * 4)
+        self.program.receive(b"\rtaken")
+        self.reactor.pump([0.001] * 4)
+        late = bytes(self.attach().sent)
+        self.assertIn(b"taken", late)
+        self.assertNotIn(b"waits", late)
+        self.reactor.advance(TOLD_EVERY)
+        leg.feed.control(codec.encode(Control(resize=(3, 24))))
+        self.reactor.advance(TOLD_EVERY)
+        self.assertNotIn(b"taken", bytes(self.attach().sent))
+
+    def test_forgotten(self) -> None:
+        """A drawing, which may be some MB, isn't kept for longer than a moment."""
+        self.open()
+        self.attach()
+        self.reactor.advance(model.DRAWING_KEPT)
+        self.attach()
+        self.assertEqual(self.drawn, 2)

@@ -34,6 +34,15 @@ directory = "FOLDER"
 environment = { PS1 = "ready> ", HISTFILE = "" }
 keep = 600
 
+[targets.stubborn]
+kind = "pty"
+command = ["/bin/sh", "-c", "trap '' HUP; echo pid=$$=; sleep 1000; sleep 1000"]
+keep = 600
+
+[targets.unkept]
+kind = "pty"
+command = ["/bin/sh", "-c", "trap '' HUP; echo pid=$$=; sleep 1000; sleep 1000"]
+
 [targets.brief]
 kind = "pty"
 command = ["/bin/sh"]
@@ -139,7 +148,7 @@ class Case(LiveTest):
         answer, url = self.summon(target, user, **claims)
         self.assertTrue(answer.get("ready"), answer)
         viewer = Viewer(self.websocket(url, V1))
-        return viewer, answer["terminal"]
+        return viewer, answer.get("terminal", "")
 
     def terminals(self) -> list[Any]:
         told: list[Any] = self.ask(end_subject(HOST), "terminals", terminals=True)["terminals"]
@@ -195,6 +204,7 @@ class Kept(Case):
         for viewer in (one, two):
             viewer.until("from two")
         two.say(resize=[70, 20])
+        until(lambda: two.look() or two.told("size") == [70, 20], what="the size, which changes twice a second at most")
         two.type("stty size\r")
         for viewer in (one, two):
             viewer.until("20 70")
@@ -298,6 +308,19 @@ class Stopped(Case):
         self.assertIn("the terminal ends with it", closed.rcvd.reason if closed.rcvd else "")
         self.common.agent.process.wait(WAIT)
         until(lambda: not alive(int(found[1])), what="the end of the program that nobody was attached to")
+
+    def test_ignored(self) -> None:
+        """A program that ignores SIGHUP doesn't outlive the agent either, be its terminal kept or not."""
+        pids = []
+        for target in ("stubborn", "unkept"):
+            viewer, _ = self.begin(target)
+            viewer.until("=")
+            found = re.search(r"pid=(\d+)=", viewer.text)
+            assert found is not None
+            pids.append(int(found[1]))
+        self.common.agent.process.send_signal(signal.SIGTERM)
+        self.common.agent.process.wait(WAIT)
+        until(lambda: not any(map(alive, pids)), what="the end of what ignores SIGHUP")
 
 
 class OfAnother(Case):

@@ -39,6 +39,7 @@ class PtyConnection:
     _reaped: bool = False
     _timer: IDelayedCall | None = None
     _kill: Callable[[int], None] = lambda number: None
+    _outlived: Callable[[], None] = lambda: None  # withdraws what is to happen at the reactor's end
     _last: bytes = b"\n"  # the last byte sent
     _end: EndOfInput = field(init=False)
     _linger: Linger = field(init=False)
@@ -50,6 +51,13 @@ class PtyConnection:
     def started(self, process: Any, kill: Callable[[int], None]) -> None:
         self.process, self._kill = process, kill
         self.channel = TransportChannel(process)
+
+    def die_with(self, reactor: Any) -> None:
+        """Have the process group killed at the reactor's end, which comes sooner than `KILL_AFTER` where a program
+        ignores SIGHUP: nobody would be there to kill it any more."""
+        if not self._reaped:
+            trigger = reactor.addSystemEventTrigger("after", "shutdown", lambda: self._kill(signal.SIGKILL))
+            self._outlived = partial(reactor.removeSystemEventTrigger, trigger)
 
     def resize(self, columns: int, rows: int) -> None:
         if self._exit is None and not self.process.disconnected:  # else its descriptor may be another's
@@ -129,6 +137,7 @@ class PtyConnection:
             self._reaped = True
             self._kill(signal.SIGKILL)  # whom it left behind in its group, while its number is no other's
             self._kill = lambda number: None
+            self._outlived()
             self._end.stop()
             if self._timer is None:
                 self._linger.begin()

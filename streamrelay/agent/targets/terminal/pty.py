@@ -94,6 +94,7 @@ class Pty(Kind, frozen=True, tag="pty"):
         except OSError as error:
             code = Refusal.BUSY if error.errno in NONE_LEFT else Refusal.TARGET_REFUSED
             raise TargetError(code, f"{program}: {first_line(error)}") from None
+        connection.die_with(reactor)
         return connection
 
     def _environment(self) -> dict[str, str]:

@@ -22,6 +22,7 @@ from streamrelay.protocol.summons import Refusal, Terms
 from tests.documented import KILL_AFTER, PTY_LINGER, PTY_SILENCE
 from tests.fakes.channels import FakeTransport
 from tests.fakes.connections import Ear
+from tests.fakes.reactors import Ending
 
 
 class FakeProcess(FakeTransport):
@@ -75,6 +76,20 @@ class Processes(Case):
             self.ear.said, [("bytes", b"last"), ("control", b'{"exit":3}'), ("eof",), ("over", FINISHED), ("gone",)]
         )
         self.assertEqual(self.signals, [(4711, signal.SIGKILL)])
+
+    def test_agents_end(self) -> None:
+        """A process that hasn't ended when the agent does is killed then, as nobody could do so later; one that has
+        ended is not, as its number may be another's."""
+        reactor = Ending()
+        self.connection.die_with(reactor)
+        self.connection.close(FINISHED)
+        self.signals.clear()
+        reactor.end()
+        self.assertEqual(self.signals, [(4711, signal.SIGKILL)])
+        self.protocol.processExited(Failure(ProcessDone(0)))
+        self.signals.clear()
+        reactor.end()
+        self.assertEqual(self.signals, [])
 
     def reaped(self) -> None:
         """The process has ended, and others have its terminal open."""
