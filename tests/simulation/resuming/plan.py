@@ -5,8 +5,8 @@ from typing import Final
 
 from attrs import define, evolve, field
 
-ENOUGH: Final = 120.0
-"""Seconds of a hold that no fault outlasts which ends by `CALM`."""
+ENOUGH: Final = 240.0
+"""Seconds of a hold that no fault outlasts which ends by `CALM`, and in which each end is confirmed all the same."""
 CALM: Final = 20.0
 """Seconds after which only what is cut at a byte is still lost."""
 LONG: Final = 50.0

@@ -25,7 +25,7 @@ LIVENESS: Final = 4000.0
 """Seconds in which a stream must end; of windows of a few bytes one is confirmed in each second."""
 End = TypeVar("End", bound=ResumableConnection)
 
-HELD: Final = 300.0
+HELD: Final = 600.0
 """Seconds in which nothing must be left of a stream that is over: its hold, and the patience of legs."""
 
 
