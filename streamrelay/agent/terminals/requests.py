@@ -6,7 +6,7 @@ from streamrelay.agent.summonses import Summonses
 from streamrelay.agent.terminals.terminals import NONE, Terminals
 from streamrelay.bus.message import Message
 from streamrelay.protocol.close import CloseCode, outcome
-from streamrelay.protocol.summons import Answer
+from streamrelay.protocol.summons import Answer, Refusal
 from streamrelay.protocol.terminals import EndTerminal, ListTerminals, TerminalsAnswer
 
 
@@ -29,5 +29,5 @@ def answer_terminals(
     except ValueError:
         return False
     ended = terminals.end(end.terminal, end.user, outcome(CloseCode.OPERATOR, end.reason))
-    reply([message], Answer(ready=True) if ended else Answer(refused=NONE.code, reason=NONE.reason))
+    reply([message], Answer(ready=True) if ended else Answer(refused=Refusal.NO_SUCH_TERMINAL, reason=NONE))
     return True

@@ -25,7 +25,7 @@ log = Logger()
 
 MOST_IN_LIST: Final = 2000
 """Streams of all terminals together of which a list tells, as a message on the bus has a bound."""
-NONE: Final = TargetError(Refusal.NO_SUCH_TERMINAL, "no such terminal")
+NONE: Final = "no such terminal"
 
 
 @define(eq=False)
@@ -88,9 +88,9 @@ class Terminals:
         summons = summoned.summons
         terminal = self.terminals.get(summons.terminal)
         if terminal is None or not terminal.is_running or terminal.target != summons.target:
-            raise NONE
+            raise TargetError(Refusal.NO_SUCH_TERMINAL, NONE)
         if not summons.share and (not summons.user or terminal.user != summons.user):
-            raise NONE
+            raise TargetError(Refusal.NO_SUCH_TERMINAL, NONE)
         log.info(
             "stream {stream} of {user} is attached to terminal {id} of {starter}",
             stream=summons.stream,

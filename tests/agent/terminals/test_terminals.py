@@ -1,5 +1,6 @@
 """agent/terminals: programs that outlive their streams, and the streams that are attached to them."""
 
+import gc
 from typing import Any
 
 from msgspec import UNSET
@@ -9,6 +10,7 @@ from streamrelay.agent.metrics import AgentMetrics
 from streamrelay.agent.screen.drawing import drawn
 from streamrelay.agent.screen.screen import Screen
 from streamrelay.agent.service import Agent
+from streamrelay.agent.summoned_stream import SummonedStream
 from streamrelay.agent.terminals import model
 from streamrelay.agent.terminals.attachment import MOST_BEHIND
 from streamrelay.agent.terminals.terminal import TOLD_EVERY, told_people
@@ -273,6 +275,19 @@ class May(Kept):
         self.assertEqual((unknown.refused, unknown.reason), ("no_such_terminal", "no such terminal"))
         self.attach("bob", share=True)
         self.attach(view=True)
+
+    def test_refused_forgotten(self) -> None:
+        """Nothing of a stream that was refused is kept."""
+
+        def streams() -> int:
+            gc.collect()
+            return sum(isinstance(one, SummonedStream) for one in gc.get_objects())
+
+        self.ask(terminal="x" * 22)
+        before = streams()
+        for _ in range(20):
+            self.ask(terminal="x" * 22)
+        self.assertLessEqual(streams(), before)
 
     def test_another_target(self) -> None:
         """A terminal is had by the name of its own target alone, as that is what was granted."""
