@@ -190,7 +190,7 @@ class Carried(Case):
         """Where each leg is lost before the stream's answer, the platform is asked later and later, and who waits is
         told after as long as a dial has."""
         connecting = self.connect()
-        for _ in range(int(CONNECT_TIME / 0.01)):
+        for _ in range(int(1.2 * CONNECT_TIME / 0.01)):  # a pause that has begun by then is waited for
             if not self.asked[-1].answer.called:
                 self.asked[-1].leg = LostBefore()
                 self.asked[-1].open()

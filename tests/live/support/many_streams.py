@@ -48,7 +48,7 @@ class Counting:
     times: list[float] = field(factory=list)
     wrong: str = ""
     ended: str = ""
-    _rest: bytes = b""
+    rest: bytes = b""
     _last: int | None = None
     _said: int = 0
 
@@ -60,7 +60,7 @@ class Counting:
             self.connection.send([memoryview(line)], len(line))
 
     def received(self, data: Sequence[memoryview], size: int) -> None:
-        *lines, self._rest = (self._rest + b"".join(data)).split(b"\n")
+        *lines, self.rest = (self.rest + b"".join(data)).split(b"\n")
         for line in lines:
             number = int(line)
             if self._last is not None and number != self._last + 1:
@@ -91,6 +91,7 @@ class Counting:
             "silences": silences,
             "wrong": self.wrong,
             "ended": self.ended,
+            "rest": repr(self.rest),
         }
 
 
@@ -108,25 +109,24 @@ class Looking(Counting):
     """A stream of VNC, which is asked for the keyboard's lights; all that comes must be these."""
 
     _greeting: int = 0  # bytes of it, with the name
-    _heard: bytes = b""
     _steps: int = 0
 
     def say(self) -> None:
-        if self._greeting and len(self._heard) >= self._greeting and not self.ended:
+        if self._greeting and len(self.rest) >= self._greeting and not self.ended:
             self._send(ENCODINGS)
 
     def received(self, data: Sequence[memoryview], size: int) -> None:
-        self._heard += b"".join(data)
+        self.rest += b"".join(data)
         for at, answer in enumerate(((12, b"RFB 003.008\n"), (14, b"\1"), (18, b"\1"), (GREETED, ENCODINGS))):
-            if at == self._steps and len(self._heard) >= answer[0]:
+            if at == self._steps and len(self.rest) >= answer[0]:
                 self._steps += 1
                 self._send(answer[1])
         if self._steps < 4:
             return
-        self._greeting = GREETED + struct.unpack_from(">I", self._heard, GREETED - 4)[0]
-        while len(self._heard) > self._greeting + len(LIGHTS):
-            told = self._heard[self._greeting : self._greeting + len(LIGHTS)]
-            self._heard = self._heard[: self._greeting] + self._heard[self._greeting + len(LIGHTS) + 1 :]
+        self._greeting = GREETED + struct.unpack_from(">I", self.rest, GREETED - 4)[0]
+        while len(self.rest) > self._greeting + len(LIGHTS):
+            told = self.rest[self._greeting : self._greeting + len(LIGHTS)]
+            self.rest = self.rest[: self._greeting] + self.rest[self._greeting + len(LIGHTS) + 1 :]
             self.wrong = self.wrong or ("" if told == LIGHTS else f"{told!r} of a screen")
             self.came += 1
             self.times.append(self.clock.seconds())

@@ -244,7 +244,9 @@ class Spice(ScreenTest):
         listener = self.listen()
         target = f"spice/{listener.port}"
         self.show("spice", target, state="")
-        listener.accept().sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        other = listener.accept()
+        self.addCleanup(other.close)  # not before, as that would be a reset
+        other.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         self.assertEqual(self.wait_state(0, "failed")["error"], "the target is not a SPICE server")
         for number, end in ((1, reset), (2, socket.socket.close)):
             self.show("spice", target, state="")
