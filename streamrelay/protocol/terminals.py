@@ -1,6 +1,6 @@
 """Messages on the bus about terminals that are kept (protocol.rst, "Terminals that are kept")."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -14,7 +14,7 @@ MOST_PEOPLE: Final = 50
 class ListTerminals(Struct, frozen=True):
     """A request to an agent to tell its terminals; its role is `terminals`."""
 
-    terminals: Literal[True]
+    terminals: bool
     jti: Annotated[str, Meta(min_length=8, max_length=64)]
     exp: float
 

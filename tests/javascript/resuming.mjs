@@ -2,10 +2,13 @@
 // random.
 
 import assert from 'node:assert/strict';
+import { setTimeout as pause } from 'node:timers/promises';
 
 import { open } from '../../streamrelay/web/streamrelay.js';
 import '../../streamrelay/web/streamrelay-resume.js';
 import { Agent, Near } from './resuming-ends.mjs';
+
+const STILL = 10_000; // ms in which nothing happens, about
 
 /** Numbers from 0 to 1 that a seed decides over (mulberry32). */
 export function chances(seed) {
@@ -146,10 +149,10 @@ export class World {
     return [status, { ...answer, url, stream: 'a/b' }, {}];
   }
 
-  /** Until something is so; time passes only where nothing is under way. */
+  /** Until something is so; time passes only where nothing is under way. What reads a file first has its time for that. */
   async run(until, most = 100_000) {
-    for (let [steps, still] = [0, 0]; steps < most && still < 5; steps += 1) {
-      await new Promise(setImmediate);
+    for (let [steps, still] = [0, 0]; steps < most && still < STILL; steps += 1) {
+      await (still < 5 ? new Promise(setImmediate) : pause(1));
       if (until()) return;
       const busy = this.legs.find((leg) => !leg.idle);
       if (busy) busy.step();
