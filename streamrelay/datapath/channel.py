@@ -39,6 +39,21 @@ def no_delay(transport: Any) -> None:
         transport.setTcpNoDelay(True)
 
 
+KEEP_ALIVE: Final = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+"""Seconds of silence after which a peer's kernel is asked whether it is there, seconds between two questions, and how
+many are left without an answer. By default the first one comes after two hours."""
+
+
+def keep_alive(transport: Any) -> None:
+    """Have the kernel find out that a silent peer is gone, or has never known of the connection. Of unix sockets and
+    pipes there is nothing to set."""
+    if hasattr(transport, "setTcpKeepAlive"):
+        transport.setTcpKeepAlive(True)
+        for name, value in KEEP_ALIVE.items():
+            if hasattr(socket, name):
+                transport.getHandle().setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
 def hand_over(transport: Any, protocol: BaseProtocol) -> None:
     """Let a transport call another protocol from now on."""
     if hasattr(transport, "wrappedProtocol"):  # TLS

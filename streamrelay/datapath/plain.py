@@ -33,7 +33,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from streamrelay.datapath.channel import Channel, TransportChannel, no_delay
+from streamrelay.datapath.channel import Channel, TransportChannel, keep_alive, no_delay
 from streamrelay.datapath.connection import Connection, Drain, Feed
 from streamrelay.datapath.deadline import Deadline
 from streamrelay.datapath.socket_channel import SocketChannel
@@ -164,8 +164,7 @@ class PlainProtocol(Protocol):
     def connectionMade(self) -> None:
         transport: Any = self.transport
         no_delay(transport)
-        if hasattr(transport, "setTcpKeepAlive"):
-            transport.setTcpKeepAlive(True)
+        keep_alive(transport)
         self._channel = open_channel(transport, self._clock)
         self.connection = PlainConnection(self._channel, self._clock, self._reset)
         self._made(self.connection)

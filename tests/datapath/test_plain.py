@@ -1,11 +1,14 @@
 """plain.py: bytes as they are."""
 
+import socket
+
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from streamrelay.datapath.channel import KEEP_ALIVE
 from streamrelay.datapath.plain import LINGER, PlainConnection, PlainProtocol
 from streamrelay.protocol.close import FINISHED, CloseCode, outcome
 from tests.documented import CLOSE_TIME
@@ -168,6 +171,8 @@ class Protocols(SynchronousTestCase):
         """A new connection is told, without delay and kept alive, and isn't read until it is joined."""
         [connection] = self.made
         self.assertTrue(self.transport.no_delay and self.transport.keep_alive)
+        asked = {(socket.IPPROTO_TCP, getattr(socket, name)): value for name, value in KEEP_ALIVE.items()}
+        self.assertEqual((self.transport.options, list(asked.values())), (asked, [60, 15, 4]))
         self.assertFalse(self.transport.reading)
         connection.join(self.ear, self.ear)
         self.assertTrue(self.transport.reading)

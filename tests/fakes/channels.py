@@ -95,6 +95,8 @@ class FakeTransport(StringTransport):
     half_closed: bool = False
     protocol: Any = None
     """Of any class; whoever made it knows which."""
+    options: dict[tuple[int, int], int] = field(factory=dict)
+    """What was set of the socket."""
     reset: bool = False
     """Whether the kernel has no peer for it any more."""
 
@@ -114,6 +116,9 @@ class FakeTransport(StringTransport):
 
     def setTcpKeepAlive(self, enabled: bool) -> None:
         self.keep_alive = enabled
+
+    def setsockopt(self, level: int, option: int, value: int) -> None:
+        self.options[level, option] = value
 
     def loseWriteConnection(self) -> None:
         self.half_closed = True

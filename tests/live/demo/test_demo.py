@@ -255,7 +255,11 @@ class DemoTests(LiveTest):
         choose("log")
         until(last_line, what="the log")
         before = last_line()
-        until(lambda: last_line() > before + 2, what="the log's growth")
+        try:
+            until(lambda: last_line() > before + 2, what="the log's growth")
+        except AssertionError as error:
+            state = page.inner_text(".panel:not([hidden])")
+            raise AssertionError(f"{error}: {before}, {state[-300:]!r}, {shown()[-500:]!r}") from None
 
         choose("shell")
         page.keyboard.type("printf '<b>%s</b>\\n' $((6 * 7)); sleep 1; exit 3\n")
