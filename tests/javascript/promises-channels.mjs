@@ -44,6 +44,17 @@ function heard(channel) {
   return pieces;
 }
 
+/** What has come before anybody takes it isn't lost: a server may speak first. */
+export async function channels_keep_what_comes_early() {
+  const { all, say } = carrying();
+  say(DATA, 1, text('early, '));
+  await turn();
+  const pieces = heard(all.open());
+  say(DATA, 1, text('late'));
+  await turn();
+  assert.deepEqual(pieces, ['early, ', 'late']);
+}
+
 /** The first channel is there, others are opened, each has what is its own. */
 export async function channels_are_apart() {
   const { all, said, say } = carrying();

@@ -6,7 +6,6 @@ export class Channel {
   protocol = '';
   readyState = 'open';
   onopen = null;
-  onmessage = null;
   onerror = null;
   onclose = null;
 
@@ -18,16 +17,29 @@ export class Channel {
 
   #stream;
   #writer;
+  #reader;
+  #listener = null;
 
   constructor(stream) {
     this.#stream = stream;
     this.closed = stream.closed;
     this.#writer = stream.writable.getWriter();
-    void this.#read(stream.readable.getReader());
     stream.closed.then(({ code, reason, clean }) => {
       this.readyState = 'closed';
       this.onclose?.({ code, reason, wasClean: clean });
     });
+  }
+
+  get onmessage() {
+    return this.#listener;
+  }
+
+  /** What has come waits until there is somebody to take it. */
+  set onmessage(listener) {
+    this.#listener = listener;
+    if (!listener || this.#reader) return;
+    this.#reader = this.#stream.readable.getReader();
+    void this.#read();
   }
 
   /** The bytes are copied: noVNC uses its buffer again. */
@@ -42,12 +54,12 @@ export class Channel {
   }
 
   /** The next piece is read once the last one was taken. */
-  async #read(reader) {
+  async #read() {
     try {
       for (;;) {
-        const { done, value } = await reader.read();
+        const { done, value } = await this.#reader.read();
         if (done) break;
-        this.onmessage?.({ data: value });
+        this.#listener?.({ data: value });
       }
       await this.#writer.close();
     } catch {

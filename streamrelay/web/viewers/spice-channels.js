@@ -94,8 +94,10 @@ export class Channels {
 
 /** One connection, with as much of a websocket as spice-socket.js needs. */
 class Channel {
-  onmessage = null;
   closed;
+
+  #listener = null;
+  #early = []; // what has come before there was one
 
   #number;
   #write;
@@ -117,6 +119,12 @@ class Channel {
     this.closed = new Promise((settle) => {
       this.#settle = settle;
     });
+  }
+
+  /** Who takes what comes, and has come. */
+  set onmessage(listener) {
+    this.#listener = listener;
+    for (const data of this.#early.splice(0)) listener({ data });
   }
 
   /** The bytes must not change any more. */
@@ -146,7 +154,8 @@ class Channel {
   #received(bytes) {
     const more = this.#window.took(bytes.byteLength);
     if (this.#ended) return;
-    this.onmessage?.({ data: bytes });
+    if (this.#listener) this.#listener({ data: bytes });
+    else this.#early.push(bytes);
     if (more && !this.#ended) this.#write(frame(WINDOW, this.#number, number32(more)));
   }
 

@@ -60,12 +60,12 @@ class Socket extends EventTarget {
       return;
     }
     this.readyState = 1;
+    this.#tell('open', {});
     connection.onmessage = ({ data }) => this.#tell('message', { data: data.buffer });
     connection.closed.then((outcome) => {
       this.readyState = 3;
       this.#tell('close', { outcome });
     });
-    this.#tell('open', {});
   }
 
   #tell(type, fields) {
