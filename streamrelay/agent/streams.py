@@ -188,11 +188,21 @@ class Streams:
         """Give a stream that has lost its leg another one, and answer the summons that asks for it."""
         if other := self.legs.refuse(asked.relay):
             return other
+        if self._awaits(asked):  # the relay's word that it has come may be on its way
+            return Answer(refused=Refusal.BUSY, reason="its client is still waited for")
         try:
             return await self.resuming.resume(asked)
         except Exception:
             log.failure("an error while stream {stream} was resumed", stream=asked.stream)
             return Answer(refused=Refusal.BUSY, reason="an error in the agent; see its log")
+
+    def _awaits(self, asked: Resume) -> bool:
+        """Tell whether a stream is to be resumed whose client hasn't come by its first leg, as far as is known."""
+        who = asked.stream, asked.user
+        return any(
+            each.hold_time > 0 and not each.met and (each.summons.stream, each.summons.user) == who
+            for each in self.summoned_streams
+        )
 
     async def _link(
         self, summoned: SummonedStream, leg: FramedConnection, connection: Connection | None, links: int

@@ -130,6 +130,14 @@ class Holding(Case):
         self.reactor.advance(HOLD)
         self.assertIn("its end was to be told yet: 4008 idle too long", self.come_back().reason)
 
+    def test_before_met(self) -> None:
+        """Who is back before the relay's word has come that its client came is asked to wait, and nobody else."""
+        self.ask("summons", resume=True)
+        self.assertEqual(self.come_back(user="bob").refused, "stream_over")
+        self.assertEqual(self.come_back().refused, "busy")
+        self.dialler.legs[-1].feed.control(MET)
+        self.assertEqual((self.come_back(attempt=2).refused, len(self.dialler.legs)), ("", 2))
+
     def test_of_target(self) -> None:
         """A target may have a hold of its own, and none at all."""
         for hold, expected in ((3600.0, 3600.0), (0.0, 0.0), (None, HOLD)):
@@ -214,6 +222,8 @@ class Holding(Case):
         self.assertEqual(cancelled, [6, 7])
         self.assertEqual([answer.refused for answer in self.answers()[-2:]], [Refusal.STALE] * 2)
         self.assertIsNotNone(self.dialler.legs[-1].closed)
+        assert self.dialler.dialling is not None
+        self.dialler.dialling.errback(DialError("no route"))  # or it would fail in another test, as it is forgotten
 
     def test_over(self) -> None:
         """A stream that is over is told so, also while its target is still let go."""
