@@ -49,9 +49,10 @@ def keep_alive(transport: Any) -> None:
     pipes there is nothing to set."""
     if hasattr(transport, "setTcpKeepAlive"):
         transport.setTcpKeepAlive(True)
+        handle = transport.getHandle()
         for name, value in KEEP_ALIVE.items():
-            if hasattr(socket, name):
-                transport.getHandle().setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+            if hasattr(socket, name) and handle.family != socket.AF_UNIX:
+                handle.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def hand_over(transport: Any, protocol: BaseProtocol) -> None:

@@ -173,6 +173,9 @@ class Protocols(SynchronousTestCase):
         self.assertTrue(self.transport.no_delay and self.transport.keep_alive)
         asked = {(socket.IPPROTO_TCP, getattr(socket, name)): value for name, value in KEEP_ALIVE.items()}
         self.assertEqual((self.transport.options, list(asked.values())), (asked, [60, 15, 4]))
+        unix = FakeTransport(family=socket.AF_UNIX)
+        self.protocol.makeConnection(unix)
+        self.assertEqual(unix.options, {})
         self.assertFalse(self.transport.reading)
         connection.join(self.ear, self.ear)
         self.assertTrue(self.transport.reading)

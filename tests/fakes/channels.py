@@ -1,5 +1,6 @@
 """Channels and transports in memory."""
 
+import socket
 from collections.abc import Sequence
 from typing import Any
 
@@ -95,6 +96,7 @@ class FakeTransport(StringTransport):
     half_closed: bool = False
     protocol: Any = None
     """Of any class; whoever made it knows which."""
+    family: socket.AddressFamily = socket.AF_INET
     options: dict[tuple[int, int], int] = field(factory=dict)
     """What was set of the socket."""
     reset: bool = False
