@@ -1,18 +1,13 @@
 """One schedule from its plan to its verdict."""
 
-import traceback
-from collections.abc import Callable, Iterable
 from typing import Final
-
-from twisted.logger import globalLogPublisher
 
 from streamrelay.protocol.limits import CHANNELS_TAKEN
 from tests.simulation.invariants import REMEMBERED, Invariants
+from tests.simulation.judging import problem_of, require, until
 from tests.simulation.plan import Plan
-from tests.simulation.scheduler import Endless
 from tests.simulation.surroundings import surrounded
 from tests.simulation.verdict import Verdict
-from tests.simulation.wiretap import Wrong
 from tests.simulation.world import World
 
 LIVENESS: Final = 300.0
@@ -33,18 +28,7 @@ earlier look that the bus brought late said so."""
 def run(plan: Plan, kept: bool = False) -> Verdict:
     """Let a schedule happen; `kept`: with its history."""
     world = World(plan, kept)
-    problem = ""
-    globalLogPublisher.addObserver(world.rules)
-    try:
-        with surrounded(world):
-            _judge(world, world.rules)
-    except (Wrong, Endless) as wrong:
-        problem = str(wrong)
-    except Exception as error:
-        problem = f"{type(error).__name__}: {error}\n{traceback.format_exc()}"
-    finally:
-        globalLogPublisher.removeObserver(world.rules)
-    world.say("verdict", problem or "all is well")
+    problem = problem_of(world, surrounded(world), lambda: _judge(world, world.rules))
     steps, seconds = world.scheduler.steps, world.scheduler.now
     return Verdict(problem, world.history.text, steps, seconds, sum(world.pairs.values()) // 2)
 
@@ -55,34 +39,21 @@ def _judge(world: World, rules: Invariants) -> None:
     scheduler.after_step = rules.after_step
     world.begin()
     scheduler.run(world.plan.faults_end)
-    _until(world, scheduler.now + LIVENESS, rules.living)
+    until(scheduler, scheduler.now + LIVENESS, rules.living)
     if world.plan.is_calm:
-        _require(rules.delivered())
+        require(rules.delivered())
     longer = CHANNELS_TAKEN if world.plan.shares else HOLD if world.plan.resumes else 0
-    _until(world, scheduler.now + HELD + longer, rules.held)
+    until(scheduler, scheduler.now + HELD + longer, rules.held)
     scheduler.run(scheduler.now + 0.1)
     lasting = {"LoopingCall", *(NAMESAKE_TIMERS if world.plan.post.late else ())}
-    _require(rules.timers(REMEMBERED | lasting))
+    require(rules.timers(REMEMBERED | lasting))
     scheduler.run(scheduler.now + MEMORY)
-    _require(rules.held())
-    _until(world, scheduler.now + (HOLD if world.plan.resumes else 0.0), rules.remembered)  # a client asks on as long
-    _require(rules.listed())
-    _require(rules.timers(lasting))
+    require(rules.held())
+    asked_on = HOLD if world.plan.resumes else 0.0  # by clients
+    until(scheduler, scheduler.now + asked_on, rules.remembered)
+    require(rules.listed())
+    require(rules.timers(lasting))
     world.stop()
     scheduler.run(scheduler.now + STOPPING)
-    _require(rules.timers(set()))
-    _require(rules.problems)
-
-
-def _until(world: World, end: float, wanted: Callable[[], Iterable[str]]) -> None:
-    """Go on until nothing is wanted any more; `Wrong` if that takes too long."""
-    scheduler = world.scheduler
-    while next(iter(wanted()), None) is not None and scheduler.now < end:
-        scheduler.run(min(end, max(scheduler.now + 0.5, scheduler.next)))
-    _require(wanted())
-
-
-def _require(problems: Iterable[str]) -> None:
-    found = next(iter(problems), None)
-    if found is not None:
-        raise Wrong(found)
+    require(rules.timers(set()))
+    require(rules.problems)

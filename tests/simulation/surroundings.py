@@ -6,8 +6,7 @@ import random
 import secrets
 import select
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import cache, partial
 from hashlib import sha512
 from random import Random
@@ -23,6 +22,7 @@ from streamrelay.bus import connection
 from streamrelay.client import resuming
 from streamrelay.datapath import heartbeat
 from streamrelay.protocol import jws, tokens
+from tests.simulation.judging import Change, changed
 from tests.simulation.sockets import Socket
 
 
@@ -89,10 +89,9 @@ def turn(loop: LoopingCall) -> None:
         over.callback(loop)
 
 
-@contextmanager
-def surrounded(world: Surroundings) -> Iterator[None]:
+def surrounded(world: Surroundings) -> AbstractContextManager[None]:
     """Let the programs' surroundings be a world's."""
-    changes: list[tuple[Any, str, Any]] = [
+    changes: list[Change] = [
         (time, "time", world.wall),
         (os, "urandom", world.entropy.randbytes),
         (os, "getpid", lambda: 1),
@@ -113,13 +112,4 @@ def surrounded(world: Surroundings) -> Iterator[None]:
     all_tasks = vars(asyncio.tasks).get("_all_tasks")  # of Python 3.11, where it takes time; nobody asks for it
     if all_tasks is not None:
         changes.append((all_tasks, "add", lambda task: None))
-    before = [(thing, name, getattr(thing, name)) for thing, name, _ in changes]
-    loop = asyncio._get_running_loop()
-    for thing, name, value in changes:
-        setattr(thing, name, value)
-    try:
-        yield
-    finally:
-        asyncio._set_running_loop(loop)
-        for thing, name, value in before:
-            setattr(thing, name, value)
+    return changed(changes)

@@ -1,14 +1,12 @@
 """The simulation by itself: as many schedules as there is time for, and that each is the same every time."""
 
-import os
-import subprocess
 import sys
-from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from streamrelay.relay.leg import Waiting
 from tests.simulation.campaign import Tally, alone, campaign, tell
+from tests.simulation.elsewhere import histories_of
 from tests.simulation.plan import BEGIN, Fault, plan
 from tests.simulation.run import run
 from tests.simulation.shrink import shrink
@@ -39,13 +37,7 @@ class Schedules(SynchronousTestCase):
         """It has the same in another process, whose strings have other hashes."""
         seeds = [FIRST + 1, FIRST + 2, FIRST + 3]
         here = [alone(plan(seed), kept=True).history for seed in seeds]
-        work = f"from tests.simulation.test_simulation import histories; histories({seeds})"
-        other = {"0": "1"}.get(os.environ.get("PYTHONHASHSEED", ""), "0")
-        environment, root = {**os.environ, "PYTHONHASHSEED": other}, Path(__file__).parents[2]
-        there = subprocess.run(
-            [sys.executable, "-c", work], env=environment, cwd=root, capture_output=True, text=True, check=True
-        )
-        self.assertEqual(there.stdout, "".join(here))
+        self.assertEqual(histories_of("tests.simulation.test_simulation", seeds), "".join(here))
 
     def test_differ(self) -> None:
         """Two seeds make two schedules."""

@@ -1,13 +1,8 @@
 """One schedule of one stream that resumes, from its plan to its verdict."""
 
-import asyncio
-import traceback
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, Final, TypeVar
-
-from twisted.logger import globalLogPublisher
 
 from streamrelay.agent import resuming as of_agent
 from streamrelay.agent.held_connection import HeldConnection
@@ -15,26 +10,24 @@ from streamrelay.client import resuming as of_client
 from streamrelay.datapath import splice
 from streamrelay.resume import buffers, connection, incoming, outgoing
 from streamrelay.resume.connection import ResumableConnection
+from tests.simulation.judging import Change, changed, problem_of, require, until
 from tests.simulation.resuming.plan import Plan
 from tests.simulation.resuming.world import World
-from tests.simulation.scheduler import Endless
 from tests.simulation.verdict import Verdict
-from tests.simulation.wiretap import Wrong
+
+End = TypeVar("End", bound=ResumableConnection)
 
 LIVENESS: Final = 4000.0
 """Seconds in which a stream must end; of windows of a few bytes one is confirmed in each second."""
-End = TypeVar("End", bound=ResumableConnection)
-
 HELD: Final = 600.0
 """Seconds in which nothing must be left of a stream that is over: its hold, and the patience of legs."""
 
 
-@contextmanager
-def surrounded(world: World) -> Iterator[None]:
+def surrounded(world: World) -> AbstractContextManager[None]:
     """Let the bounds of production classes be a plan's, and what they take for random be a world's."""
     sizes = world.plan.sizes
     pools = (2 * sizes.pooled or 2, 1 + 4 * (sizes.pooled or 2))
-    changes: list[tuple[Any, str, Any]] = [
+    changes: list[Change] = [
         (splice, "HIGH", sizes.high),
         (connection, "HIGH", sizes.high),
         (incoming, "LEAST", sizes.least),
@@ -50,16 +43,7 @@ def surrounded(world: World) -> Iterator[None]:
         (of_agent, "HeldConnection", partial(_agent, world)),
         (of_client, "ResumingStream", partial(of_client.ResumingStream, jitter=world.dice.random)),
     ]
-    before = [(thing, name, getattr(thing, name)) for thing, name, _ in changes]
-    loop = asyncio._get_running_loop()
-    for thing, name, value in changes:
-        setattr(thing, name, value)
-    try:
-        yield
-    finally:
-        asyncio._set_running_loop(loop)
-        for thing, name, value in before:
-            setattr(thing, name, value)
+    return changed(changes)
 
 
 def _client(world: World, clock: Any, lost: Any, **more: Any) -> ResumableConnection:
@@ -81,40 +65,14 @@ def _bounded(world: World, found: End) -> End:
 def run(plan: Plan, kept: bool = False) -> Verdict:
     """Let a schedule happen; `kept`: with its history."""
     world = World(plan, kept)
-    problem = ""
-    globalLogPublisher.addObserver(world.rules)
-    try:
-        with surrounded(world):
-            _judge(world)
-    except (Wrong, Endless) as wrong:
-        problem = str(wrong)
-    except Exception as error:
-        problem = f"{type(error).__name__}: {error}\n{traceback.format_exc()}"
-    finally:
-        globalLogPublisher.removeObserver(world.rules)
-    world.say("verdict", problem or "all is well")
+    problem = problem_of(world, surrounded(world), lambda: _judge(world))
     return Verdict(problem, world.history.text, world.scheduler.steps, world.scheduler.now, world.legs_met)
 
 
 def _judge(world: World) -> None:
     world.begin()
-    rules = world.rules
-    _until(world, LIVENESS, rules.living)
-    _require(rules.ended())
-    _require(rules.delivered())
-    _until(world, HELD, rules.held)
-
-
-def _until(world: World, seconds: float, wanted: Callable[[], Iterable[str]]) -> None:
-    """Go on until nothing is wanted any more; `Wrong` if that takes too long, or nothing happens any more."""
-    scheduler = world.scheduler
-    end = scheduler.now + seconds
-    while next(iter(wanted()), None) is not None and scheduler.next <= end:
-        scheduler.run(min(end, max(scheduler.now + 0.5, scheduler.next)))
-    _require(wanted())
-
-
-def _require(problems: Iterable[str]) -> None:
-    found = next(iter(problems), None)
-    if found is not None:
-        raise Wrong(found)
+    rules, scheduler = world.rules, world.scheduler
+    until(scheduler, scheduler.now + LIVENESS, rules.living)
+    require(rules.ended())
+    require(rules.delivered())
+    until(scheduler, scheduler.now + HELD, rules.held)

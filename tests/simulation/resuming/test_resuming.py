@@ -1,13 +1,12 @@
 """The simulation of one stream that resumes by itself: as many schedules as there is time for, each the same again."""
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.simulation.campaign import Tally, alone, campaign, tell
+from tests.simulation.elsewhere import histories_of
 from tests.simulation.models import ONE_STREAM
 from tests.simulation.record import NO_RECORD, Record
 from tests.simulation.resuming.plan import plan
@@ -38,13 +37,7 @@ class Schedules(SynchronousTestCase):
         seeds = list(range(FIRST, FIRST + 40))
         here = [alone(plan(seed), True, ONE_STREAM).history for seed in seeds]
         self.assertEqual([run(plan(seed), True).history for seed in seeds], here)
-        work = f"from tests.simulation.resuming.test_resuming import histories; histories({seeds})"
-        other = {"0": "1"}.get(os.environ.get("PYTHONHASHSEED", ""), "0")
-        environment, root = {**os.environ, "PYTHONHASHSEED": other}, Path(__file__).parents[3]
-        there = subprocess.run(
-            [sys.executable, "-c", work], env=environment, cwd=root, capture_output=True, text=True, check=True
-        )
-        self.assertEqual(there.stdout, "".join(here))
+        self.assertEqual(histories_of("tests.simulation.resuming.test_resuming", seeds), "".join(here))
 
     def test_differ(self) -> None:
         """Two seeds make two schedules."""
