@@ -80,6 +80,16 @@ class KeptCase(Starting):
         seat.shows(b"ready>")
         return seat
 
+    def anew(self) -> Seat:
+        """Somebody whose stream is lost for good, in whose shell x is 42; the relay is there again."""
+        seat = self.begin()
+        seat.type(b"x=4''2; echo be''fore\r")
+        seat.shows(b"before\r\n")
+        self.own.relay.kill()
+        seat.shows(b"its terminal is attached to anew")
+        self.own.relay.start()
+        return seat
+
     def run_command(self, user: str, *arguments: str) -> tuple[int, str, str]:
         """Status, standard output and standard error of a command."""
         done = self.own.streamrelay(*arguments, more={"STREAMRELAY_KEY": self.keys[user]}, given=b"")
@@ -245,12 +255,7 @@ class Anew(KeptCase):
     def test_anew(self) -> None:
         """A client whose stream was held no longer attaches to its terminal anew by itself, says so in one line, and
         goes on in the very shell."""
-        seat = self.begin()
-        seat.type(b"x=4''2; echo be''fore\r")
-        seat.shows(b"before\r\n")
-        self.own.relay.kill()
-        seat.shows(b"its terminal is attached to anew")
-        self.own.relay.start()
+        seat = self.anew()
         until(lambda: answers(self.own.relay_port), what="the relay")
         seat.shows(b"before")
         seat.shows(b"ready>")
@@ -276,12 +281,7 @@ class Plain(KeptCase):
 
     def test_anew(self) -> None:
         """A stream that is lost is followed by another one; terminals are listed, shared, and ended likewise."""
-        seat = self.begin()
-        seat.type(b"x=4''2; echo be''fore\r")
-        seat.shows(b"before\r\n")
-        self.own.relay.kill()
-        seat.shows(b"its terminal is attached to anew")
-        self.own.relay.start()
+        seat = self.anew()
         seat.shows(b"before")
         seat.shows(b"ready>")
         other = self.sit("helper", HOST, "shell", f"--attach={self.one()}")

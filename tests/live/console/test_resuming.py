@@ -5,7 +5,8 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from tests.live.console.console import LATER, ConsoleChain, ConsoleTest
+from tests.live.console.console import LATER, ConsoleChain
+from tests.live.console.terminal import TerminalTest
 from tests.live.support.chain import HOST
 from tests.live.support.ports import answers
 from tests.live.support.waiting import until
@@ -41,7 +42,7 @@ class _Answering(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None: ...
 
 
-class Resuming(ConsoleTest):
+class Resuming(TerminalTest):
     """A page whose relay is killed."""
 
     def resuming(self, agent: str = "") -> ConsoleChain:
@@ -54,16 +55,6 @@ class Resuming(ConsoleTest):
 
     def state(self, panel: Any, words: str) -> None:
         self.expect(panel.locator("p.state")).to_have_text(words, timeout=LATER)
-
-    def rows(self, page: Any) -> str:
-        """What the terminal shows, in one piece of text."""
-        rows = page.locator(".panel:not([hidden]) .xterm-rows > div").all_inner_texts()
-        return "\n".join(row.replace("\xa0", " ").rstrip() for row in rows)
-
-    def shows(self, page: Any, pattern: str) -> re.Match[str]:
-        """Until the terminal shows something."""
-        found: re.Match[str] = until(lambda: re.search(pattern, self.rows(page)), what=f"{pattern!r} on the terminal")
-        return found
 
     def test_same_shell(self) -> None:
         """The same shell goes on: what it said meanwhile comes once and in order, and what was typed reaches it."""

@@ -6,8 +6,9 @@ from typing import Any
 
 from twisted.trial.unittest import SkipTest
 
-from tests.live.console.console import LATER, PHONE, ConsoleChain, ConsoleTest
+from tests.live.console.console import LATER, PHONE, ConsoleChain
 from tests.live.console.kept_terminals import KEPT, VIM
+from tests.live.console.terminal import TerminalTest
 from tests.live.support.chain import HOST
 from tests.live.support.ports import answers
 from tests.live.support.waiting import until
@@ -20,7 +21,7 @@ Object.defineProperty(document, 'visibilityState', { value: 'hidden', configurab
 document.dispatchEvent(new Event('visibilitychange'));"""
 
 
-class KeptTest(ConsoleTest):
+class KeptTest(TerminalTest):
     """A page whose host keeps the shell."""
 
     def start(self) -> ConsoleChain:
@@ -31,16 +32,6 @@ class KeptTest(ConsoleTest):
 
     def state(self, page: Any, words: str) -> None:
         self.expect(self.panel(page).locator("p.state")).to_have_text(words, timeout=LATER)
-
-    def rows(self, page: Any) -> str:
-        """What the terminal shows, in one piece of text."""
-        rows = page.locator(".panel:not([hidden]) .xterm-rows > div").all_inner_texts()
-        return "\n".join(row.replace("\xa0", " ").rstrip() for row in rows)
-
-    def shows(self, page: Any, pattern: str) -> re.Match[str]:
-        """Until the terminal shows something."""
-        found: re.Match[str] = until(lambda: re.search(pattern, self.rows(page)), what=f"{pattern!r} on the terminal")
-        return found
 
     def pid(self, page: Any, name: str) -> str:
         """The number of the shell, by a word that nothing else has."""
