@@ -5,8 +5,9 @@ A kind is a file with a subclass of `Kind`, and its place in `catalogue.KINDS`.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any, Final, Protocol, Self, TypeGuard
+from typing import Annotated, Any, Final, Generic, Protocol, Self, TypeGuard, TypeVar
 
+from attrs import define
 from msgspec import Meta, Struct, structs
 
 from streamrelay.datapath.connection import Connection
@@ -49,6 +50,40 @@ class Target(Protocol):
 
     async def connect(self, reactor: Any, terms: Terms) -> Connection:
         """Return a connection to splice, or raise `TargetError`. The caller enforces that it may only be looked at."""
+
+
+T_co = TypeVar("T_co", bound=Target, covariant=True)
+
+
+@define(frozen=True)
+class Variant(Generic[T_co]):
+    """A target that is as another one, but for how it is connected."""
+
+    settings: T_co
+
+    @property
+    def kind(self) -> str:
+        return self.settings.kind
+
+    @property
+    def viewer(self) -> Viewer:
+        return self.settings.viewer
+
+    @property
+    def max_streams(self) -> int:
+        return self.settings.max_streams
+
+    @property
+    def hold(self) -> float | None:
+        return self.settings.hold
+
+    @property
+    def keep(self) -> float:
+        return self.settings.keep
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.settings.size
 
 
 class Launcher(Protocol):

@@ -9,7 +9,7 @@ from twisted.internet.task import deferLater
 from streamrelay.agent.config import AgentConfig
 from streamrelay.agent.goodbye import ANSWERED, GOODBYE, SHUTTING_DOWN
 from streamrelay.agent.summoned_stream import SummonedStream
-from streamrelay.agent.targets.kind import Target
+from streamrelay.agent.targets.kind import Target, Variant
 from streamrelay.agent.terminals.attachment import Attachment
 from streamrelay.agent.terminals.model import Pieces
 from streamrelay.agent.terminals.terminal import Terminal
@@ -17,7 +17,7 @@ from streamrelay.datapath.connection import Connection
 from streamrelay.errors import TargetError
 from streamrelay.logs import Logger
 from streamrelay.protocol.close import CloseCode, Outcome, outcome
-from streamrelay.protocol.summons import Refusal, Terms, Viewer
+from streamrelay.protocol.summons import Refusal, Terms
 from streamrelay.protocol.terminals import MOST_PEOPLE, TerminalInfo
 from streamrelay.protocol.tokens import new_id
 
@@ -51,7 +51,7 @@ class Terminals:
         summons = summoned.summons
         if not summons.terminal and not (target.keep and summons.user and not summons.view):
             return target
-        return KeptTarget(self, summoned, target)
+        return KeptTarget(target, self, summoned)
 
     def infos(self) -> list[TerminalInfo]:
         """Return all terminals as the bus is told of them, the oldest first."""
@@ -151,38 +151,13 @@ class Terminals:
 
 
 @define(frozen=True)
-class KeptTarget:
+class KeptTarget(Variant[Target]):
     """A target whose connection is one stream's end at a terminal."""
 
     terminals: Terminals
     summoned: SummonedStream
-    target: Target
-
-    @property
-    def kind(self) -> str:
-        return self.target.kind
-
-    @property
-    def viewer(self) -> Viewer:
-        return self.target.viewer
-
-    @property
-    def max_streams(self) -> int:
-        return self.target.max_streams
-
-    @property
-    def hold(self) -> float | None:
-        return self.target.hold
-
-    @property
-    def keep(self) -> float:
-        return self.target.keep
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return self.target.size
 
     async def connect(self, reactor: Any, terms: Terms) -> Connection:
         if self.summoned.summons.terminal:
             return self.terminals.attach(self.summoned)
-        return await self.terminals.start(self.summoned, self.target)
+        return await self.terminals.start(self.summoned, self.settings)

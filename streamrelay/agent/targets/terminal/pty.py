@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from attrs import define
 from msgspec import Meta
 
-from streamrelay.agent.targets.kind import PART, Kind, Launcher, Target
+from streamrelay.agent.targets.kind import PART, Kind, Launcher, Target, Variant
 from streamrelay.agent.targets.terminal.process import PtyConnection, PtyProtocol
 from streamrelay.agent.targets.terminal.spawned import Spawned
 from streamrelay.agent.targets.terminal.surroundings import VARIABLES
@@ -104,36 +104,11 @@ class Pty(Kind, frozen=True, tag="pty"):
 
 
 @define(frozen=True)
-class AsUser:
+class AsUser(Variant[Pty]):
     """A pty target that another user runs, by the launcher."""
 
-    settings: Pty
     name: str
     launcher: Launcher | None
-
-    @property
-    def kind(self) -> str:
-        return self.settings.kind
-
-    @property
-    def viewer(self) -> Viewer:
-        return self.settings.viewer
-
-    @property
-    def max_streams(self) -> int:
-        return self.settings.max_streams
-
-    @property
-    def hold(self) -> float | None:
-        return self.settings.hold
-
-    @property
-    def keep(self) -> float:
-        return self.settings.keep
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return self.settings.size
 
     async def connect(self, reactor: Any, terms: Terms) -> Connection:
         if self.launcher is None:
