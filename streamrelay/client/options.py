@@ -54,17 +54,7 @@ def add_connect(commands: Any) -> None:
         epilog=EXIT,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    connect.dashed = TERMINAL_WITH_DASH
-    for name, kind in (("host", words), ("target", target)):
-        # Not with --attach; an optional one would be passed over where options stand between the two.
-        connect.add_argument(name, metavar=name.upper(), type=kind).required = False
-    connect.add_argument(
-        "--attach",
-        metavar="TERMINAL",
-        type=attach,
-        help="attach to this terminal, which is kept, by its id as ``streamrelay terminals`` has it, or by HOST:TARGET "
-        "if there is one (with an id, HOST TARGET needn't be given)",
-    )
+    _which(connect)
     connect.add_argument(
         "--listen",
         metavar="[ADDRESS:]PORT",
@@ -96,6 +86,21 @@ def add_connect(commands: Any) -> None:
     connect.add_argument("-v", "--verbose", action="store_true", help="say when the stream opens and ends")
     _reaching(connect)
     connect.set_defaults(run=run_connect)
+
+
+def _which(connect: Any) -> None:
+    """Add what is connected."""
+    connect.dashed = TERMINAL_WITH_DASH
+    for name, kind in (("host", words), ("target", target)):
+        # Not with --attach; an optional one would be passed over where options stand between the two.
+        connect.add_argument(name, metavar=name.upper(), type=kind).required = False
+    connect.add_argument(
+        "--attach",
+        metavar="TERMINAL",
+        type=attach,
+        help="attach to this terminal, which is kept, by its id as ``streamrelay terminals`` has it, or by HOST:TARGET "
+        "if there is one (with an id, HOST TARGET needn't be given)",
+    )
 
 
 def _zone(connect: argparse.ArgumentParser) -> None:
