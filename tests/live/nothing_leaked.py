@@ -52,7 +52,7 @@ class Suite(LiveTest):
         self.assertEqual(chain.ask("POST", "/v1/streams", "{", key=chain.key).status, 400)
         self.assertEqual(chain.streamrelay("hosts").returncode, 0)
         self.assertEqual(chain.streamrelay("connect", HOST, "nothing").returncode, 4)
-        stream = chain.ask("GET", "/v1/streams").json["streams"][0]["stream"]
+        stream = chain.streams()[0]["stream"]
         self.assertEqual(chain.ask("DELETE", f"/v1/streams/{stream}").status, 204)
         self.assertEqual(close_code(leg), 4006)
         for lost in chain.pair():

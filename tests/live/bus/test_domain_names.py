@@ -53,7 +53,7 @@ class DomainNames(LiveTest):
         target = listener.accept()
         leg.send(b"to and")
         self.assertEqual(take(target, 6), b"to and")
-        [stream] = self.own.ask("GET", "/v1/streams").json["streams"]
+        [stream] = self.own.streams()
         self.assertEqual((stream["host"], stream["user"]), (NAMED, "carol"))
         self.assertEqual(self.own.ask("DELETE", f"/v1/streams/{stream['stream']}").status, 204)
         self.assert_closed(leg, 4006)

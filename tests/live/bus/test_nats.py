@@ -65,7 +65,7 @@ class Restarts(LiveTest):
             until(own.hosts, what="the host")
         leg.send(b"untouched")
         self.assertEqual(target.recv(20), b"untouched")
-        streams = own.ask("GET", "/v1/streams").json["streams"]
+        streams = own.streams()
         self.assertEqual([stream["down"] for stream in streams].count(len(data)), 1)
         self.assertEqual(len(streams), 2)
         self.stream(own)
@@ -263,7 +263,7 @@ class Strangers(LiveTest):
         name = f"port/{target.getsockname()[1]}"
 
         def found() -> list[str]:
-            streams = self.common.ask("GET", "/v1/streams").json["streams"]
+            streams = self.common.streams()
             return [stream["stream"] for stream in streams if stream["target"] == name]
 
         (stream,) = until(found, what="the stream")

@@ -170,7 +170,7 @@ class Whole(LockedTest):
         self.assertEqual(take(target, 6), b"to and")
         target.sendall(b"fro")
         self.assertEqual(leg.recv(5), b"fro")
-        [stream] = self.own.ask("GET", "/v1/streams").json["streams"]
+        [stream] = self.own.streams()
         self.assertEqual((stream["host"], stream["user"]), (HOST, "alice"))
         self.assertEqual(self.own.ask("DELETE", f"/v1/streams/{stream['stream']}").status, 204)
         self.assert_closed(leg, 4006)
@@ -227,7 +227,7 @@ class Whole(LockedTest):
         def told(host: str) -> dict[str, Any]:
             return {"stream": new_id(), "host": host, "target": "x", "user": "u", "seconds": 1, "up": 0, "down": 0}
 
-        asking = Work(lambda: self.own.ask("GET", "/v1/streams").json["streams"])
+        asking = Work(lambda: self.own.streams())
         _, inbox, _ = thief.message()
         self.assertTrue(thief.may_say(f"{inbox}.{HOST}", json.dumps([told(HOST), told(OTHER)])))
         self.assertEqual([stream["host"] for stream in asking.result()], [HOST])

@@ -61,7 +61,7 @@ class Port(Command):
 
     def listed(self, listener: Listener) -> dict[str, dict[str, Any]]:
         """The streams to a target, by what follows the id of the stream that carries them."""
-        streams = self.common.ask("GET", "/v1/streams").json["streams"]
+        streams = self.common.streams()
         return {info["stream"][22:]: info for info in streams if info["target"] == listener.target}
 
     def wait_for(self, listener: Listener, *names: str) -> dict[str, dict[str, Any]]:
@@ -191,6 +191,6 @@ class Channels(Port):
             near = self.connect(port)
             near.sendall(b"word %d\n" % number)
             self.assertIn(b"word", take(near, 5))
-        streams = self.common.ask("GET", "/v1/streams").json["streams"]
+        streams = self.common.streams()
         names = [info["stream"][22:] for info in streams if info["target"] == "cat"]
         self.assertEqual(names, ["", ""])

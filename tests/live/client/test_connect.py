@@ -239,7 +239,7 @@ class Streams(Command):
         process = self.start(HOST, listener.target, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
         def targets() -> list[str]:
-            return [stream["target"] for stream in self.common.ask("GET", "/v1/streams").json["streams"]]
+            return [stream["target"] for stream in self.common.streams()]
 
         until(lambda: listener.target in targets(), what="the stream")
         process.send_signal(signal.SIGINT)

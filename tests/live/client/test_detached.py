@@ -41,12 +41,12 @@ class Detached(Command):
         until(lambda: answers(self.own.relay_port), what="the relay")
 
     def detached(self) -> int:
-        listed = self.own.ask("GET", "/v1/streams").json["streams"]
+        listed = self.own.streams()
         return sum(1 for one in listed if one.get("detached") is not None)
 
     def until_nothing(self) -> None:
         """Until the host has no stream any more, sooner than it would end one that it holds."""
-        until(lambda: not self.own.ask("GET", "/v1/streams").json["streams"], 15, "no stream on the host")
+        until(lambda: not self.own.streams(), 15, "no stream on the host")
 
 
 class OnTerminal(Detached):

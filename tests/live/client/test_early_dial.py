@@ -14,9 +14,17 @@ from tests.live.support.processes import PROGRAMS, environment
 from tests.live.support.waiting import WAIT, Work, until
 
 
+def pointed_at(link: Path) -> str:
+    """Return where a link points; nowhere, if it is gone by now."""
+    try:
+        return os.readlink(link)
+    except FileNotFoundError:
+        return ""
+
+
 def connected(pid: int, port: int) -> bool:
     """Tell whether a process has a connection to a port of this machine (proc(5), net/tcp)."""
-    own = {os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir() if each.is_symlink()}
+    own = set(map(pointed_at, Path(f"/proc/{pid}/fd").iterdir()))
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return any(row[2] == f"0100007F:{port:04X}" and row[3] == "01" and f"socket:[{row[9]}]" in own for row in rows)
 

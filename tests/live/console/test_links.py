@@ -75,7 +75,7 @@ class LinkTest(ConsoleTest):
 
     def assert_unopened(self, times: int = 0) -> None:
         """No stream, and the command was started so many times."""
-        self.assertEqual(self.common.ask("GET", "/v1/streams").json["streams"], [])
+        self.assertEqual(self.common.streams(), [])
         self.assertEqual(self.trace.read_text().count("\n") if self.trace.exists() else 0, times)
 
 
@@ -118,7 +118,7 @@ class Links(LinkTest):
         until(self.trace.exists, what="the command")
         page.once("dialog", lambda dialog: dialog.accept())
         page.reload()
-        until(lambda: not self.common.ask("GET", "/v1/streams").json["streams"], what="the end of the stream")
+        until(lambda: not self.common.streams(), what="the end of the stream")
         self.expect(page.get_by_role("tabpanel").locator("p.state")).to_have_text("Not open")
         self.assert_unopened(times=1)
         self.open_target(page, "app")
@@ -138,7 +138,7 @@ class Links(LinkTest):
         self.expect(panel.locator("p.state")).to_have_text("Connected")
         self.act(page, "Close")
         self.act(page, "Close")
-        until(lambda: not self.common.ask("GET", "/v1/streams").json["streams"], what="the end of the streams")
+        until(lambda: not self.common.streams(), what="the end of the streams")
         page.evaluate("history.go(-2)")
         self.expect(page.get_by_role("tabpanel").locator("p.state")).to_have_text("Not open")
         self.assert_unopened(times=1)

@@ -1,10 +1,10 @@
 """An editor in a terminal whose browser is without a network for a while, in Chromium's and in Firefox's windows."""
 
-from pathlib import Path
 from typing import Any, Final
 
 from tests.live.console.console import OWN, UNOPENED, ConsoleChain
 from tests.live.console.windows import SHOWN, WindowTest
+from tests.live.support.command_lines import present
 from tests.live.support.network import own_network
 from tests.live.support.ports import answers
 from tests.live.support.processes import need_program, run
@@ -67,12 +67,7 @@ class Offline(WindowTest):
     def editors(self) -> list[int]:
         """The processes that have the file open."""
         name = str(self.folder / "text").encode()
-        found = [
-            one
-            for one in Path("/proc").glob("[0-9]*/cmdline")
-            if b"vim\0" in (text := one.read_bytes()) and name in text
-        ]
-        return sorted(int(one.parent.name) for one in found)
+        return sorted(pid for pid, line in present() if b"vim\0" in line and name in line)
 
     def walk(self, view: Any, window_class: str) -> float:
         """30 seconds without a network, while somebody writes. Return the seconds after which the page said so."""

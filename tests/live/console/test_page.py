@@ -35,7 +35,7 @@ class SigningIn(ConsoleTest):
         self.expect(page.get_by_label("Key", exact=True)).to_be_focused()
         self.assertEqual((page.get_by_role("tab").count(), page.locator("#hosts-list .row").count()), (0, 0))
         self.assertEqual((page.url, page.context.cookies()), (f"{self.common.console}/", []))
-        until(lambda: not self.common.ask("GET", "/v1/streams").json["streams"], what="the end of the stream")
+        until(lambda: not self.common.streams(), what="the end of the stream")
         self.assert_content()
 
     def test_versions(self) -> None:

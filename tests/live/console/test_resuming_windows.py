@@ -76,4 +76,4 @@ class Windows(WindowTest):
         until(lambda: not self.streams(), what="no stream of the page")
 
     def streams(self) -> list[str]:
-        return [one["stream"] for one in self.common.ask("GET", "/v1/streams").json["streams"]]
+        return [one["stream"] for one in self.common.streams()]

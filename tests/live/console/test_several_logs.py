@@ -56,9 +56,6 @@ class Several(ConsoleTest):
     def hosts(self) -> list[Any]:
         return list(self.common.ask("GET", "/v1/hosts").json["hosts"])
 
-    def streams(self) -> list[Any]:
-        return list(self.common.ask("GET", "/v1/streams").json["streams"])
-
     def log(self, name: str) -> Path:
         return Path(self.common.folder) / f"{name}.log"
 
@@ -105,11 +102,11 @@ class Several(ConsoleTest):
         page.reload()
         self.shows(page, f"{OTHER}/app", "app begins")
         self.shows(page, f"{HOST}/logs/slow", "slow 2")
-        until(lambda: len(self.streams()) == 3, what="the streams of the page that has gone to end")
+        until(lambda: len(self.common.streams()) == 3, what="the streams of the page that has gone to end")
         self.assert_accessible(page, "several logs")
         self.act(page, f"Remove logs/slow on {HOST}")
         self.assertEqual(page.url, f"{self.common.console}/#{HOST}/app,{OTHER}/app")
-        until(lambda: len(self.streams()) == 2, what="the end of its stream")
+        until(lambda: len(self.common.streams()) == 2, what="the end of its stream")
         self.shows(page, HOST, "app begins")
         self.assert_content()
 
@@ -126,7 +123,7 @@ class Several(ConsoleTest):
         self.expect(sources.locator(".one").nth(2)).to_contain_text("offline")
         self.act(page, "Remove app on gone-1")
         self.expect(panel.locator("p.state")).to_have_text("Connected")
-        [stream] = [each for each in self.streams() if each["host"] == OTHER]
+        [stream] = [each for each in self.common.streams() if each["host"] == OTHER]
         self.assertEqual(self.common.ask("DELETE", f"/v1/streams/{stream['stream']}").status, 204)
         self.shows(page, OTHER, "Ended: ended by an operator")
         self.expect(panel.locator("p.words")).to_have_text(f"Log app on {OTHER}: ended by an operator.")
@@ -154,7 +151,7 @@ class Several(ConsoleTest):
         panel.get_by_role("button", name="Open", exact=True).click()
         self.expect(panel.locator("p.words")).to_have_text(f"Log shell on {HOST}: this target is not a log.")
         self.shows(page, "app", "app begins")
-        self.assertEqual([each["target"] for each in self.streams()], ["app"])
+        self.assertEqual([each["target"] for each in self.common.streams()], ["app"])
         self.assert_content()
 
     def test_told(self) -> None:

@@ -67,7 +67,7 @@ class Outcomes(ConsoleTest):
         """An operator's end, a target's reset, and a command's status are told as such; Reconnect opens anew."""
         page = self.signed_in()
         panel = self.open_target(page, "app")
-        [stream] = self.common.ask("GET", "/v1/streams").json["streams"]
+        [stream] = self.common.streams()
         self.assertEqual(self.common.ask("DELETE", f"/v1/streams/{stream['stream']}").status, 204)
         self.expect(panel.locator("p.words")).to_have_text("Ended by an operator.")
         self.assertEqual(panel.locator("p.state").text_content(), "Ended")
@@ -136,7 +136,7 @@ class Outcomes(ConsoleTest):
             pump.go_on()
             self.expect(panel.locator("p.state")).to_have_text("Connected", timeout=LATER)
             self.expect(panel.get_by_text(f"at {news}").first).to_be_visible()
-        self.assertEqual(panel.get_by_text("second line").count(), 1)
+        self.expect(panel.locator("stream-log .row").filter(has_text="second line")).to_have_count(1)
         self.assert_content()
 
     def test_try_now(self) -> None:
@@ -176,7 +176,7 @@ class Tabs(ConsoleTest):
         self.expect(panel.get_by_text("said to nobody").first).to_be_visible()
         page.get_by_role("tab", name="shell").click()
         self.expect(panel.get_by_text("a42b").first).to_be_visible()
-        self.assertEqual(len(self.common.ask("GET", "/v1/streams").json["streams"]), 2)
+        self.assertEqual(len(self.common.streams()), 2)
         self.picture(page, "console-tabs")
         self.act(page, "Open another")
         self.expect(page.get_by_role("tab")).to_have_count(3)
@@ -184,7 +184,7 @@ class Tabs(ConsoleTest):
         for _ in range(3):
             self.act(page, "Close")
         self.expect(page.get_by_text("Choose a target")).to_be_visible()
-        until(lambda: not self.common.ask("GET", "/v1/streams").json["streams"], what="the end of all streams")
+        until(lambda: not self.common.streams(), what="the end of all streams")
         self.assert_content()
 
     def test_links(self) -> None:

@@ -21,6 +21,7 @@ from tests.live.attacks.attack import upgrade
 from tests.live.console.console import DEEP_TEXT
 from tests.live.support.browser import chromium
 from tests.live.support.case import LiveTest
+from tests.live.support.command_lines import present
 from tests.live.support.ports import free_port
 from tests.live.support.processes import need_root
 from tests.live.support.waiting import WAIT, until
@@ -28,15 +29,8 @@ from tests.live.support.waiting import WAIT, until
 
 def processes_of(folder: str) -> list[str]:
     """Command lines of processes that have something to do with a folder."""
-    found = []
-    for path in glob.glob("/proc/[0-9]*/cmdline"):
-        try:
-            command = Path(path).read_bytes().replace(b"\0", b" ").decode()
-        except OSError:
-            continue
-        if folder in command:
-            found.append(command)
-    return found
+    found = [line.replace(b"\0", b" ").decode(errors="replace") for _, line in present()]
+    return [command for command in found if folder in command]
 
 
 def answer_of(url: str, method: str, headers: dict[str, str], body: object = None) -> tuple[int, Any]:

@@ -69,9 +69,7 @@ class Ends(JavaScript):
         """4006: an operator ended it."""
         scenario, target = self.ending()
         (stream,) = (
-            info["stream"]
-            for info in self.common.ask("GET", "/v1/streams").json["streams"]
-            if info["target"] == f"port/{target.getsockname()[1]}"
+            info["stream"] for info in self.common.streams() if info["target"] == f"port/{target.getsockname()[1]}"
         )
         self.assertEqual(self.common.ask("DELETE", f"/v1/streams/{stream}").status, 204)
         outcome = self.end(scenario)

@@ -49,10 +49,10 @@ class Resuming(JavaScript):
         self.assertEqual(result["sent"], hashlib.sha256(works[1].result(120)).hexdigest())
         self.assertEqual((result["outcome"]["code"], result["outcome"]["clean"]), (1000, True))
         self.assertGreater(result["ticket"]["resume"], 0)
-        until(lambda: not chain.ask("GET", "/v1/streams").json["streams"], what="no stream")
+        until(lambda: not chain.streams(), what="no stream")
 
     def test_left(self) -> None:
         """Whose stream is cancelled or closed tells its host, which holds nothing of it; the target reads the end."""
         chain = self.start_chain(Chain(self.folder))
         self.leave_three(chain, resume=True)
-        until(lambda: not chain.ask("GET", "/v1/streams").json["streams"], what="no stream")
+        until(lambda: not chain.streams(), what="no stream")

@@ -549,7 +549,7 @@ class Browser(AuthTest):
         page.wait_for_selector("#signin:not([hidden])")
         self.assertFalse(page.is_visible("#work") or page.is_visible("#signout"))
         self.assertEqual((page.inner_text("#hosts-list"), context.cookies()), ("", []))
-        until(lambda: self.chain_.ask("GET", "/v1/streams").json["streams"] == [], what="the end of the stream")
+        until(lambda: self.chain_.streams() == [], what="the end of the stream")
         self.picture(page, "signed-out")
         again = f"{PUBLIC}={cookie['value']}"
         self.assertEqual(self.ask_tls("GET", "/v1/session", None, Cookie=again).status, 401)

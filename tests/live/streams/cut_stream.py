@@ -57,7 +57,7 @@ class CutStream(Command):
         self.assertEqual(client.stdout.read(), b"")
         status, said = client.wait(WAIT), client.stderr.read().decode()
         self.assertEqual(status, 0, said)
-        until(lambda: not self.own.ask("GET", "/v1/streams").json["streams"], what="no stream")
+        until(lambda: not self.own.streams(), what="no stream")
         self.assertEqual(cuts, CUTS)
         return said.splitlines()
 

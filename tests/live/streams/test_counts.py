@@ -29,9 +29,6 @@ class Most(LiveTest):
             body = {"host": HOST, "target": target}
             return list(pool.map(lambda _: chain.ask("POST", "/v1/streams", body), range(count)))
 
-    def streams(self, chain: Chain) -> list[dict[str, Any]]:
-        return list(chain.ask("GET", "/v1/streams").json["streams"])
-
     def shells(self, chain: Chain) -> int:
         return len(children(chain.agent.pid))
 
@@ -46,7 +43,7 @@ class Most(LiveTest):
         refused = [(answer.status, answer.json["code"]) for answer in given if answer.status != 201]
         self.assertEqual((len(opened), set(refused)), (MOST, {(503, "busy")}))
         self.assertEqual(self.shells(chain), MOST)
-        listed = self.streams(chain)
+        listed = chain.streams()
         self.assertEqual({stream["stream"] for stream in listed}, {answer.json["stream"] for answer in opened})
         self.assertEqual({stream["waiting"] for stream in listed}, {True})
         said = [line for line in chain.agent.log.splitlines() if "max_streams = " in line]
@@ -58,9 +55,9 @@ class Most(LiveTest):
         self.assertEqual(sorted(answer.status for answer in self.many(chain, MOST)), [201] * MOST)
 
     def end_all(self, chain: Chain) -> None:
-        for stream in self.streams(chain):
+        for stream in chain.streams():
             self.assertEqual(chain.ask("DELETE", f"/v1/streams/{stream['stream']}").status, 204)
-        until(lambda: not self.streams(chain), what="the end of all streams")
+        until(lambda: not chain.streams(), what="the end of all streams")
 
     def test_late_client(self) -> None:
         """A client that comes for a stream which was ended while it waited is told so, and no shell runs for it."""
@@ -101,14 +98,14 @@ class Most(LiveTest):
         chain = self.chain(agent="max_streams = 1\n")
         slow = self.full_port()
         opening = Work(chain.ask, "POST", "/v1/streams", {"host": HOST, "target": slow})
-        (stream,) = until(lambda: self.streams(chain), what="the stream that is being opened")
+        (stream,) = until(lambda: chain.streams(), what="the stream that is being opened")
         self.assertTrue(stream["waiting"])
         self.assertEqual(self.many(chain, 1, slow)[0].json["code"], "busy")
         self.assertEqual(chain.ask("DELETE", f"/v1/streams/{stream['stream']}").status, 204)
         answer = opening.result()
         self.assertEqual((answer.status, answer.json["code"]), (403, "not_allowed"))
         self.assertIn("operator", answer.json["detail"])
-        until(lambda: not self.streams(chain), what="its end")
+        until(lambda: not chain.streams(), what="its end")
 
     def full_port(self) -> str:
         """A target that doesn't answer for as long as one may try: nobody accepts there, and no more can wait."""
@@ -142,7 +139,7 @@ class Shares(LiveTest):
         self.assertEqual([opened(port.target, chain.weak_key) for _ in range(3)], [(201, "")] * 2 + [user_full])
         chain.agent.wait_for("max_streams_per_user = 2 allows no more streams")
         chain.agent.wait_for("a target's own max_streams allows no more streams")
-        (stream, *_) = chain.ask("GET", "/v1/streams").json["streams"]
+        (stream, *_) = chain.streams()
         self.assertEqual(chain.ask("DELETE", f"/v1/streams/{stream['stream']}").status, 204)
         key = chain.key if stream["user"] == "alice" else chain.weak_key
         until(lambda: opened(port.target, key)[0] == 201, what="the place of a stream that has ended")

@@ -179,7 +179,7 @@ class Deaths(LiveTest):
             self.own.relay.process.send_signal(signal.SIGKILL)
             self.assertEqual(close_code(self.leg), 1006)
             gone(self.target)
-        until(lambda: self.own.ask("GET", "/v1/streams").json["streams"] == [], what="the agent's end of the stream")
+        until(lambda: self.own.streams() == [], what="the agent's end of the stream")
 
     def test_agent_killed(self) -> None:
         """The agent is killed: the client is closed with 4005 within 1 s, and the target knows."""

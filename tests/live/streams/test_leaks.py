@@ -126,7 +126,7 @@ class Leaks(LiveTest):
 
     def settled(self, chain: Chain) -> list[list[str]]:
         """The descriptors of relay, agent and platform once they have been the same for a second."""
-        until(lambda: chain.ask("GET", "/v1/streams").json["streams"] == [], what="the end of all streams")
+        until(lambda: chain.streams() == [], what="the end of all streams")
         looks: list[list[list[str]]] = []
         while len(looks) < 10 or any(look != looks[-1] for look in looks[-10:]):
             time.sleep(0.1)

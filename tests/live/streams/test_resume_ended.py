@@ -26,7 +26,7 @@ class Ended(AttackTest):
 
     def detached(self, name: str) -> bool | None:
         """Whether a stream has no leg; None if there is none."""
-        found = [one for one in self.common.ask("GET", "/v1/streams").json["streams"] if one["stream"] == name]
+        found = [one for one in self.common.streams() if one["stream"] == name]
         return "detached" in found[0] if found else None
 
     def test_there(self) -> None:

@@ -159,7 +159,7 @@ class Upgraded(ScreenTest):
         return time.monotonic() - began
 
     def detached(self) -> int:
-        listed = self.own.ask("GET", "/v1/streams").json["streams"]
+        listed = self.own.streams()
         return sum(1 for one in listed if one.get("detached") is not None)
 
     def test_upgraded(self) -> None:

@@ -193,6 +193,17 @@ class Chain:
         except (OSError, http.client.HTTPException, KeyError, ValueError):
             return []
 
+    def streams(self) -> list[Any]:
+        """Those that are open, once the platform can say so: the bus may be back by then, and its agent not yet."""
+        answer: Answer = until(self._listed, what="a list of streams")
+        if answer.status != 200:
+            raise AssertionError(f"no list of streams: {answer.status} {answer.text}")
+        return list(answer.json["streams"])
+
+    def _listed(self) -> "Answer | None":
+        answer = self.ask("GET", "/v1/streams")
+        return answer if answer.status != 503 else None
+
     def leg_url(self, role: str, token: str) -> str:
         return f"{self.relay_url}/{role}/{token}"
 

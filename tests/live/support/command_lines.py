@@ -28,6 +28,11 @@ class CommandLines:
                     continue
 
 
+def present() -> Iterator[tuple[int, bytes]]:
+    """Yield all processes and their command lines, each of whose arguments is followed by a NUL."""
+    return CommandLines().look()
+
+
 def command_line(process: str) -> bytes:
     """Return a process' command line, by the system's calls alone: hundreds are read a second."""
     descriptor = os.open(f"/proc/{process}/cmdline", os.O_RDONLY)

@@ -4,6 +4,7 @@ Debian: podman, runc, busybox-static; docker.io for Docker. Nothing of a podman 
 """
 
 import atexit
+import contextlib
 import io
 import os
 import shutil
@@ -17,6 +18,7 @@ from typing import Any
 
 from twisted.trial.unittest import SkipTest
 
+from tests.live.support.command_lines import present
 from tests.live.support.processes import need_program, need_root
 from tests.live.support.waiting import WAIT, until
 
@@ -133,12 +135,10 @@ class Podman(Containers):
 
     def end_rest(self) -> None:
         """A conmon stays for five minutes after a command that was run by the API, and then calls podman once more."""
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                if str(self.folder) in path.read_text(errors="replace"):
-                    os.kill(int(path.parent.name), signal.SIGKILL)
-            except OSError:
-                pass
+        for pid, line in present():
+            if str(self.folder).encode() in line:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         super().end_rest()
 
 

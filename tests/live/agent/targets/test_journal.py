@@ -20,6 +20,7 @@ from streamrelay.agent.targets.journal.boots import present_boot
 from tests.live.agent.targets.test_targets import Ear
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST, shared
+from tests.live.support.command_lines import present
 from tests.live.support.processes import need_program
 from tests.live.support.waiting import WAIT, until
 from tests.live.support.websockets import V1
@@ -268,15 +269,9 @@ class Journals(LiveTest):
 
     def followers(self) -> list[str]:
         """The command lines of all journalctl that follow."""
-        lines = []
-        for process in Path("/proc").glob("[0-9]*"):
-            try:
-                arguments = (process / "cmdline").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if arguments[0] == b"journalctl" and b"--follow" in arguments:
-                lines.append(b" ".join(arguments).decode())
-        return lines
+        found = [line.split(b"\0") for _, line in present()]
+        followers = [one for one in found if one[0] == b"journalctl" and b"--follow" in one]
+        return [b" ".join(one).decode() for one in followers]
 
     def test_slow_client(self) -> None:
         """A client that doesn't read costs the agent no memory; when it reads it gets everything."""
