@@ -139,6 +139,7 @@ export class Resumption {
   #unheld = null; // why the first leg was lost before
   #over = false;
   #ending = false; // our end was said
+  #left = false; // the platform was told so
   #tries = 0;
   #wait = 0; // ms until the next request
   #spread = 0; // ms within which the first one is made
@@ -214,11 +215,13 @@ export class Resumption {
     if (this.#leg) this.#lastWords();
   }
 
-  /** The page goes. Its last word may not arrive. */
+  /** The page goes. Its last word may not arrive. To be called twice. */
   leave() {
     const unheard = DROPS || !this.#leg;
     this.end(FINISHED);
-    if (unheard && this.#hold > 0) this.#ways.leave(this.#name);
+    if (!unheard || this.#hold <= 0 || this.#left) return;
+    this.#ways.leave(this.#name);
+    this.#left = true;
   }
 
   // -- what comes in -------------------------------------------------------------------------------------------
@@ -479,7 +482,9 @@ let listens = false;
 function lookOut() {
   if (listens) return;
   listens = true;
-  globalThis.addEventListener?.('pagehide', ({ persisted }) => {
+  const leave = ({ persisted }) => {
     if (!persisted) for (const one of alive) one.leave();
-  });
+  };
+  globalThis.addEventListener?.('pagehide', leave);
+  globalThis.addEventListener?.('pagehide', (event) => leave(event)); // Firefox stops what runs as somebody goes elsewhere
 }

@@ -84,7 +84,7 @@ class Simulated(SynchronousTestCase):
         self.assertIn(b"PONG\r\n", written)
         self.assertEqual(b"".join(written).count(b"PUB inbox.host-00007 "), 1)
         written = asyncio.run(_heard(b"MSG streamrelay.v1.host.host-00007.end 4 inbox 2\r\n{}\r\n"))
-        self.assertEqual(written, [opening(7)])
+        self.assertEqual([one for one in written if one != b"PING\r\n"], [opening(7)])
 
 
 class _Transport(asyncio.Transport):

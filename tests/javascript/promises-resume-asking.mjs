@@ -242,6 +242,17 @@ export async function page_that_is_left_without_a_leg_has_the_platform_end_its_s
   assert.deepEqual(world.left, ['/v1/streams/a%2Fb']);
 }
 
+/** Firefox stops the script that runs as somebody goes elsewhere, but no later one. */
+export async function page_that_is_left_says_so_though_it_was_stopped() {
+  const { world, events } = await lost();
+  await world.pass(3000);
+  world.stopped = 1;
+  const stopped = new Promise((told) => process.once('uncaughtException', told));
+  events.tell('pagehide', { persisted: false });
+  assert.equal((await stopped).message, 'stopped');
+  assert.deepEqual(world.left, ['/v1/streams/a%2Fb']);
+}
+
 export async function ends_that_differ_lose_nothing_silently() {
   for (const received of [3, 99, -1, 1.5]) {
     const { world, stream } = await lost({ up: true });

@@ -76,6 +76,7 @@ export class World {
   holds = 0; // as many were asked for
   eofs = 0;
   left = []; // paths of streams that the platform is to end
+  stopped = 0; // so many scripts that would have it do so are stopped by the browser
   early = ''; // a URL that is told before the host has answered
   answers_pings = false; // the relay lives
   confirmations = []; // positions, as the page says them
@@ -110,6 +111,7 @@ export class World {
 
   fetch = (url, { method, body, signal, keepalive, headers: { Accept } }) => {
     if (method === 'DELETE') {
+      if (this.stopped-- > 0) throw new Error('stopped');
       assert(keepalive); // the page isn't there for long
       this.left.push(new URL(url).pathname);
       return Promise.resolve({ status: 204 });
