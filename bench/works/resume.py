@@ -4,6 +4,7 @@ import http.client
 import json
 import socket
 import subprocess
+import time
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -24,6 +25,8 @@ SECONDS = 1.5
 FAR_SECONDS = 6.0
 TRIP = 0.1
 """Seconds of a round trip from the user to the host, half of it on each side of the relay."""
+ECHOES = 8
+"""Round trips of a byte, the first of which has the stream be opened."""
 IDLE = 1000
 FIRST = 20
 SETTLE = 2.0
@@ -89,6 +92,7 @@ def _bulk(mode: Mode, chain: Piped, plan: Plan, from_client: bool, seconds: floa
     chain.options = mode.options
     pair = chain.pair()
     try:
+        trip = _trip(pair)
         before = chain.shares()
         got = flow(chain, [pair], 65536, seconds=plan.seconds(seconds), from_client=from_client)
         after = chain.shares()
@@ -99,8 +103,24 @@ def _bulk(mode: Mode, chain: Piped, plan: Plan, from_client: bool, seconds: floa
     figures = {name: (after[name] - before[name]) / gigabytes for name in ("host", "public", "user")}
     figures["both"] = figures["host"] + figures["public"]
     figures["speed"] = got.payload / got.wall / 1e6
-    figures["slowness"] = WINDOW / TRIP / (got.payload / got.wall)
+    figures["trip"] = 1e3 * trip
+    figures["slowness"] = WINDOW / trip / (got.payload / got.wall)
     return Sample(figures, got.others / got.wall)
+
+
+def _trip(pair: Pair) -> float:
+    """Return the seconds in which a byte comes from the user to the host and another one back, on an idle stream: what
+    delays them is no link, and adds some."""
+    user, host = pair.client.socket, pair.agent.socket
+    trips = []
+    for _ in range(ECHOES):
+        began = time.monotonic()
+        for source, sink in ((user, host), (host, user)):
+            source.sendall(b".")
+            if not sink.recv(1):
+                raise ConnectionError("a stream has ended")
+        trips.append(time.monotonic() - began)
+    return min(trips)
 
 
 def run_resume(plan: Plan) -> list[Row]:
@@ -192,7 +212,8 @@ RESUME = Work(
         Table("public", "of these: the relay's", spread=False),
         Table("user", "CPU seconds of the user's program per GB", spread=False),
         Table("speed", "MB a second (wall time)", 0, spread=False),
-        Table("slowness", f"Window by {TRIP * 1e3:.0f} ms, divided by what was reached", spread=False),
+        Table("trip", "Round trip of a byte while nothing else is sent, milliseconds", spread=False),
+        Table("slowness", "Window by that round trip, divided by what was reached", spread=False),
     ),
     (),
     (
