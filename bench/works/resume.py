@@ -196,6 +196,11 @@ def run_held(plan: Plan) -> list[Row]:
     return interleave(plan, f"{count:,} idle streams", subjects, lambda subject: subject.measure(count))
 
 
+_KEPT = (
+    "What resumes is read into some MiB of buffers in turn, as the last ones are still kept, and confirmed each 256 "
+    "KiB; what does not is read into the same 64 KiB again and again. How much of the difference each is has not "
+    "been measured."
+)
 _FAR = f"{TRIP * 1e3:.0f} ms away"
 _WAYS = ("from the host to the user", "from the user to the host")
 
@@ -225,6 +230,7 @@ RESUME = Work(
                 1.1,
                 ENDING.name,
                 relay=RESUMING.name,
+                why=_KEPT,
             )
             for words in ("plain", "TLS")
             for way in _WAYS
