@@ -194,7 +194,7 @@ class HeldStream:
             return told
         self._waiting = WaitingLeg(leg)
         self.summoned.begin(self._meet(asked, request, self._waiting))
-        return structs.replace(self.summoned.answer, received=self.connection.received)
+        return structs.replace(self.summoned.answer, received=self.connection.incoming.received)
 
     async def _meet(self, asked: Resume, request: int, waiting_leg: WaitingLeg) -> None:
         name = asked.stream

@@ -77,7 +77,7 @@ class ResumingStream:
     @property
     def _progress(self) -> int:
         """What has come and what was confirmed of both directions: it grows while a leg is of use."""
-        return self.connection.received + self.connection.outgoing.confirmed
+        return self.connection.incoming.received + self.connection.outgoing.confirmed
 
     def begin(self, leg: Any) -> ResumableConnection:
         """Return the connection that stands for all legs, of which this is the first."""
@@ -132,7 +132,7 @@ class ResumingStream:
         early, relay, self._relay = EarlyLeg(self.dialler), self._relay, ""
         if relay:  # once for each leg, as many may be cut at once, and fail again and again
             early.begin(relay)
-        request = ResumeRequest(opened.stream, *about, self.connection.received, self._attempt)
+        request = ResumeRequest(opened.stream, *about, self.connection.incoming.received, self._attempt)
         try:
             again = await self.api.resume(request, early.told)
         except Exception:

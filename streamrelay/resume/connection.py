@@ -11,7 +11,7 @@ send, send_eof      kept, and out by the leg         dropped                    
 close               ``end`` kept, out → ENDING; not  --                            --
                     orderly, no leg: over → OVER
 bytes, control      counted, told, confirmed         counted, confirmed            dropped
-the peer's ``end``  over, leg closed → OVER          over, leg closed → OVER       --
+the peer's ``end``  over, leg closed → OVER          over once ours is out → OVER  --
 all is confirmed    --                               over, leg closed → OVER       --
 leg is lost         detached                         detached                      --
 leg: last words     over → OVER                      over → OVER                   --
@@ -55,14 +55,13 @@ class ResumableConnection:
     presence: Presence | None = None  # questions whether the other end is there
     outgoing: Outgoing = field(init=False)
     incoming: Incoming = field(init=False)
-    outcome: Outcome | None = None
-    """Outcome of the stream, once it has ended for us."""
-    exit: object = None
-    """Status with which our end's program has ended, as it was said; None: it wasn't."""
+    outcome: Outcome | None = None  # of the stream, once it has ended for us
+    exit: object = None  # status with which our end's program has ended, as it was said; None: it wasn't
     _phase: int = OPEN
     _feed: Feed | None = None
     _drain: Drain | None = None
     _fin: bool = False  # of the peer
+    _theirs: Outcome | None = None  # the peer's end, which came before ours was out
     _legs: set[Attached] = field(factory=set)  # those that hold something
 
     def __attrs_post_init__(self) -> None:
@@ -135,11 +134,6 @@ class ResumableConnection:
     def measure(self, size: int, headers: int) -> None:
         if self.attached is not None:
             self.attached.leg.measure(size, headers)
-
-    @property
-    def received(self) -> int:
-        """Position up to which everything has come."""
-        return self.incoming.received
 
     @property
     def is_over(self) -> bool:
@@ -216,6 +210,7 @@ class ResumableConnection:
         """Send what waits, as much as the leg has room for, and let the source go on once all is out."""
         while self.attached is not None and self.attached.leg.unsent <= HIGH and (piece := self.outgoing.next()):
             self.attached.send(piece)
+        self._heed()
         self._have_room()
 
     def take(self, data: Sequence[memoryview], size: int) -> None:
@@ -224,14 +219,19 @@ class ResumableConnection:
 
     def take_control(self, message: bytes, word: Word) -> None:
         if word.end is not UNSET:
-            if self._may_confirm:
-                self.incoming.confirm()
-                self._leave(word.end.outcome)
+            self._theirs = word.end.outcome
+            self._heed()
         elif self._phase == OPEN and self._feed is not None:
             if word.fin:
                 self._feed.eof()
             else:
                 self._feed.control(message)
+
+    def _heed(self) -> None:
+        """Leave, if the peer has said its end, and may know that ours has dropped what comes."""
+        if self._theirs is not None and self._may_confirm and self._phase != OVER:
+            self._confirm(self.incoming.received)
+            self._leave(self._theirs)
 
     @property
     def _may_confirm(self) -> bool:
@@ -256,7 +256,7 @@ class ResumableConnection:
             self._drain.drained()
 
     def _confirmed(self, position: int) -> None:
-        self.outgoing.confirm(position)
+        self.outgoing.confirm(position, taken=self._theirs is None)
         if self._phase == ENDING and self.outgoing.confirmed == self.outgoing.end:
             self._leave(self.outcome or FINISHED)
         else:

@@ -98,12 +98,6 @@ class Incoming:
         self._weigh(-self._behind, -self._weight)
         self.waits = False
 
-    def confirm(self) -> None:
-        """Confirm all that was taken."""
-        self.stop()
-        if self._untold > 0:
-            self._tell()
-
     def attached(self) -> None:
         """Take note of a new leg: what was confirmed last may be lost, so it is said anew."""
         self._told = 0

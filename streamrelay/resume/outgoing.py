@@ -138,11 +138,13 @@ class Outgoing:
         self.reached = max(self.reached, self.sent)
         return piece
 
-    def confirm(self, position: int) -> None:
-        """Forget what the other end has; or raise `PeerError` 1002 for what it can't have."""
+    def confirm(self, position: int, taken: bool = True) -> None:
+        """Forget what the other end has, and has taken, or else has dropped, as its end was said before; or raise
+        `PeerError` 1002 for what it can't have."""
         if position > self.sent:
             raise PeerError(CloseCode.PROTOCOL, f"position {position} is confirmed, and {self.sent} was sent")
-        self.taken = max(self.taken, position)
+        if taken:
+            self.taken = max(self.taken, position)
         self._forget(position)
 
     def rewind(self, position: int) -> None:

@@ -62,7 +62,7 @@ class Vectors(SynchronousTestCase):
             self.assertTrue(messages(sent), step)
             for message in messages(sent):
                 end.receive(message)
-            self.assertEqual(end.connection.received, int(position), f"step {step}")
+            self.assertEqual(end.connection.incoming.received, int(position), f"step {step}")
         self.assertEqual(end.ear.codes, [1000])
         self.assertEqual(end.ear.data, b"abcdef")
 

@@ -141,7 +141,7 @@ class Asked(Case):
         for number in (1, 7, 2**53 - 1):
             self.leg.feed.control(b'{"ping":%d}' % number)
         self.assertEqual(self.leg.controls, [b'{"pong":1}', b'{"pong":7}', b'{"pong":9007199254740991}'])
-        self.assertEqual((self.connection.received, self.connection.outgoing.end), (0, 0))
+        self.assertEqual((self.connection.incoming.received, self.connection.outgoing.end), (0, 0))
         self.assertEqual(self.ear.named("control"), [])
 
     def test_none(self) -> None:
@@ -171,7 +171,7 @@ class Receiving(Case):
         of_the_leg = (b'{"hold":true}', b'{"ping":4}', b'{"pong":0}', b'{"met":{"mode":"v1"}}')
         for message in (b'{"resize":[80,24]}', *of_the_leg):
             self.leg.feed.control(message)
-        self.assertEqual(self.connection.received, 4)
+        self.assertEqual(self.connection.incoming.received, 4)
         self.assertEqual(self.ear.said[-2:], [("bytes", b"abc"), ("control", b'{"resize":[80,24]}')])
 
     def test_fast(self) -> None:
@@ -251,7 +251,7 @@ class Receiving(Case):
         old.feed.control(b'{"ack":0}')
         old.lose(LOST)
         new.receive(b"abc")
-        self.assertEqual((self.ear.data, self.connection.received, self.lost), (b"abc", 3, []))
+        self.assertEqual((self.ear.data, self.connection.incoming.received, self.lost), (b"abc", 3, []))
 
 
 class Ending(Case):
@@ -340,7 +340,7 @@ class Ending(Case):
             leg.lose(LOST)
 
     def test_ends_cross(self) -> None:
-        """An end that comes before ours could be said by its leg is passed over: the other one hears ours."""
+        """An end that comes before ours could be said by its leg counts once ours is: the other one hears ours."""
         self.connection.close(outcome(CloseCode.TARGET_RESET))
         self.leg.lose(LOST)
         leg = FakeConnection()
@@ -352,8 +352,27 @@ class Ending(Case):
         leg.queue.clear()
         self.connection.go_on()
         self.assertIn(b'"code":4003', leg.controls[0])
-        leg.feed.control(b'{"ack":1}')
-        self.assertEqual(self.ear.codes, [4003])
+        self.assertEqual((leg.controls[1:], self.ear.codes), ([b'{"ack":1}'], [4003]))
+
+    def test_dropped_behind_an_end(self) -> None:
+        """What the other one confirms behind its end it has dropped, also where that came before ours could be said."""
+        for drained in (False, True):
+            self.setUp()
+            self.leg.lose(LOST)
+            self.send(b"bye")
+            self.connection.close(FINISHED)
+            leg = FakeConnection(slow=True, queue=bytearray(HIGH))
+            self.connection.attach(leg, 0)
+            leg.feed.control(b'{"end":{"code":4006}}')
+            leg.feed.control(b'{"ack":3}')
+            self.assertEqual((leg.controls, self.ear.codes), ([], []))
+            if drained:
+                leg.queue.clear()
+                self.connection.go_on()
+            else:
+                leg.lose(LOST)
+                self.connection.give_up(outcome(CloseCode.LEG_LOST, "nobody came back"))
+            self.assertEqual(self.ear.codes, [4006 if drained else 4005])
 
     def test_unheard(self) -> None:
         """An end in order that nobody has heard is none: what was said before it may be lost. If only the end itself

@@ -74,7 +74,7 @@ class Reading(SynchronousTestCase):
             self.wire.move()
             self.wire = attach(self.client, self.host, self.dice)
         self.carry()
-        self.assertLessEqual(self.host.connection.received, 100 + WINDOW + 100)
+        self.assertLessEqual(self.host.connection.incoming.received, 100 + WINDOW + 100)
         self.assertEqual(self.taken(self.client), 3000)
         while self.host.connection.incoming.waits:
             self.host.connection.resume()
@@ -115,7 +115,7 @@ class Reading(SynchronousTestCase):
         attached = connection.attach(leg, 0)
         while not leg.paused:
             attached.received([memoryview(bytes(100))], 100)
-            self.assertLess(connection.received, 4 * WINDOW)
+            self.assertLess(connection.incoming.received, 4 * WINDOW)
         connection.abort()
 
 

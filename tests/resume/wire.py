@@ -208,10 +208,10 @@ def attach(client: End, host: End, dice: random.Random) -> Wire:
     """Make a new leg, as the platform does: the host is told the client's position, then the client the host's."""
     near, far = Half("near"), Half("far")
     client.connection.detach()
-    position = client.connection.received
+    position = client.connection.incoming.received
     host.connection.outgoing.check(position)
     host.connection.detach()
-    theirs = host.connection.received
+    theirs = host.connection.incoming.received
     wire = Wire(near, far, dice)
     try:
         host.connection.attach(far, position)
