@@ -3,6 +3,7 @@
 import json
 import shutil
 import socket
+from collections import deque
 from typing import Any
 
 from twisted.trial.unittest import SkipTest
@@ -31,6 +32,7 @@ class NatsClient:
         self._lines = self.socket.makefile("rb")
         self._lines.readline()
         self._number = 0
+        self._messages: deque[tuple[str, str, bytes]] = deque()  # subject, where an answer goes, payload
         self._send(b'CONNECT {"verbose":false,"headers":true,"no_responders":true}')
         self.flush()
 
@@ -40,8 +42,23 @@ class NatsClient:
     def flush(self) -> None:
         """Until the server has done what was asked before."""
         self._send(b"PING")
-        while self._lines.readline().strip() != b"PONG":
+        while self._heard() != b"PONG":
             pass
+
+    def _heard(self) -> bytes:
+        """The first word of what the server says next. A message waits until it is asked for."""
+        words = self._lines.readline().split()
+        if not words:
+            raise AssertionError("the bus closed the connection")
+        if words[0] in (b"MSG", b"HMSG"):
+            payload = self._lines.read(int(words[-1]) + 2)[:-2]
+            SUITE.harvest(payload)
+            reply = words[3].decode() if words[0] == b"MSG" and len(words) == 5 else ""
+            headers = int(words[-2]) if words[0] == b"HMSG" else 0
+            self._messages.append((words[1].decode(), reply, payload[headers:]))
+        if words[0] == b"PING":
+            self._send(b"PONG")
+        return words[0]
 
     def subscribe(self, subject: str) -> None:
         self._number += 1
@@ -56,31 +73,23 @@ class NatsClient:
         self.socket.settimeout(seconds)
         self.reply = ""
         try:
-            while True:
-                words = self._lines.readline().split()
-                if not words:
-                    raise AssertionError("the bus closed the connection")
-                if words[0] in (b"MSG", b"HMSG"):
-                    self.subject = words[1].decode()
-                    if words[0] == b"MSG" and len(words) == 5:
-                        self.reply = words[3].decode()
-                    payload = self._lines.read(int(words[-1]) + 2)[:-2]
-                    SUITE.harvest(payload)
-                    return payload[int(words[-2]) if words[0] == b"HMSG" else 0 :]
-                if words[0] == b"PING":
-                    self._send(b"PONG")
+            while not self._messages:
+                self._heard()
         except TimeoutError:
             self._lines = self.socket.makefile("rb")  # one that timed out reads no more
             return None
         finally:
             self.socket.settimeout(WAIT)
+        self.subject, self.reply, payload = self._messages.popleft()
+        return payload
 
     def ask(self, subject: str, payload: bytes, seconds: float = WAIT) -> Any:
-        """A request's answer as JSON; None if none comes."""
+        """A request's answer as JSON; None if none comes. Messages before it are passed over."""
         inbox = f"_INBOX.{new_id().replace('-', 'x')}.1"
         self.subscribe(inbox)
         self.publish(subject, payload, inbox)
-        answer = self.message(seconds)
+        while (answer := self.message(seconds)) is not None and self.subject != inbox:
+            pass
         return None if answer is None else json.loads(answer)
 
     def answer(self, payload: bytes) -> None:
