@@ -230,7 +230,7 @@ class ResumableConnection:
     def _heed(self) -> None:
         """Leave, if the peer has said its end, and may know that ours has dropped what comes."""
         if self._theirs is not None and self._may_confirm and self._phase != OVER:
-            self._confirm(self.incoming.received)
+            self.incoming.confirm()
             self._leave(self._theirs)
 
     @property

@@ -98,6 +98,11 @@ class Incoming:
         self._weigh(-self._behind, -self._weight)
         self.waits = False
 
+    def confirm(self) -> None:
+        """Confirm all that was taken, even if it was said before."""
+        self.stop()
+        self._tell()
+
     def attached(self) -> None:
         """Take note of a new leg: what was confirmed last may be lost, so it is said anew."""
         self._told = 0

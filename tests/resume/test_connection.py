@@ -306,6 +306,12 @@ class Ending(Case):
         self.assertEqual((self.ear.codes, self.memory.kept), ([4005], 0))
         self.assertTrue(self.attach(0).aborted)
 
+    def test_no_timer_of_an_end(self) -> None:
+        """The other one's end leaves nothing to be confirmed later."""
+        self.leg.receive(b"abc")
+        self.leg.feed.control(b'{"end":{"code":1000}}')
+        self.assertEqual((self.leg.controls, self.clock.getDelayedCalls()), ([b'{"ack":4}'], []))
+
     def test_no_timer(self) -> None:
         """A program that takes more once all is over leaves nothing to be confirmed later."""
         self.leg.receive(b"abc")
@@ -353,6 +359,7 @@ class Ending(Case):
         self.connection.go_on()
         self.assertIn(b'"code":4003', leg.controls[0])
         self.assertEqual((leg.controls[1:], self.ear.codes), ([b'{"ack":1}'], [4003]))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_dropped_behind_an_end(self) -> None:
         """What the other one confirms behind its end it has dropped, also where that came before ours could be said."""
