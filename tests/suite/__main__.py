@@ -16,8 +16,9 @@ from tests.suite.report import Report
 from tests.suite.skips import Skips
 
 CORES = len(os.sched_getaffinity(0))
-WORKERS = min(8, CORES + 6)
-"""Six more than there are cores, as live tests wait for most of their time; `free_port` has ranges for one more."""
+WORKERS = min(8, CORES + 4)
+"""Four more than there are cores, as live tests wait for half of their time: with six more, what waits asks so often
+that all of it takes a tenth longer. `free_port` has ranges for nine."""
 QUICK_WORKERS = min(8, CORES + 2)
 """Of the quick tests few wait, and each worker takes two seconds of CPU to load what all of them need."""
 
