@@ -17,8 +17,8 @@ from tests.suite.skips import Skips
 
 CORES = len(os.sched_getaffinity(0))
 WORKERS = min(8, CORES + 4)
-"""Four more than there are cores, as live tests wait for half of their time: with six more, what waits asks so often
-that all of it takes a tenth longer. `free_port` has ranges for nine."""
+"""Four more than there are cores, as live tests wait for half of their time: with six more all of it takes as long, and
+each test longer. `free_port` has ranges for nine."""
 QUICK_WORKERS = min(8, CORES + 2)
 """Of the quick tests few wait, and each worker takes two seconds of CPU to load what all of them need."""
 
