@@ -227,7 +227,7 @@ class Whole(LockedTest):
         def told(host: str) -> dict[str, Any]:
             return {"stream": new_id(), "host": host, "target": "x", "user": "u", "seconds": 1, "up": 0, "down": 0}
 
-        asking = Work(lambda: self.own.streams())
+        asking = Work(self.own.streams)
         _, inbox, _ = thief.message()
         self.assertTrue(thief.may_say(f"{inbox}.{HOST}", json.dumps([told(HOST), told(OTHER)])))
         self.assertEqual([stream["host"] for stream in asking.result()], [HOST])

@@ -1,7 +1,6 @@
 """early_leg.py, known_relay.py: what `streamrelay connect` does at its next start with the relay that it knows."""
 
 import json
-import os
 import socket
 import subprocess
 from pathlib import Path
@@ -10,21 +9,13 @@ from typing import Any
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST, shared
 from tests.live.support.ports import free_port
-from tests.live.support.processes import PROGRAMS, environment
+from tests.live.support.processes import PROGRAMS, environment, links
 from tests.live.support.waiting import WAIT, Work, until
-
-
-def pointed_at(link: Path) -> str:
-    """Return where a link points; nowhere, if it is gone by now."""
-    try:
-        return os.readlink(link)
-    except FileNotFoundError:
-        return ""
 
 
 def connected(pid: int, port: int) -> bool:
     """Tell whether a process has a connection to a port of this machine (proc(5), net/tcp)."""
-    own = set(map(pointed_at, Path(f"/proc/{pid}/fd").iterdir()))
+    own = links(pid)
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return any(row[2] == f"0100007F:{port:04X}" and row[3] == "01" and f"socket:[{row[9]}]" in own for row in rows)
 

@@ -134,19 +134,21 @@ class Program:
 
     def descriptors(self) -> list[str]:
         """What its descriptors stand for, but for numbers that change."""
-        return sorted(link.split(":")[0] for link in self._links())
+        return sorted(link.split(":")[0] for link in links(self.pid))
 
     def has_socket(self, inode: str) -> bool:
         """Whether it holds the socket of that number."""
-        return f"socket:[{inode}]" in self._links()
+        return f"socket:[{inode}]" in links(self.pid)
 
-    def _links(self) -> list[str]:
-        folder = f"/proc/{self.pid}/fd"
-        found = []
-        for number in os.listdir(folder):
-            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
-                found.append(os.readlink(f"{folder}/{number}"))
-        return found
+
+def links(pid: int) -> list[str]:
+    """What a process' descriptors stand for."""
+    folder = f"/proc/{pid}/fd"
+    found = []
+    for number in os.listdir(folder):
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            found.append(os.readlink(f"{folder}/{number}"))
+    return found
 
 
 def rss(pid: int) -> float:
