@@ -188,9 +188,8 @@ class Streams:
         """Give a stream that has lost its leg another one, and answer the summons that asks for it."""
         if other := self.legs.refuse(asked.relay):
             return other
-        if asked.stream not in self.resuming.held and self._awaits(
-            asked
-        ):  # the relay's word that it has come may be on its way
+        # The relay's word that its client has come may be on its way.
+        if asked.stream not in self.resuming.held and self._awaits(asked):
             return Answer(refused=Refusal.BUSY, reason="its client is still waited for")
         try:
             return await self.resuming.resume(asked)

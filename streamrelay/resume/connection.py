@@ -61,7 +61,7 @@ class ResumableConnection:
     _feed: Feed | None = None
     _drain: Drain | None = None
     _fin: bool = False  # of the peer
-    _theirs: Outcome | None = None  # the peer's end, which came before ours was out
+    _theirs: Outcome | None = None  # the peer's end, which is heeded once ours is out
     _legs: set[Attached] = field(factory=set)  # those that hold something
 
     def __attrs_post_init__(self) -> None:
