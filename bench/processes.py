@@ -42,7 +42,10 @@ def resident(pid: int) -> int:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
             size = int(line.split()[1]) * 1024
-    return size + sum(resident(child) for child in _children(pid))
+    for child in _children(pid):
+        with suppress(OSError):
+            size += resident(child)
+    return size
 
 
 def _children(pid: int) -> list[int]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes.files import folder as temporary
+from tests.live.support.processes import alive
 from tests.suite import crew, guard
 from tests.suite.crew import Crew
 from tests.suite.deal import LONG, ONCE, ROOT, modules
@@ -231,7 +232,7 @@ class Guarded(SynchronousTestCase):
             self.ends(child)
 
     def ends(self, pid: int) -> None:
-        wait_until(lambda: not lives(pid), "it lives on")
+        wait_until(lambda: not alive(pid), "it lives on")
 
     def test_run_killed(self) -> None:
         """When a whole run is killed its workers end, and what their tests have started."""
@@ -255,10 +256,10 @@ class Guarded(SynchronousTestCase):
 
     def end(self, started: "subprocess.Popen[bytes]", pids: list[int]) -> None:
         """Kill a process; those others end."""
-        self.assertTrue(all(map(lives, pids)))
+        self.assertTrue(all(map(alive, pids)))
         started.kill()
         started.wait()
-        wait_until(lambda: not any(map(lives, pids)), "they live on")
+        wait_until(lambda: not any(map(alive, pids)), "they live on")
 
 
 def wait_until(true: Callable[[], bool], else_: str) -> None:
@@ -272,10 +273,3 @@ def wait_until(true: Callable[[], bool], else_: str) -> None:
 def has_environment(pid: int) -> bool:
     """Whether a process' environment can be seen; for a moment of exec(2) it can't."""
     return Path(f"/proc/{pid}/environ").read_bytes() != b""
-
-
-def lives(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except FileNotFoundError:
-        return False

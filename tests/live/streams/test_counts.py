@@ -1,6 +1,5 @@
 """What counts against an agent's `max_streams`: a stream from its summons until nothing of it is left."""
 
-import re
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -10,6 +9,7 @@ from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST, Chain
 from tests.live.support.http import Answer
 from tests.live.support.pace import timed
+from tests.live.support.processes import alive
 from tests.live.support.waiting import Work, until
 
 MOST = 5
@@ -81,17 +81,10 @@ class Most(LiveTest):
         (opened,) = self.many(chain, 1)
         (shell,) = children(chain.agent.pid)
         chain.agent.stop()
-        until(lambda: not re.match(r".*\(sh\)", self.stat(shell)), what="the end of the shell")
+        until(lambda: not alive(int(shell)), what="the end of the shell")
         leg = self.websocket(opened.json["url"])
         self.assert_closed(leg, 4005)
         self.assertEqual(leg.close_reason, "the agent is shutting down")
-
-    def stat(self, pid: str) -> str:
-        try:
-            with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
-                return file.read()
-        except FileNotFoundError:
-            return ""
 
     def test_slow_target(self) -> None:
         """A stream whose target doesn't answer yet counts, is listed, and can be ended before it is opened."""

@@ -106,7 +106,7 @@ class Program:
         signal."""
         os.kill(self.pid, signal.SIGSTOP)
         threads = list(Path(f"/proc/{self.pid}/task").glob("*/stat"))
-        until(lambda: all(stat.read_text().rpartition(")")[2].split()[0] == "T" for stat in threads), what="a stop")
+        until(lambda: all(state(stat) in "TX" for stat in threads), what="a stop")
 
     def thaw(self) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -238,7 +238,12 @@ def signal_pid(pid: int, number: int = signal.SIGTERM) -> None:
 
 def alive(pid: int) -> bool:
     """Whether a process lives; a zombie doesn't."""
+    return state(Path(f"/proc/{pid}/stat")) not in "ZX"
+
+
+def state(stat: Path) -> str:
+    """The letter of a process' or thread's state, by its file in /proc (proc_pid_stat(5)); X if it is gone."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except FileNotFoundError:
-        return False
+        return stat.read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):  # before its file was opened, and after
+        return "X"
