@@ -47,6 +47,7 @@ export class Virtual {
   show(rows, { fromTop = false, held = false } = {}) {
     const focus = this.#list.contains(document.activeElement);
     const stays = !fromTop && (held || this.#scroller.scrollTop >= 1) && this.rows.length > 0;
+    this.#look(); // who has scrolled since the last frame is heard only with the next
     this.#anchor = stays ? this.#find(rows) : { at: 0, above: 0 };
     const before = this.#current;
     const had = this.rows[before]?.id;
@@ -117,6 +118,7 @@ export class Virtual {
     if (!clientHeight) return; // it isn't shown at all
     if (clientWidth !== this.#width) {
       this.#width = clientWidth;
+      this.#look();
       this.#heights.clear();
       this.#usual.clear();
       this.#measureAll();
@@ -156,6 +158,13 @@ export class Virtual {
     return Math.max(0, low);
   }
 
+  /** The anchor is what is in sight now. */
+  #look() {
+    const { scrollTop } = this.#scroller;
+    const at = this.#rowAt(scrollTop);
+    this.#anchor = { at, above: scrollTop - (this.#tops[at] ?? 0) };
+  }
+
   /** Draw with the anchor where it was. */
   #place() {
     this.#list.style.height = `${this.#tops[this.rows.length]}px`;
@@ -172,14 +181,12 @@ export class Virtual {
 
   #draw() {
     for (let tries = 0; tries < TRIES; tries += 1) {
-      const { scrollTop } = this.#scroller;
-      const at = this.#rowAt(scrollTop);
-      this.#anchor = { at, above: scrollTop - (this.#tops[at] ?? 0) };
+      this.#look();
       this.#fill();
       if (!this.#measure()) return;
       this.#measureAll();
       this.#list.style.height = `${this.#tops[this.rows.length]}px`;
-      this.#scrollTo(this.#tops[at] + this.#anchor.above);
+      this.#scrollTo(this.#tops[this.#anchor.at] + this.#anchor.above);
     }
     this.#fill();
   }

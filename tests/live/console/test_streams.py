@@ -173,6 +173,20 @@ class Seen(StreamsTest):
             self.assertEqual(page.evaluate(ROWS)[0]["id"][-2:], f"{first:02}", order)
         self.assert_content()
 
+    def test_scrolled(self) -> None:
+        """Who scrolls just before rows are shown anew, of which the page hears only with the next frame, stays there."""
+        self.give(*(stream(number) for number in range(1000)))
+        page = self.come()
+        self.count(page, "1,000 streams")
+        page.evaluate("""() => {
+            document.querySelector('.streams-rows').scrollTop = 10000;
+            document.querySelector('.order select').dispatchEvent(new Event('change'));
+        }""")
+        self.assertEqual(page.evaluate("document.querySelector('.streams-rows').scrollTop"), 10_000)
+        page.evaluate("new Promise(requestAnimationFrame)")
+        self.assertEqual(page.evaluate("document.querySelector('.streams-rows').scrollTop"), 10_000)
+        self.assertGreater(len(page.evaluate(ROWS)), 5)
+
     def test_many(self) -> None:
         """Ten thousand streams: the first are there soon, rows are drawn only where they are seen and stand one below
         the other, a key in the filter and a further answer hold nothing up. The bounds leave a busy machine three
