@@ -74,9 +74,6 @@ class Bystander:
 
     def __init__(self, chain: Chain) -> None:
         listener = Listener()
-        answer = chain.ask("POST", "/v1/streams", {"host": HOST, "target": listener.target})
-        if answer.status != 201:
-            raise AssertionError(answer.text)
         descriptor = listener.socket.fileno()
         self._process = subprocess.Popen(
             (sys.executable, "-m", "tests.live.attacks.bystander", str(descriptor)),
@@ -86,7 +83,12 @@ class Bystander:
             cwd=ROOT,
             env=environment(),
         )
+        target = listener.target
         listener.close()
+        self._answer()  # before there is a stream, which waits for its client no longer than 30 s
+        answer = chain.ask("POST", "/v1/streams", {"host": HOST, "target": target})
+        if answer.status != 201:
+            raise AssertionError(answer.text)
         self._say(answer.json["url"])
         self.baseline = self.rest()
 
@@ -95,13 +97,16 @@ class Bystander:
         self._process.stdin.write(line.encode() + b"\n")
         self._process.stdin.flush()
 
-    def _window(self, least: int) -> Window:
+    def _answer(self) -> str:
         assert self._process.stdout is not None
-        self._say(f"end {least}")
         line = self._process.stdout.readline()
         if not line:
             raise AssertionError("the neighbour's stream was lost, or its bytes were")
-        return Window(**json.loads(line))
+        return line.decode()
+
+    def _window(self, least: int) -> Window:
+        self._say(f"end {least}")
+        return Window(**json.loads(self._answer()))
 
     def rest(self) -> Window:
         """A window while nothing is attacked."""
