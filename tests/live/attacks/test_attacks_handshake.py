@@ -247,7 +247,7 @@ class TooEarly(AttackTest):
 
     def test_control_characters(self) -> None:
         """CR, LF, NUL, escapes and other bytes that aren't text are 400, wherever they stand, and come back nowhere."""
-        decoy = self.decoy()
+        decoy, before = self.decoy(), len(self.common.relay.log)  # other tests' origins stand in it
         path = self.opened(decoy)
         for bad in ("\0", "\r", "\n", "\x1b[31m", "\x7f", "\x08"):
             for request in (
@@ -265,7 +265,7 @@ class TooEarly(AttackTest):
         for escaped in ("%0d%0aSet-Cookie:%20x=y", "%00", "%1b[31m", "%2e%2e%2fagent"):
             reply = self.send_request(upgrade(f"{path}{escaped}"))
             self.assertEqual((reply.status, reply.body), (401, b"this token is not valid here\n"), escaped)
-        self.assertNotIn("Set-Cookie", self.common.relay.log)
-        self.assertNotIn("evil", self.common.relay.log)
+        self.assertNotIn("Set-Cookie", self.common.relay.log[before:])
+        self.assertNotIn("evil", self.common.relay.log[before:])
         self.assert_reached(decoy, 1)
         self.leg(path)
