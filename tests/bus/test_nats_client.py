@@ -56,7 +56,7 @@ class Server:
             raise Given(str(error))
 
         try:
-            await client.connect(f"{scheme}://somebody:hidden@127.0.0.1:{port}", error_cb=give_up, connect_timeout=5)
+            await client.connect(f"{scheme}://somebody:hidden@127.0.0.1:{port}", error_cb=give_up, connect_timeout=60)
         finally:
             await client.close()
             server.close()

@@ -35,10 +35,16 @@ class Liar extends EventTarget {
   }
 }
 
+/** Seconds of CPU that this process has had, which are as many on a busy machine. */
+const spent = () => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+};
+
 const seconds = async (work) => {
-  const began = performance.now();
+  const began = spent();
   await work();
-  return (performance.now() - began) / 1000;
+  return spent() - began;
 };
 
 /** An agent that doesn't hold, in messages of one byte. */
@@ -84,9 +90,9 @@ export async function controls() {
 /** Names of hosts and targets, and patterns, that are made up. */
 export function names({ links }) {
   const many = '{a}'.repeat(300);
-  const began = performance.now();
+  const began = spent();
   const fitting = [fits(`${many}x`, 'a'.repeat(256)), fits(many, 'a'.repeat(299)), fits(many, 'a'.repeat(300))];
-  const took = (performance.now() - began) / 1000;
+  const took = spent() - began;
   const some = [
     ['vm/{name}/console', 'vm/a/console'],
     ['vm/{name}/console', 'vm//console'],

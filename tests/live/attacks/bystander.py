@@ -1,11 +1,11 @@
 """An echo stream in a process of its own, whose round trips are timed while others are attacked.
 
-Run as `python -m tests.live.attacks.bystander DESCRIPTOR`: the listening socket of its target. The first line of
-standard input is the stream's URL (a secret, so it isn't an argument). Then ``begin`` starts a window, and ``end N``
-ends it once it has N round trips; the answer is a line of JSON. Between windows there are few of them. Each round trip
-is a message of its own number, compared byte by byte at both ends: an exception ends the process. Beside each, a
-bystander is timed: a round trip to a process that does nothing but echo, through no program of ours. It tells what the
-machine takes, and what the attack.
+Run as `python -m tests.live.attacks.bystander DESCRIPTOR`: the listening socket of its target. It says "ready"; the
+first line of standard input is the stream's URL (a secret, so it isn't an argument). Then ``begin`` starts a window,
+and ``end N`` ends it once it has N round trips; the answer is a line of JSON. Between windows there are few of them.
+Each round trip is a message of its own number, compared byte by byte at both ends: an exception ends the process.
+Beside each, a bystander is timed: a round trip to a process that does nothing but echo, through no program of ours. It
+tells what the machine takes, and what the attack.
 """
 
 import gc
@@ -97,6 +97,7 @@ def p99(times: list[float]) -> float:
 def main() -> None:
     listening = socket.socket(fileno=int(sys.argv[1]))
     lines = os.fdopen(0, "rb", buffering=0)
+    print("ready", flush=True)
     echo = Echo(lines.readline().decode().strip(), listening)
     gc.disable()
     times: list[float] = []

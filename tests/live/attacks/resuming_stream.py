@@ -39,7 +39,10 @@ class ResumingStream:
 
     def lives(self) -> None:
         """It goes on by another leg, from its first byte on."""
-        leg = self.again()
+        self.down(self.again())
+
+    def down(self, leg: ClientConnection) -> None:
+        """What its target sends comes by this leg, beside what the agent confirms whenever it is time for it."""
         self.target.sendall(b"down")
         got = b""
         while len(got) < 4:

@@ -7,9 +7,10 @@ import socket
 from OpenSSL import SSL
 
 from tests.fakes.tls13 import APPLICATION, Secrets
+from tests.live.support.waiting import WAIT
 
 SOON = 4.0
-"""Seconds within which it is cut; the deadline of a handshake would do it after 5."""
+"""Seconds, on a free machine, within which it is cut; the deadline of a handshake would do it after 5."""
 
 
 class Sealed:
@@ -48,12 +49,12 @@ class Sealed:
 
     def cut(self, sealed: bytes) -> bool:
         """Send all of this without reading; True if the relay ends the connection."""
-        self.socket.settimeout(SOON)
+        self.socket.settimeout(WAIT)
         try:
             self.socket.sendall(sealed)
             poll = select.poll()
             poll.register(self.socket, select.POLLRDHUP)
-            return bool(poll.poll(SOON * 1000))
+            return bool(poll.poll(WAIT * 1000))
         except TimeoutError:
             return False
         except OSError:

@@ -69,9 +69,10 @@ class Channels(AttackTest):
                     pass
 
         threading.Thread(target=read, daemon=True).start()
-        number, end = 1, time.monotonic() + FLOOD
+        number = 1
         with self.memory(self.common.relay, self.common.agent, most=BOUND), contextlib.suppress(OSError):
-            while time.monotonic() < end:
+            end = time.monotonic() + FLOOD
+            while number < 1024 or time.monotonic() < end:
                 pairs = []
                 for number in range(number + 1, number + 513):  # noqa: B020
                     pairs.append(frames.header(frames.OPEN, number) + frames.end(number, FINISHED))

@@ -4,7 +4,6 @@ from typing import Any
 
 from tests.live.support.case import LiveTest
 from tests.live.support.node import Scenario
-from tests.live.support.pace import timed
 
 
 class Client(LiveTest):
@@ -17,13 +16,10 @@ class Client(LiveTest):
 
     def test_tiny_messages(self) -> None:
         """400,000 small messages that wait for their reader are read in seconds, and the agent was asked to hold."""
-        with timed() as passed:
-            result = self.scenario("tiny", messages=400_000)
+        result = self.scenario("tiny", messages=400_000)
         self.assertEqual((result["count"], result["control"]), (300_000, 100_000))
         self.assertEqual(result["held"], '{"hold":true}')
-        self.assertLess(
-            passed.fairly(result["took"]), 8
-        )  # 200 s and more while each was taken off the front of an array
+        self.assertLess(result["took"], 8)  # 200 s and more while each was taken off the front of an array
 
     def test_control_messages(self) -> None:
         """Those that are none change nothing; one that is too long ends the stream."""
@@ -38,9 +34,8 @@ class Client(LiveTest):
             *("#a..b/log", "#a./log", "#.a/log", "#a:b/log", f"#{'a.' * 127}b/log"),
             *("#web-1/<img src=x>", "#web-1/a//b", "#web-1/%", f"#web-1/{'a' * 257}", f"#{'h' * 65}/log", "#web-1/a\n"),
         ]
-        with timed() as passed:
-            result = self.scenario("names", links=good + bad)
-        self.assertLess(passed.fairly(result["took"]), 0.5)
+        result = self.scenario("names", links=good + bad)
+        self.assertLess(result["took"], 0.5)
         self.assertEqual(result["fitting"], [False, False, True])
         self.assertEqual(result["some"], [True, False, False, True, False, True, True, False, True, True])
         self.assertEqual(result["words"], [["raw", word] for word in ("constructor", "__proto__", "toString")])

@@ -14,6 +14,8 @@ from tests.live.support.waiting import WAIT, until
 
 CUT = 5.0
 """Seconds from accept until a handshake that isn't done is cut."""
+LATE = 10.0
+"""Seconds by which the relay may come to it late on a busy machine; what drips goes on for a minute and more."""
 HELLO = bytes.fromhex("160301020001") + b"\x00"
 """How a ClientHello begins that never goes on."""
 
@@ -51,8 +53,8 @@ class Slow(AttackTest):
 
         def one(name: str) -> None:
             connect, attack = attacks[name]
+            passed = Stopwatch()  # before it is accepted
             connection = connect()
-            passed = Stopwatch()
             attacking = threading.Thread(target=attack, args=(connection,), daemon=True)
             attacking.start()
             results[name] = (read_reply(connection, WAIT), passed(), passed.fair)
@@ -66,7 +68,7 @@ class Slow(AttackTest):
         for name, (reply, seconds, fair) in results.items():
             self.assertIn(reply.ended, ("eof", "reset"), name)
             self.assertEqual(reply.raw, b"", name)
-            self.assertTrue(seconds > CUT - 0.5 and fair < CUT + 1, f"{name}: cut after {seconds:.2f} s")
+            self.assertTrue(seconds > CUT - 0.5 and fair < CUT + LATE, f"{name}: cut after {seconds:.2f} s")
         self.assert_reached(decoy, 1)
 
 
@@ -91,15 +93,17 @@ class HandshakeLimit(AttackTest):
         agent_leg = self.websocket(agent)
         client_leg = self.websocket(client)
         agent_leg.recv(WAIT)
+        relay.relay.freeze()  # while they come, so that none is cut before the last one is there
         slow = [self.connect(at) for _ in range(10)]  # accepted in this order, before the next one
         refused = self.connect(at)
+        relay.relay.thaw()
         reply = read_reply(refused, WAIT)
         self.assertEqual((reply.status, reply.ended), (503, "eof"))
         self.assertEqual(reply.body, b"full or shutting down, try again later\n")
         client_leg.send(b"still here")
         self.assertEqual(agent_leg.recv(WAIT), b"still here")
         for connection in slow:
-            self.assertIn(read_reply(connection, CUT + 1).ended, ("eof", "reset"))
+            self.assertIn(read_reply(connection, WAIT).ended, ("eof", "reset"))
         self.websocket(relay.pair()[0])
 
 
@@ -115,7 +119,7 @@ class Size(AttackTest):
             connection.sendall(begin)
             while sent < 400 << 20:
                 sent += connection.send(piece)
-        return read_reply(connection, 3), sent
+        return read_reply(connection, WAIT), sent
 
     def test_endless_header(self) -> None:
         """A header without an end is cut, with 431 if the answer still gets through, and costs no memory."""
@@ -243,7 +247,7 @@ class TooEarly(AttackTest):
 
     def test_control_characters(self) -> None:
         """CR, LF, NUL, escapes and other bytes that aren't text are 400, wherever they stand, and come back nowhere."""
-        decoy = self.decoy()
+        decoy, before = self.decoy(), len(self.common.relay.log)  # other tests' origins stand in it
         path = self.opened(decoy)
         for bad in ("\0", "\r", "\n", "\x1b[31m", "\x7f", "\x08"):
             for request in (
@@ -261,7 +265,7 @@ class TooEarly(AttackTest):
         for escaped in ("%0d%0aSet-Cookie:%20x=y", "%00", "%1b[31m", "%2e%2e%2fagent"):
             reply = self.send_request(upgrade(f"{path}{escaped}"))
             self.assertEqual((reply.status, reply.body), (401, b"this token is not valid here\n"), escaped)
-        self.assertNotIn("Set-Cookie", self.common.relay.log)
-        self.assertNotIn("evil", self.common.relay.log)
+        self.assertNotIn("Set-Cookie", self.common.relay.log[before:])
+        self.assertNotIn("evil", self.common.relay.log[before:])
         self.assert_reached(decoy, 1)
         self.leg(path)

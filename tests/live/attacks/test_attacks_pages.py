@@ -39,9 +39,7 @@ class Page(AttackTest):
         """Scripts, tags and terminal escapes in a log are shown as text: nothing runs, loads, or changes the page."""
         common = self.common
         (common.folder / "hostile.txt").write_bytes("\n".join((*HOSTILE, END, "")).encode("latin-1"))
-        before = common.agent.log.count("targets read again")
-        common.write_agent(LOG)
-        common.agent.wait_for("targets read again", count=before + 1)
+        common.relist(LOG)
         keys = common.keys.read_bytes()
         self.addCleanup(common.keys.write_bytes, keys)
         common.keys.write_bytes(keys + ANONYMOUS.encode())

@@ -8,8 +8,9 @@ from typing import Any
 
 from tests.fakes.tls13 import APPLICATION, UPDATE, UPDATE_BOTH
 from tests.live.attacks.attack import AttackTest, frame, upgrade
-from tests.live.attacks.sealed import Sealed
+from tests.live.attacks.sealed import SOON, Sealed
 from tests.live.attacks.test_attacks_floods import BOUND, FLOOD
+from tests.live.support.pace import Stopwatch
 from tests.live.support.waiting import WAIT
 from tests.live.support.websockets import V1
 
@@ -32,10 +33,12 @@ class RecordFloods(AttackTest):
         """Connections one after another, each of which sends KeyUpdates until it is cut."""
         end, connections = time.monotonic() + FLOOD, 0
         with self.bounded():
-            while time.monotonic() < end:
+            while not connections or time.monotonic() < end:
                 peer = self.sealed(first())
                 flood = peer.sealer.updates(FLOODED, message)
+                passed = Stopwatch()
                 self.assertTrue(peer.cut(flood))
+                self.assertLess(passed.fair, SOON)
                 peer.socket.close()
                 connections += 1
         print(f"figure: {connections} connections with {FLOODED} KeyUpdates each in {FLOOD:g} s")

@@ -8,6 +8,7 @@ from websockets.sync.client import ClientConnection
 from streamrelay.protocol.tokens import Signer, generate, new_id
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import RelayAlone
+from tests.live.support.waiting import WAIT
 from tests.live.support.websockets import websocket
 
 MOST = 20
@@ -23,23 +24,24 @@ def start(case: LiveTest, **settings: Any) -> RelayAlone:
 
 def greet(case: LiveTest, client: ClientConnection, agent: ClientConnection) -> None:
     """The two are one stream."""
-    case.assertIn("met", agent.recv(5))
+    case.assertIn("met", agent.recv(WAIT))
     client.send(b"hello")
-    case.assertEqual(agent.recv(5), b"hello")
+    case.assertEqual(agent.recv(WAIT), b"hello")
 
 
 class Waiting(LiveTest):
     """A relay for opaque tokens, and somebody who makes them up."""
 
     def leg(self, role: str, token: str, source: str) -> ClientConnection:
-        connection = socket.create_connection(("127.0.0.1", self.port), 5, (source, 0))
+        connection = socket.create_connection(("127.0.0.1", self.port), WAIT, (source, 0))
         return self.websocket(f"ws://127.0.0.1:{self.port}/{role}/{token}", sock=connection)
 
     def test_one_address(self) -> None:
         """Of a hundred that one address lets wait, those beyond the limit are refused; nobody else notices."""
         settings = self.folder / "relay.toml"
         settings.write_text(f"max_waiting_per_address = {MOST}\n")
-        relay = start(self, tokens="opaque", relay=(f"--config={settings}",))
+        # They wait for longer than the hundred take to come, which is long on a busy machine.
+        relay = start(self, tokens="opaque", relay=(f"--config={settings}", "--patience=600"))
         self.port = relay.relay_port
         expected = new_id()
         self.leg("agent", expected, "127.0.0.2")

@@ -112,8 +112,7 @@ class Resuming(AttackTest):
             leg = self.said(stream, words)
             leg.send(b"up")
             self.assertEqual(take(stream.target, 2), b"up")
-            stream.target.sendall(b"down")
-            self.assertEqual(leg.recv(WAIT), b"down")
+            stream.down(leg)
 
     def test_ends(self) -> None:
         """An end is the end, once, and in one line whatever is in it."""
@@ -159,7 +158,7 @@ class Resuming(AttackTest):
                 statuses.add(stream.ask(instead={"try": attempt}).status)
 
         for work in [Work(ask) for _ in range(AT_ONCE)]:
-            work.result(WAIT)
+            work.result(4 * WAIT)
         self.assertLessEqual(statuses, {201, 409})
         for program, old in zip(programs, before, strict=True):
             until(lambda p=program, o=old: len(p.descriptors()) < o + AT_ONCE, what=f"legs closed by {program.name}")

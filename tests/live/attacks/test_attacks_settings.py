@@ -3,6 +3,10 @@
 tests.live.programs.test_cli_errors has all the words; here are those mistakes that would let somebody in.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 from streamrelay.platform.auth.grants import Grant
 from streamrelay.protocol.tokens import new_id
 from tests.live.attacks.attack import AttackTest, Decoy
@@ -71,8 +75,10 @@ class ReadAgain(AttackTest):
 
     def test_keys(self) -> None:
         """With a broken key file the keys that were known stay good, and no others become so."""
-        keys = self.common.keys.read_bytes()
-        self.addCleanup(self.common.keys.write_bytes, keys)
+        with kept(self.common.keys):
+            self.break_keys()
+
+    def break_keys(self) -> None:
         for wrong in (
             b"[keys.alice\n",
             b'[keys.eve]\nhash = "sha256:1"\ngrants = [{}]\n',
@@ -84,7 +90,8 @@ class ReadAgain(AttackTest):
             self.assertEqual(self.refusal(decoy, self.common.key), 201, wrong)
             answer = self.common.ask("POST", "/v1/streams", {"host": HOST, "target": decoy.target}, None)
             self.assertEqual(answer.status, 401, wrong)
-            self.assertEqual(self.refusal(decoy, "srk_" + "e" * 43), 401, wrong)
+            body = {"host": HOST, "target": decoy.target}
+            self.assertEqual(self.ask_wrongly("srk_" + "e" * 43, body).status, 401, wrong)
             self.assert_reached(decoy, 1)
         self.common.keys.unlink()
         self.assertEqual(self.refusal(self.decoy(), self.common.key), 201)
@@ -92,12 +99,12 @@ class ReadAgain(AttackTest):
 
     def test_no_keys(self) -> None:
         """An empty key file is a valid one: it lets nobody in."""
-        keys = self.common.keys.read_bytes()
-        self.addCleanup(self.common.keys.write_bytes, keys)
-        self.common.keys.write_bytes(b"")
-        decoy = self.decoy()
-        self.assertEqual(self.refusal(decoy, self.common.key), 401)
-        self.assert_reached(decoy, 0)
+        with kept(self.common.keys):
+            self.common.keys.write_bytes(b"")
+            decoy = self.decoy()
+            answer = self.ask_wrongly(self.common.key, {"host": HOST, "target": decoy.target})
+            self.assertEqual(answer.status, 401)
+            self.assert_reached(decoy, 0)
 
     def test_targets(self) -> None:
         """With a broken list of targets the agent keeps those that it had, and takes on none of the new ones."""
@@ -115,6 +122,16 @@ class ReadAgain(AttackTest):
         self.assert_reached(other, 0)
 
 
+@contextmanager
+def kept(path: Path) -> Iterator[None]:
+    """Let a file be as it was after the block: an attack may be tried again."""
+    content = path.read_bytes()
+    try:
+        yield
+    finally:
+        path.write_bytes(content)
+
+
 class OthersFiles(LiveTest):
     """Files of targets and keys that another user of the machine may write to, or replace."""
 
@@ -127,8 +144,10 @@ class OthersFiles(LiveTest):
         own = self.chain(agent=f'drop_in = "{drop}"')
 
         def write(name: str, mode: int) -> None:
-            (drop / "new.toml").write_text(f'[targets.{name}]\nkind = "tcp"\naddress = "127.0.0.1:{decoy.port}"\n')
-            (drop / "new.toml").chmod(mode)
+            new = self.folder / "new.toml"
+            new.write_text(f'[targets.{name}]\nkind = "tcp"\naddress = "127.0.0.1:{decoy.port}"\n')
+            new.chmod(mode)
+            new.replace(drop / "new.toml")  # at once: the agent may look between the two
 
         def status(name: str) -> int:
             return own.ask("POST", "/v1/streams", {"host": HOST, "target": name}).status

@@ -11,7 +11,7 @@ from tests.live.agent.targets.test_targets import Ear
 from tests.live.attacks.dropped import Dropped
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST, Chain
-from tests.live.support.processes import alive, need_program, need_root, run
+from tests.live.support.processes import alive, need_program, need_root, run, signal_pid
 from tests.live.support.waiting import until
 from tests.live.support.websockets import V1, close_code
 
@@ -164,7 +164,7 @@ class Shells(LiveTest):
         held = self.shell("shell")
         held.leg.send(b"sleep 300 & echo job=$!.; exit\n")
         job = int(held.expect(r"job=(\d+)\.")[1])
-        self.addCleanup(os.kill, job, signal.SIGKILL)
+        self.addCleanup(signal_pid, job, signal.SIGKILL)
         self.assertEqual((close_code(held.leg), alive(job)), (1000, True))
         ears = [self.shell("shell") for _ in range(2)]
         pids = [int(self.said(ear, "echo $$").split()[0]) for ear in ears]

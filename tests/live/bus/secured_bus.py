@@ -198,6 +198,22 @@ class User:
             return False
         raise AssertionError(f"{subject}: {answer!r}")
 
+    def catch_up(self) -> None:
+        """Forget the messages that have come so far."""
+        answer = self.say("PING")
+        while answer.startswith("MSG "):
+            self._read(answer)
+            answer = self.hear()
+        self.early.clear()
+
+    def events(self, *kinds: str) -> list[str]:
+        """The subjects of as many events of these kinds as there are; an agent may tell that it is up in between."""
+        told: list[str] = []
+        while len(told) < len(kinds):
+            subject = self.message()[0]
+            told += [subject] if subject.rpartition(".")[2] in kinds else []
+        return told
+
     def message(self) -> tuple[str, str, str]:
         """The next message: its subject, its reply subject and its text."""
         return self.early.pop(0) if self.early else self._read(self.hear())

@@ -3,7 +3,7 @@
 import http.client
 
 from tests.live.support.case import LiveTest
-from tests.live.support.chain import HOST, Chain
+from tests.live.support.chain import Chain
 from tests.live.support.http import ask
 from tests.live.support.nats import nats_command
 from tests.live.support.ports import free_port
@@ -58,8 +58,7 @@ class Cluster(LiveTest):
 
     def opens(self) -> bool:
         """Whether a stream can be opened now."""
-        answer = self.own.ask("POST", "/v1/streams", {"host": HOST, "target": self.listen().target})
-        return bool(answer.status == 201)
+        return self.own.opens(self.listen().target)
 
     def test_killed(self) -> None:
         """Each is killed in turn: new streams open by the others, a live one goes on, and it is taken back."""
@@ -75,9 +74,10 @@ class Cluster(LiveTest):
         """The agent's freezes: it takes another once the silence is noticed, though nobody waits for an answer."""
         at = self.own.agent.log.rpartition("connected to NATS at nats://127.0.0.1:")[2].split()[0]
         server = self.own.servers[self.own.ports.index(int(at))]
+        connected = self.own.agent.log.count("connected to NATS at")
         server.freeze()
         self.addCleanup(server.thaw)
         with promised("server of a cluster frozen"):
-            self.own.agent.wait_for("connected to NATS at", count=self.own.agent.log.count("connected to NATS at") + 1)
+            self.own.agent.wait_for("connected to NATS at", count=connected + 1)
         until(self.opens, what="a new stream")
         self.beside.goes_on()

@@ -5,6 +5,7 @@ import json
 from streamrelay.platform.auth.grants import Grant
 from tests.live.bus.secured_bus import INBOX, LockedChain, User
 from tests.live.support.case import LiveTest
+from tests.live.support.ports import answers
 from tests.live.support.sockets import take
 from tests.live.support.waiting import WAIT, Work, until
 
@@ -41,6 +42,7 @@ class DomainNames(LiveTest):
         self.own.start_platform()
         agents = [self.own.start_agent(host) for host in (NAMED, "a", LONGEST)]
         until(lambda: self.own.hosts() == ["a", NAMED, LONGEST], what="the hosts")
+        until(lambda: answers(self.own.relay_port), what="the relay")
         audit = self.user("audit")
         for subject in (f"streamrelay.v1.event.{PART}.*", "_INBOX_audit.a"):
             self.assertTrue(audit.may_hear(subject))
@@ -55,12 +57,14 @@ class DomainNames(LiveTest):
         self.assertEqual(take(target, 6), b"to and")
         [stream] = self.own.streams()
         self.assertEqual((stream["host"], stream["user"]), (NAMED, "carol"))
-        self.assertEqual(self.own.ask("DELETE", f"/v1/streams/{stream['stream']}").status, 204)
+        self.assertEqual(self.end_stream(self.own, stream["stream"]).status, 204)
         self.assert_closed(leg, 4006)
-        told = [audit.message()[0] for _ in range(2)]
+        told = audit.events("opened", "ended")
         self.assertEqual(told, [f"streamrelay.v1.event.{PART}.{kind}" for kind in ("opened", "ended")])
         self.assertTrue(audit.may_say(f"$SRV.INFO.streamagent.{PART}", "", "_INBOX_audit.a"))
-        self.assertEqual(json.loads(audit.message()[2])["metadata"]["host"], NAMED)
+        while (message := audit.message())[0] != "_INBOX_audit.a":
+            pass
+        self.assertEqual(json.loads(message[2])["metadata"]["host"], NAMED)
         self.connect(LONGEST)
         self.connect(NAMED)
         for host, status in ((ALIKE[1], 503), (f"{NAMED}.", 404), (PART, 404), ("A.b.example", 503)):

@@ -42,6 +42,7 @@ class Namesakes(LockedTest):
 
     def lie(self, liar: User) -> None:
         """Answer the next look as two agents of one's own, and try to answer as a neighbour's."""
+        liar.catch_up()  # with looks that are over
         inbox = liar.asked(WHO_QUESTION)
         for name in ("a", "b"):
             answer = json.dumps({"targets": [], "agent": name})

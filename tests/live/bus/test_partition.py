@@ -43,4 +43,4 @@ class Partition(LiveTest):
         with promised("bus joined"):
             own.pump.go_on()
             until(own.hosts, what="the host")
-        self.stream(own)
+        until(lambda: own.opens(self.listen().target), what="a new stream")

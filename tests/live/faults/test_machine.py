@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from twisted.trial.unittest import SkipTest
 
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST, Chain
+from tests.live.support.pace import Stopwatch
 from tests.live.support.processes import Program, faked, need_root, run, twistd
 from tests.live.support.promise import kept, promised
 from tests.live.support.waiting import until
@@ -58,11 +60,12 @@ class Clocks(LiveTest):
         own.start()
         beside = self.neighbour(*self.stream(own))
         for seconds, promise in ((HOUR, promised("clock ahead")), (0, promised("clock back"))):
+            waited = Stopwatch()  # before it waits
             waiting = self.websocket(own.pair()[0])
-            with promise as passed:
+            with promise:
                 own.step(seconds)
                 self.assert_closed(waiting, 4004)
-            self.assertGreater(passed(), PATIENCE - 1)
+            self.assertGreater(waited(), PATIENCE - 1)
             beside.goes_on()
             self.stream(own)
             ahead = said(own.relay.log) - time.time()
@@ -82,16 +85,22 @@ class Descriptors(LiveTest):
         self.own = self.chain()
         self.beside = self.neighbour(*self.stream(self.own))
 
-    def limit(self, program: Program, most: int) -> int:
-        """Set a program's soft limit, and give back what it was."""
-        soft, hard = resource.prlimit(program.pid, resource.RLIMIT_NOFILE)
+    def limit(self, program: Program, most: int) -> None:
+        """Set a program's soft limit."""
+        hard = resource.prlimit(program.pid, resource.RLIMIT_NOFILE)[1]
         resource.prlimit(program.pid, resource.RLIMIT_NOFILE, (most, hard))
-        return soft
 
     def starve(self, program: Program) -> None:
-        """Leave no descriptor to it until the test is over."""
-        before = self.limit(program, len(os.listdir(f"/proc/{program.pid}/fd")))
-        self.starved, self.before = program, before
+        """Leave no descriptor to it until the test is over, nor one that it just then closes, or has closed."""
+        self.starved, self.before = program, resource.prlimit(program.pid, resource.RLIMIT_NOFILE)[0]
+        until(lambda: self.is_starved(program), what="a program that closes nothing more")
+
+    def is_starved(self, program: Program) -> bool:
+        """Limit it to the descriptors below its first free one, and tell whether that was no other a moment later."""
+        free = first_free(program)
+        self.limit(program, free)
+        time.sleep(0.2)
+        return first_free(program) == free
 
     def ask(self) -> Any:
         return self.own.ask("POST", "/v1/streams", {"host": HOST, "target": self.listen().target})
@@ -122,6 +131,12 @@ class Descriptors(LiveTest):
         self.beside.goes_on()
         with promised("relay has descriptors"):
             self.back()
+
+
+def first_free(program: Program) -> int:
+    """The descriptor that a program would be given next."""
+    taken = {int(name) for name in os.listdir(f"/proc/{program.pid}/fd")}
+    return next(number for number in count() if number not in taken)
 
 
 class BoundedChain(Chain):
@@ -198,8 +213,7 @@ class Disks(LiveTest):
         fill(filler)
         for _ in range(STREAMS):
             self.end_one(own)
-        self.assertNotEqual(log.stat().st_size // 4096, 0)
-        self.assertEqual(log.stat().st_size % 4096, 0, "the log didn't meet the end of the disk")
+        until(lambda: log.stat().st_size and log.stat().st_size % 4096 == 0, what="the log's end at the disk's")
         beside.goes_on()
         filler.unlink()
         size = log.stat().st_size

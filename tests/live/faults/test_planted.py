@@ -6,9 +6,9 @@ from websockets.sync.client import ClientConnection
 
 from streamrelay.protocol.tokens import new_id
 from tests.live.support.case import LiveTest
-from tests.live.support.ports import free_port
+from tests.live.support.ports import answers, free_port
 from tests.live.support.promise import promised
-from tests.live.support.waiting import WAIT
+from tests.live.support.waiting import WAIT, until
 
 PLANTED = """
 from streamrelay.websocket.connection import FramedConnection
@@ -34,7 +34,7 @@ class Planted(LiveTest):
             *(sys.executable, "-c", PLANTED, "-n", "--pidfile=", "streamrelay"),
             *("--tokens=opaque", f"--listen=tcp:{port}:interface=127.0.0.1"),
         )
-        relay.wait_for("opaque tokens, patience")
+        until(lambda: answers(port), what="the relay")  # which logs that it starts before it listens
 
         def pair() -> list[ClientConnection]:
             token = new_id()

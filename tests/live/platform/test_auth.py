@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import http.client
 import json
+import select
 import ssl
 import time
 from http.cookies import SimpleCookie
@@ -57,8 +58,7 @@ class AuthTest(LiveTest):
 
     def assert_unreached(self, listener: Any) -> None:
         """Nothing has reached a target."""
-        listener.socket.setblocking(False)
-        self.assertRaises(BlockingIOError, listener.socket.accept)
+        self.assertEqual(select.select([listener.socket], [], [], 0)[0], [])
 
     def assert_unlogged(self, *secrets: str) -> None:
         for program in (*self.chain_.programs, self.chain_.relay, self.chain_.agent):
@@ -108,7 +108,7 @@ class Issuers(AuthTest):
         while self.with_token(second.sign(groups="ops"))[0] != 201:
             time.sleep(1)  # not so often that it is too many; the test's own limit ends it
         self.assertEqual(self.with_token(self.key.sign(groups="ops")), (401, "no_key"))
-        self.assertEqual(len(self.issuer.asked), 2)
+        self.assertIn(len(self.issuer.asked), (2, 3))  # 3: for the withdrawn one, if that came 10 s later
         self.issuer.answer(500)
         self.assertEqual(self.with_token(second.sign(groups="ops"))[0], 201)
 
@@ -169,7 +169,7 @@ class Issuers(AuthTest):
             until(self.chain_.hosts, what="the platform")
             with timed() as passed:
                 self.assertEqual(self.with_token(self.key.sign(groups="ops")), (503, "issuer_down"))
-            self.assertLess(passed.fair, 7)
+            self.assertLess(passed.fair, 20)  # of the 60 s that it would take
             self.assertEqual(self.chain_.hosts(), [HOST])
 
 
@@ -251,20 +251,34 @@ class Encrypted(AuthTest):
         self.assertEqual(self.chain_.platform.log.count("the certificate is for another host"), 2)
 
 
-class Asking(AuthTest):
+class AskingTest(AuthTest):
     """A system of the user's own that decides."""
 
     more = ""
+    timeout = 30
+    """Seconds that it has to decide, in which it must on a busy machine."""
 
     def setUp(self) -> None:
         super().setUp()
         self.panel = self.site()
-        self.chain_ = self.beside(f'[ask]\nurl = "{self.panel.url}/ask"\ntimeout = 1\n{self.more}')
+        self.chain_ = self.beside(f'[ask]\nurl = "{self.panel.url}/ask"\ntimeout = {self.timeout}\n{self.more}')
         self.panel.asked.clear()
         self.listener = self.listen()
 
     def own(self, target: str = "") -> tuple[int, str]:
         return self.opens(target or self.listener.target, Authorization=f"Bearer {self.chain_.key}", Cookie="panel=1")
+
+    def assert_undecided(self, what: object = None) -> None:
+        """There is no decision, which is logged, though not after all the time that there is to wait for."""
+        before = self.chain_.platform.log.count("no decision from")
+        with timed() as passed:
+            self.assertEqual(self.own(), (503, "ask_failed"), what)
+        self.assertLess(passed.fair, 15)
+        self.assertEqual(self.chain_.platform.log.count("no decision from"), before + 1, what)
+
+
+class Asking(AskingTest):
+    """What it decides, or not."""
 
     def test_yes(self) -> None:
         """A yes opens; the question has the facts, and neither the key nor a cookie."""
@@ -285,7 +299,7 @@ class Asking(AuthTest):
         self.assert_unreached(self.listener)
 
     def test_no_decision(self) -> None:
-        """Garbage, redirects, other statuses, long answers and silence are refused with 503 and logged."""
+        """Garbage, redirects, other statuses and long answers are refused with 503 and logged."""
         elsewhere = self.site()
         elsewhere.answer(204)
         for answer in (
@@ -297,32 +311,38 @@ class Asking(AuthTest):
             {"status": 200, "body": b'{"user":' + b" " * 100_000 + b'"x"}'},
             {"status": 200, "raw": b"garbage\r\n\r\n"},
             {"status": 200, "raw": b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"},
-            {"status": 200, "after": 30.0},
         ):
             self.panel.answer(**answer)
-            before = self.chain_.platform.log.count("no decision from")
-            with timed() as passed:
-                self.assertEqual(self.own(), (503, "ask_failed"), answer)
-            self.assertLess(passed.fair, 2)
-            self.assertEqual(self.chain_.platform.log.count("no decision from"), before + 1, answer)
+            self.assert_undecided(answer)
         self.panel.close()
         self.assertEqual(self.own(), (503, "ask_failed"))
         self.assertEqual(elsewhere.asked, [])
         self.assert_unreached(self.listener)
 
     def test_others_wait_not(self) -> None:
-        """While a decision is waited for, other requests are answered at once."""
-        self.panel.answer(200, after=30.0)
+        """While a decision is waited for, other requests are answered."""
+        self.panel.answer(403, after=WAIT)
         connection = http.client.HTTPConnection("127.0.0.1", self.chain_.platform_port, timeout=WAIT)
         self.addCleanup(connection.close)
         body = json.dumps({"host": HOST, "target": self.listener.target})
         connection.request("POST", "/v1/streams", body, {**JSON, "Authorization": f"Bearer {self.chain_.key}"})
         until(lambda: self.panel.asked, what="the question")
-        with timed() as passed:
-            for _ in range(5):
-                self.assertEqual(ask(self.chain_.platform_port, "GET", "/").status, 200)
-        self.assertLess(passed.fair, 0.5)
-        self.assertEqual(connection.getresponse().status, 503)
+        for _ in range(5):
+            self.assertEqual(ask(self.chain_.platform_port, "GET", "/").status, 200)
+        self.assertEqual(select.select([connection.sock], [], [], 0)[0], [])
+        self.panel.gone.set()
+        self.assertEqual(connection.getresponse().status, 403)
+
+
+class Undecided(AskingTest):
+    """One that has a moment to decide."""
+
+    timeout = 1
+
+    def test_silence(self) -> None:
+        """Silence is refused with 503 and logged."""
+        self.panel.answer(200, after=WAIT)
+        self.assert_undecided()
 
 
 class Recognising(Asking):
@@ -438,19 +458,25 @@ class Sessions(AuthTest):
     def test_lives(self) -> None:
         """A session ends when it was idle for its time, and after its life however it is used."""
         own = self.beside("[sessions]\nidle = 1\nlife = 2.5\n")
-        idle, used = (self.page(self.sign_in(chain=own))["Cookie"] for _ in range(2))
-        passed = Stopwatch()
-        while own.ask("GET", "/v1/session", None, None, {"Cookie": used}).status == 200:
-            self.assertLess(passed.fair, 5)
-            time.sleep(0.2)
-        self.assertGreater(passed(), 2.2)
+        lived, used = Stopwatch(), Stopwatch()  # from before each is asked for
+        idle, cookie = (self.page(self.sign_in(chain=own))["Cookie"] for _ in range(2))
+
+        def ended() -> bool:
+            """Whether it isn't known any more; before one of its times is over it is, however late this is asked."""
+            nonlocal used
+            before, used = used, Stopwatch()
+            known = own.ask("GET", "/v1/session", None, None, {"Cookie": cookie}).status == 200
+            self.assertTrue(known or before() > 0.9 or lived() > 2.4, "it ended too early")
+            return not known
+
+        until(ended, what="the end of its life")
         self.assertEqual(own.ask("GET", "/v1/session", None, None, {"Cookie": idle}).status, 401)
 
     def test_flood(self) -> None:
         """A flood of wrong keys, by either way, is answered 429 with Retry-After; a good key and session pass."""
         own = self.beside()
         page = self.page(self.sign_in(chain=own))
-        answers = []
+        answers, passed = [], Stopwatch()
         for number in range(60):
             wrong = f"srk_wrong-{number}"
             way = self.sign_in(wrong, own) if number % 2 else own.ask("GET", "/v1/hosts", key=wrong)
@@ -458,14 +484,15 @@ class Sessions(AuthTest):
         statuses = [answer.status for answer in answers]
         self.assertEqual(set(statuses), {401, 429})
         self.assertEqual(statuses[:20], [401] * 20)
-        self.assertGreaterEqual(statuses.count(429), 35)
+        again = int(passed() / 3) + 1  # one more every 3 s
+        self.assertGreaterEqual(statuses.count(429), 40 - again)
         for answer in answers:
             if answer.status == 429:
                 self.assertIn(int(answer.headers["Retry-After"]), (1, 2, 3))
                 self.assertEqual(answer.json["code"], "too_many")
         self.assertEqual(own.ask("GET", "/v1/hosts").status, 200)
         self.assertEqual(own.ask("GET", "/v1/hosts", None, None, page).status, 200)
-        self.assertLess(own.platform.log.count("refused a request"), 30)
+        self.assertLess(own.platform.log.count("refused a request"), 25 + again)
 
     def test_writable_keys(self) -> None:
         """A file of keys that others may write to keeps the platform from starting, with the command that mends it."""

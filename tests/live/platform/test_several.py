@@ -51,6 +51,7 @@ class SeveralChain(LockedChain):
         for old, new in (
             ("bind :443 ssl crt /etc/streamrelay/haproxy/ alpn http/1.1", f"bind 127.0.0.1:{self.platform_port}"),
             ("maxconn 50000", "maxconn 200\n    nbthread 1"),  # few descriptors; one after the other
+            ("timeout connect 2s", "timeout connect 2s\n    timeout check 20s"),  # who is late isn't down
             ("127.0.0.1:8781", f"127.0.0.1:{self.ports['r1']}"),
             ("127.0.0.1:8782", f"127.0.0.1:{self.ports['r2']}"),
             ("127.0.0.1:8801", f"127.0.0.1:{self.ports['platform1']}"),

@@ -194,15 +194,19 @@ class Chain:
             return []
 
     def streams(self) -> list[Any]:
-        """Those that are open, once the platform can say so: the bus may be back by then, and its agent not yet."""
-        answer: Answer = until(self._listed, what="a list of streams")
+        """Those that are open, once all agents have told: one may be late, or not be back on the bus yet."""
+        answer: Answer = until(self._listed, what="a whole list of streams")
         if answer.status != 200:
             raise AssertionError(f"no list of streams: {answer.status} {answer.text}")
         return list(answer.json["streams"])
 
     def _listed(self) -> "Answer | None":
         answer = self.ask("GET", "/v1/streams")
-        return answer if answer.status != 503 else None
+        return None if answer.status == 503 or (answer.status == 200 and not answer.json["complete"]) else answer
+
+    def opens(self, target: str) -> bool:
+        """Whether a stream opens now; a host is listed as up before its agent is back on a bus that was away."""
+        return self.ask("POST", "/v1/streams", {"host": HOST, "target": target}).status == 201
 
     def leg_url(self, role: str, token: str) -> str:
         return f"{self.relay_url}/{role}/{token}"

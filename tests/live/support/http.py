@@ -46,8 +46,17 @@ def ask_socket(path: Path, asked: str) -> Answer:
         connection.close()
 
 
-def ask(port: int, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT)
+def ask(
+    port: int,
+    method: str,
+    path: str,
+    body: Any = None,
+    headers: dict[str, str] | None = None,
+    source: str = "",
+) -> Answer:
+    """Ask, from another address of loopback than usual if one is given."""
+    own = (source, 0) if source else None
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT, source_address=own)
     try:
         connection.request(method, path, body, headers or {})
         return Answer(connection.getresponse())

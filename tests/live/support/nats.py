@@ -29,10 +29,11 @@ class NatsClient:
 
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), WAIT)
-        self._lines = self.socket.makefile("rb")
-        self._lines.readline()
+        self._came = b""
+        """What the server has said and nobody has looked at yet."""
         self._number = 0
         self._messages: deque[tuple[str, str, bytes]] = deque()  # subject, where an answer goes, payload
+        self._take(self._line())
         self._send(b'CONNECT {"verbose":false,"headers":true,"no_responders":true}')
         self.flush()
 
@@ -45,13 +46,32 @@ class NatsClient:
         while self._heard() != b"PONG":
             pass
 
+    def _have(self, size: int) -> None:
+        """Read until so many bytes have come; they stay, so that who gives up within a message loses none of it."""
+        while len(self._came) < size:
+            data = self.socket.recv(1 << 16)
+            if not data:
+                raise AssertionError("the bus closed the connection")
+            self._came += data
+
+    def _line(self) -> int:
+        """The length of the next line, which stays."""
+        while b"\n" not in self._came:
+            self._have(len(self._came) + 1)
+        return self._came.index(b"\n") + 1
+
+    def _take(self, size: int) -> bytes:
+        taken, self._came = self._came[:size], self._came[size:]
+        return taken
+
     def _heard(self) -> bytes:
         """The first word of what the server says next. A message waits until it is asked for."""
-        words = self._lines.readline().split()
-        if not words:
-            raise AssertionError("the bus closed the connection")
-        if words[0] in (b"MSG", b"HMSG"):
-            payload = self._lines.read(int(words[-1]) + 2)[:-2]
+        length = self._line()
+        words = self._came[:length].split()
+        size = int(words[-1]) + 2 if words[0] in (b"MSG", b"HMSG") else 0
+        self._have(length + size)
+        payload = self._take(length + size)[length:-2]
+        if size:
             SUITE.harvest(payload)
             reply = words[3].decode() if words[0] == b"MSG" and len(words) == 5 else ""
             headers = int(words[-2]) if words[0] == b"HMSG" else 0
@@ -76,7 +96,6 @@ class NatsClient:
             while not self._messages:
                 self._heard()
         except TimeoutError:
-            self._lines = self.socket.makefile("rb")  # one that timed out reads no more
             return None
         finally:
             self.socket.settimeout(WAIT)

@@ -67,7 +67,7 @@ class Alike(LiveTest):
             both.append(self.start(forked, "--tokens=opaque", f"--listen=tcp:{port}:interface=127.0.0.1"))
             until(lambda port=port: answers(port), what="the relay")
         with contextlib.suppress(AssertionError):
-            until(lambda: seen(both[0]) == seen(both[1]), 20)
+            until(lambda: seen(both[0]) == seen(both[1]))
         return both
 
     def test_runs(self) -> None:
