@@ -14,7 +14,7 @@ from websockets.sync.client import ClientConnection
 from tests.live.support.chain import HOST, Chain
 from tests.live.support.neighbour import End, Neighbour
 from tests.live.support.pace import bystander
-from tests.live.support.processes import Program, twistd
+from tests.live.support.processes import CLEARING, Program, twistd
 from tests.live.support.secrets import SUITE
 from tests.live.support.sockets import Listener
 from tests.live.support.waiting import WAIT
@@ -38,7 +38,7 @@ class LiveTest(SynchronousTestCase):
 
     def program(self, name: str, *command: str, **more: Any) -> "Program":
         started = Program(name, command, self.folder, **more)
-        self.addCleanup(started.stop)
+        self.addCleanup(started.stop, CLEARING)
         return started
 
     def twistd(self, name: str, *options: str, **more: Any) -> "Program":

@@ -27,7 +27,8 @@ WORK = 0.010
 PAUSE = 0.6
 KEPT = 6000
 """Bits that are remembered, ten minutes."""
-
+LATE = 10.0
+"""Seconds by which a busy machine may hold up one program more than the bystander: an upper bound has them on top."""
 
 FILE = "STREAMRELAY_PACE"
 """The variable that names what the run's bystander prints into; without it each process starts its own."""
