@@ -91,15 +91,15 @@ class TheSearch(LiveTest):
         """A secret on a command line is seen in the process list while the program runs."""
         search = Search()
         search.secret("token", self.TOKEN[::-1])
-        sleeper = self.program("sleeper", "sh", "-c", f"sleep 5 # {self.TOKEN[1:]}")
-        other = self.program("other", "sleep", "5")
+        sleeper = self.program("sleeper", "sh", "-c", f"kill -STOP $$ # {self.TOKEN[1:]}")
+        other = self.program("other", "sleep", "1000")
         search.secret("token", self.TOKEN[1:])
 
         def seen() -> object:
             search.sample()
             return search.find()
 
-        until(seen, 5, "the command line")
+        until(seen, what="the command line")
         for program in (sleeper, other):
             program.kill()
         self.assertEqual({find.source for find in search.find()}, {"command line"})
