@@ -6,7 +6,6 @@ import http.client
 import json
 import signal
 import socket
-import time
 from collections import Counter
 
 from streamrelay.platform import enrolment
@@ -16,6 +15,7 @@ from tests.documented import RELAY_SILENCE
 from tests.live.bus.secured_bus import LockedChain, User
 from tests.live.relay.by_relays import ByRelays
 from tests.live.support.chain import HOST
+from tests.live.support.pace import LATE, Stopwatch
 from tests.live.support.ports import answers, free_port
 from tests.live.support.processes import Program, twistd
 from tests.live.support.promise import promised
@@ -69,16 +69,19 @@ class ManyRelays(LockedChain):
     def cut_off(self, *relays: str) -> None:
         """Let relays go on to tell the bus that they are well, while nobody is where they say that they are."""
         for relay in relays:
-            connected = self.relays[relay].log.count("connected to NATS")
-            self.relays[relay].kill()
-            self.start_one(relay, free_port())
-            self.relays[relay].wait_for("connected to NATS", count=connected + 1)
+            with self.relays[relay].saying("connected to NATS"):  # into the same file
+                self.relays[relay].kill()
+                self.start_one(relay, free_port())
         until(lambda: set(relays) <= self.ready(), what="what they say")
 
     def ready(self) -> set[str]:
         """The relays that may be picked."""
         listed = self.ask("GET", "/v1/relays").json["relays"]
         return {relay["relay"] for relay in listed if relay["state"] == "ready"}
+
+    def wait_without(self, *relays: str) -> None:
+        """Until the platform picks none of these any more."""
+        until(lambda: self.ready().isdisjoint(relays), what=f"the end of {relays}")
 
     def wait(self) -> None:
         for port in self.ports.values():
@@ -144,11 +147,12 @@ class Picked(RelayCase):
         with promised("one of several relays killed"):
             self.own.relays["fra-1"].kill()
             self.assertEqual(close_code(leg), 1006)
-        killed = time.monotonic()
+        killed = Stopwatch()
         beside.goes_on()
-        while time.monotonic() < killed + 2:
+        while killed() < 2:
             self.assertIn(self.own.opened_by("fra"), ("fra-2", "nyc-1"))
-        time.sleep(max(0.0, killed + RELAY_SILENCE + 1 - time.monotonic()))
+        self.own.wait_without("fra-1")
+        self.assertLess(killed.fair, RELAY_SILENCE + LATE)
         tried = self.own.platform.log.count("can't use relay fra-1")
         self.assertLessEqual({self.own.opened_by("fra") for _ in range(20)}, {"fra-2", "nyc-1"})
         self.assertEqual(self.own.platform.log.count("can't use relay fra-1"), tried)
@@ -173,7 +177,7 @@ class Picked(RelayCase):
         enrolment.remove(users, "fra-1", "relay")
         self.own.reload()
         self.own.relays["fra-1"].wait_for("NATS refused this user")
-        time.sleep(RELAY_SILENCE)
+        self.own.wait_without("fra-1")
         self.assertNotIn("fra-1", {self.own.opened_by("fra") for _ in range(20)})
         self.carries(*beside)
 
@@ -188,6 +192,7 @@ class Picked(RelayCase):
         """Where all relays have gone, who asks is told that none takes streams."""
         for relay in self.own.relays.values():
             relay.stop()
+        self.own.wait_without(*RELAYS)
         answer = self.own.ask("POST", "/v1/streams", {"host": HOST, "target": "port/1"})
         self.assertEqual((answer.status, answer.json["code"]), (503, "no_relay"))
         self.assertEqual(answer.headers["Retry-After"], "2")
