@@ -1,15 +1,12 @@
 """Many relays on the bus, of which the platform picks one for each stream: a real server with the permissions that
 `streamrelay relay add` writes, over TLS."""
 
-import contextlib
-import http.client
 import json
 import signal
 import socket
 from collections import Counter
 
 from streamrelay.platform import enrolment
-from streamrelay.protocol.names import JSON_LINES
 from streamrelay.protocol.relay_state import RelayState
 from tests.documented import RELAY_SILENCE
 from tests.live.bus.secured_bus import LockedChain, User
@@ -19,9 +16,7 @@ from tests.live.support.pace import LATE, Stopwatch
 from tests.live.support.ports import answers, free_port
 from tests.live.support.processes import Program, twistd
 from tests.live.support.promise import promised
-from tests.live.support.secrets import SUITE
-from tests.live.support.sockets import take
-from tests.live.support.waiting import WAIT, Work, until
+from tests.live.support.waiting import until
 from tests.live.support.websockets import close_code
 
 RELAYS = ("fra-1", "fra-2", "nyc-1")
@@ -201,57 +196,6 @@ class Picked(RelayCase):
         """The pages may connect what the settings allow, and nothing that a relay says."""
         policy = self.own.ask("GET", "/").headers["Content-Security-Policy"]
         self.assertIn("connect-src 'self' wss://localhost:*;", policy)
-
-
-class Early(RelayCase):
-    """Clients that are told a URL before their agents have answered, when no relay of a zone can be reached."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.listener = self.listen()
-        self.own.cut_off("fra-1", "fra-2")
-
-    def accept(self) -> socket.socket:
-        """The target's connection of the attempt that came to something, once it has "up"; those before were reset."""
-        while True:
-            target = self.listener.accept()
-            with contextlib.suppress(ConnectionResetError):
-                self.assertEqual(take(target, 2), b"up")
-                return target
-
-    def left(self) -> int:
-        """How often the agent was sent where no relay is."""
-        return self.own.platform.log.count("can't use relay fra")
-
-    def test_lines(self) -> None:
-        """The last line names another relay than the first, and the same stream; its URL is the one that is good."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.own.platform_port, timeout=WAIT)
-        self.addCleanup(connection.close)
-        headers = {"Authorization": f"Bearer {self.own.key}", "Content-Type": "application/json", "Accept": JSON_LINES}
-        body = json.dumps({"host": HOST, "target": self.listener.target, "zone": "fra"})
-        connection.request("POST", "/v1/streams", body, headers)
-        answer = connection.getresponse()
-        first, last = (json.loads(answer.readline()) for _ in range(2))
-        for told in (first, last):
-            SUITE.token(told["url"])
-        self.assertIn(self.own.relay_of(first["url"]), ("fra-1", "fra-2"))
-        self.assertEqual((self.own.relay_of(last["url"]), last["stream"]), ("nyc-1", first["stream"]))
-        leg = self.websocket(last["url"], ca=str(self.folder / "ca.pem"))
-        leg.send(b"up")
-        self.accept().sendall(b"down")
-        self.assertEqual(leg.recv(WAIT), b"down")
-
-    def test_native(self) -> None:
-        """The native client leaves the relay that it was told first, and comes by the one of the last line."""
-        ca = {"STREAMRELAY_CA": str(self.folder / "ca.pem")}
-        words = ("connect", HOST, self.listener.target, "--zone", "fra")
-        client = Work(lambda: self.own.streamrelay(*words, given=b"up", more=ca))
-        target = self.accept()
-        target.sendall(b"down")
-        target.close()
-        done = client.result()
-        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, b"down", b""))
-        self.assertGreater(self.left(), 0)
 
 
 class Permissions(RelayCase):
