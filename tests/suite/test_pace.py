@@ -7,7 +7,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.live.support.pace import KEPT, PAUSE, Bystander, start
+from tests.live.support.pace import KEPT, LATE, PAUSE, Bystander, start
 
 
 class Bystanding(SynchronousTestCase):
@@ -24,13 +24,21 @@ class Bystanding(SynchronousTestCase):
         now = time.monotonic()
         found = Bystander(self.path)
         self.path.write_text(f"{now - 9} 50.0\n{now - PAUSE} 2.0\n{now} 4.")
-        self.assertEqual(found.slowness(now), 2.0)
+        self.assertEqual(found.slowness(now, now), 2.0)
         with self.path.open("a") as file:
             file.write(f"5\n{now} 5.5\n")
-        self.assertEqual(found.slowness(now), 4.0)
+        self.assertEqual(found.slowness(now, now), 4.0)
         self.assertEqual(len(found.bits), 4)
-        self.assertEqual(found.slowness(now + 99), 1.0)
+        self.assertEqual(found.slowness(now + 99, now), 1.0)
         self.assertEqual(found.bits.maxlen, KEPT)
+
+    def test_under_way(self) -> None:
+        """A bit that isn't done yet counts for as long as it was held up; one that is far too late isn't under way."""
+        now = time.monotonic()
+        for seconds, least, most in ((1.0, 50.0, 51.0), (LATE + 1, 1.0, 1.0)):
+            self.path.write_text(f"{now - PAUSE - seconds} 1.0\n")
+            slowness = Bystander(self.path).slowness(now, now)
+            self.assertTrue(least <= slowness <= most, (seconds, slowness))
 
     def test_two_readers(self) -> None:
         """Two read what one prints: what the machine takes at the moment; it ends with who started it."""

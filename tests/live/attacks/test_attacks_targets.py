@@ -182,7 +182,7 @@ class Words(AttackTest):
                 self.assertEqual((answer.status, answer.headers.get("X")), (401, None))
             quoted = json.dumps(nasty)[1:-1].replace("\\u", "%u")
             self.assertEqual(self.common.ask("GET", f"/{quoted.replace(' ', '%20')}").status, 404)
-            self.assertEqual(self.end_stream(self.common, quoted.replace(" ", "%20")).status, 404)
+            self.assertEqual(self.common.ask_to_end(quoted.replace(" ", "%20")).status, 404)
         time.sleep(0.1)
         for line in self.logs().splitlines():
             self.assertTrue(line.replace("\t", " ").isprintable(), ascii(line))

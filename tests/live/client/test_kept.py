@@ -9,6 +9,7 @@ from typing import Any
 from streamrelay.platform.auth.grants import Grant
 from tests.live.client.test_connect import Screen, Starting
 from tests.live.support.chain import HOST
+from tests.live.support.files import change
 from tests.live.support.ports import answers
 from tests.live.support.waiting import WAIT, until
 
@@ -45,6 +46,11 @@ class Seat:
 
     def shows(self, text: bytes) -> bytes:
         return self.screen.expect(text)
+
+    def answers(self, text: bytes, shown: bytes) -> bool:
+        """Type a text, and tell whether what it shows has come: it is dropped while there is no stream."""
+        self.type(text)
+        return shown in self.screen.read()
 
     def ends(self, status: int) -> str:
         """It ends with this status, and its terminal is as it was; return what it shows at the end."""
@@ -96,9 +102,9 @@ class KeptCase(Starting):
         return done.returncode, done.stdout.decode(), done.stderr.decode()
 
     def listed(self, user: str) -> list[dict[str, Any]]:
-        status, out, said = self.run_command(user, "terminals", HOST, "--json")
-        self.assertEqual((status, said), (0, ""))
-        found: list[dict[str, Any]] = json.loads(out)["terminals"]
+        asked = (user, "terminals", HOST, "--json")
+        done = until(lambda: (done := self.run_command(*asked))[::2] == (0, "") and done, what="a whole list")
+        found: list[dict[str, Any]] = json.loads(done[1])["terminals"]
         return found
 
     def one(self, user: str = "ann") -> str:
@@ -118,17 +124,18 @@ class Left(KeptCase):
         seat.shows(b"one\r\n")
         seat.type(b"\r~d")
         words = seat.ends(0)
+        until(lambda: "detached" in self.listed("ann")[0], what="nobody at the terminal")
         terminal = self.one()
         self.assertIn(f"streamrelay connect {HOST} shell --attach={terminal} attaches to it again", words)
         status, out, _ = self.run_command("ann", "terminals")
-        self.assertRegex(out, rf"^{re.escape(terminal)}\t{HOST}\tshell\tann\t0:00:\d\d\t\tdetached 0:00:\d\d\n$")
+        self.assertRegex(out, rf"^{re.escape(terminal)}\t{HOST}\tshell\tann\t0:\d\d:\d\d\t\tdetached 0:\d\d:\d\d\n$")
         again = self.sit("ann", "--attach", f"{HOST}:shell")
         again.shows(b"one")
         again.shows(b"ready>")
         again.type(b"pwd; exit 7\r")
         again.shows(b"/tmp")
         self.assertNotIn("goes on", again.ends(7))
-        self.assertEqual(self.listed("ann"), [])
+        until(lambda: self.listed("ann") == [], what="no terminal")
         status, _, said = self.run_command("ann", "connect", HOST, "shell", f"--attach={terminal}")
         self.assertEqual((status, said), (4, "streamrelay: no such terminal\n"))
 
@@ -212,8 +219,7 @@ class Shared(KeptCase):
         """A share that is withdrawn lets nobody attach any more."""
         self.begin()
         terminal = self.one()
-        text = self.own.keys.read_text()
-        self.own.keys.write_text(text.replace(", share = true", ""))
+        change(self.own.keys, (", share = true", ""))
         status, _, said = self.run_command("helper", "connect", HOST, "shell", f"--attach={terminal}")
         self.assertEqual((status, said), (4, "streamrelay: no such terminal\n"))
 
@@ -222,13 +228,11 @@ class Shared(KeptCase):
         first = self.begin()
         second = self.sit("helper", HOST, "shell", f"--attach={self.one()}")
         second.shows(b"ready>")
-        text = self.own.keys.read_text()
-        self.own.keys.write_text(text.replace(", share = true", ""))
+        change(self.own.keys, (", share = true", ""))
         self.own.relay.kill()
         self.own.relay.start()
         self.assertIn("no such terminal", second.ends(1))
-        first.type(b"echo sti''ll\r")
-        first.shows(b"still\r\n")
+        until(lambda: first.answers(b"echo sti''ll\r", b"still\r\n"), what="the terminal of who has started it")
         until(lambda: [person["user"] for person in self.listed("ann")[0]["people"]] == ["ann"], what="only ann there")
 
 
@@ -244,9 +248,9 @@ class Ended(KeptCase):
         self.assertEqual(self.run_command("ann", "terminals", HOST, f"--end={terminal}"), (0, "", ""))
         for seat in (first, second):
             self.assertIn("4006", seat.ends(1))
-        self.assertEqual(self.listed("ann"), [])
-        self.assertIn(f"terminal {terminal} of {HOST} ended by ann", self.own.platform.log)
-        self.assertIn(f"attached to terminal {terminal}", self.own.platform.log)
+        until(lambda: self.listed("ann") == [], what="no terminal")
+        self.own.platform.wait_for(f"terminal {terminal} of {HOST} ended by ann")
+        self.own.platform.wait_for(f"attached to terminal {terminal}")
 
 
 class Anew(KeptCase):
@@ -292,4 +296,4 @@ class Plain(KeptCase):
         self.assertEqual(self.run_command("ann", "terminals", HOST, f"--end={self.one()}"), (0, "", ""))
         for each in (seat, other):
             each.ends(1)
-        self.assertEqual(self.listed("ann"), [])
+        until(lambda: self.listed("ann") == [], what="no terminal")

@@ -11,7 +11,7 @@ from tests.live.client.test_connect import SHELL, Screen
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST, shared
 from tests.live.support.processes import PROGRAMS, environment, signal_pid
-from tests.live.support.waiting import WAIT, Work
+from tests.live.support.waiting import WAIT, Work, until
 
 FULL = b"printf '\\033[?1049h\\033[?1h\\033[?1002;1006h\\033[?25lhere %d\\n' 7; sleep 600\r"
 
@@ -99,8 +99,13 @@ class Leaving(LiveTest):
         signal_pid(process.pid, signal.SIGTERM)
 
     def end_it(self, process: "subprocess.Popen[bytes]") -> None:
-        listed = json.loads(self.common.streamrelay("streams", "--json").stdout)
-        self.common.streamrelay("end", *(one["stream"] for one in listed["streams"]))
+        def ended() -> bool:  # its host may be late to tell of it
+            listed = json.loads(self.common.streamrelay("streams", "--json").stdout)["streams"]
+            if listed:
+                self.common.streamrelay("end", *(one["stream"] for one in listed))
+            return process.poll() is not None
+
+        until(ended, what="the client's end")
 
     def test_stalled(self) -> None:
         """The keys work, and the terminal is put back, also while the relay doesn't answer."""

@@ -27,7 +27,7 @@ class Places(Command):
         assert process.stdout is not None
         out = b""
         while not out.endswith(until_it_ends_with):
-            out += process.stdout.read(1)
+            out += process.stdout.read(1) or self.fail(f"it ended after {out!r}")
         signal_pid(process.pid, signal.SIGINT)
         more, said = process.communicate(timeout=WAIT)
         self.assertEqual((process.returncode, more), (130, b""))

@@ -174,7 +174,7 @@ class Seen(StreamsTest):
         self.assert_content()
 
     def test_scrolled(self) -> None:
-        """Who scrolls just before rows are shown anew, of which the page hears only with the next frame, stays there."""
+        """Who scrolls just before rows are shown anew stays there: the page hears of it only with the next frame."""
         self.give(*(stream(number) for number in range(1000)))
         page = self.come()
         self.count(page, "1,000 streams")

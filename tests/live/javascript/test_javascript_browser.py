@@ -41,6 +41,7 @@ class Elsewhere(JavaScript):
         said: list[str] = []
         with chromium() as browser:
             page = browser.new_page()
+            page.set_default_timeout(WAIT * 1000)
             page.on("console", lambda message: said.append(message.text))
             page.on("pageerror", lambda error: said.append(str(error)))
             page.goto(f"{site.url}/{name}")
@@ -123,17 +124,15 @@ class Examples(Elsewhere):
         with self.page(site, "terminal.html") as page:
             rows = page.locator(".xterm-rows")
             until(lambda: "ready>" in rows.text_content(), what="the prompt")
+            before = page.locator(".xterm-rows > div").count()
             page.set_viewport_size({"width": 700, "height": 500})
-            page.wait_for_timeout(700)
-            page.keyboard.type("echo $((6*7)); stty size\n")
-            until(lambda: "42" in rows.text_content(), what="the command's output")
-            size = page.evaluate("document.querySelectorAll('.xterm-rows > div').length")
-            until(lambda: f"{size} " in rows.text_content(), what="the terminal's size")
+            size = page.locator(".xterm-rows > div").count
+            until(lambda: size() != before, what="another size")
+            page.keyboard.type(f"until stty size | grep '^{size()} '; do sleep 0.1; done; echo si$((6*7))zed\n")
+            until(lambda: "si42zed" in rows.text_content(), what="the terminal's size on the host")
             page.evaluate(UNSEEN)
             page.keyboard.type("for n in $(seq 400); do echo line $n; sleep 0.005; done; echo over$((40+2))\n")
-            until(
-                lambda: "over42" in rows.text_content(), what="lines that come one by one on a page in the background"
-            )
+            until(lambda: "over42" in rows.text_content(), 3 * WAIT, "lines one by one on a page in the background")
             page.keyboard.type("exit 5\n")
             said = page.locator("#state")
             until(lambda: said.text_content() == "the command ended with status 5", what="the outcome")

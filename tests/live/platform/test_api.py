@@ -76,12 +76,12 @@ class Lists(ApiTest):
     def test_end(self) -> None:
         """DELETE ends a stream: its client is closed with 4006, its target is reset, and it is listed no more."""
         leg, target, stream = self.live_stream()
-        answer = self.end_stream(self.common, stream)
+        answer = self.common.ask_to_end(stream)
         self.assertEqual((answer.status, answer.text), (204, ""))
         self.assert_closed(leg, 4006)
         self.assertRaises(ConnectionResetError, target.recv, 1)
         until(lambda: not self.find(stream), what="the end of the stream")
-        self.assertEqual(self.end_stream(self.common, stream).status, 404)
+        self.assertEqual(self.common.ask_to_end(stream).status, 404)
 
     def test_end_of_others(self) -> None:
         """A stream whose target the key may not open can't be ended, and can't be told from none."""
@@ -89,8 +89,8 @@ class Lists(ApiTest):
         opened = self.common.ask("POST", "/v1/streams", {"host": HOST, "target": six.target}).json
         leg = self.websocket(opened["url"])
         until(lambda: self.find(opened["stream"]), what="the stream")
-        hidden = self.end_stream(self.common, opened["stream"], self.common.weak_key)
-        missing = self.end_stream(self.common, new_id(), self.common.weak_key)
+        hidden = self.common.ask_to_end(opened["stream"], self.common.weak_key)
+        missing = self.common.ask_to_end(new_id(), self.common.weak_key)
         self.assertEqual((hidden.status, hidden.text), (404, missing.text))
         leg.send(b"alive")
         self.assertEqual(six.accept().recv(10), b"alive")

@@ -25,7 +25,7 @@ class Activated(LiveTest):
         python, script, *more = twistd()
         keeper = (python, activation.__file__, "relay", python, script, *more)
         self.program_ = self.program("activated", *keeper, "streamrelay", "--tokens=opaque", *options)
-        self.port = int(self.said(r"port (\d+)"))
+        self.port = int(self.said(r"port (\d+)\n"))
         return self.program_
 
     def said(self, words: str, count: int = 1) -> str:
@@ -37,7 +37,7 @@ class Activated(LiveTest):
 
     def restart(self) -> None:
         """Until the relay has begun to stop: who is in the middle of a handshake then is answered 503."""
-        signal_pid(int(self.said(r"started (\d+)")), signal.SIGTERM)
+        signal_pid(int(self.said(r"started (\d+)\n")), signal.SIGTERM)
         self.said("SIGTERM: stopping")
 
     def test_restart(self) -> None:
@@ -54,7 +54,7 @@ class Activated(LiveTest):
             answers += [pool.submit(self.come) for _ in range(COMERS - len(answers))]
             found = [answer.result() for answer in answers]
         self.assertEqual(found, [200] * COMERS)
-        self.assertEqual(self.said(r"ended (-?\d+)"), "0")
+        self.assertEqual(self.said(r"ended (-?\d+)\n"), "0")
         self.said(r"started (\d+)", 2)
 
     def come(self, context: ssl.SSLContext | None = None) -> int:

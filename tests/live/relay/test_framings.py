@@ -4,11 +4,12 @@ import time
 from itertools import product
 
 from streamrelay.protocol.tokens import new_id
+from tests.documented import FAILED_TIME
 from tests.live.relay import framings, messages
 from tests.live.relay.framings import Row
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import shared
-from tests.live.support.pace import Stopwatch
+from tests.live.support.pace import LATE, Stopwatch
 from tests.live.support.raw import BINARY, CLOSE, PING, TEXT, RawLeg, close, frame
 
 END = b"<end>"
@@ -174,4 +175,4 @@ class Frames(LiveTest):
         self.assertEqual(far.bytes, b"")
         while not near.ended():
             near.send(frame(BINARY, b"later"))
-        self.assertLess(passed.fair, 3)
+        self.assertLess(passed.fair, FAILED_TIME + LATE)

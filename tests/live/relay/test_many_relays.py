@@ -1,27 +1,22 @@
 """Many relays on the bus, of which the platform picks one for each stream: a real server with the permissions that
 `streamrelay relay add` writes, over TLS."""
 
-import contextlib
-import http.client
 import json
 import signal
 import socket
-import time
 from collections import Counter
 
 from streamrelay.platform import enrolment
-from streamrelay.protocol.names import JSON_LINES
 from streamrelay.protocol.relay_state import RelayState
 from tests.documented import RELAY_SILENCE
 from tests.live.bus.secured_bus import LockedChain, User
 from tests.live.relay.by_relays import ByRelays
 from tests.live.support.chain import HOST
+from tests.live.support.pace import LATE, Stopwatch
 from tests.live.support.ports import answers, free_port
 from tests.live.support.processes import Program, twistd
 from tests.live.support.promise import promised
-from tests.live.support.secrets import SUITE
-from tests.live.support.sockets import take
-from tests.live.support.waiting import WAIT, Work, until
+from tests.live.support.waiting import until
 from tests.live.support.websockets import close_code
 
 RELAYS = ("fra-1", "fra-2", "nyc-1")
@@ -69,16 +64,19 @@ class ManyRelays(LockedChain):
     def cut_off(self, *relays: str) -> None:
         """Let relays go on to tell the bus that they are well, while nobody is where they say that they are."""
         for relay in relays:
-            connected = self.relays[relay].log.count("connected to NATS")
-            self.relays[relay].kill()
-            self.start_one(relay, free_port())
-            self.relays[relay].wait_for("connected to NATS", count=connected + 1)
+            with self.relays[relay].saying("connected to NATS"):  # into the same file
+                self.relays[relay].kill()
+                self.start_one(relay, free_port())
         until(lambda: set(relays) <= self.ready(), what="what they say")
 
     def ready(self) -> set[str]:
         """The relays that may be picked."""
         listed = self.ask("GET", "/v1/relays").json["relays"]
         return {relay["relay"] for relay in listed if relay["state"] == "ready"}
+
+    def wait_without(self, *relays: str) -> None:
+        """Until the platform picks none of these any more."""
+        until(lambda: self.ready().isdisjoint(relays), what=f"the end of {relays}")
 
     def wait(self) -> None:
         for port in self.ports.values():
@@ -144,11 +142,12 @@ class Picked(RelayCase):
         with promised("one of several relays killed"):
             self.own.relays["fra-1"].kill()
             self.assertEqual(close_code(leg), 1006)
-        killed = time.monotonic()
+        killed = Stopwatch()
         beside.goes_on()
-        while time.monotonic() < killed + 2:
+        while killed() < 2:
             self.assertIn(self.own.opened_by("fra"), ("fra-2", "nyc-1"))
-        time.sleep(max(0.0, killed + RELAY_SILENCE + 1 - time.monotonic()))
+        self.own.wait_without("fra-1")
+        self.assertLess(killed.fair, RELAY_SILENCE + LATE)
         tried = self.own.platform.log.count("can't use relay fra-1")
         self.assertLessEqual({self.own.opened_by("fra") for _ in range(20)}, {"fra-2", "nyc-1"})
         self.assertEqual(self.own.platform.log.count("can't use relay fra-1"), tried)
@@ -173,7 +172,7 @@ class Picked(RelayCase):
         enrolment.remove(users, "fra-1", "relay")
         self.own.reload()
         self.own.relays["fra-1"].wait_for("NATS refused this user")
-        time.sleep(RELAY_SILENCE)
+        self.own.wait_without("fra-1")
         self.assertNotIn("fra-1", {self.own.opened_by("fra") for _ in range(20)})
         self.carries(*beside)
 
@@ -188,6 +187,7 @@ class Picked(RelayCase):
         """Where all relays have gone, who asks is told that none takes streams."""
         for relay in self.own.relays.values():
             relay.stop()
+        self.own.wait_without(*RELAYS)
         answer = self.own.ask("POST", "/v1/streams", {"host": HOST, "target": "port/1"})
         self.assertEqual((answer.status, answer.json["code"]), (503, "no_relay"))
         self.assertEqual(answer.headers["Retry-After"], "2")
@@ -196,57 +196,6 @@ class Picked(RelayCase):
         """The pages may connect what the settings allow, and nothing that a relay says."""
         policy = self.own.ask("GET", "/").headers["Content-Security-Policy"]
         self.assertIn("connect-src 'self' wss://localhost:*;", policy)
-
-
-class Early(RelayCase):
-    """Clients that are told a URL before their agents have answered, when no relay of a zone can be reached."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.listener = self.listen()
-        self.own.cut_off("fra-1", "fra-2")
-
-    def accept(self) -> socket.socket:
-        """The target's connection of the attempt that came to something, once it has "up"; those before were reset."""
-        while True:
-            target = self.listener.accept()
-            with contextlib.suppress(ConnectionResetError):
-                self.assertEqual(take(target, 2), b"up")
-                return target
-
-    def left(self) -> int:
-        """How often the agent was sent where no relay is."""
-        return self.own.platform.log.count("can't use relay fra")
-
-    def test_lines(self) -> None:
-        """The last line names another relay than the first, and the same stream; its URL is the one that is good."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.own.platform_port, timeout=WAIT)
-        self.addCleanup(connection.close)
-        headers = {"Authorization": f"Bearer {self.own.key}", "Content-Type": "application/json", "Accept": JSON_LINES}
-        body = json.dumps({"host": HOST, "target": self.listener.target, "zone": "fra"})
-        connection.request("POST", "/v1/streams", body, headers)
-        answer = connection.getresponse()
-        first, last = (json.loads(answer.readline()) for _ in range(2))
-        for told in (first, last):
-            SUITE.token(told["url"])
-        self.assertIn(self.own.relay_of(first["url"]), ("fra-1", "fra-2"))
-        self.assertEqual((self.own.relay_of(last["url"]), last["stream"]), ("nyc-1", first["stream"]))
-        leg = self.websocket(last["url"], ca=str(self.folder / "ca.pem"))
-        leg.send(b"up")
-        self.accept().sendall(b"down")
-        self.assertEqual(leg.recv(WAIT), b"down")
-
-    def test_native(self) -> None:
-        """The native client leaves the relay that it was told first, and comes by the one of the last line."""
-        ca = {"STREAMRELAY_CA": str(self.folder / "ca.pem")}
-        words = ("connect", HOST, self.listener.target, "--zone", "fra")
-        client = Work(lambda: self.own.streamrelay(*words, given=b"up", more=ca))
-        target = self.accept()
-        target.sendall(b"down")
-        target.close()
-        done = client.result()
-        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, b"down", b""))
-        self.assertGreater(self.left(), 0)
 
 
 class Permissions(RelayCase):

@@ -10,6 +10,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from streamrelay.protocol.tokens import Signer
+from tests.documented import SUMMONS_LIFE
 from tests.live.relay.test_many_relays import RELAYS, RelayCase
 from tests.live.support.chain import HOST
 from tests.live.support.waiting import WAIT, until
@@ -35,8 +36,8 @@ class Drained(RelayCase):
         listener, url = self.waiting("fra-1")
         relay = self.drain("fra-1")
         self.assertEqual((relay["relay"], relay["state"], relay["drained"]), ("fra-1", "draining", True))
+        self.carries(self.websocket(url, ca=str(self.folder / "ca.pem")), listener.accept())  # in the token's time
         self.assertNotIn("fra-1", {self.own.opened_by("fra") for _ in range(20)})
-        self.carries(self.websocket(url, ca=str(self.folder / "ca.pem")), listener.accept())
         self.carries(*beside)
         self.assertEqual(self.health("fra-1"), 503)
         self.assertEqual(self.drain("--undo", "fra-1")["state"], "ready")
@@ -76,26 +77,30 @@ class Drained(RelayCase):
         self.assertEqual([line.split(b"\t")[0] for line in listed.stdout.splitlines()], [b"fra-1", b"fra-2"])
         self.assertEqual(self.own.ready(), set(RELAYS))
 
+    def good(self) -> str:
+        """A request to drain fra-1 that is to be followed, for as long as there may be one."""
+        return str(self.own.signer.mint("fra-1", SUMMONS_LIFE, role="drain", drain=True))
+
     def test_forged(self) -> None:
         """No user of the bus can have a relay drained: none may say so but the platform's, and what that says without
         the platform's key isn't followed, nor what was signed for another relay, nor a copy."""
         subject, signer = "streamrelay.v1.drain.fra-1", self.own.signer
-        good = signer.mint("fra-1", 5, role="drain", drain=True)
         for who in (HOST, "fra-1", "fra-2", "audit"):
-            self.assertFalse(self.user(who).may_say(subject, good), who)
+            self.assertFalse(self.user(who).may_say(subject, self.good()), who)
         for who in (HOST, "fra-2", "audit"):
             for heard in (subject, "streamrelay.v1.drain.*", "streamrelay.v1.drain.>"):
                 self.assertFalse(self.user(who).may_hear(heard), (who, heard))
         thief = self.user("platform")
         stranger = Signer(Ed25519PrivateKey.generate(), signer.kid)
         for forged in (
-            *("{}", json.dumps({"drain": True, "jti": "j" * 22, "exp": time.time() + 5})),
-            stranger.mint("fra-1", 5, role="drain", drain=True),
-            signer.mint("fra-2", 5, role="drain", drain=True),
-            signer.mint("fra-1", 5, role="agent", drain=True, sub="s" * 22),
+            *("{}", json.dumps({"drain": True, "jti": "j" * 22, "exp": time.time() + SUMMONS_LIFE})),
+            stranger.mint("fra-1", SUMMONS_LIFE, role="drain", drain=True),
+            signer.mint("fra-2", SUMMONS_LIFE, role="drain", drain=True),
+            signer.mint("fra-1", SUMMONS_LIFE, role="agent", drain=True, sub="s" * 22),
         ):
             self.assertTrue(thief.may_say(subject, forged))
         self.own.relays["fra-1"].wait_for("refused a request to drain", count=5)
+        good = self.good()
         self.assertTrue(thief.may_say(subject, good))
         until(lambda: "fra-1" not in self.own.ready(), what="what is signed to be followed")
         self.drain("--undo", "fra-1")
@@ -110,8 +115,8 @@ class Drained(RelayCase):
         users = self.folder / "nats-users.conf"
         users.write_text(users.read_text().replace("streamrelay.v1.drain.fra-1", "streamrelay.v1.before"))
         self.own.reload()
-        self.own.relays["fra-1"].restart()
-        self.own.relays["fra-1"].wait_for("connected to NATS", count=2)
+        with self.own.relays["fra-1"].saying("connected to NATS"):
+            self.own.relays["fra-1"].restart()
         until(lambda: "fra-1" in self.own.ready(), what="the relay")
         done = self.own.streamrelay("drain", "fra-1", more=self.operator)
         self.assertEqual(done.returncode, 3, done.stderr)

@@ -10,6 +10,7 @@ from tests.live.relay.third_party_clients import LIBRARIES, Closed, Foreign
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import shared
 from tests.live.support.sockets import MIB, seeded
+from tests.live.support.waiting import WAIT
 from tests.live.support.websockets import RAW, V1
 
 SIZES = (0, 1, 2, 125, 126, 127, 65535, 65536, 65537, MIB, 4 * MIB)
@@ -54,7 +55,7 @@ class Pairs(LiveTest):
                 if mode == V1:
                     met = json.loads(await agent.receive())["met"]
                     self.assertEqual(met["mode"], "v1" if asked == V1 else "raw")
-                await asyncio.wait_for(talk((client, agent)), 30)
+                await asyncio.wait_for(talk((client, agent)), 3 * WAIT)
 
             try:
                 asyncio.run(session())

@@ -58,6 +58,8 @@ class Websockets:
             max_size=None,
             proxy=None,
             ping_interval=None,
+            open_timeout=WAIT,
+            close_timeout=WAIT,
         )
         return self.leg.subprotocol
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from twisted.trial.unittest import SkipTest
 
 from tests.live.support.ports import free_port
+from tests.live.support.waiting import WAIT
 
 ROOT = Path(__file__).resolve().parents[3]
 WEB = ROOT / "streamrelay" / "web"
@@ -60,7 +61,9 @@ class Standing:
         asyncio._set_running_loop(self.loop)
         try:
             if program not in self.browsers:
-                self.browsers[program] = self.playwright.chromium.launch(executable_path=program, args=FLAGS)
+                self.browsers[program] = self.playwright.chromium.launch(
+                    executable_path=program, args=FLAGS, timeout=4 * WAIT * 1000
+                )
             yield self.browsers[program]
         finally:
             try:

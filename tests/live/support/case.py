@@ -12,13 +12,12 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection
 
 from tests.live.support.chain import HOST, Chain
-from tests.live.support.http import Answer
 from tests.live.support.neighbour import End, Neighbour
 from tests.live.support.pace import bystander
-from tests.live.support.processes import Program, twistd
+from tests.live.support.processes import CLEARING, Program, twistd
 from tests.live.support.secrets import SUITE
 from tests.live.support.sockets import Listener
-from tests.live.support.waiting import WAIT, until
+from tests.live.support.waiting import WAIT
 from tests.live.support.websockets import V1, Offer, close_code, hang_up, websocket
 
 C = TypeVar("C", bound=Chain)
@@ -39,7 +38,7 @@ class LiveTest(SynchronousTestCase):
 
     def program(self, name: str, *command: str, **more: Any) -> "Program":
         started = Program(name, command, self.folder, **more)
-        self.addCleanup(started.stop)
+        self.addCleanup(started.stop, CLEARING)
         return started
 
     def twistd(self, name: str, *options: str, **more: Any) -> "Program":
@@ -77,16 +76,6 @@ class LiveTest(SynchronousTestCase):
         answer = chain.ask("POST", "/v1/streams", {"host": HOST, "target": target}, **more)
         self.assertEqual(answer.status, 201, answer.text)
         return str(answer.json["url"])
-
-    def end_stream(self, chain: "Chain", stream: str, key: str = "") -> Answer:
-        """The answer to its DELETE, once all agents have told what they have: an agent may be late."""
-
-        def asked() -> Answer | None:
-            answer = chain.ask("DELETE", f"/v1/streams/{stream}", key=key)
-            return answer if answer.status != 503 else None
-
-        answered: Answer = until(asked, what="the end of a stream, or that there is none")
-        return answered
 
     def stream(self, chain: "Chain", subprotocol: Offer = V1) -> tuple[ClientConnection, socket.socket]:
         """A stream to a tcp target through the whole chain: the client's websocket, and the target's connection."""

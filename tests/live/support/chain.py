@@ -20,7 +20,7 @@ from tests.live.support.certificates import certificates
 from tests.live.support.http import Answer, ask
 from tests.live.support.nats import nats_command
 from tests.live.support.ports import answers, free_port
-from tests.live.support.processes import PROGRAMS, Program, run_forked, twistd
+from tests.live.support.processes import CLEARING, PROGRAMS, Program, run_forked, twistd
 from tests.live.support.secrets import SUITE
 from tests.live.support.waiting import until
 
@@ -168,7 +168,7 @@ class Chain:
             if program.alive:
                 program.process.terminate()
         for program in reversed(self.programs):
-            program.stop()
+            program.stop(CLEARING)
 
     @property
     def alive(self) -> bool:
@@ -194,19 +194,32 @@ class Chain:
             return []
 
     def streams(self) -> list[Any]:
-        """Those that are open, once all agents have told: one may be late, or not be back on the bus yet."""
-        answer: Answer = until(self._listed, what="a whole list of streams")
+        """Those that are open, once the platform can say so: its agents may not be back, or late to tell."""
+        answer: Answer = until(lambda: self._whole("GET", "/v1/streams"), what="a whole list of streams")
         if answer.status != 200:
             raise AssertionError(f"no list of streams: {answer.status} {answer.text}")
         return list(answer.json["streams"])
 
-    def _listed(self) -> "Answer | None":
-        answer = self.ask("GET", "/v1/streams")
-        return None if answer.status == 503 or (answer.status == 200 and not answer.json["complete"]) else answer
-
     def opens(self, target: str) -> bool:
         """Whether a stream opens now; a host is listed as up before its agent is back on a bus that was away."""
         return self.ask("POST", "/v1/streams", {"host": HOST, "target": target}).status == 201
+
+    def end(self, stream: str) -> None:
+        """End a stream, as soon as its host has told of it."""
+        answer = self.ask_to_end(stream)
+        if answer.status != 204:
+            raise AssertionError(f"{stream} was not ended: {answer.status} {answer.text}")
+
+    def ask_to_end(self, stream: str, key: str = "") -> "Answer":
+        """The answer to a stream's DELETE, once all hosts have told what they have."""
+        path = f"/v1/streams/{stream}"
+        answer: Answer = until(lambda: self._whole("DELETE", path, key), what="the end of a stream, or why not")
+        return answer
+
+    def _whole(self, method: str, path: str, key: str = "") -> "Answer | None":
+        """An answer, unless some host hasn't told in the second that it has, as one of a busy machine."""
+        answer = self.ask(method, path, key=key)
+        return answer if answer.status != 503 and (not answer.text or answer.json.get("complete", True)) else None
 
     def leg_url(self, role: str, token: str) -> str:
         return f"{self.relay_url}/{role}/{token}"

@@ -25,8 +25,7 @@ class Chromium:
     def __init__(self, leg: ClientConnection) -> None:
         self._leg, self._last, self._session, self._page, self._cover = leg, 0, "", "", ""
         self._asked: list[str] = []
-        [page] = [one for one in self._do("Target.getTargets")["targetInfos"] if one["type"] == "page"]
-        self._page = page["targetId"]
+        [self._page] = until(self._pages, what="a page")
         self._session = self._do("Target.attachToTarget", targetId=self._page, flatten=True)["sessionId"]
         self.complaints: list[str] = []
         """Errors and warnings of the page and its scripts."""
@@ -35,7 +34,7 @@ class Chromium:
 
     def goto(self, url: str) -> None:
         self._do("Page.navigate", url=url)
-        until(lambda: self.evaluate("document.readyState === 'complete' && location.href !== 'about:blank'"), what=url)
+        until(self._is_there, what=url)
 
     def evaluate(self, expression: str) -> Any:
         """The value of an expression, or what it promises."""
@@ -81,6 +80,17 @@ class Chromium:
         """To the dialog that is shown."""
         self._do("Page.handleJavaScriptDialog", accept=accept)
 
+    def _pages(self) -> list[str]:
+        """The pages that it has; at its start it listens before it has any."""
+        return [one["targetId"] for one in self._do("Target.getTargets")["targetInfos"] if one["type"] == "page"]
+
+    def _is_there(self) -> bool:
+        """Whether a page is there as a whole; not while it comes, which ends what is evaluated in the one before."""
+        try:
+            return bool(self.evaluate("document.readyState === 'complete' && location.href !== 'about:blank'"))
+        except AssertionError:
+            return False
+
     def _do(self, method: str, of: bool = True, **parameters: Any) -> Any:
         """A command, `of` the page or of the browser."""
         self._last += 1
@@ -116,8 +126,9 @@ def chromium_window(folder: Path, environment: dict[str, str]) -> Iterator[Chrom
     with ExitStack() as stack:
         stack.callback(running.wait)
         stack.callback(running.terminate)
-        until(lambda: "DevTools listening" in log.read_text() or running.poll() is not None, what="Chromium")
-        where = re.search(r"DevTools listening on (ws://\S+)", log.read_text())
+        line = re.compile(r"DevTools listening on (ws://\S+)\n")  # to its end, or it may be half of an address
+        until(lambda: line.search(log.read_text()) or running.poll() is not None, what="Chromium")
+        where = line.search(log.read_text())
         assert where is not None, log.read_text()
         leg = websocket(where[1], None)
         stack.callback(hang_up, leg)

@@ -40,7 +40,7 @@ class Firefox:
         self.complaints: list[str] = []
         """Errors and warnings of the page's scripts."""
         self._do("session.subscribe", events=["browsingContext.userPromptOpened", "log.entryAdded"])
-        self._context = self._do("browsingContext.getTree")["contexts"][0]["context"]
+        self._context = until(lambda: self._do("browsingContext.getTree")["contexts"], what="a page")[0]["context"]
 
     def goto(self, url: str) -> None:
         self._do("browsingContext.navigate", context=self._context, url=url, wait="complete")
@@ -124,8 +124,9 @@ def firefox(folder: Path, environment: dict[str, str]) -> Iterator[Firefox]:
     with ExitStack() as stack:
         stack.callback(running.wait)
         stack.callback(running.terminate)
-        until(lambda: "BiDi listening" in log.read_text() or running.poll() is not None, what="Firefox")
-        where = re.search(r"BiDi listening on (ws://\S+)", log.read_text())
+        line = re.compile(r"BiDi listening on (ws://\S+)\n")  # to its end, or it may be half of an address
+        until(lambda: line.search(log.read_text()) or running.poll() is not None, what="Firefox")
+        where = line.search(log.read_text())
         assert where is not None, log.read_text()
         leg = websocket(f"{where[1]}/session", None)
         stack.callback(hang_up, leg)

@@ -1,8 +1,8 @@
 """How fast the machine is while something is timed, by a bystander: a process that does a bit of work now and then.
 
-Run as a program it prints, for each bit, when it was done and how many times longer than its CPU it took: 1 on a
-machine with a free core, 5 where ten programs want two cores. What a test times is divided by that. One takes a
-sixtieth of a core, so all workers of a run read what the same one prints.
+Run as a program it prints, for each bit, when it was done and how many times longer than its CPU that took since it was
+due: 1 on a machine with a free core, 5 where ten programs want two cores. What a test times is divided by that. One
+takes a sixtieth of a core, so all workers of a run read what the same one prints.
 """
 
 import atexit
@@ -27,7 +27,8 @@ WORK = 0.010
 PAUSE = 0.6
 KEPT = 6000
 """Bits that are remembered, ten minutes."""
-
+LATE = 10.0
+"""Seconds by which a busy machine may hold up one program more than the bystander: an upper bound has them on top."""
 
 FILE = "STREAMRELAY_PACE"
 """The variable that names what the run's bystander prints into; without it each process starts its own."""
@@ -51,11 +52,15 @@ class Bystander:
             self.bits.append((float(when), float(times)))
         self._read = begin + len(lines + end)
 
-    def slowness(self, since: float) -> float:
+    def slowness(self, since: float, now: float | None = None) -> float:
         """How many times slower than free the machine was, from a little before until now."""
         self.look()
-        found = [times for when, times in list(self.bits) if when >= since - 3 * PAUSE] or [1.0]
-        return max(1.0, statistics.mean(found))
+        bits = list(self.bits)
+        found = [times for when, times in bits if when >= since - 3 * PAUSE]
+        held_up = (time.monotonic() if now is None else now) - bits[-1][0] - PAUSE if bits else 0.0
+        if WORK < held_up < LATE:  # it isn't done with the next one, just when the machine is slowest; or it has ended
+            found.append(held_up / WORK)
+        return max(1.0, statistics.mean(found or [1.0]))
 
 
 def start(path: Path) -> "subprocess.Popen[bytes]":
@@ -115,14 +120,16 @@ def timed() -> Iterator[Stopwatch]:
 
 def main() -> None:
     """Work, and say how long it took, until nobody listens."""
+    due = time.monotonic()
     while True:
-        began, spent = time.monotonic(), time.thread_time()
+        spent = time.thread_time()
         number = 0
         while time.thread_time() - spent < WORK:
             number += 1
             math.sqrt(number)
         now = time.monotonic()
-        print(now, (now - began) / (time.thread_time() - spent), flush=True)
+        print(now, (now - due) / (time.thread_time() - spent), flush=True)
+        due = time.monotonic() + PAUSE
         if select.select([sys.stdin], [], [], PAUSE)[0]:
             return
 

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from glob import glob
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,6 +19,8 @@ from tests.live.support.waiting import WAIT, Work, until
 from tests.suite import guard
 
 PROGRAMS = Path(sys.executable).parent
+CLEARING = 8.0
+"""Seconds in which a program that was a test's may stop in order, once nobody looks any more."""
 
 
 def need_root(what: str) -> None:
@@ -101,12 +104,16 @@ class Program:
         """Until the log holds a text so often."""
         until(lambda: self.log.count(text) >= count, seconds, f"{text!r} in the log of {self.name}")
 
+    @contextlib.contextmanager
+    def saying(self, text: str) -> Iterator[None]:
+        """Wait at the end of the block until the log holds a text once more than at its beginning."""
+        before = self.log.count(text)
+        yield
+        self.wait_for(text, count=before + 1)
+
     def freeze(self) -> None:
-        """Stop it without a word, until `thaw`. On a busy machine some of its threads go on for a while after the
-        signal."""
-        os.kill(self.pid, signal.SIGSTOP)
-        threads = list(Path(f"/proc/{self.pid}/task").glob("*/stat"))
-        until(lambda: all(state(stat) in "TX" for stat in threads), what="a stop")
+        """Stop it without a word, until `thaw`."""
+        freeze(self.pid)
 
     def thaw(self) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -116,11 +123,12 @@ class Program:
         self.process.kill()
         self.process.wait()
 
-    def stop(self) -> None:
+    def stop(self, seconds: float = WAIT) -> None:
+        """Have it stop in order, or kill it after so many seconds."""
         if self.alive:
             self.process.terminate()
             try:
-                self.process.wait(8)
+                self.process.wait(seconds)
             except subprocess.TimeoutExpired:
                 self.kill()
 
@@ -234,6 +242,14 @@ def signal_pid(pid: int, number: int = signal.SIGTERM) -> None:
         os.kill(pid, number)
     except ProcessLookupError:
         pass
+
+
+def freeze(pid: int) -> None:
+    """Stop a process until it is sent SIGCONT. On a busy machine some of its threads go on for a while after the
+    signal."""
+    os.kill(pid, signal.SIGSTOP)
+    threads = list(Path(f"/proc/{pid}/task").glob("*/stat"))
+    until(lambda: all(state(stat) in "TX" for stat in threads), what="a stop")
 
 
 def alive(pid: int) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST, shared
 from tests.live.support.ports import answers, free_port
-from tests.live.support.processes import PROGRAMS, Program, run, run_forked, twistd
+from tests.live.support.processes import PROGRAMS, Program, links, run, run_forked, twistd
 from tests.live.support.sockets import seeded, take_all
 from tests.live.support.waiting import Work, until
 
@@ -24,12 +24,10 @@ LISTENS = "0A"
 def descriptors(program: Program) -> list[str]:
     """What it has open, but for connections: who comes back to a port that was another program's has nothing to do with
     how this one was started."""
-    found = [name.replace(str(program.folder), "") for name in program.descriptors()]
+    held = links(program.pid)  # looked at once, as a connection may come and go between two looks
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    for row in rows:
-        if row[3] != LISTENS and program.has_socket(row[9]):
-            found.remove("socket")
-    return found
+    connections = {f"socket:[{row[9]}]" for row in rows if row[3] != LISTENS}
+    return sorted(link.replace(str(program.folder), "").split(":")[0] for link in held if link not in connections)
 
 
 def seen(program: Program) -> dict[str, Any]:

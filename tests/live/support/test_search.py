@@ -91,8 +91,7 @@ class TheSearch(LiveTest):
         """A secret on a command line is seen in the process list while the program runs."""
         search = Search()
         search.secret("token", self.TOKEN[::-1])
-        # A loop, as some shells become their last command, and are seen as that from then on.
-        sleeper = self.program("sleeper", "sh", "-c", f"while sleep 1; do :; done # {self.TOKEN[1:]}")
+        sleeper = self.program("sleeper", "sh", "-c", f"kill -STOP $$ # {self.TOKEN[1:]}")
         other = self.program("other", "sleep", "1000")
         search.secret("token", self.TOKEN[1:])
 
