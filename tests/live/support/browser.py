@@ -2,6 +2,7 @@
 
 import asyncio
 import atexit
+import json
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -39,6 +40,22 @@ def site_port() -> int:
 
 def origin() -> str:
     return f"http://127.0.0.1:{site_port()}"
+
+
+@contextmanager
+def tasks(browser: Any) -> Iterator[list[float]]:
+    """Milliseconds of CPU of each task of pages' main threads in the block, known at its end: a page is held up so long
+    by each on a machine that has a core for it."""
+    took: list[float] = []
+    browser.start_tracing(categories=["disabled-by-default-devtools.timeline"])
+    try:
+        yield took
+    finally:
+        events = json.loads(browser.stop_tracing())["traceEvents"]
+    named = [event for event in events if event["name"] == "thread_name" and event["args"]["name"] == "CrRendererMain"]
+    threads = {(event["pid"], event["tid"]) for event in named}
+    own = [event for event in events if event["name"] == "RunTask" and (event["pid"], event["tid"]) in threads]
+    took.extend(event["tdur"] / 1000 for event in own if "tdur" in event)
 
 
 class Standing:
