@@ -144,6 +144,7 @@ export class Viewport extends EventTarget {
 
   #scrolled() {
     const { scrollTop, clientHeight } = this.#scroller;
+    if (!clientHeight) return; // hidden since it moved: its place is as it was once it is shown again
     const moved = scrollTop - this.#scrollTop;
     if (Math.abs(moved) < 1) return; // sideways, or our own doing
     this.#scrollTop = scrollTop;

@@ -13,7 +13,7 @@ from tests.live.support.browser import chromium
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import Chain, shared
 from tests.live.support.sockets import Listener
-from tests.live.support.waiting import WAIT
+from tests.live.support.waiting import WAIT, until
 
 HOSTS = re.compile(r"/v1/hosts(\?|$)")
 """Questions for the list of hosts, of all or by pages."""
@@ -55,6 +55,15 @@ DEEP_TEXT = """(root) => {
   return text(root);
 }"""
 """What stands in an element, also in what it hides from the page (its shadow)."""
+STILL = """(words) => {
+  const prompt = window.setTimeout;
+  window.stilled = 0;
+  window.setTimeout = (act, ...more) => words.some((one) => String(act).includes(one))
+    ? (window.stilled += 1, 0) : prompt(act, ...more);
+  window.unstill = () => { window.setTimeout = prompt; };
+}"""
+"""Has timers never fire whose functions have one of some words, and counts them: what a page does after a while, on a
+machine where each step of a test may take as long."""
 WATCH = """window.violations = [];
 addEventListener('securitypolicyviolation',
   ({ violatedDirective, blockedURI }) => violations.push(`${violatedDirective} ${blockedURI}`));"""
@@ -80,6 +89,8 @@ class ConsoleTest(LiveTest):
     """The chain that these tests share."""
     whole = False
     """Whether they need the whole browser, with its windows."""
+    still: tuple[str, ...] = ()
+    """Words of timers that never fire in their pages."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -96,8 +107,12 @@ class ConsoleTest(LiveTest):
         self.addCleanup(self.leave)
 
     def start(self) -> Any:
-        """What serves the page."""
-        return shared(kind=self.kind)
+        """What serves the page. Of a chain that others have had nothing is open any more."""
+        chain = shared(kind=self.kind)
+        for stream in chain.streams():  # a page that is closed at once may not have told all of them
+            chain.ask("DELETE", f"/v1/streams/{stream['stream']}")
+        until(lambda: not chain.streams(), what="the end of other tests' streams")
+        return chain
 
     def leave(self) -> None:
         """Tell pages that they are left, as closing the browser does not: they end what the host would hold."""
@@ -123,6 +138,8 @@ class ConsoleTest(LiveTest):
         """Note what a page complains of, and wait for it as long as for anything."""
         page.set_default_timeout(WAIT * 1000)
         page.add_init_script(WATCH)
+        if self.still:
+            page.add_init_script(f"({STILL})({json.dumps(self.still)})")
         page.on("console", lambda message: self._complain(message.type, message.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.opened.append(page)

@@ -20,6 +20,7 @@ import msgspec
 
 from streamrelay.platform.http.assets import TEXTS, policy_for
 from tests.live.support.browser import WEB
+from tests.live.support.waiting import WAIT
 
 GATHERED = 0.2
 """Seconds for which changes are gathered."""
@@ -99,8 +100,8 @@ class FleetPlatform:
         """Whether it is one that has neither pages nor changes."""
         self.refuses: Entry | None = None
         """A problem by which all questions for hosts are answered."""
-        self.slow = 0.0
-        """Seconds for each page."""
+        self.turns: threading.Semaphore | None = None
+        """If it is one, each page waits for a turn of it."""
         self.asked: list[str] = []
         """Paths and queries of all questions for hosts."""
         self.streams: dict[str, Entry] = {}
@@ -124,7 +125,27 @@ class FleetPlatform:
         self.key = "srk_alice"
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
+    def hold(self) -> None:
+        """Give no page from now on, but those that are `let`: what a page has until then stays for whoever looks."""
+        self.turns = threading.Semaphore(0)
+
+    def let(self, pages: int) -> None:
+        """Give so many pages more."""
+        assert self.turns is not None
+        self.turns.release(pages)
+
+    def let_all(self) -> None:
+        """Give all pages from now on."""
+        held, self.turns = self.turns, None
+        if held is not None:
+            held.release(1000)
+
+    def take_turn(self) -> None:
+        if (turns := self.turns) is not None:
+            turns.acquire(timeout=WAIT)
+
     def stop(self) -> None:
+        self.let_all()
         self.tell("end", None)
         self._server.shutdown()
         self._server.server_close()
@@ -249,7 +270,7 @@ class _Answering(BaseHTTPRequestHandler):
 
     def _streams(self, query: dict[str, list[str]]) -> None:
         if not self._refused():
-            time.sleep(self.platform.slow)
+            self.platform.take_turn()
             self._send(200, self.platform.stream_page(query))
 
     def _terminals(self, host: str) -> None:
@@ -297,7 +318,7 @@ class _Answering(BaseHTTPRequestHandler):
     def _hosts(self, query: dict[str, list[str]]) -> None:
         if self._refused():
             return
-        time.sleep(self.platform.slow)
+        self.platform.take_turn()
         body = msgspec.json.encode(self.platform.page(query))
         tag = f'W/"{sha256(body).hexdigest()[:16]}"'
         if self.headers.get("If-None-Match") == tag:

@@ -183,6 +183,7 @@ class Everybody(ConsoleTest):
         self.assert_accessible(page, "a terminal for screen readers")
         self.act(page, "Screen reader support off")
         page.evaluate("location.hash = '#host-1/logs/wide'")
+        self.expect(panel.locator("stream-log .scroller")).to_be_focused()  # before that the key is the terminal's
         page.keyboard.press("/")
         panel.get_by_role("searchbox", name="Search").fill("short")
         self.assert_accessible(page, "a log's search")

@@ -11,12 +11,12 @@ from typing import Any
 
 from tests.live.attacks.test_attacks_pages import HOSTILE
 from tests.live.console.console import LATER, ConsoleTest
+from tests.live.support.browser import tasks
 from tests.live.support.chain import HOST
 from tests.live.support.containers import Podman, standing
 from tests.live.support.machine import PROGRAM, Machine, start_machine
-from tests.live.support.pace import Stopwatch
 from tests.live.support.processes import need_program
-from tests.live.support.waiting import Work, until
+from tests.live.support.waiting import WAIT, Work, until
 from tests.live.viewers.screens import same, shows
 
 PANEL = '[role="tabpanel"]:visible'
@@ -75,7 +75,7 @@ class Machines(ConsoleTest):
 
     def same(self, panel: Any, machine: Machine) -> int:
         """The panel's picture is that of the machine, pixel by pixel; gives how many of them aren't black."""
-        return same(panel, machine, 15.0)
+        return same(panel, machine)
 
     def use(self, console: str) -> None:
         machine = self.machine("a", spice=console == "spice", vnc=console == "vnc")
@@ -198,27 +198,20 @@ class Logs(ConsoleTest):
         self.assert_content()
 
     def test_flood(self) -> None:
-        """100,000 lines at 10,000 a second are all there, and no task of the page takes over 200 ms meanwhile."""
+        """100,000 lines at 10,000 a second are all there, and no task of the page takes over 200 ms of
+        CPU meanwhile."""
         path = self.own_chain().folder / "app.log"
         page = self.signed_in()
         self.open_target(page, "app")
         self.expect(self.lines(page, "second line")).to_have_count(1)
-        page.evaluate(
-            """() => {
-              window.tasks = [];
-              new PerformanceObserver((list) => list.getEntries().forEach(({ duration }) => tasks.push(duration)))
-                .observe({ type: 'longtask' });
-            }"""
-        )
-        watch = Stopwatch()
-        writer = Work(_pour, path, 100_000, 10_000)
-        seconds = writer.result(60)
-        self.expect(self.lines(page, "line 99999 ")).to_have_count(1, timeout=LATER)
-        self.expect(page.locator(PANEL).get_by_text("100,002 lines").first).to_be_visible()
+        with tasks(self.browser) as took:
+            writer = Work(_pour, path, 100_000, 10_000)
+            seconds = writer.result(2 * WAIT)
+            self.expect(self.lines(page, "line 99999 ")).to_have_count(1, timeout=LATER)
+            self.expect(page.locator(PANEL).get_by_text("100,002 lines").first).to_be_visible()
         self.assertEqual(self.lines(page, "left out").count(), 0)
-        longest = max(page.evaluate("tasks"), default=0)
-        print(f"100,000 lines in {seconds:.1f} s: the longest task of the page over 50 ms took {longest:.0f} ms")
-        self.assertLess(watch.fairly(longest), 200)
+        print(f"100,000 lines in {seconds:.1f} s: the longest task of the page took {max(took):.0f} ms of CPU")
+        self.assertLess(max(took), 200)
         self.assertLess(page.locator("stream-log .row").count(), 500)
         self.assert_content()
 
@@ -260,7 +253,7 @@ class Containers(ConsoleTest):
     def test_log_and_shell(self) -> None:
         """Its log follows, a shell in it has the window's size, and its status is told."""
         podman = standing(Podman)
-        podman.run("web", "echo started; mkfifo /tmp/in; while :; do cat /tmp/in; done", "--label", "streamrelay=yes")
+        podman.run("web", "mkfifo /tmp/in; echo started; while :; do cat /tmp/in; done", "--label", "streamrelay=yes")
         self.own_chain(targets=CONTAINERS.replace("SOCKET", str(podman.socket)))
         page = self.signed_in(f"#{HOST}/web/log")
         panel = page.locator(PANEL)
@@ -268,9 +261,13 @@ class Containers(ConsoleTest):
         podman.command("exec", "web", "/bin/sh", "-c", "echo said meanwhile > /tmp/in")
         self.expect(panel.locator("stream-log .row").filter(has_text="said meanwhile")).to_have_count(1)
         self.open_target(page, "web/shell")
-        page.keyboard.type("stty size; hostname\n")
-        rows, columns = until(lambda: _size(panel.inner_text()), what="a size")
-        self.assertGreater(columns, 80, rows)
+
+        def told() -> tuple[int, int]:
+            page.keyboard.type("clear; stty size\n")
+            page.wait_for_timeout(300)
+            return _size(panel.inner_text()) or (0, 0)
+
+        until(lambda: told()[1] > 80, what="the window's size")  # a command that was started has another at first
         page.keyboard.type("exit 3\n")
         self.expect(panel.locator("p.words")).to_have_text("The command ended with status 3.")
         self.assert_content()

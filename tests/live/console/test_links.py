@@ -73,10 +73,19 @@ class LinkTest(ConsoleTest):
         self.assert_unopened()
         return button
 
+    def started(self, page: Any) -> None:
+        """Until the command that was opened has run: one that is ended at once may do so later, or never."""
+        self.expect(page.get_by_role("tabpanel").locator("p.state")).to_have_text("Connected")
+        until(lambda: self.runs() == 1, what="the command")
+
+    def runs(self) -> int:
+        """How often the command was started."""
+        return self.trace.read_text().count("\n") if self.trace.exists() else 0
+
     def assert_unopened(self, times: int = 0) -> None:
         """No stream, and the command was started so many times."""
         self.assertEqual(self.common.streams(), [])
-        self.assertEqual(self.trace.read_text().count("\n") if self.trace.exists() else 0, times)
+        self.assertEqual(self.runs(), times)
 
 
 class Links(LinkTest):
@@ -97,8 +106,7 @@ class Links(LinkTest):
                 page.evaluate("dispatchEvent(new Event('online'))")
         self.asks(page)
         button.press("Enter")
-        self.expect(panel.locator("p.state")).to_have_text("Connected")
-        until(self.trace.exists, what="the command")
+        self.started(page)
         self.assertEqual(self.trace.read_text(), "ran\n")
         self.assert_content()
 
@@ -107,7 +115,7 @@ class Links(LinkTest):
         page = self.signed_in(f"#{HOST}/deploy")
         self.asks(page)
         self.entry(page, "deploy").click()  # this one somebody has chosen
-        self.expect(page.get_by_role("tabpanel").locator("p.state")).to_have_text("Connected")
+        self.started(page)
         self.expect(page.get_by_role("tab")).to_have_count(1)
         self.assert_content()
 
@@ -115,7 +123,7 @@ class Links(LinkTest):
         """A page that is loaded again asks before it starts the command another time; a log goes on by itself."""
         page = self.signed_in()
         self.open_target(page, "deploy")
-        until(self.trace.exists, what="the command")
+        self.started(page)
         page.once("dialog", lambda dialog: dialog.accept())
         page.reload()
         until(lambda: not self.common.streams(), what="the end of the stream")
@@ -134,8 +142,7 @@ class Links(LinkTest):
         self.open_target(page, "app")
         page.get_by_role("tab", name="deploy").click()
         self.say_open(page)
-        panel = page.get_by_role("tabpanel")
-        self.expect(panel.locator("p.state")).to_have_text("Connected")
+        self.started(page)
         self.act(page, "Close")
         self.act(page, "Close")
         until(lambda: not self.common.streams(), what="the end of the streams")
@@ -150,6 +157,7 @@ class Links(LinkTest):
         page = self.signed_in()
         for target in ("any/1", "any/app", "nothing"):
             page.evaluate(f"location.hash = '#{HOST}/{target}'")
+            self.expect(page.get_by_role("tab", selected=True)).to_contain_text(target)
             self.asks(page)
         page.route(HOSTS, lambda route: route.fulfill(status=503, json={"detail": "not now"}))
         self.led(page, "app")
@@ -193,7 +201,7 @@ class Haste(LinkTest):
             page.evaluate(event + click)
             self.asks(page)
         page.evaluate(click)
-        self.expect(page.get_by_role("tabpanel").locator("p.state")).to_have_text("Connected")
+        self.started(page)
         self.assert_content()
 
     def test_held_key(self) -> None:
@@ -209,7 +217,7 @@ class Haste(LinkTest):
         page.keyboard.up("Enter")
         self.asks(page)
         page.keyboard.press("Enter")
-        self.expect(page.get_by_role("tabpanel").locator("p.state")).to_have_text("Connected")
+        self.started(page)
         self.assert_content()
 
 

@@ -56,6 +56,7 @@ class Offline(WindowTest):
         self.sign_in()
         self.choose("vim")
         self.connected()
+        self.until(self.on_screen("~"))  # what is typed before vim is there may be lost, or seen without it
         self.click(f"{SHOWN} .xterm-screen")
         self.display.type("ibefore ")
         self.until(self.on_screen("before"))
@@ -118,7 +119,7 @@ class Offline(WindowTest):
 
     def lose(self, view: Any, window_class: str) -> None:
         """What the host doesn't hold so long is opened anew, and what was written meanwhile is said not to be there."""
-        self.begin(view, window_class, agent="hold = 4\n")
+        self.begin(view, window_class, agent="hold = 20\n")  # in which whoever types has begun to
         view.offline(True)
         self.until(f"document.querySelector('{SHOWN}').dataset.state === 'detached'")
         self.display.type("lost")

@@ -18,7 +18,10 @@ from tests.live.support.waiting import until
 TARGETS = """\
 [targets.keys]
 kind = "pty"
-command = ["/bin/sh", "-c", "stty raw -echo; printf '\\\\033[?2004hready to select\\\\r\\\\n'; exec cat > FOLDER/keys"]
+command = [
+    "/bin/sh", "-c",
+    "stty raw -echo; > FOLDER/keys; printf '\\\\033[?2004hready to select\\\\r\\\\n'; exec cat >> FOLDER/keys",
+]
 
 [targets.drawing]
 kind = "pty"
@@ -194,8 +197,7 @@ class RealKeys(RealLogs, Unseen):
 
     def pastes(self) -> None:
         """A paste stays one, by keys and by the mouse's middle button, with the selection of another place."""
-        self.field(PASTE)
-        self.display.press("ctrl+a", "ctrl+c")
+        self.clipboard_has(PASTE)
         self.click(".xterm-screen")
         self.display.press("ctrl+shift+v")
         self.got(PASTED, "by keys")
@@ -210,10 +212,18 @@ class RealKeys(RealLogs, Unseen):
         for scale in (1, 1.25, 2):
             self.view.scale(scale)
             self.until(f"devicePixelRatio === {scale}")
-            self.view.evaluate(f"({DRAWN})()")
-            underscores, top, *sides, _ = self.view.evaluate(f"({INK})({self.view.picture()!r})")
-            self.assertGreater(underscores, top, f"underscores at {scale}")
-            self.assertLessEqual(max(sides) - min(sides), 1, f"{sides} at {scale}")
+            ink: list[int] = []
+
+            def straight(ink: list[int] = ink) -> bool:
+                self.view.evaluate(f"({DRAWN})()")
+                ink[:] = self.view.evaluate(f"({INK})({self.view.picture()!r})")
+                underscores, top, *sides, _ = ink
+                return underscores > top and max(sides) - min(sides) <= 1
+
+            try:
+                until(straight, what=f"underscores, and a straight side, at {scale}")
+            except AssertionError as error:
+                raise AssertionError(f"{error}: {ink}") from None
 
     def shares(self) -> None:
         """A machine whose clipboard is shared gets a text with the key that pastes it, and what it copies is here."""
@@ -239,9 +249,7 @@ class RealKeys(RealLogs, Unseen):
                 until(lambda: (0, 0x76) in vnc.keys, what="V")
                 vnc.copies(f"{TEXT} of {name}")
             self.says(f"Copied from the machine: {len(TEXT) + 4 + len(name)} characters.")
-            self.field("")
-            self.display.press("ctrl+v")
-            self.until(f"document.querySelector('#field').value === {TEXT + ' of ' + name!r}")
+            self.field_gets(f"{TEXT} of {name}")
             self.view.evaluate("document.querySelector('#field').remove()")
             for noted in (spice.heard, spice.keys, vnc.pasted, vnc.keys):
                 noted.clear()
@@ -272,9 +280,17 @@ class RealKeys(RealLogs, Unseen):
     def clipboard_has(self, text: str) -> None:
         self.field(text)
         self.display.press("ctrl+a", "ctrl+c")
+        self.field_gets(text)
+
+    def field_gets(self, text: str) -> None:
+        """Until the clipboard, into which the browser may have yet to write, has a text."""
         self.field("")
-        while not self.view.evaluate(f"document.querySelector('#field').value === {text!r}"):
-            self.display.press("ctrl+a", "ctrl+v")  # the browser has yet to write it
+
+        def pasted() -> bool:
+            self.display.press("ctrl+a", "ctrl+v")
+            return bool(self.view.holds(f"document.querySelector('#field').value === {text!r}"))
+
+        until(pasted, what=f"{text!r} in the clipboard")
 
     def got(self, wanted: bytes, what: str) -> None:
         """Until the program has got bytes, and no others."""

@@ -9,6 +9,7 @@ from tests.live.console.console import LATER, ConsoleChain
 from tests.live.console.terminal import TerminalTest
 from tests.live.support.chain import HOST
 from tests.live.support.ports import answers
+from tests.live.support.processes import alive
 from tests.live.support.waiting import until
 
 
@@ -140,7 +141,7 @@ class Resuming(TerminalTest):
 
     def test_unsent(self) -> None:
         """What waited for a stream that is over is said to be lost until that was read; nothing reaches the next."""
-        self.resuming("hold = 5\n")
+        self.resuming("hold = 20\n")  # in which whoever types has begun to
         page = self.signed_in()
         panel = self.open_target(page, "shell")
         page.keyboard.type("echo pid=$$=\n")
@@ -166,11 +167,13 @@ class Resuming(TerminalTest):
         self.resuming()
         page = self.signed_in()
         panel = self.open_target(page, "shell")
-        page.keyboard.type("sleep 3; exit 7\n")
-        self.shows(page, "exit 7")
+        go = self.common.folder / "go"
+        page.keyboard.type(f"echo pid=$$=; until [ -e {go} ]; do sleep 0.1; done; exit 7\n")
+        pid = int(self.shows(page, r"pid=(\d+)=")[1])
         self.common.relay.kill()
         self.state(panel, "Reconnecting …")
-        page.wait_for_timeout(4000)  # the shell's own time
+        go.touch()
+        until(lambda: not alive(pid), what="the shell's end")
         self.start_relay()
         self.expect(panel.locator("p.words")).to_have_text("The command ended with status 7.")
         self.state(panel, "Ended")

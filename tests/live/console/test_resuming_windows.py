@@ -60,7 +60,7 @@ class Windows(WindowTest):
         self.assertEqual(self.shows(r"same=(\d+)="), pid)
         lines = re.findall(r"line-(\d+)-", view.evaluate(TEXT))
         self.assertEqual(lines, [str(number) for number in range(1, LINES + 1)])
-        self.assertIsNone(view.evaluate(f"document.querySelector('{SHOWN} .viewer-detached')"))
+        self.until(f"document.querySelector('{SHOWN} .viewer-detached') === null")
         expected = (OWN, UNOPENED, "Firefox can\u2019t establish a connection to the server at ws://")
         self.assertEqual([one for one in view.complaints if not one.startswith(expected)], [])
 

@@ -3,7 +3,7 @@ Chromium."""
 
 from typing import Any
 
-from tests.live.console.console import DRAWN, PHONE, ConsoleTest
+from tests.live.console.console import DRAWN, PHONE, STILL, ConsoleTest
 from tests.live.console.fleet import relay, stream
 from tests.live.console.test_streams import StreamsTest
 
@@ -49,10 +49,13 @@ class Ended(StreamsTest):
         press("Delete")  # may only be looked at
         self.expect(self.dialog(page)).to_have_count(0)
         press("Home")
+        page.evaluate(STILL, ["aria-disabled"])
         press("Delete")
-        press("Enter")
+        press("Enter")  # too soon, however late it is: the moment doesn't pass
+        page.wait_for_function("stilled === 2")  # it begins anew with that
         self.expect(self.dialog(page)).to_be_visible()
         self.assertEqual(self.common.done, [])
+        page.evaluate("unstill()")
         press("Escape")
         self.expect(self.row(page, 1)).to_be_focused()
         press("Delete")

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from tests.live.console.console import STILL
 from tests.live.console.fleet import FleetPlatform, many, relay, stream
 from tests.live.console.windows import FOCUS, WindowTest
 from tests.live.support.waiting import until
@@ -57,9 +58,12 @@ class Windows(WindowTest):
         self.display.press("Down")
         first = view.evaluate(FOCUS)
         self.assertTrue(first.startswith("web-99/"), first)
+        view.evaluate(f"({STILL})(['aria-disabled'])")
         self.display.press("Delete")
         self.until("document.querySelector('.asking')")
-        self.display.press("Return")  # too soon to be meant
+        self.display.press("Return")  # too soon to be meant, however late it is: the moment doesn't pass
+        self.until("stilled === 2")  # as it begins anew with this press
+        view.evaluate("unstill() ?? dispatchEvent(new Event('focus'))")
         self.agree()
         ended = "DELETE /v1/streams/" + first.partition("/")[2]
         self.done(ended)

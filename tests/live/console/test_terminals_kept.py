@@ -11,7 +11,7 @@ from tests.live.console.kept_terminals import KEPT, VIM
 from tests.live.console.terminal import TerminalTest
 from tests.live.support.chain import HOST
 from tests.live.support.ports import answers
-from tests.live.support.waiting import until
+from tests.live.support.waiting import WAIT, until
 
 ALSO = "Also here: {name} ({how})"
 SELF = "you, in another window"
@@ -53,8 +53,7 @@ class KeptTest(TerminalTest):
         self.shows(page, r"~\n~")
         page.keyboard.type("ifirst line")
         drawn = re.compile(r"^first line\n~(.|\n)*\n-- INSERT -- +1,11 +All$")  # down to the last row
-        until(lambda: drawn.search(self.rows(page)), what="vim in the whole window")
-        return self.rows(page)
+        return str(until(lambda: drawn.search(self.rows(page)), what="vim in the whole window").string)
 
     def there(self, page: Any, words: str) -> None:
         self.expect(self.panel(page).get_by_role("group").get_by_role("status")).to_have_text(words)
@@ -106,9 +105,12 @@ class Again(KeptTest):
         page.reload()
         self.shows(page, "line-100-")
         page.locator(".xterm-screen").hover()
-        for _ in range(30):
+
+        def above() -> bool:
             page.mouse.wheel(0, -1000)
-        self.shows(page, "^\\$ seq .*\nline-1-\nline-2-\nline-3-\n")
+            return re.search("^\\$ seq .*\nline-1-\nline-2-\nline-3-\n", self.rows(page)) is not None
+
+        until(above, what="the first lines, once all are there and nothing is drawn anew")
         self.assert_content()
 
     def test_several(self) -> None:
@@ -135,7 +137,7 @@ class Again(KeptTest):
         with page.context.expect_page() as opened:
             page.evaluate("void window.open(location.href)")  # has the storage, as a duplicated tab has
         copy = opened.value
-        self.opened.append(copy)
+        self.watch(copy)
         self.state(copy, "Connected")
         self.there(page, ALSO.format(name=SELF, how="types"))
         self.there(copy, ALSO.format(name=SELF, how="types"))
@@ -218,7 +220,7 @@ class Together(KeptTest):
         self.attach_on_phone(other)
         size = self.panel(page).locator(".terminal-company .size")
         self.expect(size).to_contain_text("as another window has it")
-        self.same(page, self.rows(other))
+        until(lambda: self.rows(page).strip() == self.rows(other).strip(), what="the other's screen")
         self.picture(page, "console-kept-of-another-size")
         self.picture(other, "console-kept-phone")
         self.assert_accessible(page, "a kept terminal of another's size")
@@ -279,5 +281,5 @@ class Together(KeptTest):
         page.evaluate(HIDE)
         page.context.new_cdp_session(page).send("Page.setWebLifecycleState", {"state": "frozen"})
         other.keyboard.type("seq -f 'line %.0f of many' 400000; echo ov''er\n")
-        self.shows(other, "\nover\n")
+        until(lambda: "\nover\n" in self.rows(other), 4 * WAIT, what="the end of 8 MB")
         self.complaints.clear()

@@ -46,8 +46,8 @@ class Windows(WindowTest):
         name, self.view = which
         self.display.focus(name)
 
-    def screen(self) -> str:
-        return str(self.view.evaluate(TEXT))
+    def screen(self, view: Any = None) -> str:
+        return str((view or self.view).evaluate(TEXT))
 
     def shows(self, pattern: str) -> str:
         """Until the terminal shows something; gives its first group."""
@@ -80,19 +80,17 @@ class Windows(WindowTest):
         self.display.press("Return")
         self.shows("(~\n~)")
         self.display.type("ifirst line")
-        until(lambda: DRAWN.search(self.screen()), what="vim in the whole window")
-        return self.screen()
+        return str(until(lambda: DRAWN.search(self.screen()), what="vim in the whole window").string)
 
     def reload(self) -> None:
         self.view.evaluate("void (window.before = true, setTimeout(() => location.reload()))")
         self.until("!window.before && document.readyState === 'complete'")
 
     def attach(self) -> None:
-        self.until("document.querySelector('#hosts .terminals')")
-        self.view.evaluate("document.querySelector('#hosts .terminals').click()")
+        self.push("document.querySelector('#hosts .terminals')")
         self.until("document.querySelector('.terminals-list button')")
         self.look(f"list-{self.name}")
-        self.view.evaluate("document.querySelector('.terminals-list button').click()")
+        self.push("document.querySelector('.terminals-list button')")
         self.enter()
 
     @property
@@ -115,9 +113,8 @@ class Windows(WindowTest):
         self.shows("^first (line, there)\n")
         self.there_too()
         self.look(f"second-{self.name}")
-        other = self.screen()
         self.at(first)
-        until(lambda: self.screen() == other, what="the same screen in both")
+        until(lambda: self.screen() == self.screen(second[1]), what="the same screen in both")
         self.click(f"{SHOWN} .xterm-screen")
         self.display.type(", here")
         self.shows("^first (line, there, here)\n")

@@ -48,36 +48,45 @@ class WindowTest(LiveTest):
         }})()""")
 
     def choose(self, name: str) -> None:
-        target = f"[...document.querySelectorAll('#hosts .target')].find((one) => one.textContent.includes('{name}'))"
-        self.until(target)
-        self.view.evaluate(f"{target}.click()")
+        self.push(f"[...document.querySelectorAll('#hosts .target')].find((one) => one.textContent.includes('{name}'))")
+
+    def push(self, found: str) -> None:
+        """Click an element of the page as soon as it is there, without the mouse: it may be made anew at any time."""
+        self.until(f"({found}).click() === undefined")
 
     def act(self, label: str, then: str = ".xterm-screen") -> None:
         """An entry of the tab's menu, then back to what takes keys."""
         self.click("[role=tabpanel]:not([hidden]) [aria-haspopup=menu]")
         found = f"(one) => one.textContent === {label!r} && one.checkVisibility()"  # menus of other tabs have it, too
-        entry = f"[...document.querySelectorAll('[role=menuitem]')].find({found})"
-        self.until(entry)
-        self.view.evaluate(f"{entry}.click()")
+        self.push(f"[...document.querySelectorAll('[role=menuitem]')].find({found})")
         self.click(then)
 
     def says(self, words: str) -> None:
         self.until(f"document.querySelector('#said').textContent === {words!r}")
 
     def place(self, selector: str, across: float = 0.5, down: float = 0.5) -> tuple[float, float]:
-        """Where something of the page is on the screen."""
-        x, y = self.view.evaluate(f"""(() => {{
-            const {{ x, y, width, height }} = document.querySelector({selector!r}).getBoundingClientRect();
+        """Where something of the page is on the screen, once it is there and stays at its place."""
+        where = f"""(() => {{
+            const {{ x, y, width, height }} = document.querySelector({selector!r})?.getBoundingClientRect() ?? {{}};
             const [left, top] = [screenX + (outerWidth - innerWidth) / 2, screenY + outerHeight - innerHeight];
-            return [x + width * {across} + left, y + height * {down} + top];
-        }})()""")
+            return width ? [x + width * {across} + left, y + height * {down} + top] : null;
+        }})()"""
+        seen = [None]
+
+        def stays() -> bool:
+            seen.append(self.view.evaluate(where))
+            return seen[-1] is not None and seen[-1] == seen[-2]
+
+        until(stays, what=f"a place of {selector}")
+        x, y = seen[-1] or (0.0, 0.0)
         return x, y
 
     def click(self, selector: str, button: int = 1) -> None:
         self.display.click(*self.place(selector), button=button)
 
     def until(self, expression: str) -> Any:
-        return until(lambda: self.view.evaluate(f"Boolean({expression})"), what=expression)
+        """Until something is true of the page, whatever of it isn't there before."""
+        return until(lambda: self.view.holds(expression), what=expression)
 
     def connected(self) -> None:
         """Until the tab that is shown is connected."""

@@ -101,6 +101,7 @@ class DemoTests(LiveTest):
             self.said.append(line.rstrip())
             if line.startswith("stop with"):
                 break
+        self.assertTrue(self.said[-1:] and self.said[-1].startswith("stop with"), self.said)
 
     def stop(self, number: int = signal.SIGINT) -> None:
         if self.demo.poll() is None:
@@ -193,6 +194,7 @@ class DemoTests(LiveTest):
         """The link signs in and goes from the address; in another browser it shows the sign-in page, and why."""
         with chromium() as browser:
             page = browser.new_page()
+            page.set_default_timeout(WAIT * 1000)
             for _ in range(2):  # the second time the session counts, and the link isn't needed
                 page.goto("about:blank")
                 page.goto(self.link)
@@ -202,6 +204,7 @@ class DemoTests(LiveTest):
             page.get_by_role("tabpanel").get_by_role("button", name="Open", exact=True).click()
             until(lambda: page.inner_text(".panel:not([hidden]) p.state") == "Connected", what="a linked target")
             other = browser.new_context().new_page()
+            other.set_default_timeout(WAIT * 1000)
             other.goto(self.link)
             words = other.locator("#signin-why")
             words.wait_for()
@@ -225,6 +228,7 @@ class DemoTests(LiveTest):
             page.screenshot(path=f"{folder}/demo-{name}.png")
 
     def use(self, page: Any) -> None:
+        page.set_default_timeout(WAIT * 1000)
         complaints: list[str] = []
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))

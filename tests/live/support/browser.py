@@ -2,7 +2,10 @@
 
 import asyncio
 import atexit
+import json
+import re
 import shutil
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +18,7 @@ from urllib.parse import urlsplit
 from twisted.trial.unittest import SkipTest
 
 from tests.live.support.ports import free_port
-from tests.live.support.waiting import WAIT
+from tests.live.support.waiting import WAIT, until
 
 ROOT = Path(__file__).resolve().parents[3]
 WEB = ROOT / "streamrelay" / "web"
@@ -40,6 +43,42 @@ def site_port() -> int:
 
 def origin() -> str:
     return f"http://127.0.0.1:{site_port()}"
+
+
+@contextmanager
+def tasks(browser: Any) -> Iterator[list[float]]:
+    """Milliseconds of CPU of each task of pages' main threads in the block, known at its end: a page is held up so long
+    by each on a machine that has a core for it."""
+    took: list[float] = []
+    browser.start_tracing(categories=["toplevel"])
+    try:
+        yield took
+    finally:
+        events = json.loads(browser.stop_tracing())["traceEvents"]
+    named = [event for event in events if event["name"] == "thread_name" and event["args"]["name"] == "CrRendererMain"]
+    threads = {(event["pid"], event["tid"]) for event in named}
+    ran = [event for event in events if event["name"] == "ThreadControllerImpl::RunTask" and "tdur" in event]
+    took.extend(event["tdur"] / 1000 for event in ran if (event["pid"], event["tid"]) in threads)
+
+
+class Elsewhere(AssertionError):
+    """A question to a page that is left or loaded anew meanwhile, and doesn't answer it."""
+
+
+def whether(expression: str) -> str:
+    """Whether something is true of a page; it isn't while what is looked at isn't there."""
+    return f"(() => {{ try {{ return Boolean({expression}) }} catch {{ return false }} }})()"
+
+
+def told_in(log: Path, pattern: str, running: "subprocess.Popen[bytes]") -> str:
+    """What a program says into a file, once it has said it; the pattern goes to the line's end."""
+
+    def told() -> "re.Match[str] | None":
+        found = re.search(pattern, log.read_text())
+        assert found is not None or running.poll() is None, log.read_text()
+        return found
+
+    return str(until(told, what=pattern)[1])
 
 
 class Standing:

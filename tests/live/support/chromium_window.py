@@ -4,7 +4,6 @@ Playwright's pages are never hidden: it has them believe that they have the focu
 """
 
 import json
-import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,9 +13,16 @@ from typing import Any
 from twisted.trial.unittest import SkipTest
 from websockets.sync.client import ClientConnection
 
-from tests.live.support.browser import CHROMIUM, FLAGS
+from tests.live.support.browser import CHROMIUM, FLAGS, Elsewhere, told_in, whether
 from tests.live.support.waiting import WAIT, until
 from tests.live.support.websockets import hang_up, websocket
+
+GONE = (
+    "Inspected target navigated or closed",
+    "Execution context was destroyed.",
+    "Cannot find default execution context",
+)
+"""How a question ends whose page goes meanwhile."""
 
 
 class Chromium:
@@ -25,22 +31,34 @@ class Chromium:
     def __init__(self, leg: ClientConnection) -> None:
         self._leg, self._last, self._session, self._page, self._cover = leg, 0, "", "", ""
         self._asked: list[str] = []
-        [self._page] = until(self._pages, what="a page")
+        self._page = until(self._first_page, what="Chromium's window")
         self._session = self._do("Target.attachToTarget", targetId=self._page, flatten=True)["sessionId"]
         self.complaints: list[str] = []
         """Errors and warnings of the page and its scripts."""
         for domain in ("Page", "Runtime", "Log"):
             self._do(f"{domain}.enable")
 
+    def _first_page(self) -> str:
+        """The page of its window, which may come after the browser has begun to listen; "" until then."""
+        pages = [one for one in self._do("Target.getTargets")["targetInfos"] if one["type"] == "page"]
+        return str(pages[0]["targetId"]) if pages else ""
+
     def goto(self, url: str) -> None:
         self._do("Page.navigate", url=url)
-        until(self._is_there, what=url)
+        until(lambda: self.holds("document.readyState === 'complete' && location.href !== 'about:blank'"), what=url)
 
     def evaluate(self, expression: str) -> Any:
         """The value of an expression, or what it promises."""
         answer = self._do("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
+
+    def holds(self, expression: str) -> bool:
+        """Whether something is true of the page; it isn't while that is being loaded."""
+        try:
+            return bool(self.evaluate(whether(expression)))
+        except Elsewhere:
+            return False
 
     def scale(self, by: float) -> None:
         """Have a pixel of the page be so many of the screen's."""
@@ -80,17 +98,6 @@ class Chromium:
         """To the dialog that is shown."""
         self._do("Page.handleJavaScriptDialog", accept=accept)
 
-    def _pages(self) -> list[str]:
-        """The pages that it has; at its start it listens before it has any."""
-        return [one["targetId"] for one in self._do("Target.getTargets")["targetInfos"] if one["type"] == "page"]
-
-    def _is_there(self) -> bool:
-        """Whether a page is there as a whole; not while it comes, which ends what is evaluated in the one before."""
-        try:
-            return bool(self.evaluate("document.readyState === 'complete' && location.href !== 'about:blank'"))
-        except AssertionError:
-            return False
-
     def _do(self, method: str, of: bool = True, **parameters: Any) -> Any:
         """A command, `of` the page or of the browser."""
         self._last += 1
@@ -100,6 +107,8 @@ class Chromium:
             message = json.loads(self._leg.recv(timeout=WAIT))
             self._hear(message.get("method"), message.get("params"))
             if message.get("id") == self._last:
+                if message.get("error", {}).get("message") in GONE:
+                    raise Elsewhere(message)
                 assert "error" not in message, message
                 return message["result"]
 
@@ -126,10 +135,6 @@ def chromium_window(folder: Path, environment: dict[str, str]) -> Iterator[Chrom
     with ExitStack() as stack:
         stack.callback(running.wait)
         stack.callback(running.terminate)
-        line = re.compile(r"DevTools listening on (ws://\S+)\n")  # to its end, or it may be half of an address
-        until(lambda: line.search(log.read_text()) or running.poll() is not None, what="Chromium")
-        where = line.search(log.read_text())
-        assert where is not None, log.read_text()
-        leg = websocket(where[1], None)
+        leg = websocket(told_in(log, r"DevTools listening on (ws://\S+)\n", running), None)
         stack.callback(hang_up, leg)
         yield Chromium(leg)

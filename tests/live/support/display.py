@@ -48,7 +48,8 @@ def display() -> Iterator[Display]:
     server = need_program("Xvfb")
     need_program("xdotool")
     read, write = os.pipe()
-    command = [server, "-displayfd", str(write), "-screen", "0", SIZE, "-nolisten", "tcp", "-noreset"]
+    # -r: a key repeats itself only if somebody holds it, not as xdotool gets no turn before it lets go.
+    command = [server, "-displayfd", str(write), "-screen", "0", SIZE, "-nolisten", "tcp", "-noreset", "-r"]
     running = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL, env=environment())
     try:
         os.close(write)

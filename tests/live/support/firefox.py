@@ -1,7 +1,6 @@
 """Debian's Firefox, told what to do by WebDriver BiDi (https://w3c.github.io/webdriver-bidi)."""
 
 import json
-import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,6 +9,7 @@ from typing import Any
 
 from websockets.sync.client import ClientConnection
 
+from tests.live.support.browser import Elsewhere, told_in, whether
 from tests.live.support.processes import need_program
 from tests.live.support.waiting import WAIT, until
 from tests.live.support.websockets import hang_up, websocket
@@ -28,6 +28,8 @@ SETTINGS = {
     "toolkit.telemetry.reportingpolicy.firstRun": False,
 }
 """So that it asks nothing of anybody when it starts."""
+GONE = ("no such frame", "unknown error")
+"""How a question ends whose page goes meanwhile."""
 
 
 class Firefox:
@@ -36,11 +38,13 @@ class Firefox:
     def __init__(self, leg: ClientConnection) -> None:
         self._leg, self._last, self._cover = leg, 0, ""
         self._asked: list[str] = []
-        self._do("session.new", capabilities={"alwaysMatch": {"unhandledPromptBehavior": {"default": "ignore"}}})
+        wanted = {"alwaysMatch": {"unhandledPromptBehavior": {"default": "ignore"}}}
+        self._ask("session.new", {"capabilities": wanted}, 4 * WAIT)  # which is answered once all of it has started
         self.complaints: list[str] = []
         """Errors and warnings of the page's scripts."""
         self._do("session.subscribe", events=["browsingContext.userPromptOpened", "log.entryAdded"])
-        self._context = until(lambda: self._do("browsingContext.getTree")["contexts"], what="a page")[0]["context"]
+        [first, *_] = until(lambda: self._do("browsingContext.getTree")["contexts"], what="Firefox's window")
+        self._context = first["context"]
 
     def goto(self, url: str) -> None:
         self._do("browsingContext.navigate", context=self._context, url=url, wait="complete")
@@ -55,6 +59,13 @@ class Firefox:
         )
         assert answer["type"] == "success", answer
         return json.loads(answer["result"]["value"])
+
+    def holds(self, expression: str) -> bool:
+        """Whether something is true of the page; it isn't while that is being loaded."""
+        try:
+            return bool(self.evaluate(whether(expression)))
+        except Elsewhere:
+            return False
 
     def scale(self, by: float) -> None:
         """Have a pixel of the page be so many of the screen's."""
@@ -94,12 +105,17 @@ class Firefox:
         self._do("browsingContext.handleUserPrompt", context=self._context, accept=accept)
 
     def _do(self, method: str, **parameters: Any) -> Any:
+        return self._ask(method, parameters)
+
+    def _ask(self, method: str, parameters: dict[str, Any], seconds: float = WAIT) -> Any:
         self._last += 1
         self._leg.send(json.dumps({"id": self._last, "method": method, "params": parameters}))
         while True:
-            message = json.loads(self._leg.recv(timeout=WAIT))
+            message = json.loads(self._leg.recv(timeout=seconds))
             self._hear(message.get("method"), message.get("params"))
             if message.get("id") == self._last:
+                if message.get("error") in GONE:
+                    raise Elsewhere(message)
                 assert message["type"] == "success", message
                 return message["result"]
 
@@ -124,10 +140,7 @@ def firefox(folder: Path, environment: dict[str, str]) -> Iterator[Firefox]:
     with ExitStack() as stack:
         stack.callback(running.wait)
         stack.callback(running.terminate)
-        line = re.compile(r"BiDi listening on (ws://\S+)\n")  # to its end, or it may be half of an address
-        until(lambda: line.search(log.read_text()) or running.poll() is not None, what="Firefox")
-        where = line.search(log.read_text())
-        assert where is not None, log.read_text()
-        leg = websocket(f"{where[1]}/session", None)
+        address = told_in(log, r"BiDi listening on (ws://\S+)\n", running)
+        leg = websocket(f"{address}/session", None)
         stack.callback(hang_up, leg)
         yield Firefox(leg)

@@ -101,6 +101,41 @@ class Selecting(LogViewerTest):
         self.assert_content()
 
 
+LEAVE = """async () => {
+  const [scroller, panel] = [part('.scroller'), document.querySelector('.panel')];
+  const { get, set } = Object.getOwnPropertyDescriptor(Element.prototype, 'scrollTop');
+  const { port1, port2 } = new MessageChannel();
+  const left = new Promise((leave) => {
+    port1.onmessage = () => leave(panel.hidden = true);
+    const scrolls = (to) => {
+      set.call(scroller, to);
+      delete scroller.scrollTop;
+      port2.postMessage(''); // behind this frame, but before the page hears of the scroll
+    };
+    Object.defineProperty(scroller, 'scrollTop', { configurable: true, get, set: scrolls });
+  });
+  pour('line {line}\\n', 50);
+  await left;
+  pour('line {line}\\n', 50);
+  for (let frame = 0; frame < 3; frame += 1) await new Promise(requestAnimationFrame);
+  panel.hidden = false;
+}"""
+"""Hide a log in the moment in which it has scrolled for new lines, and show it again after further ones."""
+
+
+class Left(LogViewerTest):
+    """A log whose tab isn't shown for a while."""
+
+    def test_follows(self) -> None:
+        """It follows on when it is shown again, also if it had just scrolled as it was left."""
+        self.begin_alone("".join(f"first {number}\n" for number in range(100)))
+        self.shows("first 99")
+        self.view.evaluate(LEAVE)
+        self.shows("line 99")
+        self.assertTrue(self.view.evaluate("log.following"))
+        self.assert_content()
+
+
 LEVELS = """2026-03-02 INFO started
 2026-03-02 ERROR failed
 java.lang.IllegalStateException: gone
