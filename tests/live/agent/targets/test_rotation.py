@@ -1,7 +1,6 @@
 """Rotated logs: what a client gets is what is on the disk, or it is told that lines are missing (operations.rst)."""
 
 import itertools
-import os
 import re
 import threading
 import time
@@ -15,6 +14,7 @@ from websockets.sync.client import ClientConnection
 from tests.live.agent.targets.test_logs import Reader
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST, Chain, shared
+from tests.live.support.processes import links
 from tests.live.support.rotations import BANNER, WAYS, followed
 from tests.live.support.waiting import WAIT, Work, until
 
@@ -60,8 +60,8 @@ class Follower(Reader):
         line = self.way.end()
         self.read_until(lambda: line in self.data[-100_000:])
 
-    def read_until(self, true: Callable[[], Any]) -> None:
-        stop = time.monotonic() + WAIT
+    def read_until(self, true: Callable[[], Any], seconds: float = WAIT) -> None:
+        stop = time.monotonic() + seconds
         while not true():
             if time.monotonic() > stop:
                 raise AssertionError(
@@ -97,7 +97,7 @@ class Follower(Reader):
         try:
             end = threading.Event()
             writer, rotator = Work(self.write, end), Work(self.rotate)
-            self.read_until(lambda: not rotator.is_alive())
+            self.read_until(lambda: not rotator.is_alive(), self.way.rotations * WAIT)
             end.set()
             for work in (rotator, writer):
                 work.result()
@@ -169,9 +169,8 @@ class Rotated(LiveTest):
 
     def held_without_name(self) -> list[str]:
         """Deleted logs for which the agent keeps the disk from having its room back."""
-        descriptors = list(Path(f"/proc/{self.common.agent.pid}/fd").iterdir())
-        links = [os.readlink(each) for each in descriptors if os.path.lexists(each)]
-        return [link for link in links if link.startswith(str(self.logs)) and link.endswith("(deleted)")]
+        found = links(self.common.agent.pid)
+        return [link for link in found if link.startswith(str(self.logs)) and link.endswith("(deleted)")]
 
     def test_live(self) -> None:
         """A client that follows gets all lines that are on the disk, once, or is told; none that only tail -F gets."""
