@@ -57,8 +57,8 @@ class Follower(Reader):
 
     def read_line(self) -> None:
         """Write a line, and read until it comes."""
-        line = self.way.end()
-        self.read_until(lambda: line in self.data[-100_000:])
+        begin, line = len(self.data), self.way.end()
+        self.read_until(lambda: line in self.data[begin:])
 
     def read_until(self, true: Callable[[], Any], seconds: float = WAIT) -> None:
         stop = time.monotonic() + seconds
@@ -102,9 +102,9 @@ class Follower(Reader):
             for work in (rotator, writer):
                 work.result()
             told = self.finish()
-            last = self.way.end()
+            begin, last = len(self.data), self.way.end()
             until(lambda: last in beside.read_bytes(), what=f"the last line by tail -F, {self.name}")
-            self.read_until(lambda: last in self.data[-1000:])
+            self.read_until(lambda: last in self.data[begin:])
         finally:
             tail.kill()
             tail.wait()
@@ -120,15 +120,15 @@ class Follower(Reader):
     def rotate(self) -> None:
         for _ in range(self.way.rotations):
             if not self.way.at_any_time:
-                line = self.way.end()
-                self.wait_for(line)
+                self.wait_for_line()
             else:
                 time.sleep(0.4)
             self.way.rotate()
 
-    def wait_for(self, line: bytes) -> None:
-        """As long as another thread reads."""
-        until(lambda: line in self.data[-100_000:], what=f"a line, {self.name}")
+    def wait_for_line(self) -> None:
+        """Write a line, and wait until it comes, behind which any number may come, while another thread reads."""
+        begin, line = len(self.data), self.way.end()
+        until(lambda: line in self.data[begin:], what=f"a line, {self.name}")
 
     def away(self) -> None:
         """It leaves, and the log is written to and rotated."""
