@@ -70,7 +70,7 @@ class Containers:
                 raise SkipTest(f"{command[0]} can't run here: {lines[-1] if lines else 'it says nothing'}")
             return self.socket.exists()
 
-        until(is_there, 30.0, f"the API of {command[0]}")
+        until(is_there, what=f"the API of {command[0]}")
 
     def prepare(self) -> None:
         """The image, and a look whether a container can run at all."""
@@ -108,7 +108,7 @@ class Containers:
             self.command(*self.remove, *names, check=False)
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(20)
+            self.process.wait(WAIT)
         self.end_rest()
         shutil.rmtree(self.folder, ignore_errors=True)
 
