@@ -1,5 +1,6 @@
 """A relay that means harm: it answers each dial as the row says that the URL names. And a platform that leads to it."""
 
+import contextlib
 import http.server
 import json
 import re
@@ -60,7 +61,10 @@ class HostileRelay(Server):
     def _play(self, connection: socket.socket) -> None:
         head = b""
         while b"\r\n\r\n" not in head:
-            head += connection.recv(4096)
+            more = connection.recv(4096)
+            if not more:
+                return  # who dialled has left before all was asked
+            head += more
         found = re.match(rb"GET /row-(\d+)/", head)
         key = re.search(rb"Sec-WebSocket-Key: (\S+)", head)
         assert found and key, head
@@ -68,7 +72,9 @@ class HostileRelay(Server):
         case = self.cases[number]
         answer = case.answer.replace(b"ACCEPT", accept(key[1].decode()).encode())
         try:
-            case.send(connection, answer + b"".join(case.frames))
+            # Whoever has had enough may be gone while there is more to send: what it has said can be read all the same.
+            with contextlib.suppress(OSError):
+                case.send(connection, answer + b"".join(case.frames))
             self._listen(connection, number, case)
         finally:
             with self.ended:

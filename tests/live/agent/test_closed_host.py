@@ -8,7 +8,7 @@ from tests.live.support.network import add_space, own_network
 from tests.live.support.processes import need_program, run
 from tests.live.support.promise import promised
 from tests.live.support.sockets import MIB, seeded
-from tests.live.support.waiting import Work
+from tests.live.support.waiting import Work, until
 from tests.live.support.websockets import read_exactly, send_all
 
 FIREWALL = """
@@ -25,6 +25,7 @@ table inet closed {
 ECHO = """
 import socket, sys
 listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+print("listens", flush=True)
 while True:
     connection, _ = listener.accept()
     while data := connection.recv(65536):
@@ -60,7 +61,7 @@ class ClosedHost(LiveTest):
     def test_stream(self) -> None:
         """A stream works over TLS, the host has no socket that listens for others, and no port of it answers."""
         port = 7007
-        self.program("echo", *self.space, "python3", "-c", ECHO, str(port))
+        self.program("echo", *self.space, "python3", "-c", ECHO, str(port)).wait_for("listens")
         own = self.chain(tls=True, space=self.space, address=self.outside, agent="insecure = true\n")
         leg = self.websocket(self.open(own, f"port/{port}"), ca=own.ca)
         data = seeded(4 * MIB)
@@ -75,10 +76,14 @@ class ClosedHost(LiveTest):
             with socket.socket() as probe:
                 probe.settimeout(0.2)
                 self.assertRaises(TimeoutError, probe.connect, (self.inside, number))
-        dropped = run(*self.space, self.nft, "list", "counters", check=True).stdout.decode()
-        self.assertGreaterEqual(int(dropped.split("packets ")[1].split()[0]), 7)
+        until(lambda: self.dropped() >= 7, what="the count of what was dropped")
         leg.send(b"still here")
         self.assertEqual(read_exactly(leg, 10), b"still here")
+
+    def dropped(self) -> int:
+        """Packets that the firewall has dropped."""
+        told = run(*self.space, self.nft, "list", "counters", check=True).stdout.decode()
+        return int(told.split("packets ")[1].split()[0])
 
     def test_vanished(self) -> None:
         """The host's link goes down without a word: the platform answers 503 or 504, and never hangs; another host's

@@ -61,7 +61,7 @@ class Agents(Dialled):
             "relay": relay,
         }
         summons = self.common.signer.mint(HOST, token=new_id(), user="mallory", **claims)
-        return self.bus.ask(OPEN, summons.encode(), 15)
+        return self.bus.ask(OPEN, summons.encode())
 
     def lines(self, stream: str) -> list[str]:
         return [line for line in self.common.agent.log.splitlines() if stream in line]

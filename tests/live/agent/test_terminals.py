@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import time
+from statistics import median
 from typing import IO, Any
 
 from attrs import define, field
@@ -98,12 +99,17 @@ class Viewer:
             self.screen.resize(*size)
         return False
 
-    def until(self, shown: str) -> None:
+    def until(self, shown: str, seconds: float = WAIT) -> None:
         """Look until a text is shown."""
-        end = time.monotonic() + WAIT
+        end = time.monotonic() + seconds
         while shown not in self.text:
             assert self.ended is None and time.monotonic() < end, f"{shown!r} isn't shown: {self.text}\n{self.ended}"
             self.look()
+
+    def until_found(self, pattern: str) -> re.Match[str]:
+        """Look until a pattern is shown; return what was found."""
+        found: re.Match[str] = until(lambda: self.look() or re.search(pattern, self.text), what=f"{pattern!r}")
+        return found
 
     def until_ended(self) -> ConnectionClosed:
         end = time.monotonic() + WAIT
@@ -113,8 +119,8 @@ class Viewer:
         return self.ended
 
     def told(self, word: str) -> Any:
-        """Return what was said last under a word of control messages."""
-        return [message[word] for message in self.controls if word in message][-1]
+        """Return what was said last under a word of control messages; None before the first."""
+        return next((message[word] for message in reversed(self.controls) if word in message), None)
 
 
 class Case(LiveTest):
@@ -210,7 +216,8 @@ class Kept(Case):
             viewer.until("20 70")
         self.same(one, two)
         until(lambda: one.look() or one.told("size") == [70, 20], what="the size")
-        self.assertEqual([person["user"] for person in one.told("people")], ["ann", "bob"])
+        # Who is there may be told right behind the size, in a message of its own.
+        until(lambda: one.look() or [person["user"] for person in one.told("people")] == ["ann", "bob"], what="both")
         self.assertTrue(self.end(terminal)["ready"])
         for viewer in (one, two):
             closed = viewer.until_ended()
@@ -224,7 +231,7 @@ class Kept(Case):
         one, terminal = self.begin()
         one.until("ready>")
         one.type(f"{vim} -u NONE -N +'set nu hls title' NAME-OF-A-FILE\r")
-        one.until("NAME-OF-A-FILE")
+        one.until("\n~\n~")  # lines that vim shows below its text: the name was echoed before it was there
         one.type("iüber 漢字 and more\x1b")
         one.until("漢字 and more")
         two, _ = self.begin(terminal=terminal)
@@ -258,11 +265,13 @@ class Floods(Case):
         viewer.leg.close()
         other, another = self.begin()
         other.until("ready>")
+        echoes = []
         for number in range(10):
             with timed() as taken:
                 other.type(f"echo $(({number} + 100))\r")
                 other.until(f"\n{number + 100}\n")
-            self.assertLess(taken.fair, 2, f"an echo took {taken()} s")
+                echoes.append(taken.fair)
+        self.assertLess(median(echoes), 2, echoes)  # a flood would hold up each of them, a busy machine one or two
         again, _ = self.begin(terminal=terminal)
         again.type("\x03")
         again.until("ready>")
@@ -278,8 +287,8 @@ class Floods(Case):
         slow, _ = self.begin(terminal=terminal)
         fast.type(f"line={'x' * 300}\r")
         fast.type("for i in {1..40000}; do echo $line $i; done; echo all of $i\r")
-        fast.until("all of 40000")
-        slow.until("all of 40000")
+        for viewer in (fast, slow):
+            viewer.until("all of 40000", 4 * WAIT)  # 12 MB, each of which both ends draw
         self.same(fast, slow)
         self.assertLess(slow.taken, fast.taken)
         self.end(terminal)
@@ -298,9 +307,7 @@ class Stopped(Case):
         alone, _ = self.begin()
         alone.until("ready>")
         alone.type("echo pid=$$=\r")
-        alone.until("=\nready>")
-        found = re.search(r"pid=(\d+)=", alone.text)
-        assert found is not None
+        found = alone.until_found(r"pid=(\d+)=\nready>")
         alone.leg.close()
         until(lambda: [each for each in self.terminals() if "detached" in each])
         self.common.agent.process.send_signal(signal.SIGTERM)
@@ -314,10 +321,7 @@ class Stopped(Case):
         pids = []
         for target in ("stubborn", "unkept"):
             viewer, _ = self.begin(target)
-            viewer.until("=")
-            found = re.search(r"pid=(\d+)=", viewer.text)
-            assert found is not None
-            pids.append(int(found[1]))
+            pids.append(int(viewer.until_found(r"pid=(\d+)=")[1]))
         self.common.agent.process.send_signal(signal.SIGTERM)
         self.common.agent.process.wait(WAIT)
         until(lambda: not any(map(alive, pids)), what="the end of what ignores SIGHUP")
@@ -337,9 +341,7 @@ class OfAnother(Case):
         viewer, terminal = self.begin()
         viewer.until("ready>")
         viewer.type("echo $(id -un) pid=$$=\r")
-        viewer.until("=\nready>")
-        found = re.search(r"nobody pid=(\d+)=", viewer.text)
-        assert found is not None
+        found = viewer.until_found(r"nobody pid=(\d+)=")
         viewer.leg.close()
         until(lambda: [each for each in self.terminals() if "detached" in each])
         again, _ = self.begin(terminal=terminal)

@@ -128,7 +128,7 @@ class Unstarted(LiveTest):
                     if before
                     else run_forked(*command, folder=self.folder, seconds=WAIT)
                 )
-            self.assertLess(passed.fair, 5, command)
+            self.assertLess(passed.fair, 15, command)  # a second, and a machine that is late
             told = done.stderr.decode()
             self.assertEqual((done.returncode, told.count("\n")), (1, 1), f"{command}: {told}")
             self.assertTrue(told.startswith("streamrelay: "), told)

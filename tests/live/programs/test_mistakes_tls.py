@@ -3,11 +3,15 @@ and place. (Others are in test_mistakes.py.)"""
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_pem_x509_certificate
+from OpenSSL import SSL
 
 from streamrelay.agent import tap as agent_tap
 from streamrelay.agent.summonses import Summonses
@@ -23,6 +27,7 @@ from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST
 from tests.live.support.processes import faked
 from tests.live.support.promise import promised
+from tests.live.support.waiting import WAIT, until
 from tests.program.test_options import Case
 
 
@@ -121,11 +126,26 @@ class Shown(LiveTest):
         self.path = self.folder / "relay.pem"
 
     def show(self, write: Callable[[], object]) -> None:
-        """Let the relay have other files, and read them."""
-        read = self.started.relay.log.count("certificates read again")
+        """Let the relay have other files, until it shows what stands there."""
         write()
         self.started.relay.process.send_signal(signal.SIGHUP)
-        self.started.relay.wait_for("certificates read again", count=read + 1)
+        until(lambda: self.chain_shown() == self.path.read_bytes(), what="the certificate")
+
+    def chain_shown(self) -> bytes:
+        """The certificates that the relay shows, as they stand in its file; none if a handshake took too long."""
+        context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+        shown = b""
+        try:
+            with socket.create_connection(("127.0.0.1", self.started.relay_port), WAIT) as plain:
+                plain.setblocking(True)
+                secure = SSL.Connection(context, plain)
+                secure.set_connect_state()
+                secure.do_handshake()
+                for one in secure.get_peer_cert_chain(as_cryptography=True) or ():
+                    shown += one.public_bytes(Encoding.PEM)
+        except (OSError, SSL.Error):
+            return b""
+        return shown
 
     def blames(self, cause: str) -> None:
         """The API's answer, and so the native client's line, and the agent's log name cause and place."""
@@ -139,9 +159,9 @@ class Shown(LiveTest):
         """Expired, not yet valid, for another name, of another CA, self-signed, without its intermediate: each in its
         words; the relay's log says that one has expired, and what the agent has said."""
         authority, relay = self.started.authority, self.started.relay
-        day = datetime.now(UTC) + timedelta(days=-1)
         names = ("localhost", "127.0.0.1")
         self.show(lambda: authority.issue(self.path, *names, days=-1))
+        day = load_pem_x509_certificate(self.path.read_bytes()).not_valid_after_utc
         with promised("certificate expired"):
             self.blames(f"TLS: the certificate of localhost expired on {day:%Y-%m-%d}")
         relay.wait_for(f"the certificate of localhost in {self.path} expired on {day:%Y-%m-%d}")

@@ -52,9 +52,9 @@ class Dropped(LiveTest):
         token = new_id()
         client = self.websocket(f"ws://127.0.0.1:{port}/client/{token}")
         agent = self.websocket(f"ws://127.0.0.1:{port}/agent/{token}")
-        self.assertIn("met", agent.recv(5))
+        self.assertIn("met", agent.recv(WAIT))
         client.send(b"hello")
-        self.assertEqual(agent.recv(5), b"hello")
+        self.assertEqual(agent.recv(WAIT), b"hello")
 
     def test_own_files(self) -> None:
         """An agent that gives root up takes targets of the user it becomes, and what it keeps is that user's; so does a

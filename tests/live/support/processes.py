@@ -133,12 +133,19 @@ class Program:
                 self.kill()
 
     def restart(self) -> None:
-        self.stop()
+        """Let it end by itself, so that it keeps what it keeps over a restart, and start it again."""
+        if self.alive:
+            self.process.terminate()
+            self.process.wait(WAIT)
         self.start()
 
     def rss(self) -> float:
         """MiB of memory."""
         return rss(self.pid)
+
+    def bytes_read(self) -> int:
+        """Bytes that it has read so far, those of all files among them (proc_pid_io(5))."""
+        return int(Path(f"/proc/{self.pid}/io").read_text().partition("rchar: ")[2].split()[0])
 
     def descriptors(self) -> list[str]:
         """What its descriptors stand for, but for numbers that change."""

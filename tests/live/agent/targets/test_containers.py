@@ -59,6 +59,10 @@ MANY = 300_000
 """Short lines, of a terminal."""
 TALK = "[ -p /tmp/in ] || mkfifo -m 666 /tmp/in; while :; do cat /tmp/in; done"
 """A container that says what it is told."""
+ALOUD = "mkfifo -m 666 /tmp/error; (while :; do cat /tmp/error >&2; done) & "
+"""Before `TALK`: it says what it is told by another pipe as an error."""
+READY = "mkfifo -m 666 /tmp/go; echo ready; cat /tmp/go; "
+"""A container that has more to do, and waits with it for whoever follows its log."""
 
 
 class ContainerTest(LiveTest):
@@ -73,9 +77,21 @@ class ContainerTest(LiveTest):
         self.containers: Containers = standing(self.kind)
         self.common: Chain = shared(targets=TARGETS.replace("SOCKET", str(self.containers.socket)))
 
-    def tell(self, name: str, text: str) -> None:
+    def tell(self, name: str, text: str, pipe: str = "in") -> None:
         """Have a container that runs `TALK` say something."""
-        self.containers.command("exec", name, "/bin/sh", "-c", f"printf '%s' '{text}' >/tmp/in")
+        self.write(name, f"printf '%s' '{text}'", pipe)
+
+    def write(self, name: str, script: str, pipe: str = "in") -> None:
+        """Have what a script says said by a container, once that has made its pipe: else a file would be made."""
+        wait = f"until [ -p /tmp/{pipe} ]; do sleep 0.1; done"
+        self.containers.command("exec", name, "/bin/sh", "-c", f"{wait}; ({script}) >/tmp/{pipe}")
+
+    def follow(self, name: str) -> Ear:
+        """The log of a container that has begun with `READY`, from where that goes on."""
+        ear = self.hear(f"log/{name}")
+        ear.expect("ready\n")
+        self.tell(name, "", "go")
+        return ear
 
     def ask(self, target: str, **more: object) -> Any:
         return self.common.ask("POST", "/v1/streams", {"host": HOST, "target": target, **more})
@@ -103,10 +119,11 @@ class Logs(Mixin):
 
     def test_follows(self) -> None:
         """The last lines of both outputs come, then what is written; the first message is a place."""
-        # Docker reads both outputs by themselves: what is written to them at once has no order.
-        words = "echo one; sleep 0.2; echo two >&2; sleep 0.2; echo three; sleep 0.2; echo four >&2; "
-        self.containers.run("talk", words + TALK)
-        until(lambda: "four" in "".join(self.logs("talk")), what="the last line")
+        self.containers.run("talk", ALOUD + TALK)
+        # Docker reads both outputs by themselves: one has an order with the other only when it has been read.
+        for word, pipe in (("one", "in"), ("two", "error"), ("three", "in"), ("four", "error")):
+            self.tell("talk", f"{word}\n", pipe)
+            self.logged("talk", word)
         ear = self.hear("log/talk")
         self.assertIn("place", json.loads(ear.leg.recv(WAIT)))
         lines = ear.expect(r"(?s)(\w+\n){3}")[0].split()
@@ -114,9 +131,14 @@ class Logs(Mixin):
         self.tell("talk", "five\n")
         self.assertEqual(ear.expect(r"(?s).*five\n")[0], "five\n")
 
-    def logs(self, name: str) -> tuple[str, str]:
-        done = self.containers.command("logs", name)
-        return done.stdout, done.stderr
+    def logged(self, name: str, words: str) -> None:
+        """Wait until these words are in a container's log."""
+
+        def are_there() -> bool:
+            done = self.containers.command("logs", name)
+            return words in done.stdout + done.stderr
+
+        until(are_there, what=f"{words!r} in the log of {name}")
 
     def test_ends(self) -> None:
         """The stream of one that has ended has every line, and ends in order when it is removed; until then its log is
@@ -125,8 +147,8 @@ class Logs(Mixin):
         Podman drops lines that it hasn't passed on by then, and ends of lines. They come after all, and if not in
         order, that is said.
         """
-        self.containers.run("ends", "sleep 1; seq 1 20000; exit 4")
-        ear = self.hear("log/ends")
+        self.containers.run("ends", READY + "seq 1 20000; exit 4")
+        ear = self.follow("ends")
         self.note(ear, "container ends has ended: waiting up to 10 s for it to be started again")
         numbers = [int(line) for line in ear.text.split()]
         if self.kind is Podman and any("lost" in control for control in ear.controls):
@@ -155,6 +177,7 @@ class Logs(Mixin):
         ear = self.hear("log/twice")
         ear.expect("100\n")
         self.tell("twice", "five\n")
+        self.logged("twice", "five")  # it is told, and might be killed before it says so
         self.containers.command("restart", "--time=0", "twice")
         self.tell("twice", "six\n")
         text = ear.expect(r"(?s).*six\n")[0]
@@ -179,7 +202,7 @@ class Logs(Mixin):
     def test_terminal(self) -> None:
         """The log of a container with a terminal comes as its terminal got it."""
         self.containers.run("tty", "stty -onlcr; echo one; echo two >&2; " + TALK, "-t")
-        until(lambda: "two" in "".join(self.logs("tty")), what="the last line")
+        self.logged("tty", "two")
         ear = self.hear("log/tty")
         self.assertEqual(ear.expect(r"(?s).*two\r?\n")[0].replace("\r", ""), "one\ntwo\n")
 
@@ -190,8 +213,7 @@ class Logs(Mixin):
         # Podman puts times into the long lines of a terminal, wherever it happens to cut them (operations.rst).
         for name in ("long",) if self.kind is Podman else ("long", "longtty"):
             ear = self.hear(f"log/{name}")
-            script = "(yes 0123456789 | tr -d '\\n' | head -c 100000; echo; echo end) >/tmp/in"
-            self.containers.command("exec", name, "/bin/sh", "-c", script)
+            self.write(name, "yes 0123456789 | tr -d '\\n' | head -c 100000; echo; echo end")
             text = ear.expect(r"(?s).*end\r?\n")[0].replace("\r", "")
             self.assertEqual(text, ("0123456789" * 10000) + "\nend\n")
 
@@ -200,13 +222,15 @@ class Logs(Mixin):
         script = (
             "i=0; while [ $i -lt 6000 ]; do i=$((i+1)); echo $i; [ $((i % 50)) = 0 ] && sleep 0.04; done; sleep 600"
         )
-        self.containers.run("counts", script)
+        self.containers.run("counts", READY + script)
         random, text, place, after = Random(5), b"", "", 0
-        end = time.monotonic() + 4 * WAIT
+        end = time.monotonic() + 10 * WAIT  # of some dozen streams, to each of which podman gives all lines again
         times = 0
         while not text.endswith(b"\n6000\n"):
             self.assertLess(time.monotonic(), end, text[-100:])
             ear = self.hear("log/counts", **({"place": place, "after": after} if place else {}))
+            if not times:
+                self.tell("counts", "", "go")
             until_then = time.monotonic() + random.choice((0.02, 0.1, 0.5, 1.3))
             room = random.choice((500, 2000, 5000))  # however slow all is, it takes several times
             times += 1
@@ -225,7 +249,7 @@ class Logs(Mixin):
                     after += len(message)
                     room -= len(message)
             ear.leg.close()
-        numbers = [int(line) for line in text.split()]
+        numbers = [int(line) for line in text.removeprefix(b"ready\n").split()]
         self.assertEqual(numbers, list(range(numbers[0], 6001)))
         self.assertGreater(times, 4)
 
@@ -236,15 +260,15 @@ class Logs(Mixin):
         ear.expect("old\n")
         place = ear.controls[-1]["place"]
         self.containers.run("again", "echo new; " + TALK)
-        until(lambda: "new" in self.logs("again")[0], what="its line")
+        self.logged("again", "new")
         ear = self.hear("log/again", place=place, after=4)
         self.assertEqual(ear.expect(r"(?s).*\n")[0], "new\n")
         self.assertTrue(ear.controls[0].get("lost"))
 
     def test_slow_client(self) -> None:
         """A client that doesn't read costs the agent no memory: the log stays where it is."""
-        self.containers.run("flood", f"sleep 1; yes {LINE} | head -n {LINES}; sleep 600")
-        ear = self.hear("log/flood")
+        self.containers.run("flood", f"{READY}yes {LINE} | head -n {LINES}; sleep 600")
+        ear = self.follow("flood")
         before = self.common.agent.rss()
         time.sleep(6)
         self.assertLess(self.common.agent.rss() - before, 8)
@@ -264,15 +288,21 @@ class Shells(Mixin):
         """A shell has the terminal's size, and another one after a resize; its exit status comes."""
         self.containers.run("shell", TALK, self.LABEL)
         ear = self.hear("shell/shell")
-        ear.leg.send(b"stty size\n")
-        ear.expect("24 80\r\n")
+        self.sized(ear, "24 80")
         ear.leg.send('{"resize":[111,33]}')
-        time.sleep(0.5)
-        ear.leg.send(b"stty size\n")
-        ear.expect("33 111\r\n")
+        self.sized(ear, "33 111")
         ear.leg.send(b"exit 3\n")
         _, controls, code = read_all(ear.leg)
         self.assertEqual((controls[0]["exit"], code), (3, 1000))
+
+    def sized(self, ear: Ear, size: str) -> None:
+        """Ask a shell until its terminal has this size: that comes by another request than what is typed."""
+
+        def has_it() -> bool:
+            ear.leg.send(b"stty size\n")
+            return bool(ear.expect(r"(\d+ \d+)\r\n")[1] == size)
+
+        until(has_it, what=f"the size {size}")
 
     def test_end_of_file(self) -> None:
         """A client's end of file is typed as Ctrl-D: the shell ends by it."""
@@ -339,7 +369,8 @@ class Refusals(Mixin):
     def test_not_running(self) -> None:
         """No command can be run in a container that has ended."""
         self.containers.run("ended", "exit 0", self.LABEL)
-        until(lambda: "is not running (exited)" in self.reason("shell/ended"), what="its end")
+        self.containers.command("wait", "ended")  # before that a command might well run
+        self.assertIn("is not running (exited)", self.reason("shell/ended"))
 
     def test_no_such_program(self) -> None:
         """A command that the container hasn't got: refused, or, as some versions say it only then, an exit status."""
@@ -366,8 +397,8 @@ class PodmanContainers(Logs, Shells, Refusals, ContainerTest):
             "i=0; while [ $i -lt 1500 ]; do i=$((i+1)); echo line $i of a log; [ $((i % 20)) = 0 ] && sleep 0.03; done"
         )
         options = ("--log-driver=k8s-file", "--log-opt=max-size=20kb")
-        self.containers.run("turns", f"sleep 1; {count}; sleep 600", *options)
-        ear, end = self.hear("log/turns"), time.monotonic() + WAIT
+        self.containers.run("turns", f"{READY}{count}; sleep 600", *options)
+        ear, end = self.follow("turns"), time.monotonic() + WAIT
         while not any(control.get("lost") for control in ear.controls):
             message = ear.leg.recv(max(0.01, end - time.monotonic()))
             if isinstance(message, str):

@@ -94,7 +94,7 @@ class Journal:
 
     def stop(self) -> None:
         self._writer.stdin.close()
-        self._writer.wait(20)
+        self._writer.wait(WAIT)
 
 
 class Journals(LiveTest):
@@ -281,10 +281,10 @@ class Journals(LiveTest):
         before = self.common.agent.rss()
         for number in range(4000):
             self.journal.write("web", b"%04d" % number + b"." * 4000)
-        until(lambda: self.count("web") == 4005, 60, what="the journal")
+        until(lambda: self.count("web") == 4005, 4 * WAIT, what="the journal")
         time.sleep(3)
         self.assertLess(self.common.agent.rss() - before, 8)
-        data, end = b"", time.monotonic() + 60
+        data, end = b"", time.monotonic() + 4 * WAIT
         while not data.endswith(b"3999" + b"." * 4000 + b"\n") and time.monotonic() < end:
             message = ear.leg.recv(WAIT)
             data += message if isinstance(message, bytes) else b""

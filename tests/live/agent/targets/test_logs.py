@@ -10,6 +10,7 @@ from typing import Any
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST, Chain, shared
 from tests.live.support.pace import timed
+from tests.live.support.waiting import WAIT
 
 TARGETS = r"""
 [targets.log]
@@ -37,7 +38,7 @@ class Reader:
         self.events: list[Any] = []
         """Lines that were left out, and "lost"."""
 
-    def read(self, end: bytes, seconds: float = 20.0) -> bytes:
+    def read(self, end: bytes, seconds: float = WAIT) -> bytes:
         """Until this comes, and everything before it."""
         stop = time.monotonic() + seconds
         while not self.data.endswith(end):
@@ -156,7 +157,7 @@ class Behind(LogTest):
                 file.write(b"".join(self.line(number) for number in range(begin, begin + 1000)))
         time.sleep(1)
         self.append(b"end\n")
-        data = reader.read(b"end\n", 60)
+        data = reader.read(b"end\n")
         skipped = sum(reader.events)
         self.assertGreater(skipped, 100_000)
         self.assertEqual(len(data) // 101 + skipped, 300_001)
@@ -172,7 +173,7 @@ class Behind(LogTest):
         thread = threading.Thread(target=self.write_for_ten_seconds)
         thread.start()
         self.addCleanup(thread.join)
-        data = reader.read(self.line(99_999), 40)
+        data = reader.read(self.line(99_999), 4 * WAIT)
         lines = data.splitlines(keepends=True)[1:]
         differ = [(n, line) for n, line in enumerate(lines) if line != self.line(n)][:3]
         self.assertEqual((len(lines), differ, reader.events), (100_000, [], []))
@@ -200,5 +201,5 @@ class Behind(LogTest):
             waiter.read(block * 5)
         self.assertLess(passed.fair, 1.5)
         self.append(b"end\n")
-        reader.read(b"end\n", 60)
+        reader.read(b"end\n", 4 * WAIT)
         self.assertGreater(sum(reader.events), 9_000_000)

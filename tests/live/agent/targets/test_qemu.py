@@ -5,6 +5,7 @@ import struct
 import threading
 import time
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import padding
@@ -58,6 +59,7 @@ password = true
 parts = { name = "[a-z0-9-]+" }
 """
 NONE, VNC_AUTHENTICATION = b"\x01", b"\x02"
+HELD = "another program (libvirt?) may hold this QMP socket"
 
 
 class MachineTest(LiveTest):
@@ -79,16 +81,26 @@ class MachineTest(LiveTest):
         return self.common.ask("POST", "/v1/streams", {"host": HOST, "target": target, **more})
 
     def leg(self, target: str, **more: Any) -> ClientConnection:
-        answer = self.ask(target, **more)
+        answer = self.opened(target, **more)
         self.assertEqual(answer.status, 201, answer.text)
         return self.websocket(answer.json["url"], RAW)
+
+    def opened(self, target: str, **more: Any) -> Answer:
+        """Ask until QEMU, which has two seconds to greet the agent, has had its turn."""
+
+        def has_answered() -> Answer | None:
+            answer = self.ask(target, **more)
+            return None if HELD in answer.text else answer
+
+        answer: Answer = until(has_answered, what="an answer of QEMU's")
+        return answer
 
     def assert_shown(self, vnc: "Vnc", machine: Machine) -> None:
         """The screen comes to be the machine's own: QEMU looks for changes some times a second."""
         until(lambda: vnc.picture() == pixels(machine.screen()), what="the machine's picture")
 
     def assert_refused(self, target: str, words: str, status: int = 502, **more: Any) -> None:
-        answer = self.ask(target, **more)
+        answer = self.ask(target, **more) if words == HELD else self.opened(target, **more)
         self.assertEqual(answer.status, status, answer.text)
         self.assertIn(words, answer.json["detail"])
 
@@ -181,7 +193,7 @@ class Screens(MachineTest):
         """The API tells kind, viewer and links: SPICE takes many legs, VNC one."""
         self.machine("a", vnc=True, spice=True)
         for viewer, links in (("vnc", 1), ("spice", 16)):
-            answer = self.ask(f"vm/a/{viewer}").json
+            answer = self.opened(f"vm/a/{viewer}").json
             self.assertEqual((answer["kind"], answer["viewer"], answer["links"]), ("qemu", viewer, links))
 
     def test_many(self) -> None:
@@ -226,10 +238,12 @@ class Screens(MachineTest):
         with socket.socket(socket.AF_UNIX) as other:
             other.connect(str(machine.qmp))
             other.recv(1)
+            tries = []
             for _ in range(4):  # the kernel's queue for that socket is full then
                 with timed() as passed:
-                    self.assert_refused("vm/a/vnc", "another program (libvirt?) may hold this QMP socket")
-                self.assertLess(passed.fair, 5)
+                    self.assert_refused("vm/a/vnc", HELD)
+                tries.append(passed.fair)
+            self.assertLess(median(tries), 5, tries)
         Vnc(self.leg("vm/a/vnc")).begin()
 
     def test_killed(self) -> None:
@@ -299,7 +313,7 @@ class Ports(MachineTest):
         self.proxy("p", self.machine("a", **consoles))
         self.assertEqual(Vnc(self.leg("vm/p/vnc")).begin().name, "QEMU (a)")
         Spice(self.leg("vm/p/spice"), MAIN)
-        self.assertIn("so its port is used", self.common.agent.log)
+        self.common.agent.wait_for("so its port is used")
 
     def test_everywhere(self) -> None:
         """A console that listens at all addresses is connected at this machine's own."""
@@ -319,7 +333,7 @@ class Ports(MachineTest):
         path = self.common.folder / "a.vnc"
         self.proxy("p", self.machine("a", vnc=f"unix:{path}"))
         self.assert_refused("vm/p/vnc", "the console's address is not allowed", 403)
-        self.assertIn("another process listens there", self.common.agent.log)
+        self.common.agent.wait_for("another process listens there")
 
 
 MAIN, DISPLAY, INPUTS = 1, 2, 3
@@ -360,7 +374,7 @@ class SpiceScreens(MachineTest):
     def test_channels(self) -> None:
         """Main, display and inputs are links of one stream to a VM without any port; a key typed reaches the VM."""
         machine = self.machine("a", spice=True)
-        answer = self.ask("vm/a/spice")
+        answer = self.opened("vm/a/spice")
         self.assertEqual(answer.status, 201, answer.text)
         main = Spice(self.websocket(answer.json["url"], RAW), MAIN)
         (session,) = struct.unpack_from("<I", main.message(103))
@@ -396,7 +410,7 @@ class Looking(MachineTest):
     def test_key(self) -> None:
         """Keys, pointer and clipboard of who may only look don't reach the VM, whose screen they see all the same."""
         machine = self.machine("a", vnc=True)
-        answer = self.ask("vm/a/vnc", view=True)
+        answer = self.opened("vm/a/vnc", view=True)
         self.assertTrue(answer.json["view"])
         vnc = Vnc(self.websocket(answer.json["url"], RAW)).begin()
         self.assert_shown(vnc, machine)
@@ -418,7 +432,7 @@ class Looking(MachineTest):
         """With a grant that is view-only no key reaches the VM, though the client asks for nothing of the kind."""
         machine = self.machine("a", vnc=True)
         key = self.common.add_key(f"carol-{time.time_ns()}", Grant("*", "vm/*", view=True))
-        answer = until(lambda: self._opened(key), 6, "the new key")
+        answer = until(lambda: self._opened(key), what="the new key")
         vnc = Vnc(self.websocket(answer.json["url"], RAW)).begin()
         vnc.key("k")
         self.assert_shown(vnc, machine)

@@ -1,7 +1,6 @@
 """Rotated logs: what a client gets is what is on the disk, or it is told that lines are missing (operations.rst)."""
 
 import itertools
-import os
 import re
 import threading
 import time
@@ -15,6 +14,7 @@ from websockets.sync.client import ClientConnection
 from tests.live.agent.targets.test_logs import Reader
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST, Chain, shared
+from tests.live.support.processes import links
 from tests.live.support.rotations import BANNER, WAYS, followed
 from tests.live.support.waiting import WAIT, Work, until
 
@@ -57,11 +57,11 @@ class Follower(Reader):
 
     def read_line(self) -> None:
         """Write a line, and read until it comes."""
-        line = self.way.end()
-        self.read_until(lambda: line in self.data[-100_000:])
+        begin, line = len(self.data), self.way.end()
+        self.read_until(lambda: line in self.data[begin:])
 
-    def read_until(self, true: Callable[[], Any]) -> None:
-        stop = time.monotonic() + WAIT
+    def read_until(self, true: Callable[[], Any], seconds: float = WAIT) -> None:
+        stop = time.monotonic() + seconds
         while not true():
             if time.monotonic() > stop:
                 raise AssertionError(
@@ -97,14 +97,14 @@ class Follower(Reader):
         try:
             end = threading.Event()
             writer, rotator = Work(self.write, end), Work(self.rotate)
-            self.read_until(lambda: not rotator.is_alive())
+            self.read_until(lambda: not rotator.is_alive(), self.way.rotations * WAIT)
             end.set()
             for work in (rotator, writer):
                 work.result()
             told = self.finish()
-            last = self.way.end()
+            begin, last = len(self.data), self.way.end()
             until(lambda: last in beside.read_bytes(), what=f"the last line by tail -F, {self.name}")
-            self.read_until(lambda: last in self.data[-1000:])
+            self.read_until(lambda: last in self.data[begin:])
         finally:
             tail.kill()
             tail.wait()
@@ -120,15 +120,15 @@ class Follower(Reader):
     def rotate(self) -> None:
         for _ in range(self.way.rotations):
             if not self.way.at_any_time:
-                line = self.way.end()
-                self.wait_for(line)
+                self.wait_for_line()
             else:
                 time.sleep(0.4)
             self.way.rotate()
 
-    def wait_for(self, line: bytes) -> None:
-        """As long as another thread reads."""
-        until(lambda: line in self.data[-100_000:], what=f"a line, {self.name}")
+    def wait_for_line(self) -> None:
+        """Write a line, and wait until it comes, behind which any number may come, while another thread reads."""
+        begin, line = len(self.data), self.way.end()
+        until(lambda: line in self.data[begin:], what=f"a line, {self.name}")
 
     def away(self) -> None:
         """It leaves, and the log is written to and rotated."""
@@ -169,9 +169,8 @@ class Rotated(LiveTest):
 
     def held_without_name(self) -> list[str]:
         """Deleted logs for which the agent keeps the disk from having its room back."""
-        descriptors = list(Path(f"/proc/{self.common.agent.pid}/fd").iterdir())
-        links = [os.readlink(each) for each in descriptors if os.path.lexists(each)]
-        return [link for link in links if link.startswith(str(self.logs)) and link.endswith("(deleted)")]
+        found = links(self.common.agent.pid)
+        return [link for link in found if link.startswith(str(self.logs)) and link.endswith("(deleted)")]
 
     def test_live(self) -> None:
         """A client that follows gets all lines that are on the disk, once, or is told; none that only tail -F gets."""
