@@ -9,10 +9,7 @@ from typing import Any, NamedTuple
 
 from streamrelay.demo.virtual_machine import PROGRAM as PROGRAM
 from streamrelay.demo.virtual_machine import command
-from tests.live.support.waiting import until
-
-WAIT = 20.0
-"""Seconds in which QEMU must answer."""
+from tests.live.support.waiting import WAIT, until
 
 
 class Machine(NamedTuple):

@@ -18,6 +18,8 @@ from tests.live.support.waiting import WAIT, Work, until
 from tests.suite import guard
 
 PROGRAMS = Path(sys.executable).parent
+PATIENCE = 20.0
+"""Seconds in which a program that is told to stop must have done so, on a busy machine; then it is killed."""
 
 
 def need_root(what: str) -> None:
@@ -120,7 +122,7 @@ class Program:
         if self.alive:
             self.process.terminate()
             try:
-                self.process.wait(8)
+                self.process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 self.kill()
 
