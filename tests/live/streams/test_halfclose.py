@@ -61,7 +61,7 @@ class HalfClose(LiveTest):
         target.sendall(DOWN)
         target.shutdown(socket.SHUT_WR)
         self.assertEqual(read_exactly(leg, len(DOWN)), DOWN)
-        self.assertEqual(json.loads(leg.recv(5)), {"eof": True})
+        self.assertEqual(json.loads(leg.recv(WAIT)), {"eof": True})
         asked = Work(take_all, target)
         send_all(leg, UP)
         leg.send(EOF)
