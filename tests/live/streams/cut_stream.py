@@ -9,7 +9,7 @@ from collections.abc import Callable
 from tests.live.client.test_connect import Command
 from tests.live.support.chain import Chain
 from tests.live.support.ports import answers
-from tests.live.support.sockets import MIB, Listener, seeded, take, take_all
+from tests.live.support.sockets import MIB, Listener, give, seeded, take, take_all
 from tests.live.support.waiting import WAIT, Work, until
 
 CUTS = 5
@@ -66,7 +66,7 @@ class CutStream(Command):
         up, down = seeded(SIZE, 1), seeded(SIZE, 2)
         target = listener.accept()
         assert client.stdin is not None and client.stdout is not None
-        works = [Work(client.stdin.write, up), Work(target.sendall, down)]
+        works = [Work(client.stdin.write, up), Work(give, target, down)]
         self.assertEqual(client.stdout.read(SIZE), down)
         self.assertEqual(take(target, SIZE), up)
         for work in works:

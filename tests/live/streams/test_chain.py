@@ -10,7 +10,7 @@ from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST, Chain, shared
 from tests.live.support.pace import timed
 from tests.live.support.promise import promised
-from tests.live.support.sockets import MIB, seeded, take
+from tests.live.support.sockets import MIB, give, seeded, take
 from tests.live.support.waiting import WAIT, Work, until
 from tests.live.support.websockets import RAW, V1, hang_up, read_all, read_exactly, send_all
 
@@ -23,7 +23,7 @@ class Bytes(LiveTest):
         leg, target = self.stream(chain)
         up, down = seeded(size, 1), seeded(size, 2)
         with timed() as passed:
-            works = [Work(send_all, leg, up), Work(target.sendall, down)]
+            works = [Work(send_all, leg, up), Work(give, target, down)]
             at_target, at_client = Work(take, target, size), Work(read_exactly, leg, size)
             for work in works:
                 work.result()
