@@ -18,7 +18,7 @@ from tests.live.support.ports import free_port
 from tests.live.support.promise import kept
 from tests.live.support.sockets import MIB, seeded
 from tests.live.support.ssh import SshTest
-from tests.live.support.waiting import until
+from tests.live.support.waiting import WAIT, until
 
 SIZE = int(os.environ.get("STREAMRELAY_CUT_MIB", "48"))
 FULL = SIZE >= 1024
@@ -36,6 +36,8 @@ NOTICED = 20.0
 """Seconds in which each of these is noticed."""
 BUSY = 20.0
 """Seconds more for a busy machine; those of a stream that doesn't resume are 45."""
+HELD = 120.0 + WAIT
+"""Seconds in which an agent gives up a stream whose end a cut has swallowed (its setting `hold`)."""
 TIME = 1200.0
 """Seconds of a copy at most."""
 
@@ -61,7 +63,7 @@ class Copies(SshTest):
         self.assertEqual(digest(sink), digest(source))
         silences = [float(one) for one in re.findall(rb"goes on after ([0-9.]+) s", said)]
         self.assertGreaterEqual(len(silences), min(most, LEAST))
-        until(lambda: all(stream["waiting"] for stream in self.own.streams()), what="no stream")
+        until(lambda: all(stream["waiting"] for stream in self.own.streams()), HELD, "no stream")
         words = (
             f"{self.size} MiB in {took:.0f} s; it went on {len(silences)} times, within {max(silences):.1f} s of a loss"
         )
