@@ -3,7 +3,7 @@
 from collections.abc import Generator
 from typing import TypeVar
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 T = TypeVar("T")
 
@@ -29,4 +29,4 @@ def finished(steps: Generator[None, None, T]) -> T:
 
 def examples(most: int) -> settings:
     """How much a property test may try: the quick suite stays quick, and slow machines fail nothing."""
-    return settings(max_examples=most, deadline=None, database=None)
+    return settings(max_examples=most, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])

@@ -12,7 +12,7 @@ from websockets.sync.client import ClientConnection
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import Chain, shared
 from tests.live.support.promise import kept, promised
-from tests.live.support.sockets import MIB, reset, seeded, take, take_all
+from tests.live.support.sockets import MIB, give, reset, seeded, take, take_all
 from tests.live.support.waiting import WAIT, Work, until
 from tests.live.support.websockets import RAW, V1, close_code, hang_up, read_all, read_exactly, send_all
 
@@ -33,7 +33,7 @@ class HalfClose(LiveTest):
 
         def answer() -> bytes:
             asked = take_all(target)
-            target.sendall(DOWN)
+            give(target, DOWN)
             target.close()
             return asked
 
@@ -58,10 +58,10 @@ class HalfClose(LiveTest):
 
     def target_first(self, chain: Chain) -> None:
         leg, target = self.stream(chain)
-        target.sendall(DOWN)
+        give(target, DOWN)
         target.shutdown(socket.SHUT_WR)
         self.assertEqual(read_exactly(leg, len(DOWN)), DOWN)
-        self.assertEqual(json.loads(leg.recv(5)), {"eof": True})
+        self.assertEqual(json.loads(leg.recv(WAIT)), {"eof": True})
         asked = Work(take_all, target)
         send_all(leg, UP)
         leg.send(EOF)
@@ -72,7 +72,7 @@ class HalfClose(LiveTest):
         """Without control messages all that the target wrote before its end of file arrives, then 1000."""
         for subprotocol in (RAW, None):
             leg, target = self.stream(shared(), subprotocol)
-            target.sendall(DOWN)
+            give(target, DOWN)
             target.shutdown(socket.SHUT_WR)
             self.assertEqual(read_all(leg), (DOWN, [], 1000))
         kept("raw half-close", "10 MiB, then 1000")
@@ -213,7 +213,7 @@ class Deaths(LiveTest):
         self.own.platform.kill()
         self.own.nats.kill()
         beside.goes_on()
-        sending = Work(self.target.sendall, DOWN)
+        sending = Work(give, self.target, DOWN)
         self.assertEqual(read_exactly(self.leg, len(DOWN)), DOWN)
         sending.result()
         self.leg.send(b"bye")

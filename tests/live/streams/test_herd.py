@@ -69,20 +69,23 @@ class Herd(LiveTest):
             if answer.status == 201 and (leg := self.leg(answer.json["url"], number)) is not None:
                 return leg
             code = "leg" if answer.status == 201 else answer.json["code"]
-            self.assertIn(code, ("leg", "busy", "relay_busy", "dial_failed"), answer.text)
+            self.assertIn(code, ("leg", "busy", "relay_busy", "dial_failed", "host_slow"), answer.text)
             self.seen[code] += 1
             over.wait(PAUSE)
         raise AssertionError(f"stream {number} did not open: {dict(self.seen)}")
 
     def leg(self, url: str, number: int) -> socket.socket | None:
-        """A leg that has brought its bytes to the target and back; None if the relay didn't take it."""
+        """A leg that has brought its bytes to the target and back; None if it wasn't taken, or no agent came."""
         try:
             leg = PlainLeg(url)
         except ConnectionError:
             return None
         self.addCleanup(leg.socket.close)
         leg.send(b"%d" % number)
-        self.assertEqual(next(leg.messages()), b"%d" % number)
+        came = next(leg.messages(), None)
+        if came is None:
+            return None
+        self.assertEqual(came, b"%d" % number)
         return leg.socket
 
     def test_herd(self) -> None:

@@ -16,8 +16,8 @@ from tests.live.support.nats import nats_command
 from tests.live.support.pace import timed
 from tests.live.support.ports import answers, free_port
 from tests.live.support.processes import need_program, run
-from tests.live.support.sockets import Listener
-from tests.live.support.waiting import until
+from tests.live.support.sockets import Listener, held, take
+from tests.live.support.waiting import WAIT, until
 from tests.live.support.websockets import RAW, V1, hang_up, websocket
 
 MANY = 300
@@ -31,10 +31,10 @@ def one_stream(chain: Chain, listener: Listener, number: int) -> None:
     leg = websocket(answer.json["url"], RAW)
     target = listener.accept()
     leg.send(b"up")
-    if target.recv(10) != b"up":
+    if take(target, 2) != b"up":
         raise AssertionError("not what was sent")
     target.sendall(b"down")
-    if leg.recv(10) != b"down":
+    if leg.recv(WAIT) != b"down":
         raise AssertionError("not what was sent")
     if number % 3 == 0:
         leg.close()
@@ -91,7 +91,7 @@ def leave(chain: Chain, target: str, number: int) -> None:
         return
     leg = websocket(answer.json["url"], V1)
     if number % 3 == 0:
-        leg.recv(10)
+        leg.recv(WAIT)
     if number % 3 == 1:
         leg.close()
     hang_up(leg)
@@ -116,7 +116,7 @@ class Leaks(LiveTest):
             for number in range(MANY):
                 one_stream(chain, listener, number)
         seconds = passed()
-        self.assertEqual(self.settled(chain), before)
+        until(lambda: self.settled(chain) == before, what=f"the descriptors of before, {before}")
         grown = [program.rss() - was for program, was in zip(programs, memory, strict=True)]
         print(
             f"figure: {MANY} streams in {seconds:.1f} s: "
@@ -127,6 +127,7 @@ class Leaks(LiveTest):
     def settled(self, chain: Chain) -> list[list[str]]:
         """The descriptors of relay, agent and platform once they have been the same for a second."""
         until(lambda: chain.streams() == [], what="the end of all streams")
+        until(lambda: not (held(chain.relay_port) or held(chain.platform_port)), what="the end of all connections")
         looks: list[list[list[str]]] = []
         while len(looks) < 10 or any(look != looks[-1] for look in looks[-10:]):
             time.sleep(0.1)
@@ -159,7 +160,10 @@ class Leaks(LiveTest):
                 for number in range(OF_EACH):
                     leave(chain, target, number)
             seconds = passed()
-            self.assertEqual((self.settled(chain), docker.open, children(chain.agent.pid)), (before, [], []), target)
+            until(
+                lambda: (self.settled(chain), docker.open, children(chain.agent.pid)) == (before, [], []),  # noqa: B023
+                what=f"what there was before the streams to {target}, {before}",
+            )
             grown = chain.agent.rss() - memory
             print(f"figure: {OF_EACH} streams to {target} in {seconds:.1f} s: agent RSS {grown:+.1f} MiB")
 

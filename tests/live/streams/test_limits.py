@@ -9,6 +9,7 @@ from typing import Any
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
+from streamrelay.protocol.limits import CONNECT_TIME
 from streamrelay.protocol.tokens import new_id
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST, Chain, shared
@@ -19,8 +20,8 @@ from tests.live.support.waiting import WAIT, Work, until
 from tests.live.support.websockets import close_code, read_all, read_exactly, send_all
 
 IDLE, LIFETIME, QUOTA = 4008, 4009, 4011
-BEATS = 11.0
-"""Seconds in which an idle time of a second is found: two beats, and something for a busy machine."""
+LATE = 15.0
+"""Seconds by which a busy machine may be late; an idle time is found by a beat, of which there is one in 5 s."""
 PACE = 0.25
 """Seconds between two reads of a slow client."""
 MET = '{"met"'
@@ -44,24 +45,25 @@ class Legs(LiveTest):
 
     def test_idle(self) -> None:
         """A stream without a byte ends with 4008 at both legs, while its neighbour, and a busy one, live on."""
-        busy, bystander, quiet = self.both(idle=6), self.both(), self.both(idle=1)
+        busy, bystander = self.both(idle=LATE), self.both()
         with timed() as seconds:
-            ended = Work(close_code, quiet[0], BEATS)
+            quiet = self.both(idle=1)
+            ended = Work(close_code, quiet[0])
             while ended.is_alive():
                 for leg in busy:
                     leg.send(b"x")
                 time.sleep(0.2)
             self.assertEqual(ended.result(), IDLE)
-            self.assertGreaterEqual(seconds(), 1)
+            self.assertTrue(seconds() >= 1 and seconds.fair < 1 + LATE, seconds())
         self.assert_closed(quiet[1], IDLE)
         for client, agent in (busy, bystander):
             client.send(b"still here")
             read_exactly(agent, len(b"still here"))
 
     def test_lifetime(self) -> None:
-        """A busy stream ends with 4009 at both legs when its time is over, to about a second."""
-        client, agent = self.both(lifetime=2)
+        """A busy stream ends with 4009 at both legs when its time is over, not before."""
         with timed() as seconds:
+            client, agent = self.both(lifetime=2)
             received = Work(read_all, agent)
             try:
                 while seconds() < WAIT:
@@ -70,7 +72,7 @@ class Legs(LiveTest):
             except ConnectionClosed as closed:
                 self.assertEqual(closed.rcvd and closed.rcvd.code, LIFETIME)
             self.assertEqual(received.result()[2], LIFETIME)
-            self.assertTrue(seconds() > 1 and seconds.fair < 3, seconds())
+            self.assertTrue(seconds() > 1 and seconds.fair < 2 + LATE, seconds())
 
     def test_quota(self) -> None:
         """Exactly so many bytes pass, both ways together, and all of them arrive before the 4011."""
@@ -107,12 +109,12 @@ class Legs(LiveTest):
         client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         with timed() as seconds:
             self.assertEqual(self.flood(agent, seeded(32 * MIB, 8)), LIFETIME)
-            self.assertLess(seconds.fair, 4)
+            self.assertLess(seconds.fair, 2 + LATE)
 
     def test_stall_limit(self) -> None:
         """A client that takes nothing of what waits is ended with 4008, which it finds behind that once it reads; one
         that reads slowly isn't."""
-        chain = shared(alone=True, relay=("--stall-limit=1",))
+        chain = shared(alone=True, relay=("--stall-limit=10",))
         (slow, agent), (deaf, other) = (self.pair(chain, {}, {}) for _ in range(2))
         going_on, ended = (Work(self.flood, leg, seeded(64 * MIB, 9)) for leg in (agent, other))
         for _ in range(int(WAIT / PACE)):
@@ -208,16 +210,17 @@ class Chains(LiveTest):
 
     def test_agent_by_its_summons(self) -> None:
         """The agent ends idle and old streams by itself, at a relay of opaque tokens without limits."""
-        chain = self.chain(tokens="opaque", platform_options=("--idle=1", "--lifetime=12"))
+        chain = self.chain(tokens="opaque", platform_options=("--idle=5", "--lifetime=20"))
         listening = self.events(chain)
-        (quiet, quiet_target), (busy, busy_target) = self.stream(chain), self.stream(chain)
+        quiet, quiet_target = self.stream(chain)
         with timed() as seconds:
+            busy, busy_target = self.stream(chain)
             old = Work(close_code, busy)
             while old.is_alive():
                 busy_target.sendall(b"x")
                 time.sleep(0.2)
             self.assertEqual(old.result(), LIFETIME)
-            self.assertTrue(seconds() > 10.5 and seconds.fair < 13.5, seconds())
+            self.assertTrue(seconds() > 18.5 and seconds.fair < 20 + LATE, seconds())
         self.assert_closed(quiet, IDLE)
         self.assertEqual(take_all(quiet_target), b"")
         self.assertEqual([self.ended(listening)["code"] for _ in range(2)], [IDLE, LIFETIME])
@@ -286,7 +289,7 @@ class Addresses(LiveTest):
         for host in ("127.0.0.1", "localhost", "2130706433", "0x7f.1", "0177.0.0.1", "127.1", "0.0.0.0", "0"):
             with timed() as seconds:
                 self.assertEqual(self.answer(f"any/{host}/{self.port}"), (403, "not_allowed"), host)
-                self.assertLess(seconds.fair, 2)
+                self.assertLess(seconds.fair, CONNECT_TIME)
         for host in ("::1", "::ffff:127.0.0.1", "::", "::127.0.0.1", "64:ff9b::7f00:1", "fe80::1"):
             self.assertEqual(self.answer(f"six/{host}/{self.port}"), (403, "not_allowed"), host)
         self.common.agent.wait_for("127.0.0.1 is a loopback address, and the target lists no networks")

@@ -187,15 +187,14 @@ class Closed(LiveTest):
         tinyproxy = self.tinyproxy()
         login = self.login("tinyproxy", f"alice:{self.password}\n")
         self.start(f'outbound_proxy = "{url}"\noutbound_login = "{login}"\n')
-        log = self.own.agent.log
-        self.assertIn(f"dialling by the proxy {url}, which outbound_proxy names", log)
-        self.assertIn("connected to NATS at wss://nats.test", log)
+        self.own.agent.wait_for(f"dialling by the proxy {url}, which outbound_proxy names")
+        self.own.agent.wait_for("connected to NATS at wss://nats.test")
         quoted = "".join(f"%{number:02X}" for number in self.password.encode())
         for name in VARIABLES[1::2]:
             self.works(more={name: f"http://alice:{quoted}@{self.outside}:3128"})
         self.works("--outbound-proxy", url, "--outbound-login", str(login))
         for name in ("relay.test", "nats.test", "platform.test"):
-            self.assertIn(f"CONNECT {name}:443", tinyproxy.log)
+            tinyproxy.wait_for(f"CONNECT {name}:443")
 
         login.write_text("alice:wrong")  # read again at each connection
         self.own.nats.restart()
@@ -221,7 +220,7 @@ class Closed(LiveTest):
         url = f"socks5h://{self.outside}:1080"
         self.microsocks()
         self.start(ALL_PROXY=f"socks5://bob:{SOCKS_PASSWORD}@{self.outside}:1080")
-        self.assertIn(f"dialling by the proxy socks5://{self.outside}:1080, which ALL_PROXY names", self.own.agent.log)
+        self.own.agent.wait_for(f"dialling by the proxy socks5://{self.outside}:1080, which ALL_PROXY names")
         login = self.login("microsocks", f"bob:{SOCKS_PASSWORD}")
         right = ("--outbound-proxy", url, "--outbound-login", str(login))
         self.works(*right)

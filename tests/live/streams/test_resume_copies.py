@@ -10,16 +10,15 @@ import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from tests.live.support.cuts import cutting, kill_relay
+from tests.live.support.cuts import cutting, going_on, kill_relay
 from tests.live.support.network import FarNetwork
 from tests.live.support.pace import timed
 from tests.live.support.ports import free_port
 from tests.live.support.promise import kept
 from tests.live.support.sockets import MIB, seeded
 from tests.live.support.ssh import SshTest
-from tests.live.support.waiting import until
+from tests.live.support.waiting import WAIT, until
 
 SIZE = int(os.environ.get("STREAMRELAY_CUT_MIB", "48"))
 FULL = SIZE >= 1024
@@ -29,12 +28,16 @@ LIMIT = SIZE * 8192 // SECONDS
 """Kbit/s of scp."""
 LEAST = 20 if FULL else 2
 """Cuts that a copy must have seen."""
+EVERY = 2 if FULL else 1
+"""Seconds that a stream goes on between two of them."""
 BLINKS = 3 if FULL else 1
 """Cuts of a network."""
 NOTICED = 20.0
 """Seconds in which each of these is noticed."""
 BUSY = 20.0
 """Seconds more for a busy machine; those of a stream that doesn't resume are 45."""
+HELD = 120.0 + WAIT
+"""Seconds in which an agent gives up a stream whose end a cut has swallowed (its setting `hold`)."""
 TIME = 1200.0
 """Seconds of a copy at most."""
 
@@ -44,9 +47,7 @@ class Copies(SshTest):
 
     size = SIZE
 
-    def copy(
-        self, cut: Callable[[], object], every: float, most: float = math.inf, up: bool = True, **more: object
-    ) -> str:
+    def copy(self, cut: Callable[[], object], most: float = math.inf, up: bool = True, **more: object) -> str:
         """Copy a file while there are cuts; return words about it."""
         source, sink = self.folder / "source", self.folder / "sink"
         for at in range(0, self.size, 64):
@@ -55,23 +56,19 @@ class Copies(SshTest):
         there = f"{self.where}:"
         ends = (str(source), f"{there}{sink}") if up else (f"{there}{source}", str(sink))
         limits = ("-q", "-l", str(LIMIT))
-        with timed() as passed, cutting(cut, every, self.streams, most) as cuts:
+        with timed() as passed, cutting(cut, EVERY, partial(going_on, self.own), most) as cuts:
             status, output, said = self.ssh("scp", *limits, *ends, seconds=TIME, **more)  # type: ignore[arg-type]
         took = passed()
         self.assertEqual((status, output), (0, b""), said)
         self.assertEqual(digest(sink), digest(source))
         silences = [float(one) for one in re.findall(rb"goes on after ([0-9.]+) s", said)]
         self.assertGreaterEqual(len(silences), min(most, LEAST))
-        until(lambda: not self.streams(), what="no stream")
+        until(lambda: all(stream["waiting"] for stream in self.own.streams()), HELD, "no stream")
         words = (
             f"{self.size} MiB in {took:.0f} s; it went on {len(silences)} times, within {max(silences):.1f} s of a loss"
         )
         print(f"figure: scp {'up' if up else 'down'}: {words}; {cuts.count} faults")
         return words
-
-    def streams(self) -> list[Any]:
-        """Those whose both legs have met."""
-        return [stream for stream in self.own.streams() if not stream["waiting"]]
 
 
 def digest(path: Path) -> str:
@@ -80,7 +77,7 @@ def digest(path: Path) -> str:
 
 
 class Killed(Copies):
-    """A relay that is killed with -9 and started again every 2 s."""
+    """A relay that is killed with -9 and started again again and again."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -88,11 +85,11 @@ class Killed(Copies):
 
     def test_up(self) -> None:
         """A file that is sent comes whole, however often the relay is killed."""
-        kept("copy, relay killed", self.copy(partial(kill_relay, self.own), 2))
+        kept("copy, relay killed", self.copy(partial(kill_relay, self.own)))
 
     def test_down(self) -> None:
         """A file that is fetched comes whole, however often the relay is killed."""
-        self.copy(partial(kill_relay, self.own), 2, up=False)
+        self.copy(partial(kill_relay, self.own), up=False)
 
     def test_no_bus(self) -> None:
         """A relay is killed while nats-server is away: the copy goes on once that is back."""
@@ -106,7 +103,7 @@ class Killed(Copies):
             kill_relay(self.own)
             self.own.nats.start()
 
-        self.copy(cut, 2)
+        self.copy(cut)
 
 
 class Vanishing(Copies):
@@ -138,11 +135,11 @@ class Vanishing(Copies):
     def test_client(self) -> None:
         """Of a client whose network forgets its connections the copy comes whole."""
         self.start_far(())
-        words = self.copy(self.blink, 2, BLINKS, space=self.network.space, options="--insecure")
+        words = self.copy(self.blink, BLINKS, space=self.network.space, options="--insecure")
         kept("copy, client's network", words)
 
     def test_host(self) -> None:
         """To a host whose network forgets its connections the copy comes whole."""
         self.start_far(self.network.space)
-        words = self.copy(self.blink, 2, BLINKS, up=False, options="--insecure")
+        words = self.copy(self.blink, BLINKS, up=False, options="--insecure")
         kept("copy, host's network", words)

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SkipTest
 
 from tests.live.client.test_connect import Command
 from tests.live.support.chain import HOST
-from tests.live.support.cuts import cutting, kill_relay
+from tests.live.support.cuts import cutting, going_on, kill_relay
 from tests.live.support.ports import free_port
 from tests.live.support.processes import need_program, need_root, run
 from tests.live.support.waiting import Work
@@ -85,7 +85,7 @@ class Database(Command):
                 pause.wait(SECONDS / len(steps))
             into.stdin.close()
 
-        with cutting(partial(kill_relay, self.own), 2) as cuts:
+        with cutting(partial(kill_relay, self.own), 2, partial(going_on, self.own)) as cuts:
             Work(feed).result(120)
             self.assertEqual((into.wait(120), into.stderr.read()), (0, b""))
             out = self.copy("\\copy (select * from t order by number) to pstdout")

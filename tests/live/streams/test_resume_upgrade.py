@@ -141,14 +141,19 @@ class Upgraded(ScreenTest):
     def use_screens(self, machines: tuple[Machine, Machine]) -> list[float]:
         """The page's screens are the same streams, show their machines and take keys; for how long they were away."""
         for number, machine in enumerate(machines):
-            self.assertEqual(self.tab(number)["state"], "connected")
+            self.wait_state(number, "connected")
             self.view.evaluate("n => tabs[n].viewer.focus()", number)
             machine.take(self.view.keyboard, "here")
             self.same(machine, number)
             echoes(machine, "\nhere")
-        away = self.view.evaluate("tabs.map(({ away }) => away)")
+        away = self.away()
         self.assertEqual([len(each) for each in away], [ROUNDS, ROUNDS])
         return [seconds for each in away for seconds in each]
+
+    def away(self) -> list[list[float]]:
+        """Of each screen for how many seconds it was without a connection, each time."""
+        told: list[list[float]] = self.view.evaluate("tabs.map(({ away }) => away)")
+        return told
 
     def upgrade(self) -> float:
         """Stop the relay, and start the new one as an operator does; return for how long none let anybody in."""
@@ -175,6 +180,7 @@ class Upgraded(ScreenTest):
             time.sleep(2)
             away.append(self.upgrade())
             until(lambda: not self.detached(), 3 * WAIT, "all streams by the new relay")
+            until(lambda: all(len(each) == len(away) for each in self.away()), 3 * WAIT, "both screens by it")
         time.sleep(2)
         screens = self.use_screens(machines)
         load.stdin.close()

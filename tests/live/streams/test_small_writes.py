@@ -11,10 +11,10 @@ from statistics import median
 
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST, Chain, shared
-from tests.live.support.ports import answers, free_port
+from tests.live.support.ports import free_port
 from tests.live.support.processes import PROGRAMS, Program
 from tests.live.support.sockets import take
-from tests.live.support.waiting import WAIT, Work, until
+from tests.live.support.waiting import WAIT, Work
 
 PIDFD_GETFD = 438
 """The number of a system call that Python has no name for, on all of Linux' machines (pidfd_getfd(2))."""
@@ -58,7 +58,7 @@ class SmallWrites(LiveTest):
         more |= {"STREAMRELAY_CA": chain.ca} if chain.ca else {}
         command = (str(PROGRAMS / "streamrelay"), "connect", HOST, target, "--listen", f"127.0.0.1:{port}")
         client = self.program("connect", *command, environment=more)
-        until(lambda: answers(port), what="the local port")
+        client.wait_for(f"listens on 127.0.0.1:{port}")
         connection = socket.create_connection(("127.0.0.1", port), WAIT)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.addCleanup(connection.close)
@@ -69,7 +69,6 @@ class SmallWrites(LiveTest):
         for chain in (shared(), shared(tls=True)):
             listener = self.listen()
             client, local = self.local_port(chain, listener.target)
-            listener.accept().close()  # of `answers`
             target = listener.accept()
             local.sendall(b"?")
             self.assertEqual(take(target, 1), b"?")

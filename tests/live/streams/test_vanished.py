@@ -83,7 +83,7 @@ class Vanished(LiveTest):
             time.sleep(1)
             return sum(times()) - sum(before) <= 2
 
-        until(quiet, 60, "quiet")
+        until(quiet, what="quiet")
 
     def ended(self, *programs: Program, count: int = 1) -> None:
         """Each of these says in time that its stream has ended, as the other end was lost."""
@@ -93,7 +93,7 @@ class Vanished(LiveTest):
 
     def given_back(self, before: dict[Program, list[str]]) -> None:
         for one, descriptors in before.items():
-            until(lambda: one.descriptors() == descriptors, STUCK, f"the descriptors of {one.name}")  # noqa: B023
+            until(lambda: one.descriptors() == descriptors, what=f"the descriptors of {one.name}")  # noqa: B023
 
     def chain_to(self, **more: Any) -> Any:
         return self.chain(address=self.network.outside, agent="insecure = true\n", **more)

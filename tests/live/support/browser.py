@@ -205,6 +205,7 @@ class _Answering(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
+        self.send_header("Cache-Control", "max-age=600")  # so that a page that is opened again is there at once
         self.end_headers()
         self.wfile.write(body)
 

@@ -3,18 +3,21 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from attrs import define, field
 
 from tests.live.support.chain import Chain
 from tests.live.support.ports import answers
-from tests.live.support.waiting import Work, until
+from tests.live.support.waiting import WAIT, Work, until
 
 
 @define(eq=False)
 class Cutting:
-    """Cuts that a thread makes: `cut` every so many seconds once it is `ready`, so often at `most`, until it is to
-    stop."""
+    """Cuts that a thread makes: `cut` so many seconds after it was `ready`, so often at `most`, until it is to stop.
+
+    `ready` is asked before each: what takes longer to go on than the seconds between two cuts would never be done.
+    """
 
     cut: Callable[[], object]
     every: float
@@ -24,10 +27,12 @@ class Cutting:
     _stop: threading.Event = field(factory=threading.Event)
 
     def run(self) -> None:
-        while not self.ready():
-            if self._stop.wait(0.1):
+        while self.count < self.most:
+            while not self.ready():
+                if self._stop.wait(0.1):
+                    return
+            if self._stop.wait(self.every):
                 return
-        while self.count < self.most and not self._stop.wait(self.every):
             self.cut()
             self.count += 1
 
@@ -42,14 +47,19 @@ def cutting(
     ready: Callable[[], object] = lambda: True,
     most: float = float("inf"),
 ) -> Iterator[Cutting]:
-    """Cut every so many seconds, counted from the end of the last cut, until the block is over."""
+    """Cut every so many seconds, counted from when it was ready after the last cut, until the block is over."""
     cuts = Cutting(cut, every, ready, most)
     work = Work(cuts.run)
     try:
         yield cuts
     finally:
         cuts.stop()
-        work.result()
+        work.result(3 * WAIT)
+
+
+def going_on(chain: Chain) -> list[Any]:
+    """Streams of a chain whose both legs are there."""
+    return [stream for stream in chain.streams() if not stream["waiting"] and stream.get("detached") is None]
 
 
 def kill_relay(chain: Chain) -> None:

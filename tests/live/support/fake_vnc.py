@@ -60,8 +60,8 @@ class FakeVnc(FakeServer):
             take(connection, 1)
             # In one piece, as may happen on any way: what comes along with the greeting counts, too.
             able = _extended(CAPABILITIES | ASK | PEEK | NOTIFY | PROVIDE, bytes(4)) if self.extended else b""
+            self._client = connection  # before the client is told that it is one, and the test with it
             connection.sendall(struct.pack(">HH", 320, 200) + PIXELS + struct.pack(">I", 4) + b"fake" + able)
-            self._client = connection
             while True:
                 self._take(connection, take(connection, 1)[0])
 

@@ -31,7 +31,7 @@ PAUSE = 0.2
 """Seconds between two numbers."""
 FIRST = 5
 """Numbers of each stream that have come once all count as open."""
-PATIENCE = 40
+PATIENCE = 120
 """Seconds in which they must."""
 LONG = 20
 """Longest silences of a stream that are told."""

@@ -162,7 +162,8 @@ class Search:
 
     def collect(self, folder: Path) -> None:
         """Hand over what programs wrote in a folder that is about to go: their output and logs; keys of settings."""
-        for path in sorted(folder.rglob("*")):
+        # By a walk, which bears folders that somebody else's child takes away meanwhile.
+        for path in sorted(Path(where) / name for where, _, names in os.walk(folder) for name in names):
             try:
                 if path.is_symlink() or not path.is_file() or "venv" in path.parts:
                     continue

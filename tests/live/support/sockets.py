@@ -6,9 +6,11 @@ import struct
 from pathlib import Path
 from random import Random
 
-from tests.live.support.waiting import WAIT, Work
+from tests.live.support.waiting import WAIT, Work, until
 
 MIB = 1 << 20
+LISTENING = "0A"
+"""A socket's state, as the kernel's table has it."""
 
 
 def seeded(size: int, seed: int = 1) -> bytes:
@@ -22,13 +24,28 @@ def in_kernel() -> int:
 
 
 def inode(local: int, remote: int) -> str:
-    """Number of the socket that is connected from port `local` to port `remote` of 127.0.0.1 (proc(5), net/tcp)."""
+    """Number of the socket that is connected from port `local` to port `remote` of 127.0.0.1."""
     ends = [f"0100007F:{port:04X}" for port in (local, remote)]
-    for line in Path("/proc/net/tcp").read_text().splitlines():
-        fields = line.split()
-        if fields[1:3] == ends:
-            return fields[9]
-    raise AssertionError(f"no connection from port {local} to port {remote}")
+
+    def look() -> list[str]:
+        return [number for near, far, _, number in _table() if [near, far] == ends]
+
+    # A table that others change while it is read may lack a line.
+    return str(until(look, what=f"a connection from port {local} to port {remote}")[0])
+
+
+def held(port: int) -> int:
+    """How many sockets that are connected from a port, or to it, some program still holds."""
+    end = f":{port:04X}"
+    return sum(
+        end in (near[-5:], far[-5:]) and state != LISTENING and number != "0" for near, far, state, number in _table()
+    )
+
+
+def _table() -> list[tuple[str, str, str, str]]:
+    """Both ends, state and inode of each TCP socket of IPv4 (proc(5), net/tcp)."""
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    return [(near, far, state, fields[5]) for _, near, far, state, *fields in map(str.split, lines)]
 
 
 class Listener:
@@ -71,6 +88,13 @@ def take(connection: socket.socket, size: int) -> bytes:
     return bytes(taken)
 
 
+def give(connection: socket.socket, data: bytes) -> None:
+    """Send all of it, in pieces that each have the connection's time, which `sendall` has for all that it is given."""
+    view = memoryview(data)
+    for begin in range(0, len(view), MIB):
+        connection.sendall(view[begin : begin + MIB])
+
+
 def take_all(connection: socket.socket) -> bytes:
     """Everything until the end of file."""
     parts = []
@@ -86,7 +110,7 @@ def sha(data: bytes) -> str:
 def exchange(listener: "Listener", data: bytes) -> str:
     """Be a target that sends something while it reads all that comes; the hash of that."""
     target = listener.accept()
-    sending = Work(target.sendall, data)
+    sending = Work(give, target, data)
     got = take_all(target)
     sending.result()
     target.close()

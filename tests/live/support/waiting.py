@@ -39,7 +39,7 @@ class Work(threading.Thread):
         except BaseException as error:
             self._error = error
 
-    def result(self, seconds: float = 60.0) -> Any:
+    def result(self, seconds: float = 3 * WAIT) -> Any:
         self.join(seconds)
         if self.is_alive():
             raise AssertionError(f"{self._function.__name__} is not done after {seconds:g} s")

@@ -2,6 +2,7 @@
 
 import re
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST
 from tests.live.support.node import Scenario
 from tests.live.support.pace import Stopwatch, timed
-from tests.live.support.waiting import Work, until
+from tests.live.support.waiting import WAIT, Work, until
 from tests.live.viewers.viewing import ANONYMOUS, ViewerTest
 
 TARGETS = """
@@ -28,6 +29,18 @@ path = "FOLDER/app.log"
 lines = 10
 behind = 1_000_000
 """
+AT_REST = """() => new Promise((rest) => {
+  let [before, still] = [-1, 0];
+  const look = () => {
+    const { scrollTop } = part('.scroller');
+    still = scrollTop === before ? still + 1 : 0;
+    before = scrollTop;
+    if (still < 20) requestAnimationFrame(look);
+    else rest();
+  };
+  look();
+})"""
+"""A log that hasn't been scrolled for 20 frames, which are twice as long as it waits itself for more of it."""
 ALONE = """async () => {
   await import('/stream-log.js');
   const panel = document.createElement('div');
@@ -171,7 +184,11 @@ class LogViewerTest(ViewerTest):
         """What is in sight, line by line."""
         return list(self.view.evaluate("rows()"))
 
-    def shows(self, text: str, seconds: float = 20.0) -> list[str]:
+    def rest(self) -> None:
+        """Until nothing is scrolled any more, and all of it is drawn."""
+        self.view.evaluate(AT_REST)
+
+    def shows(self, text: str, seconds: float = WAIT) -> list[str]:
         until(lambda: any(text in row for row in self.rows()), seconds, f"{text!r} in sight")
         return self.rows()
 
@@ -221,8 +238,8 @@ class Following(LogViewerTest):
         self.shows("begin")
         self.view.evaluate("log.filter('9'); log.search('99 x'); tasks.length = 0")
         writing = Work(self.write, 100_000, 10_000)
-        self.shows("0099999", 40)
-        writing.result()
+        self.shows("0099999", 3 * WAIT)
+        writing.result(3 * WAIT)
         self.assertEqual(self.view.evaluate("log.count"), 100_001)
         self.assertIsNone(self.view.evaluate("part('.mark')"))
         self.assert_swift()
@@ -255,14 +272,14 @@ class Following(LogViewerTest):
         self.shows("first")
         with self.path.open("a") as file:
             file.writelines(f"{number:08d} {'x' * 90}\n" for number in range(400_000))
-        self.shows("00399999", 60)
+        self.shows("00399999", 3 * WAIT)
         self.append("end\n")
         self.shows("end")
         self.view.locator("stream-log .scroller").press("Home")
         self.shows("first")
         self.view.get_by_role("searchbox", name="Filter").fill("left out here")  # our own words stay in sight
         self.until("() => /^[0-9,]+ lines?$/.test(part('.group:last-child .count').textContent)", what="the filter")
-        self.assertTrue(all("left out here" in row for row in self.rows()))
+        until(lambda: all("left out here" in row for row in self.rows()), what="nothing but words of what is left out")
         with self.view.expect_download() as saved:
             self.press("Download")
         told = Path(saved.value.path()).read_text().splitlines()
@@ -399,7 +416,7 @@ class Million(LogViewerTest):
         self.begin_alone()
         for _ in range(times // 20_000):
             self.view.evaluate("([text, times]) => pour(text, times)", [text, 20_000])
-        self.shows(f"{times * text.count('{line}') - 1} ", 60)
+        self.shows(f"{times * text.count('{line}') - 1} ", 3 * WAIT)
         self.view.wait_for_timeout(200)
         self.view.evaluate("tasks.length = 0")
 
@@ -408,7 +425,7 @@ class Million(LogViewerTest):
         self.view.evaluate(
             "(to) => { const s = part('.scroller'); s.scrollTop = to * (s.scrollHeight - s.clientHeight); }", part
         )
-        self.view.wait_for_timeout(400)
+        self.rest()
         return self.first()
 
     def first(self) -> int:
@@ -430,12 +447,12 @@ class Million(LogViewerTest):
         for _ in range(5):
             self.view.mouse.wheel(0, 100)
             self.view.wait_for_timeout(60)
-        self.view.wait_for_timeout(400)
+        self.rest()
         self.assertTrue(before + 10 < self.first() < before + 40, (before, self.first()))
         scroller.press("Home")
         until(lambda: self.first() == 0, what="the first line")
         self.view.mouse.wheel(0, 40)
-        self.view.wait_for_timeout(400)
+        self.rest()
         self.assertIn(self.first(), (1, 2))
         scroller.press("End")
         self.shows("999999 GET")
@@ -483,7 +500,7 @@ class Million(LogViewerTest):
         self.until("() => part('.kept').textContent.includes('dropped')", what="a word about it")
         before = self.scroll(0.5)
         self.view.evaluate("pour('{line} more\\n', 5000)")
-        self.view.wait_for_timeout(500)
+        self.rest()
         self.assertEqual(self.first(), before)
         self.view.evaluate("pour('{line} more\\n', 60000)")
         self.until("() => Number(rows()[0].split(' ')[0]) > 100000", what="rows that are still there")
@@ -493,7 +510,7 @@ class Million(LogViewerTest):
         """Wrapped lines of any height: no holes, both ends are reached, and a move of the wheel moves as far."""
         self.fill(40_000, "{line} GET " + "long words to wrap " * 12 + "\n{line} short\n")
         self.press("Wrap")
-        self.view.wait_for_timeout(300)
+        self.rest()
         covered = """() => { const list = part('.list').getBoundingClientRect(), s = part('.scroller');
           const frame = s.getBoundingClientRect();
           return list.top <= frame.top + 1 && list.bottom >= frame.top + s.clientHeight - 1
@@ -510,12 +527,12 @@ class Million(LogViewerTest):
                     self.view.mouse.wheel(0, 60 * direction)
                     self.view.wait_for_timeout(60)
                     self.assertTrue(self.view.evaluate(covered))
-                self.view.wait_for_timeout(300)
+                self.rest()
                 moved = self.first() - before
                 self.assertTrue(8 < moved < 30 if direction > 0 else abs(moved) <= 1, (direction, moved))
         for key, row in (("Home", 0), ("End", -1)):
             self.view.locator("stream-log .scroller").press(key)
-            self.view.wait_for_timeout(400)
+            self.rest()
             self.assertIn(("0 GET", "short")[row], self.rows()[row])
             self.assertTrue(self.view.evaluate(covered))
         self.assert_swift()
@@ -533,7 +550,7 @@ class Handling(LogViewerTest):
         self.view.mouse.move(box["x"] + 50, box["y"] + 50)
         self.view.mouse.wheel(0, -300)
         self.until("() => !log.following")
-        self.view.wait_for_timeout(400)
+        self.rest()
         before = self.rows()
         self.append("".join(f"new {number}\n" for number in range(1234)))
         newest = self.view.locator("stream-log .newest")
@@ -570,14 +587,15 @@ class Handling(LogViewerTest):
         self.shows("one")
         self.view.locator("stream-log .scroller").focus()
         self.view.evaluate("""() => { window.spoken = [];
-          new MutationObserver(() => spoken.push(part('.unseen').textContent))
+          new MutationObserver(() => spoken.push([performance.now(), part('.unseen').textContent]))
             .observe(part('.unseen'), { childList: true, characterData: true, subtree: true }); }""")
         for number in range(12):
             self.append(f"two {number}\n")
             self.view.wait_for_timeout(500)
-        spoken = self.view.evaluate("spoken")
-        self.assertTrue(1 <= len(spoken) <= 2, spoken)
-        self.assertIn("new lines", spoken[-1])
+        self.until("() => spoken.length", what="a word about new lines")
+        times, words = zip(*self.view.evaluate("spoken"), strict=True)
+        self.assertTrue(all(later - before > 4900 for before, later in pairwise(times)), times)
+        self.assertIn("new lines", words[-1])
         self.assert_content()
 
     def test_everybody(self) -> None:

@@ -18,7 +18,7 @@ from tests.live.support.chain import shared
 from tests.live.support.machine import PROGRAM, Machine, start_machine
 from tests.live.support.ports import free_port
 from tests.live.support.processes import need_program
-from tests.live.support.waiting import until
+from tests.live.support.waiting import WAIT, until
 from tests.live.viewers.screens import echoes, lit, same
 from tests.live.viewers.viewing import TARGETS
 
@@ -44,14 +44,17 @@ class OwnPages(LiveTest):
 
     @contextmanager
     def page(self, address: str, files: dict[str, Path], query: Callable[[], dict[str, str]]) -> Iterator[Any]:
-        """A page of the site, open in the browser. Its query is made once that is there: a URL is good for half a
-        minute."""
+        """A page of the site, open in the browser. Its query is made once the page's files are there, as a URL is good
+        for half a minute."""
         site = Pages(files, port=site_port())
         try:
             with chromium() as browser:
                 page = browser.new_page(viewport={"width": 1000, "height": 800})
                 self.asked: list[str] = []
                 page.on("dialog", self.ask)
+                page.set_default_timeout(WAIT * 1000)
+                page.goto(f"{site.url}/{address}", wait_until="networkidle")
+                del self.asked[:]
                 page.goto(f"{site.url}/{address}?{urlencode(query())}")
                 yield page
         finally:

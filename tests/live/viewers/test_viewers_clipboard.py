@@ -28,6 +28,13 @@ RELEASED = """() => document.activeElement.dispatchEvent(new KeyboardEvent('keyu
 """Enter goes up, which went down elsewhere, while Ctrl is held."""
 ACT = "async ([n, label]) => { try { await tabs[n].act(label); return ''; } catch ({ message }) { return message; } }"
 
+TWICE = """async (n) => {
+    document.querySelector(`#tab${n} form`).requestSubmit();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    try { await tabs[n].act('Type text …'); return ''; } catch ({ message }) { return message; }
+}"""
+"""A text is sent off, and a little later, before it can be done, whatever else the machine does, the next is chosen."""
+
 
 class Screens(ViewerTest):
     """Viewers at servers that are the test."""
@@ -300,10 +307,8 @@ class Screens(ViewerTest):
         for number in (0, 1):
             self.view.evaluate("n => void tabs[n].act('Type text …')", number)
             text.fill("x" * 100)
-            text.press("Control+Enter")
-            self.until_there(lambda number=number: len(keys[number]) > 2, what="the first keys")
             refused = "nothing was typed, as another text is still being typed"
-            self.assertEqual(self.choose("Type text …", number), refused)
+            self.assertEqual(self.view.evaluate(TWICE, number), refused)
             self.until_there(lambda number=number: len(keys[number]) == 200, what="all keys")
             self.until_there(lambda number=number: self.view.evaluate(OPENS, number), what="the next one's form")
             text.press("Escape")

@@ -39,6 +39,8 @@ SHOW = """([kept, view]) => {
     return tab.viewer.connect().then(() => true);
   });
 }"""
+AT_ONCE = "([told, text]) => { kept.tell(told); kept.draw(text); return [...kept.sizes]; }"
+"""What is there comes; gives the sizes that were told by then. It may be told once nothing more comes for 60 ms."""
 CELLS = """() => {
   const rows = document.querySelectorAll('#tab0 .xterm-rows > div').length;
   const { width } = document.querySelector('#tab0 .xterm-screen').getBoundingClientRect();
@@ -89,9 +91,8 @@ class Kept(TerminalTest):
     def test_attached(self) -> None:
         """What is there is drawn with the size that it had, and our own is told only once all of it is there."""
         self.assertTrue(self.view.evaluate(SHOW, ["t", False]))
-        self.tell(size=(40, 12), people=PEOPLE[:1])
-        self.draw("\x1b[2J\x1b[H" + "z" * 40 + "wrapped\r\n")
-        self.assertEqual(self.sizes(), [])
+        there = [{"size": (40, 12), "people": PEOPLE[:1]}, "\x1b[2J\x1b[H" + "z" * 40 + "wrapped\r\n"]
+        self.assertEqual(self.view.evaluate(AT_ONCE, there), [])
         columns, rows = self.first_size()
         self.assertGreater(columns, 60)
         self.shows("z" * 40 + "wrapped")  # and is as wide as the window by then
@@ -110,7 +111,7 @@ class Kept(TerminalTest):
         fits = (
             "(({ scrollWidth, clientWidth }) => scrollWidth <= clientWidth)(document.querySelector('.terminal-screen'))"
         )
-        self.assertTrue(self.view.evaluate(fits))
+        self.until(f"() => {fits}", what="all of it in sight")
         self.picture(self.view, "terminal-others-larger")
         self.tell(size=(40, 10))
         self.drawn(40, 10)

@@ -11,8 +11,8 @@ from tests.live.support.machine import Machine
 from tests.live.support.pace import timed
 from tests.live.support.ports import free_port
 from tests.live.support.pump import Pump
-from tests.live.support.sockets import reset
-from tests.live.support.waiting import until
+from tests.live.support.sockets import reset, take
+from tests.live.support.waiting import WAIT, until
 from tests.live.viewers.screens import ENDS, OPENS, ScreenTest, echoes
 
 
@@ -111,7 +111,7 @@ class Spice(ScreenTest):
         self.view.evaluate("void tabs[0].act('Type text …').then(() => tabs[0].said.push('typed'))")
         self.view.get_by_label("Text", exact=True).fill(text)
         self.view.keyboard.press("Control+Enter")
-        self.until("tabs[0].said.includes('typed')")
+        until(lambda: self.view.evaluate("tabs[0].said.includes('typed')"), 3 * WAIT, "the text typed")
         over.set()
         until(lambda: machine.shown.endswith("end"), what="the end of the text")
         self.assertEqual(machine.shown.partition("\n")[2], text)
@@ -251,7 +251,9 @@ class Spice(ScreenTest):
         for number, end in ((1, reset), (2, socket.socket.close)):
             self.show("spice", target, state="")
             connection = listener.accept()
-            self.assertEqual(connection.recv(4096)[:4], b"REDQ")  # all of it, or closing would reset
+            word, _, _, size = struct.unpack("<4s3I", take(connection, 16))
+            self.assertEqual(word, b"REDQ")
+            take(connection, size)  # all of it, or closing would reset
             end(connection)
             self.assertEqual(self.wait_state(number, "failed")["error"], ENDS[number - 1])
         self.assertEqual(self.view.locator("canvas, [id^=spice]").count(), 0)
