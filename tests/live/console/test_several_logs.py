@@ -124,7 +124,7 @@ class Several(ConsoleTest):
         self.act(page, "Remove app on gone-1")
         self.expect(panel.locator("p.state")).to_have_text("Connected")
         [stream] = [each for each in self.common.streams() if each["host"] == OTHER]
-        self.assertEqual(self.common.ask("DELETE", f"/v1/streams/{stream['stream']}").status, 204)
+        self.common.end(stream["stream"])
         self.shows(page, OTHER, "Ended: ended by an operator")
         self.expect(panel.locator("p.words")).to_have_text(f"Log app on {OTHER}: ended by an operator.")
         self.write("app", "while it was gone\n")

@@ -74,7 +74,7 @@ class Outcomes(ConsoleTest):
         page = self.signed_in()
         panel = self.open_target(page, "app")
         [stream] = self.common.streams()
-        self.assertEqual(self.common.ask("DELETE", f"/v1/streams/{stream['stream']}").status, 204)
+        self.common.end(stream["stream"])
         self.expect(panel.locator("p.words")).to_have_text("Ended by an operator.")
         self.assertEqual(panel.locator("p.state").text_content(), "Ended")
         panel.get_by_role("button", name="Reconnect").click()

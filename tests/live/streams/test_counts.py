@@ -58,7 +58,7 @@ class Most(LiveTest):
 
     def end_all(self, chain: Chain) -> None:
         for stream in chain.streams():
-            self.assertEqual(chain.ask("DELETE", f"/v1/streams/{stream['stream']}").status, 204)
+            chain.end(stream["stream"])
         until(lambda: not chain.streams(), what="the end of all streams")
 
     def test_late_client(self) -> None:
@@ -96,7 +96,7 @@ class Most(LiveTest):
         (stream,) = until(lambda: chain.streams(), what="the stream that is being opened")
         self.assertTrue(stream["waiting"])
         self.assertEqual(self.many(chain, 1, slow)[0].json["code"], "busy")
-        self.assertEqual(chain.ask("DELETE", f"/v1/streams/{stream['stream']}").status, 204)
+        chain.end(stream["stream"])
         answer = opening.result()
         self.assertEqual((answer.status, answer.json["code"]), (403, "not_allowed"))
         self.assertIn("operator", answer.json["detail"])
@@ -135,6 +135,6 @@ class Shares(LiveTest):
         chain.agent.wait_for("max_streams_per_user = 2 allows no more streams")
         chain.agent.wait_for("a target's own max_streams allows no more streams")
         (stream, *_) = chain.streams()
-        self.assertEqual(chain.ask("DELETE", f"/v1/streams/{stream['stream']}").status, 204)
+        chain.end(stream["stream"])
         key = chain.key if stream["user"] == "alice" else chain.weak_key
         until(lambda: opened(port.target, key)[0] == 201, what="the place of a stream that has ended")
