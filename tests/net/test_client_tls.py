@@ -1,9 +1,9 @@
 """client_tls.py: contexts that are shared, and sessions that are taken up again."""
 
+import contextlib
 import gc
 import socket
 import ssl
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,10 @@ from tests.authority import Authority
 from tests.datapath.loopback import drain
 from tests.examples import there
 from tests.fakes.files import folder
+from tests.live.support.threaded_server import ThreadedServer
 
 
-class Server:
+class Server(ThreadedServer):
     """A real server by Python's own ssl, which answers a request on each connection, and notes whether its session was
     one that it had made before."""
 
@@ -35,28 +36,18 @@ class Server:
         if client_ca:
             self.context.load_verify_locations(client_ca)
             self.context.verify_mode = ssl.CERT_REQUIRED
-        self.listening = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self.listening.getsockname()[1]
-        threading.Thread(target=self.run, daemon=True).start()
+        super().__init__()
 
     def show(self, pair: str) -> None:
         """Go on with another certificate; the keys of tickets stay."""
         self.context.load_cert_chain(*split_pair(pair))
 
-    def run(self) -> None:
-        while True:
-            try:
-                plain, _ = self.listening.accept()
-            except OSError:
-                return
-            try:
-                with self.context.wrap_socket(plain, server_side=True) as connection:
-                    self.resumed.append(bool(connection.session_reused))
-                    connection.recv(4096)
-                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-                    connection.recv(4096)
-            except OSError:
-                continue
+    def _serve(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError), self.context.wrap_socket(connection, server_side=True) as secured:
+            self.resumed.append(bool(secured.session_reused))
+            secured.recv(4096)
+            secured.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            secured.recv(4096)
 
 
 class Taken(TestCase):
@@ -80,7 +71,7 @@ class Taken(TestCase):
 
     def serve(self, *names: str, client_ca: str = "") -> Server:
         server = Server(self.authority.issue(self.where / "server.pem", *names), client_ca)
-        self.addCleanup(server.listening.close)
+        self.addCleanup(server.close)
         return server
 
     def ask(self, server: Server, host: str = "localhost", fetch: HttpFetch | None = None) -> "Deferred[Fetched]":

@@ -11,49 +11,37 @@ from typing import Any
 
 from tests.live.agent.hostile_relay_cases import RelayCase
 from tests.live.support.raw import RawSocket, accept
+from tests.live.support.threaded_server import ThreadedServer
 from tests.live.support.waiting import WAIT
 
 
-class Server:
-    """A port whose every connection is served in a thread of its own."""
+class Server(ThreadedServer):
+    """A port whose every connection is served by a function."""
 
     def __init__(self, serve: Callable[[socket.socket], None]) -> None:
-        self._serve = serve
-        self._listening = socket.create_server(("127.0.0.1", 0), backlog=200)
-        self.port = int(self._listening.getsockname()[1])
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._answer = serve
+        super().__init__()
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listening.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._one, args=(connection,), daemon=True).start()
-
-    def _one(self, connection: socket.socket) -> None:
+    def _serve(self, connection: socket.socket) -> None:
         with connection:
             connection.settimeout(WAIT)
             try:
-                self._serve(connection)
+                self._answer(connection)
             except OSError:
                 pass  # the other end has had enough, as it should
-
-    def close(self) -> None:
-        self._listening.close()
 
 
 class HostileRelay(Server):
     """Plays the case number N to whoever dials a path with ``/row-N``; keeps what it was told in return."""
 
     def __init__(self, cases: list[RelayCase]) -> None:
-        super().__init__(self._play)
         self.cases = cases
         self.codes: dict[int, int] = {}
         """The close code that each row was answered with; 0 for none."""
         self.heard: dict[int, bytes] = {}
         """The stream's bytes that came."""
         self.ended = threading.Condition()
+        super().__init__(self._play)
 
     def url(self, number: int) -> str:
         return f"ws://127.0.0.1:{self.port}/row-{number}"

@@ -19,6 +19,7 @@ from tests.live.support.machine import Machine
 from tests.live.support.ports import answers, free_port
 from tests.live.support.processes import environment
 from tests.live.support.promise import kept
+from tests.live.support.threaded_server import ThreadedServer
 from tests.live.support.waiting import WAIT, until
 from tests.live.viewers import viewing
 from tests.live.viewers.screens import ScreenTest, echoes
@@ -58,6 +59,15 @@ class UpgradedChain(ConsoleChain):
             keys.write(viewing.ANONYMOUS)
 
 
+class Echo(ThreadedServer):
+    """Says what it hears, on all connections."""
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection, contextlib.suppress(ConnectionResetError):
+            while data := connection.recv(65536):
+                connection.sendall(data)
+
+
 class Upgraded(ScreenTest):
     """One relay, whose streams have nowhere else to go until the new one is there."""
 
@@ -72,10 +82,9 @@ class Upgraded(ScreenTest):
         (self.folder / "app.log").touch()
         self.over = threading.Event()
         self.addCleanup(self.over.set)
-        self.echo = socket.create_server(("127.0.0.1", 0), backlog=500)
+        self.echo = Echo()
         self.addCleanup(self.echo.close)
-        for work in (self.write_log, self.serve):
-            threading.Thread(target=work, daemon=True).start()
+        threading.Thread(target=self.write_log, daemon=True).start()
 
     def write_log(self) -> None:
         with (self.folder / "app.log").open("a", buffering=1) as file:
@@ -84,23 +93,8 @@ class Upgraded(ScreenTest):
                 file.write(f"{number}\n")
                 number += 1
 
-    def serve(self) -> None:
-        """Say what is heard, on all connections, until the listener is closed."""
-
-        def echo(connection: socket.socket) -> None:
-            with connection, contextlib.suppress(ConnectionResetError):
-                while data := connection.recv(65536):
-                    connection.sendall(data)
-
-        while True:
-            try:
-                connection, _ = self.echo.accept()
-            except OSError:
-                return
-            threading.Thread(target=echo, args=(connection,), daemon=True).start()
-
     def load(self) -> "subprocess.Popen[bytes]":
-        port, part = self.echo.getsockname()[1], STREAMS // 4
+        port, part = self.echo.port, STREAMS // 4
         targets = (f"port/{port}", "terminal", "log", f"vnc/{self.vnc_port}")
         looking = min(part, LOOKERS)
         counts = (STREAMS - 2 * part - looking, part, part, looking)

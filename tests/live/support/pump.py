@@ -32,7 +32,7 @@ class Pump(ThreadedServer):
         if far.connect_ex(("127.0.0.1", self._to)):
             connection.close()
             return
-        threading.Thread(target=self._carry, args=(far, connection), daemon=True).start()
+        self._begin(self._carry, far, connection)
         self._carry(connection, far)
 
     def _carry(self, source: socket.socket, sink: socket.socket) -> None:
