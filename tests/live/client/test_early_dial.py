@@ -3,21 +3,20 @@
 import json
 import socket
 import subprocess
-from pathlib import Path
 from typing import Any
 
 from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST, shared
 from tests.live.support.ports import free_port
 from tests.live.support.processes import PROGRAMS, environment, links
+from tests.live.support.sockets import CONNECTED, table
 from tests.live.support.waiting import WAIT, Work, until
 
 
 def connected(pid: int, port: int) -> bool:
-    """Tell whether a process has a connection to a port of this machine (proc(5), net/tcp)."""
-    own = links(pid)
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return any(row[2] == f"0100007F:{port:04X}" and row[3] == "01" and f"socket:[{row[9]}]" in own for row in rows)
+    """Tell whether a process has a connection to a port of this machine."""
+    own, end = links(pid), f"0100007F:{port:04X}"
+    return any((far, state) == (end, CONNECTED) and f"socket:[{number}]" in own for _, far, state, number in table())
 
 
 class EarlyDial(LiveTest):

@@ -9,7 +9,7 @@ from attrs import define, field
 
 from tests.live.support.chain import Chain
 from tests.live.support.ports import answers
-from tests.live.support.waiting import WAIT, Work, until
+from tests.live.support.waiting import Work, until
 
 
 @define(eq=False)
@@ -54,7 +54,7 @@ def cutting(
         yield cuts
     finally:
         cuts.stop()
-        work.result(3 * WAIT)
+        work.result()
 
 
 def going_on(chain: Chain) -> list[Any]:

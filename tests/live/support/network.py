@@ -7,6 +7,7 @@ import subprocess
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from tests.live.support.processes import need_program, need_root, run
+from tests.live.support.sockets import table
 
 _NEW_NETWORK = 0x40000000
 HOOKS = (("input", "dport"), ("output", "sport"))
@@ -85,9 +86,8 @@ class FarNetwork:
 
     def ports(self, port: int) -> list[int]:
         """The ports inside of connections to a port outside that stand."""
-        lines = run(*self.space, "cat", "/proc/net/tcp", check=True).stdout.decode().splitlines()[1:]
-        ends = [line.split()[1:3] for line in lines]
-        return [int(near.split(":")[1], 16) for near, far in ends if int(far.split(":")[1], 16) == port]
+        text = run(*self.space, "cat", "/proc/net/tcp", check=True).stdout.decode()
+        return [int(near[-4:], 16) for near, far, _, _ in table(text) if int(far[-4:], 16) == port]
 
     def forget(self, ports: list[int]) -> None:
         """Of connections of these ports inside no packet passes any more, as if a router had forgotten them; nobody is

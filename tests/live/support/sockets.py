@@ -9,8 +9,8 @@ from random import Random
 from tests.live.support.waiting import WAIT, Work, until
 
 MIB = 1 << 20
-LISTENING = "0A"
-"""A socket's state, as the kernel's table has it."""
+CONNECTED, LISTENING = "01", "0A"
+"""States of a socket, as the kernel's table has them."""
 
 
 def seeded(size: int, seed: int = 1) -> bytes:
@@ -28,7 +28,7 @@ def inode(local: int, remote: int) -> str:
     ends = [f"0100007F:{port:04X}" for port in (local, remote)]
 
     def look() -> list[str]:
-        return [number for near, far, _, number in _table() if [near, far] == ends]
+        return [number for near, far, _, number in table() if [near, far] == ends]
 
     # A table that others change while it is read may lack a line.
     return str(until(look, what=f"a connection from port {local} to port {remote}")[0])
@@ -38,13 +38,13 @@ def held(port: int) -> int:
     """How many sockets that are connected from a port, or to it, some program still holds."""
     end = f":{port:04X}"
     return sum(
-        end in (near[-5:], far[-5:]) and state != LISTENING and number != "0" for near, far, state, number in _table()
+        end in (near[-5:], far[-5:]) and state != LISTENING and number != "0" for near, far, state, number in table()
     )
 
 
-def _table() -> list[tuple[str, str, str, str]]:
-    """Both ends, state and inode of each TCP socket of IPv4 (proc(5), net/tcp)."""
-    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+def table(text: str = "") -> list[tuple[str, str, str, str]]:
+    """Both ends, state and inode of each TCP socket of IPv4 (proc(5), net/tcp), of this network or by a text of it."""
+    lines = (text or Path("/proc/net/tcp").read_text()).splitlines()[1:]
     return [(near, far, state, fields[5]) for _, near, far, state, *fields in map(str.split, lines)]
 
 

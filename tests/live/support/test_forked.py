@@ -13,20 +13,17 @@ from tests.live.support.case import LiveTest
 from tests.live.support.chain import HOST, shared
 from tests.live.support.ports import answers, free_port
 from tests.live.support.processes import PROGRAMS, Program, links, run, run_forked, twistd
-from tests.live.support.sockets import seeded, take_all
+from tests.live.support.sockets import LISTENING, seeded, table, take_all
 from tests.live.support.waiting import Work, until
 
 TREE = Path(__file__).resolve().parents[3]
-LISTENS = "0A"
-"""State of a socket that listens (proc(5), net/tcp)."""
 
 
 def descriptors(program: Program) -> list[str]:
     """What it has open, but for connections: who comes back to a port that was another program's has nothing to do with
     how this one was started."""
     held = links(program.pid)  # looked at once, as a connection may come and go between two looks
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    connections = {f"socket:[{row[9]}]" for row in rows if row[3] != LISTENS}
+    connections = {f"socket:[{number}]" for _, _, state, number in table() if state != LISTENING}
     return sorted(link.replace(str(program.folder), "").split(":")[0] for link in held if link not in connections)
 
 

@@ -239,7 +239,7 @@ class Following(LogViewerTest):
         self.view.evaluate("log.filter('9'); log.search('99 x'); tasks.length = 0")
         writing = Work(self.write, 100_000, 10_000)
         self.shows("0099999", 3 * WAIT)
-        writing.result(3 * WAIT)
+        writing.result()
         self.assertEqual(self.view.evaluate("log.count"), 100_001)
         self.assertIsNone(self.view.evaluate("part('.mark')"))
         self.assert_swift()
