@@ -92,6 +92,7 @@ class Unhandled:
 
     def __init__(self) -> None:
         self._found: list[str] = []
+        self._told = False
 
     def __enter__(self) -> "Unhandled":
         gc.disable()
@@ -105,15 +106,17 @@ class Unhandled:
         globalLogPublisher.removeObserver(self)
 
     def look(self) -> list[str]:
-        """Throw away what nobody holds any more, and return the failures that tell of themselves then."""
-        gc.collect()
+        """Throw away what nobody holds any more, and return the failures that tell of themselves then: all of them, as
+        what is thrown away may end a coroutine of a killed program, whose own failure is found by the next look."""
+        while gc.collect():
+            pass
         found, self._found = self._found, []
         return found
 
     def __call__(self, event: LogEvent) -> None:
-        if is_unhandled(event):
-            failure = event.get("log_failure")
-            self._found.append("" if failure is None else failure.getTraceback())
+        told, self._told = self._told, is_unhandled(event)
+        if told:  # the failure itself comes as an event of its own, behind that
+            self._found.append(event["log_failure"].getTraceback())
 
 
 def tell(seed: int, verdict: Verdict, model: Model = WHOLE) -> Iterator[str]:

@@ -158,6 +158,8 @@ class ClientProgram:
     running: Process | None = None
     ports: dict[int, PortStreams] = field(factory=dict)
     """Streams of local ports that several share."""
+    carried: OrderedSet[ClientStream] = field(factory=OrderedSet)
+    """Streams that aren't over, some of them between two of their legs."""
     dialler: Dialler = field(init=False)
     waiting: WaitingRoom = field(init=False)
     heartbeat: Heartbeat = field(init=False)
@@ -167,7 +169,7 @@ class ClientProgram:
         return f"client-{self.number}"
 
     def start(self) -> None:
-        self.ports = {}
+        self.ports, self.carried = {}, OrderedSet()
         self.running = process = self.begin(self.name, f"10.0.4.{self.number + 1}")
         self.heartbeat = Heartbeat(process.reactor)
         self.dialler = Dialler(process.reactor, self.heartbeat, insecure=True)
@@ -211,5 +213,8 @@ class ClientProgram:
             self.say(self.name, f"stream {plan.number}: no stream: {error}")
             local.abort()
             return
-        how = await ClientStream(leg, local).start()
+        stream = ClientStream(leg, local)
+        self.carried.add(stream)
+        how = await stream.start()
+        self.carried.discard(stream)
         self.say(self.name, f"stream {plan.number}: ended: {how}")

@@ -135,6 +135,7 @@ class Invariants:
             yield from _filled(agent.name, turns=streams.legs.dialler._turns._queues)
         for client in world.clients.values():
             yield from _filled(client.name, waiting=client.waiting._waiting, members=client.heartbeat.members)
+            yield from _filled(client.name, carried=client.carried)
             yield from _filled(client.name, turns=client.dialler._turns._queues)
             for ports in client.ports.values():
                 yield from _filled(client.name, carrying=ports.carrying, waiting=ports._waiting)
