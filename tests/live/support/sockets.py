@@ -5,6 +5,7 @@ import socket
 import struct
 from pathlib import Path
 from random import Random
+from typing import Final
 
 from tests.live.support.waiting import WAIT, Work, until
 
@@ -93,6 +94,11 @@ def give(connection: socket.socket, data: bytes) -> None:
     view = memoryview(data)
     for begin in range(0, len(view), MIB):
         connection.sendall(view[begin : begin + MIB])
+
+
+RESET: Final = (ConnectionResetError, BrokenPipeError)
+"""What a connection fails with that was reset: the second one if its end had come before, and nobody has read that. One
+that is reset at once may fail so while it is connected."""
 
 
 def take_all(connection: socket.socket) -> bytes:
