@@ -120,13 +120,13 @@ export class Incoming {
  */
 export class Resumption {
   /**
-   * While there is no leg: since when, and until when one is asked for, in ms since the epoch.
-   * @type {{ since: number, until: number } | null}
+   * While there is no leg: since when, and until when one is asked for, in ms since the epoch; why there is none.
+   * @type {{ since: number, until: number, why: string } | null}
    */
   detached = null;
 
   #ways;
-  #stream; // whom it tells: listen(leg), plain(), over(code, reason, how), changed(name)
+  #stream; // whom it tells: listen(leg), plain(), over(code, reason, how), changed(name); words(code, reason) are its own
   #outgoing = new Outgoing();
   #incoming = new Incoming();
   #leg;
@@ -176,7 +176,7 @@ export class Resumption {
       this.#stream.plain();
       if (unheld) this.#stream.over(...unheld, {});
     } else if (unheld) {
-      this.#detach(unheld[0]);
+      this.#detach(...unheld);
     } else {
       this.#confirmSoon();
     }
@@ -284,7 +284,7 @@ export class Resumption {
     if (this.#over) return;
     if (OUTCOMES.includes(code)) this.#finish(code, reason);
     else if (this.#hold < 0) this.#unheld = [code, reason];
-    else this.#detach(code);
+    else this.#detach(code, reason);
   }
 
   /** It grows while a leg is of use. */
@@ -301,13 +301,13 @@ export class Resumption {
     this.#wake();
   };
 
-  #detach(code) {
+  #detach(code, reason) {
     const now = Date.now();
     const stood = now - this.#since >= STEADY || this.#progress > this.#reached;
     this.#wait = stood ? 0 : Math.min(MOST, USELESS * this.#wait);
     this.#took = 0;
     this.#spread = code === MOVED ? FIRST : 0;
-    this.detached = { since: now, until: now + this.#hold };
+    this.detached = { since: now, until: now + this.#hold, why: this.#stream.words(code, reason) };
     this.#ways.waking.add(this.hurry);
     this.#stream.changed('detached');
     void this.#resume();
@@ -366,10 +366,17 @@ export class Resumption {
       early.drop();
       this.#took = Date.now() - this.#asked;
       if (NEVER.includes(error.status)) this.#giveUp(error);
+      else if (!signal.aborted) this.#tried(error.message);
       return error;
     } finally {
       this.#asked = 0;
     }
+  }
+
+  #tried(why) {
+    if (!this.detached || why === this.detached.why) return;
+    this.detached = { ...this.detached, why };
+    this.#stream.changed('tried');
   }
 
   #reachable({ received }) {

@@ -233,8 +233,9 @@ export function open(wanted: Wanted): Promise<Stream>;
 /** Open the stream of a ticket's URL; rejects with a `StreamError`, or the signal's reason. */
 export function connect(url: string, options?: ConnectOptions): Promise<Stream>;
 
-/** Events of one that resumes: `detached`, as its leg is lost and another one asked for, and `attached`. Of one of a kept
- * terminal: `people` and `size`, as these are others, in order with what is read. */
+/** Events of one that resumes: `detached`, as its leg is lost and another one asked for, `tried`, as that fails for another
+ * reason than what was said before, and `attached`. Of one of a kept terminal: `people` and `size`, as these are others, in
+ * order with what is read. */
 export class Stream extends EventTarget {
   private constructor();
   readonly ticket: Ticket | null;
@@ -256,8 +257,9 @@ export class Stream extends EventTarget {
   readonly size: [number, number] | null;
   /** The terminal's size, integers from 1 to 10000; sent at most 4 times a second, the last one counts. */
   resize(columns: number, rows: number): void;
-  /** While a stream that resumes has no leg: since when, and until when one is asked for, in ms since the epoch. */
-  readonly detached: { since: number; until: number } | null;
+  /** While a stream that resumes has no leg: since when, and until when one is asked for, in ms since the epoch; and why there
+   * is none, in words for users: how the leg was lost, then what the last try failed of. */
+  readonly detached: { since: number; until: number; why: string } | null;
   /** Bytes, and messages, that were written to a stream that resumes, and that its host hasn't confirmed. */
   readonly unconfirmed: number;
   /** Ask for a leg now, if there is none, as there is reason to believe that it will be given. */

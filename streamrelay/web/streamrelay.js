@@ -573,6 +573,7 @@ export class Stream extends EventTarget {
       over: (code, reason, how) => this.#over(code, reason, how),
       plain: () => this.#plain(),
       changed: (name) => this.#changed(name),
+      words: (code, reason) => failure(outcome(code, reason)).message,
     });
     this.#listen(leg);
     if (signal?.aborted) this.#abort();
@@ -590,7 +591,7 @@ export class Stream extends EventTarget {
     this.#resumption?.decide(ticket ?? { stream: '', resume: 0, view: false });
   }
 
-  /** While a stream that resumes has no leg: since when, and until when one is asked for, in ms since the epoch. */
+  /** While a stream that resumes has no leg: since when, and until when one is asked for, in ms since the epoch, and why. */
   get detached() {
     return this.#resumption?.detached ?? null;
   }

@@ -42,18 +42,22 @@ export async function requests_come_less_and_less_often_until_the_hold_has_passe
 export async function it_is_told_when_it_is_detached_and_attached() {
   const { world, stream, told, since } = await lost();
   await world.pass(3000);
-  assert.deepEqual(told, [['detached', since, { since, until: since + 120_000 }]]);
-  assert.equal(stream.detached, told[0][2]);
+  const [[first, at, detached], [second, , tried]] = told;
+  const why = 'the connection to the relay broke';
+  assert.deepEqual([first, at, detached], ['detached', since, { since, until: since + 120_000, why }]);
+  assert.deepEqual([second, { ...tried, why }], ['tried', detached]); // as the first try fails; the others do so likewise
+  assert.match(tried.why, /^the relay .* can't be reached/);
+  assert.equal(stream.detached, tried);
   const writer = stream.writable.getWriter();
   await writer.write('typed');
   assert.equal(stream.unconfirmed, 5);
   world.up = true;
   world.hold = 7; // by now
   await world.run(() => world.agent.heard.length === 5);
-  assert.deepEqual([told[1][0], told[1][2], stream.detached, told.length], ['attached', null, null, 2]);
-  world.agent.near.cut(1006);
-  const { since: again, until } = told[2][2];
-  assert.equal(until - again, 7000);
+  assert.deepEqual([told[2][0], told[2][2], stream.detached, told.length], ['attached', null, null, 3]);
+  world.agent.near.cut(1012);
+  const { since: again, until, why: stopped } = told[3][2];
+  assert.deepEqual([until - again, stopped], [7000, 'the relay stops; the stream goes on elsewhere']);
 }
 
 export async function pages_whose_relay_stops_do_not_come_all_at_once() {

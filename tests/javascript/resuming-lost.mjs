@@ -8,7 +8,7 @@ export async function lost(options = {}) {
   const events = page();
   const stream = await world.open();
   const told = [];
-  for (const name of ['detached', 'attached'])
+  for (const name of ['detached', 'tried', 'attached'])
     stream.addEventListener(name, () => told.push([name, world.clock.now, stream.detached]));
   await world.pass(5000);
   world.up = options.up ?? false;

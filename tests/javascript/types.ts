@@ -58,6 +58,7 @@ stream.close();
 
 const kept = await open({ host: 'web-1', target: 'shell', resume: true });
 kept.addEventListener('detached', () => `until ${kept.detached?.until}, ${kept.unconfirmed} bytes wait`);
+kept.addEventListener('tried', () => kept.detached?.why.length);
 kept.addEventListener('attached', () => kept.detached === null);
 kept.hurry();
 const again: Resume = ({ stream: id, received, try: number, signal }) => {

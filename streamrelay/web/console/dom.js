@@ -44,11 +44,6 @@ export function write(where, text) {
   if (where.textContent !== text) where.textContent = text;
 }
 
-/** Words as a sentence: a capital letter and a full stop. */
-export function sentence(words) {
-  return words && words[0].toUpperCase() + words.slice(1) + (/[.!?…]$/.test(words) ? '' : '.');
-}
-
 /**
  * Have `parent` show `items`, in this order: what is there already stays the same element, so that focus, scroll and
  * what was typed stay, too. `make(item)` gives `{ element, update(item) }`.

@@ -1,6 +1,7 @@
 // A button with a menu (ARIA's menu button): arrows, Home, End, Escape.
 
-import { element, icon, iconButton, sentence } from './dom.js';
+import { sentence } from '../log/sentence.js';
+import { element, icon, iconButton } from './dom.js';
 import { toast } from './toast.js';
 
 /** `entries()` gives `{ label, icon, run }`, or null for a line between, each time that it opens. Button and menu. */

@@ -1,6 +1,7 @@
 // What one tab looks like: its button in the list of tabs, and its panel with a head, a notice and the viewer's screen.
 
-import { element, icon, sentence, setIcon, write } from './dom.js';
+import { sentence } from '../log/sentence.js';
+import { element, icon, setIcon, write } from './dom.js';
 import { fullScreenButton } from './fullscreen.js';
 import { Meant } from './meant.js';
 import { menu } from './menu.js';

@@ -1,8 +1,9 @@
 // The relays above the list of streams: how each stands, and its drain.
 
+import { sentence } from '../log/sentence.js';
 import { several } from '../log/several.js';
 import { ask } from './ask.js';
-import { element, keepInStep, sentence, write } from './dom.js';
+import { element, keepInStep, write } from './dom.js';
 import { toast } from './toast.js';
 
 const WORDS = {

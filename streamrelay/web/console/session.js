@@ -1,6 +1,6 @@
 // Who is signed in. The session itself is in a cookie that no script can read; the page has its CSRF token alone.
 
-import { sentence } from './dom.js';
+import { sentence } from '../log/sentence.js';
 import { request } from './request.js';
 
 /** Events: `in` when somebody has signed in (or needs not), `out` when nobody is any more; `why` says it in words. */

@@ -1,7 +1,8 @@
 // The list of hosts and their targets beside the tabs.
 
+import { sentence } from '../log/sentence.js';
 import { several } from '../log/several.js';
-import { $, element, sentence, write } from './dom.js';
+import { $, element, write } from './dom.js';
 import { rowElement } from './row.js';
 import { FEW, rowsOf } from './rows.js';
 import { wordsOf } from './search.js';

@@ -1,6 +1,7 @@
 // The form to sign in by a key, a link's key in its place, and the button to sign out.
 
-import { $, sentence, write } from './dom.js';
+import { sentence } from '../log/sentence.js';
+import { $, write } from './dom.js';
 import { toast, whisper } from './toast.js';
 
 /**

@@ -1,8 +1,9 @@
 // The page of live streams: who has which, since when, how many bytes, and its end; and the relays by which they go.
 
+import { sentence } from '../log/sentence.js';
 import { several } from '../log/several.js';
 import { ask } from './ask.js';
-import { $, element, icon, iconButton, sentence, write } from './dom.js';
+import { $, element, icon, iconButton, write } from './dom.js';
 import { Grid } from './grid.js';
 import { Live, MOST } from './live.js';
 import { Relays } from './relays.js';

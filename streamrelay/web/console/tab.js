@@ -1,8 +1,8 @@
 // One tab: a target's console, or several logs in one, with their connections, and what can be done with it.
 
+import { sentence } from '../log/sentence.js';
 import { Connections } from './connections.js';
 import { copy } from './copy.js';
-import { sentence } from './dom.js';
 import { address, command, link } from './links.js';
 import { Panel } from './panel.js';
 import { Source } from './source.js';

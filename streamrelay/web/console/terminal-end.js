@@ -1,8 +1,8 @@
 // The end of a kept terminal, which can't be undone: it is asked for first.
 
+import { sentence } from '../log/sentence.js';
 import { endTerminal as end } from '../streamrelay.js';
 import { ask } from './ask.js';
-import { sentence } from './dom.js';
 import { toast } from './toast.js';
 
 /**

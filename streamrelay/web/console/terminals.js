@@ -1,8 +1,9 @@
 // The list of a host's kept terminals: what runs there, be somebody attached or not, and the ways to it.
 
+import { sentence } from '../log/sentence.js';
 import { several } from '../log/several.js';
 import { terminals } from '../streamrelay.js';
-import { element, keepInStep, sentence, write } from './dom.js';
+import { element, keepInStep, write } from './dom.js';
 import { endTerminal } from './terminal-end.js';
 import { lasting } from './times.js';
 

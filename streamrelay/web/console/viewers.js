@@ -17,10 +17,10 @@ const KINDS = {
 export const PARTS = {
   log: [
     ...['viewers/log', 'stream-log', 'log/announcer', 'log/ansi', 'log/bar', 'log/clipboard', 'log/colors'],
-    ...['log/controls', 'log/detached', 'log/drawn', 'log/elements', 'log/feed', 'log/filter', 'log/keys', 'log/kinds'],
-    ...['log/levels', 'log/lines', 'log/matches', 'log/pen', 'log/redrawn', 'log/rows', 'log/selection', 'log/several'],
-    ...['log/shown', 'log/sieve', 'log/source', 'log/sources', 'log/status', 'log/styles', 'log/traces', 'log/unseen'],
-    ...['log/viewport', 'log/writer'],
+    ...['log/controls', 'log/detached', 'log/drawn', 'log/elements', 'log/feed', 'log/filter', 'log/keys'],
+    ...['log/kinds', 'log/levels', 'log/lines', 'log/matches', 'log/pen', 'log/redrawn', 'log/rows', 'log/selection'],
+    ...['log/sentence', 'log/several', 'log/shown', 'log/sieve', 'log/source', 'log/sources', 'log/status'],
+    ...['log/styles', 'log/traces', 'log/unseen', 'log/viewport', 'log/writer'],
   ],
 };
 

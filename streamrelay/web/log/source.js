@@ -58,11 +58,8 @@ export class Source {
     this.#stream = stream;
     this.tell('');
     const say = (words) => this.#stream === stream && this.tell(words);
-    whenDetached(
-      stream,
-      () => say('Reconnecting …'),
-      () => say(''),
-    );
+    const reconnecting = (why) => say(`Reconnecting … ${why}`);
+    whenDetached(stream, reconnecting, () => say(''), reconnecting);
     await this.#feed.read(stream);
     stream.close(); // if only the other end had finished
     const outcome = await stream.closed;

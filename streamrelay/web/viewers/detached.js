@@ -27,18 +27,19 @@ export function showDetached(element, stream, { ofMachine = false } = {}) {
   state.setAttribute('role', 'status');
   const more = document.createElement('span'); // which changes, and would be read out each time
   shown.append(state, more);
-  let [timer, before, acted] = [0, 0, false]; // the second is what may have arrived, but isn't confirmed
+  let [timer, before, acted, why] = [0, 0, false, '']; // the second is what may have arrived, but isn't confirmed
   stream.addEventListener?.('detached', () => {
     [before, acted] = [stream.unconfirmed, !ofMachine];
   });
   if (ofMachine) whenPressed(element, stream, () => (acted = true));
   const unsent = () => (acted ? stream.unconfirmed - before : 0);
   const say = () => {
-    more.textContent = ` ${waiting(stream.detached?.until ?? 0, unsent(), words)}`;
+    more.textContent = ` ${why} ${waiting(stream.detached?.until ?? 0, unsent(), words)}`;
   };
   whenDetached(
     stream,
-    () => {
+    (reason) => {
+      why = reason;
       for (const older of element.querySelectorAll(':scope > .viewer-detached')) older.remove();
       element.append(shown);
       state.textContent = 'Reconnecting …';
@@ -50,6 +51,10 @@ export function showDetached(element, stream, { ofMachine = false } = {}) {
       const bytes = outcome && !outcome.clean ? unsent() : 0;
       if (bytes > 0) tellUnsent(shown, state, more, words.unsent(bytes));
       else shown.remove();
+    },
+    (reason) => {
+      why = reason;
+      say();
     },
   );
 }

@@ -137,7 +137,9 @@ class Outcomes(ConsoleTest):
                 page.evaluate(news)
                 self.expect(panel.locator("p.state")).to_have_text("Reconnecting …")
             print(f"figure: a dead link was said {passed():.1f} s after the news")
-            self.expect(panel.locator("stream-log .words")).to_have_text("Reconnecting …")
+            self.expect(panel.locator("stream-log .words")).to_have_text(
+                "Reconnecting … The connection to the relay broke (the relay does not answer)."
+            )
             self.expect(page.get_by_role("tab", name="shell")).not_to_have_attribute("data-state", "open")
             pump.go_on()
             self.expect(panel.locator("p.state")).to_have_text("Connected", timeout=LATER)
