@@ -18,6 +18,7 @@ TARGETS: Final = (
     "frames",
     "connection",
     "channels",
+    "resuming",
     "tokens",
     "summonses",
     "config",

@@ -280,7 +280,7 @@ class ResumableConnection:
         if self.outcome is None or (self.outcome.clean and not self.outgoing.is_delivered):
             self.outcome = outcome
         self._phase = OVER
-        self.incoming.drop()
+        self.incoming.end()
         self._stop_timers()
         self.attached = None
         self.outgoing.clear()

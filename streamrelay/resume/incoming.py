@@ -52,6 +52,7 @@ class Incoming:
     _told: int = 0
     _later: IDelayedCall | None = None  # when anything is to be confirmed
     _soon: IDelayedCall | None = None  # when `LEAST` bytes are
+    _over: bool = False
 
     @property
     def is_full(self) -> bool:
@@ -98,6 +99,11 @@ class Incoming:
         self._weigh(-self._behind, -self._weight)
         self.waits = False
 
+    def end(self) -> None:
+        """Hold and confirm nothing any more, as the stream is over: who is being told something may have ended it."""
+        self.drop()
+        self._over = True
+
     def confirm(self) -> None:
         """Confirm all that was taken, even if it was said before."""
         self.stop()
@@ -141,7 +147,7 @@ class Incoming:
     def _confirm_soon(self) -> None:
         """Confirm what was taken, once there is enough of it, or in a while."""
         untold = self._untold
-        if self.waits or not untold:
+        if self._over or self.waits or not untold:
             return
         if untold >= MUCH:
             self._tell()

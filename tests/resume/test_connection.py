@@ -319,6 +319,17 @@ class Ending(Case):
         self.connection.resume()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_no_timer_of_its_own(self) -> None:
+        """A program that ends it while it is told of bytes leaves nothing to be confirmed later; nor do two ends."""
+        self.ear.on_received = self.connection.abort
+        self.leg.receive(b"abc")
+        self.assertEqual((self.ear.codes, self.clock.getDelayedCalls()), ([4005], []))
+        self.setUp()
+        self.connection.pause()
+        for message in (b'{"exit":0}', b'{"end":{"code":1000}}', b'{"end":{"code":4006}}'):
+            self.leg.feed.control(message)
+        self.assertEqual((self.ear.codes, self.clock.getDelayedCalls()), ([1000], []))
+
     def test_before_joined(self) -> None:
         """A stream that ends before it is joined, as its program left, says so by its first leg, or cuts it."""
         for end in (lambda: self.connection.close(LOST), lambda: self.connection.abort()):
