@@ -31,6 +31,14 @@ show = "exec"
 labels = { "streamrelay" = "yes" }
 parts = { name = "[a-z0-9-]+" }
 
+[targets."kept/{name}"]
+kind = "container"
+socket = "SOCKET"
+container = "{name}"
+show = "exec"
+keep = 600
+parts = { name = "[a-z0-9-]+" }
+
 [targets."tenant/{tenant}/{name}"]
 kind = "container"
 socket = "SOCKET"
@@ -337,6 +345,36 @@ class Shells(Mixin):
         ear.leg.close()
         until(lambda: not re.search("sleep (987|876)", self.containers.processes("shell")), what="their end")
         self.assertIn("sleep 654", self.containers.processes("shell"))
+
+    def test_kept(self) -> None:
+        """One that is kept goes on when its client leaves; whoever comes back sees its screen, and types on. Ended, it
+        is gone with all that it had started."""
+        self.containers.run("kept", TALK)
+        ear, (terminal,) = self.hear("kept/kept"), self.terminals(1)
+        ear.leg.send(b"sleep 765 & stty -echo; echo fir''st; id=$$\n")
+        ear.expect("first\r\n")
+        ear.leg.close()
+        until(lambda: "detached" in self.terminals(1)[0], what="that nobody is attached")
+        again = self.hear("kept/kept", terminal=terminal["terminal"])
+        again.expect("first")
+        again.leg.send(b"[ $id = $$ ] && echo sa''me\n")
+        again.expect("same\r\n")
+        self.assertIn("sleep 765", self.containers.processes("kept"))
+        path = f"/v1/hosts/{HOST}/terminals/{terminal['terminal']}"
+        self.assertEqual(self.common.ask("DELETE", path).status, 204)
+        self.assertEqual(read_all(again.leg)[2], 4006)
+        until(lambda: "sleep 765" not in self.containers.processes("kept"), what="its end")
+        self.terminals(0)
+
+    def terminals(self, count: int) -> Any:
+        """Terminals that are kept of the one container, once there are so many."""
+
+        def those() -> Any:
+            listed = self.common.ask("GET", f"/v1/hosts/{HOST}/terminals").json["terminals"]
+            found = [each for each in listed if each["target"] == "kept/kept"]
+            return [found] if len(found) == count else None
+
+        return until(those, what=f"{count} terminals")[0]
 
     def test_for_looking_only(self) -> None:
         """A terminal that may only be looked at takes a size and nothing else."""
