@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from math import inf
 from typing import Final
 
 from streamrelay.agent.screen.modes import KEPT, USUAL
@@ -13,6 +14,8 @@ _APART: Final = frozenset((6, 7, 25, 66))
 """Private modes that are set at their own places."""
 MOST_ABOVE: Final = 256 << 10
 """Characters of the lines above a screen that are drawn; the oldest ones are left out."""
+_ROW: Final = 20
+"""Characters that take as long as a row does beside its own."""
 _SWITCHED: Final = sorted(KEPT - _APART)
 BEGIN: Final = "".join(
     (
@@ -27,31 +30,64 @@ _OWN_COLOURS: Final = "".join(f"\x1b]{number}\x1b\\" for number in (104, 110, 11
 """What sets all colours of a terminal back to its own."""
 
 
+class Drawing:
+    """One drawing of a screen, which is made in pieces, as one of a large and colourful screen takes half a second; the
+    screen must not change meanwhile. `whole`: with the lines above it, and the titles that were put aside."""
+
+    def __init__(self, screen: Screen, whole: bool) -> None:
+        self.screen, self.whole = screen, whole
+        self._text: list[str] = []
+        self._rows = self._draw()
+
+    @property
+    def data(self) -> bytes:
+        """What draws the screen, once no more work is left."""
+        return "".join(self._text).encode()
+
+    def work(self, characters: float) -> bool:
+        """Draw about so many characters more; tell whether that was all."""
+        for row in self._rows:
+            characters -= len(row) + _ROW
+            if characters <= 0:
+                return False
+        return True
+
+    def _draw(self) -> Iterator[str]:
+        """Draw one row after the other, and yield it."""
+        screen, text = self.screen, self._text
+        text += (BEGIN, _tabs(screen), *_told(screen, self.whole))
+        above: list[str] = []
+        if self.whole:
+            yield from _above(screen, above)
+        main = screen.lines if screen.main is None else screen.main
+        text.append("".join(f"{row}\r\n" for row in reversed(above)))
+        for y, row in enumerate(main):
+            text.append(("\r\n" if y else "") + _line(row))
+            yield text[-1]
+        if screen.main is not None:
+            text += (*_saved(screen.saved_main), "\x1b[?1047h\x1b[2J")
+            for y, row in enumerate(screen.lines):
+                text.append("" if row.is_blank else _place(0, y) + _line(row))
+                yield text[-1]
+        text += (*_saved(screen.saved), *_last(screen))
+
+
 def drawn(screen: Screen, whole: bool = True) -> bytes:
-    """Return what draws a screen; `whole` with the lines above it, and the titles that were put aside."""
-    main = screen.lines if screen.main is None else screen.main
-    parts = [BEGIN, _tabs(screen), *_told(screen, whole)]
-    above = _above(screen) if whole else []
-    parts.append("\r\n".join([*above, *map(_line, main)]))
-    if screen.main is None:
-        parts += _saved(screen.saved)
-    else:
-        parts += [*_saved(screen.saved_main), "\x1b[?1047h\x1b[2J"]
-        parts += [_place(0, y) + _line(row) for y, row in enumerate(screen.lines) if not row.is_blank]
-        parts += _saved(screen.saved)
-    parts += _last(screen)
-    return "".join(parts).encode()
+    """Return what draws a screen, all of it at once."""
+    drawing = Drawing(screen, whole)
+    drawing.work(inf)
+    return drawing.data
 
 
-def _above(screen: Screen) -> list[str]:
-    """Return the lines above the screen, the last ones if they are many."""
-    lines, left = [], MOST_ABOVE
+def _above(screen: Screen, lines: list[str]) -> Iterator[str]:
+    """Draw the lines above the screen, the last ones if they are many, from below; yield each."""
+    left = MOST_ABOVE
     for row in reversed(screen.history):
         lines.append(_line(row))
+        yield lines[-1]
         left -= len(lines[-1])
         if left < 0:
             break
-    return lines[::-1]
 
 
 def _line(row: Row | Kept) -> str:

@@ -37,6 +37,8 @@ class Attachment:
     _behind: list[bytes] = field(factory=list)
     _bytes: int = 0
     _missed: bool = False  # more than what is kept
+    _waits: bool = False  # for the screen, which is being drawn
+    _ending: tuple[Outcome, bytes] | None = None  # behind that
     _last: bytes = b"\n"
     _end: EndOfInput = field(init=False)
 
@@ -88,8 +90,21 @@ class Attachment:
 
     # -- what the terminal tells -----------------------------------------------------------------------------
 
+    def show(self, whole: bool) -> None:
+        """Send the screen, once it is drawn; what comes until then is in it."""
+        self._waits = True
+        self.terminal.model.draw(whole, self._shown)
+
+    def _shown(self, drawing: bytes) -> None:
+        self._waits = False
+        self.deliver(drawing)
+        if self._ending is not None and self.feed is not None:
+            self.end(*self._ending)
+
     def deliver(self, data: bytes) -> None:
         """Send what the program has written, or keep it while the client takes no more."""
+        if self._waits:
+            return
         if not self.paused:
             self._send(data)
         elif not self._missed:
@@ -104,7 +119,7 @@ class Attachment:
         behind, missed = self._behind, self._missed
         self._behind, self._bytes, self._missed = [], 0, False
         if missed:
-            self._send(self.terminal.model.drawn(whole=False))
+            self.show(whole=False)
         for data in behind:
             self._send(data)
 
@@ -120,6 +135,9 @@ class Attachment:
     def end(self, how: Outcome, status: bytes = b"") -> None:
         """End the stream, behind all that was kept for it; with the program's status, if it has ended by itself."""
         self.catch_up()
+        if self._waits:
+            self._ending = how, status
+            return
         if status:
             self.tell(status)
             if self.feed is not None:

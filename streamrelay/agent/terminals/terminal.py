@@ -103,7 +103,7 @@ class Terminal(Feed, Drain):
         self.detached_at = None
         self._tell_one(attachment)
         if self._joined:
-            attachment.deliver(self.model.drawn(whole=True))
+            attachment.show(whole=True)
         for other in self.attached:
             other.people_due = other.people_due or other is not attachment
         self._tell()
@@ -186,7 +186,7 @@ class Terminal(Feed, Drain):
     def _fit(self) -> None:
         """Give the program the size of who has acted last: when others can be told, who draw with it from then on."""
         wanted = self.active[-1].size if self.active else None
-        if wanted is None or self.outcome is not None:
+        if wanted is None or self.outcome is not None or self.model.is_drawing:
             return
         columns, rows = bounded(*wanted)
         if (columns, rows) != self.size:
@@ -226,9 +226,11 @@ class Terminal(Feed, Drain):
     # -- what the program does -------------------------------------------------------------------------------
 
     def look(self) -> None:
-        """Read the program as long as its screen, and any of the clients, has room."""
+        """Read the program as long as its screen, and any of the clients, has room; its size may have had to wait."""
         if not self._joined or self.outcome is not None:
             return
+        if self._telling is None:
+            self._fit()
         waits = bool(self.attached) and all(each.paused for each in self.attached)
         reading = not waits and not self.model.is_full
         if reading != self._reading:
@@ -281,13 +283,9 @@ class Terminal(Feed, Drain):
             self._telling = None
 
     def gone(self) -> None:
-        log.info(
-            "terminal {id} of {target} ended: {how} after {seconds:.1f} s",
-            id=self.id,
-            target=self.target,
-            how=str(self.outcome or FINISHED),
-            seconds=self.clock.seconds() - self.began,
-        )
+        about = {"id": self.id, "target": self.target, "how": str(self.outcome or FINISHED)}
+        seconds = self.clock.seconds() - self.began
+        log.info("terminal {id} of {target} ended: {how} after {seconds:.1f} s", seconds=seconds, **about)
         self.over_(self)
 
 

@@ -7,8 +7,6 @@ from msgspec import UNSET
 
 from streamrelay.agent.config import AgentConfig
 from streamrelay.agent.metrics import AgentMetrics
-from streamrelay.agent.screen.drawing import drawn
-from streamrelay.agent.screen.screen import Screen
 from streamrelay.agent.service import Agent
 from streamrelay.agent.summoned_stream import SummonedStream
 from streamrelay.agent.terminals import model
@@ -59,7 +57,10 @@ class Kept(Case):
         return leg
 
     def attach(self, user: str = "ann", **claims: Any) -> FakeConnection:
-        return self.open(user, terminal=self.terminal, **claims)
+        """Attach another client, and have the screen drawn for it."""
+        leg = self.open(user, terminal=self.terminal, **claims)
+        self.reactor.pump([model.REST] * 2)
+        return leg
 
     @property
     def program(self) -> FakeConnection:
@@ -258,7 +259,7 @@ class Lives(Kept):
         self.assertEqual([info.terminal for info in told.terminals], [first, self.terminal])
         self.assertEqual([(each.user, each.view) for each in told.terminals[0].people], [("ann", False), ("bob", True)])
         self.assertEqual(
-            (told.terminals[0].seconds, told.terminals[0].host, told.terminals[0].size), (10, "web-1", (80, 24))
+            (round(told.terminals[0].seconds), told.terminals[0].host, told.terminals[0].size), (10, "web-1", (80, 24))
         )
 
 
@@ -428,6 +429,7 @@ class Several(Kept):
         self.program.receive(b"\x1b[2J\x1b[Hnow\x1b[3")
         slow.slow = False
         slow.drain()
+        self.reactor.pump([model.REST] * 2)
         caught_up = bytes(slow.sent).rpartition(b"little")[2]
         self.assertNotIn(b"lost", caught_up.rpartition(b"\x1b[?2004l")[2].rpartition(b"\x1b[2J\x1b[Hnow")[2])
         self.assertTrue(caught_up.endswith(b"now\x1b[3"))
@@ -639,51 +641,3 @@ class Floods(Kept):
         model = self.agent.streams.terminals.terminals[self.terminal].model
         self.reactor.pump([0.001] * 4)
         self.assertEqual(model.waiting, 0)
-
-
-class Drawings(Kept):
-    """What is drawn for who attaches, which is work where a screen is large and colourful."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.drawn = 0
-        self.patch(model, "drawn", self.draw)
-
-    def draw(self, screen: Screen, whole: bool) -> bytes:
-        self.drawn += 1
-        return drawn(screen, whole)
-
-    def test_burst(self) -> None:
-        """Many who attach at once cost one drawing, and all get it."""
-        self.open()
-        self.program.receive(b"hello")
-        self.reactor.pump([0.001] * 4)
-        legs = [self.attach() for _ in range(50)]
-        self.assertEqual(self.drawn, 1)
-        self.assertEqual({bytes(leg.sent) for leg in legs}, {bytes(legs[0].sent)})
-        self.assertIn(b"hello", bytes(legs[0].sent))
-
-    def test_changed(self) -> None:
-        """Who attaches after a change gets the screen as it is then: be it output, taken or yet to be, or a size."""
-        leg = self.open()
-        self.attach()
-        self.program.receive(b"waits")
-        self.assertTrue(bytes(self.attach().sent).endswith(b"waits"))
-        self.reactor.pump([0.001] * 4)
-        self.program.receive(b"\rtaken")
-        self.reactor.pump([0.001] * 4)
-        late = bytes(self.attach().sent)
-        self.assertIn(b"taken", late)
-        self.assertNotIn(b"waits", late)
-        self.reactor.advance(TOLD_EVERY)
-        leg.feed.control(codec.encode(Control(resize=(3, 24))))
-        self.reactor.advance(TOLD_EVERY)
-        self.assertNotIn(b"taken", bytes(self.attach().sent))
-
-    def test_forgotten(self) -> None:
-        """A drawing, which may be some MB, isn't kept for longer than a moment."""
-        self.open()
-        self.attach()
-        self.reactor.advance(model.DRAWING_KEPT)
-        self.attach()
-        self.assertEqual(self.drawn, 2)
