@@ -8,8 +8,9 @@ import { Size } from '../../streamrelay/web/viewers/terminal-size.js';
 /** What run-each.mjs does after each of them. */
 export const reset = () => mock.reset();
 
-/** A terminal in a window of so many columns and rows by its usual text, which holds more by a smaller one. */
-function sized(columns, rows) {
+/** A terminal in a window of so many columns and rows by its usual text, which holds more by a smaller one; of so many
+    columns as `rounded` says while it has these. */
+function sized(columns, rows, rounded = null) {
   const window = { columns, rows, clientWidth: 10 * columns, clientHeight: 20 * rows };
   const terminal = {
     options: { fontSize: 14 },
@@ -20,7 +21,10 @@ function sized(columns, rows) {
     },
   };
   const at = (cells) => Math.floor((cells * 14) / terminal.options.fontSize);
-  const proposeDimensions = () => ({ cols: at(window.columns), rows: at(window.rows) });
+  const proposeDimensions = () => ({
+    cols: at(rounded ? rounded(terminal.cols) : window.columns),
+    rows: at(window.rows),
+  });
   const classes = new Set();
   window.classList = { toggle: (name, on) => (on ? classes.add(name) : classes.delete(name)) };
   const [told, changes] = [[], []];
@@ -63,6 +67,22 @@ export function size_of_an_attached_terminal_comes_first() {
   assert.deepEqual(all.told, []);
   mock.timers.tick(20);
   assert.deepEqual([drawn(all), all.told, all.changes], [[100, 30], [[100, 30]], [[120, 40], null]]);
+}
+
+/** Where a cell is as wide as all columns there are, rounded, make it, a size that others had doesn't make ours a smaller one. */
+export function size_is_that_of_its_own_columns() {
+  mock.timers.enable({ apis: ['setTimeout', 'Date'] });
+  const all = sized(116, 36, (cols) => (cols === 46 ? 115 : 116));
+  all.size.begin({ kept: true });
+  all.size.drawn();
+  mock.timers.tick(100);
+  assert.deepEqual(all.told, [[116, 36]]);
+  all.size.given([46, 33]);
+  all.size.typed();
+  assert.deepEqual([drawn(all), all.told.at(-1), all.size.others], [[116, 36], [116, 36], null]);
+  all.size.given([46, 33]);
+  all.size.given([116, 36]); // of another window of our size
+  assert.deepEqual([drawn(all), all.size.others], [[116, 36], null]);
 }
 
 /** A program that goes on and on doesn't keep ours away. */

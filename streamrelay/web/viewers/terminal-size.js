@@ -95,6 +95,7 @@ export class Size {
 
   /** The host has said which size the terminal has from here on. */
   given([columns, rows]) {
+    this.#terminal.resize(columns, rows); // by which our own size is measured as below
     const own = this.#own();
     if (own?.[0] === columns && own[1] === rows && !this.#follows) this.#take();
     else this.#draw([columns, rows]);
@@ -110,12 +111,24 @@ export class Size {
 
   #take() {
     this.#draw(null);
-    const own = this.#own();
+    const own = this.#measure();
     if (!own) return;
-    this.#terminal.resize(...own);
     if (this.#waits || this.#follows || String(own) === this.#told) return;
     this.#told = String(own);
     this.#acts.tell(...own);
+  }
+
+  /** Have it drawn for the room that there is. A cell's width is a rounded one of all columns, so another number of them
+      may leave room for one more, or one less. */
+  #measure() {
+    const terminal = this.#terminal;
+    for (let tries = 3; tries > 0; tries -= 1) {
+      const own = this.#own();
+      if (!own) return null;
+      if (own[0] === terminal.cols && own[1] === terminal.rows) break;
+      terminal.resize(...own);
+    }
+    return [terminal.cols, terminal.rows];
   }
 
   /** Columns and rows for which there is room by the text as it was chosen; null while it is hidden. */
