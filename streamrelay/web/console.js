@@ -107,6 +107,10 @@ $('live').addEventListener('click', (event) => {
   event.preventDefault();
   if (tabs.page !== 'streams') enterStreams();
 });
+$('terminals').addEventListener('click', () => list(''));
+hosts.addEventListener('change', () => {
+  $('terminals').hidden = !hosts.keepAny;
+});
 showSignIn(session); // first: what isn't in sight yet takes no focus
 session.addEventListener('in', () => {
   kept.of(session.user);

@@ -6,6 +6,7 @@ import { Check } from './check.js';
 import { Fleet } from './fleet.js';
 import { fits } from './patterns.js';
 import { changesOf, first, pages } from './polled.js';
+import { keeps } from './rows.js';
 
 const EACH = 3000; // ms from an answer to the next question, where no changes are told
 const RARELY = 15_000; // the same where there are many hosts
@@ -50,6 +51,15 @@ export class Hosts extends EventTarget {
   /** Hosts in their order, each as the platform has it (protocol.rst); null: not known yet. */
   get list() {
     return this.#known ? this.#fleet.list : null;
+  }
+
+  /** Whether there is one that may keep terminals, and the names of all those. */
+  get keepAny() {
+    return this.#fleet.list.some(({ state, targets }) => keeps(state, targets));
+  }
+
+  get keeping() {
+    return this.#fleet.list.filter(({ state, targets }) => keeps(state, targets)).map(({ host }) => host);
   }
 
   start() {

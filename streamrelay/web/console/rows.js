@@ -6,6 +6,9 @@ import { found } from './search.js';
 /** So many hosts are shown open. */
 export const FEW = 12;
 
+/** Whether a host may keep terminals on these targets. */
+export const keeps = (state, targets) => state !== 'down' && targets.some(({ keep }) => keep > 0);
+
 /**
  * The rows of a tree, and how many hosts were found. Each has an `id`, a `kind` (section, host, target, terminals, note, form), and
  * where it is: its `level` (from 1), `place` of `size` rows of its parent, and whether it is `open` (undefined: it can't be).
@@ -78,7 +81,7 @@ function hostRow(entry, targets, open, isOpen, prefix = '') {
   const id = prefix + entry.host;
   const inner = () => {
     const rows = targets.map((target) => targetRow(entry.host, target, isOpen, prefix));
-    if (entry.state !== 'down' && targets.some(({ keep }) => keep > 0))
+    if (keeps(entry.state, targets))
       rows.push(row(`${id}//terminals`, 'terminals', undefined, null, { host: entry.host }));
     if (entry.complete === false) rows.push(row(`${id}//more`, 'note', undefined, null, {}));
     return rows;

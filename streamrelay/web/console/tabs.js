@@ -72,10 +72,10 @@ export class Tabs extends EventTarget {
     tab.focus();
   }
 
-  /** Show the list of a host's kept terminals. */
+  /** Show the list of a host's kept terminals, or of those of all hosts (`''`). */
   listTerminals(host) {
     const isHere = ({ terminal }) => this.terminals.some((one) => one.terminal === terminal);
-    const acts = { attach: (one) => this.attach(one), isHere };
+    const acts = { attach: (one) => this.attach(one), isHere, hosts: () => this.#hosts.keeping };
     import('./terminals.js').then(({ listTerminals }) => listTerminals(this.#session, host, acts), unloaded);
   }
 

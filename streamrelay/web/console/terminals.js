@@ -1,19 +1,21 @@
-// The list of a host's kept terminals: what runs there, be somebody attached or not, and the ways to it.
+// The list of kept terminals, of a host or of all: what runs there, be somebody attached or not, and the ways to it.
 
 import { sentence } from '../log/sentence.js';
 import { several } from '../log/several.js';
-import { terminals } from '../streamrelay.js';
 import { element, keepInStep, write } from './dom.js';
 import { endTerminal } from './terminal-end.js';
+import { Asked, MOST } from './terminals-asked.js';
 import { lasting } from './times.js';
 
-const EACH = 3000; // ms from an answer to the next question
+const EACH = 3000; // ms from an answer to the next question; longer where many hosts are asked
+const FEW = 6; // hosts for which it isn't
 const NAMED = 5; // people who are named
 
 /**
- * Show it, as long as somebody looks. `attach(one)` shows a terminal in a tab, `isHere(one)` is whether a tab does.
- * @type {(session: { user: string, csrf: string }, host: string,
- *   acts: { attach: (one: object) => void, isHere: (one: { terminal: string }) => boolean }) => void}
+ * Show it, as long as somebody looks: that of a host, or of all that are there by now if that is `''`. `attach(one)` shows
+ * a terminal in a tab, `isHere(one)` is whether a tab does, `hosts()` are the names of those that keep any.
+ * @type {(session: { user: string, csrf: string }, host: string, acts: { attach: (one: object) => void,
+ *   isHere: (one: { terminal: string }) => boolean, hosts: () => string[] }) => void}
  */
 export function listTerminals(session, host, acts) {
   const list = new List(session, host, acts);
@@ -29,8 +31,9 @@ class List {
   #acts;
   #rows = element('ul', { class: 'terminals-list' });
   #trouble = element('p', { class: 'trouble', role: 'status', hidden: true });
-  #said = element('p', { class: 'muted', role: 'status' }, 'Asking the host …');
+  #said = element('p', { class: 'muted', role: 'status' }, 'Asking …');
   #shown = new Map();
+  #asked = new Asked(() => this.#show());
   #timer = 0;
   #gone = new AbortController();
   #ending = new Set();
@@ -42,7 +45,7 @@ class List {
     const form = element(
       'form',
       { method: 'dialog' },
-      element('h2', { id: 'terminals-title' }, `Kept terminals on ${host}`),
+      element('h2', { id: 'terminals-title' }, host ? `Kept terminals on ${host}` : 'Kept terminals on all hosts'),
       this.#said,
       this.#trouble,
       this.#rows,
@@ -67,25 +70,21 @@ class List {
     clearTimeout(this.#timer);
     if (document.hidden) return;
     const { signal } = this.#gone;
-    try {
-      const platform = new URL('.', document.baseURI).href;
-      this.#show(await terminals({ platform, host: this.#host, signal }));
-      this.#tell('');
-    } catch (problem) {
-      if (!signal.aborted) this.#tell(`${sentence(problem.message)} Trying again …`);
-    }
+    const hosts = this.#host ? [this.#host] : this.#acts.hosts();
+    await this.#asked.ask(hosts, signal).catch(() => {}); // nobody looks any more
     clearTimeout(this.#timer);
-    if (!signal.aborted) this.#timer = setTimeout(() => this.#ask(), EACH);
+    if (!signal.aborted) this.#timer = setTimeout(() => this.#ask(), EACH * Math.max(1, hosts.length / FEW));
   }
 
-  #tell(trouble) {
-    this.#trouble.hidden = !trouble;
-    write(this.#trouble, trouble);
-    if (trouble && !this.#shown.size) write(this.#said, '');
-  }
-
-  #show(all) {
-    const none = 'None that you might attach to. A target keeps its terminals if its host’s settings say so (keep).';
+  #show() {
+    const { terminals: all, missing, beyond } = this.#asked;
+    const trouble = this.#host ? missing.map(([, words]) => sentence(words)) : troubleOf(missing, beyond);
+    if (missing.length) trouble.push('Trying again …');
+    this.#trouble.hidden = !trouble.length;
+    write(this.#trouble, trouble.join(' '));
+    const none = missing.length
+      ? ''
+      : 'None that you might attach to. A target keeps its terminals if its host’s settings say so (keep).';
     write(this.#said, all.length ? `${several(all.length, 'terminal')}, the oldest first.` : none);
     const focus = this.#rows.contains(document.activeElement);
     keepInStep(
@@ -105,7 +104,8 @@ class List {
     const attach = button('Attach', () => this.#attach(now, false));
     const look = button('Look', () => this.#attach(now, true));
     const end = button('End …', () => this.#end(now));
-    const name = element('p', { class: 'name' }, first.target, ' ', state);
+    const where = this.#host ? [] : [element('span', { class: 'where' }, first.host), ' '];
+    const name = element('p', { class: 'name' }, first.target, ' ', ...where, state);
     const made = element('li', {}, element('div', { class: 'what' }, name, more), attach, look, end);
     const update = (one) => {
       now = one;
@@ -119,7 +119,7 @@ class List {
       end.hidden = one.end === false;
       end.disabled = this.#ending.has(one.terminal);
       for (const [act, word] of Object.entries({ Attach: attach, Look: look, End: end }))
-        word.ariaLabel = `${act === 'Attach' ? attach.textContent : act} ${one.target}, started by ${one.user || 'nobody named'} ${lasting(one.seconds)} ago`;
+        word.ariaLabel = `${act === 'Attach' ? attach.textContent : act} ${this.#host ? one.target : `${one.target} on ${one.host}`}, started by ${one.user || 'nobody named'} ${lasting(one.seconds)} ago`;
     };
     return { element: made, update };
   }
@@ -139,6 +139,15 @@ class List {
 
 function button(words, onclick) {
   return element('button', { type: 'button', onclick }, words);
+}
+
+/** What isn't known of all hosts, in sentences. */
+export function troubleOf(missing, beyond) {
+  const named = missing.slice(0, NAMED).map(([, words]) => sentence(words));
+  const rest = missing.length - named.length;
+  const more = rest ? [`${several(rest, 'host')} more can’t be asked.`] : [];
+  const left = beyond ? [`Only the first ${MOST} of ${(MOST + beyond).toLocaleString('en')} hosts are asked.`] : [];
+  return [...named, ...more, ...left];
 }
 
 /** How it stands: "detached, 3 h", or how many are there. */

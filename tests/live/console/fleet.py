@@ -108,6 +108,8 @@ class FleetPlatform:
         self.whole: Entry = {"complete": True, "missing": [], "missed": 0}
         """What is said of the list of streams."""
         self.terminals: list[Entry] = []
+        self.hang_up: set[str] = set()
+        """Hosts that don't answer when they are asked for their terminals."""
         self.opened: list[Entry] = []
         """Streams that were asked for, none of which is given."""
         self.relays: dict[str, Entry] | None = None
@@ -274,7 +276,10 @@ class _Answering(BaseHTTPRequestHandler):
             self._send(200, self.platform.stream_page(query))
 
     def _terminals(self, host: str) -> None:
-        if not self._refused():
+        self.platform.asked.append(self.path)
+        if host in self.platform.hang_up:
+            self._send(504, {"status": 504, "code": "no_answer", "detail": f"host {host} did not answer"})
+        elif not self._refused():
             self._send(200, {"terminals": [one for one in self.platform.terminals if one["host"] == host]})
 
     def _relays(self) -> None:

@@ -173,6 +173,77 @@ class Listed(TerminalsTest):
         self.assert_content()
 
 
+class All(TerminalsTest):
+    """Those of all hosts, by the button at the top."""
+
+    TITLE = "Kept terminals on all hosts"
+
+    def start(self) -> FleetPlatform:
+        platform = super().start()
+        more = [entry("web-3", targets=KEEPS), entry("web-4", targets=KEEPS), entry("web-5", "down", targets=KEEPS)]
+        platform.hosts |= {one["host"]: one for one in more}
+        platform.terminals.append(terminal(4, host="web-3", detached=60.0))
+        platform.hang_up = {"web-4"}
+        return platform
+
+    def listed(self, page: Any) -> Any:
+        page.get_by_role("button", name="Kept terminals").click()
+        dialog = page.get_by_role("dialog", name=self.TITLE)
+        self.expect(dialog).to_be_visible()
+        return dialog
+
+    def test_told(self) -> None:
+        """Terminals of all hosts, the oldest first, each with its host; of which nothing is known is said. Hosts that
+        are down, or keep none, aren't asked."""
+        page, dialog = self.come()
+        names = dialog.get_by_role("listitem").locator(".name")
+        self.expect(names).to_have_text(
+            [
+                "shell web-1 detached, 3 h",
+                "shell web-3 detached, 1 min",
+                "db/psql web-1 2 attached",
+                "shell web-1 1 attached",
+            ]
+        )
+        self.expect(dialog.get_by_role("status").first).to_have_text("4 terminals, the oldest first.")
+        self.expect(dialog.get_by_role("status").last).to_have_text("Host web-4 did not answer. Trying again …")
+        self.assert_accessible(page, "kept terminals on all hosts")
+        self.pictures(page, "console-terminals-all")
+        self.common.hang_up.clear()
+        self.expect(dialog.locator(".trouble")).to_be_hidden()
+        hosts = {path.split("/")[3] for path in self.common.asked if path.endswith("/terminals")}
+        self.assertEqual(hosts, {"web-1", "web-3", "web-4"})
+        self.complaints.clear()  # of the 504, by the browser
+        self.assert_content()
+
+    def test_ways(self) -> None:
+        """One attaches to that of its own host; another host's answer that fails leaves what was known."""
+        page, dialog = self.come()
+        self.expect(dialog.get_by_role("listitem")).to_have_count(4)
+        self.common.hang_up.add("web-3")
+        self.expect(dialog.get_by_role("status").last).to_have_text(
+            "Host web-3 did not answer. Host web-4 did not answer. Trying again …"
+        )
+        self.expect(dialog.get_by_role("listitem")).to_have_count(4)
+        dialog.get_by_role("button", name="Attach shell on web-3").click()
+        self.expect(page.get_by_role("tab", name="shell")).to_contain_text("web-3")
+        until(lambda: self.common.opened, what="what was asked for")
+        asked = self.common.opened[0]
+        self.assertEqual((asked["host"], asked["terminal"]), ("web-3", f"t{4:021}"))
+
+    def test_none(self) -> None:
+        """Where no host keeps any, there is no button; on a phone it is as the others are."""
+        page = self.signed_in(**PHONE)
+        button = page.get_by_role("button", name="Kept terminals")
+        self.expect(button).to_be_visible()
+        box = button.bounding_box()
+        assert box is not None
+        self.assertGreaterEqual(min(box["height"], box["width"]), 40)
+        self.common.change(*(entry(host, targets=TARGETS) for host in ("web-1", "web-3", "web-4")))
+        self.expect(button).to_be_hidden()
+        self.assert_content()
+
+
 class Others(TerminalsTest):
     """Who comes to a page on which somebody else had terminals."""
 
