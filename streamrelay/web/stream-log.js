@@ -247,7 +247,9 @@ export class StreamLog extends HTMLElement {
     part.scroller = scroller();
     part.whole = new Whole();
     part.scroller.addEventListener('click', ({ target }) => this.#clicked(target));
-    root.append(
+    const all = element(
+      'div',
+      { class: 'all' },
       part.bar.element,
       this.#sources.element,
       element('div', { class: 'frame' }, part.scroller, this.#status.newest),
@@ -256,9 +258,8 @@ export class StreamLog extends HTMLElement {
         button('Download', 'Download the lines that are kept', () => this.download()),
         button('Clear', 'Forget the lines that are kept', () => this.clear()),
       ),
-      this.#announcer.element,
-      part.whole.element,
     );
+    root.append(all, this.#announcer.element, part.whole.element);
   }
 
   async #export() {

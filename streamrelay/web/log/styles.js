@@ -5,7 +5,7 @@ import { both, rules, THEMES } from './colors.js';
 const { light, dark } = THEMES;
 const color = (at) => both(light.colors[at], dark.colors[at]);
 const CSS = `
-:host { display: flex; flex-direction: column; position: relative; min-height: 8rem; overflow: hidden;
+:host { display: block; position: relative; min-height: 8rem; overflow: hidden;
   font: var(--stream-log-font, 14px/1.4 system-ui, sans-serif);
   --_ground: var(--stream-log-ground, light-dark(${light.ground}, ${dark.ground}));
   --_text: var(--stream-log-text, light-dark(${light.text}, ${dark.text}));
@@ -16,6 +16,7 @@ const CSS = `
   --_bad: light-dark(#bd2c2c, #ff8a80);
   --_wait: light-dark(#8a4f00, #e5b454); --_found: light-dark(#ffe27a, #6a5300); --_here: light-dark(#ffb454, #a06a00);
   color: var(--_text); background: var(--_ground); color-scheme: inherit; }
+.all { display: flex; flex-direction: column; flex: 1; min-width: 0; height: 100%; min-height: inherit; } /* however the page shows the host */
 :host([hidden]), [hidden] { display: none !important; }
 *, ::before, ::after { box-sizing: border-box; }
 :focus-visible { outline: 2px solid var(--_accent); outline-offset: -2px; }

@@ -50,6 +50,13 @@ ALONE = """async () => {
   panel.append(log);
   document.body.append(panel);
 }"""
+SHOWN = """async (style) => {
+  Object.assign(log.style, style);
+  await new Promise(requestAnimationFrame);
+  const [whole, lines] = [log.getBoundingClientRect(), part('.scroller').getBoundingClientRect()];
+  return { width: whole.width, height: whole.height, across: lines.width, lines: lines.height };
+}"""
+"""Sizes of the element, and of its lines, as a page shows it so."""
 TOOLS = """
 window.log = document.querySelector('stream-log');
 window.part = (selector) => log.shadowRoot.querySelector(selector);
@@ -597,6 +604,19 @@ class Handling(LogViewerTest):
         self.assertTrue(all(later - before > 4900 for before, later in pairwise(times)), times)
         self.assertIn("new lines", words[-1])
         self.assert_content()
+
+    def test_displayed(self) -> None:
+        """However the page shows the element, its lines have the room that its bars leave."""
+        self.begin_alone("one\n" * 100)
+        self.shows("one")
+        for display in ("", "block", "flex", "inline-flex", "inline-block", "grid", "flow-root"):
+            for height, least in (("300px", 300), ("", 128)):
+                style = {"position": "static", "width": "900px", "height": height, "display": display}
+                told = self.view.evaluate(SHOWN, style)
+                self.assertEqual((told["width"], told["height"]), (900, least), (display, height))
+                self.assertGreater(told["lines"], least - 120, (display, height))
+                self.assertEqual(told["across"], 900, (display, height))
+        self.assertGreater(self.view.evaluate("rows().length"), 0)
 
     def test_everybody(self) -> None:
         """axe-core finds nothing, in light and dark, also on a phone, where nothing is wider than the screen."""
