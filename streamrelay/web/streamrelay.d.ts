@@ -233,6 +233,9 @@ export function open(wanted: Wanted): Promise<Stream>;
 /** Open the stream of a ticket's URL; rejects with a `StreamError`, or the signal's reason. */
 export function connect(url: string, options?: ConnectOptions): Promise<Stream>;
 
+/** Bytes of a stream, in a buffer of their own: `Uint8Array<ArrayBuffer>` where TypeScript tells it from others (5.7 and later). */
+export type Bytes = ReturnType<Uint8ArrayConstructor['of']>;
+
 /** Events of one that resumes: `detached`, as its leg is lost and another one asked for, `tried`, as that fails for another
  * reason than what was said before, and `attached`. Of one of a kept terminal: `people` and `size`, as these are others, in
  * order with what is read. */
@@ -240,9 +243,9 @@ export class Stream extends EventTarget {
   private constructor();
   readonly ticket: Ticket | null;
   /** The bytes; fails with a `StreamError` if the stream breaks off. Cancelling it closes the stream. */
-  readonly readable: ReadableStream<Uint8Array>;
+  readonly readable: ReadableStream<Bytes>;
   /** Bytes and control messages in their order. Only one of `readable` and `items` can be used. */
-  readonly items: ReadableStream<Uint8Array | Control>;
+  readonly items: ReadableStream<Bytes | Control>;
   /** For the target; strings become UTF-8. Closing it is the end of file, aborting it closes the stream. */
   readonly writable: WritableStream<Uint8Array | string>;
   /** Never rejects. */

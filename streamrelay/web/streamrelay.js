@@ -216,13 +216,21 @@ async function request(wanted, method, path, yes, { body, early } = {}) {
   throw Object.assign(refused, { ended: pastEnd(answer.ended) });
 }
 
+/** A platform's URL without the slash at its end. What a browser would take for a path of this page would give its key away. */
+function baseOf(platform) {
+  if (!platform || platform === 'null') throw new TypeError('platform: its URL is needed outside of its own pages');
+  if (!/^(https?:\/)?\/(?!\/)/i.test(platform))
+    throw new TypeError(`platform: ${platform} is no http:// or https:// URL`);
+  return String(platform).replace(/\/+$/, '');
+}
+
 /**
  * @type {(wanted: OfHost, method: string, path: string, body?: string, early?: (url: string) => void)
  *   => Promise<{ status: number, retryAfter: number, text: string }>}
  */
 async function send(wanted, method, path, body, early) {
   const { platform = globalThis.location?.origin, key, csrf, signal, fetch = globalThis.fetch } = wanted;
-  if (!platform || platform === 'null') throw new TypeError('platform: its URL is needed outside of its own pages');
+  const base = baseOf(platform);
   const late = AbortSignal.timeout(PATIENCE);
   /** @type {Record<string, string>} */
   const headers = { Accept: early ? `${LINES}, application/json` : 'application/json' };
@@ -230,7 +238,7 @@ async function send(wanted, method, path, body, early) {
   if (key) headers.Authorization = `Bearer ${key}`;
   if (csrf) headers['X-CSRF-Token'] = csrf;
   try {
-    const response = await fetch(`${String(platform).replace(/\/+$/, '')}${path}`, {
+    const response = await fetch(`${base}${path}`, {
       method,
       headers,
       body,
@@ -391,7 +399,7 @@ function reach(url, { signal, WebSocket = globalThis.WebSocket }) {
       act(value);
     };
     const [relay] = /^wss?:\/\/[^/@]+(?=\/)/i.exec(String(url)) ?? ['']; // what follows is a token
-    const unreached = `the relay ${relay} can't be reached, or doesn't let this client in; its log says why`;
+    const unreached = `the relay${relay && ` ${relay}`} can't be reached, or doesn't let this client in; its log says why`;
     const failed = () => settle(reject, unopened(unreached, true));
     const aborted = () => settle(reject, signal?.reason);
     const timer = setTimeout(failed, PATIENCE);

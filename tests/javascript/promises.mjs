@@ -76,6 +76,21 @@ export async function request_is_careful() {
   assert.equal(second.headers.Authorization, undefined);
 }
 
+/** What a browser would take for a path of the page's own server, which would be given the key, is refused. */
+export async function platform_is_named_in_full() {
+  for (const wrong of ['platform:8800', 'platform.example', '//platform', 'ftp://platform', 'http:platform']) {
+    const { fetch, asked } = platform();
+    const saying = { name: 'TypeError', message: `platform: ${wrong} is no http:// or https:// URL` };
+    await assert.rejects(ask({ ...WANTED, platform: wrong, fetch }), saying);
+    assert.equal(asked.length, 0);
+  }
+  for (const right of ['https://platform/', new URL('http://platform:88/a/'), '/of/this/page', '/']) {
+    const { fetch, asked } = platform();
+    await ask({ ...WANTED, platform: right, fetch });
+    assert.match(asked[0].url, /[a-z8]\/v1\/streams$|^\/v1\/streams$/);
+  }
+}
+
 export async function platform_has_twenty_seconds() {
   const limits = mock.method(AbortSignal, 'timeout', () => AbortSignal.abort());
   const fetch = (_, { signal }) => Promise.reject(signal.reason);

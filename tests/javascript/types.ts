@@ -2,6 +2,7 @@
 
 import {
   ask,
+  type Bytes,
   type Control,
   connect,
   endTerminal,
@@ -47,9 +48,13 @@ for await (const item of other.items) {
     const _words: [string?, string?, string?] = [place, encoding, note];
   }
 }
-await stream.readable
-  .pipeThrough(new TextDecoderStream() as TransformStream<Uint8Array, string>)
-  .pipeTo(other.writable);
+await stream.readable.pipeThrough(new TextDecoderStream()).pipeTo(other.writable);
+const parts: Bytes[] = [];
+for await (const bytes of stream.readable) {
+  parts.push(bytes);
+  await crypto.subtle.digest('SHA-256', bytes);
+}
+const _whole: number = new Blob(parts).size;
 const writer = stream.writable.getWriter();
 await writer.write('text');
 await writer.write(new Uint8Array(3));

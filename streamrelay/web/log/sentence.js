@@ -1,6 +1,11 @@
 // A sentence to people, of words that stand in the middle of one elsewhere.
 
-/** Words as a sentence: a capital letter and a full stop. */
+const URLS = /^[a-z][a-z+]*:\/\//;
+
+/** Words as a sentence: a capital letter, unless a URL comes first, and a full stop. */
 export function sentence(words) {
-  return words && words[0].toUpperCase() + words.slice(1) + (/[.!?…]$/.test(words) ? '' : '.');
+  return (
+    words &&
+    (URLS.test(words) ? words[0] : words[0].toUpperCase()) + words.slice(1) + (/[.!?…]$/.test(words) ? '' : '.')
+  );
 }
