@@ -9,6 +9,7 @@ export class Asked {
   /** Hosts beyond those that are asked. */
   beyond = 0;
 
+  #hosts = []; // those that are asked, in their order
   #answers = new Map(); // by host: its terminals, or why nothing is known of them
   #told;
 
@@ -24,15 +25,15 @@ export class Asked {
 
   /** Why nothing is known of some hosts, or nothing new: `[host, words]` of each. */
   get missing() {
-    return [...this.#answers].flatMap(([host, { problem }]) => (problem ? [[host, problem]] : []));
+    return this.#hosts.map((host) => [host, this.#answers.get(host)?.problem]).filter(([, problem]) => problem);
   }
 
   /** Ask all of these once, and forget others. Rejects with the signal's reason. */
   async ask(hosts, signal) {
-    const asked = hosts.slice(0, MOST);
-    this.beyond = hosts.length - asked.length;
-    for (const host of this.#answers.keys()) if (!asked.includes(host)) this.#answers.delete(host);
-    const left = [...asked];
+    this.#hosts = hosts.slice(0, MOST);
+    this.beyond = hosts.length - this.#hosts.length;
+    for (const host of this.#answers.keys()) if (!this.#hosts.includes(host)) this.#answers.delete(host);
+    const left = [...this.#hosts];
     const one = async () => {
       for (let host = left.shift(); host !== undefined; host = left.shift()) await this.#askOne(host, signal);
     };
