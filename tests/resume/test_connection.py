@@ -189,7 +189,7 @@ class Receiving(Case):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_in_time(self) -> None:
-        """What has come is confirmed after a second; soon if it is the first, or some of it; at once if there is much."""
+        """What has come is confirmed after a second; soon if it is the first, or some of it; at once if much."""
         told, position = list[bytes](), 0
         for size, wait in ((1, SOON), (3, CONFIRM_TIME), (LEAST, SOON), (MUCH, 0.0), (5, CONFIRM_TIME)):
             position += size
