@@ -7,6 +7,7 @@ from twisted.internet.interfaces import IDelayedCall
 
 from streamrelay.datapath.heartbeat import SLOWEST
 from streamrelay.protocol.close import Outcome
+from streamrelay.protocol.control import Word
 from streamrelay.resume.connection import ResumableConnection
 from streamrelay.websocket.close_frame import CLOSE_TIME
 
@@ -19,7 +20,14 @@ class HeldConnection(ResumableConnection):
     too_late: Callable[[], None] = field(kw_only=True)
     hold: float = field(kw_only=True)
     """Seconds for which the stream is held without a leg, which its end may wait for, too."""
+    has_confirmed: bool = False
+    """True once the client has confirmed anything, before any end was said by it."""
     _last: IDelayedCall | None = None
+
+    def leg_said(self, message: bytes, word: Word) -> None:
+        ResumableConnection.leg_said(self, message, word)
+        if self.outgoing.taken and not self.is_over:
+            self.has_confirmed = True
 
     def close(self, outcome: Outcome) -> None:
         ResumableConnection.close(self, outcome)

@@ -130,6 +130,7 @@ class HeldStream:
         self.connection = HeldConnection(
             resuming.clock, self._lost, memory=memory, too_late=partial(self._give_up, UNHEARD), hold=hold
         )
+        self.summoned.has_confirmed = lambda: self.connection.has_confirmed or self._met > 0
 
     @property
     def leg(self) -> HeldConnection:

@@ -81,6 +81,8 @@ class SummonedStream:
     """True if another user has started that terminal."""
     met: bool = False
     """True once the stream's client has come."""
+    has_confirmed: Callable[[], bool] | None = None
+    """Tells whether the client has confirmed anything that it was sent; None: the clients of this stream don't."""
     began: float = field(init=False)
     _work: int = 0
     _connecting: "set[Deferred[Connection]]" = field(factory=set)

@@ -53,6 +53,7 @@ class Incoming:
     _later: IDelayedCall | None = None  # when anything is to be confirmed
     _soon: IDelayedCall | None = None  # when `LEAST` bytes are
     _over: bool = False
+    _is_unheard: bool = True  # nothing was confirmed yet
 
     @property
     def is_full(self) -> bool:
@@ -145,14 +146,15 @@ class Incoming:
         self.memory.weigh(weight)
 
     def _confirm_soon(self) -> None:
-        """Confirm what was taken, once there is enough of it, or in a while."""
+        """Confirm what was taken, once there is enough of it, or in a while; soon what comes first, as that tells the
+        other end that somebody is there (protocol.rst, "End" of kept terminals)."""
         untold = self._untold
         if self._over or self.waits or not untold:
             return
         if untold >= MUCH:
             self._tell()
             return
-        if untold >= LEAST and self._soon is None:
+        if (untold >= LEAST or self._is_unheard) and self._soon is None:
             self._soon = self.clock.callLater(SOON, self._time_for_some)
         if self._later is None:
             self._later = self.clock.callLater(CONFIRM_TIME, self._time_for_any)
@@ -163,12 +165,13 @@ class Incoming:
 
     def _tell(self) -> None:
         """Confirm it, and let timers run: to move one costs more than all else of a confirmation."""
+        self._is_unheard = False
         self._told += self._untold
         self.tell(self._told)
 
     def _time_for_some(self) -> None:
         self._soon = None
-        if not self.waits and self._untold >= LEAST:
+        if not self.waits and self._untold >= (1 if self._is_unheard else LEAST):
             self._tell()
 
     def _time_for_any(self) -> None:

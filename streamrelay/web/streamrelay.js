@@ -107,7 +107,7 @@ export class Refused extends Error {
 /**
  * Ask the platform for a stream, without opening its websocket: for programs that do that themselves.
  * Rejects with `Refused`, or with the signal's reason.
- * @type {(wanted: Wanted, early?: (url: string) => void) => Promise<Ticket>}
+ * @type {(wanted: Wanted, early?: (url: string, stream: string) => void) => Promise<Ticket>}
  */
 export async function ask(wanted, early) {
   const { host, target, view, place, after, lines, channels, zone, resume, terminal } = wanted;
@@ -170,8 +170,8 @@ async function askAgain(wanted, { stream, received, try: number, view, signal, e
 }
 
 /**
- * Have the platform end a stream, as its page goes and nothing that it says by a websocket arrives: Firefox drops that, and
- * a stream that is detached has none. Who may not end it has its host wait.
+ * Have the platform end a stream, as its page goes and nothing that it says by a websocket arrives (Firefox drops that, and
+ * a stream that is detached has none), or as it isn't opened after all. Who may not end it has its host wait.
  * @type {(wanted: Wanted, stream: string) => void}
  */
 function leave(wanted, stream) {
@@ -204,7 +204,7 @@ function pastEnd(ended) {
 /**
  * The object that the platform answers with the status that means yes.
  * @type {(wanted: OfHost, method: string, path: string, yes: number,
- *   more?: { body?: string, early?: (url: string) => void }) => Promise<any>}
+ *   more?: { body?: string, early?: (url: string, stream: string) => void }) => Promise<any>}
  */
 async function request(wanted, method, path, yes, { body, early } = {}) {
   const { status, retryAfter, text } = await send(wanted, method, path, body, early);
@@ -225,7 +225,7 @@ function baseOf(platform) {
 }
 
 /**
- * @type {(wanted: OfHost, method: string, path: string, body?: string, early?: (url: string) => void)
+ * @type {(wanted: OfHost, method: string, path: string, body?: string, early?: (url: string, stream: string) => void)
  *   => Promise<{ status: number, retryAfter: number, text: string }>}
  */
 async function send(wanted, method, path, body, early) {
@@ -272,8 +272,8 @@ async function read(response, early) {
     const end = text.indexOf('\n');
     if (told || end < 0) continue;
     told = true;
-    const { url } = parsed(text.slice(0, end));
-    if (typeof url === 'string') early(url);
+    const { url, stream = '' } = parsed(text.slice(0, end));
+    if (typeof url === 'string') early(url, stream);
   }
   if (!reader) text = await response.text();
   const [, ...more] = text.trimEnd().split('\n');
@@ -304,16 +304,17 @@ export async function open(wanted) {
   const resuming = wanted.resume ? resumptions(wanted, { WebSocket }) : null; // while the platform is asked
   const leaving = new AbortController();
   const either = signal ? AbortSignal.any([signal, leaving.signal]) : leaving.signal;
-  let early = '';
+  let [early, begun] = ['', ''];
   /** @type {Promise<Stream> | null} */
   let connecting = null;
-  const told = (url) => {
-    early = url;
+  const told = (url, stream) => {
+    [early, begun] = [url, stream];
     connecting = streamAt(url, { signal: either, WebSocket }, resuming);
     connecting.catch(() => {}); // what the platform says comes first
   };
   try {
     const ticket = await ask(wanted, told);
+    begun = ticket.stream;
     const other = early !== ticket.url;
     if (other) leaving.abort();
     connecting = other ? streamAt(ticket.url, { signal, WebSocket }, resuming) : connecting;
@@ -322,7 +323,17 @@ export async function open(wanted) {
     return stream;
   } catch (error) {
     leaving.abort();
+    if (begun && !(error instanceof Refused && error.status >= 400)) leaveUnopened(wanted, begun);
     throw error;
+  }
+}
+
+/** Have the platform end a stream that nobody will have; whatever becomes of that, the caller is told why it isn't open. */
+function leaveUnopened(wanted, stream) {
+  try {
+    leave(wanted, stream);
+  } catch {
+    // no request can be made here
   }
 }
 
@@ -334,9 +345,14 @@ export async function connect(url, { signal, WebSocket, ticket = null, resume } 
   const resumes = (ticket?.resume ?? 0) > 0;
   if (resumes && !resume) throw new TypeError('resume: this ticket is that of a stream that resumes');
   const resuming = resumes && resume ? resumptions(resume, { WebSocket }) : null;
-  const stream = await streamAt(url, { signal, WebSocket }, resuming);
-  stream.ticket = ticket;
-  return stream;
+  try {
+    const stream = await streamAt(url, { signal, WebSocket }, resuming);
+    stream.ticket = ticket;
+    return stream;
+  } catch (error) {
+    if (ticket?.stream && resume && typeof resume !== 'function') leaveUnopened(resume, ticket.stream);
+    throw error;
+  }
 }
 
 /**

@@ -97,6 +97,23 @@ class Holding(Case):
         self.assertEqual(answer.refused, Refusal.STREAM_OVER)
         self.assertIn("nobody came back within 120 s", answer.reason)
 
+    def test_terminal_unseen(self) -> None:
+        """A kept terminal whose stream is ended before its client has confirmed anything isn't kept, though that client
+        has come; one of which anything was confirmed is, and one to whose stream the client has come back."""
+        self.target.keep, self.target.kind, self.target.viewer = 3600.0, "pty", "terminal"
+        for number, said in enumerate(("", "ack", "again")):
+            stream = f"stream-{number:016d}"
+            leg = self.open(stream=stream)
+            self.target.made[-1].receive(b"ready> ")
+            if said == "ack":
+                leg.feed.control(codec.encode(Word(ack=1)))
+            elif said:
+                leg.lose(LOST)
+                self.come_back(stream=stream)
+                self.dialler.legs[-1].feed.control(MET)
+            self.agent.streams.end(stream, reason="left")
+            self.assertEqual(len(self.agent.streams.terminals.infos()), number, said)
+
     def test_ended_meanwhile(self) -> None:
         """Who comes back to a stream that has ended without them is told how, in words and by its code."""
         self.open().lose(LOST)

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 
-import { ask, connect, Refused } from '../../streamrelay/web/streamrelay.js';
+import { ask, connect, open, Refused } from '../../streamrelay/web/streamrelay.js';
 import { failure } from './fakes.mjs';
 import { units, World } from './resuming.mjs';
 
@@ -150,6 +150,54 @@ export async function abort_ends_it_for_the_host_too() {
   assert.equal((await world.ended(stream)).words, 'aborted');
   world.up = true;
   await world.run(() => world.agent.over);
+}
+
+/** What a stream that isn't opened after all has left, by when its caller gave up. */
+async function abandoned(world, until, wanted = {}) {
+  const stopping = new AbortController();
+  const opening = open({
+    ...{ host: 'h', target: 't', platform: 'https://p', key: 'k', resume: true, fetch: world.fetch },
+    ...{ WebSocket: world.Socket, signal: stopping.signal, ...wanted },
+  });
+  let error = null;
+  opening.catch((why) => {
+    error = why;
+  });
+  await world.run(until);
+  stopping.abort(new Error('enough'));
+  await world.run(() => error);
+  assert.equal(Object(error).message, 'enough');
+  return world.left;
+}
+
+export async function stream_that_is_not_opened_after_all_is_ended_by_the_platform() {
+  for (const early of ['', 'ws://relay/client/early']) {
+    for (const resume of [true, false]) {
+      const world = new World();
+      world.early = early;
+      assert.deepEqual(await abandoned(world, () => world.legs.length, { resume }), ['/v1/streams/a%2Fb'], early);
+    }
+  }
+  const world = new World();
+  const ticket = await ask({ host: 'h', target: 't', platform: 'https://p', fetch: world.fetch, resume: true });
+  const stopping = new AbortController();
+  const resume = { host: 'h', target: 't', platform: 'https://p', fetch: world.fetch };
+  const failing = failure(connect(ticket.url, { ticket, resume, WebSocket: world.Socket, signal: stopping.signal }));
+  stopping.abort(new Error('enough'));
+  assert.deepEqual([(await failing).message, world.left], ['enough', ['/v1/streams/a%2Fb']]);
+}
+
+export async function stream_whose_relay_is_not_reached_is_ended_by_the_platform() {
+  const world = new World();
+  world.up = false;
+  assert.equal((await failure(world.open())).outcome.code, 1006);
+  assert.deepEqual(world.left, ['/v1/streams/a%2Fb']);
+}
+
+export async function why_a_stream_is_not_opened_is_told_though_its_end_cannot_be() {
+  const world = new World();
+  Object.assign(world, { up: false, stopped: 1 });
+  assert.equal((await failure(world.open())).outcome.code, 1006);
 }
 
 export async function host_that_does_not_hold_has_an_ordinary_stream() {

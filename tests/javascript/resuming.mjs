@@ -126,7 +126,7 @@ export class World {
 
   /** An answer whose first line comes at once, and the last one a second later. */
   #lines(status, answer) {
-    const [first, last] = [{ url: this.early }, status === 201 ? answer : { status, ...answer }];
+    const [first, last] = [{ stream: 'a/b', url: this.early }, status === 201 ? answer : { status, ...answer }];
     const say = (told, line) => told.enqueue(new TextEncoder().encode(`${JSON.stringify(line)}\n`));
     const start = (told) => {
       say(told, first);

@@ -189,9 +189,9 @@ class Receiving(Case):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_in_time(self) -> None:
-        """What has come is confirmed after a second, soon if there is some of it, and at once if there is much."""
+        """What has come is confirmed after a second; soon if it is the first, or some of it; at once if much."""
         told, position = list[bytes](), 0
-        for size, wait in ((3, CONFIRM_TIME), (LEAST, SOON), (MUCH, 0.0), (5, CONFIRM_TIME)):
+        for size, wait in ((1, SOON), (3, CONFIRM_TIME), (LEAST, SOON), (MUCH, 0.0), (5, CONFIRM_TIME)):
             position += size
             self.leg.receive(bytes(size))
             if wait and size != 5:

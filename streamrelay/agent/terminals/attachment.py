@@ -6,22 +6,26 @@ from typing import Any, Final
 from attrs import define, field
 
 from streamrelay.agent.targets.terminal.keys import EndOfInput, told_size
+from streamrelay.agent.terminals.answers import typed
 from streamrelay.datapath.connection import Connection, Drain, Feed
 from streamrelay.protocol.close import FINISHED, Outcome
 
 MOST_BEHIND: Final = 256 << 10
 """Bytes that are kept for a client which takes no more, while others do; then it gets the screen instead."""
+STAYED: Final = 1.0
+"""Seconds after which a client that can't confirm what it was sent has seen it; one that can does so in that time."""
 
 
 @define(eq=False)
 class Attachment:
-    """A client at a terminal. `came` tells whether it has ever come."""
+    """A client at a terminal. `confirmed` tells whether it has confirmed anything that it was sent, and is None for the
+    clients of streams that confirm nothing."""
 
     terminal: Any
     user: str
     view: bool
     stream: str
-    came: Callable[[], bool]
+    confirmed: Callable[[], Callable[[], bool] | None]
     size: tuple[int, int] | None = None
     """Columns and rows of the client's window, if it has said so."""
     paused: bool = False
@@ -34,6 +38,8 @@ class Attachment:
     begun: bytes = b""
     """What the client has sent of an answer of its terminal whose end is yet to come."""
     _joined: bool = False
+    _joined_at: float = 0.0
+    _has_typed: bool = False
     _behind: list[bytes] = field(factory=list)
     _bytes: int = 0
     _missed: bool = False  # more than what is kept
@@ -51,14 +57,28 @@ class Attachment:
     def unsent(self) -> int:
         return int(self.terminal.program.unsent)
 
+    @property
+    def has_seen(self) -> bool:
+        """True once somebody has typed here, or has seen the terminal. A client that has only come may have been left
+        before anybody knew of the terminal; its size, and answers of its screen, are said by nobody."""
+        if self._has_typed or not self._joined:
+            return self._has_typed
+        confirmed = self.confirmed()
+        if confirmed is not None:
+            return confirmed()
+        return bool(self.terminal.clock.seconds() - self._joined_at >= STAYED)
+
     def join(self, feed: Feed, drain: Drain) -> None:
         self.feed, self.drain, self._joined = feed, drain, True
+        self._joined_at = self.terminal.clock.seconds()
         self.terminal.attach(self)
 
     def send(self, data: Sequence[memoryview], size: int) -> None:
         if size:
             self._last = bytes(data[-1][-1:])
-            self.terminal.typed(self, b"".join(data))
+            keys = b"".join(data)
+            self._has_typed = self._has_typed or bool(typed(keys)[0])
+            self.terminal.typed(self, keys)
 
     def send_control(self, message: bytes) -> None:
         size = told_size(message)

@@ -50,7 +50,7 @@ class Terminal(Feed, Drain):
     """Seconds of the clock at which its last stream has left; None while there is one."""
     began: float = field(init=False)
     used: bool = False
-    """True once a client has come."""
+    """True once a client has typed, or has seen it."""
     _running: bool = False
     _reading: bool = True
     _joined: bool = False
@@ -114,7 +114,7 @@ class Terminal(Feed, Drain):
 
     def detach(self, attachment: Attachment) -> None:
         """Let a client go; the terminal has the size of another one then, or waits for one."""
-        self.used = self.used or attachment.came()
+        self.used = self.used or attachment.has_seen
         self.expected.discard(attachment)
         if attachment in self.attached:
             self._left(attachment)
@@ -140,7 +140,7 @@ class Terminal(Feed, Drain):
         """Go on without a client for as long as the target allows."""
         keep = self.keep(self) if self.used else 0.0
         if not keep:
-            why = "nobody is attached any more" if self.used else "its client did not come"
+            why = "nobody is attached any more" if self.used else "its client did not come, or left at once"
             self.end(outcome(CloseCode.LEG_LOST, why))
             return
         about = {"id": self.id, "target": self.target, "keep": keep}

@@ -120,7 +120,7 @@ class Terminals:
     def _attachment(self, summoned: SummonedStream, terminal: Terminal) -> Attachment:
         summons = summoned.summons
         summoned.terminal, summoned.shared = terminal.id, terminal.user != summons.user
-        attachment = Attachment(terminal, summons.user, summons.view, summons.stream, lambda: summoned.met)
+        attachment = Attachment(terminal, summons.user, summons.view, summons.stream, lambda: summoned.has_confirmed)
         terminal.expect(attachment)
         return attachment
 

@@ -10,7 +10,7 @@ from streamrelay.agent.metrics import AgentMetrics
 from streamrelay.agent.service import Agent
 from streamrelay.agent.summoned_stream import SummonedStream
 from streamrelay.agent.terminals import model
-from streamrelay.agent.terminals.attachment import MOST_BEHIND
+from streamrelay.agent.terminals.attachment import MOST_BEHIND, STAYED
 from streamrelay.agent.terminals.terminal import TOLD_EVERY, told_people
 from streamrelay.bus.message import Message
 from streamrelay.datapath.connection import HIGH
@@ -80,6 +80,8 @@ class Kept(Case):
         return [message.size for message in self.told(leg) if message.size is not None]
 
     def leave(self, leg: FakeConnection) -> None:
+        """Let a client go that has seen the terminal."""
+        self.reactor.advance(STAYED)
         leg.lose()
 
 
@@ -156,6 +158,21 @@ class Lives(Kept):
         self.assertIsNone(self.program.closed)
         self.reactor.advance(KEEP)
         self.assertIsNotNone(self.program.closed)
+
+    def test_opener_left_at_once(self) -> None:
+        """A terminal whose opener's client left before anybody saw it isn't kept, whatever that client's screen has
+        said by itself; one in which somebody has typed is."""
+        for said in (b"", b"\x1b[?1;2c"):
+            leg = self.open()
+            leg.feed.control(b'{"resize":[90,30]}')
+            leg.receive(said)
+            leg.lose()
+            self.assertIsNotNone(self.program.closed, said)
+            self.assertEqual(self.infos(), [])
+        leg = self.open()
+        leg.receive(b"make\r")
+        leg.lose()
+        self.assertIsNone(self.program.closed)
 
     def test_not_kept(self) -> None:
         """A stream that looks only, or names nobody, or is of a target without `keep` ends its program."""
@@ -459,8 +476,8 @@ class Several(Kept):
         for leg in (one, two):
             self.assertIn(both, [message.people for message in self.told(leg)])
         for _ in range(40):
-            self.leave(self.attach())
-        self.leave(two)
+            self.attach().lose()
+        two.lose()
         self.assertLess(len(one.controls), 4)
         self.reactor.advance(TOLD_EVERY)
         self.assertEqual(self.told(one)[-1].people, (Person("ann"),))
@@ -578,7 +595,7 @@ class Several(Kept):
         self.assertEqual(bytes(self.program.sent), b"cat\n\x04")
         self.reactor.advance(0.6)
         self.assertEqual(bytes(self.program.sent), b"cat\n\x04\x04")
-        self.leave(two)
+        two.lose()
         self.reactor.advance(60)
         self.assertEqual(bytes(self.program.sent), b"cat\n\x04\x04")
         self.assertIsNone(one.closed)
