@@ -2,7 +2,12 @@
 
 import { open } from '../../streamrelay/web/streamrelay.js';
 
-const LAST = 1000; // ms for the requests that end them
+const asked = []; // all requests, those among them that end streams
+
+const noted = (...request) => {
+  asked.push(fetch(...request));
+  return asked.at(-1);
+};
 
 /** Read all that comes, and ignore how it ends. */
 const read = async (stream) => {
@@ -18,7 +23,7 @@ export async function abandoned({ wanted, waits }) {
   let opened = 0;
   for (const wait of waits) {
     const stopping = new AbortController();
-    const opening = open({ ...wanted, signal: stopping.signal }).then(
+    const opening = open({ ...wanted, signal: stopping.signal, fetch: noted }).then(
       (stream) => {
         opened += 1;
         void read(stream);
@@ -29,6 +34,7 @@ export async function abandoned({ wanted, waits }) {
     stopping.abort(new Error('enough'));
     await opening;
   }
-  await new Promise((later) => setTimeout(later, LAST));
+  await new Promise(setImmediate);
+  await Promise.allSettled(asked);
   return { opened };
 }
