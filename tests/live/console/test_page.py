@@ -123,6 +123,75 @@ class SigningIn(ConsoleTest):
         self.assert_content()
 
 
+class Windows(ConsoleTest):
+    """Several windows of one browser, which have one session."""
+
+    ELSEWHERE = "You have signed out in another window of this browser."
+
+    def another(self, page: Any, script: str = "") -> Any:
+        """Another window of the same browser, whose page begins with a script."""
+        other = page.context.new_page()
+        self.watch(other)
+        if script:
+            other.add_init_script(script)
+        other.goto(f"{self.common.console}/")
+        self.expect(other.locator("#user")).to_have_text("alice")
+        return other
+
+    def test_signed_out(self) -> None:
+        """Who signs out in one window has signed out in all: what is open there ends; also where its session had ended
+        by itself, and what was open stayed."""
+        page = self.signed_in()
+        for is_over in (False, True):
+            self.open_target(page, "shell")
+            other = self.another(page)
+            if is_over:
+                page.evaluate("window.fetch = () => Promise.resolve(Response.json({}, { status: 401 }))")
+                self.expect(page.locator("#signin-why")).to_contain_text("Your session is over")
+                self.expect(page.get_by_role("tab")).to_have_count(1)
+            other.get_by_role("button", name="Sign out").click()
+            self.expect(page.get_by_role("tab")).to_have_count(0)
+            self.expect(page.get_by_label("Key", exact=True)).to_be_visible()
+            until(lambda: not self.common.streams(), what="the end of the stream")
+            if not is_over:
+                self.expect(page.locator("#signin-why")).to_have_text(self.ELSEWHERE)
+                self.sign_in(page)
+            other.close()
+            self.opened.remove(other)
+        self.assert_content()
+
+    def test_another_user(self) -> None:
+        """Who signs in in another window in place of the former user finds that user's page as theirs, and nothing of
+        what was open; a window that hears of nothing finds out as it is seen again."""
+        page = self.signed_in()
+        deaf = self.another(page, "window.BroadcastChannel = class extends EventTarget { postMessage() {} };")
+        for each in (page, deaf):
+            self.open_target(each, "shell")
+        other = self.another(page)
+        other.get_by_role("button", name="Sign out").click()
+        self.sign_in(other, self.common.weak_key)
+        self.expect(page.get_by_role("tab")).to_have_count(0)
+        deaf.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        self.expect(deaf.get_by_role("tab")).to_have_count(0)
+        self.expect(deaf.locator("#user")).to_have_text("bob")
+        until(lambda: not self.common.streams(), what="the end of both streams")
+        self.assert_content()
+
+    def test_same_user(self) -> None:
+        """Who signs in anew in another window goes on in all: what is open stays, and more can be opened."""
+        page = self.signed_in()
+        self.open_target(page, "shell")
+        other = self.another(page)
+        page.context.clear_cookies()
+        self.expect(other.get_by_label("Key", exact=True)).to_be_visible()
+        self.expect(page.get_by_label("Key", exact=True)).to_be_visible()
+        self.sign_in(other)
+        self.expect(page.locator("#signin")).to_be_hidden()
+        self.expect(page.get_by_role("tab")).to_have_count(1)
+        self.open_target(page, "app")
+        self.assert_content()
+
+
 class HostsList(ConsoleTest):
     """What is up, as it comes and goes."""
 
