@@ -48,7 +48,10 @@ function showStreams() {
   const wanted = session.signedIn && tabs.page === 'streams';
   $('live').ariaCurrent = wanted ? 'page' : null;
   if (wanted) {
-    streams ??= import('./console/streams.js').then(({ Streams }) => new Streams(session, leaveStreams));
+    const styled = () => import('./console/streams-style.js').then((style) => style.styled());
+    streams ??= Promise.all([import('./console/streams.js'), styled()]).then(
+      ([{ Streams }]) => new Streams(session, leaveStreams),
+    );
     streams.catch(() => {
       streams = null; // it is loaded anew once it is wanted again
       toast("The page's part for live streams can't be loaded.");

@@ -76,7 +76,10 @@ export class Tabs extends EventTarget {
   listTerminals(host) {
     const isHere = ({ terminal }) => this.terminals.some((one) => one.terminal === terminal);
     const acts = { attach: (one) => this.attach(one), isHere, hosts: () => this.#hosts.keeping };
-    import('./terminals.js').then(({ listTerminals }) => listTerminals(this.#session, host, acts), unloaded);
+    const style = import('./streams-style.js').then(({ styled }) => styled());
+    Promise.all([import('./terminals.js'), style]).then(([{ listTerminals }]) => {
+      listTerminals(this.#session, host, acts);
+    }, unloaded);
   }
 
   /** End one, once somebody has said so. */
