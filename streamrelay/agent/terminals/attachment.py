@@ -117,9 +117,11 @@ class Attachment:
 
     def _shown(self, drawing: bytes) -> None:
         self._waits = False
-        self.deliver(drawing)
-        if self._ending is not None and self.feed is not None:
-            self.end(*self._ending)
+        if self._ending is None:
+            self.deliver(drawing)
+        else:  # an end waits for nobody
+            self._send(drawing)
+            self._finish()
 
     def deliver(self, data: bytes) -> None:
         """Send what the program has written, or keep it while the client takes no more."""
@@ -154,10 +156,17 @@ class Attachment:
 
     def end(self, how: Outcome, status: bytes = b"") -> None:
         """End the stream, behind all that was kept for it; with the program's status, if it has ended by itself."""
+        self._ending = how, status
         self.catch_up()
-        if self._waits:
-            self._ending = how, status
+        if not self._waits:
+            self._finish()
+
+    def _finish(self) -> None:
+        """Tell the end, once, as all before it is sent."""
+        ending, self._ending = self._ending, None
+        if ending is None:
             return
+        how, status = ending
         if status:
             self.tell(status)
             if self.feed is not None:

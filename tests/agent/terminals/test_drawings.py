@@ -3,6 +3,7 @@
 from streamrelay.agent.screen.drawing import BEGIN, Drawing, drawn
 from streamrelay.agent.screen.screen import Screen
 from streamrelay.agent.terminals import model
+from streamrelay.agent.terminals.attachment import MOST_BEHIND
 from streamrelay.agent.terminals.terminal import TOLD_EVERY
 from streamrelay.protocol import codec
 from streamrelay.protocol.close import FINISHED
@@ -143,6 +144,30 @@ class Large(Kept):
         self.assertEqual(bytes(self.leg.sent), drawn(self.model.screen))
         self.assertIn(3, [message.exit for message in self.told(self.leg)])
         self.assertEqual((self.leg.closing, bytes(other.sent)), (FINISHED, b""))
+
+    def test_ended_behind(self) -> None:
+        """A program that ends while clients take nothing ends their streams behind a screen of any size, each."""
+        self.end_behind(drawn_before=False)
+
+    def test_ended_behind_drawn(self) -> None:
+        """The same where that screen was drawn for somebody else a moment ago."""
+        self.end_behind(drawn_before=True)
+
+    def end_behind(self, drawn_before: bool) -> None:
+        legs = [self.leg, self.open(terminal=self.terminal)]
+        for leg in legs:
+            leg.slow = True
+        self.pieces()
+        program = self.target.made[0]
+        program.receive(b"x" * (MOST_BEHIND + 1))
+        if drawn_before:
+            self.model.draw(False, lambda drawing: None)
+            self.pieces()
+        program.lose()
+        self.pieces()
+        for leg in legs:
+            self.assertEqual(bytes(leg.queue).count(BEGIN.encode()), 2)
+            self.assertEqual(leg.closing, FINISHED)
 
     def test_error(self) -> None:
         """An error of ours while it is drawn is logged; who waits gets an empty screen, and all goes on."""
