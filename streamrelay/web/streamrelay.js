@@ -180,7 +180,7 @@ function leave(wanted, stream) {
   const headers = {};
   if (key) headers.Authorization = `Bearer ${key}`;
   if (csrf) headers['X-CSRF-Token'] = csrf;
-  const url = `${String(platform).replace(/\/+$/, '')}/v1/streams/${encodeURIComponent(stream)}`;
+  const url = `${baseOf(platform)}/v1/streams/${encodeURIComponent(stream)}`;
   const credentials = key ? 'omit' : 'same-origin';
   fetch(url, { method: 'DELETE', headers, credentials, keepalive: true, redirect: 'error' }).catch(() => {});
 }
